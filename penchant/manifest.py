@@ -1,0 +1,96 @@
+"""What dbt's ``manifest.json`` says of the marts: the only description of a table that exists."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """A mart's column. ``type`` is DuckDB's name in upper case, such as ``BIGINT`` or ``VARCHAR[]``."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """Every non-null ``column`` is found in ``to_column`` of mart ``to_mart``."""
+
+    column: str
+    to_mart: str
+    to_column: str
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A model under ``models/marts``; ``folder`` is core, features or training."""
+
+    name: str
+    folder: str
+    description: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    relationships: tuple[Relationship, ...]
+    accepted_values: dict[str, tuple[str, ...]]
+    meta: dict[str, Any]
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+
+def read_marts(manifest_json: Path) -> tuple[Mart, ...]:
+    """All enabled marts, sorted by name."""
+    manifest = json.loads(manifest_json.read_text())
+    nodes = manifest["nodes"]
+    tests = [node for node in nodes.values() if node["resource_type"] == "test"]
+    marts = [
+        _mart(node, [test for test in tests if test.get("attached_node") == node["unique_id"]])
+        for node in nodes.values()
+        if node["resource_type"] == "model" and node["fqn"][1] == "marts"
+    ]
+    return tuple(sorted(marts, key=lambda mart: mart.name))
+
+
+def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
+    generic = [test for test in tests if test.get("test_metadata")]
+    return Mart(
+        name=node["name"],
+        folder=node["fqn"][2],
+        description=node["description"],
+        columns=tuple(_column(column) for column in node["columns"].values()),
+        primary_key=next(
+            tuple(constraint["columns"])
+            for constraint in node["constraints"]
+            if constraint["type"] == "primary_key"
+        ),
+        relationships=tuple(
+            _relationship(test) for test in generic if test["test_metadata"]["name"] == "relationships"
+        ),
+        accepted_values={
+            test["column_name"]: tuple(test["test_metadata"]["kwargs"]["values"])
+            for test in generic
+            if test["test_metadata"]["name"] == "accepted_values"
+        },
+        meta=node["config"]["meta"],
+    )
+
+
+def _column(column: dict[str, Any]) -> Column:
+    return Column(
+        name=column["name"],
+        type=column["data_type"].upper(),
+        description=column["description"],
+        nullable=not any(constraint["type"] == "not_null" for constraint in column["constraints"]),
+        meta=column["config"]["meta"] or column["meta"],
+    )
+
+
+def _relationship(test: dict[str, Any]) -> Relationship:
+    kwargs = test["test_metadata"]["kwargs"]
+    to_mart = kwargs["to"].split("'")[1]  # "ref('items')"
+    return Relationship(test["column_name"], to_mart, kwargs["field"])

@@ -1,0 +1,94 @@
+"""Every setting, read from ``PENCHANT_*`` environment variables or ``.env``; nothing else reads them."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from penchant.storage import Pointer
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where things are and how the platform behaves. Frozen: change the environment instead."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENCHANT_", env_file=".env", frozen=True, extra="ignore"
+    )
+
+    home: Path = Field(PROJECT_ROOT / ".penchant", description="everything Penchant writes")
+    dbt_project: Path = Field(PROJECT_ROOT / "dbt", description="the dbt project to build")
+    source: str = Field("complete_journey", description="the source that ingest_landing lands")
+    source_path: Path | None = Field(None, description="folder of the source's files, where it has any")
+    mapping: Path | None = Field(None, description="YAML column mapping of the source `files`")
+    seed: int = Field(0, description="seed of the simulator and of every training run")
+    threads: int = Field(2, gt=0, description="CPU threads for DuckDB and PyTorch")
+    family_seconds: float = Field(240.0, gt=0, description="time budget of one training run, seconds")
+    family_memory_mb: int = Field(3000, gt=0, description="memory budget of one training run, MB")
+
+    airflow_port: int = Field(8080, description="Airflow UI and API")
+    mlflow_port: int = Field(5000, description="MLflow UI")
+    feast_port: int = Field(8888, description="Feast UI")
+    docs_port: int = Field(8081, description="Data Docs, dbt docs and reports")
+    reader_port: int = Field(6566, description="online feature reader")
+
+    feast_registry: str | None = Field(
+        None, description="SQLAlchemy URL of a shared Feast registry; None keeps one file a snapshot"
+    )
+    feast_redis: str | None = Field(
+        None, description="Redis connection string of the online store; None keeps SQLite files"
+    )
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.home / "quarantine"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file; only ``penchant build`` opens it."""
+        return self.home / "warehouse" / "penchant.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.home / "snapshots"
+
+    @property
+    def online(self) -> Path:
+        """One Feast repository for each materialized snapshot."""
+        return self.home / "online"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def generations(self) -> Path:
+        return self.home / "generations"
+
+    @property
+    def site(self) -> Path:
+        """Static pages: Data Docs, dbt docs, reports."""
+        return self.home / "site"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def live_snapshot(self) -> Pointer:
+        """The last snapshot that passed its checks."""
+        return Pointer(self.snapshots / "CURRENT")
+
+    @property
+    def live_features(self) -> Pointer:
+        """The snapshot whose features are online."""
+        return Pointer(self.online / "CURRENT")
+
+    @property
+    def live_generation(self) -> Pointer:
+        return Pointer(self.generations / "CURRENT")
