@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     feast_port: int = Field(8888, description="Feast UI")
     docs_port: int = Field(8081, description="Data Docs, dbt docs and reports")
     reader_port: int = Field(6566, description="online feature reader")
+    reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
     feast_registry: str | None = Field(
         None, description="SQLAlchemy URL of a shared Feast registry; None keeps one file a snapshot"

@@ -1,0 +1,231 @@
+"""The ``penchant`` command: one verb a stage, and the one file that knows every room.
+
+Every verb prints what it did in a line. With ``--json`` the last line of stdout is one JSON object,
+which is what the DAGs read. Rooms are imported inside their verb: a verb pays only for what it uses.
+Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running again won't help).
+"""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penchant.errors import PenchantError
+from penchant.logs import configure_logs
+from penchant.settings import Settings
+from penchant.telemetry import disable_telemetry
+
+app = typer.Typer(
+    help="Learn what each shopper is interested in, and serve it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as the last line")]
+SnapshotId = Annotated[str, typer.Option("--snapshot", help="snapshot id, as `penchant build` printed it")]
+
+
+def answer(line: str, result: dict[str, Any], as_json: bool) -> None:
+    """Print the human line, then the JSON object if it was asked for."""
+    typer.echo(line)
+    if as_json:
+        typer.echo(json.dumps(result, sort_keys=True, default=str))
+
+
+@app.command()
+def ingest(
+    source: Annotated[str | None, typer.Option(help="default: PENCHANT_SOURCE")] = None,
+    path: Annotated[Path | None, typer.Option(help="folder of the source's files")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML column mapping of `files`")] = None,
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="land only this day's file")
+    ] = None,
+    users: Annotated[int, typer.Option(help="simulator: shoppers")] = 200,
+    items: Annotated[int, typer.Option(help="simulator: items")] = 300,
+    days: Annotated[int, typer.Option(help="simulator: days")] = 180,
+    as_json: AsJson = False,
+) -> None:
+    """Land a source's files as batches; quarantine whole what breaks its contract."""
+    from penchant.ingestion.ingest import ingest as run
+
+    sizes = {"users": users, "items": items, "days": days}
+    report = run(Settings(), source, path, mapping, date.date() if date else None, **sizes)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def build(as_json: AsJson = False) -> None:
+    """Build the marts with dbt from all that has landed, as a new snapshot."""
+    from penchant.build import build as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Validate a snapshot with Great Expectations; only a passed one becomes readable."""
+    from penchant.quality.check import check as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Put a snapshot's features online through Feast, beside the ones being read."""
+    from penchant.serving.features import materialize as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Assemble point-in-time training sets with Feast's historical retrieval."""
+    from penchant.serving.features import training_sets as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def train(
+    family: Annotated[str, typer.Option(help="a name from training/names.py")],
+    snapshot: SnapshotId,
+    as_json: AsJson = False,
+) -> None:
+    """Fit and evaluate one model family on a snapshot."""
+    from training.train import train as run
+
+    report = run(Settings(), snapshot, family)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Choose the retriever and the ranker among a snapshot's trained families."""
+    from training.choose import choose as run
+
+    choice = run(Settings(), snapshot)
+    answer(choice.summary(), choice.as_dict(), as_json)
+
+
+@app.command()
+def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Publish the chosen models' vectors and lists as one generation, verified before it is live."""
+    from penchant.serving.publish import publish as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def rollback(as_json: AsJson = False) -> None:
+    """Make the previous generation live again."""
+    from penchant.serving.publish import rollback as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def recommend(
+    user: Annotated[str, typer.Option(help="user id")],
+    k: Annotated[int, typer.Option(help="how many")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """What a shopper would like, from the live generation."""
+    from penchant.serving.reader import Reader
+
+    answered = Reader(Settings()).recommend(user, k)
+    answer(answered.render(), answered.as_dict(), as_json)
+
+
+@app.command()
+def similar(
+    item: Annotated[str, typer.Option(help="item id")],
+    k: Annotated[int, typer.Option(help="how many")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Items whose vectors are nearest to an item's, from the live generation."""
+    from penchant.serving.reader import Reader
+
+    answered = Reader(Settings()).similar(item, k)
+    answer(answered.render(), answered.as_dict(), as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """The live generation, the live snapshot with its checks, and every family's metrics."""
+    from penchant.serving.status import render
+    from penchant.serving.status import status as run
+
+    state = run(Settings())
+    if as_json:
+        typer.echo(json.dumps(state, sort_keys=True, default=str))
+    else:
+        from rich.console import Console
+
+        Console().print(render(state))
+
+
+@app.command()
+def report(as_json: AsJson = False) -> None:
+    """Write the HTML report of the live generation."""
+    from penchant.report import report as run
+
+    written = run(Settings())
+    answer(written.summary(), written.as_dict(), as_json)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the live features read-only over HTTP, in Feast's wire format."""
+    import uvicorn
+
+    from penchant.serving.api import create_app
+
+    settings = Settings()
+    uvicorn.run(
+        create_app(settings), host=settings.reader_host, port=settings.reader_port, log_level="warning"
+    )
+
+
+@app.command()
+def demo() -> None:
+    """Run the main job with Airflow's scheduler and show it live."""
+    from penchant.platform.demo import run
+
+    raise typer.Exit(run(Settings()))
+
+
+@app.command()
+def up() -> None:
+    """Start the platform and leave it running; print its addresses."""
+    from penchant.platform.up import up as run
+
+    run(Settings())
+
+
+@app.command()
+def down() -> None:
+    """Stop what `penchant up` started."""
+    from penchant.platform.up import down as run
+
+    run(Settings())
+
+
+def main() -> None:
+    """Entry point: errors that have a remedy are printed without a traceback."""
+    disable_telemetry()
+    configure_logs()
+    try:
+        app()
+    except PenchantError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

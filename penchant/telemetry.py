@@ -1,0 +1,15 @@
+"""Nothing that Penchant runs reports to its vendor; imported before any of them."""
+
+import os
+
+OFF = {
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "FEAST_USAGE": "False",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+
+
+def disable_telemetry() -> None:
+    os.environ.update(OFF)
