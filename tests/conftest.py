@@ -1,0 +1,86 @@
+"""Homes at each stage of the main job, made once for the whole test run and copied for each test."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from penchant.settings import Settings
+from penchant.telemetry import disable_telemetry
+
+disable_telemetry()
+
+
+def settings_at(home: Path) -> Settings:
+    """Settings of a test: nothing from the developer's environment or ``.env``."""
+    return Settings(_env_file=None, home=home, source="simulator", seed=7, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
+        if name != "PENCHANT_TEST_DATA":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An empty home."""
+    return settings_at(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def shared_homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of one test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+def make_once(home: Path, make: Callable[[Settings], object]) -> Path:
+    """Run ``make`` for the first worker that asks; the others wait and use the result."""
+    with FileLock(home.with_suffix(".lock")):
+        done = home.with_suffix(".done")
+        if not done.exists():
+            make(settings_at(home))
+            done.touch()
+    return home
+
+
+@pytest.fixture(scope="session")
+def built_once(shared_homes: Path) -> Path:
+    from penchant.build import build
+    from penchant.ingestion.ingest import ingest
+
+    def make(settings: Settings) -> None:
+        ingest(settings, source="simulator", users=80, items=60, days=120)
+        build(settings)
+
+    return make_once(shared_homes / "built", make)
+
+
+@pytest.fixture(scope="session")
+def checked_once(shared_homes: Path, built_once: Path) -> Path:
+    from penchant.quality.check import check
+
+    def make(settings: Settings) -> None:
+        shutil.copytree(built_once, settings.home)
+        check(settings, next(settings.snapshots.glob("s-*")).name)
+
+    return make_once(shared_homes / "checked", make)
+
+
+@pytest.fixture
+def built_home(settings: Settings, built_once: Path) -> Settings:
+    """A simulated landing, built, not checked yet."""
+    shutil.copytree(built_once, settings.home)
+    return settings
+
+
+@pytest.fixture
+def checked_home(settings: Settings, checked_once: Path) -> Settings:
+    """The same, with the snapshot live."""
+    shutil.copytree(checked_once, settings.home)
+    return settings

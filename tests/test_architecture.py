@@ -1,0 +1,74 @@
+"""The arrows between the rooms: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("penchant", "training", "feature_repo", "dags", "tests", "benchmarks")
+LEAVES = {
+    f"penchant.{leaf}" for leaf in ("errors", "logs", "manifest", "settings", "snapshot", "storage")
+}
+ANYTHING_OF = {
+    "penchant/ingestion": LEAVES | {"penchant.ingestion"},
+    "penchant/quality": LEAVES | {"penchant.quality"},
+    "penchant/serving": LEAVES | {"penchant.serving", "feature_repo"},
+    "penchant/platform": LEAVES | {"penchant.platform", "penchant.report", "penchant.serving"},
+    "penchant/build.py": LEAVES,
+    "feature_repo": LEAVES | {"feature_repo", "penchant.serving.feast"},
+    "training": LEAVES | {"training"},
+    "dags": {"dags", "training.names"},
+}
+FORBIDDEN_LIBRARIES = {
+    "penchant/serving": {"torch", "airflow"},
+    "training": {"airflow", "feast"},
+    "dags": {"torch", "feast", "duckdb", "pandas", "numpy", "great_expectations"},
+}
+
+
+def files_of(place: str) -> list[Path]:
+    path = ROOT / place
+    return [path] if path.suffix == ".py" else sorted(path.rglob("*.py"))
+
+
+def imports_of(file: Path) -> set[str]:
+    """Every module a file imports, wherever in the file; ``from a import b`` counts as ``a`` and ``a.b``."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{file}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, allowed: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
+
+
+@pytest.mark.parametrize("place", ANYTHING_OF)
+def test_a_room_imports_only_what_the_design_allows(place: str) -> None:
+    assert files_of(place), f"{place} has no files: the rule would hold for nothing"
+    for file in files_of(place):
+        ours = {name for name in imports_of(file) if name.split(".")[0] in ROOMS}
+        wrong = {name for name in ours if not within(name, ANYTHING_OF[place])}
+        assert not wrong, f"{file.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("place", FORBIDDEN_LIBRARIES)
+def test_a_room_does_not_know_its_neighbours_libraries(place: str) -> None:
+    for file in files_of(place):
+        wrong = {name for name in imports_of(file) if within(name, FORBIDDEN_LIBRARIES[place])}
+        assert not wrong, f"{file.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def test_the_leaves_import_only_leaves() -> None:
+    for leaf in LEAVES:
+        ours = {
+            name
+            for name in imports_of(ROOT / f"{leaf.replace('.', '/')}.py")
+            if name.split(".")[0] in ROOMS
+        }
+        assert all(within(name, LEAVES) for name in ours), leaf
