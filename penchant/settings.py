@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     reader_port: int = Field(6566, description="online feature reader")
     reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
+    tracking: str | None = Field(
+        None, description="MLflow tracking URI; None keeps a SQLite file in the home"
+    )
     feast_registry: str | None = Field(
         None, description="SQLAlchemy URL of a shared Feast registry; None keeps one file a snapshot"
     )
@@ -78,7 +81,7 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_uri(self) -> str:
-        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+        return self.tracking or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
     def live_snapshot(self) -> Pointer:

@@ -1,0 +1,3 @@
+create database airflow;
+create database mlflow;
+create database feast;

@@ -1,0 +1,55 @@
+"""docker-compose.yml sets only what exists, and shows nothing to the outside."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from airflow.configuration import retrieve_configuration_description
+
+from penchant.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+ENVIRONMENT = COMPOSE["x-environment"]
+
+
+def test_every_penchant_setting_it_sets_exists() -> None:
+    known = {f"PENCHANT_{name.upper()}" for name in Settings.model_fields}
+    named = {key for service in SERVICES.values() for key in service.get("environment", {})}
+    assert {key for key in named if key.startswith("PENCHANT_")} <= known
+
+
+def test_the_example_environment_names_every_setting() -> None:
+    example = (ROOT / ".env.example").read_text()
+    assert [name for name in Settings.model_fields if f"PENCHANT_{name.upper()}=" not in example] == []
+
+
+def test_every_airflow_option_it_sets_exists() -> None:
+    sections = retrieve_configuration_description(include_providers=True)
+    options = [key.lower().split("__")[1:] for key in ENVIRONMENT if key.startswith("AIRFLOW__")]
+    # Celery's options come with its provider, which only the `production` extra installs.
+    core = [(section, option) for section, option in options if section != "celery"]
+    unknown = [(section, option) for section, option in core if option not in sections[section]["options"]]
+    assert core
+    assert unknown == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_bound_to_loopback(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_secrets_have_no_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for secret in ("POSTGRES_PASSWORD", "AIRFLOW_JWT_SECRET", "AIRFLOW_FERNET_KEY"):
+        assert f"${{{secret}:?" in text
+        assert f"${{{secret}:-" not in text
+
+
+def test_dependencies_and_mounted_files_exist() -> None:
+    for service in SERVICES.values():
+        assert set(service.get("depends_on", {})) <= set(SERVICES)
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
