@@ -26,7 +26,9 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as the last line")]
-SnapshotId = Annotated[str, typer.Option("--snapshot", help="snapshot id, as `penchant build` printed it")]
+SnapshotId = Annotated[
+    str, typer.Option("--snapshot", help="snapshot id, as `penchant build` printed it")
+]
 
 
 def answer(line: str, result: dict[str, Any], as_json: bool) -> None:
@@ -192,7 +194,10 @@ def serve() -> None:
 
     settings = Settings()
     uvicorn.run(
-        create_app(settings), host=settings.reader_host, port=settings.reader_port, log_level="warning"
+        create_app(settings),
+        host=settings.reader_host,
+        port=settings.reader_port,
+        log_level="warning",
     )
 
 

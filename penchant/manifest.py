@@ -69,7 +69,9 @@ def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
             if constraint["type"] == "primary_key"
         ),
         relationships=tuple(
-            _relationship(test) for test in generic if test["test_metadata"]["name"] == "relationships"
+            _relationship(test)
+            for test in generic
+            if test["test_metadata"]["name"] == "relationships"
         ),
         accepted_values={
             test["column_name"]: tuple(test["test_metadata"]["kwargs"]["values"])

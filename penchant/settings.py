@@ -20,11 +20,15 @@ class Settings(BaseSettings):
     home: Path = Field(PROJECT_ROOT / ".penchant", description="everything Penchant writes")
     dbt_project: Path = Field(PROJECT_ROOT / "dbt", description="the dbt project to build")
     source: str = Field("complete_journey", description="the source that ingest_landing lands")
-    source_path: Path | None = Field(None, description="folder of the source's files, where it has any")
+    source_path: Path | None = Field(
+        None, description="folder of the source's files, where it has any"
+    )
     mapping: Path | None = Field(None, description="YAML column mapping of the source `files`")
     seed: int = Field(0, description="seed of the simulator and of every training run")
     threads: int = Field(2, gt=0, description="CPU threads for DuckDB and PyTorch")
-    family_seconds: float = Field(240.0, gt=0, description="time budget of one training run, seconds")
+    family_seconds: float = Field(
+        240.0, gt=0, description="time budget of one training run, seconds"
+    )
     family_memory_mb: int = Field(3000, gt=0, description="memory budget of one training run, MB")
 
     airflow_port: int = Field(8080, description="Airflow UI and API")
@@ -38,7 +42,8 @@ class Settings(BaseSettings):
         None, description="MLflow tracking URI; None keeps a SQLite file in the home"
     )
     feast_registry: str | None = Field(
-        None, description="SQLAlchemy URL of a shared Feast registry; None keeps one file a snapshot"
+        None,
+        description="SQLAlchemy URL of a shared Feast registry; None keeps one file a snapshot",
     )
     feast_redis: str | None = Field(
         None, description="Redis connection string of the online store; None keeps SQLite files"

@@ -41,7 +41,8 @@ class Snapshot:
         snapshot_id = settings.live_snapshot.current()
         if snapshot_id is None:
             raise UsageError(
-                "no snapshot has passed its checks yet", "run `penchant build`, then `penchant check`"
+                "no snapshot has passed its checks yet",
+                "run `penchant build`, then `penchant check`",
             )
         return cls.open(settings, snapshot_id)
 

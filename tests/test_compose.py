@@ -22,7 +22,9 @@ def test_every_penchant_setting_it_sets_exists() -> None:
 
 def test_the_example_environment_names_every_setting() -> None:
     example = (ROOT / ".env.example").read_text()
-    assert [name for name in Settings.model_fields if f"PENCHANT_{name.upper()}=" not in example] == []
+    assert [
+        name for name in Settings.model_fields if f"PENCHANT_{name.upper()}=" not in example
+    ] == []
 
 
 def test_every_airflow_option_it_sets_exists() -> None:
@@ -30,7 +32,9 @@ def test_every_airflow_option_it_sets_exists() -> None:
     options = [key.lower().split("__")[1:] for key in ENVIRONMENT if key.startswith("AIRFLOW__")]
     # Celery's options come with its provider, which only the `production` extra installs.
     core = [(section, option) for section, option in options if section != "celery"]
-    unknown = [(section, option) for section, option in core if option not in sections[section]["options"]]
+    unknown = [
+        (section, option) for section, option in core if option not in sections[section]["options"]
+    ]
     assert core
     assert unknown == []
 
@@ -52,4 +56,8 @@ def test_dependencies_and_mounted_files_exist() -> None:
         assert set(service.get("depends_on", {})) <= set(SERVICES)
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
+            assert (
+                (ROOT / source).exists()
+                if source.startswith("./")
+                else source in COMPOSE["volumes"]
+            )
