@@ -1,7 +1,8 @@
 """The ``penchant`` command: one verb a stage, and the one file that knows every room.
 
-Every verb prints what it did in a line. With ``--json`` the last line of stdout is one JSON object,
-which is what the DAGs read. Rooms are imported inside their verb: a verb pays only for what it uses.
+Every verb prints what it did in a line. With ``--json`` the last line of stdout is one JSON
+object, which is what the DAGs read. Rooms are imported inside their verb: a verb pays only for
+what it uses.
 Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running again won't help).
 """
 
@@ -119,7 +120,7 @@ def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Publish the chosen models' vectors and lists as one generation, verified before it is live."""
+    """Publish the chosen models' vectors and lists as one generation, verified, then live."""
     from penchant.serving.publish import publish as run
 
     report = run(Settings(), snapshot)

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Column:
-    """A mart's column. ``type`` is DuckDB's name in upper case, such as ``BIGINT`` or ``VARCHAR[]``."""
+    """A mart's column; ``type`` is DuckDB's, in upper case, such as ``BIGINT`` or ``VARCHAR[]``."""
 
     name: str
     type: str

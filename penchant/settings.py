@@ -1,4 +1,4 @@
-"""Every setting, read from ``PENCHANT_*`` environment variables or ``.env``; nothing else reads them."""
+"""Every setting, read here and nowhere else from ``PENCHANT_*`` variables or ``.env``."""
 
 from pathlib import Path
 

@@ -14,9 +14,9 @@ SNAPSHOT_ID = re.compile(r"s-\d{8}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One directory under ``snapshots/``; immutable but for ``checks.json`` and ``training_sets/``,
+    """One directory under ``snapshots/``.
 
-    which are each added once, whole.
+    Immutable but for ``checks.json`` and ``training_sets/``, which are each added once, whole.
     """
 
     id: str
@@ -70,5 +70,5 @@ class Snapshot:
 
     @property
     def as_of(self) -> datetime:
-        """The exclusive end of the data: every event is before it, every feature true at or before it."""
+        """The exclusive end of the data: every event is before it, no feature row after it."""
         return datetime.fromisoformat(self.describe()["as_of"])

@@ -25,7 +25,7 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     for path in staging.rglob("*"):
         if path.is_file():
             sync(path)
-    os.rename(staging, final)
+    staging.rename(final)
     sync(final.parent)
 
 
@@ -35,7 +35,7 @@ def write_atomic(path: Path, text: str) -> None:
     temporary = path.with_name(f"{STAGING_PREFIX}{path.name}")
     temporary.write_text(text)
     sync(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
     sync(path.parent)
 
 

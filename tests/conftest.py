@@ -1,4 +1,4 @@
-"""Homes at each stage of the main job, made once for the whole test run and copied for each test."""
+"""Homes at each stage of the main job: made once for the test run, copied for each test."""
 
 import os
 import shutil

@@ -33,7 +33,7 @@ def files_of(place: str) -> list[Path]:
 
 
 def imports_of(file: Path) -> set[str]:
-    """Every module a file imports, wherever in the file; ``from a import b`` counts as ``a`` and ``a.b``."""
+    """Every module a file imports, anywhere in it; ``from a import b`` counts as ``a.b``."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
