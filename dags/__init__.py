@@ -1,0 +1,1 @@
+"""When things run: five thin DAGs, each started by the Asset of the one before."""

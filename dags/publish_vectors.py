@@ -1,0 +1,51 @@
+"""Publish the chosen models' vectors and lists as one generation, and write the report.
+
+## What it does
+
+1. `publish`: `penchant publish` writes user and item vectors, ranked lists and the prior as one
+   generation, verifies counts, norms and the recall of approximate search, and only then makes it
+   live. The Asset `generation` carries its id. The generation before stays ready.
+2. `report`: `penchant report` writes the HTML report of the live generation.
+
+## Run it again, or for another day
+
+Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. The same snapshot and choice give the
+same generation id, and a generation that is live already is left as it is. To go back to the one
+before: `penchant rollback`.
+
+## When it fails
+
+- `publish`: readers still have the generation they had. The log names the figure that did not hold
+  (a count, a norm, the recall). Run `train_families` again for that snapshot; if the figure is
+  still short, the model it came from is broken.
+- `report`: the new generation is live all the same. Mend what the log names, clear `report`.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from dags.assets import GENERATION, MODELS
+from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+
+with DAG(
+    dag_id="publish_vectors",
+    doc_md=__doc__,
+    description="One generation for online readers, flipped live when verified",
+    schedule=MODELS,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args=DEFAULT_ARGS,
+    tags=[*TAGS, "serving"],
+    **OF_A_SNAPSHOT,
+):
+    publish = Verb(
+        task_id="publish",
+        verb=["publish", "--snapshot", SNAPSHOT_ID],
+        event={"snapshot_id": SNAPSHOT_ID},
+        event_from_result=["generation_id"],
+        outlets=[GENERATION],
+    )
+    report = Verb(task_id="report", verb=["report"])
+    publish >> report

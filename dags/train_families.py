@@ -1,0 +1,63 @@
+"""Fit every model family on a snapshot, then choose which of them serve.
+
+## What it does
+
+1. `train`: one mapped task for each name in `training/names.py` runs `penchant train`. They hold
+   the pool `gpu` one at a time and ask for the queue `gpu`, so that under CeleryExecutor a worker
+   beside an accelerator takes them; LocalExecutor runs them where it is.
+2. `choose`: `penchant choose` compares the families and names the retriever and the ranker. It runs
+   when all are done and at least one succeeded, and lists those that are missing. Then the Asset
+   `models` starts `publish_vectors`.
+
+## Run it again, or for another day
+
+Clear one mapped task to fit that family again: a run with the same snapshot, config, seed and code
+is done already and says `unchanged`. *Trigger* with `{"snapshot_id": "s-..."}` for another
+snapshot. There is no backfill by date: train on the snapshot of the day you want.
+
+## When it fails
+
+- One family: the others and `choose` go on without it. Its log ends with the cause; after mending,
+  clear that mapped task and `choose`.
+- *was ended by SIGKILL*: most likely no memory was left. It is tried again a minute later; lower
+  `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_THREADS`, or give the machine more.
+- `choose`: without `popularity` there is nothing to beat and no prior. Mend that family first.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, TriggerRule
+
+from dags.assets import FEATURES, MODELS
+from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+from training.names import FAMILIES
+
+with DAG(
+    dag_id="train_families",
+    doc_md=__doc__,
+    description="One training run a family, then the choice of retriever and ranker",
+    schedule=FEATURES,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    tags=[*TAGS, "training"],
+    **OF_A_SNAPSHOT,
+):
+    train = Verb.partial(
+        task_id="train",
+        pool=GPU_POOL,
+        queue=GPU_QUEUE,
+        map_index_template="{{ task.verb[2] }}",
+        # a family that fails twice will not be mended by a third try, and holds the one slot
+        retries=1,
+        execution_timeout=timedelta(hours=2),
+    ).expand(verb=[["train", "--family", family, "--snapshot", SNAPSHOT_ID] for family in FAMILIES])
+    choose = Verb(
+        task_id="choose",
+        verb=["choose", "--snapshot", SNAPSHOT_ID],
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        event={"snapshot_id": SNAPSHOT_ID},
+        outlets=[MODELS],
+    )
+    train >> choose
