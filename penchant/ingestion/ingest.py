@@ -1,0 +1,142 @@
+"""The ingest stage: every file of a source becomes a batch in the landing, or goes to quarantine."""
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from penchant.errors import DataError, UsageError
+from penchant.ingestion.arrival import Arrival, Request, Source
+from penchant.ingestion.landing import Landing, Outcome
+from penchant.ingestion.sources import complete_journey, online_retail, simulator
+from penchant.settings import Settings
+
+SOURCES: dict[str, Source] = {
+    module.NAME: module for module in (complete_journey, online_retail, simulator)
+}
+NAMED_IN_SUMMARY = 3  # quarantined files that the one line names
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of every file; each dict has table, sha256, original_name, rows, path, reasons."""
+
+    source: str
+    landed: list[dict]
+    unchanged: list[dict]
+    quarantined: list[dict]
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "source": self.source,
+            "landed": self.landed,
+            "unchanged": self.unchanged,
+            "quarantined": self.quarantined,
+        }
+
+    def summary(self) -> str:
+        """One line for people."""
+        counts = (
+            f"landed {len(self.landed)}, unchanged {len(self.unchanged)}, "
+            f"quarantined {len(self.quarantined)}"
+        )
+        named = [_why(each) for each in self.quarantined[:NAMED_IN_SUMMARY]]
+        more = len(self.quarantined) - len(named)
+        if more:
+            named.append(f"and {more} more")
+        return f"{counts} ({'; '.join(named)})" if named else counts
+
+
+def ingest(
+    settings: Settings,
+    source: str | None = None,
+    path: Path | None = None,
+    mapping: Path | None = None,
+    day: date | None = None,
+    *,
+    now: datetime | None = None,
+    **sizes: int,
+) -> IngestReport:
+    """Land a source's files.
+
+    ``source``, ``path`` and ``mapping`` default to the settings; ``day`` chooses one file where a
+    source has daily files and is of no effect where it ships all at once; ``sizes`` (users, items,
+    days) are the simulator's. A timestamp after ``now`` (naive UTC; the wall clock by default) is in
+    the future. Raises UsageError where there is nothing to ingest, and DataError where every file
+    was refused and nothing of the source had landed before.
+    """
+    chosen = _source(source or settings.source)
+    folder = path or settings.source_path
+    if folder is not None and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is not a folder",
+            "point --path or PENCHANT_SOURCE_PATH at the source's files",
+        )
+    clock = now or datetime.now(UTC).replace(tzinfo=None)
+    with _connect(settings) as connection:
+        landing = Landing(settings, chosen.NAME, connection, clock)
+        with landing.held():
+            landing.ensure_empty_batches(chosen.CONTRACTS)
+            request = Request(
+                settings, folder, mapping or settings.mapping, day, sizes, landing.workspace
+            )
+            outcomes = [_land(landing, arrival) for arrival in chosen.arrivals(request)]
+        report = _report(chosen.NAME, outcomes)
+        if not landing.has_batches():
+            raise DataError(
+                f"nothing of {chosen.NAME} has landed: {report.summary()}",
+                "each reason.json in the quarantine says what to mend; then ingest again",
+            )
+    return report
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise UsageError(
+            f"there is no source {name!r}", f"choose one of {', '.join(sorted(SOURCES))}"
+        )
+    return SOURCES[name]
+
+
+def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """An in-memory database: files are read by it, nothing is kept in it."""
+    connection = duckdb.connect(
+        config={"threads": settings.threads, "temp_directory": tempfile.gettempdir()}
+    )
+    connection.execute("SET TimeZone = 'UTC'")  # how a text without an offset is read
+    return connection
+
+
+def _land(landing: Landing, arrival: Arrival) -> Outcome:
+    outcome = landing.land(arrival)
+    log.info(
+        "batch",
+        status=outcome.status,
+        table=outcome.table,
+        file=outcome.original_name,
+        rows=outcome.rows,
+        codes=[reason.code for reason in outcome.reasons],
+    )
+    return outcome
+
+
+def _report(source: str, outcomes: Iterable[Outcome]) -> IngestReport:
+    by_status: dict[str, list[dict]] = {"landed": [], "unchanged": [], "quarantined": []}
+    for outcome in outcomes:
+        by_status[outcome.status].append(outcome.as_dict())
+    return IngestReport(source, **by_status)
+
+
+def _why(quarantined: dict) -> str:
+    reason = quarantined["reasons"][0]
+    where = f"{reason['column']}: " if reason["column"] else ""
+    return (
+        f"{quarantined['table']}: {quarantined['original_name']}: {where}{reason['detail']}; "
+        f"see {quarantined['path']}"
+    )
