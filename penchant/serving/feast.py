@@ -54,6 +54,13 @@ from feast import (  # noqa: E402
     RepoConfig,
     ValueType,
 )
+from feast.infra.key_encoding_utils import serialize_entity_key  # noqa: E402
+from feast.infra.online_stores.sqlite import (  # noqa: E402
+    SqliteOnlineStore,
+    SqliteOnlineStoreConfig,
+)
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto  # noqa: E402
+from feast.protos.feast.types.Value_pb2 import Value as ValueProto  # noqa: E402
 from feast.types import (  # noqa: E402
     Array,
     Bool,
@@ -72,6 +79,7 @@ __all__ = [
     "Bool",
     "Bytes",
     "Entity",
+    "EntityKeyProto",
     "FeastType",
     "FeatureService",
     "FeatureStore",
@@ -84,7 +92,11 @@ __all__ = [
     "Int64",
     "Project",
     "RepoConfig",
+    "SqliteOnlineStore",
+    "SqliteOnlineStoreConfig",
     "String",
     "UnixTimestamp",
+    "ValueProto",
     "ValueType",
+    "serialize_entity_key",
 ]

@@ -1,0 +1,48 @@
+"""All that Feast is told of a snapshot, in one place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from feature_repo.entities import ENTITIES
+from feature_repo.services import feature_services
+from feature_repo.views import feature_marts, feature_view
+from penchant.manifest import read_marts
+from penchant.serving.feast import Entity, FeatureService, FeatureView
+from penchant.snapshot import Snapshot
+
+TEMPLATE = Path(__file__).with_name("feature_store.yaml")
+"""Feast's configuration, with variables where repositories differ."""
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The content of one Feast registry."""
+
+    entities: tuple[Entity, ...]
+    views: tuple[FeatureView, ...]
+    services: tuple[FeatureService, ...]
+
+    def objects(self) -> list[Entity | FeatureView | FeatureService]:
+        """In the shape that ``FeatureStore.apply`` takes."""
+        return [*self.entities, *self.views, *self.services]
+
+
+def definitions(
+    snapshot: Snapshot, parquet_folder: Path | None = None, time_as: str | None = None
+) -> Definitions:
+    """Entities, views and services of a snapshot, from its manifest alone; reads no data.
+
+    The views read the snapshot's marts, or their copies in ``parquet_folder``. For ``time_as`` see
+    ``feature_view``. Raises DataError when a mart's description can't be a feature view.
+    """
+    folder = parquet_folder or snapshot.mart("any").parent
+    marts = feature_marts(read_marts(snapshot.manifest))
+    views = tuple(
+        feature_view(mart, folder.resolve() / f"{mart.name}.parquet", time_as) for mart in marts
+    )
+    used = {name for view in views for name in view.entities}
+    return Definitions(
+        entities=tuple(entity for name, entity in ENTITIES.items() if name in used),
+        views=views,
+        services=tuple(feature_services(marts, views)),
+    )

@@ -1,0 +1,18 @@
+"""What a feature is a feature of."""
+
+from penchant.serving.feast import Entity, ValueType
+
+USER = Entity(
+    name="user", join_keys=["user_id"], value_type=ValueType.STRING, description="A shopper."
+)
+ITEM = Entity(
+    name="item", join_keys=["item_id"], value_type=ValueType.STRING, description="A thing on sale."
+)
+CATEGORY = Entity(
+    name="category",
+    join_keys=["category"],
+    value_type=ValueType.STRING,
+    description="The first level of the category path.",
+)
+
+ENTITIES: dict[str, Entity] = {entity.name: entity for entity in (USER, ITEM, CATEGORY)}

@@ -1,0 +1,170 @@
+"""An online store in one SQLite file with one row for each entity, as a Feast plugin.
+
+Feast's own SQLite store keeps a row, two timestamps and two index entries for every single feature.
+This one keeps a column for each feature, which is smaller and faster both ways. It is written once,
+aside, and then only read: readers open it as immutable, so no lock is ever met.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from penchant.serving.feast import (
+    Entity,
+    EntityKeyProto,
+    FeatureView,
+    RepoConfig,
+    SqliteOnlineStore,
+    SqliteOnlineStoreConfig,
+    ValueProto,
+    serialize_entity_key,
+)
+
+KEYS_A_QUERY = 500
+"""Keys looked up by one SELECT; SQLite may be built to bind no more than 999 variables."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+WriteRow = tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]
+ReadRow = tuple[datetime | None, dict[str, ValueProto] | None]
+
+
+class WideSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
+    """``read_only`` is false only while the file is being made."""
+
+    type: Literal["penchant.serving.online_store.WideSqliteOnlineStore"]  # type: ignore[assignment]
+    read_only: bool = True
+
+
+class WideSqliteOnlineStore(SqliteOnlineStore):
+    """A table for each view: entity key, the time of the row in microseconds, a blob a feature.
+
+    A blob is a serialized ``feast.types.Value``, NULL where the feature is null.
+    """
+
+    def __init__(self) -> None:
+        self._readers = threading.local()
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Make the tables of a new repository; one that readers use is never altered."""
+        connection = self._get_conn(config)
+        for view in tables_to_delete:
+            connection.execute(f"DROP TABLE IF EXISTS {_quote(view.name)}")
+        for view in tables_to_keep:
+            columns = "".join(f", {_quote(name)} BLOB" for name in _feature_names(view))
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {_quote(view.name)} "
+                f"(entity_key BLOB PRIMARY KEY, event_at INTEGER NOT NULL{columns}) WITHOUT ROWID"
+            )
+
+    def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[Any]:
+        """Nothing: ``update`` makes the tables."""
+        return []
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[WriteRow],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write rows, one for each entity, in one transaction."""
+        names = _feature_names(table)
+        rows = (
+            (
+                _key(config, entity_key),
+                _microseconds(event_at),
+                *(values[name].SerializeToString() or None for name in names),
+            )
+            for entity_key, values, event_at, _ in data
+        )
+        holders = ", ".join("?" * (len(names) + 2))
+        with self._get_conn(config) as connection:
+            connection.executemany(f"INSERT INTO {_quote(table.name)} VALUES ({holders})", rows)
+        if progress:
+            progress(len(data))
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKeyProto],
+        requested_features: list[str] | None = None,
+    ) -> list[ReadRow]:
+        """Each entity's time and features in the order asked for; ``(None, None)`` if unknown."""
+        names = requested_features or _feature_names(table)
+        keys = [_key(config, entity_key) for entity_key in entity_keys]
+        found: dict[bytes, ReadRow] = {}
+        columns = ", ".join(map(_quote, ("entity_key", "event_at", *names)))
+        for start in range(0, len(keys), KEYS_A_QUERY):
+            some = keys[start : start + KEYS_A_QUERY]
+            holders = ", ".join("?" * len(some))
+            for key, event_at, *blobs in self._reader(config).execute(
+                f"SELECT {columns} FROM {_quote(table.name)} WHERE entity_key IN ({holders})", some
+            ):
+                values = (ValueProto.FromString(blob or b"") for blob in blobs)
+                found[key] = (
+                    EPOCH + timedelta(microseconds=event_at),
+                    dict(zip(names, values, strict=True)),
+                )
+        return [found.get(key, (None, None)) for key in keys]
+
+    def count(self, config: RepoConfig, view: FeatureView) -> int:
+        """How many entities a view holds."""
+        query = f"SELECT count(*) FROM {_quote(view.name)}"
+        return int(self._reader(config).execute(query).fetchone()[0])
+
+    def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
+        """The connection that writes. Raises PermissionError on a repository that is finished.
+
+        Nobody reads the file yet and a killed run throws it away, so it needs no journal; the
+        directory that holds it is flushed to the disk before it gets its final name.
+        """
+        if config.online_store.read_only:
+            raise PermissionError(f"{config.online_store.path} is finished: it can only be read")
+        if self._conn is None:
+            self._conn = sqlite3.connect(config.online_store.path, check_same_thread=False)
+            self._conn.execute("PRAGMA journal_mode = OFF")
+            self._conn.execute("PRAGMA synchronous = OFF")
+        return self._conn
+
+    def _reader(self, config: RepoConfig) -> sqlite3.Connection:
+        """This thread's connection that reads."""
+        if not config.online_store.read_only:
+            return self._get_conn(config)
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            path = quote(str(Path(config.online_store.path)))
+            connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+            self._readers.connection = connection
+        return connection
+
+
+def _feature_names(view: FeatureView) -> list[str]:
+    return [feature.name for feature in view.features]
+
+
+def _key(config: RepoConfig, entity_key: EntityKeyProto) -> bytes:
+    return serialize_entity_key(entity_key, config.entity_key_serialization_version)
+
+
+def _microseconds(at: datetime) -> int:
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(microseconds=1)
+
+
+def _quote(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
