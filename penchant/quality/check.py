@@ -1,0 +1,134 @@
+"""The gate: only a snapshot that Great Expectations passes becomes the live one.
+
+It fails closed. The pointer is flipped last, after ``checks.json`` says ``passed``; an exception, a kill
+or a critical failure anywhere before leaves readers on the last good snapshot.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from penchant.errors import DataError
+from penchant.quality.docs import replaced_page
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.storage import write_json
+
+if TYPE_CHECKING:
+    from penchant.quality.validation import MartResult
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found. ``unchanged``: the snapshot had passed before and was not read again."""
+
+    snapshot_id: str
+    status: Literal["passed", "unchanged"]
+    expectations: int
+    critical_failures: int
+    warnings: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        return (
+            f"{self.snapshot_id} {self.status}: {self.expectations} expectations, "
+            f"{self.critical_failures} critical failures, {self.warnings} warnings"
+        )
+
+
+def check(settings: Settings, snapshot_id: str) -> CheckReport:
+    """Validate a snapshot, write its ``checks.json`` and Data Docs, and make it live if it passes.
+
+    A snapshot that has passed is not validated twice; one that was refused is, for the rules or the
+    snapshot it is compared with may have changed. Raises DataError on a critical failure, UsageError
+    on an unknown id.
+    """
+    snapshot = Snapshot.open(settings, snapshot_id)
+    verdict, status = _passed_before(snapshot), "unchanged"
+    if verdict is None:
+        verdict, status = _judge(settings, snapshot), "passed"
+        write_json(snapshot.checks, verdict)
+    if not verdict["passed"]:
+        raise _refused(settings, verdict)
+    settings.live_snapshot.flip(snapshot_id)
+    counts = verdict["statistics"]
+    return CheckReport(
+        snapshot_id,
+        status,
+        expectations=counts["expectations"],
+        critical_failures=counts["failed_critical"],
+        warnings=counts["failed_warning"],
+    )
+
+
+def _passed_before(snapshot: Snapshot) -> dict[str, Any] | None:
+    if not snapshot.checks.is_file():
+        return None
+    verdict = json.loads(snapshot.checks.read_text())
+    return verdict if verdict["passed"] else None
+
+
+def _judge(settings: Settings, snapshot: Snapshot) -> dict[str, Any]:
+    """The content of ``checks.json``: the same for the same snapshot and previous snapshot."""
+    from penchant.quality.validation import validate  # imports Great Expectations: 6 s
+
+    previous = _previous(settings, snapshot)
+    with replaced_page(settings.site / "data_docs", snapshot.id) as docs:
+        marts = validate(snapshot, previous, docs, settings.threads)
+    failures = [failure for mart in marts.values() for failure in mart.failures]
+    warnings = [failure for failure in failures if failure.severity == "warning"]
+    return {
+        "snapshot_id": snapshot.id,
+        "compared_with": previous.id if previous else None,
+        "passed": len(failures) == len(warnings),
+        "statistics": {
+            "expectations": sum(mart.expectations for mart in marts.values()),
+            "failed_critical": len(failures) - len(warnings),
+            "failed_warning": len(warnings),
+        },
+        "marts": {name: _as_dict(mart) for name, mart in marts.items()},
+    }
+
+
+def _as_dict(mart: "MartResult") -> dict[str, Any]:
+    return {
+        "expectations": mart.expectations,
+        "failed": [failure.as_dict() for failure in mart.failures],
+    }
+
+
+def _previous(settings: Settings, snapshot: Snapshot) -> Snapshot | None:
+    """The live snapshot before this one; None for the first."""
+    pointer = settings.live_snapshot
+    before = pointer.previous() if pointer.current() == snapshot.id else pointer.current()
+    return Snapshot.open(settings, before) if before else None
+
+
+def _refused(settings: Settings, verdict: dict[str, Any]) -> DataError:
+    lines = [
+        _line(name, failure)
+        for name, mart in verdict["marts"].items()
+        for failure in mart["failed"]
+        if failure["severity"] != "warning"
+    ]
+    live = settings.live_snapshot.current()
+    page = settings.site / "data_docs" / verdict["snapshot_id"] / "index.html"
+    return DataError(
+        f"snapshot {verdict['snapshot_id']} is refused: {len(lines)} critical failures, "
+        f"readers stay on {live or 'no snapshot'}\n" + "\n".join(lines),
+        f"see {page}; correct the landed files or the dbt model named above, then `penchant build` and "
+        "`penchant check` the snapshot it makes; where fewer rows are meant, delete "
+        f"{settings.live_snapshot.path} and check again: a first snapshot is compared with none",
+    )
+
+
+def _line(mart: str, failure: dict[str, Any]) -> str:
+    """Such as ``events: primary_key (event_id is unique): 3 unexpected, such as [...]``."""
+    found = failure["unexpected_count"]
+    what = f"{found} unexpected" if found is not None else f"observed {failure['observed']}"
+    column = f" of {failure['column']}" if failure["column"] else ""
+    rule = f" ({failure['rule']})" if failure["rule"] else ""
+    sample = f", such as {json.dumps(failure['sample'][:3])}" if failure["sample"] else ""
+    return f"  {mart}: {failure['expectation']}{column}{rule}: {what}{sample}"

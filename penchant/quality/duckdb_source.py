@@ -1,0 +1,43 @@
+"""Great Expectations on DuckDB, which it does not know by itself.
+
+GX's generic SQL engine closes a connection before it reads the result, which DuckDB answers with
+nothing (great_expectations#10738), so the engine here keeps one connection open. Importing this
+module registers the datasource: ``context.data_sources.add_duckdb(...)``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy
+from great_expectations.datasource.fluent import SQLDatasource
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+
+
+class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
+    """Runs every query of a validation on one connection."""
+
+    @contextmanager
+    def get_connection(self) -> Iterator[sqlalchemy.Connection]:
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        yield self._connection
+
+
+EngineType = type[SqlAlchemyExecutionEngine]  # named here: inside the class, ``type`` is a field
+
+
+class DuckDBDatasource(SQLDatasource):
+    """The tables and views of a DuckDB file."""
+
+    type: Literal["duckdb"] = "duckdb"  # type: ignore[assignment]
+
+    @property
+    def execution_engine_type(self) -> EngineType:
+        return DuckDBExecutionEngine
+
+
+def read_only_url(database: Path, threads: int) -> str:
+    """SQLAlchemy URL of a DuckDB file. Above 1 GB, DuckDB spills beside the file."""
+    return f"duckdb:///{database}?access_mode=READ_ONLY&threads={threads}&memory_limit=1GB"

@@ -1,0 +1,258 @@
+"""What is expected of a mart: what the dbt manifest says of it, and what only its history can say.
+
+A critical rule keeps a snapshot from ever being read. A warning is shown in the Data Docs and counted,
+and the snapshot goes live.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import great_expectations.expectations as gxe
+from great_expectations.execution_engine import ExecutionEngine
+from great_expectations.expectations.expectation import Expectation
+
+from penchant.manifest import Column, Mart, Relationship
+from penchant.quality.views import quoted
+
+CRITICAL, WARNING = "critical", "warning"
+
+NEVER_EMPTY = frozenset({"users", "items", "events", "interactions", "sequences"})
+FRESH = timedelta(days=2)  # the last event is at most this much before the snapshot's as_of
+COLLAPSE = 0.5  # landing only grows: half of the rows gone is a fault, not a quiet day
+SHRINK, SURGE = 0.9, 3.0  # worth a look, and legitimate after a backfill or an edited model
+DRIFT = 0.25  # population stability index, see drift.py
+SAMPLE = 5  # offending rows shown with a failure
+
+FLOATS = frozenset({"DOUBLE", "FLOAT"})
+NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
+
+
+@dataclass(frozen=True)
+class History:
+    """The same mart in the previous live snapshot. ``drift`` is the PSI of each numeric column."""
+
+    rows: int
+    drift: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a mart's Parquet before a rule is run."""
+
+    columns: dict[str, str]
+    as_of: datetime
+    rows_built: int
+    history: History | None
+
+
+class ExpectNoRows(gxe.UnexpectedRowsExpectation):
+    """The query finds no row; a few of those it finds are kept. ``{batch}`` stands for the mart."""
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (
+        *gxe.UnexpectedRowsExpectation.metric_dependencies,
+        "table.row_count",
+    )
+
+    def _validate(
+        self,
+        metrics: dict,
+        runtime_configuration: dict | None = None,
+        execution_engine: ExecutionEngine | None = None,
+    ) -> dict[str, Any]:
+        count, rows = metrics["unexpected_rows_query.row_count"], metrics["table.row_count"]
+        found = metrics["unexpected_rows_query.table"][:SAMPLE]
+        return {
+            "success": count == 0,
+            "result": {
+                "observed_value": count,
+                "element_count": rows,
+                "unexpected_count": count,
+                "unexpected_percent": 100 * count / rows if rows else 0.0,
+                "partial_unexpected_list": [dict(row) for row in found],
+            },
+        }
+
+
+def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
+    """Every expectation of one mart. A column that the Parquet lacks is reported once, by its contract."""
+    present = [column for column in mart.columns if column.name in evidence.columns]
+    return [
+        *_contract(mart),
+        *_keys(mart, present),
+        *_values(mart, present),
+        *_relationships(mart.relationships, evidence),
+        *_time(mart, present, evidence.as_of),
+        *_volume(mart, evidence),
+        *_drift(evidence.history),
+    ]
+
+
+def drifting_columns(mart: Mart) -> list[str]:
+    """The numeric columns whose distribution is compared: of events and of features."""
+    if mart.folder != "features" and mart.name != "events":
+        return []
+    return [column.name for column in mart.columns if column.type in NUMBERS]
+
+
+def _contract(mart: Mart) -> Iterator[Expectation]:
+    names = [column.name for column in mart.columns]
+    yield gxe.ExpectTableColumnsToMatchOrderedList(
+        column_list=names, severity=CRITICAL, description="columns and their order are the contract's"
+    )
+    promised = ", ".join(f"({_text(column.name)}, {_text(column.type)})" for column in mart.columns)
+    yield _no_rows(
+        "column_types",
+        "column types are the contract's",
+        "select column_name, column_type from (describe select * from {batch}) "
+        f"where column_name in ({', '.join(map(_text, names))}) "
+        f"and (column_name, column_type) not in ({promised}) order by all",
+    )
+
+
+def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
+    for column in present:
+        if column.name in mart.primary_key or not column.nullable:
+            yield gxe.ExpectColumnValuesToNotBeNull(column=column.name, severity=CRITICAL)
+    if {column.name for column in present}.issuperset(mart.primary_key):
+        # GX's own uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
+        key = ", ".join(map(quoted, mart.primary_key))
+        yield _no_rows(
+            "primary_key",
+            f"({', '.join(mart.primary_key)}) is unique",
+            f"select {key}, count(*) as copies from {{batch}} group by {key} having copies > 1 "
+            "order by all",
+            column=", ".join(mart.primary_key),
+        )
+
+
+def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
+    for column in present:
+        lowest, highest = column.meta.get("min"), column.meta.get("max")
+        if lowest is not None or highest is not None:
+            yield gxe.ExpectColumnValuesToBeBetween(
+                column=column.name, min_value=lowest, max_value=highest, severity=CRITICAL
+            )
+        if column.name in mart.accepted_values:
+            yield gxe.ExpectColumnValuesToBeInSet(
+                column=column.name,
+                value_set=list(mart.accepted_values[column.name]),
+                severity=CRITICAL,
+            )
+        if column.type.removesuffix("[]") in FLOATS:
+            yield _finite(mart, column)
+
+
+def _finite(mart: Mart, column: Column) -> Expectation:
+    name = quoted(column.name)
+    wrong = f"not isfinite({name})"
+    if column.type.endswith("[]"):
+        wrong = f"len(list_filter({name}, lambda x: not isfinite(x))) > 0"
+    return _no_rows(
+        "finite",
+        f"{column.name} is never NaN or infinite",
+        f"select {_key(mart)}, {name} from {{batch}} where {wrong} order by all",
+        column=column.name,
+    )
+
+
+def _relationships(
+    relationships: Iterable[Relationship], evidence: Evidence
+) -> Iterator[Expectation]:
+    for link in relationships:
+        if link.column not in evidence.columns:
+            continue
+        name, target = quoted(link.column), quoted(link.to_column)
+        yield _no_rows(
+            "relationship",
+            f"every {link.column} is a {link.to_column} of {link.to_mart}",
+            f"select {name}, count(*) as rows from {{batch}} where {name} is not null and {name} "
+            f"not in (select {target} from {quoted(link.to_mart)} where {target} is not null) "
+            f"group by {name} order by all",
+            column=link.column,
+        )
+
+
+def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expectation]:
+    """Nothing is from the future. Features are true at or before ``as_of``, all else happened before."""
+    limit = f"timestamp '{as_of:%Y-%m-%d %H:%M:%S.%f}'"
+    for column in present:
+        if column.meta.get("wall_clock") or column.type.removesuffix("[]") != "TIMESTAMP":
+            continue
+        name = quoted(column.name)
+        latest = f"list_max({name})" if column.type.endswith("[]") else name
+        operator = ">" if column.name == "feature_at" else ">="
+        yield _no_rows(
+            "not_from_the_future",
+            f"{column.name} is not {'after' if operator == '>' else 'at or after'} {as_of}",
+            f"select {_key(mart)}, {latest} as latest from {{batch}} "
+            f"where {latest} {operator} {limit} order by all",
+            column=column.name,
+        )
+    if mart.name == "events":
+        yield _no_rows(
+            "fresh",
+            f"the latest event is at most {FRESH.days} days before {as_of}",
+            f"select max(event_at) as latest from {{batch}} "
+            f"having max(event_at) < {limit} - interval {FRESH.days} days",
+            column="event_at",
+        )
+
+
+def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
+    yield gxe.ExpectTableRowCountToEqual(
+        value=evidence.rows_built, severity=CRITICAL, description="the rows are those dbt built"
+    )
+    if mart.name in NEVER_EMPTY or mart.folder == "features":
+        yield gxe.ExpectTableRowCountToBeBetween(
+            min_value=1,
+            severity=CRITICAL if mart.name in NEVER_EMPTY else WARNING,
+            description="the mart is not empty",
+        )
+    if evidence.history is not None and evidence.history.rows > 0:
+        before = evidence.history.rows
+        yield gxe.ExpectTableRowCountToBeBetween(
+            min_value=math.ceil(before * COLLAPSE),
+            severity=CRITICAL,
+            description=f"at least {COLLAPSE:.0%} of the previous snapshot's {before:,} rows",
+        )
+        yield gxe.ExpectTableRowCountToBeBetween(
+            min_value=math.ceil(before * SHRINK),
+            max_value=math.floor(before * SURGE),
+            severity=WARNING,
+            description=f"{SHRINK:.0%} to {SURGE:.0%} of the previous snapshot's {before:,} rows",
+        )
+
+
+def _drift(history: History | None) -> Iterator[Expectation]:
+    """The index is measured beforehand (drift.py): the query only puts GX's judgement on it."""
+    for column, index in sorted(history.drift.items() if history else ()):
+        yield _no_rows(
+            "drift",
+            f"{column} is distributed as in the previous snapshot (stability index {index:.3f}, "
+            f"at most {DRIFT})",
+            f"select {index} as stability_index from {{batch}} where {index} > {DRIFT} limit 1",
+            column=column,
+            severity=WARNING,
+        )
+
+
+def _no_rows(
+    rule: str, description: str, query: str, column: str | None = None, severity: str = CRITICAL
+) -> Expectation:
+    return ExpectNoRows(
+        unexpected_rows_query=query,
+        description=description,
+        severity=severity,
+        meta={"rule": rule, "column": column},
+    )
+
+
+def _key(mart: Mart) -> str:
+    return ", ".join(map(quoted, mart.primary_key))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

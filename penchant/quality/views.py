@@ -1,0 +1,30 @@
+"""A snapshot's Parquet files seen as the tables of one small DuckDB file, for SQL to be written on."""
+
+from pathlib import Path
+
+import duckdb
+
+
+def add_view(connection: duckdb.DuckDBPyConnection, view: str, parquet: Path) -> dict[str, str]:
+    """Make ``view`` over a Parquet file; return its columns' names and DuckDB types, in order.
+
+    Raises duckdb.Error where the file is missing or is no whole Parquet file.
+    """
+    source = str(parquet).replace("'", "''")
+    connection.execute(f"create view {quoted(view)} as select * from read_parquet('{source}')")
+    return columns_of(connection, view)
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Names and DuckDB types of a table's columns, in order."""
+    described = connection.execute(f"describe {quoted(table)}").fetchall()
+    return {name: kind for name, kind, *_ in described}
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return connection.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0]
+
+
+def quoted(identifier: str) -> str:
+    """A name as SQL takes it, whatever it is made of."""
+    return '"' + identifier.replace('"', '""') + '"'
