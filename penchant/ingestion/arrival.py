@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from penchant.ingestion.contract import Contract
+from penchant.ingestion.mapping import TableMapping
 from penchant.settings import Settings
 
 
@@ -23,10 +24,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Arrival:
-    """One file for one table."""
+    """One file for one table; ``mapping`` says how to read a file that is not in our columns."""
 
     contract: Contract
     path: Path
+    mapping: TableMapping | None = None
 
 
 class Source(Protocol):

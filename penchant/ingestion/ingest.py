@@ -1,4 +1,4 @@
-"""The ingest stage: every file of a source becomes a batch in the landing, or goes to quarantine."""
+"""The ingest stage: each file of a source becomes a landing batch, or goes to quarantine."""
 
 import tempfile
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ import structlog
 from penchant.errors import DataError, UsageError
 from penchant.ingestion.arrival import Arrival, Request, Source
 from penchant.ingestion.landing import Landing, Outcome
-from penchant.ingestion.sources import complete_journey, online_retail, simulator
+from penchant.ingestion.sources import complete_journey, files, online_retail, simulator
 from penchant.settings import Settings
 
 SOURCES: dict[str, Source] = {
-    module.NAME: module for module in (complete_journey, online_retail, simulator)
+    module.NAME: module for module in (complete_journey, files, online_retail, simulator)
 }
 NAMED_IN_SUMMARY = 3  # quarantined files that the one line names
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of every file; each dict has table, sha256, original_name, rows, path, reasons."""
+    """What became of each file, as :meth:`penchant.ingestion.landing.Outcome.as_dict` has it."""
 
     source: str
     landed: list[dict]
@@ -67,9 +67,9 @@ def ingest(
 
     ``source``, ``path`` and ``mapping`` default to the settings; ``day`` chooses one file where a
     source has daily files and is of no effect where it ships all at once; ``sizes`` (users, items,
-    days) are the simulator's. A timestamp after ``now`` (naive UTC; the wall clock by default) is in
-    the future. Raises UsageError where there is nothing to ingest, and DataError where every file
-    was refused and nothing of the source had landed before.
+    days) are the simulator's. A timestamp after ``now`` (naive UTC; the wall clock by default) is
+    in the future. Raises UsageError where there is nothing to ingest, and DataError where every
+    file was refused and nothing of the source had landed before.
     """
     chosen = _source(source or settings.source)
     folder = path or settings.source_path

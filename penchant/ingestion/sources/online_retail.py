@@ -1,10 +1,10 @@
 """UCI Online Retail: a British gift wholesaler's invoice lines, one gzipped CSV a day.
 
-Files are named ``YYYY-MM-DD.csv.gz`` in the folder that ``--path`` or PENCHANT_SOURCE_PATH names. As
-the publisher ships them: whole rows repeat, so there is no key, and landing adds ``line_number``;
-guests have no CustomerID; a quantity is negative in a return, whose InvoiceNo starts with C, and in
-a stock adjustment, which has no customer and no price; the price is negative only where a bad debt
-is adjusted, on an InvoiceNo that starts with A.
+Files are named ``YYYY-MM-DD.csv.gz`` in the folder that ``--path`` or PENCHANT_SOURCE_PATH names.
+As the publisher ships them: whole rows repeat, so there is no key, and landing adds
+``line_number``; guests have no CustomerID; a quantity is negative in a return, whose InvoiceNo
+starts with C, and in a stock adjustment, which has no customer and no price; the price is negative
+only where a bad debt is adjusted, on an InvoiceNo that starts with A.
 """
 
 from penchant.errors import UsageError

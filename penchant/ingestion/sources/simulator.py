@@ -389,7 +389,7 @@ def _afterwards(
 
 
 def _mail(shop: Shop, campaigns: list[Campaign], log: Log) -> None:
-    """One impression of each campaign for each shopper of its audience; it converts by a purchase."""
+    """One impression of each campaign for each of its audience; it converts by a purchase."""
     purchases = [event for event in log.events if event["event_type"] == "purchase"]
     for campaign in campaigns:
         advertised = {shop.items[item] for item in campaign.items}

@@ -1,0 +1,241 @@
+"""The check of one batch file against its contract, and the queries that land it.
+
+A file is checked by a few aggregate queries that DuckDB runs over the whole of it: nothing comes
+into Python but counts, each with the reason that it counts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from penchant.ingestion.contract import Code, Column, Contract, Reason, Rule
+from penchant.ingestion.reading import Reading, identifier, literal
+
+INTEGERS = frozenset(
+    f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+)
+# What Parquet may hold for each type of a contract: only casts that lose nothing.
+ACCEPTS = {
+    "BIGINT": INTEGERS,
+    "DOUBLE": INTEGERS | {"FLOAT", "DOUBLE", "DECIMAL"},
+    "VARCHAR": INTEGERS | {"VARCHAR", "UUID"},
+    # _time_rules tells apart what numbers and texts are wrong with.
+    "TIMESTAMP": frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"})
+    | {"TIMESTAMP WITH TIME ZONE", "BIGINT", "UBIGINT", "VARCHAR"},
+    "BOOLEAN": frozenset({"BOOLEAN"}),
+}
+ONLY_NULLS = '"NULL"'  # DuckDB's type of a Parquet column that never had a value
+
+FIRST_YEAR = 1971  # strptime without a year gives 1900, an empty epoch 1970
+LAST_YEAR = 9999  # beyond it lie nanoseconds that were taken for microseconds
+SMALLEST_NANOSECONDS = 10**17  # 1973 in nanoseconds, the year 5138 in microseconds
+
+FINER_THAN_MICROSECONDS = r"[0-9]\.[0-9]{6}[0-9]*[1-9][0-9]*([^0-9].*)?$"
+# A time alone, or two of day, month and perhaps a time: 08:26, 12-01 08:26, 01/12, Dec 1 08:26.
+_CLOCK = r"[0-9]{1,2}:[0-9:.]+"
+_PART = r"([0-9]{1,2}|[A-Za-z]{3,9})"
+WITHOUT_YEAR = rf"\s*({_CLOCK}|{_PART}[-/. ]+{_PART}\.?([T ,]+{_CLOCK})?)\s*"
+WHOLE_NUMBER = r"\s*[+-]?[0-9]+(\.0*)?\s*"  # 17850.0 is how pandas writes an integer beside nulls
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the check found: the rows of the file, and no reasons if the contract holds."""
+
+    rows: int
+    reasons: tuple[Reason, ...]
+
+
+def check(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, reading: Reading, now: datetime
+) -> Verdict:
+    """Check the whole file; ``now`` is naive UTC. Raises duckdb.Error where it can't be read."""
+    shape = [*_column_reasons(contract, reading), *_type_reasons(contract, reading)]
+    if shape:
+        return Verdict(0, tuple(shape))
+    rules = [
+        *(rule for column in contract.columns for rule in _value_rules(column, reading, now)),
+        *contract.rules,
+    ]
+    counts = ", ".join(f"count(*) FILTER (WHERE {rule.violated})" for rule in rules)
+    # The hash makes DuckDB decode every value: a torn page is found here or by nobody.
+    every = ", ".join(_as_given(column) for column in contract.columns)
+    typed = _typed(contract, reading)
+    query = f"SELECT count(*), bit_xor(hash({every})), {counts} FROM ({typed})"
+    rows, _, *found = connection.execute(query).fetchall()[0]
+    if not rows:
+        return Verdict(0, (Reason(Code.NO_ROWS, None, "the file has columns but no rows"),))
+    reasons = [
+        Reason(rule.code, rule.column, rule.detail, wrong)
+        for rule, wrong in zip(rules, found, strict=True)
+        if wrong
+    ]
+    return Verdict(rows, (*reasons, *_duplicates(connection, contract, typed)))
+
+
+def landed_sql(contract: Contract, reading: Reading) -> str:
+    """A query of the file's rows, in file order, with the contract's columns and types."""
+    columns = [
+        f"{_value(column, reading)} AS {identifier(column.name)}" for column in contract.columns
+    ]
+    if contract.row_number:
+        columns.append(f"row_number() OVER () AS {identifier(contract.row_number)}")
+    return f"SELECT {', '.join(columns)} FROM {reading.relation}"
+
+
+def empty_sql(contract: Contract) -> str:
+    """A query of no rows with the columns and types that landed batches have."""
+    types = [(column.name, column.type) for column in contract.columns]
+    if contract.row_number:
+        types.append((contract.row_number, "BIGINT"))
+    columns = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(name)}" for name, type_ in types)
+    return f"SELECT {columns} WHERE false"
+
+
+def is_verbatim(contract: Contract, reading: Reading) -> bool:
+    """Whether the file is Parquet with exactly the columns, order and types that land."""
+    types = [(column.name, column.type) for column in contract.columns]
+    given = [(name, column.type) for name, column in reading.columns.items()]
+    return reading.plain_parquet and not contract.row_number and given == types
+
+
+def _column_reasons(contract: Contract, reading: Reading) -> list[Reason]:
+    expected = [column.name for column in contract.columns]
+    unexpected = [name for name in reading.columns if name not in expected]
+    instead = f"; the file has {', '.join(unexpected)} instead" if unexpected else ""
+    missing = [
+        Reason(Code.MISSING_COLUMN, name, reading.absent.get(name, f"no column {name}{instead}"))
+        for name in expected
+        if name not in reading.columns
+    ]
+    return missing + [
+        Reason(Code.UNEXPECTED_COLUMN, name, f"the contract has no column {name}")
+        for name in unexpected
+    ]
+
+
+def _type_reasons(contract: Contract, reading: Reading) -> list[Reason]:
+    """Types that are wrong for the whole file; in text files it is the values that are checked."""
+    reasons = []
+    for column in contract.columns:
+        given = reading.columns.get(column.name)
+        if reading.text or given is None or given.type == ONLY_NULLS:
+            continue
+        if column.type == "TIMESTAMP" and given.type.startswith("TIMESTAMP_NS"):
+            detail = "nanoseconds: write microseconds (pyarrow: coerce_timestamps='us')"
+            reasons.append(Reason(Code.TIMESTAMP_NANOSECONDS, column.name, detail))
+        elif given.type.split("(")[0] not in ACCEPTS[column.type]:
+            detail = f"expected {column.type}, found {given.type}"
+            reasons.append(Reason(Code.WRONG_TYPE, column.name, detail))
+    return reasons
+
+
+def _value(column: Column, reading: Reading) -> str:
+    """The column's value in its own type; NULL where what is given can't be read as that type."""
+    given = reading.columns[column.name]
+    if given.parse:
+        return given.parse
+    if given.type == column.type:
+        return given.sql
+    if column.type == "TIMESTAMP" and given.type in INTEGERS:
+        return "CAST(NULL AS TIMESTAMP)"  # a number has no unit: only a mapping can say
+    if column.type == "TIMESTAMP":
+        # By way of a zoned type: a direct cast would drop an offset such as +02:00.
+        return f"TRY_CAST({given.sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    cast = f"TRY_CAST({given.sql} AS {column.type})"
+    if column.type == "BIGINT" and reading.text:  # the cast alone would round 1.5
+        whole = f"regexp_full_match({given.sql}, {literal(WHOLE_NUMBER)})"
+        return f"CASE WHEN {whole} THEN {cast} END"
+    return cast
+
+
+def _typed(contract: Contract, reading: Reading) -> str:
+    """A query of each column twice: typed under its name, and as the file gives it."""
+    columns = [
+        f"{_value(column, reading)} AS {identifier(column.name)}, "
+        f"{reading.columns[column.name].sql} AS {_as_given(column)}"
+        for column in contract.columns
+    ]
+    return f"SELECT {', '.join(columns)} FROM {reading.relation}"
+
+
+def _as_given(column: Column) -> str:
+    return identifier(f"given:{column.name}")
+
+
+def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
+    """What must hold of one column's values, over the columns of :func:`_typed`."""
+    name, value, given = column.name, identifier(column.name), _as_given(column)
+    unread = f"{given} IS NOT NULL AND {value} IS NULL"
+    rules = []
+    if not column.nullable:
+        rules.append(Rule(Code.NULL_VALUE, name, f"{given} IS NULL", "null, but required"))
+    if column.type == "TIMESTAMP":
+        rules += _time_rules(column, now)
+    elif reading.columns[name].type != column.type:
+        rules.append(Rule(Code.WRONG_TYPE, name, unread, f"not of type {column.type}"))
+    if column.type == "DOUBLE":
+        rules.append(Rule(Code.NOT_FINITE, name, f"NOT isfinite({value})", "NaN or infinite"))
+    if column.minimum is not None:
+        below = f"{value} < {column.minimum}"
+        rules.append(Rule(Code.NOT_ALLOWED, name, below, f"less than {column.minimum:g}"))
+    if column.maximum is not None:
+        # NaN, greater than every number, has its own code.
+        above = f"{value} > {column.maximum} AND isfinite({value}::DOUBLE)"
+        rules.append(Rule(Code.NOT_ALLOWED, name, above, f"more than {column.maximum:g}"))
+    if column.accepted:
+        listed = ", ".join(literal(each) for each in column.accepted)
+        rules.append(
+            Rule(Code.NOT_ALLOWED, name, f"{value} NOT IN ({listed})", f"none of {listed}")
+        )
+    return rules
+
+
+def _time_rules(column: Column, now: datetime) -> list[Rule]:
+    """One code for each wrong timestamp: the first of these that holds."""
+    value, given = identifier(column.name), _as_given(column)
+    text = f"CAST({given} AS VARCHAR)"
+    unread = f"({given} IS NOT NULL AND {value} IS NULL)"
+    finite = f"isfinite({value})"
+    kinds = {
+        Code.NOT_FINITE: (f"NOT {finite}", "infinite"),
+        Code.TIMESTAMP_NANOSECONDS: (
+            f"{unread} AND abs(TRY_CAST({text} AS HUGEINT)) >= {SMALLEST_NANOSECONDS} "
+            f"OR regexp_matches({text}, {literal(FINER_THAN_MICROSECONDS)}) "
+            f"OR {finite} AND year({value}) > {LAST_YEAR}",
+            "nanoseconds: write microseconds",
+        ),
+        Code.TIMESTAMP_WITHOUT_YEAR: (
+            f"{unread} AND regexp_full_match({text}, {literal(WITHOUT_YEAR)}) "
+            f"OR {finite} AND year({value}) < {FIRST_YEAR}",
+            f"without a year, or of one before {FIRST_YEAR}",
+        ),
+        Code.WRONG_TYPE: (unread, "not a timestamp"),
+    }
+    if not column.may_be_ahead:
+        kinds[Code.TIMESTAMP_FUTURE] = (
+            f"{value} > TIMESTAMP {literal(now.isoformat(sep=' '))}",
+            f"after {now:%Y-%m-%d %H:%M} UTC, which is now",
+        )
+    first = "CASE " + " ".join(
+        f"WHEN {violated} THEN {literal(code)}" for code, (violated, _) in kinds.items()
+    )
+    return [
+        Rule(code, column.name, f"{first} END = {literal(code)}", detail)
+        for code, (_, detail) in kinds.items()
+    ]
+
+
+def _duplicates(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, typed: str
+) -> tuple[Reason, ...]:
+    """Rows beyond the first of each key."""
+    if not contract.key:
+        return ()
+    key = ", ".join(identifier(name) for name in contract.key)
+    repeated = f"SELECT count(*) AS n FROM ({typed}) GROUP BY {key} HAVING n > 1"
+    query = f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM ({repeated})"
+    extra = connection.execute(query).fetchall()[0][0]
+    names = ", ".join(contract.key)
+    return (Reason(Code.DUPLICATE_KEY, names, f"({names}) repeats", extra),) if extra else ()
