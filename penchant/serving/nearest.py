@@ -1,0 +1,72 @@
+"""Nearest items by vector: an approximate index (HNSW) beside the item ids its positions stand for.
+
+It answers ``similar``, so nearness is the cosine: a dot product would answer every item with the
+longest vectors, which are the best sellers'.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from usearch.index import Index
+
+INDEX_FILE = "items.usearch"
+IDS_FILE = "item_ids.parquet"
+METRIC = "cos"
+RECALL_AT = 10
+
+
+@dataclass(frozen=True)
+class NearestItems:
+    """The index, and at each of its positions an item id."""
+
+    index: Index
+    item_ids: list[str]
+
+    @classmethod
+    def build(cls, item_ids: list[str], vectors: np.ndarray) -> "NearestItems":
+        """Index ``vectors`` (items × dimensions, float32); one thread, so that it is repeatable."""
+        index = Index(ndim=vectors.shape[1], metric=METRIC, dtype="f32", expansion_add=64)
+        index.add(np.arange(len(item_ids), dtype=np.uint64), vectors, threads=1)
+        return cls(index, item_ids)
+
+    @classmethod
+    def open(cls, directory: Path) -> "NearestItems":
+        """Map the index into memory instead of loading it."""
+        index = Index.restore(str(directory / INDEX_FILE), view=True)
+        ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])
+        return cls(index, ids["item_id"].to_pylist())
+
+    def save(self, directory: Path) -> None:
+        self.index.save(str(directory / INDEX_FILE))
+        pq.write_table(pa.table({"item_id": self.item_ids}), directory / IDS_FILE)
+
+    def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
+        """The ``k`` nearest items and their cosine to ``vector``, nearest first."""
+        found = self.index.search(vector, k)
+        return [
+            (self.item_ids[int(position)], 1.0 - float(distance))
+            for position, distance in zip(found.keys, found.distances, strict=True)
+        ]
+
+    def recall(self, queries: np.ndarray, vectors: np.ndarray) -> float:
+        """Share of the exact nearest ``RECALL_AT`` that the index finds, averaged over ``queries``.
+
+        ``vectors`` are those that were indexed. An item as near as the last exact one counts as
+        found, because items with equal vectors have no order.
+        """
+        k = min(RECALL_AT, len(self.item_ids))
+        cosines = unit(queries) @ unit(vectors).T
+        last = np.partition(cosines, -k, axis=1)[:, -k]
+        matches = self.index.search(queries, k, threads=1)
+        found = np.arange(k) < matches.counts[:, None]  # the rest of a row is unset
+        positions = np.where(found, matches.keys, 0).astype(np.int64)
+        near = np.take_along_axis(cosines, positions, axis=1) >= last[:, None] - 1e-6
+        return float((found & near).mean())
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Each row at length 1."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,0 +1,196 @@
+"""Answers from the live generation, by Feast online features and vectors only."""
+
+import threading
+import unicodedata
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from penchant.errors import DataError, PenchantError, UsageError
+from penchant.serving.feast import FeatureStore
+from penchant.serving.generation import (
+    ITEM_VECTORS,
+    POPULARITY_PRIOR,
+    PRIOR_SCOPE,
+    RANKED_LISTS,
+    Generation,
+    View,
+)
+from penchant.serving.nearest import NearestItems
+from penchant.serving.titles import item_facts, open_features
+from penchant.settings import Settings
+
+MOST = 100  # items in a published list
+LONGEST_ID = 128  # characters
+KEPT_OPEN = 3  # as many generations as publish keeps
+ATTEMPTS = 5  # to open what the pointer names, should it move meanwhile
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of an answer; the score compares only within that answer."""
+
+    item_id: str
+    title: str
+    category: str | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Items best first. ``asked`` is the id asked about, ``origin`` what ranked them."""
+
+    asked: str
+    origin: str
+    generation_id: str
+    snapshot_id: str
+    items: tuple[Item, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def render(self) -> str:
+        """A heading and a line an item, for a terminal."""
+        lines = [f"{self.asked}: {self.origin} (generation {self.generation_id})"]
+        for place, item in enumerate(self.items, start=1):
+            category = f"  [{item.category}]" if item.category else ""
+            lines.append(f"{place:>3}. {item.score:>10.4f}  {item.item_id:>10}  {item.title}{category}")
+        return "\n".join(lines)
+
+
+class Reader:
+    """Reads whatever generation is live when a request arrives, and only that one for all of it.
+
+    Safe to share between threads. Generations stay open between requests.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: dict[str, _OpenGeneration] = {}
+        self._lock = threading.Lock()
+
+    def recommend(self, user_id: str, k: int = 10) -> Answer:
+        """The ranker's first ``k`` for a known shopper, else the popularity prior's, marked as such.
+
+        Raises UsageError for a malformed id, or for ``k`` outside 1 to 100.
+        """
+        _check_id("user", user_id)
+        _check_k(k)
+        generation = self._live()
+        ranked, origin = generation.read(RANKED_LISTS, user_id), generation.ranker
+        if ranked is None:
+            ranked, origin = generation.read(POPULARITY_PRIOR, PRIOR_SCOPE), "popularity prior"
+        if ranked is None:
+            raise DataError(
+                f"generation {generation.id} has no popularity prior online",
+                "`penchant rollback`, and report how it was published",
+            )
+        scored = list(zip(ranked["item_ids"][:k], ranked["scores"][:k], strict=True))
+        return generation.answer(user_id, origin, scored)
+
+    def similar(self, item_id: str, k: int = 10) -> Answer:
+        """The ``k`` items whose vectors point most nearly the same way as this item's.
+
+        Raises UsageError for a malformed or unknown id, for ``k`` outside 1 to 100, and where
+        popularity serves, which has no vectors.
+        """
+        _check_id("item", item_id)
+        _check_k(k)
+        generation = self._live()
+        if generation.nearest is None:
+            raise UsageError(
+                f"generation {generation.id} has no item vectors: popularity serves",
+                "`penchant status` says why no family with vectors was chosen",
+            )
+        found = generation.read(ITEM_VECTORS, item_id)
+        if found is None:
+            raise UsageError(
+                f"item {item_id!r} has no vector in generation {generation.id}",
+                "pass an item that was bought before the snapshot's end",
+            )
+        near = generation.nearest.search(np.array(found["vector"], dtype=np.float32), k + 1)
+        others = [(each, cosine) for each, cosine in near if each != item_id][:k]
+        return generation.answer(item_id, f"similar by {generation.retriever}", others)
+
+    def _live(self) -> "_OpenGeneration":
+        """The generation the pointer names now, opened if need be.
+
+        Publish may remove an old one between the read of the pointer and the opening, but only
+        after the pointer has moved: then it is read again.
+        """
+        for _ in range(ATTEMPTS):
+            current = self._settings.live_generation.current()
+            if current is None:
+                raise UsageError("no generation is live yet", "run `penchant publish` first")
+            with self._lock:
+                try:
+                    return self._opened(current)
+                except Exception:  # whichever file of it was missing first
+                    if self._settings.live_generation.current() == current:
+                        raise
+        raise PenchantError(
+            f"the live generation changed {ATTEMPTS} times while it was being opened", "try again"
+        )
+
+    def _opened(self, generation_id: str) -> "_OpenGeneration":
+        opened = self._open.get(generation_id)
+        if opened is None:
+            opened = _OpenGeneration(self._settings, generation_id)
+            self._open[generation_id] = opened
+            while len(self._open) > KEPT_OPEN:
+                del self._open[next(iter(self._open))]
+        return opened
+
+
+class _OpenGeneration:
+    """One generation and the features of its snapshot, with every file open before first use."""
+
+    def __init__(self, settings: Settings, generation_id: str) -> None:
+        generation = Generation.open(settings, generation_id)
+        self.id = generation.id
+        self._snapshot_id = generation.snapshot_id
+        description = generation.description
+        self.ranker = f"ranker {description['ranker']['family']}"
+        self.retriever = description["retriever"]["family"] if generation.has_vectors else None
+        self.nearest = NearestItems.open(generation.path) if generation.has_vectors else None
+        self._features: FeatureStore = open_features(settings, self._snapshot_id)
+        self._store = generation.store()
+        prior = self.read(POPULARITY_PRIOR, PRIOR_SCOPE)  # Feast opens its files at the first read
+        if prior:
+            item_facts(self._features, prior["item_ids"][:1])
+
+    def read(self, view: View, key: str) -> dict[str, Any] | None:
+        """The view's row for ``key`` by column name, or None."""
+        row = self._store.get_online_features(
+            features=view.refs, entity_rows=[{view.key: key}]
+        ).to_dict()
+        if row["run_id"][0] is None:
+            return None
+        return {column: row[column][0] for column, _ in view.columns}
+
+    def answer(self, asked: str, origin: str, scored: list[tuple[str, float]]) -> Answer:
+        facts = item_facts(self._features, [item_id for item_id, _ in scored]) if scored else []
+        items = tuple(
+            Item(item_id, fact.title, fact.category, float(score))
+            for (item_id, score), fact in zip(scored, facts, strict=True)
+        )
+        return Answer(asked, origin, self.id, self._snapshot_id, items)
+
+
+def _check_id(kind: str, value: str) -> None:
+    remedy = f"pass the {kind}_id as the source has it, such as the ids `penchant report` shows"
+    if not value.strip():
+        raise UsageError(f"the {kind} id is empty", remedy)
+    if len(value) > LONGEST_ID:
+        raise UsageError(
+            f"the {kind} id has {len(value)} characters, more than {LONGEST_ID}", remedy
+        )
+    # Unicode's categories C*: control, format, surrogate, private use, unassigned.
+    if any(unicodedata.category(character).startswith("C") for character in value):
+        raise UsageError(f"the {kind} id {value!r} has control characters", remedy)
+
+
+def _check_k(k: int) -> None:
+    if not 1 <= k <= MOST:
+        raise UsageError(f"k is {k}", f"pass a k from 1 to {MOST}")

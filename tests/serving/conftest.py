@@ -1,0 +1,207 @@
+"""A small shop as the earlier stages leave it: a snapshot, its features online, runs and a choice."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from penchant.settings import Settings
+from penchant.storage import write_json
+
+AS_OF = datetime(2018, 1, 2)
+USERS = [f"u{number}" for number in range(30)]
+ITEMS = [f"i{number:03}" for number in range(120)]
+DIMENSIONS = 8
+LIST_LENGTH = 20
+CI = {"mean": 0.2, "low": 0.15, "high": 0.25}
+
+
+def snapshot_id(number: int) -> str:
+    return f"s-20180102-{number:012x}"
+
+
+def write_snapshot(settings: Settings, number: int) -> str:
+    """Users, items and sequences; every shopper bought ten items."""
+    identity = snapshot_id(number)
+    marts = settings.snapshots / identity / "marts"
+    marts.mkdir(parents=True)
+    titles = [f"TITLE {item} OF {number}" for item in ITEMS]
+    tables = {
+        "users": pa.table({"user_id": USERS}),
+        "items": pa.table({"item_id": ITEMS, "title": titles, "category_1": ["GROCERY"] * len(ITEMS)}),
+        "sequences": pa.table(
+            {
+                "user_id": USERS,
+                "item_ids": [ITEMS[at : at + 10] for at in range(len(USERS))],
+                "event_ats": pa.array(
+                    [[datetime(2017, 12, day) for day in range(1, 11)]] * len(USERS),
+                    pa.list_(pa.timestamp("us")),
+                ),
+                "weights": [[1.0] * 10] * len(USERS),
+            }
+        ),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, marts / f"{name}.parquet")
+    described = {name: {"rows": table.num_rows, "content_hash": "0"} for name, table in tables.items()}
+    write_json(
+        marts.parent / "snapshot.json",
+        {"id": identity, "as_of": AS_OF.isoformat(), "sources": ["test"], "marts": described},
+    )
+    return identity
+
+
+def write_features(settings: Settings, number: int) -> None:
+    """Online ``item_profile`` of a snapshot, in a plain Feast repository."""
+    from penchant.serving.feast import (
+        Entity,
+        FeatureStore,
+        FeatureView,
+        Field,
+        FileSource,
+        Project,
+        String,
+        ValueType,
+    )
+
+    identity = snapshot_id(number)
+    repository = settings.online / identity
+    repository.mkdir(parents=True)
+    project = f"penchant_{identity.replace('-', '_')}"
+    (repository / "feature_store.yaml").write_text(
+        f"project: {project}\nprovider: local\nregistry: registry.db\n"
+        "online_store:\n  type: sqlite\n  path: online.db\n"
+        "offline_store:\n  type: duckdb\nentity_key_serialization_version: 3\n"
+    )
+    store = FeatureStore(repo_path=str(repository))
+    item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.STRING)
+    items = settings.snapshots / identity / "marts" / "items.parquet"
+    view = FeatureView(
+        name="item_profile",
+        entities=[item],
+        schema=[Field(name=name, dtype=String) for name in ("item_id", "title", "category_1")],
+        source=FileSource(path=str(items), timestamp_field="feature_at"),
+    )
+    store.apply([Project(name=project), item, view])
+    rows = pq.read_table(items).to_pandas()
+    rows["feature_at"] = AS_OF
+    store.write_to_online_store("item_profile", df=rows)
+
+
+def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
+    """A run whose scores all lie between ``number`` and ``number`` + 1, to tell runs apart."""
+    run_id = f"{family}-{number:012x}"
+    run = runs / run_id
+    run.mkdir(parents=True)
+    random = np.random.default_rng(number)
+    lists = [list(random.permutation(ITEMS)[:LIST_LENGTH]) for _ in USERS]
+    scores = number + np.sort(random.random((len(USERS), LIST_LENGTH)))[:, ::-1]
+    pq.write_table(
+        pa.table({"user_id": USERS, "item_ids": lists, "scores": _floats(scores)}),
+        run / "ranked_lists.parquet",
+    )
+    if vectors:
+        for key, ids in (("user_id", USERS), ("item_id", ITEMS)):
+            drawn = _floats(random.normal(size=(len(ids), DIMENSIONS)))
+            name = key.replace("_id", "_vectors")
+            pq.write_table(pa.table({key: ids, "vector": drawn}), run / f"{name}.parquet")
+    if family == "popularity":
+        prior = number + np.linspace(1, 0, len(ITEMS))
+        pq.write_table(
+            pa.table({"item_id": ITEMS, "score": prior.astype(np.float32)}), run / "prior.parquet"
+        )
+    write_json(
+        run / "run.json",
+        {
+            "run_id": run_id,
+            "family": family,
+            "snapshot_id": runs.name,
+            "capabilities": ["rank", "vectors"] if vectors else ["rank"],
+            "seconds": 12.5,
+            "peak_memory_bytes": 300_000_000,
+            "parameters": 1000,
+            "device": "cpu",
+            "users_evaluated": len(USERS),
+            "metrics": {
+                population: {"ndcg@10": CI, "recall@10": CI} for population in ("all", "new")
+            },
+        },
+    )
+    return run_id
+
+
+def _floats(values: np.ndarray) -> pa.Array:
+    return pa.array(values.tolist(), pa.list_(pa.float32()))
+
+
+def write_choice(settings: Settings, number: int, vectors: bool = True) -> None:
+    """Choose popularity as the prior, and as the ranker too where there are no vectors."""
+    runs = settings.runs / snapshot_id(number)
+    prior = write_run(runs, "popularity", number, vectors=False)
+    ranker = write_run(runs, "matrix_factorization", number, vectors=True) if vectors else prior
+    board = [json.loads(path.read_text()) for path in sorted(runs.glob("*/run.json"))]
+    rows = [
+        {key: run[key] for key in ("family", "run_id", "capabilities", "metrics")} for run in board
+    ]
+    write_json(
+        runs / "choice.json",
+        {
+            "choice_id": f"{number:012x}",
+            "snapshot_id": runs.name,
+            "retriever": ranker if vectors else None,
+            "ranker": ranker,
+            "prior": prior,
+            "reasons": ["ranker: matrix_factorization goes live" if vectors else "popularity serves"],
+            "leaderboard": rows,
+            "missing": [],
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A home ready to publish; ``number`` tells snapshots, scores and titles apart."""
+
+    settings: Settings
+
+    def ready(self, number: int, vectors: bool = True) -> str:
+        """A snapshot with features and a choice; returns its id."""
+        identity = write_snapshot(self.settings, number)
+        write_features(self.settings, number)
+        write_choice(self.settings, number, vectors)
+        return identity
+
+    def run(self, number: int, family: str = "matrix_factorization") -> Path:
+        return self.settings.runs / snapshot_id(number) / f"{family}-{number:012x}"
+
+    def spoil(self, number: int, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the columns of a Parquet file of the chosen run."""
+        path = self.run(number) / f"{name}.parquet"
+        table = pq.read_table(path)
+        columns = table.to_pydict()
+        change(columns)
+        pq.write_table(pa.table(columns, schema=table.schema), path)
+
+
+@pytest.fixture(scope="session")
+def shop_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Snapshots 1 and 2, ready to publish; 1 with vectors and 2 too."""
+    home = tmp_path_factory.mktemp("shop") / "home"
+    shop = Shop(Settings(_env_file=None, home=home, threads=1))
+    shop.ready(1)
+    shop.ready(2)
+    return home
+
+
+@pytest.fixture
+def shop(settings: Settings, shop_once: Path) -> Shop:
+    shutil.copytree(shop_once, settings.home)
+    return Shop(settings)

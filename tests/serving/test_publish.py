@@ -1,0 +1,259 @@
+"""Publishing: refused whole or live whole, the same twice is once, killed anywhere it goes on."""
+
+import importlib
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from penchant.errors import DataError, UsageError
+from penchant.serving.publish import KEPT, publish, rollback
+from penchant.settings import Settings
+
+ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
+
+
+def names(settings: Settings) -> set[str]:
+    """Everything under generations/ but the lock."""
+    if not settings.generations.exists():
+        return set()
+    return {path.name for path in settings.generations.iterdir()} - {".lock"}
+
+
+def content(generation: Path) -> list[tuple]:
+    """All that readers can read of it, in one order."""
+    with closing(sqlite3.connect(generation / "online.db")) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        rows = [
+            (table, *row)
+            for (table,) in sorted(tables)
+            for row in connection.execute(
+                f'SELECT entity_key, feature_name, value FROM "{table}" ORDER BY 1, 2'
+            )
+        ]
+    rows.append(("index", (generation / "items.usearch").read_bytes()))
+    return rows
+
+
+def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
+    report = publish(shop.settings, ONE)
+
+    assert report.status == "published"
+    assert report.counts == {
+        "user_vectors": 30,
+        "item_vectors": 120,
+        "ranked_lists": 30,
+        "popularity_prior": 1,
+    }
+    assert report.recall_at_10 == 1.0
+    assert shop.settings.live_generation.current() == report.generation_id
+    described = json.loads(
+        (shop.settings.generations / report.generation_id / "generation.json").read_text()
+    )
+    assert described["retriever"]["family"] == "matrix_factorization"
+    assert described["dimensions"] == 8
+    assert 0 < described["norms"]["item_vectors"]["min"]
+
+
+def test_publishing_twice_changes_nothing(shop: Any) -> None:
+    first = publish(shop.settings, ONE)
+    before = {path: path.stat().st_mtime_ns for path in shop.settings.generations.rglob("*")}
+
+    again = publish(shop.settings, ONE)
+
+    assert again.status == "unchanged"
+    assert again.generation_id == first.generation_id
+    after = {path: path.stat().st_mtime_ns for path in shop.settings.generations.rglob("*")}
+    lock = shop.settings.generations / ".lock"
+    assert {**before, lock: 0} == {**after, lock: 0}
+
+
+def set_vector(value: float) -> Callable[[dict[str, Any]], None]:
+    def change(columns: dict[str, Any]) -> None:
+        columns["vector"][3] = [value] * 8
+
+    return change
+
+
+def shorten(columns: dict[str, Any]) -> None:
+    columns["vector"] = [vector[:5] for vector in columns["vector"]]
+
+
+def rename_item(columns: dict[str, Any]) -> None:
+    columns["item_ids"][0][0] = "not an item"
+
+
+def repeat_user(columns: dict[str, Any]) -> None:
+    columns["user_id"][1] = columns["user_id"][0]
+
+
+def drop_score(columns: dict[str, Any]) -> None:
+    columns["scores"][2] = columns["scores"][2][1:]
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "cause"),
+    [
+        ("item_vectors", set_vector(0.0), "all zero"),
+        ("user_vectors", set_vector(0.0), "all zero"),
+        ("item_vectors", set_vector(float("nan")), "NaN or infinite"),
+        ("user_vectors", set_vector(float("inf")), "NaN or infinite"),
+        ("user_vectors", shorten, "5 dimensions, its items have 8"),
+        ("ranked_lists", rename_item, "'not an item'"),
+        ("ranked_lists", repeat_user, "repeats a user_id"),
+        ("ranked_lists", drop_score, "more items than scores"),
+    ],
+)
+def test_what_must_not_be_served_is_refused_and_nothing_is_left(
+    shop: Any, table: str, change: Callable[[dict[str, Any]], None], cause: str
+) -> None:
+    live = publish(shop.settings, ONE).generation_id
+    shop.spoil(2, table, change)
+
+    with pytest.raises(DataError, match=cause):
+        publish(shop.settings, TWO)
+
+    assert shop.settings.live_generation.current() == live
+    assert names(shop.settings) == {live, "CURRENT"}
+
+
+def test_what_was_written_wrong_is_refused(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that loses the second row of every write."""
+    from penchant.serving.feast import FeatureStore
+
+    whole = FeatureStore.write_to_online_store
+    monkeypatch.setattr(
+        FeatureStore,
+        "write_to_online_store",
+        lambda self, view, df: whole(self, view, df=pd.concat([df.iloc[:1], df.iloc[2:]])),
+    )
+    with pytest.raises(DataError, match="online, not"):
+        publish(shop.settings, ONE)
+    assert names(shop.settings) == set()
+
+
+def test_an_index_that_finds_too_little_is_refused(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from penchant.serving.nearest import NearestItems
+
+    monkeypatch.setattr(NearestItems, "recall", lambda *_: 0.9)
+    with pytest.raises(DataError, match=r"0\.900"):
+        publish(shop.settings, ONE)
+    assert names(shop.settings) == set()
+
+
+def test_features_must_be_online_first(shop: Any) -> None:
+    (shop.settings.online / ONE / "feature_store.yaml").unlink()
+    with pytest.raises(UsageError, match=f"penchant materialize --snapshot {ONE}"):
+        publish(shop.settings, ONE)
+
+
+def test_models_must_be_chosen_first(shop: Any) -> None:
+    (shop.settings.runs / ONE / "choice.json").unlink()
+    with pytest.raises(UsageError, match=f"penchant choose --snapshot {ONE}"):
+        publish(shop.settings, ONE)
+
+
+def test_rollback_goes_back_and_publish_forth(shop: Any) -> None:
+    first = publish(shop.settings, ONE).generation_id
+    with pytest.raises(UsageError, match="no previous generation"):
+        rollback(shop.settings)
+    second = publish(shop.settings, TWO).generation_id
+
+    back = rollback(shop.settings)
+
+    assert (back.generation_id, back.left) == (first, second)
+    assert shop.settings.live_generation.current() == first
+    assert publish(shop.settings, TWO).status == "published"
+    assert shop.settings.live_generation.current() == second
+
+
+def test_old_generations_are_removed_but_none_that_the_pointer_names(shop: Any) -> None:
+    def choose_again(choice: str) -> str:
+        path = shop.settings.runs / ONE / "choice.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice}))
+        return publish(shop.settings, ONE).generation_id
+
+    published = [choose_again(f"{number:012x}") for number in range(KEPT + 2)]
+
+    left = {name for name in names(shop.settings) if name.startswith("g-")}
+    assert len(left) == KEPT
+    assert {published[-1], published[-2]} <= left
+
+
+# A fork of a process that has imported Feast and has no thread yet: 3 s less for each kill.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["penchant.serving.publish"])
+
+
+def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None:
+    """Publish, and die by SIGKILL as the ``call``-th call of ``where`` begins."""
+    module_name, _, path = where.partition(":")
+    owner = importlib.import_module(module_name)
+    *holders, name = path.split(".")
+    for holder in holders:
+        owner = getattr(owner, holder)
+    whole = getattr(owner, name)
+    calls = itertools.count(1)
+
+    def die(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(*args, **kwargs)
+
+    setattr(owner, name, die)
+    publish(Settings(_env_file=None, home=home, threads=1), snapshot_id)
+
+
+@pytest.mark.parametrize(
+    ("where", "call"),
+    [
+        ("penchant.serving.publish:create_store", 1),
+        ("feast:FeatureStore.write_to_online_store", 2),
+        ("penchant.serving.publish:_verify_read_back", 1),
+        ("os:rename", 1),  # the generation gets its name
+        ("penchant.storage:Pointer.flip", 1),
+        ("os:replace", 2),  # the first writes generation.json, the second moves the pointer
+        ("penchant.serving.publish:_prune", 1),
+    ],
+)
+def test_killed_anywhere_the_next_run_completes_with_the_same_content(
+    shop: Any, undisturbed: list[tuple], where: str, call: int
+) -> None:
+    first = publish(shop.settings, ONE).generation_id
+    publisher = FORKS.Process(
+        target=publish_and_die, args=(shop.settings.home, TWO, where, call)
+    )
+    publisher.start()
+    publisher.join(60)
+    assert publisher.exitcode == -signal.SIGKILL
+    live = shop.settings.live_generation.current()
+    assert (live == first) is (where != "penchant.serving.publish:_prune")
+
+    report = publish(shop.settings, TWO)
+
+    assert content(shop.settings.generations / report.generation_id) == undisturbed
+    assert shop.settings.live_generation.current() == report.generation_id
+    assert names(shop.settings) == {first, report.generation_id, "CURRENT"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    shop_once: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple]:
+    """Content of generation TWO, published without a disturbance."""
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    shutil.copytree(shop_once, home)
+    settings = Settings(_env_file=None, home=home, threads=1)
+    return content(settings.generations / publish(settings, TWO).generation_id)
