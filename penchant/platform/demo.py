@@ -1,0 +1,168 @@
+"""``penchant demo``: the main job through Airflow's scheduler, watched until it is done."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from types import FrameType
+
+from rich.console import Console
+
+from penchant.errors import PenchantError
+from penchant.platform.airflow import migrate
+from penchant.platform.chain import CHAIN, POOLS, Chain, idle_share
+from penchant.platform.rest import Airflow
+from penchant.platform.running import Platform, platform
+from penchant.platform.services import HOST, Service, airflow_services, require_free_ports
+from penchant.platform.summary import print_summary
+from penchant.platform.tasklog import causes, log_file
+from penchant.platform.view import View, view_on
+from penchant.settings import Settings
+from penchant.storage import write_json
+
+POLL_SECONDS = 0.7
+PARSE_SECONDS = 120.0
+INTERRUPTED = 130
+
+
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which end the demo as Ctrl-C does."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one demo took. ``idle_share`` is the share of ``seconds`` in which no task ran."""
+
+    seconds: float
+    ready_seconds: float
+    idle_share: float
+    tasks: list[dict[str, object]]
+
+
+def run(settings: Settings) -> int:
+    """Run the main job and show it; the process's exit status: 0 done, 1 failed, 130 interrupted.
+
+    However it ends, no process is left behind. What was done stays done: another run goes on.
+    """
+    console = Console()
+    started = datetime.now(UTC)
+    try:
+        with ended_by_signals():
+            chain = _run_chain(settings, console, started)
+    except KeyboardInterrupt:
+        console.print(
+            "\nStopped; no process is left. Run `make demo` again to go on from what is done."
+        )
+        return INTERRUPTED
+    if chain.broken:
+        _print_failures(settings, console, chain)
+        return 1
+    return 0
+
+
+def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain:
+    services = airflow_services(settings)
+    require_free_ports(services)
+    with platform(settings) as running:
+        with (
+            view_on(console, started) as view,
+            _airflow(settings, running, services, view) as airflow,
+        ):
+            ready = datetime.now(UTC)
+            chain = Chain(airflow)
+            while not (chain.done or chain.broken):
+                running.require_alive()
+                chain.poll()
+                view.show(chain)
+                time.sleep(POLL_SECONDS)
+        ended = datetime.now(UTC)
+        if chain.done:
+            figures = Figures(
+                (ended - started).total_seconds(),
+                (ready - started).total_seconds(),
+                idle_share(chain.tasks, started, ended),
+                [asdict(task) for task in chain.tasks],
+            )
+            write_json(settings.home / "platform" / "demo.json", asdict(figures))
+            print_summary(settings, console, chain, figures.seconds, figures.idle_share)
+    return chain
+
+
+@contextmanager
+def _airflow(
+    settings: Settings, running: Platform, services: tuple[Service, ...], view: View
+) -> Iterator[Airflow]:
+    """Airflow, started and prepared: pools, the DAGs read, nothing left of a killed run."""
+    view.step("preparing Airflow's database")
+    first_time = migrate(settings)
+    view.step("starting Airflow")
+    api_server, dag_processor, scheduler = services
+    running.start(api_server)
+    running.start(dag_processor)
+    if first_time:
+        running.start(scheduler)
+    running.wait_until_ready(services)
+    with Airflow(f"http://{HOST}:{settings.airflow_port}") as airflow:
+        prepare(airflow)
+        if not first_time:
+            # before this moment it would take up again what a killed run left
+            running.start(scheduler)
+        view.step("Airflow is up; waiting for it to read the DAGs")
+        wait_for_dags(airflow, running)
+        yield airflow
+
+
+def prepare(airflow: Airflow) -> None:
+    """Set the pools, and end what an earlier run left unfinished."""
+    for name, slots in POOLS.items():
+        airflow.set_pool(name, slots, "see dags/defaults.py")
+    for run in airflow.unfinished_runs():
+        airflow.fail_run(run)
+    for dag_id in CHAIN[1:]:
+        airflow.forget_queued_events(dag_id)
+
+
+def wait_for_dags(airflow: Airflow, running: Platform) -> None:
+    """Return when the five DAGs are known and the scheduler lives; raise where one can't be read."""
+    give_up_at = time.monotonic() + PARSE_SECONDS
+    while True:
+        running.require_alive()
+        known = set(CHAIN) <= airflow.dag_ids()
+        if known and airflow.health()["scheduler"] == "healthy":
+            return
+        if errors := airflow.import_errors():
+            file, trace = next(iter(errors.items()))
+            raise PenchantError(f"Airflow cannot read {file}:\n{trace}", "mend that file")
+        if time.monotonic() > give_up_at:
+            raise PenchantError(
+                f"Airflow has not read the DAGs within {PARSE_SECONDS:.0f} s",
+                "read airflow/logs/dag-processor.log and scheduler.log under PENCHANT_HOME",
+            )
+        time.sleep(0.3)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the block as Ctrl-C does."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Ended
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _print_failures(settings: Settings, console: Console, chain: Chain) -> None:
+    for task in chain.failed:
+        log = log_file(settings, task)
+        console.print(f"\n{task.dag_id} {task.label} failed:", style="bold red", markup=False)
+        for line in causes(log):
+            console.print(f"  {line}", markup=False, highlight=False)
+        console.print(f"  its whole log: {log}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nMend the cause and run `make demo` again: what is done is not done again.")

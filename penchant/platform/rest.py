@@ -1,0 +1,155 @@
+"""Airflow's REST API: the few calls that watching a chain of runs takes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+TIMEOUT_SECONDS = 30.0
+"""On two busy cores an answer may take seconds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A DAG run. ``state`` is Airflow's: queued, running, success or failed."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    due: datetime
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("success", "failed")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task instance, its last try. ``label`` tells mapped ones apart, such as train[sasrec]."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    label: str
+    state: str | None
+    try_number: int
+    start: datetime | None
+    end: datetime | None
+
+    def seconds(self, now: datetime) -> float | None:
+        """How long it has run; None before it starts."""
+        if self.start is None:
+            return None
+        return ((self.end or now) - self.start).total_seconds()
+
+
+class Airflow:
+    """A session with the API server of a platform whose callers are all administrators."""
+
+    def __init__(self, url: str) -> None:
+        token = httpx.get(f"{url}/auth/token", timeout=TIMEOUT_SECONDS).raise_for_status().json()
+        self._http = httpx.Client(
+            base_url=f"{url}/api/v2",
+            headers={"Authorization": f"Bearer {token['access_token']}"},
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def health(self) -> dict[str, str | None]:
+        """The status of each component, by name."""
+        return {name: part["status"] for name, part in self._get("/monitor/health").items()}
+
+    def dag_ids(self) -> set[str]:
+        """The DAGs that have been read so far."""
+        return {dag["dag_id"] for dag in self._get("/dags", limit=100)["dags"]}
+
+    def import_errors(self) -> dict[str, str]:
+        """What is wrong with a DAG file, by file."""
+        errors = self._get("/importErrors")["import_errors"]
+        return {error["filename"]: error["stack_trace"] for error in errors}
+
+    def set_pool(self, name: str, slots: int, description: str) -> None:
+        pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        answer = self._http.post("/pools", json=pool)
+        if answer.status_code == httpx.codes.CONFLICT:
+            answer = self._http.patch(f"/pools/{name}", json=pool)
+        answer.raise_for_status()
+
+    def unfinished_runs(self) -> list[Run]:
+        return [
+            run_of(found)
+            for state in ("queued", "running")
+            for found in self._get("/dags/~/dagRuns", state=state, limit=100)["dag_runs"]
+        ]
+
+    def fail_run(self, run: Run) -> None:
+        """End a run that nobody is working on any more, and its tasks with it."""
+        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}"
+        self._http.patch(path, json={"state": "failed"}).raise_for_status()
+
+    def forget_queued_events(self, dag_id: str) -> None:
+        """Drop asset events that would start a run of ``dag_id`` and have not yet."""
+        answer = self._http.delete(f"/dags/{dag_id}/assets/queuedEvents")
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
+
+    def trigger(self, dag_id: str) -> Run:
+        """Start a run by hand, with no logical date."""
+        answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None})
+        return run_of(answer.raise_for_status().json())
+
+    def run(self, run: Run) -> Run:
+        """The run as it is now."""
+        return run_of(self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}"))
+
+    def tasks(self, run: Run) -> list[Task]:
+        found = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=100)
+        return [task_of(task) for task in found["task_instances"]]
+
+    def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
+        """The first run of a DAG that was due at ``since`` or later."""
+        query = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 1}
+        found = self._get(f"/dags/{dag_id}/dagRuns", **query)["dag_runs"]
+        return run_of(found[0]) if found else None
+
+    def _get(self, path: str, **query: Any) -> Any:
+        return self._http.get(path, params=query).raise_for_status().json()
+
+
+def run_of(found: dict[str, Any]) -> Run:
+    due = instant(found["run_after"])
+    assert due is not None
+    return Run(found["dag_id"], found["dag_run_id"], found["state"], due)
+
+
+def task_of(found: dict[str, Any]) -> Task:
+    mapped = found["map_index"] >= 0
+    name = found["rendered_map_index"] or str(found["map_index"])
+    return Task(
+        dag_id=found["dag_id"],
+        run_id=found["dag_run_id"],
+        task_id=found["task_id"],
+        map_index=found["map_index"],
+        label=f"{found['task_id']}[{name}]" if mapped else found["task_id"],
+        state=found["state"],
+        try_number=found["try_number"],
+        start=instant(found["start_date"]),
+        end=instant(found["end_date"]),
+    )
+
+
+def instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

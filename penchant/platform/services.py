@@ -1,0 +1,190 @@
+"""What a platform consists of: each service's command, environment, log and address."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from penchant.errors import PenchantError
+from penchant.platform.airflow import airflow_environment
+from penchant.platform.processes import mark
+from penchant.settings import Settings
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One long-running process.
+
+    ``setting`` names the field of Settings that holds its ``port``; both are None for a service
+    that listens nowhere. ``ready`` is a URL that answers once the service works.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    log: Path
+    port: int | None = None
+    setting: str | None = None
+    ready: str | None = None
+    pages: tuple[tuple[str, str], ...] = ()
+    """What a person opens: (title, URL)."""
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as ``PENCHANT_*`` variables: a child sees the same ones from any folder."""
+    environment = {}
+    for name, value in settings.model_dump(exclude_none=True).items():
+        text = str(value.resolve()) if isinstance(value, Path) else str(value)
+        environment[f"PENCHANT_{name.upper()}"] = text
+    return environment
+
+
+def common_environment(settings: Settings) -> dict[str, str]:
+    """The caller's environment, the settings, the mark, and this interpreter's commands on PATH."""
+    bin_folder = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        **settings_environment(settings),
+        **mark(settings.home),
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def airflow_services(settings: Settings) -> tuple[Service, ...]:
+    """API server, DAG processor and scheduler. Nothing here defers, so there is no triggerer."""
+    environment = common_environment(settings) | airflow_environment(settings)
+    logs = settings.home / "airflow" / "logs"
+    url = f"http://{HOST}:{settings.airflow_port}"
+    airflow = (sys.executable, "-m", "airflow")
+    return (
+        Service(
+            "api-server",
+            (*airflow, "api-server", "--host", HOST, "--port", str(settings.airflow_port)),
+            environment,
+            logs / "api-server.log",
+            settings.airflow_port,
+            "airflow_port",
+            # the API that tasks talk to is put together at its first call, which takes seconds:
+            # asking it here spares the first task that wait
+            f"{url}/execution/health",
+            (("Airflow", url),),
+        ),
+        Service(
+            "dag-processor", (*airflow, "dag-processor"), environment, logs / "dag-processor.log"
+        ),
+        # its log server is for other machines: here the API server reads the files themselves
+        Service(
+            "scheduler",
+            (*airflow, "scheduler", "--skip-serve-logs"),
+            environment,
+            logs / "scheduler.log",
+        ),
+    )
+
+
+def reading_services(settings: Settings) -> tuple[Service, ...]:
+    """What people and services open beside Airflow: MLflow, Feast, static pages, feature reader."""
+    environment = common_environment(settings)
+    logs = settings.home / "platform" / "logs"
+    mlflow, feast, docs, reader = (
+        f"http://{HOST}:{port}"
+        for port in (
+            settings.mlflow_port,
+            settings.feast_port,
+            settings.docs_port,
+            settings.reader_port,
+        )
+    )
+    python = (sys.executable, "-m")
+    return (
+        Service(
+            "mlflow",
+            (
+                *python,
+                "mlflow",
+                "server",
+                f"--backend-store-uri={settings.mlflow_uri}",
+                f"--default-artifact-root={settings.home / 'mlflow' / 'artifacts'}",
+                f"--host={HOST}",
+                f"--port={settings.mlflow_port}",
+                "--workers=1",
+            ),
+            environment,
+            logs / "mlflow.log",
+            settings.mlflow_port,
+            "mlflow_port",
+            f"{mlflow}/health",
+            (("MLflow", mlflow),),
+        ),
+        Service(
+            "feast-ui",
+            (*python, "penchant.platform.feast_ui"),
+            environment,
+            logs / "feast-ui.log",
+            settings.feast_port,
+            "feast_port",
+            feast,
+            (("Feast", feast),),
+        ),
+        Service(
+            "pages",
+            (
+                *python,
+                "http.server",
+                f"--bind={HOST}",
+                f"--directory={settings.site}",
+                str(settings.docs_port),
+            ),
+            environment,
+            logs / "pages.log",
+            settings.docs_port,
+            "docs_port",
+            docs,
+            (
+                ("Data Docs", f"{docs}/data_docs/"),
+                ("dbt docs", f"{docs}/dbt_docs/"),
+                ("Reports", f"{docs}/reports/"),
+            ),
+        ),
+        Service(
+            "feature-reader",
+            (str(Path(sys.executable).with_name("penchant")), "serve"),
+            environment,
+            logs / "feature-reader.log",
+            settings.reader_port,
+            "reader_port",
+            f"{reader}/healthz",
+            (("Feature reader", f"{reader}/docs"),),
+        ),
+    )
+
+
+def require_free_ports(services: tuple[Service, ...]) -> None:
+    """Raise PenchantError for the first port that is taken, before anything has been started."""
+    listening = {
+        connection.laddr.port: connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    for service in services:
+        if service.port in listening:
+            assert service.setting is not None
+            raise PenchantError(
+                f"port {service.port}, which {service.name} wants, is taken"
+                f" by {process_name(listening[service.port])}",
+                f"stop that, or set PENCHANT_{service.setting.upper()} to a free port",
+            )
+
+
+def process_name(pid: int | None) -> str:
+    if pid is None:
+        return "a process of another user"
+    try:
+        return f"{psutil.Process(pid).name()} (process {pid})"
+    except psutil.Error:
+        return f"process {pid}"

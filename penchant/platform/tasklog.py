@@ -1,0 +1,34 @@
+"""A failed task's own words: what Airflow's log file of its last try says went wrong."""
+
+import json
+from pathlib import Path
+
+from penchant.platform.airflow import airflow_home
+from penchant.platform.rest import Task
+from penchant.settings import Settings
+
+CAUSE_LINES = 20
+
+
+def log_file(settings: Settings, task: Task) -> Path:
+    """Where Airflow keeps the log of the task's last try."""
+    folder = airflow_home(settings) / "logs" / f"dag_id={task.dag_id}" / f"run_id={task.run_id}"
+    folder /= f"task_id={task.task_id}"
+    if task.map_index >= 0:
+        folder /= f"map_index={task.map_index}"
+    return folder / f"attempt={task.try_number}.log"
+
+
+def causes(log: Path) -> list[str]:
+    """The lines that name the cause: the exceptions of the task, or else its last lines."""
+    if not log.exists():
+        return ["it has no log: the scheduler could not start it"]
+    entries = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    exceptions = [
+        line
+        for entry in entries
+        for error in entry.get("error_detail") or ()
+        for line in f"{error['exc_type']}: {error['exc_value']}".splitlines()
+    ]
+    lines = exceptions or [str(entry.get("event", "")) for entry in entries]
+    return lines[-CAUSE_LINES:]
