@@ -1,0 +1,183 @@
+"""The `choose` stage: which trained families go live, and why.
+
+The choice is made on the validation window and the test window is only reported, so that the
+figures shown for the live family aren't the ones it was picked by. Families are compared user by
+user (paired bootstrap of the difference in NDCG@10 over all items), in the order of names.py,
+cheapest to serve first: measured seconds differ from one machine and one hour to the next, and the
+choice must not.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from penchant.errors import PenchantError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.storage import write_json
+from training.configs import main_job
+from training.evaluation import bootstrap
+from training.family import check_name
+from training.names import FAMILIES
+from training.train import run_id_of
+
+METRIC = "ndcg@10"
+POPULARITY = "popularity"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A family's run as the choice sees it. ``values``: user id -> validation NDCG@10."""
+
+    family: str
+    run_id: str
+    record: dict[str, Any]
+    values: dict[str, float]
+
+    @property
+    def has_vectors(self) -> bool:
+        return "vectors" in self.record["capabilities"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What goes live. ``retriever`` is None when no family with vectors beats popularity."""
+
+    choice_id: str
+    snapshot_id: str
+    retriever: str | None
+    ranker: str
+    prior: str
+    reasons: tuple[str, ...]
+    leaderboard: tuple[dict[str, Any], ...]
+    missing: tuple[str, ...]
+
+    def summary(self) -> str:
+        return (
+            f"chose {self.choice_id}: ranker {self.ranker}, "
+            f"retriever {self.retriever or 'none: lists only'}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def choose(settings: Settings, snapshot_id: str, families: tuple[str, ...] = FAMILIES) -> Choice:
+    """Choose among the runs of a snapshot, write ``choice.json`` beside them and return it.
+
+    The *ranker* is the best of all and the *retriever* the best with vectors. A family goes live
+    only if the lower end of its paired interval over popularity is above 0, and a costlier one
+    only if that also holds against the cheaper family that would go live otherwise. A family whose
+    run isn't there is listed as missing. Raises PenchantError when popularity's is.
+    """
+    snapshot = Snapshot.open(settings, snapshot_id)
+    for family in families:
+        check_name(family)
+    found = {family: _read(settings, snapshot.id, family) for family in families}
+    runs = [run for run in found.values() if run]
+    if not found.get(POPULARITY):
+        raise PenchantError(
+            f"popularity has no run on snapshot {snapshot_id}; everything is measured against it",
+            f"run `penchant train --family popularity --snapshot {snapshot_id}`, then choose again",
+        )
+    choice = decide(
+        snapshot.id, runs, tuple(name for name, run in found.items() if not run), settings.seed
+    )
+    write_json(settings.runs / snapshot.id / "choice.json", choice.as_dict())
+    return choice
+
+
+def decide(snapshot_id: str, runs: list[Run], missing: tuple[str, ...], seed: int) -> Choice:
+    """The rule itself. ``runs`` has popularity in it."""
+    runs = sorted(runs, key=lambda run: FAMILIES.index(run.family))
+    popularity = next(run for run in runs if run.family == POPULARITY)
+    ranker, ranker_reasons = _best("ranker", runs, popularity, seed)
+    retriever, retriever_reasons = _best(
+        "retriever", [run for run in runs if run.has_vectors], popularity, seed
+    )
+    reasons = [*ranker_reasons, *retriever_reasons]
+    reasons += [f"{family} has no run: it failed or was not trained" for family in missing]
+    content: dict[str, Any] = {
+        "snapshot_id": snapshot_id,
+        "retriever": None if retriever is popularity else retriever.run_id,
+        "ranker": ranker.run_id,
+        "prior": popularity.run_id,
+        "reasons": tuple(reasons),
+        "leaderboard": tuple(_row(run) for run in runs),
+        "missing": missing,
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Choice(choice_id=digest[:12], **content)
+
+
+def _best(role: str, runs: list[Run], popularity: Run, seed: int) -> tuple[Run, list[str]]:
+    """Walk from cheap to costly; a challenger must beat popularity and whoever stands."""
+    standing, reasons = popularity, []
+    for challenger in (run for run in runs if run is not popularity):
+        for opponent in dict.fromkeys((popularity.run_id, standing.run_id)):
+            other = popularity if opponent == popularity.run_id else standing
+            verdict, won = _compare(challenger, other, seed)
+            reasons.append(f"{role}: {verdict}")
+            if not won:
+                break
+        else:
+            standing = challenger
+    reasons.append(
+        f"{role}: popularity serves, nothing beats it by more than its interval"
+        if standing is popularity
+        else f"{role}: {standing.family} goes live"
+    )
+    return standing, reasons
+
+
+def _compare(challenger: Run, other: Run, seed: int) -> tuple[str, bool]:
+    gain = bootstrap(paired_differences(challenger.values, other.values), seed)
+    won = gain.low > 0
+    return (
+        f"{challenger.family} {'beats' if won else 'does not beat'} {other.family} on validation "
+        f"{METRIC}: {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]",
+        won,
+    )
+
+
+def paired_differences(ours: dict[str, float], theirs: dict[str, float]) -> npt.NDArray[np.float64]:
+    """Ours minus theirs, user by user. Raises PenchantError when the users aren't the same."""
+    if ours.keys() != theirs.keys():
+        raise PenchantError(
+            "two runs were judged on different users",
+            "train both families on the same snapshot again",
+        )
+    return np.array([ours[user] - theirs[user] for user in sorted(ours)])
+
+
+def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
+    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    folder = settings.runs / snapshot_id / run_id
+    if not folder.exists():
+        return None
+    record = json.loads((folder / "run.json").read_text())
+    return Run(family, run_id, record, _validation_values(folder))
+
+
+def _validation_values(folder: Path) -> dict[str, float]:
+    chosen = (pc.field("window") == "validation") & (pc.field("population") == "all")
+    table = pq.read_table(folder / "per_user.parquet", filters=chosen)
+    return dict(zip(table["user_id"].to_pylist(), table[METRIC].to_pylist(), strict=True))
+
+
+def _row(run: Run) -> dict[str, Any]:
+    """A family's line: test figures to report, the validation figure it was chosen by. No clock."""
+    return {
+        "family": run.family,
+        "run_id": run.run_id,
+        "capabilities": run.record["capabilities"],
+        "metrics": run.record["metrics"],
+        "validation_ndcg@10": run.record["validation_metrics"]["all"][METRIC],
+    }

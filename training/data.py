@@ -1,0 +1,256 @@
+"""What training reads of a snapshot: the marts `sequences`, `items` and `users`, as compact arrays.
+
+Letters at the end of a name give an array's axes: U users, B users of a batch, I items, N events,
+K ranks, D vector dimensions.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from penchant.errors import DataError
+from penchant.snapshot import Snapshot
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+DAY = 86_400  # seconds
+FEATURE_TIME = "feature_at"
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Each user's events before ``end``, oldest first, as one ragged array.
+
+    ``users_U``: row of the user in ``Dataset.user_ids``. ``starts_U1``: user u's events are
+    ``starts_U1[u]:starts_U1[u + 1]`` of the arrays over N. ``items_N``: row of the item in
+    ``Dataset.item_ids``. ``times_N`` and ``end``: seconds since 1970 in UTC. ``weights_N``: how
+    much an event says, positive, around 1 for one purchase.
+    """
+
+    users_U: IntArray
+    starts_U1: IntArray
+    items_N: npt.NDArray[np.int32]
+    times_N: IntArray
+    weights_N: FloatArray
+    item_count: int
+    end: int
+
+    def __len__(self) -> int:
+        return len(self.users_U)
+
+    @property
+    def lengths_U(self) -> IntArray:
+        return np.diff(self.starts_U1)
+
+    @property
+    def rows_N(self) -> IntArray:
+        """For each event, the row of its user in this object."""
+        return np.repeat(np.arange(len(self)), self.lengths_U)
+
+    @property
+    def ages_N(self) -> FloatArray:
+        """Days from each event to ``end``."""
+        return ((self.end - self.times_N) / DAY).astype(np.float32)
+
+    def between(self, start: int, end: int) -> "Histories":
+        """The same users with only the events of [start, end)."""
+        keep_N = (self.times_N >= start) & (self.times_N < end)
+        lengths_U = np.bincount(self.rows_N[keep_N], minlength=len(self))
+        return Histories(
+            self.users_U,
+            starts(lengths_U),
+            self.items_N[keep_N],
+            self.times_N[keep_N],
+            self.weights_N[keep_N],
+            self.item_count,
+            min(end, self.end),
+        )
+
+    def before(self, end: int) -> "Histories":
+        return self.between(np.iinfo(np.int64).min, end)
+
+    def take(self, rows_B: IntArray) -> "Histories":
+        """Only these users, in this order."""
+        lengths_B = self.lengths_U[rows_B]
+        first_B = self.starts_U1[rows_B]
+        starts_B1 = starts(lengths_B)
+        picked = np.repeat(first_B - starts_B1[:-1], lengths_B) + np.arange(starts_B1[-1])
+        return Histories(
+            self.users_U[rows_B],
+            starts_B1,
+            self.items_N[picked],
+            self.times_N[picked],
+            self.weights_N[picked],
+            self.item_count,
+            self.end,
+        )
+
+    def latest(self, length: int) -> "Histories":
+        """The same users with at most their ``length`` newest events."""
+        keep_N = (
+            np.repeat(self.starts_U1[1:], self.lengths_U) - np.arange(len(self.items_N)) <= length
+        )
+        return Histories(
+            self.users_U,
+            starts(np.minimum(self.lengths_U, length)),
+            self.items_N[keep_N],
+            self.times_N[keep_N],
+            self.weights_N[keep_N],
+            self.item_count,
+            self.end,
+        )
+
+    def matrix(self, values_N: npt.NDArray[np.floating]) -> sp.csr_matrix:
+        """Values summed over the events of each (user, item): float32, U x I."""
+        shape = (len(self), self.item_count)
+        matrix = sp.csr_matrix(
+            (values_N.astype(np.float32), self.items_N, self.starts_U1), shape, copy=True
+        )
+        matrix.sum_duplicates()
+        return matrix
+
+    def counts_I(self) -> IntArray:
+        """Events of each item."""
+        return np.bincount(self.items_N, minlength=self.item_count)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A snapshot's shoppers, catalogue and events. Rows of ``users`` and ``items`` (the whole
+    marts) are in the order of ``user_ids`` and ``item_ids``, which are sorted."""
+
+    user_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+    histories: Histories
+    users: pa.Table
+    items: pa.Table
+
+
+def read_dataset(snapshot: Snapshot) -> Dataset:
+    """Read a snapshot's marts.
+
+    Raises DataError when there is nothing to learn from, when an event isn't before the snapshot's
+    ``as_of``, when a sequence isn't in the order of time, or when it names an item or a user that
+    has no row in its mart.
+    """
+    users = pq.read_table(snapshot.mart("users")).sort_by("user_id")
+    items = pq.read_table(snapshot.mart("items")).sort_by("item_id")
+    sequences = pq.read_table(snapshot.mart("sequences"))
+    histories = _histories(sequences, users["user_id"], items["item_id"], epoch(snapshot.as_of))
+    return Dataset(
+        tuple(users["user_id"].to_pylist()),
+        tuple(items["item_id"].to_pylist()),
+        histories,
+        users,
+        items,
+    )
+
+
+def read_training_set(snapshot: Snapshot, name: str) -> pa.Table:
+    """A training set that Feast assembled; refused when a feature in it is from the future."""
+    table = pq.read_table(snapshot.training_set(name))
+    check_point_in_time(table, name)
+    return table
+
+
+def check_point_in_time(table: pa.Table, name: str, event_time: str = "event_timestamp") -> None:
+    """Raise DataError when a row carries a feature that was not yet true at the row's event.
+
+    Every column whose name ends in ``feature_at`` (Feast prefixes it with the view) is the time
+    from which a view's features were true; null means that the view had none.
+    """
+    feature_times = [column for column in table.column_names if column.endswith(FEATURE_TIME)]
+    if event_time not in table.column_names or not feature_times:
+        raise DataError(
+            f"training set {name} lacks {event_time} or any *{FEATURE_TIME} column: "
+            "it cannot be shown to be point-in-time correct",
+            "keep the feature views' timestamps in the training set",
+        )
+    for column in feature_times:
+        future = pc.sum(pc.greater(_naive(table[column]), _naive(table[event_time]))).as_py() or 0
+        if future:
+            raise DataError(
+                f"training set {name}: {future} rows have {column} after {event_time}: "
+                "features from the future",
+                "join features with Feast's historical retrieval and build the training set again",
+            )
+
+
+def epoch(moment: datetime) -> int:
+    """Seconds since 1970; a time without a zone is UTC."""
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def starts(lengths_U: IntArray) -> IntArray:
+    """Where each part of a ragged array starts, with the total length at the end."""
+    return np.concatenate([[0], np.cumsum(lengths_U)]).astype(np.int64)
+
+
+def _histories(
+    sequences: pa.Table, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, end: int
+) -> Histories:
+    order = _rows(sequences["user_id"], user_ids, "user", "users")
+    sequences = sequences.take(pa.array(np.argsort(order)))
+    lengths_U = np.zeros(len(user_ids), np.int64)
+    lengths_U[np.sort(order)] = pc.list_value_length(sequences["item_ids"]).to_numpy()
+    histories = Histories(
+        users_U=np.arange(len(user_ids)),
+        starts_U1=starts(lengths_U),
+        items_N=_rows(pc.list_flatten(sequences["item_ids"]), item_ids, "item", "items").astype(
+            np.int32
+        ),
+        times_N=_seconds(pc.list_flatten(sequences["event_ats"])),
+        weights_N=pc.list_flatten(sequences["weights"]).to_numpy().astype(np.float32),
+        item_count=len(item_ids),
+        end=end,
+    )
+    _check(histories)
+    return histories
+
+
+def _rows(values: pa.ChunkedArray, index: pa.ChunkedArray, what: str, mart: str) -> IntArray:
+    rows = pc.index_in(values, index.combine_chunks())
+    if rows.null_count:
+        raise DataError(
+            f"mart sequences names {rows.null_count} {what}s that mart {mart} lacks",
+            "run `penchant check`: referential integrity is broken",
+        )
+    return rows.to_numpy().astype(np.int64)
+
+
+def _seconds(times: pa.ChunkedArray) -> IntArray:
+    return _naive(times).cast(pa.int64()).to_numpy() // 1_000_000
+
+
+def _naive(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Timestamps in microseconds, UTC, without a zone."""
+    return times.cast(pa.timestamp("us"))
+
+
+def _check(histories: Histories) -> None:
+    if not len(histories.items_N):
+        raise DataError("mart sequences has no event", "land data, then run `penchant build` again")
+    late = int((histories.times_N >= histories.end).sum())
+    if late:
+        raise DataError(
+            f"mart sequences has {late} events at or after as_of: they are from the future",
+            "run `penchant build` again: as_of must be after the last event",
+        )
+    same_user = np.diff(histories.rows_N) == 0
+    if (np.diff(histories.times_N)[same_user] < 0).any():
+        raise DataError(
+            "mart sequences isn't in the order of time",
+            "order the arrays of mart sequences by event_at",
+        )
+    if not (np.isfinite(histories.weights_N) & (histories.weights_N > 0)).all():
+        raise DataError(
+            "mart sequences has a weight that isn't a positive number",
+            "fix the weight in the dbt mart",
+        )

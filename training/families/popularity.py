@@ -1,0 +1,62 @@
+"""Recency-decayed popularity: the bar that every other family must clear, and the new-item prior.
+
+An event of age t days counts weight · 2^(-t / half-life); the half-life is tuned on validation.
+Tuned, because a badly set popularity makes anything look good (Ji et al. 2020, "A Re-visit of the
+Popularity Baseline in Recommender Systems").
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from training.data import Histories
+from training.family import Bench, Family, State
+from training.split import Split
+
+
+@dataclass(frozen=True)
+class Config:
+    """``half_lives_days``: what is tried on the validation window."""
+
+    half_lives_days: tuple[float, ...] = (3.0, 7.0, 28.0, 90.0, 365.0)
+
+
+class Model(Family):
+    """State: ``popularity_I``, sums to 1, and ``half_life_days``."""
+
+    config: Config
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        found = {}
+        for step, half_life in enumerate(self.config.half_lives_days):
+            self.tuned = {"half_life_days": half_life}
+            self.observe(split.train)
+            found[half_life] = bench.validate(self.scores)
+            bench.curve("validation_ndcg@10", step, found[half_life])
+        self.tuned = {"half_life_days": max(found, key=found.__getitem__)}
+        self.observe(split.train)
+
+    def observe(self, histories: Histories) -> None:
+        self.popularity_I = torch.from_numpy(popularity(histories, self.tuned["half_life_days"]))
+
+    def scores(self, batch: Histories) -> torch.Tensor:
+        return self.popularity_I.repeat(len(batch), 1)
+
+    def prior(self) -> torch.Tensor:
+        return self.popularity_I
+
+    def state(self) -> State:
+        half_life = torch.tensor(self.tuned["half_life_days"], dtype=torch.float64)
+        return {"popularity_I": self.popularity_I, "half_life_days": half_life}
+
+    def load_state(self, state: State) -> None:
+        self.popularity_I = state["popularity_I"]
+        self.tuned = {"half_life_days": float(state["half_life_days"])}
+
+
+def popularity(histories: Histories, half_life_days: float) -> np.ndarray:
+    """Share of each item in the decayed weight of all events: float32 over I, sums to 1."""
+    decayed_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
+    counts_I = np.bincount(histories.items_N, decayed_N, minlength=histories.item_count)
+    return (counts_I / max(counts_I.sum(), np.finfo(np.float32).tiny)).astype(np.float32)

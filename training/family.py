@@ -1,0 +1,136 @@
+"""What a model family is. A new one is a file ``training/families/<name>.py`` and its name in
+names.py.
+
+The file has two public things: ``Config``, a frozen dataclass whose defaults are the reference run
+on the main job, and ``Model``, a subclass of ``Family`` or ``VectorFamily`` built from it.
+"""
+
+import importlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from penchant.errors import UsageError
+from training.budget import Budget
+from training.data import Histories
+from training.evaluation import Scorer, ndcg_at_10
+from training.names import FAMILIES
+from training.split import Split, Window
+from training.tracking import Curve, no_curve
+
+State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a family works with while it fits.
+
+    ``checkpoints``: a directory that outlives a killed process. ``window``: what to tune on.
+    ``curve``: where figures to plot go, by name, step and value.
+    """
+
+    window: Window
+    device: torch.device
+    seed: int
+    budget: Budget
+    checkpoints: Path
+    curve: Curve = field(default=no_curve)
+
+    def validate(self, score: Scorer) -> float:
+        """Mean NDCG@10 of a scorer on the validation window; raises when the budget is spent."""
+        self.budget.check()
+        return ndcg_at_10(score, self.window)
+
+
+class Family(ABC):
+    """Ranks items for a user by what the user did, and knows nobody by name.
+
+    Life: ``fit`` once, on what was known at T1; then ``observe`` whenever the clock moves on.
+    Learned weights stay as they were fitted, so what serves is what was measured; counts and
+    indexes, which only restate the data, move on with it. Histories passed to ``scores`` end no
+    later than what was observed last. A family that can't be served after a while must be fitted
+    again, on a new snapshot.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.tuned: dict[str, float] = {}
+        """What ``fit`` chose on the validation window, for the record of the run."""
+
+    @abstractmethod
+    def fit(self, split: Split, bench: Bench) -> None:
+        """Learn from ``split.train``, tune on ``bench.window``; never look at ``split.test``."""
+
+    def observe(self, histories: Histories) -> None:  # noqa: B027
+        """Take in all events before ``histories.end`` without learning. The default: nothing."""
+
+    @abstractmethod
+    def scores(self, batch: Histories) -> torch.Tensor:
+        """scores_BI of every item for users with these histories, some empty; all finite."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything that ``scores`` needs beside the config, as tensors on the CPU."""
+
+    @abstractmethod
+    def load_state(self, state: State) -> None:
+        """Take a state back: scores are then equal to those of the family that gave it."""
+
+
+class VectorFamily(Family):
+    """A family whose score is a dot product, so that the nearest vectors are the best items."""
+
+    @abstractmethod
+    def user_vectors(self, batch: Histories) -> torch.Tensor:
+        """vectors_BD of users with these histories."""
+
+    @abstractmethod
+    def item_vectors(self) -> torch.Tensor:
+        """vectors_ID of the catalogue."""
+
+    def scores(self, batch: Histories) -> torch.Tensor:
+        return self.user_vectors(batch) @ self.item_vectors().T
+
+
+@runtime_checkable
+class HasPrior(Protocol):
+    """A family that can say what a shopper of whom nothing is known would like."""
+
+    def prior(self) -> torch.Tensor:
+        """scores_I, finite."""
+
+
+def capabilities(family: Family) -> tuple[str, ...]:
+    """What a family can do, as the run's record names it."""
+    found = {
+        "ranks": True,
+        "vectors": isinstance(family, VectorFamily),
+        "prior": isinstance(family, HasPrior),
+    }
+    return tuple(name for name, has in found.items() if has)
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError when no family has this name."""
+    if name not in FAMILIES:
+        raise UsageError(
+            f"no model family is called {name!r}", f"choose one of {', '.join(FAMILIES)}"
+        )
+
+
+def make(name: str, config: object) -> Family:
+    """A family that isn't fitted yet."""
+    return _module(name).Model(config)
+
+
+def reference_config(name: str) -> Any:
+    """The config of the family's reference run on the main job."""
+    return _module(name).Config()
+
+
+def _module(name: str) -> Any:
+    check_name(name)
+    return importlib.import_module(f"training.families.{name}")
