@@ -125,7 +125,7 @@ def prepare(airflow: Airflow) -> None:
 
 
 def wait_for_dags(airflow: Airflow, running: Platform) -> None:
-    """Return when the five DAGs are known and the scheduler lives; raise where one can't be read."""
+    """Return when the five DAGs are known and the scheduler lives; raise where one can't be."""
     give_up_at = time.monotonic() + PARSE_SECONDS
     while True:
         running.require_alive()

@@ -146,7 +146,7 @@ def take_lock(home: Path) -> TextIO:
         raise PenchantError(
             f"a platform is already running in {home}"
             + (f" (keeper is process {running['pid']})" if running else ""),
-            "end it with `make down`, or Ctrl-C where it runs; or set PENCHANT_HOME to another folder",
+            "end it with `make down`, or Ctrl-C where it runs; or set PENCHANT_HOME to another",
         ) from None
     return lock
 

@@ -1,0 +1,67 @@
+# Every command of the project. `make` alone lists them.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down lint format lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## run the main job through Airflow, from files to vectors, and watch it
+	@$(BIN)/penchant demo
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+up: $(READY) ## start the platform to stay, and print its addresses
+	@$(BIN)/penchant up
+
+down: $(READY) ## stop what `make up` started
+	@$(BIN)/penchant down
+
+lint: $(READY) ## check style and types of the Python, and style of the SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint dbt/models
+
+format: $(READY) ## put the Python into its style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-%: $(READY) ## measure NAME; main-job runs the demo and the tests
+	$(BIN)/python benchmarks/$(subst -,_,$*).py $(ARGS)
+
+lock: ## resolve the newest versions that pyproject.toml allows into requirements.lock
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet 'torch==2.13.0' -e '.[dev]'
+	{ sed -n '/^#/p' requirements.lock; \
+	  $(VENV)-lock/bin/pip freeze --exclude-editable \
+	    | sed -E -e '/^nvidia-/d' -e 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf $(VENV)-lock
+
+clean: ## remove all that the demo made (.penchant) and every cache; .venv stays
+	@if [ -x $(BIN)/penchant ]; then $(BIN)/penchant down; fi
+	rm -rf .penchant .pytest_cache .mypy_cache .ruff_cache dbt/target dbt/logs logs
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Written last, so that an install that was cut short is done again.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "error: $(PYTHON) is not on PATH, and Penchant needs Python 3.11." >&2; \
+	  echo "  what to do: install it, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "error: $(PYTHON) is not Python 3.11: $$($(PYTHON) --version)" >&2; \
+	  echo "  what to do: name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing from requirements.lock; the first time takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)

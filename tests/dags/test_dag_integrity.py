@@ -1,0 +1,137 @@
+"""The DAG files as Airflow reads them: how many, how they are wired, what they have in common."""
+
+import ast
+import itertools
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, Asset
+from airflow.serialization.serialized_objects import DagSerialization
+
+from dags.defaults import POOLS, TAGS, Verb
+from penchant.platform import chain
+from training.names import FAMILIES
+
+DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
+DAG_FILES = (
+    "ingest_landing",
+    "build_snapshot",
+    "materialize_features",
+    "train_families",
+    "publish_vectors",
+)
+ALLOWED = {"airflow", "dags.assets", "dags.defaults", "training.names"}
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(DAGS_FOLDER)
+
+
+@pytest.fixture(scope="module", params=DAG_FILES)
+def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
+    return bag.dags[request.param]
+
+
+def test_there_are_exactly_these_dags_and_all_can_be_read(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == sorted(DAG_FILES)
+    assert len(bag.dags) == 5
+
+
+def test_the_platform_follows_the_same_dags_and_pools(bag: DagBag) -> None:
+    assert chain.CHAIN == DAG_FILES
+    assert {name: slots for name, (slots, _) in POOLS.items()} == chain.POOLS
+
+
+def test_each_dag_can_be_stored(dag: DAG) -> None:
+    assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == dag.dag_id
+
+
+def test_conventions(dag: DAG) -> None:
+    assert set(TAGS) < set(dag.tags)
+    assert dag.max_active_runs == 1
+    assert dag.dagrun_timeout is not None
+    assert not dag.catchup
+    for task in dag.tasks:
+        assert task.owner == "platform", task.task_id
+        assert task.retries >= 1, task.task_id
+        assert task.execution_timeout is not None, task.task_id
+        assert task.pool in {*POOLS, "default_pool"}, task.task_id
+
+
+def test_every_retry_states_its_reason(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.retry_policy is not None, task.task_id
+        assert all(rule.reason for rule in task.retry_policy.rules), task.task_id
+
+
+def test_the_docstring_is_a_runbook(dag: DAG) -> None:
+    for section in ("## What it does", "## Run it again, or for another day", "## When it fails"):
+        assert section in (dag.doc_md or ""), section
+
+
+def outlets(dag: DAG) -> list[Asset]:
+    return [outlet for task in dag.tasks for outlet in task.outlets]
+
+
+def test_assets_form_the_chain(bag: DagBag) -> None:
+    for before, after in itertools.pairwise(DAG_FILES):
+        (announced,) = outlets(bag.dags[before])
+        assert bag.dags[after].timetable.asset_condition == announced, after
+    assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["generation"]
+
+
+def test_a_dag_announces_its_asset_when_its_last_gate_has_passed(bag: DagBag) -> None:
+    assert bag.dags["build_snapshot"].get_task("check").outlets
+    assert not bag.dags["build_snapshot"].get_task("build").outlets
+    assert bag.dags["train_families"].get_task("choose").outlets
+
+
+def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
+    train = bag.dags["train_families"].get_task("train")
+    families = [verb[2] for verb in train.expand_input.value["verb"]]
+    assert families == list(FAMILIES)
+    assert (train.pool, train.queue) == ("gpu", "gpu")
+    assert "task.verb[2]" in train.partial_kwargs["map_index_template"]
+
+
+def test_a_failed_family_does_not_stop_the_choice(bag: DagBag) -> None:
+    choose = bag.dags["train_families"].get_task("choose")
+    assert choose.trigger_rule == "all_done_min_one_success"
+
+
+def test_only_the_build_holds_the_duckdb_pool(bag: DagBag) -> None:
+    holders = [
+        task.task_id for dag in bag.dags.values() for task in dag.tasks if task.pool == "duckdb"
+    ]
+    assert holders == ["build"]
+
+
+def test_the_schedule_starts_nothing_at_once(bag: DagBag) -> None:
+    """A platform that comes up lands what it is told to, not yesterday's file unasked."""
+    timetable = bag.dags["ingest_landing"].timetable
+    assert (timetable.expression, timetable.run_immediately) == ("50 23 * * *", False)
+
+
+def test_every_task_is_a_verb(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.task_type == Verb.__name__, task.task_id
+
+
+@pytest.mark.parametrize("name", [*DAG_FILES, "assets", "defaults"])
+def test_a_dag_file_imports_nothing_of_ours_but_names_and_defaults(name: str) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse((DAGS_FOLDER / f"{name}.py").read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.module
+            imported.add(node.module)
+        elif isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+    own = {module for module in imported if module.split(".")[0] not in sys.stdlib_module_names}
+    assert all(
+        any(module == allowed or module.startswith(f"{allowed}.") for allowed in ALLOWED)
+        for module in own
+    ), sorted(own)

@@ -1,0 +1,182 @@
+"""The operator that runs a verb: exit statuses, causes, asset events, what it leaves running."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from dags import defaults
+from dags.assets import SNAPSHOT
+from dags.defaults import Verb, VerbFailed, VerbKilled, snapshot_id, without_empty_options
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the ``penchant`` command; the test writes what it does."""
+    path = tmp_path / "penchant.py"
+    monkeypatch.setattr(defaults, "COMMAND", (sys.executable, str(path)))
+    return path
+
+
+def run(verb: list[str], **arguments: Any) -> tuple[dict[str, Any], dict[Any, SimpleNamespace]]:
+    """Execute a verb outside Airflow; its result and the asset events it wrote."""
+    events: dict[Any, SimpleNamespace] = {SNAPSHOT: SimpleNamespace(extra={})}
+    task = Verb(task_id=verb[0], verb=verb, **arguments)
+    return task.execute({"outlet_events": events}), events  # type: ignore[typeddict-item]
+
+
+def test_the_last_line_is_the_result_and_the_event_carries_the_id(script: Path) -> None:
+    script.write_text(
+        "import sys; print('done'); print('{\"argv\": \"%s\"}' % ' '.join(sys.argv[1:]))"
+    )
+    result, events = run(
+        ["check", "--snapshot", "s-1"],
+        outlets=[SNAPSHOT],
+        event={"snapshot_id": "s-1"},
+        event_from_result=["argv"],
+    )
+    assert result == {"argv": "check --snapshot s-1 --json"}
+    assert events[SNAPSHOT].extra == {"snapshot_id": "s-1", "argv": "check --snapshot s-1 --json"}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(65, AirflowFailException), (64, AirflowFailException), (1, VerbFailed), (70, VerbFailed)],
+)
+def test_exit_statuses(script: Path, status: int, expected: type[Exception]) -> None:
+    script.write_text(
+        "import sys; print('error: 3 keys twice\\n  what to do: mend them', file=sys.stderr);"
+        f"sys.exit({status})"
+    )
+    with pytest.raises(expected) as raised:
+        run(["check"])
+    assert type(raised.value) is expected
+    assert "error: 3 keys twice\n  what to do: mend them" in str(raised.value)
+
+
+def test_a_signal_from_elsewhere_is_told_from_a_failure(script: Path) -> None:
+    script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(VerbKilled, match="ended by SIGKILL"):
+        run(["train"])
+
+
+def test_an_exception_without_a_remedy_shows_its_last_line(script: Path) -> None:
+    script.write_text("raise RuntimeError('disk is full')")
+    with pytest.raises(VerbFailed, match="RuntimeError: disk is full"):
+        run(["build"])
+
+
+def test_a_verb_that_ends_well_without_a_result_has_failed(script: Path) -> None:
+    script.write_text("print('done')")
+    with pytest.raises(VerbFailed, match="no JSON object"):
+        run(["build"])
+
+
+def test_a_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script.write_text(
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "time.sleep(60)"
+    )
+    task = Verb(task_id="train", verb=["train"])
+    failures: list[Exception] = []
+
+    def execute() -> None:
+        try:
+            task._run([*defaults.COMMAND])
+        except VerbKilled as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=execute)
+    thread.start()
+    wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    task.on_kill()
+    thread.join(10)
+    assert len(failures) == 1
+    assert all(gone(int(pid)) for pid in pids.read_text().split())
+
+
+def test_a_verb_dies_with_the_process_that_ran_it(script: Path, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script.write_text(
+        f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    runner = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, subprocess; from dags.defaults import die_with_parent;"
+            f"command = [sys.executable, {str(script)!r}];"
+            "subprocess.Popen(command, preexec_fn=die_with_parent).wait()",
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(defaults.__file__).parents[1])},
+    )
+    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "", seconds=30)
+    runner.kill()
+    runner.wait()
+    wait_for(lambda: gone(int(pid_file.read_text())))
+
+
+def test_log_lines_keep_their_level_and_fields(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = {"event": "batch", "level": "warning", "rows": 3, "timestamp": "now"}
+    script.write_text(f"import sys; print({json.dumps(event)!r}, file=sys.stderr); print('{{}}')")
+    logged: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+    task = Verb(task_id="ingest", verb=["ingest"])
+    recorder = SimpleNamespace(
+        info=lambda *said, **fields: logged.append(("info", said, fields)),
+        warning=lambda *said, **fields: logged.append(("warning", said, fields)),
+    )
+    monkeypatch.setattr(Verb, "log", recorder)
+    task._run([*defaults.COMMAND])
+    assert ("warning", ("batch",), {"rows": 3}) in logged
+
+
+def test_an_option_whose_template_is_empty_is_left_out() -> None:
+    assert without_empty_options(["ingest", "--date", ""]) == ["ingest"]
+    assert without_empty_options(["ingest", "--date", "2011-03-01"]) == [
+        "ingest",
+        "--date",
+        "2011-03-01",
+    ]
+
+
+def event(at: int, snapshot: str) -> SimpleNamespace:
+    return SimpleNamespace(timestamp=at, extra={"snapshot_id": snapshot})
+
+
+def test_a_run_of_several_events_takes_the_newest() -> None:
+    events = {SNAPSHOT: [event(2, "s-new"), event(1, "s-old")]}
+    assert snapshot_id(events, {"snapshot_id": "s-param"}) == "s-new"
+
+
+def test_a_run_by_hand_takes_its_parameter_or_says_what_to_give() -> None:
+    assert snapshot_id({}, {"snapshot_id": "s-param"}) == "s-param"
+    with pytest.raises(AirflowFailException, match="penchant status"):
+        snapshot_id({}, {"snapshot_id": None})
+
+
+def wait_for(condition: Any, seconds: float = 10) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
