@@ -1,7 +1,7 @@
 """The gate: only a snapshot that Great Expectations passes becomes the live one.
 
-It fails closed. The pointer is flipped last, after ``checks.json`` says ``passed``; an exception, a kill
-or a critical failure anywhere before leaves readers on the last good snapshot.
+It fails closed. The pointer is flipped last, after ``checks.json`` says ``passed``; an exception,
+a kill or a critical failure anywhere before leaves readers on the last good snapshot.
 """
 
 import json
@@ -41,14 +41,14 @@ class CheckReport:
 def check(settings: Settings, snapshot_id: str) -> CheckReport:
     """Validate a snapshot, write its ``checks.json`` and Data Docs, and make it live if it passes.
 
-    A snapshot that has passed is not validated twice; one that was refused is, for the rules or the
-    snapshot it is compared with may have changed. Raises DataError on a critical failure, UsageError
-    on an unknown id.
+    A snapshot that has passed is not validated twice; one that was refused is, for the rules or
+    the snapshot it is compared with may have changed. Raises DataError on a critical failure,
+    UsageError on an unknown id.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
-    verdict, status = _passed_before(snapshot), "unchanged"
-    if verdict is None:
-        verdict, status = _judge(settings, snapshot), "passed"
+    before = _passed_before(snapshot)
+    verdict = before or _judge(settings, snapshot)
+    if not before:
         write_json(snapshot.checks, verdict)
     if not verdict["passed"]:
         raise _refused(settings, verdict)
@@ -56,7 +56,7 @@ def check(settings: Settings, snapshot_id: str) -> CheckReport:
     counts = verdict["statistics"]
     return CheckReport(
         snapshot_id,
-        status,
+        "unchanged" if before else "passed",
         expectations=counts["expectations"],
         critical_failures=counts["failed_critical"],
         warnings=counts["failed_warning"],
@@ -118,8 +118,8 @@ def _refused(settings: Settings, verdict: dict[str, Any]) -> DataError:
     return DataError(
         f"snapshot {verdict['snapshot_id']} is refused: {len(lines)} critical failures, "
         f"readers stay on {live or 'no snapshot'}\n" + "\n".join(lines),
-        f"see {page}; correct the landed files or the dbt model named above, then `penchant build` and "
-        "`penchant check` the snapshot it makes; where fewer rows are meant, delete "
+        f"see {page}; correct the landed files or the dbt model named above, then `penchant build` "
+        "and `penchant check` the snapshot it makes; where fewer rows are meant, delete "
         f"{settings.live_snapshot.path} and check again: a first snapshot is compared with none",
     )
 

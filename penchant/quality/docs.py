@@ -1,7 +1,7 @@
 """Where Data Docs go: one folder a snapshot under ``site/data_docs``, and a page that lists them.
 
-GX rebuilds the whole of a growing site at every run. A folder a snapshot, made new and moved into place,
-costs the same at the hundredth check as at the first, and only the latest few are kept.
+GX rebuilds the whole of a growing site at every run. A folder a snapshot, made new and moved into
+place, costs the same at the hundredth check as at the first, and only the latest few are kept.
 """
 
 import html
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_atomic
 
-KEPT = 20  # snapshots whose Data Docs stay
+KEPT = 10  # snapshots whose Data Docs stay, 4 MB each
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Penchant: data quality</title>
@@ -28,7 +28,7 @@ PAGE = """<!doctype html>
 
 @contextmanager
 def replaced_page(site: Path, snapshot_id: str) -> Iterator[Path]:
-    """Yield an empty folder; on success it becomes the snapshot's page, and the list is written anew."""
+    """Yield an empty folder; on success it becomes the snapshot's page and the list names it."""
     with atomic_directory(site / snapshot_id) as folder:
         yield folder
         shutil.rmtree(site / snapshot_id, ignore_errors=True)

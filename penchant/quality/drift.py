@@ -1,8 +1,9 @@
 """How far each numeric column moved from the previous snapshot: the population stability index.
 
-PSI = Σ (p - q) ln(p / q) over bins, with q the share of the previous snapshot's rows in a bin and p
-the share now. Bins are the previous snapshot's deciles, with the nulls as one more bin. By convention
-below 0.1 nothing moved, above 0.25 the population is another one (Siddiqi, Credit Risk Scorecards, 2006).
+PSI = Σ (p - q) ln(p / q) over bins, with q the share of the previous snapshot's rows in a bin and
+p the share now. Bins are the previous snapshot's deciles, with the nulls as one more bin. By
+convention below 0.1 nothing moved, above 0.25 the population is another one (Siddiqi, Credit Risk
+Scorecards, 2006).
 """
 
 import math
@@ -23,7 +24,9 @@ def stability_indices(
 
     Infinite and not-a-number values are left out: another rule refuses them.
     """
-    if not columns or any(rows_of(connection, table) < FEWEST_ROWS for table in (current, previous)):
+    if not columns or any(
+        rows_of(connection, table) < FEWEST_ROWS for table in (current, previous)
+    ):
         return {}
     edges = dict(zip(columns, _deciles(connection, previous, columns), strict=True))
     before = _histograms(connection, previous, edges)
@@ -63,9 +66,7 @@ def _finite(column: str) -> str:
 
 
 def _stability_index(now: list[int], before: list[int]) -> float:
-    terms = (
-        (p - q) * math.log(p / q) for p, q in zip(_shares(now), _shares(before), strict=True)
-    )
+    terms = ((p - q) * math.log(p / q) for p, q in zip(_shares(now), _shares(before), strict=True))
     return round(sum(terms), 6)
 
 

@@ -1,7 +1,7 @@
 """What is expected of a mart: what the dbt manifest says of it, and what only its history can say.
 
-A critical rule keeps a snapshot from ever being read. A warning is shown in the Data Docs and counted,
-and the snapshot goes live.
+A critical rule keeps a snapshot from ever being read. A warning is counted and shown in the Data
+Docs, and the snapshot goes live.
 """
 
 import math
@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import great_expectations.expectations as gxe
 from great_expectations.execution_engine import ExecutionEngine
 from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.metadata_types import FailureSeverity
 
 from penchant.manifest import Column, Mart, Relationship
 from penchant.quality.views import quoted
 
-CRITICAL, WARNING = "critical", "warning"
+CRITICAL, WARNING = FailureSeverity.CRITICAL, FailureSeverity.WARNING
 
 NEVER_EMPTY = frozenset({"users", "items", "events", "interactions", "sequences"})
 FRESH = timedelta(days=2)  # the last event is at most this much before the snapshot's as_of
@@ -77,7 +78,7 @@ class ExpectNoRows(gxe.UnexpectedRowsExpectation):
 
 
 def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
-    """Every expectation of one mart. A column that the Parquet lacks is reported once, by its contract."""
+    """Every expectation of one mart; a missing column fails once, by the contract's rule."""
     present = [column for column in mart.columns if column.name in evidence.columns]
     return [
         *_contract(mart),
@@ -100,7 +101,9 @@ def drifting_columns(mart: Mart) -> list[str]:
 def _contract(mart: Mart) -> Iterator[Expectation]:
     names = [column.name for column in mart.columns]
     yield gxe.ExpectTableColumnsToMatchOrderedList(
-        column_list=names, severity=CRITICAL, description="columns and their order are the contract's"
+        column_list=names,
+        severity=CRITICAL,
+        description="columns and their order are the contract's",
     )
     promised = ", ".join(f"({_text(column.name)}, {_text(column.type)})" for column in mart.columns)
     yield _no_rows(
@@ -176,7 +179,7 @@ def _relationships(
 
 
 def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expectation]:
-    """Nothing is from the future. Features are true at or before ``as_of``, all else happened before."""
+    """Nothing is from the future: features are true by ``as_of``, all else happened before it."""
     limit = f"timestamp '{as_of:%Y-%m-%d %H:%M:%S.%f}'"
     for column in present:
         if column.meta.get("wall_clock") or column.type.removesuffix("[]") != "TIMESTAMP":
@@ -240,7 +243,11 @@ def _drift(history: History | None) -> Iterator[Expectation]:
 
 
 def _no_rows(
-    rule: str, description: str, query: str, column: str | None = None, severity: str = CRITICAL
+    rule: str,
+    description: str,
+    query: str,
+    column: str | None = None,
+    severity: FailureSeverity = CRITICAL,
 ) -> Expectation:
     return ExpectNoRows(
         unexpected_rows_query=query,

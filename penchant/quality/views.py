@@ -1,4 +1,4 @@
-"""A snapshot's Parquet files seen as the tables of one small DuckDB file, for SQL to be written on."""
+"""A snapshot's Parquet files seen as the tables of one small DuckDB file."""
 
 from pathlib import Path
 
