@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from feature_repo.entities import ENTITIES
 from feature_repo.services import feature_services
@@ -22,7 +23,7 @@ class Definitions:
     views: tuple[FeatureView, ...]
     services: tuple[FeatureService, ...]
 
-    def objects(self) -> list[Entity | FeatureView | FeatureService]:
+    def objects(self) -> list[Any]:
         """In the shape that ``FeatureStore.apply`` takes."""
         return [*self.entities, *self.views, *self.services]
 

@@ -126,6 +126,12 @@ def feature_view(mart: Mart, parquet: Path, time_as: str | None = None) -> Featu
     )
 
 
+def source_of(view: FeatureView) -> FileSource:
+    """The Parquet file that a view made here reads."""
+    assert isinstance(view.batch_source, FileSource)
+    return view.batch_source
+
+
 def feast_type(mart: Mart, column: Column) -> FeastType:
     """The Feast type of a column. Raises DataError naming mart and column when there is none."""
     element = column.type.removesuffix("[]")

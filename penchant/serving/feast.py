@@ -9,6 +9,7 @@ Feast 0.67 reports to nobody; the switch its documentation names is set all the 
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -42,6 +43,9 @@ def _light_import() -> Iterator[None]:
 os.environ["FEAST_USAGE"] = "False"
 with _light_import():
     importlib.import_module("feast")
+warnings.filterwarnings(  # ibis, which Feast's DuckDB store is made of, is a version behind DuckDB
+    "ignore", category=DeprecationWarning, module="ibis"
+)
 
 from feast import (  # noqa: E402
     Entity,
@@ -54,11 +58,13 @@ from feast import (  # noqa: E402
     RepoConfig,
     ValueType,
 )
+from feast.feature_server_utils import convert_response_to_dict  # noqa: E402
 from feast.infra.key_encoding_utils import serialize_entity_key  # noqa: E402
 from feast.infra.online_stores.sqlite import (  # noqa: E402
     SqliteOnlineStore,
     SqliteOnlineStoreConfig,
 )
+from feast.infra.registry.sql import SqlRegistry  # noqa: E402
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto  # noqa: E402
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto  # noqa: E402
 from feast.types import (  # noqa: E402
@@ -92,11 +98,13 @@ __all__ = [
     "Int64",
     "Project",
     "RepoConfig",
+    "SqlRegistry",
     "SqliteOnlineStore",
     "SqliteOnlineStoreConfig",
     "String",
     "UnixTimestamp",
     "ValueProto",
     "ValueType",
+    "convert_response_to_dict",
     "serialize_entity_key",
 ]

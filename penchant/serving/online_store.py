@@ -126,6 +126,12 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         query = f"SELECT count(*) FROM {_quote(view.name)}"
         return int(self._reader(config).execute(query).fetchone()[0])
 
+    def disconnect(self) -> None:
+        """Close the connection that writes; all that was written is in the file."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
     def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
         """The connection that writes. Raises PermissionError on a repository that is finished.
 

@@ -1,0 +1,104 @@
+"""The HTTP reader of live features: the wire format of Feast's own server, without its writes."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from penchant.errors import UsageError
+from penchant.serving.feast import convert_response_to_dict
+from penchant.serving.feature_request import require_keys, resolve
+from penchant.serving.online_features import LiveFeatures
+from penchant.settings import Settings
+
+PROBLEM = "application/problem+json"
+SNAPSHOT_HEADER = "Penchant-Snapshot"
+
+
+class OnlineFeaturesRequest(BaseModel):
+    """What Feast's clients send. Give either ``feature_service`` or ``features``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entities: dict[str, list[Any]] = Field(
+        description="each entity key with its values, one a row", examples=[{"user_id": ["1104"]}]
+    )
+    feature_service: str | None = Field(None, examples=["portrait"])
+    features: list[str] = Field([], examples=[["user_statistics:spend_28d"]])
+    full_feature_names: bool = Field(False, description="answer view__feature, not feature")
+    include_feature_view_version_metadata: bool = False
+
+    def asked(self) -> str | list[str]:
+        """The service's name, or the references. Raises UsageError when both are given."""
+        if self.feature_service and self.features:
+            raise UsageError(
+                "the request has both feature_service and features", "send one of the two"
+            )
+        return self.feature_service or self.features
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The reader over ``settings.live_features``: it follows the pointer, and writes nothing.
+
+    A request is answered from one snapshot, named in the header ``Penchant-Snapshot``, even when
+    the pointer moves meanwhile.
+    """
+    app = FastAPI(title="Penchant online features", docs_url="/docs", redoc_url=None)
+    live = LiveFeatures(settings)
+
+    @app.post("/get-online-features")
+    def get_online_features(request: OnlineFeaturesRequest) -> JSONResponse:
+        opened = live.current()
+        features = resolve(opened.store, request.asked())
+        require_keys(opened.store, features, request.entities)
+        response = opened.store.get_online_features(
+            features=features,
+            entity_rows=request.entities,
+            full_feature_names=request.full_feature_names,
+            include_feature_view_version_metadata=request.include_feature_view_version_metadata,
+        )
+        return JSONResponse(
+            convert_response_to_dict(response.proto),
+            headers={SNAPSHOT_HEADER: opened.snapshot_id},
+        )
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:
+        """There are features to read."""
+        try:
+            opened = live.current()
+        except UsageError as error:
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return JSONResponse({"status": "ok", "snapshot_id": opened.snapshot_id})
+
+    @app.exception_handler(UsageError)
+    def refused(request: Request, error: UsageError) -> JSONResponse:
+        ready = settings.live_features.current() is not None
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _problem(status, error.cause, error.remedy)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc'][1:])) or 'body'}: {item['msg']}"
+            for item in error.errors()
+        )
+        return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, wrong)
+
+    return app
+
+
+def _problem(status: HTTPStatus, detail: str, remedy: str | None = None) -> JSONResponse:
+    """An RFC 9457 problem document; ``remedy`` is our own member of it."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return JSONResponse(
+        body | ({"remedy": remedy} if remedy else {}), status.value, media_type=PROBLEM
+    )

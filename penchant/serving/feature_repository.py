@@ -1,0 +1,69 @@
+"""A Feast repository for each materialized snapshot: its configuration, and opening it to read."""
+
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from feature_repo.definitions import TEMPLATE
+from penchant.errors import UsageError
+from penchant.serving.feast import FeatureStore, RepoConfig
+from penchant.settings import Settings
+
+REGISTRY = "registry.db"
+ONLINE_STORE = "online.db"
+
+
+def project_name(snapshot_id: str) -> str:
+    """The Feast project of a snapshot: what keeps snapshots apart in shared stores."""
+    return f"penchant_{snapshot_id.replace('-', '_')}"
+
+
+def repository_path(settings: Settings, snapshot_id: str) -> Path:
+    """Where a snapshot's repository is, or will be."""
+    return settings.online / snapshot_id
+
+
+def repository_config(
+    settings: Settings, snapshot_id: str, directory: Path, read_only: bool = True
+) -> dict[str, Any]:
+    """The content of ``feature_store.yaml`` for the repository in ``directory``.
+
+    ``PENCHANT_FEAST_REGISTRY`` and ``PENCHANT_FEAST_REDIS`` put a shared registry and a shared
+    online store in the place of the two files. A repository is read-only but while it is made.
+    """
+    directory = directory.resolve()
+    immutable = "&mode=ro&immutable=1" if read_only else ""
+    variables = {
+        "FEAST_PROJECT": project_name(snapshot_id),
+        "FEAST_REGISTRY": settings.feast_registry
+        or f"sqlite:///file:{directory / REGISTRY}?uri=true{immutable}",
+        "FEAST_REGISTRY_SCHEMA_MODE": "skip" if read_only else "auto",
+        "FEAST_ONLINE_STORE": str(directory / ONLINE_STORE),
+        "FEAST_READ_ONLY": str(read_only).lower(),
+    }
+    config = yaml.safe_load(Template(TEMPLATE.read_text()).substitute(variables))
+    if settings.feast_redis:
+        config["online_store"] = {"type": "redis", "connection_string": settings.feast_redis}
+    return config
+
+
+def open_store(
+    settings: Settings, snapshot_id: str, directory: Path, read_only: bool = True
+) -> FeatureStore:
+    """Open the repository in ``directory``."""
+    config = RepoConfig(**repository_config(settings, snapshot_id, directory, read_only))
+    config.repo_path = directory
+    return FeatureStore(config=config)
+
+
+def open_features(settings: Settings, snapshot_id: str) -> FeatureStore:
+    """Open a snapshot's features to read them. Raises UsageError when it was not materialized."""
+    directory = repository_path(settings, snapshot_id)
+    if not directory.is_dir():
+        raise UsageError(
+            f"snapshot {snapshot_id} has no features online",
+            f"run `penchant materialize --snapshot {snapshot_id}`",
+        )
+    return open_store(settings, snapshot_id, directory)

@@ -1,0 +1,114 @@
+"""What a reader may ask for: every mistake in a request is named before Feast is asked.
+
+Feast itself answers an unknown key with a row of nulls and an unknown feature with a stack trace.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penchant.errors import UsageError
+from penchant.serving.feast import FeatureService, FeatureStore, FeatureView
+
+Requested = FeatureService | list[str]
+
+
+def resolve(store: FeatureStore, features: str | list[str]) -> Requested:
+    """A service by its name, or checked references. Raises UsageError on what does not exist."""
+    if isinstance(features, str):
+        services = {service.name: service for service in _services(store)}
+        if features not in services:
+            raise UsageError(
+                f"no feature service is called {features!r}", f"use one of {_listed(services)}"
+            )
+        return services[features]
+    if not features:
+        raise UsageError(
+            "the request names no feature",
+            "name a feature_service, or features such as user_statistics:spend_28d",
+        )
+    for reference in features:
+        _check_reference(store, reference)
+    return list(features)
+
+
+def require_keys(
+    store: FeatureStore, requested: Requested, entities: Mapping[str, Sequence[Any]]
+) -> None:
+    """Raise UsageError unless ``entities`` has exactly the keys wanted, as columns of equal length.
+
+    A value is a string, as every id is; a number is not taken for one.
+    """
+    wanted = {column.name for view in views_of(store, requested) for column in view.entity_columns}
+    missing, unknown = sorted(wanted - set(entities)), sorted(set(entities) - wanted)
+    if missing:
+        raise UsageError(
+            f"these features need the entity key {_listed(missing)}",
+            f"send entities with the keys {_listed(wanted)}",
+        )
+    if unknown:
+        raise UsageError(
+            f"these features do not have the entity key {_listed(unknown)}",
+            f"send entities with the keys {_listed(wanted)} only",
+        )
+    if len({len(values) for values in entities.values()}) > 1:
+        lengths = ", ".join(f"{key}: {len(values)}" for key, values in sorted(entities.items()))
+        raise UsageError(
+            f"the entity keys have unequal numbers of values ({lengths})",
+            "send one value of each key for each row",
+        )
+    for key, values in entities.items():
+        for position, value in enumerate(values):
+            if not isinstance(value, str):
+                raise UsageError(
+                    f"{key}[{position}] is {value!r}, which is not a string",
+                    "ids are strings: put numbers in quotes",
+                )
+
+
+def columnar(rows: list[dict[str, str]]) -> dict[str, list[str]]:
+    """Rows as columns. Raises UsageError when a row has other keys than the first."""
+    for position, row in enumerate(rows):
+        if row.keys() != rows[0].keys():
+            raise UsageError(
+                f"entity row {position} has the keys {_listed(row)}, row 0 has {_listed(rows[0])}",
+                "give every row the same keys",
+            )
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def views_of(store: FeatureStore, requested: Requested) -> list[FeatureView]:
+    """The views that a request reads."""
+    names = (
+        [projection.name for projection in requested.feature_view_projections]
+        if isinstance(requested, FeatureService)
+        else [reference.split(":")[0] for reference in requested]
+    )
+    views = _online_views(store)
+    return [views[name] for name in dict.fromkeys(names)]
+
+
+def _check_reference(store: FeatureStore, reference: str) -> None:
+    view_name, colon, feature = reference.partition(":")
+    if not colon or not feature:
+        raise UsageError(f"{reference!r} is not a feature reference", "write it as view:feature")
+    views = _online_views(store)
+    if view_name not in views:
+        raise UsageError(
+            f"no feature view online is called {view_name!r}", f"use one of {_listed(views)}"
+        )
+    known = [field.name for field in views[view_name].features]
+    if feature not in known:
+        raise UsageError(f"view {view_name} has no feature {feature!r}", f"it has {_listed(known)}")
+
+
+def _services(store: FeatureStore) -> list[FeatureService]:
+    return store.registry.list_feature_services(store.project, allow_cache=True)
+
+
+def _online_views(store: FeatureStore) -> dict[str, FeatureView]:
+    views = store.registry.list_feature_views(store.project, allow_cache=True)
+    return {view.name: view for view in views if view.online}
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,76 @@
+"""Reading live features from Python: one call, or an object that follows the pointer."""
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from penchant.errors import UsageError
+from penchant.serving.feast import FeatureStore
+from penchant.serving.feature_repository import open_features
+from penchant.serving.feature_request import columnar, require_keys, resolve
+from penchant.settings import Settings
+
+
+@dataclass(frozen=True)
+class OpenFeatures:
+    """The features of one snapshot, open to read. Safe to use from several threads."""
+
+    snapshot_id: str
+    store: FeatureStore
+
+
+class LiveFeatures:
+    """Follows the pointer to the live features; who holds an older ``OpenFeatures`` keeps it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opening = threading.Lock()
+        self._open: OpenFeatures | None = None
+
+    def current(self) -> OpenFeatures:
+        """What is live now, opened again only after a flip. Raises UsageError before the first."""
+        live = self._settings.live_features.current()
+        if live is None:
+            raise UsageError("no features are online yet", "run `penchant materialize`")
+        opened = self._open
+        if opened is None or opened.snapshot_id != live:
+            with self._opening:
+                opened = self._open
+                if opened is None or opened.snapshot_id != live:
+                    opened = OpenFeatures(live, open_features(self._settings, live))
+                    self._open = opened
+        return opened
+
+
+@lru_cache(maxsize=8)
+def live_features(settings: Settings) -> LiveFeatures:
+    """One follower for equal settings, so that calls of ``online_features`` share an open store."""
+    return LiveFeatures(settings)
+
+
+def online_features(
+    settings: Settings,
+    features: str | list[str],
+    entity_rows: list[dict[str, str]],
+    full_feature_names: bool = False,
+) -> list[dict[str, Any]]:
+    """Live features of some entities, in the order of ``entity_rows``: keys, then names sorted.
+
+    ``features`` is the name of a feature service (``"portrait"``) or a list of references
+    (``["user_statistics:spend_28d"]``). All rows have the same keys (``{"user_id": "1104"}``). A
+    feature of an entity that is not known is None. All that one call returns comes from one
+    snapshot. Raises UsageError on a service, view, feature or key that does not exist.
+    """
+    opened = live_features(settings).current()
+    chosen = resolve(opened.store, features)
+    if not entity_rows:
+        return []
+    require_keys(opened.store, chosen, columnar(entity_rows))
+    answer = opened.store.get_online_features(
+        features=chosen, entity_rows=entity_rows, full_feature_names=full_feature_names
+    ).to_dict()
+    names = sorted(answer, key=lambda name: (name not in entity_rows[0], name))
+    return [
+        {name: answer[name][position] for name in names} for position in range(len(entity_rows))
+    ]
