@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,7 +103,7 @@ class Chosen:
 
 
 def matrix(table: pa.Table) -> np.ndarray:
-    """The ``vector`` column as float32, rows × dimensions."""
+    """The ``vector`` column as float32, one row each."""
     vectors = table["vector"].combine_chunks()
     return vectors.flatten().to_numpy().reshape(len(vectors), -1)
 
@@ -194,9 +193,7 @@ def _signed(table: pa.Table, run: Run) -> pa.Table:
 def _refuse_unequal_widths(run: Run, users: pa.Table, items: pa.Table) -> None:
     widths = matrix(users).shape[1], matrix(items).shape[1]
     if widths[0] != widths[1]:
-        raise _refused(
-            f"users of {run.id} have {widths[0]} dimensions, its items have {widths[1]}"
-        )
+        raise _refused(f"users of {run.id} have {widths[0]} dimensions, its items have {widths[1]}")
 
 
 def _refuse_infinite(run: Run, name: str, scores: pa.ChunkedArray) -> None:

@@ -1,9 +1,8 @@
 """A generation: what online readers see, as one immutable directory under ``generations/``.
 
-It is a Feast repository of its own (its own project, registry and SQLite online store) with four
-views, the nearest-item index, and ``generation.json``, which says what it was made of. Its registry
-is Feast's one-file kind: unlike a SQL registry's URL, that path is relative to the repository, so
-the directory can be built beside its final name and then renamed.
+It is a Feast repository of its own with four views, the nearest-item index, and
+``generation.json``, which says what it was made of. Its Feast project bears its id, so that a shared
+registry or online store keeps generations as far apart as the files do.
 """
 
 import hashlib
@@ -24,10 +23,10 @@ from penchant.serving.feast import (
     Field,
     FileSource,
     Float32,
-    Project,
     String,
     ValueType,
 )
+from penchant.serving.feature_repository import open_store, repository_config
 from penchant.settings import Settings
 
 FORMAT = 1  # part of a generation's id: raise it when what publish writes changes
@@ -91,19 +90,14 @@ class Generation:
         """False where popularity serves: then there are no vector views and no index."""
         return self.description["retriever"] is not None
 
-    def store(self) -> FeatureStore:
-        return FeatureStore(repo_path=str(self.path))
+    def store(self, settings: Settings) -> FeatureStore:
+        return open_store(settings, self.id, self.path)
 
 
 def generation_id(snapshot_id: str, choice_id: str) -> str:
     """``g-`` and 12 hex digits: the same choice on the same snapshot is the same generation."""
     content = json.dumps([snapshot_id, choice_id, FORMAT])
     return f"g-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-
-
-def project_of(generation: str) -> str:
-    """The Feast project of a generation; Feast allows no hyphen in it."""
-    return f"penchant_{generation.replace('-', '_')}"
 
 
 def on_disk(settings: Settings) -> list[Generation]:
@@ -116,28 +110,22 @@ def on_disk(settings: Settings) -> list[Generation]:
     return sorted(found, key=lambda each: (each.description["created_at"], each.id), reverse=True)
 
 
-def create_store(staging: Path, final: Path, views: tuple[View, ...]) -> FeatureStore:
-    """Lay an empty Feast repository with ``views`` in ``staging``, to be renamed to ``final``.
+def create_store(
+    settings: Settings, staging: Path, final: Path, views: tuple[View, ...]
+) -> FeatureStore:
+    """Lay an empty, writable Feast repository in ``staging``, which is to be renamed ``final``.
 
-    The views' offline source is ``<final>/<view>.parquet``: Feast reads it by its absolute path.
+    What it writes down names ``final``: the views' offline source is ``<final>/<view>.parquet``.
     """
-    repository = {
-        "project": project_of(final.name),
-        "provider": "local",
-        # What is published never changes, so a reader's copy of the registry never expires.
-        "registry": {"registry_type": "file", "path": "registry.db", "cache_ttl_seconds": 0},
-        "online_store": {"type": "sqlite", "path": "online.db"},
-        "offline_store": {"type": "duckdb"},
-        "entity_key_serialization_version": 3,
-    }
-    (staging / "feature_store.yaml").write_text(yaml.safe_dump(repository, sort_keys=False))
-    store = FeatureStore(repo_path=str(staging))
+    config = repository_config(settings, final.name, final)
+    (staging / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    store = open_store(settings, final.name, staging, read_only=False)
     entities = {
         view.entity: Entity(name=view.entity, join_keys=[view.key], value_type=ValueType.STRING)
         for view in views
     }
     declared = [_feast_view(view, entities[view.entity], final) for view in views]
-    store.apply([Project(name=repository["project"]), *entities.values(), *declared])
+    store.apply([*entities.values(), *declared])
     return store
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from usearch.index import Index
+from usearch.index import BatchMatches, Index
+
+from penchant.errors import DataError
 
 INDEX_FILE = "items.usearch"
 IDS_FILE = "item_ids.parquet"
@@ -27,7 +29,7 @@ class NearestItems:
 
     @classmethod
     def build(cls, item_ids: list[str], vectors: np.ndarray) -> "NearestItems":
-        """Index ``vectors`` (items × dimensions, float32); one thread, so that it is repeatable."""
+        """Index ``vectors`` (float32, one row an item); one thread, so that it is repeatable."""
         index = Index(ndim=vectors.shape[1], metric=METRIC, dtype="f32", expansion_add=64)
         index.add(np.arange(len(item_ids), dtype=np.uint64), vectors, threads=1)
         return cls(index, item_ids)
@@ -36,6 +38,8 @@ class NearestItems:
     def open(cls, directory: Path) -> "NearestItems":
         """Map the index into memory instead of loading it."""
         index = Index.restore(str(directory / INDEX_FILE), view=True)
+        if index is None:
+            raise DataError(f"{directory / INDEX_FILE} is not an index", "publish it again")
         ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])
         return cls(index, ids["item_id"].to_pylist())
 
@@ -61,6 +65,7 @@ class NearestItems:
         cosines = unit(queries) @ unit(vectors).T
         last = np.partition(cosines, -k, axis=1)[:, -k]
         matches = self.index.search(queries, k, threads=1)
+        assert isinstance(matches, BatchMatches)  # what it returns for a matrix of queries
         found = np.arange(k) < matches.counts[:, None]  # the rest of a row is unset
         positions = np.where(found, matches.keys, 0).astype(np.int64)
         near = np.take_along_axis(cosines, positions, axis=1) >= last[:, None] - 1e-6

@@ -2,13 +2,14 @@
 
 import threading
 import unicodedata
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from penchant.errors import DataError, PenchantError, UsageError
-from penchant.serving.feast import FeatureStore
+from penchant.serving.feature_repository import open_features
 from penchant.serving.generation import (
     ITEM_VECTORS,
     POPULARITY_PRIOR,
@@ -18,7 +19,7 @@ from penchant.serving.generation import (
     View,
 )
 from penchant.serving.nearest import NearestItems
-from penchant.serving.titles import item_facts, open_features
+from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 
 MOST = 100  # items in a published list
@@ -55,7 +56,9 @@ class Answer:
         lines = [f"{self.asked}: {self.origin} (generation {self.generation_id})"]
         for place, item in enumerate(self.items, start=1):
             category = f"  [{item.category}]" if item.category else ""
-            lines.append(f"{place:>3}. {item.score:>10.4f}  {item.item_id:>10}  {item.title}{category}")
+            lines.append(
+                f"{place:>3}. {item.score:>10.4f}  {item.item_id:>10}  {item.title}{category}"
+            )
         return "\n".join(lines)
 
 
@@ -71,23 +74,13 @@ class Reader:
         self._lock = threading.Lock()
 
     def recommend(self, user_id: str, k: int = 10) -> Answer:
-        """The ranker's first ``k`` for a known shopper, else the popularity prior's, marked as such.
+        """The ranker's first ``k`` for a known shopper, else the popularity prior's, marked so.
 
         Raises UsageError for a malformed id, or for ``k`` outside 1 to 100.
         """
         _check_id("user", user_id)
         _check_k(k)
-        generation = self._live()
-        ranked, origin = generation.read(RANKED_LISTS, user_id), generation.ranker
-        if ranked is None:
-            ranked, origin = generation.read(POPULARITY_PRIOR, PRIOR_SCOPE), "popularity prior"
-        if ranked is None:
-            raise DataError(
-                f"generation {generation.id} has no popularity prior online",
-                "`penchant rollback`, and report how it was published",
-            )
-        scored = list(zip(ranked["item_ids"][:k], ranked["scores"][:k], strict=True))
-        return generation.answer(user_id, origin, scored)
+        return self._read(lambda generation: generation.recommend(user_id, k))
 
     def similar(self, item_id: str, k: int = 10) -> Answer:
         """The ``k`` items whose vectors point most nearly the same way as this item's.
@@ -97,85 +90,99 @@ class Reader:
         """
         _check_id("item", item_id)
         _check_k(k)
-        generation = self._live()
-        if generation.nearest is None:
-            raise UsageError(
-                f"generation {generation.id} has no item vectors: popularity serves",
-                "`penchant status` says why no family with vectors was chosen",
-            )
-        found = generation.read(ITEM_VECTORS, item_id)
-        if found is None:
-            raise UsageError(
-                f"item {item_id!r} has no vector in generation {generation.id}",
-                "pass an item that was bought before the snapshot's end",
-            )
-        near = generation.nearest.search(np.array(found["vector"], dtype=np.float32), k + 1)
-        others = [(each, cosine) for each, cosine in near if each != item_id][:k]
-        return generation.answer(item_id, f"similar by {generation.retriever}", others)
+        return self._read(lambda generation: generation.similar(item_id, k))
 
-    def _live(self) -> "_OpenGeneration":
-        """The generation the pointer names now, opened if need be.
+    def _read(self, ask: Callable[["_OpenGeneration"], Answer]) -> Answer:
+        """Ask the generation that the pointer names now.
 
-        Publish may remove an old one between the read of the pointer and the opening, but only
-        after the pointer has moved: then it is read again.
+        Publish may remove a generation while it is asked, but only after the pointer has left it:
+        then all of the question is put to the one that is live by now.
         """
         for _ in range(ATTEMPTS):
-            current = self._settings.live_generation.current()
-            if current is None:
+            live = self._settings.live_generation.current()
+            if live is None:
                 raise UsageError("no generation is live yet", "run `penchant publish` first")
-            with self._lock:
-                try:
-                    return self._opened(current)
-                except Exception:  # whichever file of it was missing first
-                    if self._settings.live_generation.current() == current:
-                        raise
+            try:
+                return ask(self._opened(live))
+            except UsageError:
+                raise
+            except Exception:  # whichever of its files was missed first
+                if self._settings.live_generation.current() == live:
+                    raise
         raise PenchantError(
-            f"the live generation changed {ATTEMPTS} times while it was being opened", "try again"
+            f"the live generation was removed {ATTEMPTS} times while it was read", "try again"
         )
 
     def _opened(self, generation_id: str) -> "_OpenGeneration":
-        opened = self._open.get(generation_id)
-        if opened is None:
-            opened = _OpenGeneration(self._settings, generation_id)
-            self._open[generation_id] = opened
-            while len(self._open) > KEPT_OPEN:
-                del self._open[next(iter(self._open))]
-        return opened
+        with self._lock:
+            opened = self._open.get(generation_id)
+            if opened is None:
+                opened = _OpenGeneration(self._settings, generation_id)
+                self._open[generation_id] = opened
+                while len(self._open) > KEPT_OPEN:
+                    del self._open[next(iter(self._open))]
+            return opened
 
 
 class _OpenGeneration:
-    """One generation and the features of its snapshot, with every file open before first use."""
+    """One generation and the features of its snapshot."""
 
     def __init__(self, settings: Settings, generation_id: str) -> None:
-        generation = Generation.open(settings, generation_id)
-        self.id = generation.id
-        self._snapshot_id = generation.snapshot_id
-        description = generation.description
-        self.ranker = f"ranker {description['ranker']['family']}"
-        self.retriever = description["retriever"]["family"] if generation.has_vectors else None
-        self.nearest = NearestItems.open(generation.path) if generation.has_vectors else None
-        self._features: FeatureStore = open_features(settings, self._snapshot_id)
-        self._store = generation.store()
-        prior = self.read(POPULARITY_PRIOR, PRIOR_SCOPE)  # Feast opens its files at the first read
-        if prior:
-            item_facts(self._features, prior["item_ids"][:1])
+        self._generation = Generation.open(settings, generation_id)
+        self._vectors = self._generation.store(settings)
+        self._features = open_features(settings, self._generation.snapshot_id)
+        self._nearest = None
+        if self._generation.has_vectors:
+            self._nearest = NearestItems.open(self._generation.path)
 
-    def read(self, view: View, key: str) -> dict[str, Any] | None:
+    def recommend(self, user_id: str, k: int) -> Answer:
+        ranked, origin = self._row(RANKED_LISTS, user_id), f"ranker {self._family('ranker')}"
+        if ranked is None:
+            ranked, origin = self._row(POPULARITY_PRIOR, PRIOR_SCOPE), "popularity prior"
+        if ranked is None:
+            raise DataError(
+                f"generation {self._generation.id} has no popularity prior online",
+                "`penchant rollback`, and report how it was published",
+            )
+        scored = list(zip(ranked["item_ids"][:k], ranked["scores"][:k], strict=True))
+        return self._answer(user_id, origin, scored)
+
+    def similar(self, item_id: str, k: int) -> Answer:
+        if self._nearest is None:
+            raise UsageError(
+                f"generation {self._generation.id} has no item vectors: popularity serves",
+                "`penchant status` says why no family with vectors was chosen",
+            )
+        row = self._row(ITEM_VECTORS, item_id)
+        if row is None:
+            raise UsageError(
+                f"item {item_id!r} has no vector in generation {self._generation.id}",
+                "pass an item that was bought before the snapshot's end",
+            )
+        near = self._nearest.search(np.array(row["vector"], dtype=np.float32), k + 1)
+        others = [(each, cosine) for each, cosine in near if each != item_id][:k]
+        return self._answer(item_id, f"similar by {self._family('retriever')}", others)
+
+    def _family(self, role: str) -> str:
+        return self._generation.description[role]["family"]
+
+    def _row(self, view: View, key: str) -> dict[str, Any] | None:
         """The view's row for ``key`` by column name, or None."""
-        row = self._store.get_online_features(
+        row = self._vectors.get_online_features(
             features=view.refs, entity_rows=[{view.key: key}]
         ).to_dict()
         if row["run_id"][0] is None:
             return None
         return {column: row[column][0] for column, _ in view.columns}
 
-    def answer(self, asked: str, origin: str, scored: list[tuple[str, float]]) -> Answer:
+    def _answer(self, asked: str, origin: str, scored: list[tuple[str, float]]) -> Answer:
         facts = item_facts(self._features, [item_id for item_id, _ in scored]) if scored else []
         items = tuple(
             Item(item_id, fact.title, fact.category, float(score))
             for (item_id, score), fact in zip(scored, facts, strict=True)
         )
-        return Answer(asked, origin, self.id, self._snapshot_id, items)
+        generation = self._generation
+        return Answer(asked, origin, generation.id, generation.snapshot_id, items)
 
 
 def _check_id(kind: str, value: str) -> None:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from penchant.errors import DataError, UsageError
+from penchant.errors import DataError
 from penchant.serving.feast import FeatureStore
-from penchant.settings import Settings
 
 _FACTS = ["item_profile:title", "item_profile:category_1"]
 
@@ -15,25 +14,12 @@ class ItemFacts:
     category: str | None
 
 
-def open_features(settings: Settings, snapshot_id: str) -> FeatureStore:
-    """The features of exactly that snapshot. Raises UsageError where they are not online."""
-    repository = settings.online / snapshot_id
-    if not (repository / "feature_store.yaml").is_file():
-        raise UsageError(
-            f"the features of snapshot {snapshot_id} are not online",
-            f"run `penchant materialize --snapshot {snapshot_id}`",
-        )
-    return FeatureStore(repo_path=str(repository))
-
-
 def item_facts(features: FeatureStore, item_ids: list[str]) -> list[ItemFacts]:
     """One for each id, in order. Raises DataError for an item without a title online."""
     rows = [{"item_id": item_id} for item_id in item_ids]
     found = features.get_online_features(features=_FACTS, entity_rows=rows).to_dict()
     missing = [
-        item_id
-        for item_id, title in zip(item_ids, found["title"], strict=True)
-        if title is None
+        item_id for item_id, title in zip(item_ids, found["title"], strict=True) if title is None
     ]
     if missing:
         raise DataError(

@@ -1,4 +1,4 @@
-"""A small shop as the earlier stages leave it: a snapshot, its features online, runs and a choice."""
+"""A small shop as earlier stages leave it: a snapshot, its features online, runs, a choice."""
 
 import json
 import shutil
@@ -36,7 +36,9 @@ def write_snapshot(settings: Settings, number: int) -> str:
     titles = [f"TITLE {item} OF {number}" for item in ITEMS]
     tables = {
         "users": pa.table({"user_id": USERS}),
-        "items": pa.table({"item_id": ITEMS, "title": titles, "category_1": ["GROCERY"] * len(ITEMS)}),
+        "items": pa.table(
+            {"item_id": ITEMS, "title": titles, "category_1": ["GROCERY"] * len(ITEMS)}
+        ),
         "sequences": pa.table(
             {
                 "user_id": USERS,
@@ -51,7 +53,9 @@ def write_snapshot(settings: Settings, number: int) -> str:
     }
     for name, table in tables.items():
         pq.write_table(table, marts / f"{name}.parquet")
-    described = {name: {"rows": table.num_rows, "content_hash": "0"} for name, table in tables.items()}
+    described = {
+        name: {"rows": table.num_rows, "content_hash": "0"} for name, table in tables.items()
+    }
     write_json(
         marts.parent / "snapshot.json",
         {"id": identity, "as_of": AS_OF.isoformat(), "sources": ["test"], "marts": described},
@@ -60,28 +64,14 @@ def write_snapshot(settings: Settings, number: int) -> str:
 
 
 def write_features(settings: Settings, number: int) -> None:
-    """Online ``item_profile`` of a snapshot, in a plain Feast repository."""
-    from penchant.serving.feast import (
-        Entity,
-        FeatureStore,
-        FeatureView,
-        Field,
-        FileSource,
-        Project,
-        String,
-        ValueType,
-    )
+    """Online ``item_profile`` of a snapshot, as ``penchant materialize`` makes it."""
+    from penchant.serving.feast import Entity, FeatureView, Field, FileSource, String, ValueType
+    from penchant.serving.feature_repository import open_store
 
     identity = snapshot_id(number)
     repository = settings.online / identity
     repository.mkdir(parents=True)
-    project = f"penchant_{identity.replace('-', '_')}"
-    (repository / "feature_store.yaml").write_text(
-        f"project: {project}\nprovider: local\nregistry: registry.db\n"
-        "online_store:\n  type: sqlite\n  path: online.db\n"
-        "offline_store:\n  type: duckdb\nentity_key_serialization_version: 3\n"
-    )
-    store = FeatureStore(repo_path=str(repository))
+    store = open_store(settings, identity, repository, read_only=False)
     item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.STRING)
     items = settings.snapshots / identity / "marts" / "items.parquet"
     view = FeatureView(
@@ -90,7 +80,7 @@ def write_features(settings: Settings, number: int) -> None:
         schema=[Field(name=name, dtype=String) for name in ("item_id", "title", "category_1")],
         source=FileSource(path=str(items), timestamp_field="feature_at"),
     )
-    store.apply([Project(name=project), item, view])
+    store.apply([item, view])
     rows = pq.read_table(items).to_pandas()
     rows["feature_at"] = AS_OF
     store.write_to_online_store("item_profile", df=rows)
@@ -159,7 +149,9 @@ def write_choice(settings: Settings, number: int, vectors: bool = True) -> None:
             "retriever": ranker if vectors else None,
             "ranker": ranker,
             "prior": prior,
-            "reasons": ["ranker: matrix_factorization goes live" if vectors else "popularity serves"],
+            "reasons": [
+                "ranker: matrix_factorization goes live" if vectors else "popularity serves"
+            ],
             "leaderboard": rows,
             "missing": [],
         },

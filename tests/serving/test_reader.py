@@ -1,14 +1,16 @@
 """Reading: whole answers from one generation, whatever publishers do meanwhile."""
 
 import multiprocessing
-import multiprocessing.synchronize
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from penchant.errors import UsageError
+from penchant.errors import DataError, UsageError
 from penchant.serving.publish import publish, rollback
 from penchant.serving.reader import Reader
 from penchant.settings import Settings
@@ -39,9 +41,6 @@ def test_an_unknown_shopper_gets_the_prior_marked_as_such(shop: Any) -> None:
 
 
 def test_similar_items_are_the_nearest_by_angle_and_never_the_item_itself(shop: Any) -> None:
-    import numpy as np
-    import pyarrow.parquet as pq
-
     publish(shop.settings, ONE)
     vectors = pq.read_table(shop.run(1) / "item_vectors.parquet").to_pydict()
     matrix = np.array(vectors["vector"])
@@ -92,15 +91,29 @@ def test_nothing_published_is_a_clear_error(settings: Settings) -> None:
         Reader(settings).recommend("u1")
 
 
-def test_an_open_reader_outlives_the_removal_of_its_generations(shop: Any) -> None:
-    import shutil
-
-    live = publish(shop.settings, ONE)
+def test_a_generation_removed_while_it_is_asked_gives_way_to_the_live_one(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = publish(shop.settings, ONE).generation_id
     reader = Reader(shop.settings)
-    reader.recommend("u1")
-    shutil.rmtree(shop.settings.generations / live.generation_id)
-    assert reader.recommend("u2").generation_id == live.generation_id
-    assert reader.similar("i001").items
+    whole = reader._opened
+
+    def overtaken(generation_id: str) -> Any:
+        """Between the read of the pointer and the opening, publish does all it can do."""
+        if generation_id == old:
+            publish(shop.settings, TWO)
+            shutil.rmtree(shop.settings.generations / old)
+        return whole(generation_id)
+
+    monkeypatch.setattr(reader, "_opened", overtaken)
+    assert reader.recommend("u1").snapshot_id == TWO
+
+
+def test_a_live_generation_that_is_gone_is_a_clear_error(shop: Any) -> None:
+    live = publish(shop.settings, ONE).generation_id
+    shutil.rmtree(shop.settings.generations / live)
+    with pytest.raises(DataError, match=f"{live} is not in"):
+        Reader(shop.settings).recommend("u1")
 
 
 def what_is_wrong(answer: Any, generations: dict[str, int]) -> str | None:
@@ -130,7 +143,7 @@ def hammer(settings: Settings, reader: Reader, generations: dict[str, int], stop
         ask, key = asks[reads % 3]
         try:
             answer = ask(key)
-        except Exception as error:  # a refused read is what the test counts
+        except Exception as error:  # noqa: BLE001 -- whatever refuses a read is what is counted
             wrong.append(f"refused: {error!r}")
         else:
             problem = what_is_wrong(answer, generations)
@@ -172,7 +185,10 @@ def test_readers_never_see_two_generations_nor_none_through_50_flips(shop: Any) 
 
     for flip in range(FLIPS):
         before = settings.live_generation.current()
-        rollback(settings) if flip % 2 else publish(settings, (TWO, ONE)[before_is_two(before, generations)])
+        if flip % 2:
+            rollback(settings)
+        else:
+            publish(settings, ONE if generations[str(before)] == 2 else TWO)
         assert settings.live_generation.current() != before
         stop.wait(0.02)  # let readers read between two flips
 
@@ -184,7 +200,3 @@ def test_readers_never_see_two_generations_nor_none_through_50_flips(shop: Any) 
     for result in (*found, outside):
         assert result[:-1] == []
         assert result[-1].endswith("reads of 2")
-
-
-def before_is_two(generation_id: str | None, generations: dict[str, int]) -> bool:
-    return generations[str(generation_id)] == 2
