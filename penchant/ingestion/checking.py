@@ -61,7 +61,7 @@ def check(
     counts = ", ".join(f"count(*) FILTER (WHERE {rule.violated})" for rule in rules)
     # The hash makes DuckDB decode every value: a torn page is found here or by nobody.
     every = ", ".join(_as_given(column) for column in contract.columns)
-    typed = _typed(contract, reading)
+    typed = _typed(contract, reading, now)
     query = f"SELECT count(*), bit_xor(hash({every})), {counts} FROM ({typed})"
     rows, _, *found = connection.execute(query).fetchall()[0]
     if not rows:
@@ -150,18 +150,28 @@ def _value(column: Column, reading: Reading) -> str:
     return cast
 
 
-def _typed(contract: Contract, reading: Reading) -> str:
-    """A query of each column twice: typed under its name, and as the file gives it."""
+def _typed(contract: Contract, reading: Reading, now: datetime) -> str:
+    """A query of each column: typed under its name, as the file gives it, and a time's problem."""
     columns = [
         f"{_value(column, reading)} AS {identifier(column.name)}, "
         f"{reading.columns[column.name].sql} AS {_as_given(column)}"
         for column in contract.columns
     ]
-    return f"SELECT {', '.join(columns)} FROM {reading.relation}"
+    problems = [
+        f"{_time_problem(column, now)} AS {_problem(column)}"
+        for column in contract.columns
+        if column.type == "TIMESTAMP"
+    ]
+    values = f"SELECT {', '.join(columns)} FROM {reading.relation}"
+    return f"SELECT {', '.join(['*', *problems])} FROM ({values})"
 
 
 def _as_given(column: Column) -> str:
     return identifier(f"given:{column.name}")
+
+
+def _problem(column: Column) -> str:
+    return identifier(f"problem:{column.name}")
 
 
 def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
@@ -193,38 +203,42 @@ def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
 
 
 def _time_rules(column: Column, now: datetime) -> list[Rule]:
-    """One code for each wrong timestamp: the first of these that holds."""
+    details = {
+        Code.NOT_FINITE: "infinite",
+        Code.TIMESTAMP_NANOSECONDS: "nanoseconds: write microseconds",
+        Code.TIMESTAMP_WITHOUT_YEAR: f"without a year, or of one before {FIRST_YEAR}",
+        Code.WRONG_TYPE: "not a timestamp",
+        Code.TIMESTAMP_FUTURE: f"after {now:%Y-%m-%d %H:%M} UTC, which is now",
+    }
+    return [
+        Rule(code, column.name, f"{_problem(column)} = {literal(code)}", detail)
+        for code, detail in details.items()
+    ]
+
+
+def _time_problem(column: Column, now: datetime) -> str:
+    """SQL for the code of what is wrong with a timestamp, the first that holds; NULL if nothing."""
     value, given = identifier(column.name), _as_given(column)
     text = f"CAST({given} AS VARCHAR)"
     unread = f"({given} IS NOT NULL AND {value} IS NULL)"
     finite = f"isfinite({value})"
     kinds = {
-        Code.NOT_FINITE: (f"NOT {finite}", "infinite"),
+        Code.NOT_FINITE: f"NOT {finite}",
         Code.TIMESTAMP_NANOSECONDS: (
             f"{unread} AND abs(TRY_CAST({text} AS HUGEINT)) >= {SMALLEST_NANOSECONDS} "
             f"OR regexp_matches({text}, {literal(FINER_THAN_MICROSECONDS)}) "
-            f"OR {finite} AND year({value}) > {LAST_YEAR}",
-            "nanoseconds: write microseconds",
+            f"OR {finite} AND year({value}) > {LAST_YEAR}"
         ),
         Code.TIMESTAMP_WITHOUT_YEAR: (
             f"{unread} AND regexp_full_match({text}, {literal(WITHOUT_YEAR)}) "
-            f"OR {finite} AND year({value}) < {FIRST_YEAR}",
-            f"without a year, or of one before {FIRST_YEAR}",
+            f"OR {finite} AND year({value}) < {FIRST_YEAR}"
         ),
-        Code.WRONG_TYPE: (unread, "not a timestamp"),
+        Code.WRONG_TYPE: unread,
     }
     if not column.may_be_ahead:
-        kinds[Code.TIMESTAMP_FUTURE] = (
-            f"{value} > TIMESTAMP {literal(now.isoformat(sep=' '))}",
-            f"after {now:%Y-%m-%d %H:%M} UTC, which is now",
-        )
-    first = "CASE " + " ".join(
-        f"WHEN {violated} THEN {literal(code)}" for code, (violated, _) in kinds.items()
-    )
-    return [
-        Rule(code, column.name, f"{first} END = {literal(code)}", detail)
-        for code, (_, detail) in kinds.items()
-    ]
+        kinds[Code.TIMESTAMP_FUTURE] = f"{value} > TIMESTAMP {literal(now.isoformat(sep=' '))}"
+    whens = " ".join(f"WHEN {wrong} THEN {literal(code)}" for code, wrong in kinds.items())
+    return f"CASE {whens} END"
 
 
 def _duplicates(

@@ -1,12 +1,10 @@
 """The ingest stage: each file of a source becomes a landing batch, or goes to quarantine."""
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import duckdb
 import structlog
 
 from penchant.errors import DataError, UsageError
@@ -79,20 +77,18 @@ def ingest(
             "point --path or PENCHANT_SOURCE_PATH at the source's files",
         )
     clock = now or datetime.now(UTC).replace(tzinfo=None)
-    with _connect(settings) as connection:
-        landing = Landing(settings, chosen.NAME, connection, clock)
-        with landing.held():
-            landing.ensure_empty_batches(chosen.CONTRACTS)
-            request = Request(
-                settings, folder, mapping or settings.mapping, day, sizes, landing.workspace
-            )
-            outcomes = [_land(landing, arrival) for arrival in chosen.arrivals(request)]
-        report = _report(chosen.NAME, outcomes)
-        if not landing.has_batches():
-            raise DataError(
-                f"nothing of {chosen.NAME} has landed: {report.summary()}",
-                "each reason.json in the quarantine says what to mend; then ingest again",
-            )
+    with Landing.held(settings, chosen.NAME, clock) as landing:
+        landing.ensure_empty_batches(chosen.CONTRACTS)
+        request = Request(
+            settings, folder, mapping or settings.mapping, day, sizes, landing.workspace
+        )
+        outcomes = [_land(landing, arrival) for arrival in chosen.arrivals(request)]
+    report = _report(chosen.NAME, outcomes)
+    if not landing.has_batches():
+        raise DataError(
+            f"nothing of {chosen.NAME} has landed: {report.summary()}",
+            "each reason.json in the quarantine says what to mend; then ingest again",
+        )
     return report
 
 
@@ -102,15 +98,6 @@ def _source(name: str) -> Source:
             f"there is no source {name!r}", f"choose one of {', '.join(sorted(SOURCES))}"
         )
     return SOURCES[name]
-
-
-def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """An in-memory database: files are read by it, nothing is kept in it."""
-    connection = duckdb.connect(
-        config={"threads": settings.threads, "temp_directory": tempfile.gettempdir()}
-    )
-    connection.execute("SET TimeZone = 'UTC'")  # how a text without an offset is read
-    return connection
 
 
 def _land(landing: Landing, arrival: Arrival) -> Outcome:

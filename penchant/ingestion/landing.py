@@ -23,8 +23,9 @@ import duckdb
 
 from penchant.errors import PenchantError, UsageError
 from penchant.ingestion.arrival import Arrival
-from penchant.ingestion.checking import check, empty_sql, is_verbatim, landed_sql
+from penchant.ingestion.checking import Verdict, check, empty_sql, is_verbatim, landed_sql
 from penchant.ingestion.contract import Code, Contract, Reason
+from penchant.ingestion.engine import Engine
 from penchant.ingestion.reading import (
     Reading,
     Unreadable,
@@ -38,13 +39,14 @@ from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 
 EMPTY_BATCH = "_contract"
 REASON = "reason.json"
-# What DuckDB raises on the file's account; anything else (memory, a full disk) is not the file's.
-FILE_ERRORS = (
-    duckdb.InvalidInputException,
-    duckdb.IOException,
-    duckdb.ConversionException,
-    duckdb.NotImplementedException,
-    duckdb.SerializationException,
+# What DuckDB raises on any account but the file's. The rest has no pattern: damaged Parquet ends in
+# IOException, InvalidInputException, InternalException or plain Error, by where the damage is.
+NOT_THE_FILES = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
 )
 
 
@@ -77,7 +79,7 @@ class Landing:
 
     settings: Settings
     source: str
-    connection: duckdb.DuckDBPyConnection
+    engine: Engine
     now: datetime
 
     @property
@@ -89,18 +91,22 @@ class Landing:
         """Scratch space on the landing's file system, for as long as the landing is held."""
         return self.folder / ".workspace"
 
+    @classmethod
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(cls, settings: Settings, source: str, now: datetime) -> Iterator["Landing"]:
         """Wait for other ingests of this source, then remove what a killed one left behind."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
+        folder = settings.landing / source
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._sweep()
-            self.workspace.mkdir()
+            landing = cls(settings, source, Engine(settings.threads, folder / ".workspace"), now)
+            landing._sweep()
+            landing.workspace.mkdir()
             try:
-                yield
+                yield landing
             finally:
-                self._sweep()
+                landing.engine.close()
+                landing._sweep()
 
     def ensure_empty_batches(self, contracts: tuple[Contract, ...]) -> None:
         """Give every table a batch without rows, so that a glob over its batches finds a file."""
@@ -108,7 +114,8 @@ class Landing:
             final = self.folder / contract.table / EMPTY_BATCH
             if not final.exists():
                 with atomic_directory(final) as staging:
-                    self._write(empty_sql(contract), staging / "data.parquet")
+                    query = empty_sql(contract)
+                    _write(self.engine.connection(), query, staging / "data.parquet")
 
     def has_batches(self) -> bool:
         """Whether anything of this source has landed, now or before."""
@@ -125,25 +132,26 @@ class Landing:
         if final.exists():
             return self._keep(arrival, sha256, final)
         original = self._copy(arrival.path, sha256)
+        connection = self.engine.connection()
         try:
-            reading = self._read(arrival, original)
-            verdict = check(self.connection, arrival.contract, reading, self.now)
-        except (Unreadable, *FILE_ERRORS) as error:
-            text = isinstance(error, Unreadable) and error.encoding
-            code = Code.UNDECODABLE_TEXT if text else Code.UNREADABLE_FILE
-            detail = first_line(error).replace(str(original), arrival.path.name)
-            return self._quarantine(arrival, original, sha256, (Reason(code, None, detail),))
+            reading = _read(connection, arrival, original)
+            verdict = check(connection, arrival.contract, reading, self.now)
+        except NOT_THE_FILES:
+            raise
+        except (Unreadable, duckdb.Error) as error:
+            verdict = Verdict(0, (_unreadable(error, original, arrival),))
         if verdict.reasons:
             return self._quarantine(arrival, original, sha256, verdict.reasons)
-        self._make_batch(arrival, original, reading, sha256, verdict.rows)
+        with atomic_directory(final) as staging:
+            batch = self._batch(arrival, original, sha256, verdict.rows)
+            (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
+            if is_verbatim(arrival.contract, reading):
+                original.rename(staging / "data.parquet")
+            else:
+                query = landed_sql(arrival.contract, reading)
+                _write(connection, query, staging / "data.parquet")
         self._release(table, sha256)
         return Outcome("landed", table, sha256, arrival.path.name, verdict.rows, final)
-
-    def _read(self, arrival: Arrival, original: Path) -> Reading:
-        if arrival.mapping is None:
-            return read(self.connection, original)
-        reading = read(self.connection, original, arrival.mapping.delimiter)
-        return arrival.mapping.apply(arrival.contract, reading)
 
     def _keep(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
         """The batch as it landed; raises UsageError where the same file is now read differently."""
@@ -163,10 +171,8 @@ class Landing:
             final,
         )
 
-    def _make_batch(
-        self, arrival: Arrival, original: Path, reading: Reading, sha256: str, rows: int
-    ) -> None:
-        batch = {
+    def _batch(self, arrival: Arrival, original: Path, sha256: str, rows: int) -> dict[str, object]:
+        return {
             "source": self.source,
             "table": arrival.contract.table,
             "sha256": sha256,
@@ -176,12 +182,6 @@ class Landing:
             "mapping": _fingerprint(arrival),
             "landed_at": self.now.isoformat(),
         }
-        with atomic_directory(self.folder / arrival.contract.table / sha256) as staging:
-            if is_verbatim(arrival.contract, reading):
-                original.rename(staging / "data.parquet")
-            else:
-                self._write(landed_sql(arrival.contract, reading), staging / "data.parquet")
-            (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
 
     def _copy(self, path: Path, sha256: str) -> Path:
         """A copy under a name without surprises, certain to be the bytes of that hash."""
@@ -230,11 +230,25 @@ class Landing:
         if self.workspace.exists():
             shutil.rmtree(self.workspace)
 
-    def _write(self, query: str, path: Path) -> None:
-        """One Parquet file in the query's order: the same bytes however many threads write it."""
-        self.connection.execute(
-            f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
-        )
+
+def _read(connection: duckdb.DuckDBPyConnection, arrival: Arrival, original: Path) -> Reading:
+    if arrival.mapping is None:
+        return read(connection, original)
+    reading = read(connection, original, arrival.mapping.delimiter)
+    return arrival.mapping.apply(arrival.contract, reading)
+
+
+def _unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
+    text = isinstance(error, Unreadable) and error.encoding
+    code = Code.UNDECODABLE_TEXT if text else Code.UNREADABLE_FILE
+    return Reason(code, None, first_line(error).replace(str(original), arrival.path.name))
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """One Parquet file in the query's order: the same bytes however many threads write it."""
+    connection.execute(
+        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
+    )
 
 
 def _fingerprint(arrival: Arrival) -> str | None:
