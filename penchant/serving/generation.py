@@ -1,8 +1,8 @@
 """A generation: what online readers see, as one immutable directory under ``generations/``.
 
 It is a Feast repository of its own with four views, the nearest-item index, and
-``generation.json``, which says what it was made of. Its Feast project bears its id, so that a shared
-registry or online store keeps generations as far apart as the files do.
+``generation.json``, which says what it was made of. Its Feast project bears its id, so that a
+shared registry or online store keeps generations as far apart as the files do.
 """
 
 import hashlib

@@ -92,7 +92,7 @@ def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
     run = runs / run_id
     run.mkdir(parents=True)
     random = np.random.default_rng(number)
-    lists = [list(random.permutation(ITEMS)[:LIST_LENGTH]) for _ in USERS]
+    lists = [random.choice(ITEMS, LIST_LENGTH, replace=False).tolist() for _ in USERS]
     scores = number + np.sort(random.random((len(USERS), LIST_LENGTH)))[:, ::-1]
     pq.write_table(
         pa.table({"user_id": USERS, "item_ids": lists, "scores": _floats(scores)}),
