@@ -13,7 +13,8 @@ class Engine:
     """
 
     def __init__(self, threads: int, spill: Path) -> None:
-        self._config = {"threads": threads, "temp_directory": str(spill)}
+        self._threads = threads
+        self._spill = spill
         self._opened = self._open()
 
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -29,6 +30,8 @@ class Engine:
         self._opened.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(config=self._config)
+        connection = duckdb.connect(
+            config={"threads": self._threads, "temp_directory": str(self._spill)}
+        )
         connection.execute("SET TimeZone = 'UTC'")  # how a text without an offset is read
         return connection

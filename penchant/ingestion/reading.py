@@ -85,10 +85,12 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ","
         raise Unreadable("the file is empty: 0 bytes")
     if ENDINGS[ending] == "parquet":
         return _read_parquet(connection, path)
-    _verify_text(path)
-    if ENDINGS[ending] == "csv":
-        return _read_csv(path, delimiter)
-    return _read_jsonl(connection, path)
+    quotes = _verify_text(path)
+    if ENDINGS[ending] == "jsonl":
+        return _read_jsonl(connection, path)
+    if quotes % 2:  # DuckDB would leave out the rows after it and say nothing
+        raise Unreadable("a quote is opened and never closed")
+    return _read_csv(path, delimiter)
 
 
 def ending_of(name: str) -> str | None:
@@ -154,14 +156,14 @@ def _json_pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def _verify_text(path: Path) -> None:
+def _verify_text(path: Path) -> int:
     """Read to the end: gzip's checksum holds and every byte is UTF-8 text. Raises Unreadable.
 
-    DuckDB alone would stop quietly where a gzip stream was cut.
+    The number of double quotes. DuckDB alone would stop quietly where a gzip stream was cut.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     limit = max(FREE_EXPANSION, MOST_EXPANSION * path.stat().st_size)
-    done = 0
+    done = quotes = 0
     try:
         with _open(path) as stream:
             while chunk := stream.read(CHUNK):
@@ -170,6 +172,7 @@ def _verify_text(path: Path) -> None:
                     at = done + chunk.index(0)
                     raise Unreadable(f"not text: a NUL at byte {at:,}", encoding=True)
                 done += len(chunk)
+                quotes += chunk.count(b'"')
                 if done > limit:
                     raise Unreadable(f"unpacks to more than {limit:,} bytes")
         decoder.decode(b"", final=True)
@@ -179,6 +182,7 @@ def _verify_text(path: Path) -> None:
         raise Unreadable(detail, encoding=True) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unreadable(f"not whole gzip: {error}") from error
+    return quotes
 
 
 def _compression(path: Path) -> str:

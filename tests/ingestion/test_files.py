@@ -1,0 +1,232 @@
+"""A shop's own files: read through a mapping, in each format; mistakes are told by their key."""
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from penchant.errors import UsageError
+from penchant.ingestion.ingest import IngestReport, ingest
+from penchant.settings import Settings
+
+NOW = datetime(2025, 1, 1)
+CSV = "order;line;customer;sku;qty;paid;bought\n7;1;42;A-1;2;9,5;01/07/2024 00:30\n".replace(
+    "9,5", "9.5"
+)
+EVENTS: dict = {
+    "path": "orders.csv",
+    "columns": {
+        "event_id": ["order", "line"],
+        "user_id": "customer",
+        "session_id": "order",
+        "item_id": "sku",
+        "quantity": "qty",
+        "value": "paid",
+        "event_at": "bought",
+    },
+    "constants": {"event_type": "purchase"},
+    "timestamp_format": "%d/%m/%Y %H:%M",
+    "timezone": "Europe/Paris",
+    "delimiter": ";",
+}
+ROW = ("7-1", "42", "7", "A-1", "purchase", 2, 9.5, None, datetime(2024, 6, 30, 22, 30))
+
+
+def run(
+    settings: Settings, folder: Path, events: dict, day: date | None = None, **top: object
+) -> IngestReport:
+    mapping = folder / "mapping.yaml"
+    mapping.write_text(yaml.safe_dump({"tables": {"events": events}, **top}))
+    return ingest(settings, source="files", mapping=mapping, day=day, now=NOW)
+
+
+def landed(settings: Settings) -> list[tuple]:
+    batches = settings.landing / "files" / "events" / "*" / "data.parquet"
+    with duckdb.connect() as connection:
+        return connection.execute(f"FROM read_parquet('{batches}') ORDER BY ALL").fetchall()
+
+
+def changed(**keys: object) -> dict:
+    """The mapping with keys replaced, or left out where None."""
+    return {key: value for key, value in {**EVENTS, **keys}.items() if value is not None}
+
+
+def test_a_csv_lands_in_canonical_columns(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(CSV)
+    run(settings, tmp_path, EVENTS)
+    assert landed(settings) == [ROW]
+
+
+def test_json_lines_land_alike(settings: Settings, tmp_path: Path) -> None:
+    row = {"order": 7, "line": 1, "customer": 42, "sku": "A-1", "qty": 2, "paid": 9.5}
+    (tmp_path / "orders.jsonl").write_text(json.dumps({**row, "bought": "2024-07-01T00:30"}))
+    run(settings, tmp_path, changed(path="orders.jsonl", timestamp_format=None))
+    assert landed(settings) == [ROW]
+
+
+@pytest.mark.parametrize(
+    "bought",
+    [
+        "TIMESTAMP '2024-07-01 00:30'",
+        "TIMESTAMPTZ '2024-06-30 22:30:00+00'",
+        "'2024-07-01 00:30:00'",
+        "'2024-06-30T22:30:00Z'",
+        "'2024-07-01 01:30:00+03:00'",
+    ],
+)
+def test_parquet_lands_alike_however_it_writes_the_time(
+    settings: Settings, tmp_path: Path, bought: str
+) -> None:
+    path = tmp_path / "orders.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""COPY (SELECT 7 AS "order", 1 AS line, 42 AS customer, 'A-1' AS sku, 2 AS qty,
+            9.5 AS paid, {bought} AS bought) TO '{path}'"""
+        )
+    run(settings, tmp_path, changed(path="orders.parquet", timestamp_format=None))
+    assert landed(settings) == [ROW]
+
+
+@pytest.mark.parametrize(
+    ("unit", "bought"),
+    [
+        ("epoch_seconds", "1719786600"),
+        ("epoch_milliseconds", "1719786600000"),
+        ("epoch_microseconds", "1719786600000000"),
+    ],
+)
+def test_epochs_need_their_unit(settings: Settings, tmp_path: Path, unit: str, bought: str) -> None:
+    (tmp_path / "orders.csv").write_text(CSV.replace("01/07/2024 00:30", bought))
+    run(settings, tmp_path, changed(timestamp_format=unit))
+    assert landed(settings) == [ROW]
+
+
+@pytest.mark.parametrize("unit", ["epoch_seconds", "epoch_milliseconds", "epoch_microseconds"])
+def test_nanoseconds_are_refused_whatever_the_unit_says(
+    settings: Settings, tmp_path: Path, unit: str
+) -> None:
+    (tmp_path / "orders.csv").write_text(CSV)
+    (tmp_path / "orders-2.csv").write_text(CSV.replace("01/07/2024 00:30", "1719786600000000000"))
+    run(settings, tmp_path, EVENTS)
+    [refused] = run(
+        settings, tmp_path, changed(path="orders-2.csv", timestamp_format=unit)
+    ).quarantined
+    assert [reason["code"] for reason in refused["reasons"]] == ["timestamp_nanoseconds"]
+
+
+def test_a_glob_lands_each_file_and_refuses_the_broken(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "orders-2024-07-01.csv").write_text(CSV)
+    (tmp_path / "orders-2024-07-02.csv").write_text(CSV.replace("customer", "client"))
+    report = run(settings, tmp_path, changed(path="orders-*.csv"))
+    assert len(report.landed) == 1
+    assert [
+        (reason["code"], reason["column"], reason["detail"])
+        for reason in report.quarantined[0]["reasons"]
+    ] == [
+        (
+            "missing_column",
+            "user_id",
+            "no column customer (tables.events.columns.user_id); "
+            "found order, line, client, sku, qty, paid, bought",
+        )
+    ]
+
+
+def test_a_day_chooses_among_the_files(settings: Settings, tmp_path: Path) -> None:
+    for day in ("01", "02"):
+        text = CSV.replace("01/07/2024", f"{day}/07/2024")
+        (tmp_path / f"orders-2024-07-{day}.csv").write_text(text)
+    events = changed(path="orders-{day}.csv")
+    report = run(settings, tmp_path, events, day=date(2024, 7, 2))
+    assert [batch["original_name"] for batch in report.landed] == ["orders-2024-07-02.csv"]
+    assert len(run(settings, tmp_path, events).landed) == 1
+
+
+def test_a_landed_file_is_not_read_in_another_way(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(CSV)
+    run(settings, tmp_path, EVENTS)
+    with pytest.raises(UsageError, match="landed as events under another mapping"):
+        run(settings, tmp_path, changed(timezone="UTC"))
+
+
+def test_a_return_may_be_negative_a_purchase_not(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(CSV.replace(";2;", ";-2;"))
+    (tmp_path / "more.csv").write_text(CSV.replace(";2;", ";-2;").replace("7;1", "8;1"))
+    run(settings, tmp_path, changed(constants={"event_type": "return"}))
+    [refused] = run(settings, tmp_path, changed(path="more.csv")).quarantined
+    assert [reason["code"] for reason in refused["reasons"]] == ["negative_quantity"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1, 2]\n", '{"order": 7}\n3\n', "\x00", '{"order": NaN, "line":}\n']
+)
+def test_broken_json_lines_are_refused(settings: Settings, tmp_path: Path, text: str) -> None:
+    (tmp_path / "good.csv").write_text(CSV)
+    run(settings, tmp_path, changed(path="good.csv"))
+    (tmp_path / "bad.jsonl").write_text(text)
+    [refused] = run(settings, tmp_path, changed(path="bad.jsonl")).quarantined
+    assert refused["reasons"][0]["code"] in {"unreadable_file", "undecodable_text"}
+
+
+def test_an_unknown_ending_is_refused(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(CSV)
+    (tmp_path / "orders.xlsx").write_text("PK")
+    report = run(settings, tmp_path, changed(path="orders.*"))
+    assert [each["original_name"] for each in report.quarantined] == ["orders.xlsx"]
+
+
+WRONG = {
+    "tables.events.columns.event_at is required": {"columns": {"event_id": "order"}},
+    "tables.events.columns.evnt_id is not known": {"columns": {"evnt_id": "order"}},
+    "tables.events.columns.quantity joins columns": {
+        "columns": {**EVENTS["columns"], "quantity": ["qty", "line"]}
+    },
+    "tables.events.columns.user_id is 3": {"columns": {**EVENTS["columns"], "user_id": 3}},
+    "tables.events.constants.event_type is 'bought'": {"constants": {"event_type": "bought"}},
+    "tables.events.constants.user_id is mapped under columns too": {
+        "constants": {"event_type": "purchase", "user_id": "x"}
+    },
+    "tables.events.timestamp_format is '%d/%m %H:%M', which has no year": {
+        "timestamp_format": "%d/%m %H:%M"
+    },
+    "tables.events.timestamp_format is '%Y %Q'": {"timestamp_format": "%Y %Q"},
+    "tables.events.timezone is 'Paris'": {"timezone": "Paris"},
+    "tables.events.delimiter is ';;'": {"delimiter": ";;"},
+    "tables.events.path is missing": {"path": None},
+    "tables.events.path fits no file": {"path": "nothing-*.csv"},
+    "tables.events.colums is not known": {"colums": {}},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_wrong_mapping_is_told_by_its_key(
+    settings: Settings, tmp_path: Path, message: str
+) -> None:
+    (tmp_path / "orders.csv").write_text(CSV)
+    events = {
+        key: value for key, value in {**EVENTS, **WRONG[message]}.items() if value is not None
+    }
+    if "required" in message:
+        events["columns"] = {k: v for k, v in EVENTS["columns"].items() if k != "event_at"}
+    with pytest.raises(UsageError) as caught:
+        run(settings, tmp_path, events)
+    assert message in str(caught.value)
+    assert "mapping.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "tables: [", "tables: {}", "tables: {orders: {}}", "- a"])
+def test_a_file_that_is_no_mapping_is_wrong_usage(
+    settings: Settings, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"mapping\.yaml"):
+        ingest(settings, source="files", mapping=path)
+
+
+def test_a_mapping_is_needed(settings: Settings) -> None:
+    with pytest.raises(UsageError, match="--mapping"):
+        ingest(settings, source="files")

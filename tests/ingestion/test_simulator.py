@@ -1,0 +1,94 @@
+"""The simulated shop: same seed, same bytes; what it logs fits together."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from penchant.errors import UsageError
+from penchant.ingestion.ingest import ingest
+from penchant.settings import Settings
+
+SIZES = {"users": 30, "items": 40, "days": 90}
+
+
+@pytest.fixture
+def shop(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A view of each landed table."""
+    report = ingest(settings, source="simulator", **SIZES)
+    assert not report.quarantined
+    connection = duckdb.connect()
+    for table in ("users", "items", "events", "impressions", "campaigns", "reviews"):
+        batches = settings.landing / "simulator" / table / "*" / "data.parquet"
+        connection.execute(f"CREATE VIEW {table} AS FROM read_parquet('{batches}')")
+    return connection
+
+
+def hashes(settings: Settings) -> set[str]:
+    return {path.parent.name for path in settings.landing.rglob("batch.json")}
+
+
+def test_a_seed_and_sizes_decide_every_byte(settings: Settings, tmp_path: Path) -> None:
+    homes = [
+        settings.model_copy(update={"home": tmp_path / name, "seed": seed, "threads": threads})
+        for name, seed, threads in [("a", 7, 1), ("b", 7, 2), ("c", 8, 1)]
+    ]
+    for home in homes:
+        ingest(home, source="simulator", **SIZES)
+    same, again, other = (hashes(home) for home in homes)
+    assert same == again
+    assert not same & other
+
+
+def test_every_kind_of_event_happens(shop: duckdb.DuckDBPyConnection) -> None:
+    counts = dict(shop.sql("SELECT event_type, count(*) FROM events GROUP BY 1").fetchall())
+    assert set(counts) == {"view", "search", "cart", "purchase", "return"}
+    assert counts["view"] > counts["cart"] > counts["purchase"] > counts["return"]
+
+
+def test_all_that_is_referred_to_exists(shop: duckdb.DuckDBPyConnection) -> None:
+    for table in ("events", "impressions", "reviews", "campaigns"):
+        unknown = f"SELECT 1 FROM {table} WHERE item_id NOT IN (SELECT item_id FROM items)"
+        assert not shop.sql(unknown).fetchall()
+    assert not shop.sql(
+        "SELECT 1 FROM impressions WHERE ad_id NOT IN (SELECT campaign_id FROM campaigns)"
+    ).fetchall()
+
+
+def test_shoppers_have_interests_and_habits(shop: duckdb.DuckDBPyConnection) -> None:
+    """A shopper's most bought category has far more than its share; some buy a thing again."""
+    [(top_share,)] = shop.sql(
+        """SELECT avg(top) FROM (SELECT user_id, max(n) / sum(n) AS top FROM (
+            SELECT user_id, category_2, count(*) AS n FROM events JOIN items USING (item_id)
+            WHERE event_type = 'purchase' GROUP BY ALL) GROUP BY user_id HAVING sum(n) >= 5)"""
+    ).fetchall()
+    assert top_share > 0.35  # of 12 categories
+    [(again,)] = shop.sql(
+        """SELECT count(*) FROM (SELECT 1 FROM events WHERE event_type = 'purchase'
+        GROUP BY user_id, item_id HAVING count(*) > 1)"""
+    ).fetchall()
+    assert again > 10
+
+
+def test_impressions_carry_how_they_were_chosen(shop: duckdb.DuckDBPyConnection) -> None:
+    [(low, high, clicked)] = shop.sql(
+        """SELECT min(propensity), max(propensity), avg(clicked::INT) FROM impressions
+        WHERE item_id IS NOT NULL"""
+    ).fetchall()
+    assert 0 < low < high < 1
+    assert 0 < clicked < 0.6
+    by_position = shop.sql(
+        """SELECT avg(clicked::INT) FROM impressions WHERE position IN (0, 3)
+        GROUP BY position ORDER BY position"""
+    ).fetchall()
+    assert by_position[0] > by_position[1]
+
+
+@pytest.mark.parametrize("sizes", [{"users": 0}, {"days": 601}, {"shops": 3}])
+def test_sizes_have_bounds(settings: Settings, sizes: dict[str, int]) -> None:
+    with pytest.raises(UsageError):
+        ingest(settings, source="simulator", **sizes)
+
+
+def test_the_smallest_shop_lands(settings: Settings) -> None:
+    assert not ingest(settings, source="simulator", users=1, items=1, days=1).quarantined
