@@ -59,6 +59,9 @@ from feast import (  # noqa: E402
     ValueType,
 )
 from feast.feature_server_utils import convert_response_to_dict  # noqa: E402
+from feast.infra.common.materialization_job import MaterializationJobStatus  # noqa: E402
+from feast.infra.compute_engines.base import ComputeEngine  # noqa: E402
+from feast.infra.compute_engines.local.job import LocalMaterializationJob  # noqa: E402
 from feast.infra.key_encoding_utils import serialize_entity_key  # noqa: E402
 from feast.infra.online_stores.sqlite import (  # noqa: E402
     SqliteOnlineStore,
@@ -67,6 +70,7 @@ from feast.infra.online_stores.sqlite import (  # noqa: E402
 from feast.infra.registry.sql import SqlRegistry  # noqa: E402
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto  # noqa: E402
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto  # noqa: E402
+from feast.type_map import python_values_to_proto_values  # noqa: E402
 from feast.types import (  # noqa: E402
     Array,
     Bool,
@@ -84,6 +88,7 @@ __all__ = [
     "Array",
     "Bool",
     "Bytes",
+    "ComputeEngine",
     "Entity",
     "EntityKeyProto",
     "FeastType",
@@ -96,6 +101,8 @@ __all__ = [
     "Float64",
     "Int32",
     "Int64",
+    "LocalMaterializationJob",
+    "MaterializationJobStatus",
     "Project",
     "RepoConfig",
     "SqlRegistry",
@@ -106,5 +113,6 @@ __all__ = [
     "ValueProto",
     "ValueType",
     "convert_response_to_dict",
+    "python_values_to_proto_values",
     "serialize_entity_key",
 ]

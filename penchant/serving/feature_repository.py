@@ -46,6 +46,7 @@ def repository_config(
     config = yaml.safe_load(Template(TEMPLATE.read_text()).substitute(variables))
     if settings.feast_redis:
         config["online_store"] = {"type": "redis", "connection_string": settings.feast_redis}
+        config["batch_engine"] = {"type": "local"}  # ours writes to our own store only
     return config
 
 

@@ -7,20 +7,30 @@ aside, and then only read: readers open it as immutable, so no lock is ever met.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+import pyarrow as pa
+
 from penchant.serving.feast import (
+    Bool,
     Entity,
     EntityKeyProto,
+    FeastType,
     FeatureView,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
     RepoConfig,
     SqliteOnlineStore,
     SqliteOnlineStoreConfig,
+    String,
     ValueProto,
+    python_values_to_proto_values,
     serialize_entity_key,
 )
 
@@ -28,6 +38,19 @@ KEYS_A_QUERY = 500
 """Keys looked up by one SELECT; SQLite may be built to bind no more than 999 variables."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ROWS_A_BATCH = 20_000
+"""Rows that are in memory as Python objects at a time."""
+
+SCALARS: dict[FeastType, str] = {
+    Bool: "bool_val",
+    Float32: "float_val",
+    Float64: "double_val",
+    Int32: "int32_val",
+    Int64: "int64_val",
+    String: "string_val",
+}
+"""Types whose Arrow value is what the ``Value`` message holds, and the field that holds it."""
 
 WriteRow = tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]
 ReadRow = tuple[datetime | None, dict[str, ValueProto] | None]
@@ -82,19 +105,41 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
     ) -> None:
         """Write rows, one for each entity, in one transaction."""
         names = _feature_names(table)
-        rows = (
+        self._insert(
+            config,
+            table,
             (
-                _key(config, entity_key),
-                _microseconds(event_at),
-                *(values[name].SerializeToString() or None for name in names),
-            )
-            for entity_key, values, event_at, _ in data
+                (
+                    _key(config, entity_key),
+                    _microseconds(event_at),
+                    *(values[name].SerializeToString() or None for name in names),
+                )
+                for entity_key, values, event_at, _ in data
+            ),
         )
-        holders = ", ".join("?" * (len(names) + 2))
-        with self._get_conn(config) as connection:
-            connection.executemany(f"INSERT INTO {_quote(table.name)} VALUES ({holders})", rows)
         if progress:
             progress(len(data))
+
+    def write_table(self, config: RepoConfig, view: FeatureView, table: pa.Table) -> None:
+        """Write all rows of a table that has the view's keys, features and timestamp, by columns.
+
+        The same as ``online_write_batch``, several times faster. There is one row for each entity.
+        """
+        time = view.batch_source.timestamp_field if view.batch_source else ""
+        for batch in table.to_batches(ROWS_A_BATCH):
+            columns = [
+                _keys(config, view, batch),
+                batch.column(time).cast(pa.timestamp("us")).cast(pa.int64()).to_pylist(),
+                *(_blobs(batch.column(field.name), field.dtype) for field in view.features),
+            ]
+            self._insert(config, view, zip(*columns, strict=True))
+
+    def _insert(
+        self, config: RepoConfig, view: FeatureView, rows: Iterable[tuple[Any, ...]]
+    ) -> None:
+        holders = ", ".join("?" * (len(view.features) + 2))
+        with self._get_conn(config) as connection:
+            connection.executemany(f"INSERT INTO {_quote(view.name)} VALUES ({holders})", rows)
 
     def online_read(
         self,
@@ -164,6 +209,33 @@ def _feature_names(view: FeatureView) -> list[str]:
 
 def _key(config: RepoConfig, entity_key: EntityKeyProto) -> bytes:
     return serialize_entity_key(entity_key, config.entity_key_serialization_version)
+
+
+def _keys(config: RepoConfig, view: FeatureView, batch: pa.RecordBatch) -> list[bytes]:
+    """The keys of a batch. Every key is a string: ids are."""
+    names = [column.name for column in view.entity_columns]
+    columns = [batch.column(name).to_pylist() for name in names]
+    return [
+        _key(
+            config,
+            EntityKeyProto(
+                join_keys=names, entity_values=[ValueProto(string_val=part) for part in parts]
+            ),
+        )
+        for parts in zip(*columns, strict=True)
+    ]
+
+
+def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
+    """A feature's values, each as a serialized ``Value``; None for null."""
+    values = column.to_pylist()
+    if field := SCALARS.get(dtype):
+        return [
+            None if value is None else ValueProto(**{field: value}).SerializeToString()
+            for value in values
+        ]
+    protos = python_values_to_proto_values(values, dtype.to_value_type())
+    return [proto.SerializeToString() or None for proto in protos]
 
 
 def _microseconds(at: datetime) -> int:
