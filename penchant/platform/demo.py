@@ -14,8 +14,14 @@ from penchant.errors import PenchantError
 from penchant.platform.airflow import migrate
 from penchant.platform.chain import CHAIN, POOLS, Chain, idle_share
 from penchant.platform.rest import Airflow
-from penchant.platform.running import Platform, platform
-from penchant.platform.services import HOST, Service, airflow_services, require_free_ports
+from penchant.platform.running import Platform, platform, require_none
+from penchant.platform.services import (
+    HOST,
+    SCHEDULER,
+    Service,
+    airflow_services,
+    require_free_ports,
+)
 from penchant.platform.summary import print_summary
 from penchant.platform.tasklog import causes, log_file
 from penchant.platform.view import View, view_on
@@ -25,6 +31,8 @@ from penchant.storage import write_json
 POLL_SECONDS = 0.7
 PARSE_SECONDS = 120.0
 INTERRUPTED = 130
+UNFINISHED = "unfinished"
+"""A file beside the platform's state, from the start of a scheduler until a chain is done."""
 
 
 class Ended(KeyboardInterrupt):
@@ -63,6 +71,7 @@ def run(settings: Settings) -> int:
 
 
 def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain:
+    require_none(settings.home)
     services = airflow_services(settings)
     require_free_ports(services)
     with platform(settings) as running:
@@ -79,6 +88,7 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
                 time.sleep(POLL_SECONDS)
         ended = datetime.now(UTC)
         if chain.done:
+            (settings.home / "platform" / UNFINISHED).unlink()
             figures = Figures(
                 (ended - started).total_seconds(),
                 (ready - started).total_seconds(),
@@ -96,21 +106,34 @@ def _airflow(
 ) -> Iterator[Airflow]:
     """Airflow, started and prepared: pools, the DAGs read, nothing left of a killed run."""
     view.step("preparing Airflow's database")
-    first_time = migrate(settings)
+    migrate(settings)
     view.step("starting Airflow")
-    api_server, dag_processor, scheduler = services
-    running.start(api_server)
-    running.start(dag_processor)
-    if first_time:
-        running.start(scheduler)
+    with start_airflow(settings, running, services) as airflow:
+        view.step("Airflow is up; waiting for it to read the DAGs")
+        wait_for_dags(airflow, running)
+        yield airflow
+
+
+@contextmanager
+def start_airflow(
+    settings: Settings, running: Platform, services: tuple[Service, ...]
+) -> Iterator[Airflow]:
+    """Start ``services``, Airflow's among them, and prepare it; yield a session with it.
+
+    A scheduler takes up what a killed one left. Where that may be, it starts after the rest, when
+    what was left has been ended.
+    """
+    unfinished = settings.home / "platform" / UNFINISHED
+    late = unfinished.exists()
+    unfinished.touch()
+    for service in services:
+        if not (late and service.name == SCHEDULER):
+            running.start(service)
     running.wait_until_ready(services)
     with Airflow(f"http://{HOST}:{settings.airflow_port}") as airflow:
         prepare(airflow)
-        if not first_time:
-            # before this moment it would take up again what a killed run left
-            running.start(scheduler)
-        view.step("Airflow is up; waiting for it to read the DAGs")
-        wait_for_dags(airflow, running)
+        if late:
+            running.start(next(service for service in services if service.name == SCHEDULER))
         yield airflow
 
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import httpx
 import psutil
 
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, UsageError
 from penchant.platform.processes import end, end_marked, mark
 from penchant.platform.services import Service
 from penchant.settings import Settings
@@ -39,10 +39,21 @@ def state(home: Path) -> dict[str, Any] | None:
         return None
 
 
+def require_none(home: Path) -> None:
+    """Raise UsageError where a platform is running in ``home`` already."""
+    running = state(home)
+    if running is not None:
+        kind = "is up already" if running["stays"] else "is being run by another `penchant demo`"
+        raise UsageError(
+            f"the platform in {home} {kind} (its keeper is process {running['pid']})",
+            "run `make down` first, or set PENCHANT_HOME to another folder",
+        )
+
+
 class Platform:
     """The services of one home, under a keeper that ends them when this process ends.
 
-    Raises PenchantError where another platform is running in the same home.
+    Raises UsageError where another platform is running in the same home.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -142,11 +153,9 @@ def take_lock(home: Path) -> TextIO:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        running = state(home)
-        raise PenchantError(
-            f"a platform is already running in {home}"
-            + (f" (keeper is process {running['pid']})" if running else ""),
-            "end it with `make down`, or Ctrl-C where it runs; or set PENCHANT_HOME to another",
+        require_none(home)
+        raise UsageError(
+            f"a platform is just starting or ending in {home}", "wait a few seconds, run again"
         ) from None
     return lock
 

@@ -13,6 +13,7 @@ from penchant.platform.processes import mark
 from penchant.settings import Settings
 
 HOST = "127.0.0.1"
+SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def airflow_services(settings: Settings) -> tuple[Service, ...]:
         ),
         # its log server is for other machines: here the API server reads the files themselves
         Service(
-            "scheduler",
+            SCHEDULER,
             (*airflow, "scheduler", "--skip-serve-logs"),
             environment,
             logs / "scheduler.log",
@@ -114,7 +115,7 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
                 f"--port={settings.mlflow_port}",
                 "--workers=1",
             ),
-            environment,
+            environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             logs / "mlflow.log",
             settings.mlflow_port,
             "mlflow_port",
@@ -128,7 +129,8 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
             logs / "feast-ui.log",
             settings.feast_port,
             "feast_port",
-            feast,
+            # it comes by itself when the first features are online, so nobody waits for it before
+            feast if settings.live_features.current() else None,
             (("Feast", feast),),
         ),
         Service(

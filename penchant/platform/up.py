@@ -2,13 +2,10 @@
 
 from rich.console import Console
 
-from penchant.errors import UsageError
 from penchant.platform.airflow import migrate
-from penchant.platform.demo import ended_by_signals, prepare, wait_for_dags
-from penchant.platform.rest import Airflow
-from penchant.platform.running import end_staying, platform, state
+from penchant.platform.demo import ended_by_signals, start_airflow, wait_for_dags
+from penchant.platform.running import end_staying, platform, require_none
 from penchant.platform.services import (
-    HOST,
     airflow_services,
     reading_services,
     require_free_ports,
@@ -23,12 +20,7 @@ def up(settings: Settings) -> None:
     nothing is left running then.
     """
     console = Console()
-    running_already = state(settings.home)
-    if running_already is not None:
-        raise UsageError(
-            f"the platform is up already (process {running_already['pid']})",
-            "open the addresses that `make up` printed, or run `make down` first",
-        )
+    require_none(settings.home)
     services = (*airflow_services(settings), *reading_services(settings))
     require_free_ports(services)
     settings.site.mkdir(parents=True, exist_ok=True)
@@ -36,11 +28,7 @@ def up(settings: Settings) -> None:
     console.print("Starting the platform; this takes about a minute.")
     with ended_by_signals(), platform(settings) as running:
         migrate(settings)
-        for service in services:
-            running.start(service)
-        running.wait_until_ready(services)
-        with Airflow(f"http://{HOST}:{settings.airflow_port}") as airflow:
-            prepare(airflow)
+        with start_airflow(settings, running, services) as airflow:
             wait_for_dags(airflow, running)
         running.stay()
     for service in services:
