@@ -12,21 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from penchant.errors import DataError
-from penchant.serving.feast import (
-    Array,
-    Entity,
-    FeatureStore,
-    FeatureView,
-    Field,
-    FileSource,
-    Float32,
-    String,
-    ValueType,
-)
-from penchant.serving.feature_repository import open_store, repository_config
 from penchant.settings import Settings
 
 FORMAT = 1  # part of a generation's id: raise it when what publish writes changes
@@ -43,16 +29,16 @@ class View:
     name: str
     entity: str
     key: str
-    columns: tuple[tuple[str, Any], ...]
+    columns: tuple[str, ...]
 
     @property
     def refs(self) -> list[str]:
         """The Feast references of all columns, such as ``ranked_lists:scores``."""
-        return [f"{self.name}:{column}" for column, _ in self.columns]
+        return [f"{self.name}:{column}" for column in self.columns]
 
 
-_VECTOR = (("vector", Array(Float32)), ("run_id", String))
-_LIST = (("item_ids", Array(String)), ("scores", Array(Float32)), ("run_id", String))
+_VECTOR = ("vector", "run_id")
+_LIST = ("item_ids", "scores", "run_id")
 
 USER_VECTORS = View("user_vectors", "user", "user_id", _VECTOR)
 ITEM_VECTORS = View("item_vectors", "item", "item_id", _VECTOR)
@@ -90,9 +76,6 @@ class Generation:
         """False where popularity serves: then there are no vector views and no index."""
         return self.description["retriever"] is not None
 
-    def store(self, settings: Settings) -> FeatureStore:
-        return open_store(settings, self.id, self.path)
-
 
 def generation_id(snapshot_id: str, choice_id: str) -> str:
     """``g-`` and 12 hex digits: the same choice on the same snapshot is the same generation."""
@@ -108,30 +91,3 @@ def on_disk(settings: Settings) -> list[Generation]:
         if GENERATION_ID.fullmatch(path.parent.name)
     ]
     return sorted(found, key=lambda each: (each.description["created_at"], each.id), reverse=True)
-
-
-def create_store(
-    settings: Settings, staging: Path, final: Path, views: tuple[View, ...]
-) -> FeatureStore:
-    """Lay an empty, writable Feast repository in ``staging``, which is to be renamed ``final``.
-
-    What it writes down names ``final``: the views' offline source is ``<final>/<view>.parquet``.
-    """
-    config = repository_config(settings, final.name, final)
-    (staging / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    store = open_store(settings, final.name, staging, read_only=False)
-    entities = {
-        view.entity: Entity(name=view.entity, join_keys=[view.key], value_type=ValueType.STRING)
-        for view in views
-    }
-    declared = [_feast_view(view, entities[view.entity], final) for view in views]
-    store.apply([*entities.values(), *declared])
-    return store
-
-
-def _feast_view(view: View, entity: Entity, final: Path) -> FeatureView:
-    source = FileSource(
-        name=view.name, path=str(final / f"{view.name}.parquet"), timestamp_field=PUBLISHED_AT
-    )
-    fields = [Field(name=name, dtype=dtype) for name, dtype in ((view.key, String), *view.columns)]
-    return FeatureView(name=view.name, entities=[entity], schema=fields, source=source, online=True)

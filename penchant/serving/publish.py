@@ -26,10 +26,10 @@ from penchant.serving.generation import (
     USER_VECTORS,
     Generation,
     View,
-    create_store,
     generation_id,
     on_disk,
 )
+from penchant.serving.generation_store import create_store
 from penchant.serving.nearest import METRIC, NearestItems
 from penchant.serving.titles import item_facts
 from penchant.settings import Settings
@@ -182,7 +182,7 @@ def _describe(
         "recall_at_10": _verified_recall(staging, vectors) if vectors else None,
         "norms": {view.name: _norms(each) for view, each in vectors.items()},
         "content_hash": _content_hash(staging, tables),
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created_at": datetime.now(UTC).isoformat(),
     }
 
 
@@ -232,7 +232,7 @@ def _verify_read_back(store: FeatureStore, view: View, table: pa.Table) -> None:
     sample = table.take(_spread(np.arange(table.num_rows), READ_BACK))
     rows = [{view.key: key} for key in sample[view.key].to_pylist()]
     online = store.get_online_features(features=view.refs, entity_rows=rows).to_dict()
-    for column, _ in view.columns:
+    for column in view.columns:
         if online[column] != sample[column].to_pylist():
             raise _not_as_written(f"{column} of {view.name} reads back different from the run's")
 

@@ -18,6 +18,7 @@ from penchant.serving.generation import (
     Generation,
     View,
 )
+from penchant.serving.generation_store import open_generation
 from penchant.serving.nearest import NearestItems
 from penchant.serving.titles import item_facts
 from penchant.settings import Settings
@@ -129,7 +130,7 @@ class _OpenGeneration:
 
     def __init__(self, settings: Settings, generation_id: str) -> None:
         self._generation = Generation.open(settings, generation_id)
-        self._vectors = self._generation.store(settings)
+        self._vectors = open_generation(settings, self._generation)
         self._features = open_features(settings, self._generation.snapshot_id)
         self._nearest = None
         if self._generation.has_vectors:
@@ -173,7 +174,7 @@ class _OpenGeneration:
         ).to_dict()
         if row["run_id"][0] is None:
             return None
-        return {column: row[column][0] for column, _ in view.columns}
+        return {column: row[column][0] for column in view.columns}
 
     def _answer(self, asked: str, origin: str, scored: list[tuple[str, float]]) -> Answer:
         facts = item_facts(self._features, [item_id for item_id, _ in scored]) if scored else []

@@ -1,0 +1,78 @@
+"""Status in every half-done state."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from penchant.serving.publish import publish
+from penchant.serving.status import render, status
+from penchant.settings import Settings
+from penchant.storage import write_json
+
+ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
+CHECKS = {
+    "passed": True,
+    "statistics": {"expectations": 9, "failed_critical": 0, "failed_warning": 1},
+    "marts": {},
+}
+
+
+def shown(state: dict[str, Any]) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(render(state))
+    return capture.get()
+
+
+def test_nothing_done_yet_says_what_to_run(settings: Settings) -> None:
+    state = status(settings)
+    assert state["live_generation"] is None
+    assert state["live_snapshot"] is None
+    verbs = ("check", "materialize", "publish", "train")
+    assert all(f"penchant {verb}" in shown(state) for verb in verbs)
+
+
+def test_all_done_says_what_is_live(shop: Any) -> None:
+    write_json(shop.settings.snapshots / ONE / "checks.json", CHECKS)
+    shop.settings.live_snapshot.flip(ONE)
+    shop.settings.live_features.flip(ONE)
+    live = publish(shop.settings, ONE)
+
+    state = status(shop.settings)
+
+    assert state["missing"] == []
+    assert state["live_generation"]["id"] == live.generation_id
+    assert state["live_generation"]["counts"]["item_vectors"] == 120
+    assert state["live_snapshot"]["rows"] == {"items": 120, "sequences": 30, "users": 30}
+    assert state["live_snapshot"]["checks"]["passed"]
+    roles = {run["family"]: run["roles"] for run in state["families"]}
+    assert roles == {"popularity": ["prior"], "matrix_factorization": ["retriever", "ranker"]}
+    assert all(run["seconds"] and run["peak_memory_bytes"] for run in state["families"])
+    assert json.loads(json.dumps(state)) == state
+    for expected in (live.generation_id, "9 expectations", "0.2000 [0.1500, 0.2500]", "goes live"):
+        assert expected in shown(state)
+
+
+def test_half_done_states_say_what_is_missing(shop: Any) -> None:
+    shop.settings.live_snapshot.flip(TWO)
+    (shop.settings.runs / TWO / "choice.json").unlink()
+    state = status(shop.settings)
+    assert [run["roles"] for run in state["families"]] == [[], []]
+    assert "penchant choose" in shown(state)
+    assert "not checked" in shown(state)
+
+    publish(shop.settings, ONE)
+    assert f"{TWO} passed its checks but is not served yet" in shown(status(shop.settings))
+
+
+def test_a_live_generation_that_vanished_is_reported(shop: Any) -> None:
+    shop.settings.live_generation.flip("g-000000000000")
+    assert "g-000000000000 is live but not on disk" in shown(status(shop.settings))
+
+
+def test_status_pays_for_no_feast() -> None:
+    code = "import sys, penchant.serving.status; sys.exit('feast' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
