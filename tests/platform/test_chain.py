@@ -1,0 +1,130 @@
+"""Following the five DAGs, and what is said of them."""
+
+import io
+import json
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from penchant.errors import PenchantError
+from penchant.platform import chain as chain_module
+from penchant.platform.chain import CHAIN, Chain, busy_seconds, idle_share
+from penchant.platform.demo import Ended, ended_by_signals
+from penchant.platform.rest import Run, Task
+from penchant.platform.tasklog import causes
+from penchant.platform.view import view_on
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def task(
+    dag_id: str, start: float, end: float | None, state: str = "success", label: str = "t"
+) -> Task:
+    ended = None if end is None else at(end)
+    return Task(dag_id, "r", label, -1, label, state, 1, at(start), ended)
+
+
+class FakeAirflow:
+    """Airflow's answers: every DAG's run comes when the one before has succeeded."""
+
+    def __init__(self, failing: str | None = None, missing: str | None = None) -> None:
+        self.failing = failing
+        self.missing = missing
+
+    def trigger(self, dag_id: str) -> Run:
+        return Run(dag_id, "r", "queued", NOON)
+
+    def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
+        return None if dag_id == self.missing else Run(dag_id, "r", "queued", since)
+
+    def run(self, run: Run) -> Run:
+        state = "failed" if run.dag_id == self.failing else "success"
+        return Run(run.dag_id, run.run_id, state, run.due)
+
+    def tasks(self, run: Run) -> list[Task]:
+        state = "failed" if run.dag_id == self.failing else "success"
+        return [task(run.dag_id, 0, 1, state)]
+
+
+def test_the_chain_is_followed_to_its_end() -> None:
+    chain = Chain(FakeAirflow())  # type: ignore[arg-type]
+    chain.poll()
+    assert chain.done and not chain.broken
+    assert [found.dag_id for found in chain.tasks] == list(CHAIN)
+
+
+def test_a_failed_run_breaks_the_chain_and_names_its_task() -> None:
+    chain = Chain(FakeAirflow(failing="build_snapshot"))  # type: ignore[arg-type]
+    chain.poll()
+    assert chain.broken and not chain.done
+    assert [found.dag_id for found in chain.failed] == ["build_snapshot"]
+
+
+def test_a_next_run_that_does_not_come_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "NEXT_RUN_SECONDS", -1.0)
+    chain = Chain(FakeAirflow(missing="train_families"))  # type: ignore[arg-type]
+    with pytest.raises(PenchantError, match="nothing has started train_families"):
+        chain.poll()
+
+
+def test_idle_share_counts_overlaps_once() -> None:
+    tasks = [task("a", 10, 30), task("b", 20, 40), task("c", 60, 80), task("d", 61, 62)]
+    assert busy_seconds(tasks, at(0), at(100)) == 50
+    assert idle_share(tasks, at(0), at(100)) == pytest.approx(0.5)
+    assert idle_share([task("e", 90, None)], at(0), at(100)) == pytest.approx(0.9)
+
+
+def test_without_a_terminal_each_change_is_a_line() -> None:
+    chain = Chain(FakeAirflow())  # type: ignore[arg-type]
+    chain.poll()
+    console = Console(file=io.StringIO(), width=200)
+    with view_on(console, NOON) as view:
+        view.show(chain)
+        view.show(chain)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == len(CHAIN)
+    assert all("success  1.0 s" in line for line in lines)
+
+
+def test_on_a_terminal_every_dag_and_task_is_shown() -> None:
+    chain = Chain(FakeAirflow(failing="build_snapshot"))  # type: ignore[arg-type]
+    chain.poll()
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with view_on(console, NOON) as view:
+        view.show(chain)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(dag_id in shown for dag_id in CHAIN)
+    assert "failed" in shown and "waits" in shown
+
+
+def test_the_cause_is_taken_from_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "attempt=1.log"
+    entries = [
+        {"event": "running"},
+        {
+            "event": "Task failed with exception",
+            "error_detail": [{"exc_type": "AirflowFailException", "exc_value": "twice\n  mend"}],
+        },
+        {"event": "::endgroup::"},
+    ]
+    log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert causes(log) == ["AirflowFailException: twice", "  mend"]
+    log.write_text(json.dumps({"event": "running"}) + "\n")
+    assert causes(log) == ["running"]
+    assert "no log" in causes(tmp_path / "absent.log")[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_demo_as_ctrl_c_does(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Ended), ended_by_signals():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before

@@ -1,0 +1,188 @@
+"""Nothing that a platform started outlives it, however it ends and however it forked."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from penchant.errors import PenchantError, UsageError
+from penchant.platform import running
+from penchant.platform.processes import end_marked, mark, marked
+from penchant.platform.running import Platform, end_staying, platform, require_none, state
+from penchant.platform.services import Service, require_free_ports
+from penchant.settings import Settings
+
+HIDES_A_CHILD = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open(sys.argv[1], "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def hidden(settings: Settings) -> Path:
+    """Where the double-forked grandchild writes its process id."""
+    settings.home.mkdir(parents=True)
+    return settings.home / "hidden"
+
+
+@pytest.fixture
+def service(settings: Settings, hidden: Path) -> Service:
+    """A service whose work is done by a process that detached itself from it."""
+    return script(settings, HIDES_A_CHILD, str(hidden))
+
+
+def script(settings: Settings, code: str, *arguments: str) -> Service:
+    return Service(
+        "worker",
+        (sys.executable, "-c", code, *arguments),
+        {**os.environ, **mark(settings.home)},
+        settings.home / "worker.log",
+    )
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up_at, "it did not come about"
+        time.sleep(0.05)
+
+
+def test_leaving_the_block_ends_everything(
+    settings: Settings, service: Service, hidden: Path
+) -> None:
+    with platform(settings) as started:
+        started.start(service)
+        wait_for(lambda: hidden.exists() and hidden.read_text())
+        assert len(marked(settings.home)) == 3
+    assert marked(settings.home) == []
+    assert state(settings.home) is None
+
+
+def test_kill_9_of_the_command_ends_everything(
+    settings: Settings, service: Service, hidden: Path
+) -> None:
+    command = (
+        "import sys, time; from pathlib import Path; from penchant.settings import Settings;"
+        "from penchant.platform.running import Platform;"
+        "from penchant.platform.services import Service;"
+        f"platform = Platform(Settings(_env_file=None, home=Path({str(settings.home)!r})));"
+        f"platform.start(Service('worker', {service.command!r}, {mark(settings.home)!r},"
+        f" Path({str(service.log)!r})));"
+        "time.sleep(600)"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", command])
+    wait_for(lambda: hidden.exists() and hidden.read_text(), seconds=30)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    wait_for(lambda: not marked(settings.home))
+
+
+def test_kill_9_of_the_keeper_is_swept_up(
+    settings: Settings, service: Service, hidden: Path
+) -> None:
+    started = Platform(settings)
+    started.start(service)
+    wait_for(lambda: hidden.exists() and hidden.read_text())
+    found = state(settings.home)
+    assert found is not None
+    psutil.Process(found["pid"]).kill()
+    with pytest.raises(PenchantError, match="the keeper of the services ended"):
+        wait_for(started.require_alive)  # type: ignore[func-returns-value]
+    started.end()
+    assert marked(settings.home) == []
+
+
+def test_staying_until_told_to_end(settings: Settings, service: Service, hidden: Path) -> None:
+    with platform(settings) as started:
+        started.start(service)
+        started.stay()
+    wait_for(lambda: hidden.exists() and hidden.read_text())
+    assert len(marked(settings.home)) == 3
+    with pytest.raises(UsageError, match="is up already"):
+        require_none(settings.home)
+    assert end_staying(settings.home)
+    assert marked(settings.home) == []
+    assert not end_staying(settings.home)
+
+
+def test_one_platform_a_home(settings: Settings) -> None:
+    with platform(settings):
+        wait_for(lambda: state(settings.home))
+        with pytest.raises(UsageError, match="another `penchant demo`"):
+            Platform(settings)
+
+
+def test_a_state_file_that_outlived_its_keeper_is_no_platform(settings: Settings) -> None:
+    path = settings.home / "platform" / "state.json"
+    path.parent.mkdir(parents=True)
+    # alive, but something else: as after a reboot
+    path.write_text(json.dumps({"pid": os.getpid(), "stays": True, "services": {}}))
+    assert state(settings.home) is None
+    require_none(settings.home)
+    assert not end_staying(settings.home)
+
+
+def test_a_service_that_ends_is_reported_with_its_last_words(settings: Settings) -> None:
+    with platform(settings) as started:
+        started.start(script(settings, "print('no such table: dag'); raise SystemExit(3)"))
+        with pytest.raises(PenchantError, match=r"(?s)worker ended with status 3.*no such table"):
+            wait_for(started.require_alive)  # type: ignore[func-returns-value]
+
+
+def test_a_service_that_never_answers_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "READY_SECONDS", 0.5)
+    deaf = Service(
+        "deaf",
+        (sys.executable, "-c", "import time; time.sleep(600)"),
+        {**os.environ, **mark(settings.home)},
+        settings.home / "deaf.log",
+        ready="http://127.0.0.1:9/",
+    )
+    with platform(settings) as started:
+        started.start(deaf)
+        with pytest.raises(PenchantError, match="deaf does not answer"):
+            started.wait_until_ready((deaf,))
+
+
+def test_a_taken_port_is_named_with_its_setting_and_holder(settings: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        wants = Service("mlflow", (), {}, settings.home, port, "mlflow_port")
+        with pytest.raises(PenchantError) as raised:
+            require_free_ports((wants,))
+    assert f"port {port}, which mlflow wants, is taken by" in raised.value.cause
+    assert f"process {os.getpid()}" in raised.value.cause
+    assert "PENCHANT_MLFLOW_PORT" in raised.value.remedy
+
+
+def test_processes_of_another_home_are_left_alone(settings: Settings, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    bystander = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env={**os.environ, **mark(other)},
+    )
+    try:
+        wait_for(lambda: marked(other))
+        assert end_marked(settings.home) == 0
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
