@@ -1,0 +1,26 @@
+{#
+    A mart: one Parquet file in the folder PENCHANT_MARTS, and a view on it.
+
+    It takes the place of dbt-duckdb's own `external`, which writes a row of nulls where a mart is empty
+    and fills a table with an index first. What is kept: the contract is enforced, and the file appears
+    whole or not at all (USE_TMP_FILE).
+#}
+{% materialization external, adapter="duckdb" %}
+    {%- set target = this.incorporate(type="view") -%}
+    {%- set location = env_var("PENCHANT_MARTS", "../.penchant/warehouse/marts") ~ "/" ~ this.identifier ~ ".parquet" -%}
+    {%- set location = location | replace("'", "''") -%}
+
+    {{ run_hooks(pre_hooks) }}
+    {% call statement("main") %}
+        {{ get_assert_columns_equivalent(sql) }}
+        copy (select {{ model.columns | join(", ") }} from ({{ sql }}))
+        to '{{ location }}' (format parquet, compression zstd, use_tmp_file true)
+    {% endcall %}
+    {% call statement("view") %}
+        create or replace view {{ target }} as select * from read_parquet('{{ location }}')
+    {% endcall %}
+    {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
+
+    {{ return({"relations": [target]}) }}
+{% endmaterialization %}

@@ -1,0 +1,9 @@
+{#- A mart's primary key: no two rows have the same values, and none of them is null. -#}
+{% test unique_combination(model, columns) %}
+    select
+        {{ columns | join(", ") }},
+        count(*) as copies
+    from {{ model }}
+    group by {{ columns | join(", ") }}
+    having count(*) > 1 or {% for column in columns %}{{ column }} is null{{ " or " if not loop.last }}{% endfor %}
+{% endtest %}

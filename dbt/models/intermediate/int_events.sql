@@ -1,0 +1,8 @@
+with
+
+all_events as (
+    {{ union_of_sources('events') }}
+)
+
+select * from all_events
+where event_at < {{ as_of() }}

@@ -1,0 +1,47 @@
+with
+
+catalogue as (
+    {{ union_of_sources('items') }}
+),
+
+-- an item exists that something happened to, whether or not a catalogue has it
+traces as (
+    select item_id, event_at as seen_at from {{ ref('int_events') }}
+    union all
+    select item_id, shown_at as seen_at from {{ ref('int_impressions') }}
+    union all
+    select item_id, reviewed_at as seen_at from {{ ref('int_reviews') }}
+    union all
+    select item_id, cast(starts_on as timestamp) as seen_at from {{ ref('int_campaigns') }}
+),
+
+first_traces as (
+    select item_id, min(seen_at) as first_trace_at from traces
+    where item_id is not null
+    group by item_id
+),
+
+history as (
+    select coalesce(min(event_at), {{ as_of() }}) as begins_at from {{ ref('int_events') }}
+),
+
+dated as (
+    select
+        coalesce(catalogue.item_id, first_traces.item_id) as item_id,
+        coalesce(
+            nullif(trim(catalogue.title), ''),
+            'Unknown product ' || coalesce(catalogue.item_id, first_traces.item_id)
+        ) as title,
+        -- known from the beginning, where nothing says when
+        coalesce(
+            least(catalogue.first_seen_at, first_traces.first_trace_at), history.begins_at
+        ) as first_seen_at,
+        coalesce(catalogue.is_merchandise, catalogue.item_id is not null) as is_merchandise,
+        catalogue.* exclude (item_id, title, first_seen_at, is_merchandise)
+    from catalogue
+    full outer join first_traces on catalogue.item_id = first_traces.item_id
+    cross join history
+)
+
+select * from dated
+where first_seen_at < {{ as_of() }}

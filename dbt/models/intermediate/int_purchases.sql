@@ -1,0 +1,42 @@
+with
+
+purchases as (
+    select * from {{ ref('int_events') }}
+    where event_type = 'purchase'
+),
+
+items as (
+    select * from {{ ref('int_items') }}
+)
+
+select
+    purchases.event_id,
+    purchases.user_id,
+    purchases.session_id,
+    purchases.item_id,
+    purchases.event_at,
+    purchases.quantity,
+    purchases.value,
+    purchases.discount,
+    purchases.coupon_discount,
+    items.category_1,
+    items.category_3,
+    items.is_private_label,
+    lag(purchases.event_at) over same_item as previous_of_item_at,
+    lag(purchases.event_at) over same_order as previous_of_order_at,
+    lag(purchases.event_at) over same_order_and_category as previous_of_order_and_category_at
+from purchases
+inner join items on purchases.item_id = items.item_id
+window
+    same_item as (
+        partition by purchases.user_id, purchases.item_id
+        order by purchases.event_at, purchases.event_id
+    ),
+    same_order as (
+        partition by purchases.user_id, purchases.session_id
+        order by purchases.event_at, purchases.event_id
+    ),
+    same_order_and_category as (
+        partition by purchases.user_id, purchases.session_id, items.category_1
+        order by purchases.event_at, purchases.event_id
+    )

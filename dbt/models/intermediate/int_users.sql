@@ -1,0 +1,39 @@
+with
+
+told as (
+    {{ union_of_sources('users') }}
+),
+
+-- a user exists who did something or was shown something, whether or not a source tells about them
+traces as (
+    select user_id, event_at as seen_at from {{ ref('int_events') }}
+    union all
+    select user_id, shown_at as seen_at from {{ ref('int_impressions') }}
+    union all
+    select user_id, reviewed_at as seen_at from {{ ref('int_reviews') }}
+),
+
+first_traces as (
+    select user_id, min(seen_at) as first_trace_at from traces
+    group by user_id
+),
+
+history as (
+    select coalesce(min(event_at), {{ as_of() }}) as begins_at from {{ ref('int_events') }}
+),
+
+dated as (
+    select
+        coalesce(told.user_id, first_traces.user_id) as user_id,
+        -- known from the beginning, where nothing says when
+        coalesce(
+            least(told.first_seen_at, first_traces.first_trace_at), history.begins_at
+        ) as first_seen_at,
+        told.* exclude (user_id, first_seen_at)
+    from told
+    full outer join first_traces on told.user_id = first_traces.user_id
+    cross join history
+)
+
+select * from dated
+where first_seen_at < {{ as_of() }}

@@ -1,0 +1,13 @@
+select
+    event_id,
+    user_id,
+    session_id,
+    item_id,
+    event_type,
+    quantity,
+    cast(value as double) as value,
+    query,
+    event_at,
+    ingested_at
+from {{ ref('int_events') }}
+order by event_at, event_id

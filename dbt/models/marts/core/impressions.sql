@@ -1,0 +1,15 @@
+select
+    impression_id,
+    user_id,
+    item_id,
+    ad_id,
+    placement,
+    position,
+    policy,
+    propensity,
+    shown_at,
+    clicked,
+    converted,
+    cast(reward as double) as reward
+from {{ ref('int_impressions') }}
+order by impression_id

@@ -1,0 +1,1 @@
+{{ canonical_staging('files', 'impressions', ['impression_id'], superseded_by_name=false) }}

@@ -1,0 +1,1 @@
+{{ canonical_staging('simulator', 'campaigns', ['campaign_id', 'item_id']) }}

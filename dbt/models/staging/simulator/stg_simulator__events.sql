@@ -1,0 +1,1 @@
+{{ canonical_staging('simulator', 'events', ['event_id']) }}

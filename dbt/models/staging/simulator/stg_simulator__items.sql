@@ -1,0 +1,1 @@
+{{ canonical_staging('simulator', 'items', ['item_id']) }}

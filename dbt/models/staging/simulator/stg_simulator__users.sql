@@ -1,0 +1,1 @@
+{{ canonical_staging('simulator', 'users', ['user_id']) }}
