@@ -5,11 +5,13 @@ a kill or a critical failure anywhere before leaves readers on the last good sna
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from penchant.errors import DataError
-from penchant.quality.docs import replaced_page
+from penchant.quality.docs import GX, replaced_page, write_list, write_summary
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import write_json
@@ -50,6 +52,7 @@ def check(settings: Settings, snapshot_id: str) -> CheckReport:
     verdict = before or _judge(settings, snapshot)
     if not before:
         write_json(snapshot.checks, verdict)
+    write_list(_site(settings), _verdicts(settings))
     if not verdict["passed"]:
         raise _refused(settings, verdict)
     settings.live_snapshot.flip(snapshot_id)
@@ -70,13 +73,34 @@ def _passed_before(snapshot: Snapshot) -> dict[str, Any] | None:
     return verdict if verdict["passed"] else None
 
 
+def _verdicts(settings: Settings) -> list[dict[str, Any]]:
+    """Every ``checks.json`` there is, the latest written first."""
+    files = sorted(
+        settings.snapshots.glob("*/checks.json"), key=lambda file: file.stat().st_mtime_ns
+    )
+    return [json.loads(file.read_text()) for file in reversed(files)]
+
+
+def _site(settings: Settings) -> Path:
+    return settings.site / "data_docs"
+
+
 def _judge(settings: Settings, snapshot: Snapshot) -> dict[str, Any]:
-    """The content of ``checks.json``: the same for the same snapshot and previous snapshot."""
+    """Validate and write the pages; the content of ``checks.json`` comes back."""
     from penchant.quality.validation import validate  # imports Great Expectations: 6 s
 
     previous = _previous(settings, snapshot)
-    with replaced_page(settings.site / "data_docs", snapshot.id) as docs:
-        marts = validate(snapshot, previous, docs, settings.threads)
+    with replaced_page(_site(settings), snapshot.id) as page:
+        marts = validate(snapshot, previous, page / GX, settings.threads)
+        verdict = _verdict(snapshot, previous, marts)
+        write_summary(page, verdict)
+    return verdict
+
+
+def _verdict(
+    snapshot: Snapshot, previous: Snapshot | None, marts: Mapping[str, "MartResult"]
+) -> dict[str, Any]:
+    """The content of ``checks.json``: it holds no clock, so that checking again gives it again."""
     failures = [failure for mart in marts.values() for failure in mart.failures]
     warnings = [failure for failure in failures if failure.severity == "warning"]
     return {
@@ -114,7 +138,7 @@ def _refused(settings: Settings, verdict: dict[str, Any]) -> DataError:
         if failure["severity"] != "warning"
     ]
     live = settings.live_snapshot.current()
-    page = settings.site / "data_docs" / verdict["snapshot_id"] / "index.html"
+    page = _site(settings) / verdict["snapshot_id"] / "index.html"
     return DataError(
         f"snapshot {verdict['snapshot_id']} is refused: {len(lines)} critical failures, "
         f"readers stay on {live or 'no snapshot'}\n" + "\n".join(lines),
@@ -125,10 +149,8 @@ def _refused(settings: Settings, verdict: dict[str, Any]) -> DataError:
 
 
 def _line(mart: str, failure: dict[str, Any]) -> str:
-    """Such as ``events: primary_key (event_id is unique): 3 unexpected, such as [...]``."""
+    """Such as ``events: primary_key: (event_id) is unique: 3 unexpected, such as [...]``."""
     found = failure["unexpected_count"]
     what = f"{found} unexpected" if found is not None else f"observed {failure['observed']}"
-    column = f" of {failure['column']}" if failure["column"] else ""
-    rule = f" ({failure['rule']})" if failure["rule"] else ""
     sample = f", such as {json.dumps(failure['sample'][:3])}" if failure["sample"] else ""
-    return f"  {mart}: {failure['expectation']}{column}{rule}: {what}{sample}"
+    return f"  {mart}: {failure['expectation']}: {failure['rule']}: {what}{sample}"

@@ -1,52 +1,103 @@
-"""Where Data Docs go: one folder a snapshot under ``site/data_docs``, and a page that lists them.
+"""Pages under ``site/data_docs``: a list of snapshots, a summary of each, and its GX Data Docs.
 
 GX rebuilds the whole of a growing site at every run. A folder a snapshot, made new and moved into
-place, costs the same at the hundredth check as at the first, and only the latest few are kept.
+place, costs the same at the hundredth check as at the first. GX's own index is drawn by scripts
+from the web and is blank without them: the summary here needs none, and links to GX's page of each
+mart.
 """
 
 import html
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_atomic
 
-KEPT = 10  # snapshots whose Data Docs stay, 4 MB each
+GX = "gx"  # the folder of GX's Data Docs inside a snapshot's page
+KEPT = 10  # snapshots whose pages stay, 4 MB each
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Penchant: data quality</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem}}</style>
-<h1>Data quality</h1>
-<p>What Great Expectations found in each snapshot, the latest checked first.</p>
-<ul>
-{links}
-</ul>
-</html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem }}
+table {{ border-collapse: collapse; width: 100% }}
+td, th {{ border-bottom: 1px solid #ddd; padding: .3rem; text-align: left; vertical-align: top }}
+.passed {{ color: #1a7f37 }} .warning {{ color: #9a6700 }} .critical {{ color: #cf222e }}
+code {{ font-size: 85%; overflow-wrap: anywhere }}
+</style></head><body><h1>{title}</h1>
+{body}
+</body></html>
 """
 
 
 @contextmanager
 def replaced_page(site: Path, snapshot_id: str) -> Iterator[Path]:
-    """Yield an empty folder; on success it becomes the snapshot's page and the list names it."""
+    """Yield an empty folder; on success it becomes the snapshot's page, replacing an older one."""
     with atomic_directory(site / snapshot_id) as folder:
         yield folder
         shutil.rmtree(site / snapshot_id, ignore_errors=True)
-    latest_first = sorted(_pages(site), key=lambda page: page.stat().st_mtime_ns, reverse=True)
-    for old in latest_first[KEPT:]:
-        shutil.rmtree(old)
-    links = "\n".join(_link(page.name) for page in latest_first[:KEPT])
-    write_atomic(site / "index.html", PAGE.format(links=links))
 
 
-def _pages(site: Path) -> list[Path]:
-    return [
-        path
-        for path in site.iterdir()
-        if path.is_dir() and not path.name.startswith(STAGING_PREFIX)
+def write_summary(folder: Path, verdict: Mapping[str, Any]) -> None:
+    """``index.html`` of a snapshot's page, from the content of its ``checks.json``."""
+    rows = [
+        f"<tr><td>{_mart_link(folder, name)}<td>{mart['expectations']}<td>{_failures(mart)}"
+        for name, mart in verdict["marts"].items()
     ]
+    body = (
+        f"<p>{_outcome(verdict)}; "
+        f"compared with {verdict['compared_with'] or 'no earlier snapshot'}. "
+        f"<a href='{GX}/index.html'>Great Expectations' own index</a></p>"
+        f"<table><tr><th>Mart<th>Expectations<th>Not met{''.join(rows)}</table>"
+    )
+    _write(folder / "index.html", f"Data quality of {verdict['snapshot_id']}", body)
 
 
-def _link(snapshot_id: str) -> str:
-    name = html.escape(snapshot_id)
-    return f'<li><a href="{name}/index.html">{name}</a></li>'
+def write_list(site: Path, verdicts: Sequence[Mapping[str, Any]]) -> None:
+    """``index.html`` of all pages, for verdicts ordered latest first; pages beyond ``KEPT`` go."""
+    kept = [verdict for verdict in verdicts if (site / verdict["snapshot_id"]).is_dir()][:KEPT]
+    names = {verdict["snapshot_id"] for verdict in kept}
+    for page in site.iterdir():
+        if page.is_dir() and page.name not in names and not page.name.startswith(STAGING_PREFIX):
+            shutil.rmtree(page)
+    rows = [
+        f"<tr><td><a href='{verdict['snapshot_id']}/index.html'>{verdict['snapshot_id']}</a>"
+        f"<td>{_outcome(verdict)}"
+        for verdict in kept
+    ]
+    _write(site / "index.html", "Data quality", f"<table>{''.join(rows)}</table>")
+
+
+def _outcome(verdict: Mapping[str, Any]) -> str:
+    counts = verdict["statistics"]
+    kind, word = ("passed", "passed") if verdict["passed"] else ("critical", "refused")
+    return (
+        f"<b class='{kind}'>{word}</b>: {counts['expectations']} expectations, "
+        f"{counts['failed_critical']} critical failures, {counts['failed_warning']} warnings"
+    )
+
+
+def _mart_link(folder: Path, mart: str) -> str:
+    """A link to GX's page of the mart; its name alone where GX could not look at it."""
+    page = next((folder / GX / "validations" / mart).rglob("*.html"), None)
+    name = html.escape(mart)
+    return f"<a href='{page.relative_to(folder)}'>{name}</a>" if page else name
+
+
+def _failures(mart: Mapping[str, Any]) -> str:
+    return "<br>".join(map(_failure, mart["failed"])) or "<span class='passed'>all met</span>"
+
+
+def _failure(failed: Mapping[str, Any]) -> str:
+    severity, found = failed["severity"], failed["unexpected_count"]
+    evidence = failed["sample"] if failed["sample"] else failed["observed"]
+    return (
+        f"<b class='{severity}'>{severity}</b> {html.escape(failed['rule'])}"
+        f"{f': {found} unexpected' if found is not None else ''}"
+        f"<br><code>{html.escape(str(evidence))}</code>"
+    )
+
+
+def _write(path: Path, title: str, body: str) -> None:
+    write_atomic(path, PAGE.format(title=html.escape(title), body=body))

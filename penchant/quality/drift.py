@@ -7,6 +7,7 @@ Scorecards, 2006).
 """
 
 import math
+from collections.abc import Sequence
 
 import duckdb
 
@@ -15,54 +16,75 @@ from penchant.quality.views import quoted, rows_of
 DECILES = [step / 10 for step in range(1, 10)]
 SMALLEST_SHARE = 1e-4  # an empty bin counts as this much: the logarithm needs more than nothing
 FEWEST_ROWS = 500  # with fewer, a decile holds under 50 rows and moves by chance
+ENOUGH_ROWS = 100_000  # of a larger table a sample: shares are then good to 0.1 points
+NOW, BEFORE = "drift_now", "drift_before"
 
 
 def stability_indices(
-    connection: duckdb.DuckDBPyConnection, current: str, previous: str, columns: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    current: str,
+    previous: str,
+    key: Sequence[str],
+    columns: Sequence[str],
 ) -> dict[str, float]:
     """PSI of each of ``columns``, found in both tables; empty where a table is too small to say.
 
-    Infinite and not-a-number values are left out: another rule refuses them.
+    Infinite and not-a-number values count as nulls: another rule refuses them.
     """
     if not columns or any(
         rows_of(connection, table) < FEWEST_ROWS for table in (current, previous)
     ):
         return {}
-    edges = dict(zip(columns, _deciles(connection, previous, columns), strict=True))
-    before = _histograms(connection, previous, edges)
-    now = _histograms(connection, current, edges)
+    _sample(connection, current, NOW, key, columns)
+    _sample(connection, previous, BEFORE, key, columns)
+    edges = _deciles(connection, columns)
+    now, before = (_histograms(connection, table, edges) for table in (NOW, BEFORE))
     return {column: _stability_index(now[column], before[column]) for column in columns}
 
 
+def _sample(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    into: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+) -> None:
+    """About ENOUGH_ROWS rows, chosen by the hash of their key: the same ones at every run."""
+    values = [
+        f"case when isfinite({quoted(name)}::double) then {quoted(name)}::double end {quoted(name)}"
+        for name in columns
+    ]
+    connection.execute(
+        f"create or replace temp table {into} as select {', '.join(values)} from {quoted(table)} "
+        f"where hash({', '.join(map(quoted, key))}) % {rows_of(connection, table)} < {ENOUGH_ROWS}"
+    )
+
+
 def _deciles(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
-) -> list[list[float]]:
-    """The distinct deciles of each column; none where it is all null."""
-    wanted = ", ".join(f"quantile_disc({_finite(column)}, {DECILES})" for column in columns)
-    found = connection.execute(f"select {wanted} from {quoted(table)}").fetchall()[0]
-    return [sorted(set(deciles or [])) for deciles in found]
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str]
+) -> dict[str, list[float]]:
+    """The distinct deciles of each column in the previous snapshot; none where it is all null."""
+    wanted = ", ".join(f"quantile_disc({quoted(column)}, {DECILES})" for column in columns)
+    found = connection.execute(f"select {wanted} from {BEFORE}").fetchall()[0]
+    return {
+        column: sorted(set(deciles or [])) for column, deciles in zip(columns, found, strict=True)
+    }
 
 
 def _histograms(
     connection: duckdb.DuckDBPyConnection, table: str, edges: dict[str, list[float]]
 ) -> dict[str, list[int]]:
-    """Rows per bin of each column: up to each edge, above the last, null."""
+    """Rows of each column per bin: up to each edge, above the last, null."""
     counts: list[str] = []
     for column, bins in edges.items():
-        value = _finite(column)
-        upto = [f"count(*) filter ({value} <= {edge!r})" for edge in bins]
-        counts.append(f"[{', '.join([*upto, f'count({value})', 'count(*)'])}]")
-    found = connection.execute(f"select {', '.join(counts)} from {quoted(table)}").fetchall()[0]
+        upto = [f"count(*) filter ({quoted(column)} <= {edge!r})" for edge in bins]
+        counts.append(f"[{', '.join([*upto, f'count({quoted(column)})', 'count(*)'])}]")
+    found = connection.execute(f"select {', '.join(counts)} from {table}").fetchall()[0]
     return {column: _steps(running) for column, running in zip(edges, found, strict=True)}
 
 
 def _steps(running: list[int]) -> list[int]:
     return [upto - before for before, upto in zip([0, *running], running, strict=False)]
-
-
-def _finite(column: str) -> str:
-    value = f"{quoted(column)}::double"
-    return f"case when isfinite({value}) then {value} end"
 
 
 def _stability_index(now: list[int], before: list[int]) -> float:

@@ -118,7 +118,9 @@ def _contract(mart: Mart) -> Iterator[Expectation]:
 def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
     for column in present:
         if column.name in mart.primary_key or not column.nullable:
-            yield gxe.ExpectColumnValuesToNotBeNull(column=column.name, severity=CRITICAL)
+            yield gxe.ExpectColumnValuesToNotBeNull(
+                column=column.name, severity=CRITICAL, description=f"{column.name} is never null"
+            )
     if {column.name for column in present}.issuperset(mart.primary_key):
         # GX's own uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
         key = ", ".join(map(quoted, mart.primary_key))
@@ -136,13 +138,18 @@ def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
         lowest, highest = column.meta.get("min"), column.meta.get("max")
         if lowest is not None or highest is not None:
             yield gxe.ExpectColumnValuesToBeBetween(
-                column=column.name, min_value=lowest, max_value=highest, severity=CRITICAL
+                column=column.name,
+                min_value=lowest,
+                max_value=highest,
+                severity=CRITICAL,
+                description=f"{column.name} is in [{_limit(lowest)}, {_limit(highest)}]",
             )
         if column.name in mart.accepted_values:
             yield gxe.ExpectColumnValuesToBeInSet(
                 column=column.name,
                 value_set=list(mart.accepted_values[column.name]),
                 severity=CRITICAL,
+                description=f"{column.name} is one of {_listed(mart.accepted_values[column.name])}",
             )
         if column.type.removesuffix("[]") in FLOATS:
             yield _finite(mart, column)
@@ -156,7 +163,7 @@ def _finite(mart: Mart, column: Column) -> Expectation:
     return _no_rows(
         "finite",
         f"{column.name} is never NaN or infinite",
-        f"select {_key(mart)}, {name} from {{batch}} where {wrong} order by all",
+        f"select {_key(mart)}, {name}::varchar as {name} from {{batch}} where {wrong} order by all",
         column=column.name,
     )
 
@@ -259,6 +266,14 @@ def _no_rows(
 
 def _key(mart: Mart) -> str:
     return ", ".join(map(quoted, mart.primary_key))
+
+
+def _limit(value: float | None) -> str:
+    return "..." if value is None else f"{value:g}"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _text(value: str) -> str:

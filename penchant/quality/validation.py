@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import great_expectations as gx
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import (
     DataContextConfig,
@@ -80,7 +81,7 @@ def validate(
     with tempfile.TemporaryDirectory(prefix="penchant-check-") as scratch:
         database = Path(scratch) / "marts.duckdb"
         evidence, refused = _gather(database, snapshot, previous, marts, threads)
-        checked = _run_checkpoint(database, marts, evidence, docs, threads)
+        checked = _run_checkpoint(snapshot.id, database, marts, evidence, docs, threads)
     results = refused | checked
     return {name: results[name] for name in sorted(results)}
 
@@ -135,16 +136,18 @@ def _history(
         return None
     view = PREVIOUS + mart.name
     before = add_view(connection, view, previous.mart(mart.name))
+    keyed = columns.keys() & before.keys() >= set(mart.primary_key)
     comparable = [
         name
         for name in drifting_columns(mart)
-        if columns.get(name) in NUMBERS and before.get(name) in NUMBERS
+        if keyed and columns.get(name) in NUMBERS and before.get(name) in NUMBERS
     ]
-    drift = stability_indices(connection, mart.name, view, comparable)
+    drift = stability_indices(connection, mart.name, view, mart.primary_key, comparable)
     return History(rows_of(connection, view), drift)
 
 
 def _run_checkpoint(
+    snapshot_id: str,
     database: Path,
     marts: Mapping[str, Mart],
     evidence: Mapping[str, Evidence],
@@ -164,7 +167,7 @@ def _run_checkpoint(
     with warnings.catch_warnings():
         # the dialect has no name for arrays; nothing here asks SQLAlchemy for types
         warnings.filterwarnings("ignore", "Did not recognize type 'list'", SAWarning)
-        run = context.checkpoints.add(checkpoint).run()
+        run = context.checkpoints.add(checkpoint).run(run_id=RunIdentifier(snapshot_id))
     context.build_data_docs()  # once: the checkpoint's own action builds the site for each mart
     return {result.suite_name: _result(result) for result in run.run_results.values()}
 

@@ -151,7 +151,7 @@ def test_a_failure_names_the_count_and_a_sample(settings: Settings, second: Snap
     edit_mart(second, "events", "from mart union all (from mart limit 3)")
     with pytest.raises(DataError) as refused:
         check(settings, SECOND)
-    assert "events: primary_key of event_id" in str(refused.value)
+    assert "events: primary_key: (event_id) is unique" in str(refused.value)
     assert '3 unexpected, such as [{"event_id": "e0", "copies": 2}' in str(refused.value)
 
 
