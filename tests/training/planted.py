@@ -1,0 +1,55 @@
+"""A tiny snapshot with a planted taste: each user keeps buying from one group of items."""
+
+import json
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from penchant.settings import Settings
+
+SNAPSHOT = "s-20240401-0123456789ab"
+AS_OF = datetime(2024, 4, 1)
+USERS, ITEMS, GROUPS, DAYS = 60, 40, 4, 90
+
+
+def plant(settings: Settings, passed: bool = True, items: int = ITEMS) -> str:
+    """Write the snapshot; returns its id. User u buys from group u % GROUPS, item i is of i % GROUPS."""
+    random = np.random.default_rng(3)
+    histories = [
+        [(f"i{item:03}", time) for time, item in sorted(_events(random, user, items))]
+        for user in range(USERS)
+    ]
+    write_snapshot(settings, histories, items, passed)
+    return SNAPSHOT
+
+
+def _events(random: np.random.Generator, user: int, items: int) -> list[tuple[datetime, int]]:
+    own = [item for item in range(items) if item % GROUPS == user % GROUPS] or [0]
+    return [
+        (AS_OF - timedelta(days=float(day), hours=1), int(random.choice(own)))
+        for day in random.uniform(0, DAYS, size=50)
+    ]
+
+
+def write_snapshot(
+    settings: Settings, histories: list[list[tuple[str, datetime]]], items: int, passed: bool = True
+) -> None:
+    """A snapshot of given histories, and of one user more who never did anything."""
+    folder = settings.snapshots / SNAPSHOT
+    (folder / "marts").mkdir(parents=True)
+    users = [f"u{user:03}" for user in range(len(histories) + 1)]
+    sequences = {
+        "user_id": pa.array(users[:-1], pa.string()),
+        "item_ids": pa.array([[item for item, _ in one] for one in histories]),
+        "event_ats": pa.array([[at for _, at in one] for one in histories], pa.list_(pa.timestamp("us"))),
+        "weights": pa.array([[1.0] * len(one) for one in histories]),
+    }
+    pq.write_table(pa.table(sequences), folder / "marts/sequences.parquet")
+    pq.write_table(
+        pa.table({"item_id": [f"i{item:03}" for item in range(items)]}), folder / "marts/items.parquet"
+    )
+    pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")
+    (folder / "snapshot.json").write_text(json.dumps({"id": SNAPSHOT, "as_of": AS_OF.isoformat()}))
+    (folder / "checks.json").write_text(json.dumps({"passed": passed}))

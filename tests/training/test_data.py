@@ -1,0 +1,106 @@
+"""Nothing from the future reaches a model, and the split keeps the order of time."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from planted import AS_OF, plant, write_snapshot
+
+from penchant.errors import DataError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.data import DAY, Dataset, check_point_in_time, epoch, read_dataset
+from training.split import split_by_time
+from training.train import train
+
+EVENT = datetime(2024, 3, 1, 12)
+
+
+def training_set(feature_at: list[datetime | None], column: str = "user_statistics__feature_at") -> pa.Table:
+    times = pa.timestamp("us")
+    return pa.table(
+        {
+            "user_id": [f"u{row:03}" for row in range(len(feature_at))],
+            "event_timestamp": pa.array([EVENT] * len(feature_at), times),
+            column: pa.array(feature_at, times),
+        }
+    )
+
+
+def test_features_of_the_past_or_the_moment_or_none_are_fine() -> None:
+    check_point_in_time(training_set([EVENT - timedelta(days=1), EVENT, None]), "ad_responses")
+
+
+@pytest.mark.parametrize("column", ["feature_at", "user_statistics__feature_at"])
+def test_a_feature_from_the_future_is_caught(column: str) -> None:
+    planted = training_set([EVENT, EVENT + timedelta(microseconds=1)], column)
+    with pytest.raises(DataError, match="1 rows have .*feature_at after event_timestamp"):
+        check_point_in_time(planted, "ad_responses")
+
+
+def test_a_training_set_that_hides_when_its_features_were_true_is_refused() -> None:
+    with pytest.raises(DataError, match="cannot be shown"):
+        check_point_in_time(training_set([EVENT]).drop_columns("user_statistics__feature_at"), "x")
+
+
+def test_training_refuses_a_snapshot_with_a_feature_from_the_future(
+    planted: tuple[Settings, str],
+) -> None:
+    snapshot = Snapshot.open(*planted)
+    snapshot.training_set("ad_responses").parent.mkdir()
+    pq.write_table(training_set([EVENT + timedelta(days=1)]), snapshot.training_set("ad_responses"))
+    with pytest.raises(DataError, match="features from the future"):
+        train(*planted, "popularity")
+    assert not list(planted[0].runs.glob("*/popularity-*"))
+
+
+def test_an_event_at_as_of_is_refused(settings: Settings) -> None:
+    write_snapshot(settings, [[("i000", AS_OF)]], items=1)
+    with pytest.raises(DataError, match="from the future"):
+        read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
+
+
+def test_an_item_without_a_row_is_refused(settings: Settings) -> None:
+    write_snapshot(settings, [[("i999", AS_OF - timedelta(days=1))]], items=1)
+    with pytest.raises(DataError, match="1 items that mart items lacks"):
+        read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
+
+
+def test_the_split_is_by_time_and_loses_nothing(dataset: Dataset) -> None:
+    split = split_by_time(dataset.histories)
+    as_of = epoch(AS_OF)
+    t1, t2 = as_of - 28 * DAY, as_of - 14 * DAY
+    assert split.train.times_N.max() < t1 <= split.validation.targets.times_N.min()
+    assert split.validation.targets.times_N.max() < t2 <= split.test.targets.times_N.min()
+    assert split.test.histories.times_N.max() < t2
+    parts = (split.train, split.validation.targets, split.test.targets)
+    assert sum(len(part.items_N) for part in parts) == len(dataset.histories.items_N)
+
+
+def test_data_that_is_too_short_to_split_is_refused(settings: Settings) -> None:
+    write_snapshot(settings, [[("i000", AS_OF - timedelta(days=1))]], items=1)
+    dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
+    with pytest.raises(DataError, match="training part of the split by time is empty"):
+        split_by_time(dataset.histories)
+
+
+def test_histories_taken_cut_and_summed(settings: Settings) -> None:
+    days = [AS_OF - timedelta(days=day) for day in (3, 2, 1)]
+    write_snapshot(
+        settings, [list(zip(["i0", "i1", "i0"], days, strict=True)), [("i1", days[0])]], items=2
+    ) if False else write_snapshot(
+        settings,
+        [list(zip(["i000", "i001", "i000"], days, strict=True)), [("i001", days[0])]],
+        items=2,
+    )
+    histories = read_dataset(
+        Snapshot.open(settings, next(settings.snapshots.iterdir()).name)
+    ).histories
+    both = histories.take(np.array([1, 0]))
+    assert both.items_N.tolist() == [1, 0, 1, 0]
+    assert both.latest(2).items_N.tolist() == [1, 1, 0]
+    assert both.matrix(both.ages_N).toarray().tolist() == [[0, 3], [4, 2]]
+    assert both.before(histories.end - 2 * DAY).lengths_U.tolist() == [1, 1]
+    assert plant is not None

@@ -1,0 +1,67 @@
+"""Metrics against values worked out by hand, and intervals against many drawn worlds."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from training.data import Histories, starts
+from training.evaluation import bootstrap, evaluate, user_metrics
+from training.split import Window
+
+
+def histories(*users: list[int], items: int = 30) -> Histories:
+    lengths = np.array([len(user) for user in users])
+    flat = np.array([item for user in users for item in user], np.int32)
+    ones = np.ones(len(flat), np.float32)
+    return Histories(
+        np.arange(len(users)), starts(lengths), flat, np.zeros(len(flat), np.int64), ones, items, 1
+    )
+
+
+def test_metrics_by_hand() -> None:
+    hits = np.zeros((2, 20), bool)
+    hits[0, [1, 12]] = True  # of 3 targets, at ranks 2 and 13
+    values = user_metrics(hits, np.array([3, 1]))
+    ideal = 1 + 1 / math.log2(3) + 1 / 2
+    assert values["ndcg@10"] == pytest.approx([1 / math.log2(3) / ideal, 0])
+    assert values["ndcg@20"] == pytest.approx([(1 / math.log2(3) + 1 / math.log2(14)) / ideal, 0])
+    assert values["recall@10"] == pytest.approx([1 / 3, 0])
+    assert values["recall@20"] == pytest.approx([2 / 3, 0])
+    assert values["hr@10"].tolist() == [1, 0]
+    assert values["mrr@10"].tolist() == [0.5, 0]
+
+
+def test_new_items_are_judged_apart() -> None:
+    """User 0 had 0 and 1, then took 0 and 2. User 1 had 2 and took it again. User 2 took nothing."""
+    window = Window(histories([0, 1], [2], [3]), histories([0, 2, 2], [2], []))
+    by_number = lambda batch: -torch.arange(30.0).repeat(len(batch), 1)  # noqa: E731
+    found = evaluate(by_number, window)
+    assert found["all"].users.tolist() == [0, 1]
+    assert found["all"].values["mrr@10"].tolist() == [1, 1 / 3]
+    assert found["new"].users.tolist() == [0]
+    assert found["new"].values["mrr@10"].tolist() == [1]  # 0 and 1 are out: 2 is first
+    assert found["new"].values["recall@10"].tolist() == [1]
+
+
+def test_an_item_that_nobody_had_before_is_never_recommended() -> None:
+    window = Window(histories([0], [1]), histories([5], [1]))
+    likes_5 = lambda batch: torch.eye(30)[5].repeat(len(batch), 1)  # noqa: E731
+    found = evaluate(likes_5, window)
+    assert found["all"].values["hr@10"].tolist() == [0, 1]
+    assert found["all"].coverage == pytest.approx(2 / 30)
+
+
+def test_the_interval_covers_the_truth_19_times_in_20() -> None:
+    random = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        interval = bootstrap(random.exponential(1.0, 200), seed, resamples=300)
+        covered += interval.low < 1.0 < interval.high
+    assert 180 <= covered <= 198
+
+
+def test_the_interval_is_seeded() -> None:
+    values = np.random.default_rng(0).random(50)
+    assert bootstrap(values, 1) == bootstrap(values, 1) != bootstrap(values, 2)

@@ -1,0 +1,120 @@
+"""What every family owes, whatever it is: a new name in names.py is tested here with no new line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from planted import GROUPS, ITEMS, USERS, write_snapshot
+from safetensors.torch import load_file
+
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.budget import Budget
+from training.configs import main_job
+from training.data import Dataset, Histories, read_dataset
+from training.family import Bench, Family, VectorFamily, make
+from training.names import FAMILIES
+from training.split import split_by_time
+from training.train import run_id_of, train
+
+Trained = tuple[Settings, str]
+TASTELESS = {"popularity"}  # the one that is the same for all: nothing planted for it to find
+
+
+def run_of(trained: Trained, family: str) -> Path:
+    settings, snapshot_id = trained
+    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    return settings.runs / snapshot_id / run_id
+
+
+def fitted(family: str, dataset: Dataset, scratch: Path) -> Family:
+    torch.manual_seed(0)
+    split = split_by_time(dataset.histories)
+    model = make(family, main_job(family))
+    model.fit(split, Bench(split.validation, torch.device("cpu"), 0, Budget(600, 10**6), scratch))
+    model.observe(dataset.histories)
+    return model
+
+
+def loaded(run: Path, family: str) -> Family:
+    model = make(family, main_job(family))
+    model.load_state(load_file(run / "model.safetensors"))
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_finds_the_planted_taste(family: str, trained_once: Trained) -> None:
+    record = json.loads((run_of(trained_once, family) / "run.json").read_text())
+    by_chance = 10 / ITEMS
+    recall = record["metrics"]["all"]["recall@10"]
+    if family in TASTELESS:
+        assert recall["low"] < by_chance * 1.5
+    else:
+        assert recall["low"] > by_chance * 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_same_seed_gives_the_same_model(
+    family: str, trained_once: Trained, planted: Trained
+) -> None:
+    first = run_of(trained_once, family)
+    train(*planted, family)
+    second = run_of(planted, family)
+    for file in ("model.safetensors", "ranked_lists.parquet", "per_user.parquet"):
+        assert (first / file).read_bytes() == (second / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_loaded_model_scores_as_it_was_written(family: str, trained_once: Trained) -> None:
+    run = run_of(trained_once, family)
+    histories = read_dataset(Snapshot.open(*trained_once)).histories
+    lists = pq.read_table(run / "ranked_lists.parquet")
+    scores_BI = loaded(run, family).scores(histories)
+    assert torch.isfinite(scores_BI).all()
+    best_BK = torch.topk(scores_BI, ITEMS, dim=1).values
+    np.testing.assert_allclose(np.stack(lists["scores"].to_pylist()), best_BK.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_vectors_are_finite_and_their_dot_product_is_the_score(
+    family: str, trained_once: Trained
+) -> None:
+    run = run_of(trained_once, family)
+    histories = read_dataset(Snapshot.open(*trained_once)).histories
+    model = loaded(run, family)
+    assert (run / "user_vectors.parquet").exists() == isinstance(model, VectorFamily)
+    if not isinstance(model, VectorFamily):
+        return
+    users, items = (
+        np.stack(pq.read_table(run / f"{kind}_vectors.parquet")["vector"].to_pylist())
+        for kind in ("user", "item")
+    )
+    assert np.isfinite(users).all() and np.isfinite(items).all()
+    np.testing.assert_allclose(users @ items.T, model.scores(histories).numpy(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_shopper_without_history_is_given_what_is_popular(
+    family: str, trained_once: Trained
+) -> None:
+    settings, snapshot_id = trained_once
+    histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
+    scores_1I = loaded(run_of(trained_once, family), family).scores(histories.take(np.array([USERS])))
+    assert torch.isfinite(scores_1I).all()
+    best = scores_1I[0].argsort(descending=True)[: ITEMS // 2].numpy()
+    counts_I = histories.counts_I()
+    assert counts_I[best].mean() > counts_I.mean()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_catalogue_of_one_item(family: str, settings: Settings, tmp_path: Path) -> None:
+    from planted import plant
+
+    plant(settings, items=1)
+    dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
+    model = fitted(family, dataset, tmp_path / "scratch")
+    scores_BI = model.scores(dataset.histories)
+    assert scores_BI.shape == (USERS + 1, 1) and torch.isfinite(scores_BI).all()
