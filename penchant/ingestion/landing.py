@@ -35,10 +35,11 @@ from penchant.ingestion.reading import (
     read,
 )
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
+from penchant.storage import atomic_directory, sync, write_json
 
 EMPTY_BATCH = "_contract"
 REASON = "reason.json"
+WORKSPACE = ".workspace"
 # What DuckDB raises on any account but the file's. The rest has no pattern: damaged Parquet ends in
 # IOException, InvalidInputException, InternalException or plain Error, by where the damage is.
 NOT_THE_FILES = (
@@ -89,7 +90,7 @@ class Landing:
     @property
     def workspace(self) -> Path:
         """Scratch space on the landing's file system, for as long as the landing is held."""
-        return self.folder / ".workspace"
+        return self.folder / WORKSPACE
 
     @classmethod
     @contextmanager
@@ -99,21 +100,23 @@ class Landing:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            landing = cls(settings, source, Engine(settings.threads, folder / ".workspace"), now)
-            landing._sweep()
-            landing.workspace.mkdir()
+            workspace = folder / WORKSPACE
+            if workspace.exists():
+                shutil.rmtree(workspace)
+            workspace.mkdir()
+            engine = Engine(settings.threads, workspace)
             try:
-                yield landing
+                yield cls(settings, source, engine, now)
             finally:
-                landing.engine.close()
-                landing._sweep()
+                engine.close()
+                shutil.rmtree(workspace)
 
     def ensure_empty_batches(self, contracts: tuple[Contract, ...]) -> None:
         """Give every table a batch without rows, so that a glob over its batches finds a file."""
         for contract in contracts:
             final = self.folder / contract.table / EMPTY_BATCH
             if not final.exists():
-                with atomic_directory(final) as staging:
+                with self._appearing(final) as staging:
                     query = empty_sql(contract)
                     _write(self.engine.connection(), query, staging / "data.parquet")
 
@@ -142,7 +145,7 @@ class Landing:
             verdict = Verdict(0, (_unreadable(error, original, arrival),))
         if verdict.reasons:
             return self._quarantine(arrival, original, sha256, verdict.reasons)
-        with atomic_directory(final) as staging:
+        with self._appearing(final) as staging:
             batch = self._batch(arrival, original, sha256, verdict.rows)
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
             if is_verbatim(arrival.contract, reading):
@@ -162,14 +165,8 @@ class Landing:
                 f"restore the mapping, or remove {final} to land the file again",
             )
         self._release(arrival.contract.table, sha256)
-        return Outcome(
-            "unchanged",
-            arrival.contract.table,
-            sha256,
-            arrival.path.name,
-            batch["rows"],
-            final,
-        )
+        table, name, rows = arrival.contract.table, arrival.path.name, batch["rows"]
+        return Outcome("unchanged", table, sha256, name, rows, final)
 
     def _batch(self, arrival: Arrival, original: Path, sha256: str, rows: int) -> dict[str, object]:
         return {
@@ -209,7 +206,7 @@ class Landing:
             "quarantined_at": self.now.isoformat(),
         }
         if not final.exists():
-            with atomic_directory(final) as staging:
+            with self._appearing(final) as staging:
                 original.rename(staging / (f"{name}.original" if name == REASON else name))
                 (staging / REASON).write_text(json.dumps(reason, indent=2) + "\n")
         elif json.loads((final / REASON).read_text())["reasons"] != listed:
@@ -222,13 +219,18 @@ class Landing:
         if kept.exists():
             shutil.rmtree(kept)
 
-    def _sweep(self) -> None:
-        """Remove half-made directories: DuckDB's glob would see those of the landing."""
-        for table in (self.folder, self.settings.quarantine / self.source):
-            for half_made in table.glob(f"*/{STAGING_PREFIX}*"):
-                shutil.rmtree(half_made)
-        if self.workspace.exists():
-            shutil.rmtree(self.workspace)
+    @contextmanager
+    def _appearing(self, final: Path) -> Iterator[Path]:
+        """As atomic_directory, but staged in the workspace.
+
+        Readers glob ``*/data.parquet`` beside ``final``, and DuckDB's ``*`` takes hidden names too.
+        """
+        ready = self.workspace / final.name
+        with atomic_directory(ready) as staging:
+            yield staging
+        final.parent.mkdir(parents=True, exist_ok=True)
+        ready.rename(final)
+        sync(final.parent)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, arrival: Arrival, original: Path) -> Reading:

