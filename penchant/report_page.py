@@ -1,0 +1,291 @@
+"""The report as one self-contained HTML page: no script, nothing fetched, light and dark."""
+
+from html import escape
+from typing import Any
+
+from penchant.charts import Point, cost_plot, interval_plot
+from penchant.serving.status import interval
+
+METRIC = "ndcg@10"
+
+STYLE = """
+:root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2230; --soft: #667085;
+  --line: #e3e6ec; --all: #2f6fed; --new: #e08a1e; --good: #16885a; --bad: #c9372c; }
+@media (prefers-color-scheme: dark) { :root { --page: #12151c; --card: #1b202a; --ink: #e8ebf2;
+  --soft: #98a2b3; --line: #2d3442; --all: #7aa5ff; --new: #f5b35c; --good: #4cc38a;
+  --bad: #ff8a80; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 980px; margin: 0 auto; padding: 40px 20px 64px; }
+h1 { font-size: 28px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -.01em; }
+h2 { font-size: 18px; margin: 0 0 12px; }
+h3 { font-size: 15px; margin: 0 0 2px; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
+  padding: 22px 24px; margin-top: 20px; }
+.soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
+code { font: 13px ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px;
+  margin-top: 20px; }
+.tile { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
+  padding: 14px 16px; }
+.tile b { display: block; font-size: 22px; font-weight: 650; letter-spacing: -.01em; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; }
+th, td { padding: 7px 14px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+tr:last-child td { border-bottom: 0; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+.badge { display: inline-block; border: 1px solid var(--all); color: var(--all);
+  border-radius: 99px; font-size: 12px; padding: 0 8px; margin: 0 4px 2px 0; }
+svg { width: 100%; height: auto; display: block; margin-top: 8px; }
+svg text { fill: var(--ink); font-size: 14px; } svg .tick { fill: var(--soft); font-size: 12px; }
+svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
+svg .grid { stroke: var(--line); stroke-width: 1; }
+svg .whisker { stroke-width: 3; stroke-linecap: round; opacity: .45; }
+svg .whisker.all { stroke: var(--all); } svg .whisker.new { stroke: var(--new); }
+svg .dot.all { fill: var(--all); } svg .dot.new { fill: var(--new); }
+.key::before { content: ""; display: inline-block; width: 10px; height: 10px;
+  border-radius: 50%; margin: 0 6px 0 14px; background: var(--all); }
+.key.new::before { background: var(--new); }
+.shopper { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 32px;
+  padding: 16px 0; border-top: 1px solid var(--line); }
+.shopper:first-of-type { border-top: 0; padding-top: 0; }
+.shopper h3 { grid-column: 1 / -1; }
+@media (max-width: 640px) { .shopper { grid-template-columns: 1fr; } }
+ol, ul { margin: 4px 0 0; padding-left: 20px; } li { margin: 3px 0; }
+summary { cursor: pointer; color: var(--soft); }
+"""
+
+
+def page(state: dict[str, Any], snapshot: dict[str, Any], shoppers: list[dict[str, Any]]) -> str:
+    """The page for ``status``'s answer, the served snapshot's description and the shoppers."""
+    generation = state["live_generation"]
+    families = [family for family in state["families"] if METRIC in family["metrics"]["all"]]
+    body = [
+        _heading(generation),
+        _tiles(generation, snapshot),
+        *([_quality(families), _cost(families)] if families else []),
+        _choice(state["choice"]),
+        _shoppers(shoppers),
+        _generation(generation),
+        _data(snapshot),
+        _checks(state["live_snapshot"], generation["snapshot_id"]),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Penchant: {escape(generation['id'])}</title><style>{STYLE}</style></head>"
+        f"<body><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _heading(generation: dict[str, Any]) -> str:
+    return (
+        "<h1>What shoppers would like</h1>"
+        f'<div class="soft">Generation <code>{escape(generation["id"])}</code>, published '
+        f"{escape(generation['created_at'][:16].replace('T', ' '))} UTC from snapshot "
+        f"<code>{escape(generation['snapshot_id'])}</code></div>"
+    )
+
+
+def _tiles(generation: dict[str, Any], snapshot: dict[str, Any]) -> str:
+    retriever, marts = generation["retriever"], snapshot["marts"]
+    counted = [
+        (f"{marts[name]['rows']:,}", name) for name in ("users", "items", "events") if name in marts
+    ]
+    facts = [
+        *counted,
+        (_family(generation["ranker"]["family"]), "ranks the lists"),
+        (_family(retriever["family"]) if retriever else "none", "gives the vectors"),
+    ]
+    tiles = "".join(
+        f'<div class="tile"><b>{escape(value)}</b><span class="soft">{escape(what)}</span></div>'
+        for value, what in facts
+    )
+    return f'<div class="tiles">{tiles}</div>'
+
+
+def _quality(families: list[dict[str, Any]]) -> str:
+    rows = [(_family(family["family"]), _points(family)) for family in families]
+    keys = '<span class="key">all items</span><span class="key new">new to the shopper</span>'
+    table = _table(
+        [
+            "family",
+            "live as",
+            f"{METRIC}, all",
+            f"{METRIC}, new",
+            "recall@10, all",
+            "recall@10, new",
+        ],
+        [
+            [
+                escape(_family(family["family"])),
+                "".join(f'<span class="badge">{escape(role)}</span>' for role in family["roles"]),
+                *(
+                    interval(family["metrics"].get(population, {}).get(metric))
+                    for metric in (METRIC, "recall@10")
+                    for population in ("all", "new")
+                ),
+            ]
+            for family in families
+        ],
+    )
+    return _section(
+        "How well each family predicts what comes next",
+        f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
+        f"training data; the line is the 95 % interval over shoppers. {keys}</div>"
+        f"{interval_plot(rows, 'NDCG@10')}{table}",
+    )
+
+
+def _cost(families: list[dict[str, Any]]) -> str:
+    rows = [
+        (_family(family["family"]), max(family["seconds"], 0.01), _points(family)[0])
+        for family in families
+    ]
+    table = _table(
+        ["family", "seconds", "peak memory", "parameters", "device"],
+        [
+            [
+                escape(_family(family["family"])),
+                f"{family['seconds']:,.1f}",
+                f"{family['peak_memory_bytes'] / 1e6:,.0f} MB",
+                f"{family['parameters']:,}" if family["parameters"] is not None else "-",
+                escape(family["device"] or "-"),
+            ]
+            for family in families
+        ],
+        numbers={1, 2, 3},
+    )
+    plot = cost_plot(rows, "seconds to train and evaluate (logarithmic)", "NDCG@10, all items")
+    return _section("What that quality costs", plot + table)
+
+
+def _choice(choice: dict[str, Any] | None) -> str:
+    if choice is None:
+        return _section("Why these are live", '<div class="soft">The choice is gone.</div>')
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in choice["reasons"])
+    return _section("Why these are live", f"<ul>{reasons}</ul>")
+
+
+def _shoppers(shoppers: list[dict[str, Any]]) -> str:
+    return _section("Three shoppers", "".join(_shopper(shopper) for shopper in shoppers))
+
+
+def _shopper(shopper: dict[str, Any]) -> str:
+    bought = "".join(_line(item["title"], item["day"]) for item in shopper["purchases"])
+    liked = "".join(_line(item["title"], item["category"] or "") for item in shopper["recommended"])
+    return (
+        f'<div class="shopper"><h3>Shopper {escape(shopper["user_id"])} '
+        f'<span class="soft">{shopper["bought"]:,} purchases</span></h3>'
+        f'<div><div class="soft">bought last</div><ul>{bought}</ul></div>'
+        f'<div><div class="soft">would like, by {escape(shopper["origin"])}</div>'
+        f"<ol>{liked}</ol></div></div>"
+    )
+
+
+def _line(title: str, aside: str) -> str:
+    return f'<li>{escape(title)} <span class="soft">{escape(aside)}</span></li>'
+
+
+def _generation(generation: dict[str, Any]) -> str:
+    norms = [
+        (f"{view.replace('_', ' ')}, length", f"{norm['min']:.3f} to {norm['max']:.3f}")
+        for view, norm in sorted(generation["norms"].items())
+    ]
+    roles = [
+        (role, generation[role]["run_id"] if generation[role] else "none: popularity serves")
+        for role in ("retriever", "ranker", "prior")
+    ]
+    facts = [
+        *roles,
+        *(
+            (view.replace("_", " "), f"{rows:,}")
+            for view, rows in sorted(generation["counts"].items())
+        ),
+        *norms,
+    ]
+    if generation["recall_at_10"] is not None:
+        facts.append(("dimensions", str(generation["dimensions"])))
+        facts.append(("recall@10 of the index", f"{generation['recall_at_10']:.4f}"))
+    rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in facts]
+    return _section("What was published", _table(["", ""], rows, headed=False))
+
+
+def _data(snapshot: dict[str, Any]) -> str:
+    rows = [
+        [f"<code>{escape(name)}</code>", f"{mart['rows']:,}"]
+        for name, mart in sorted(snapshot["marts"].items())
+    ]
+    return _section(
+        "The data",
+        f"<div>From {escape(', '.join(snapshot['sources']))}, up to "
+        f"{escape(snapshot['as_of'][:10])}.</div>"
+        f"<details><summary>rows of each table</summary>"
+        f"{_table(['table', 'rows'], rows, numbers={1})}</details>",
+    )
+
+
+def _checks(live: dict[str, Any] | None, served: str) -> str:
+    if live is None or live["id"] != served or live["checks"] is None:
+        return _section("Checks", '<div class="soft">Not those of the live snapshot.</div>')
+    verdict, counts = live["checks"], live["checks"]["statistics"]
+    rows = [
+        [
+            f"<code>{escape(name)}</code>",
+            str(mart["expectations"]),
+            "<br>".join(_failure(failure) for failure in mart["failed"]) or "",
+        ]
+        for name, mart in sorted(verdict["marts"].items())
+    ]
+    style, word = ("good", "Passed") if verdict["passed"] else ("bad", "Refused")
+    return _section(
+        "Checks",
+        f'<div><b class="{style}">{word}</b>: {counts["expectations"]} expectations, '
+        f"{counts['failed_critical']} critical failures, {counts['failed_warning']} warnings.</div>"
+        f"<details><summary>by table</summary>"
+        f"{_table(['table', 'expectations', 'failed'], rows)}</details>",
+    )
+
+
+def _failure(failure: dict[str, Any]) -> str:
+    what = failure["rule"] or failure["expectation"]
+    return f"{escape(failure['severity'])}: {escape(str(failure['column'] or ''))} {escape(what)}"
+
+
+def _points(family: dict[str, Any]) -> list[Point]:
+    """NDCG@10 on all items, and on new ones where that was measured."""
+    found = ((name, family["metrics"].get(name, {}).get(METRIC)) for name in ("all", "new"))
+    return [
+        Point(metric["mean"], metric["low"], metric["high"], name)
+        for name, metric in found
+        if metric
+    ]
+
+
+def _family(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _table(
+    names: list[str],
+    rows: list[list[str]],
+    numbers: frozenset[int] | set[int] = frozenset(),
+    headed: bool = True,
+) -> str:
+    """Cells are HTML already; columns in ``numbers`` are set to the right."""
+
+    def cells(tag: str, row: list[str]) -> str:
+        styles = [' class="number"' if place in numbers else "" for place in range(len(row))]
+        return "".join(
+            f"<{tag}{style}>{cell}</{tag}>" for style, cell in zip(styles, row, strict=True)
+        )
+
+    head = f"<tr>{cells('th', [escape(name) for name in names])}</tr>" if headed else ""
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table>{head}{body}</table></div>'
