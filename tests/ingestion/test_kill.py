@@ -61,7 +61,7 @@ def contents(home: Path) -> dict[str, str]:
 
 
 # Of the 40 such calls of an undisturbed run: the workspace is there, the empty batch appears,
-# a batch is whole, appears, has appeared, the broken file is whole, appears, the last batch appears.
+# a batch is whole, appears, has appeared, the broken file is whole, appears, the last appears.
 STEPS = (5, 10, 15, 18, 19, 24, 31, 39)
 
 
