@@ -10,9 +10,7 @@ items as (
 )
 
 select
-    purchases.event_id,
     purchases.user_id,
-    purchases.session_id,
     purchases.item_id,
     purchases.event_at,
     purchases.quantity,
@@ -23,20 +21,22 @@ select
     items.category_3,
     items.is_private_label,
     lag(purchases.event_at) over same_item as previous_of_item_at,
+    lag(purchases.event_at, 2) over same_item as second_previous_of_item_at,
     lag(purchases.event_at) over same_order as previous_of_order_at,
-    lag(purchases.event_at) over same_order_and_category as previous_of_order_and_category_at
+    lag(purchases.event_at) over same_order_and_category as previous_of_category_at
 from purchases
 inner join items on purchases.item_id = items.item_id
+-- which of two events of one moment comes first changes no count
 window
     same_item as (
         partition by purchases.user_id, purchases.item_id
-        order by purchases.event_at, purchases.event_id
+        order by purchases.event_at
     ),
     same_order as (
         partition by purchases.user_id, purchases.session_id
-        order by purchases.event_at, purchases.event_id
+        order by purchases.event_at
     ),
     same_order_and_category as (
         partition by purchases.user_id, purchases.session_id, items.category_1
-        order by purchases.event_at, purchases.event_id
+        order by purchases.event_at
     )

@@ -1,0 +1,57 @@
+{%- set weights = var('interest_weights') -%}
+
+with
+
+interests as (
+    select
+        events.user_id,
+        events.event_at,
+        coalesce(items.category_2, items.category_1) as category,
+        case events.event_type
+            {% for type, weight in weights.items() -%}
+            when '{{ type }}' then {{ weight }}
+            {% endfor -%}
+        end as weight
+    from {{ ref('int_events') }} as events
+    inner join {{ ref('int_items') }} as items on events.item_id = items.item_id
+    where
+        events.event_type in ('{{ weights.keys() | join("', '") }}')
+        and items.is_merchandise
+        and category is not null
+),
+
+weighed as (
+    select
+        interests.user_id,
+        times.feature_at,
+        interests.category,
+        {{ decayed('weight', var('affinity_half_life_days')) }} as weight
+    from interests
+    inner join {{ ref('int_feature_times') }} as times on interests.event_at < times.feature_at
+    group by interests.user_id, times.feature_at, interests.category
+    having weight > 0
+),
+
+shared as (
+    select
+        user_id,
+        feature_at,
+        category,
+        weight / sum(weight) over (partition by user_id, feature_at) as share,
+        row_number() over (
+            partition by user_id, feature_at
+            order by weight desc, category
+        ) as place
+    from weighed
+)
+
+select
+    user_id,
+    feature_at,
+    list(category order by place) filter (where place <= 10) as top_categories,
+    list(share order by place) filter (where place <= 10) as top_category_weights,
+    any_value(category) filter (where place = 1) as favourite_category,
+    cast(sum(cast(-share * ln(share) as decimal(18, 12))) as double) as category_entropy
+from shared
+group by user_id, feature_at
+order by user_id, feature_at
