@@ -22,7 +22,6 @@ from penchant.platform.services import (
     airflow_services,
     require_free_ports,
 )
-from penchant.platform.summary import print_summary
 from penchant.platform.tasklog import causes, log_file
 from penchant.platform.view import View, view_on
 from penchant.settings import Settings
@@ -93,9 +92,12 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
                 (ended - started).total_seconds(),
                 (ready - started).total_seconds(),
                 idle_share(chain.tasks, started, ended),
-                [asdict(task) for task in chain.tasks],
+                [asdict(task) | {"seconds": task.seconds(ended)} for task in chain.tasks],
             )
             write_json(settings.home / "platform" / "demo.json", asdict(figures))
+            # it reads Parquet and features, which a demo that fails early has no use for
+            from penchant.platform.summary import print_summary
+
             print_summary(settings, console, chain, figures.seconds, figures.idle_share)
     return chain
 
@@ -186,6 +188,6 @@ def _print_failures(settings: Settings, console: Console, chain: Chain) -> None:
         log = log_file(settings, task)
         console.print(f"\n{task.dag_id} {task.label} failed:", style="bold red", markup=False)
         for line in causes(log):
-            console.print(f"  {line}", markup=False, highlight=False)
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"  its whole log: {log}", markup=False, highlight=False, soft_wrap=True)
     console.print("\nMend the cause and run `make demo` again: what is done is not done again.")
