@@ -151,21 +151,28 @@ def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
                 severity=CRITICAL,
                 description=f"{column.name} is one of {_listed(mart.accepted_values[column.name])}",
             )
-        if column.type.removesuffix("[]") in FLOATS:
-            yield _finite(mart, column)
+    floats = [column for column in present if column.type.removesuffix("[]") in FLOATS]
+    if floats:
+        yield _finite(mart, floats)
 
 
-def _finite(mart: Mart, column: Column) -> Expectation:
-    name = quoted(column.name)
-    wrong = f"not isfinite({name})"
-    if column.type.endswith("[]"):
-        wrong = f"len(list_filter({name}, lambda x: not isfinite(x))) > 0"
+def _finite(mart: Mart, floats: list[Column]) -> Expectation:
+    """One rule for all of a mart's columns: an expectation costs GX 20 ms, whatever it asks."""
+    wrong = {column.name: _not_finite(column) for column in floats}
+    named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
     return _no_rows(
         "finite",
-        f"{column.name} is never NaN or infinite",
-        f"select {_key(mart)}, {name}::varchar as {name} from {{batch}} where {wrong} order by all",
-        column=column.name,
+        f"{', '.join(wrong)} are never NaN or infinite",
+        f"select {_key(mart)}, concat_ws(', ', {named}) as not_finite from {{batch}} "
+        f"where {' or '.join(wrong.values())} order by all",
     )
+
+
+def _not_finite(column: Column) -> str:
+    name = quoted(column.name)
+    if column.type.endswith("[]"):
+        return f"len(list_filter({name}, lambda x: not isfinite(x))) > 0"
+    return f"not isfinite({name})"
 
 
 def _relationships(
@@ -237,16 +244,19 @@ def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
 
 
 def _drift(history: History | None) -> Iterator[Expectation]:
-    """The index is measured beforehand (drift.py): the query only puts GX's judgement on it."""
-    for column, index in sorted(history.drift.items() if history else ()):
-        yield _no_rows(
-            "drift",
-            f"{column} is distributed as in the previous snapshot (stability index {index:.3f}, "
-            f"at most {DRIFT})",
-            f"select {index} as stability_index from {{batch}} where {index} > {DRIFT} limit 1",
-            column=column,
-            severity=WARNING,
-        )
+    """The indices are measured beforehand (drift.py); the query sets them against the limit."""
+    if history is None or not history.drift:
+        return
+    measured = ", ".join(f"({_text(name)}, {index})" for name, index in history.drift.items())
+    yield _no_rows(
+        "drift",
+        f"{', '.join(history.drift)} are distributed as in the previous snapshot "
+        f"(population stability index at most {DRIFT})",
+        f"select column_name, stability_index from (values {measured}) as measured"
+        f"(column_name, stability_index), (select 1 from {{batch}} limit 1) as batch "
+        f"where stability_index > {DRIFT} order by all",
+        severity=WARNING,
+    )
 
 
 def _no_rows(

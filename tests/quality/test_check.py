@@ -86,13 +86,14 @@ FAULTS = {
             "user_statistics",
             "select * replace (if(user_id = 'u3', 'nan', spend_28d) as spend_28d) from mart",
             "finite",
-            "spend_28d",
+            None,
         ),
         (
             "user_statistics",
-            "select * replace (['inf'::double, 0] as top_category_weights) from mart",
+            "select * replace (if(user_id = 'u3', ['inf', 0], top_category_weights) "
+            "as top_category_weights) from mart",
             "finite",
-            "top_category_weights",
+            None,
         ),
         (
             "user_statistics",
@@ -142,6 +143,8 @@ def test_each_fault_is_refused_and_readers_stay(
     if ("users", "relationship", "user_id") in expected:  # the orphans are in events
         expected ^= {("users", "relationship", "user_id"), ("events", "relationship", "user_id")}
     assert failures(second, "critical") == expected
+    if ("user_statistics", "finite", None) in expected:
+        assert '"not_finite": "spend_28d, top_category_weights"' in str(refused.value)
     assert all(expectation in str(refused.value) for _, expectation, _ in expected)
     assert settings.live_snapshot.current() == FIRST
     assert json.loads(second.checks.read_text())["passed"] is False
@@ -165,7 +168,7 @@ def test_drift_and_growth_are_warnings(settings: Settings, second: Snapshot) -> 
     report = check(settings, SECOND)
     assert report.critical_failures == 0 and settings.live_snapshot.current() == SECOND
     assert failures(second, "warning") == {
-        ("events", "drift", "value"),
+        ("events", "drift", None),
         ("user_statistics", "expect_table_row_count_to_be_between", None),
     }
 
