@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
 DAY = 86_400  # seconds
-FEATURE_TIME = "feature_at"
+FEATURE_TIME = "__feature_time"
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ def read_training_set(snapshot: Snapshot, name: str) -> pa.Table:
 def check_point_in_time(table: pa.Table, name: str, event_time: str = "event_timestamp") -> None:
     """Raise DataError when a row carries a feature that was not yet true at the row's event.
 
-    Every column whose name ends in ``feature_at`` (Feast prefixes it with the view) is the time
-    from which a view's features were true; null means that the view had none.
+    Every column ``<view>__feature_time`` is the time from which a view's features were true; null
+    means that the view had none.
     """
     feature_times = [column for column in table.column_names if column.endswith(FEATURE_TIME)]
     if event_time not in table.column_names or not feature_times:

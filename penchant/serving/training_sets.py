@@ -93,7 +93,8 @@ def _join(settings: Settings, snapshot: Snapshot, scratch: Path) -> pa.Table:
                 .cast(schema)
             )
         joined = (
-            responses.join(connection.from_arrow(features), "impression_id")
+            responses.project(f"*, shown_at AS {EVENT_TIME}")
+            .join(connection.from_arrow(features), "impression_id")
             .order("impression_id")
             .to_arrow_table()
         )
