@@ -1,4 +1,4 @@
-"""Snapshots made by hand, with a manifest of the shape dbt writes: small, and with known features."""
+"""Snapshots made by hand, small and with known features, with a manifest as dbt writes it."""
 
 import json
 from pathlib import Path
@@ -95,25 +95,27 @@ AD_RESPONSES = mart(
 )
 MARTS = (USER_STATISTICS, USER_AFFINITIES, USER_CATEGORY, AD_RESPONSES)
 
+# Rows of a user at 28-day cutoffs. User 3 vanished 84 days ago, beyond the TTL of 60 days; the
+# nulls, the empty arrays and the microseconds are there to be lost.
+CUTOFF = "TIMESTAMP '2018-01-02' - to_days(CAST(28 * c AS INTEGER)) AS feature_at"
 ROWS = {
-    # Rows of a user at 28-day cutoffs; user 3 vanished 84 days ago, beyond the TTL of 60 days; the
-    # nulls and the microseconds are there to be lost.
-    "user_statistics": """
-        SELECT 'u' || u AS user_id, TIMESTAMP '2018-01-02' - to_days(CAST(28 * c AS INTEGER)) AS feature_at,
-            CASE WHEN u % 5 = 0 THEN NULL ELSE {mark} * 1000 + u * 10 + c END AS orders_28d,
-            CAST({mark} * 1000 + u + c / 8 AS DOUBLE) AS spend_28d,
+    "user_statistics": f"""
+        SELECT 'u' || u AS user_id, {CUTOFF},
+            CASE WHEN u % 5 = 0 THEN NULL ELSE {{mark}} * 1000 + u * 10 + c END AS orders_28d,
+            CAST({{mark}} * 1000 + u + c / 8 AS DOUBLE) AS spend_28d,
             u % 2 = 0 AS is_new,
-            CASE WHEN u % 3 = 0 THEN NULL
-                ELSE TIMESTAMP '2017-12-01 10:20:30.456789' + to_days(CAST(u AS INTEGER)) END AS last_seen_at,
+            CASE WHEN u % 3 > 0 THEN TIMESTAMP '2017-12-01 10:20:30.456789' END AS last_seen_at,
             'hidden' AS secret
-        FROM range({users}) AS _(u), range(5) AS _(c)
+        FROM range({{users}}) AS _(u), range(5) AS _(c)
         WHERE u <> 3 OR c >= 3
     """,
-    "user_affinities": """
-        SELECT 'u' || u AS user_id, TIMESTAMP '2018-01-02' - to_days(CAST(28 * c AS INTEGER)) AS feature_at,
-            CASE WHEN u % 4 = 0 THEN [] ELSE ['c' || (u % 7), 'mark{mark}'] END AS top_categories,
-            CASE WHEN u % 4 = 0 THEN []::DOUBLE[] ELSE [CAST(u AS DOUBLE), {mark}] END AS top_category_weights
-        FROM range({users}) AS _(u), range(3) AS _(c)
+    "user_affinities": f"""
+        SELECT 'u' || u AS user_id, {CUTOFF},
+            CASE WHEN u % 4 = 0 THEN [] ELSE ['c' || u % 7, 'mark{{mark}}'] END
+                AS top_categories,
+            CASE WHEN u % 4 = 0 THEN []::DOUBLE[] ELSE [u, {{mark}}]::DOUBLE[] END
+                AS top_category_weights
+        FROM range({{users}}) AS _(u), range(3) AS _(c)
     """,
     "user_category_statistics": """
         SELECT 'u' || u AS user_id, 'c' || k AS category, TIMESTAMP '2018-01-02' AS feature_at,

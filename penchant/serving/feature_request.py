@@ -50,6 +50,8 @@ def require_keys(
             f"these features do not have the entity key {_listed(unknown)}",
             f"send entities with the keys {_listed(wanted)} only",
         )
+    if not all(entities.values()):
+        raise UsageError("the entities have no rows", "send at least one value of each key")
     if len({len(values) for values in entities.values()}) > 1:
         lengths = ", ".join(f"{key}: {len(values)}" for key, values in sorted(entities.items()))
         raise UsageError(
