@@ -19,7 +19,11 @@ from threading import Thread
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, Param, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+)
 
 OWNER = "platform"
 TAGS = ["penchant"]
@@ -35,6 +39,7 @@ GPU_QUEUE = "gpu"
 
 DATA_REFUSED = 65
 WRONG_USAGE = 64
+NOTHING_TO_DO = 66
 GRACE_SECONDS = 3.0
 CAUSE_LINES = 12
 
@@ -234,11 +239,14 @@ def cause_of(said: Sequence[str]) -> str:
 
 
 def failure(verb: str, status: int, cause: str) -> AirflowException:
-    """The exception for an exit status: refused data and wrong usage are final."""
+    """The exception for an exit status: refused data and wrong usage are final, nothing to do is
+    skipped."""
     if status == DATA_REFUSED:
         return AirflowFailException(f"penchant {verb} refused the data; not retried. {cause}")
     if status == WRONG_USAGE:
         return AirflowFailException(f"penchant {verb} was called wrongly; not retried. {cause}")
+    if status == NOTHING_TO_DO:
+        return AirflowSkipException(f"penchant {verb} has nothing to do. {cause}")
     if status < 0:
         return VerbKilled(f"penchant {verb} was ended by {signal.Signals(-status).name}. {cause}")
     return VerbFailed(f"penchant {verb} ended with status {status}. {cause}")

@@ -21,6 +21,7 @@ Asset `landing`, which starts `build_snapshot`.
   `quarantine/<source>/<table>/<hash>/reason.json`, mend the file at its origin, run again.
 - *was called wrongly*: `PENCHANT_SOURCE` or `PENCHANT_SOURCE_PATH` names something that isn't
   there. Mend the setting, clear the task.
+- A skipped task: the source has no file of that day, as on days when the shop was shut.
 - Anything else was tried three times: the last lines of the task's log say what broke.
 """
 

@@ -3,7 +3,8 @@
 Every verb prints what it did in a line. With ``--json`` the last line of stdout is one JSON
 object, which is what the DAGs read. Rooms are imported inside their verb: a verb pays only for
 what it uses.
-Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running again won't help).
+Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running again won't help),
+66 there is nothing to do.
 """
 
 import json

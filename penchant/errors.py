@@ -21,6 +21,12 @@ class DataError(PenchantError):
     exit_code = 65  # EX_DATAERR of sysexits.h
 
 
+class NothingToDo(PenchantError):
+    """Nothing is there for what was asked, and that is no fault: a day when the shop was shut."""
+
+    exit_code = 66  # EX_NOINPUT of sysexits.h
+
+
 class UsageError(PenchantError):
     """The command was asked for something that cannot be: a bad id, a missing setting."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags import defaults
 from dags.assets import SNAPSHOT
@@ -50,7 +50,13 @@ def test_the_last_line_is_the_result_and_the_event_carries_the_id(script: Path) 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [(65, AirflowFailException), (64, AirflowFailException), (1, VerbFailed), (70, VerbFailed)],
+    [
+        (65, AirflowFailException),
+        (64, AirflowFailException),
+        (66, AirflowSkipException),
+        (1, VerbFailed),
+        (70, VerbFailed),
+    ],
 )
 def test_exit_statuses(script: Path, status: int, expected: type[Exception]) -> None:
     script.write_text(

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from penchant.errors import UsageError
+from penchant.errors import NothingToDo, UsageError
 from penchant.ingestion.ingest import IngestReport, ingest
 from penchant.settings import Settings
 
@@ -77,8 +77,8 @@ def test_a_day_lands_alone_and_only_once(settings: Settings, days: Path) -> None
     assert (len(report.landed), len(report.unchanged)) == (1, 1)
 
 
-def test_a_day_without_a_file_is_wrong_usage(settings: Settings, days: Path) -> None:
-    with pytest.raises(UsageError, match=r"no file 2010-12-04\.csv\.gz"):
+def test_a_day_without_a_file_is_nothing_to_do(settings: Settings, days: Path) -> None:
+    with pytest.raises(NothingToDo, match=r"no file 2010-12-04\.csv\.gz"):
         run(settings, days, date(2010, 12, 4))
 
 

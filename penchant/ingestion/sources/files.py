@@ -7,7 +7,7 @@ are left out of the batch.
 
 from pathlib import Path
 
-from penchant.errors import UsageError
+from penchant.errors import NothingToDo, UsageError
 from penchant.ingestion.arrival import Arrival, Request
 from penchant.ingestion.canonical import CONTRACTS
 from penchant.ingestion.mapping import TableMapping, load
@@ -45,6 +45,11 @@ def _files(request: Request, folder: Path, mapping: TableMapping) -> list[Path]:
     found = exact or sorted(
         file for file in anchor.glob(str(full.relative_to(anchor))) if file.is_file()
     )
+    if not found and request.day and "{day}" in mapping.path:
+        raise NothingToDo(
+            f"{request.mapping}: tables.{mapping.table}.path has no file of {request.day}: {full}",
+            "choose a day that it has",
+        )
     if not found:
         raise UsageError(
             f"{request.mapping}: tables.{mapping.table}.path fits no file: {full}",

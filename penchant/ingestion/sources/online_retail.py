@@ -7,7 +7,7 @@ starts with C, and in a stock adjustment, which has no customer and no price; th
 only where a bad debt is adjusted, on an InvoiceNo that starts with A.
 """
 
-from penchant.errors import UsageError
+from penchant.errors import NothingToDo, UsageError
 from penchant.ingestion.arrival import Arrival, Request
 from penchant.ingestion.contract import Code, Column, Contract, Rule
 
@@ -55,7 +55,8 @@ CONTRACTS = (INVOICES,)
 def arrivals(request: Request) -> list[Arrival]:
     """The file of the day that was asked for, or every day's.
 
-    Raises UsageError where there is no folder, no such file or no file at all.
+    Raises UsageError where there is no folder or no file at all, NothingToDo where that day has
+    none.
     """
     folder = request.folder
     if folder is None:
@@ -66,7 +67,7 @@ def arrivals(request: Request) -> list[Arrival]:
     if request.day:
         file = folder / f"{request.day:%Y-%m-%d}.csv.gz"
         if not file.is_file():
-            raise UsageError(
+            raise NothingToDo(
                 f"{folder} has no file {file.name}",
                 "choose a day that it has: the shop was closed on some days",
             )
