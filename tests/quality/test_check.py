@@ -90,7 +90,7 @@ FAULTS = {
         ),
         (
             "user_statistics",
-            "select * replace (if(user_id = 'u3', ['inf', 0], top_category_weights) "
+            "select * replace (if(user_id = 'u3', ['inf'::double], top_category_weights) "
             "as top_category_weights) from mart",
             "finite",
             None,
