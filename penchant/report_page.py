@@ -4,9 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import Point, cost_plot, interval_plot
-from penchant.serving.status import interval
-
-METRIC = "ndcg@10"
+from penchant.serving.status import METRIC
 
 STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2230; --soft: #667085;
@@ -123,7 +121,7 @@ def _quality(families: list[dict[str, Any]]) -> str:
                 escape(_family(family["family"])),
                 "".join(f'<span class="badge">{escape(role)}</span>' for role in family["roles"]),
                 *(
-                    interval(family["metrics"].get(population, {}).get(metric))
+                    _metric(family["metrics"].get(population, {}).get(metric))
                     for metric in (METRIC, "recall@10")
                     for population in ("all", "new")
                 ),
@@ -252,6 +250,16 @@ def _checks(live: dict[str, Any] | None, served: str) -> str:
 def _failure(failure: dict[str, Any]) -> str:
     what = failure["rule"] or failure["expectation"]
     return f"{escape(failure['severity'])}: {escape(str(failure['column'] or ''))} {escape(what)}"
+
+
+def _metric(metric: dict[str, float] | None) -> str:
+    """The mean over its interval."""
+    if metric is None:
+        return "-"
+    return (
+        f'{metric["mean"]:.4f}<br><span class="soft">{metric["low"]:.4f} to '
+        f"{metric['high']:.4f}</span>"
+    )
 
 
 def _points(family: dict[str, Any]) -> list[Point]:

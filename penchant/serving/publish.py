@@ -149,12 +149,10 @@ def _fill(
         for view, table in tables.items():
             pq.write_table(table, staging / f"{view.name}.parquet")
             store.write_to_online_store(view.name, df=table.to_pandas())
-        nearest = indexing.result() if indexing else None
-    if nearest:
-        nearest.save(staging)
-    for view, table in tables.items():
-        _verify_count(store, view, table)
-        _verify_read_back(store, view, table)
+            _verify_count(store, view, table)
+            _verify_read_back(store, view, table)
+        if indexing:
+            indexing.result().save(staging)
     write_json(staging / DESCRIPTION, _describe(staging, final.name, chosen, tables))
 
 

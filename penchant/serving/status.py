@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,7 @@ from penchant.serving.generation import DESCRIPTION, Generation
 from penchant.settings import Settings
 from penchant.storage import Pointer
 
-SHOWN_METRICS = ("ndcg@10", "recall@10")
+METRIC = "ndcg@10"
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -74,30 +75,29 @@ def render(state: dict[str, Any]) -> RenderableType:
 
 
 def families_table(families: list[dict[str, Any]]) -> Table:
-    """A row a family: metrics with their 95 % intervals, and what it cost."""
-    table = Table(title="families", title_justify="left")
-    for column in ("family", "live as", *SHOWN_METRICS, f"new: {SHOWN_METRICS[0]}"):
+    """A row a family, within 80 columns: quality with its 95 % interval, and what it cost."""
+    table = Table(title="families", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("family", no_wrap=True)
+    for column in ("live as", f"{METRIC}\nall items", f"{METRIC}\nnew items"):
         table.add_column(column)
     for column in ("seconds", "peak MB"):
         table.add_column(column, justify="right")
     for run in families:
-        everything, new = run["metrics"]["all"], run["metrics"].get("new", {})
         table.add_row(
             run["family"],
-            ", ".join(run["roles"]),
-            *(interval(everything.get(metric)) for metric in SHOWN_METRICS),
-            interval(new.get(SHOWN_METRICS[0])),
+            "\n".join(run["roles"]),
+            *(_interval(run["metrics"].get(name, {}).get(METRIC)) for name in ("all", "new")),
             f"{run['seconds']:.1f}",
             f"{run['peak_memory_bytes'] / 1e6:,.0f}",
         )
     return table
 
 
-def interval(metric: dict[str, float] | None) -> str:
-    """A metric as ``0.123 [0.120, 0.126]``, or a dash where it was not measured."""
+def _interval(metric: dict[str, float] | None) -> str:
+    """A metric over its interval, or a dash where it was not measured."""
     if metric is None:
         return "-"
-    return f"{metric['mean']:.4f} [{metric['low']:.4f}, {metric['high']:.4f}]"
+    return f"{metric['mean']:.4f}\n{metric['low']:.3f}-{metric['high']:.3f}"
 
 
 def _live_generation(settings: Settings, missing: list[str]) -> dict[str, Any] | None:
@@ -201,7 +201,7 @@ def _snapshot_line(snapshot: dict[str, Any]) -> str:
 
 
 def _rows_table(rows: dict[str, int]) -> Table:
-    table = Table(title="tables", title_justify="left")
+    table = Table(title="tables", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("table")
     table.add_column("rows", justify="right")
     for name, count in sorted(rows.items()):

@@ -52,7 +52,7 @@ def test_all_done_says_what_is_live(shop: Any) -> None:
     assert roles == {"popularity": ["prior"], "matrix_factorization": ["retriever", "ranker"]}
     assert all(run["seconds"] and run["peak_memory_bytes"] for run in state["families"])
     assert json.loads(json.dumps(state)) == state
-    for expected in (live.generation_id, "9 expectations", "0.2000 [0.1500, 0.2500]", "goes live"):
+    for expected in (live.generation_id, "9 expectations", "0.150-0.250", "goes live"):
         assert expected in shown(state)
 
 
