@@ -51,14 +51,13 @@ def tracked(settings: Settings, run_id: str, tags: dict[str, str]) -> Iterator[T
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
     from mlflow.tracking import MlflowClient
 
-    folder = settings.home / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
+    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
     client = MlflowClient(settings.mlflow_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     experiment_id = (
         experiment.experiment_id
         if experiment
-        else client.create_experiment(EXPERIMENT, (folder / "artifacts").resolve().as_uri())
+        else client.create_experiment(EXPERIMENT, _artifacts(settings))
     )
     begun = client.search_runs([experiment_id], f"tags.run_id = '{run_id}'")
     run = begun[0] if begun else client.create_run(experiment_id, run_name=run_id)
@@ -71,6 +70,12 @@ def tracked(settings: Settings, run_id: str, tags: dict[str, str]) -> Iterator[T
         client.set_terminated(run.info.run_id, "FAILED")
         raise
     client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def _artifacts(settings: Settings) -> str | None:
+    """Where artifacts go: into the home, or where a tracking server keeps them."""
+    folder = settings.home / "mlflow" / "artifacts"
+    return None if settings.tracking else folder.resolve().as_uri()
 
 
 def mlflow_name(name: str) -> str:

@@ -95,10 +95,7 @@ def code_version() -> str:
 
 
 def _check_passed(snapshot: Snapshot) -> None:
-    if (
-        not snapshot.checks.is_file()
-        or not json.loads(snapshot.checks.read_text())["passed"]
-    ):
+    if not snapshot.checks.is_file() or not json.loads(snapshot.checks.read_text())["passed"]:
         raise UsageError(
             f"snapshot {snapshot.id} has not passed its checks",
             f"run `penchant check --snapshot {snapshot.id}` first",

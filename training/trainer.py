@@ -1,13 +1,13 @@
 """The one gradient loop. It knows no model: a module that gives a loss for a batch is all it asks.
 
-Everything random at a step is drawn from the seed and the step's number, so a killed run that resumes
-from its checkpoint goes on exactly as one that wasn't disturbed (on the CPU; CUDA's sums may differ
-in the last bits). A checkpoint is one safetensors file with JSON in its header: loading it runs nothing.
+Everything random at a step is drawn from the seed and the step's number, so a killed run that
+resumes from its checkpoint goes on exactly as one that wasn't disturbed (on the CPU; CUDA's sums
+may differ in the last bits). A checkpoint is one safetensors file with JSON in its header: loading
+it runs nothing.
 """
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -64,7 +64,7 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the loop is, as the checkpoint says it. ``stopped``: finished, no improvement, out of time."""
+    """Where the loop is. ``stopped``: finished, no improvement, out of time, or not yet."""
 
     step: int = 0
     best_step: int = 0
@@ -81,8 +81,8 @@ def fit_by_gradient(
 ) -> Progress:
     """Train ``model`` in place with AdamW and leave it with the weights that validated best.
 
-    ``batch_of``: the batch of a step, a function of its number only. ``validate``: higher is better.
-    Stops early, or when its share of the time budget is spent, at the best weights so far.
+    ``batch_of``: the batch of a step, a function of its number only. ``validate``: higher is
+    better. Stops early, or when its share of the time budget is spent, at the best weights so far.
 
     Raises PenchantError when a loss or a gradient isn't finite; the last good checkpoint stays.
     """
@@ -94,23 +94,35 @@ def fit_by_gradient(
     if checkpoint.exists():
         progress, best = _load(checkpoint, model, optimizer)
         log.info("resumed", step=progress.step)
+    else:  # what the model starts from is the first to beat
+        progress = replace(progress, best_score=_validated(model, validate))
+        bench.curve("validation_ndcg@10", 0, progress.best_score)
     losses = []
     while not progress.stopped:
         step = progress.step
         torch.manual_seed(bench.seed * 1_000_003 + step)  # dropout
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        losses.append(_step(model, optimizer, batch_of(step), config, bench.device, step, checkpoint))
+        losses.append(
+            _step(model, optimizer, batch_of(step), config, bench.device, step, checkpoint)
+        )
         progress = replace(progress, step=step + 1)
         out_of_time = bench.budget.fitting_seconds_left < 0
-        if progress.step % config.validate_every and progress.step < config.steps and not out_of_time:
+        if (
+            progress.step % config.validate_every
+            and progress.step < config.steps
+            and not out_of_time
+        ):
             continue
         score = _validated(model, validate)
         bench.curve("loss", progress.step, sum(losses) / len(losses))
         bench.curve("validation_ndcg@10", progress.step, score)
         losses.clear()
         if score > progress.best_score:
-            progress, best = replace(progress, best_step=progress.step, best_score=score), _weights(model)
+            progress, best = (
+                replace(progress, best_step=progress.step, best_score=score),
+                _weights(model),
+            )
         progress = replace(progress, stopped=_reason_to_stop(progress, config, out_of_time))
         _save(checkpoint, model, optimizer, best, progress)
     model.load_state_dict(best)
@@ -147,7 +159,11 @@ def _step(
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
     if not (torch.isfinite(loss) and torch.isfinite(norm)):
-        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "none was kept yet"
+        kept = (
+            f"the last good checkpoint is {checkpoint}"
+            if checkpoint.exists()
+            else "none was kept yet"
+        )
         raise PenchantError(
             f"training diverged at step {step}: loss {loss.item()}, gradient norm {norm.item()}",
             f"lower the learning rate of the family's config; {kept}",
@@ -194,7 +210,7 @@ def _save(
     temporary = path.with_suffix(".new")
     save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(progress))})
     sync(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _load(

@@ -1,4 +1,7 @@
-"""A tiny snapshot with a planted taste: each user keeps buying from one group of items."""
+"""A tiny snapshot with a planted taste: each user keeps buying from one group of items.
+
+Some of a group's items are liked more than others, by all of the group.
+"""
 
 import json
 from datetime import datetime, timedelta
@@ -15,7 +18,7 @@ USERS, ITEMS, GROUPS, DAYS = 60, 40, 4, 90
 
 
 def plant(settings: Settings, passed: bool = True, items: int = ITEMS) -> str:
-    """Write the snapshot; returns its id. User u buys from group u % GROUPS, item i is of i % GROUPS."""
+    """Write the snapshot; returns its id. User u buys of items i with i % GROUPS = u % GROUPS."""
     random = np.random.default_rng(3)
     histories = [
         [(f"i{item:03}", time) for time, item in sorted(_events(random, user, items))]
@@ -27,8 +30,12 @@ def plant(settings: Settings, passed: bool = True, items: int = ITEMS) -> str:
 
 def _events(random: np.random.Generator, user: int, items: int) -> list[tuple[datetime, int]]:
     own = [item for item in range(items) if item % GROUPS == user % GROUPS] or [0]
+    liked = 1 / np.arange(1, len(own) + 1)
     return [
-        (AS_OF - timedelta(days=float(day), hours=1), int(random.choice(own)))
+        (
+            AS_OF - timedelta(days=float(day), hours=1),
+            int(random.choice(own, p=liked / liked.sum())),
+        )
         for day in random.uniform(0, DAYS, size=50)
     ]
 
@@ -43,12 +50,15 @@ def write_snapshot(
     sequences = {
         "user_id": pa.array(users[:-1], pa.string()),
         "item_ids": pa.array([[item for item, _ in one] for one in histories]),
-        "event_ats": pa.array([[at for _, at in one] for one in histories], pa.list_(pa.timestamp("us"))),
+        "event_ats": pa.array(
+            [[at for _, at in one] for one in histories], pa.list_(pa.timestamp("us"))
+        ),
         "weights": pa.array([[1.0] * len(one) for one in histories]),
     }
     pq.write_table(pa.table(sequences), folder / "marts/sequences.parquet")
     pq.write_table(
-        pa.table({"item_id": [f"i{item:03}" for item in range(items)]}), folder / "marts/items.parquet"
+        pa.table({"item_id": [f"i{item:03}" for item in range(items)]}),
+        folder / "marts/items.parquet",
     )
     pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")
     (folder / "snapshot.json").write_text(json.dumps({"id": SNAPSHOT, "as_of": AS_OF.isoformat()}))

@@ -18,7 +18,9 @@ from training.train import train
 EVENT = datetime(2024, 3, 1, 12)
 
 
-def training_set(feature_at: list[datetime | None], column: str = "user_statistics__feature_time") -> pa.Table:
+def training_set(
+    feature_at: list[datetime | None], column: str = "user_statistics__feature_time"
+) -> pa.Table:
     times = pa.timestamp("us")
     return pa.table(
         {
@@ -33,16 +35,20 @@ def test_features_of_the_past_or_the_moment_or_none_are_fine() -> None:
     check_point_in_time(training_set([EVENT - timedelta(days=1), EVENT, None]), "ad_responses")
 
 
-@pytest.mark.parametrize("column", ["user_statistics__feature_time", "user_lifecycle__feature_time"])
+@pytest.mark.parametrize(
+    "column", ["user_statistics__feature_time", "user_lifecycle__feature_time"]
+)
 def test_a_feature_from_the_future_is_caught(column: str) -> None:
     planted = training_set([EVENT, EVENT + timedelta(microseconds=1)], column)
-    with pytest.raises(DataError, match="1 rows have .*__feature_time after event_timestamp"):
+    with pytest.raises(DataError, match=r"1 rows have .*__feature_time after event_timestamp"):
         check_point_in_time(planted, "ad_responses")
 
 
 def test_a_training_set_that_hides_when_its_features_were_true_is_refused() -> None:
     with pytest.raises(DataError, match="cannot be shown"):
-        check_point_in_time(training_set([EVENT]).drop_columns("user_statistics__feature_time"), "x")
+        check_point_in_time(
+            training_set([EVENT]).drop_columns("user_statistics__feature_time"), "x"
+        )
 
 
 def test_training_refuses_a_snapshot_with_a_feature_from_the_future(

@@ -34,7 +34,7 @@ def test_metrics_by_hand() -> None:
 
 
 def test_new_items_are_judged_apart() -> None:
-    """User 0 had 0 and 1, then took 0 and 2. User 1 had 2 and took it again. User 2 took nothing."""
+    """User 0 had 0 and 1, then took 0 and 2; user 1 had 2, took it again; user 2 had 3."""
     window = Window(histories([0, 1], [2], [3]), histories([0, 2, 2], [2], []))
     by_number = lambda batch: -torch.arange(30.0).repeat(len(batch), 1)  # noqa: E731
     found = evaluate(by_number, window)

@@ -1,4 +1,4 @@
-"""What every family owes, whatever it is: a new name in names.py is tested here with no new line."""
+"""What every family owes, whatever it is: a new name in names.py is tested with no new line."""
 
 import json
 from pathlib import Path
@@ -7,21 +7,21 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from planted import GROUPS, ITEMS, USERS, write_snapshot
+from planted import ITEMS, USERS, plant
 from safetensors.torch import load_file
 
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from training.budget import Budget
 from training.configs import main_job
-from training.data import Dataset, Histories, read_dataset
+from training.data import Dataset, read_dataset
 from training.family import Bench, Family, VectorFamily, make
 from training.names import FAMILIES
 from training.split import split_by_time
 from training.train import run_id_of, train
 
 Trained = tuple[Settings, str]
-TASTELESS = {"popularity"}  # the one that is the same for all: nothing planted for it to find
+TASTELESS = {"popularity"}  # the same for all: it finds what is popular, not whose taste it is
 
 
 def run_of(trained: Trained, family: str) -> Path:
@@ -48,12 +48,9 @@ def loaded(run: Path, family: str) -> Family:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_finds_the_planted_taste(family: str, trained_once: Trained) -> None:
     record = json.loads((run_of(trained_once, family) / "run.json").read_text())
-    by_chance = 10 / ITEMS
     recall = record["metrics"]["all"]["recall@10"]
-    if family in TASTELESS:
-        assert recall["low"] < by_chance * 1.5
-    else:
-        assert recall["low"] > by_chance * 2
+    assert recall["low"] > 10 / ITEMS, "no better than at random"
+    assert (recall["low"] > 0.8) == (family not in TASTELESS)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -93,7 +90,9 @@ def test_vectors_are_finite_and_their_dot_product_is_the_score(
         for kind in ("user", "item")
     )
     assert np.isfinite(users).all() and np.isfinite(items).all()
-    np.testing.assert_allclose(users @ items.T, model.scores(histories).numpy(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        users @ items.T, model.scores(histories).numpy(), rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -102,7 +101,9 @@ def test_a_shopper_without_history_is_given_what_is_popular(
 ) -> None:
     settings, snapshot_id = trained_once
     histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
-    scores_1I = loaded(run_of(trained_once, family), family).scores(histories.take(np.array([USERS])))
+    scores_1I = loaded(run_of(trained_once, family), family).scores(
+        histories.take(np.array([USERS]))
+    )
     assert torch.isfinite(scores_1I).all()
     best = scores_1I[0].argsort(descending=True)[: ITEMS // 2].numpy()
     counts_I = histories.counts_I()
@@ -111,8 +112,6 @@ def test_a_shopper_without_history_is_given_what_is_popular(
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_catalogue_of_one_item(family: str, settings: Settings, tmp_path: Path) -> None:
-    from planted import plant
-
     plant(settings, items=1)
     dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
     model = fitted(family, dataset, tmp_path / "scratch")

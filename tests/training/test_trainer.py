@@ -41,7 +41,7 @@ def bench(scratch: Path, seconds: float = 600) -> Bench:
 
 
 def score(model: Line) -> Callable[[], float]:
-    return lambda: -float(model.loss(batch_of(99)))
+    return lambda: -model.loss(batch_of(99)).item()
 
 
 def train_line(scratch: Path, batches: Callable[[int], torch.Tensor] = batch_of) -> Line:
@@ -52,7 +52,9 @@ def train_line(scratch: Path, batches: Callable[[int], torch.Tensor] = batch_of)
 
 def same(ours: nn.Module, theirs: nn.Module) -> bool:
     theirs_state = theirs.state_dict()
-    return all(torch.equal(tensor, theirs_state[name]) for name, tensor in ours.state_dict().items())
+    return all(
+        torch.equal(tensor, theirs_state[name]) for name, tensor in ours.state_dict().items()
+    )
 
 
 def test_it_learns(tmp_path: Path) -> None:
@@ -90,14 +92,16 @@ def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_
     def spoiled(step: int) -> torch.Tensor:
         return batch_of(step) * (torch.nan if step == 12 else 1)
 
-    with pytest.raises(PenchantError, match=r"diverged at step 12: loss nan[\s\S]*last good checkpoint"):
+    with pytest.raises(
+        PenchantError, match=r"diverged at step 12: loss nan[\s\S]*last good checkpoint"
+    ):
         train_line(tmp_path / "spoiled", spoiled)
     assert (tmp_path / "spoiled" / CHECKPOINT).exists()
     assert same(train_line(tmp_path / "spoiled"), train_line(tmp_path / "whole"))
 
 
 def test_it_stops_when_nothing_improves_and_returns_the_best(tmp_path: Path) -> None:
-    scores = iter([0.1, 0.9, 0.5, 0.5, 0.5, 0.5])
+    scores = iter([0.0, 0.1, 0.9, 0.5, 0.5])
     seen: list[dict[str, torch.Tensor]] = []
     model = Line()
 
@@ -108,7 +112,7 @@ def test_it_stops_when_nothing_improves_and_returns_the_best(tmp_path: Path) -> 
     config = TrainerConfig(steps=100, validate_every=5, patience=2)
     progress = fit_by_gradient(model, batch_of, validate, config, bench(tmp_path))
     assert (progress.step, progress.best_step, progress.stopped) == (20, 10, "no improvement")
-    assert torch.equal(model.layer.weight, seen[1]["layer.weight"])
+    assert torch.equal(model.layer.weight, seen[2]["layer.weight"])
 
 
 def test_it_stops_in_time(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """Implicit matrix factorization by alternating least squares (Hu, Koren & Volinsky 2008).
 
 With r the recency-decayed weight of a user's events with an item, the preference is log(1 + r) with
-confidence 1 + alpha · r, and 0 with confidence 1 where there was no event. The paper's preference is 1
-whatever r; shoppers of a grocery come back for the same things, and grading it was worth 0.16 to 0.23
-in NDCG@10 (Complete Journey, validation). Each half of a sweep is one ridge regression a row, solved
-exactly, in batches of rows of like length. Users are folded in from their histories with the item
-factors fixed, so a new shopper or a new purchase needs no training.
+confidence 1 + alpha · r, and 0 with confidence 1 where there was no event. The paper's preference
+is 1 whatever r; shoppers of a grocery come back for the same things, and grading it was worth 0.16
+to 0.23 in NDCG@10 (Complete Journey, validation). Each half of a sweep is one ridge regression a
+row, solved exactly, in batches of rows of like length. Users are folded in from their histories
+with the item factors fixed, so a new shopper or a new purchase needs no training.
 """
 
 from collections.abc import Iterator
@@ -43,8 +43,8 @@ class Config:
 class Model(VectorFamily):
     """State: ``factors_ID`` of the items as learned at T1, and ``popularity_I`` as last observed.
 
-    Vectors have one dimension more than the factors: it carries popularity, at a small share, so that
-    an empty history ranks by popularity and the dot product is still the whole score.
+    Vectors have one dimension more than the factors: it carries popularity, at a small share, so
+    that an empty history ranks by popularity and the dot product is still the whole score.
     """
 
     config: Config

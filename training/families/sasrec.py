@@ -3,53 +3,61 @@ McAuley 2018), scored by a dot product with the same item vectors that it reads.
 
 Where shoppers buy baskets, the order within one says nothing and the next item is often of the same
 basket. So each position predicts an item drawn from the user's next weeks, after the basket that it
-is in: the dense all-action loss of PinnerFormer (Pancha et al. 2022), which is also the question that
-the evaluation asks. The softmax over the catalogue is sampled: negatives shared by the batch, drawn by
-popularity, with the logQ correction (Yi et al. 2019).
+is in: the dense all-action loss of PinnerFormer (Pancha et al. 2022), which is also the question
+that the evaluation asks. The softmax over the catalogue is sampled: negatives shared by the batch,
+drawn by popularity, with the logQ correction (Yi et al. 2019).
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.sparse as sp
 import torch
+from scipy.sparse.linalg import svds
 from torch import nn
 from torch.nn import functional as F
 
-from training.data import DAY, Histories, IntArray
+from training.data import DAY, FloatArray, Histories, IntArray
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
 
 POPULARITY_DAYS = 90.0
+SUM_WEIGHT = 4.0
+HALF_LIFE_DAYS = 120.0
 
 
 @dataclass(frozen=True)
 class Config:
     """``length``: newest events read. ``horizon_days``: how far ahead a target may lie.
 
-    Small data ends after ``epochs`` passes, large data after the trainer's ``steps``. Items of fewer
-    than ``min_events`` share one embedding; only popularity tells those apart.
+    Small data ends after ``epochs`` passes, large data after the trainer's ``steps``. Items of
+    fewer than ``min_events`` share one embedding; only popularity tells those apart.
     """
 
     dimensions: int = 64
     layers: int = 2
     heads: int = 2
-    length: int = 100
+    length: int = 200
     dropout: float = 0.1
     min_events: int = 10
     horizon_days: int = 14
-    users_a_batch: int = 48
+    users_a_batch: int = 24
     negatives: int = 512
     epochs: float = 40.0
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(steps=400))
+    trainer: TrainerConfig = field(
+        default_factory=lambda: TrainerConfig(
+            steps=150, learning_rate=2e-4, warmup_steps=10, validate_every=50, patience=2
+        )
+    )
 
 
 @dataclass(frozen=True)
 class Batch:
-    """L positions, of which the first reads the start token and position l + 1 reads ``items_BL[:, l]``.
+    """T = L + 1 positions: the first reads the start token, the next ``items_BL[:, 0]``, and so on.
 
-    ``targets_BT`` (T = L + 1) and whether there is one, ``has_BT``.
+    ``targets_BT``, and whether there is one, ``has_BT``.
     """
 
     items_BL: torch.Tensor
@@ -59,8 +67,8 @@ class Batch:
 
 
 class Model(VectorFamily):
-    """State: the network's weights. A user's vector is the last hidden state, then 1; an item's is its
-    embedding, then its bias, which starts as the logarithm of its popularity."""
+    """State: the network's weights. A user's vector is the last hidden state, then 1; an item's is
+    its embedding, then its bias, which starts as the logarithm of its popularity."""
 
     config: Config
 
@@ -71,6 +79,8 @@ class Model(VectorFamily):
         row_I = torch.from_numpy(embedding_rows(split.train, self.config.min_events))
         self.network = Network(self.config, int(row_I.max()) + 1, split.train.item_count)
         with torch.no_grad():
+            warm_RD = warm_embeddings(split.train, row_I.numpy(), self.config)
+            self.network.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
             self.network.bias_I1[:, 0] = (share_I + 0.1 / len(split.train.items_N)).log()
             self.network.row_I.copy_(row_I)
             self.network.log_chance_I.copy_(sampler.log_chance_I)
@@ -121,6 +131,8 @@ class Network(nn.Module):
         self.position_TD = nn.Parameter(torch.zeros(config.length + 1, dimensions))
         self.start_D = nn.Parameter(torch.zeros(dimensions))
         self.bias_I1 = nn.Parameter(torch.zeros(item_count, 1))
+        self.row_I: torch.Tensor
+        self.log_chance_I: torch.Tensor
         self.register_buffer("row_I", torch.zeros(item_count, dtype=torch.long))
         self.register_buffer("log_chance_I", torch.zeros(item_count))
         self.blocks = nn.ModuleList(
@@ -128,7 +140,9 @@ class Network(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(dimensions)
-        nn.init.normal_(self.embedding.weight, std=dimensions**-0.5)
+        self.sum_weight = nn.Parameter(torch.tensor(SUM_WEIGHT * dimensions / row_count))
+        nn.init.zeros_(self.norm.weight)
+        nn.init.normal_(self.embedding.weight, std=0.1 * dimensions**-0.5)
         nn.init.normal_(self.position_TD, std=0.02)
 
     def embed(self, items: torch.Tensor) -> torch.Tensor:
@@ -138,11 +152,11 @@ class Network(nn.Module):
     def forward(self, items_BL: torch.Tensor) -> torch.Tensor:
         """hidden_BTD: state t has read the start token and the first t items."""
         start_B1D = self.start_D.expand(len(items_BL), 1, -1)
-        hidden_BTD = torch.cat([start_B1D, self.embed(items_BL)], dim=1)
-        hidden_BTD = self.dropout(hidden_BTD + self.position_TD[: hidden_BTD.shape[1]])
+        read_BTD = torch.cat([start_B1D, self.embed(items_BL)], dim=1)
+        hidden_BTD = self.dropout(read_BTD + self.position_TD[: read_BTD.shape[1]])
         for block in self.blocks:
             hidden_BTD = block(hidden_BTD)
-        return self.norm(hidden_BTD)
+        return self.norm(hidden_BTD) + self.sum_weight * read_BTD.cumsum(dim=1)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Softmax cross-entropy of each target against the shared negatives, logQ-corrected."""
@@ -185,20 +199,38 @@ class Block(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(size, length, dimensions))
 
 
+def warm_embeddings(train: Histories, row_I: IntArray, config: Config) -> FloatArray:
+    """The leading right singular vectors of users x embedding rows, each element about D^-0.5.
+
+    Fewer than the dimensions where there are few users or rows; none for a catalogue of one item.
+    """
+    decayed_N = train.weights_N * 0.5 ** (train.ages_N / HALF_LIFE_DAYS)
+    counts = train.matrix(decayed_N)
+    kept_I = (row_I > 0).astype(np.float32)  # the shared row starts at zero: it says nothing yet
+    to_rows = sp.csr_matrix((kept_I, row_I, np.arange(len(row_I) + 1)))
+    counts = (counts @ to_rows).log1p()
+    rank = min(config.dimensions, min(counts.shape) - 1)
+    if rank < 1:
+        return np.zeros((counts.shape[1], 0), np.float32)
+    _, _, right_DR = svds(counts, rank, v0=np.ones(min(counts.shape)))
+    scale = np.sqrt(counts.shape[1] / config.dimensions)
+    return np.ascontiguousarray(right_DR[::-1].T * scale, dtype=np.float32)
+
+
 def embedding_rows(train: Histories, min_events: int) -> IntArray:
     """For each item the row of its embedding; row 0 is shared by the rare ones."""
-    frequent_I = train.counts_I() >= min_events
+    frequent_I = (train.counts_I() >= min_events).astype(np.int64)
     return np.cumsum(frequent_I) * frequent_I
 
 
 class Sampler:
-    """Draws training batches: windows of users' histories, and for each position what came later."""
+    """Draws batches: windows of users' histories, and for each position something later."""
 
     def __init__(self, train: Histories, config: Config, seed: int, device: torch.device) -> None:
         self.train, self.config, self.seed, self.device = train, config, seed, device
         rows_N = train.rows_N
         self.first_N = train.starts_U1[rows_N]
-        # One sorted key of user and time finds, for each event, its user's events of (now, now + horizon].
+        # One sorted key of user and time finds each event's user's events of (now, now + horizon].
         span = int(train.times_N.max() - train.times_N.min()) + (config.horizon_days + 1) * DAY
         times_N = train.times_N - train.times_N.min()
         key_N = rows_N * span + times_N
@@ -227,7 +259,7 @@ class Sampler:
         inside_BL = events_BL <= last_B[:, None]
         events_BL = np.minimum(events_BL, last_B[:, None])
         later_BL, until_BL = self.later_N[events_BL], self.until_N[events_BL]
-        # The start token predicts any event of the window: what the user is like, before any is read.
+        # The start token predicts any event of the window: who comes, before anything is read.
         first_B1, past_B1 = start_B[:, None], last_B[:, None] + 1
         from_BT = np.concatenate([first_B1, later_BL], axis=1)
         to_BT = np.concatenate([past_B1, until_BL], axis=1)
