@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,6 +187,15 @@ def test_what_the_manifest_or_the_disk_lacks_is_refused(
         ("events", "readable", None),
     }
     assert settings.live_snapshot.current() == FIRST
+
+
+def test_a_snapshot_without_marts_is_refused(settings: Settings, first: Snapshot) -> None:
+    shutil.rmtree(first.path / "marts")
+    first.manifest.write_text('{"nodes": {}}')
+    (first.path / "snapshot.json").write_text('{"as_of": "2024-03-01T00:00:00", "marts": {}}')
+    with pytest.raises(DataError, match="no marts"):
+        check(settings, FIRST)
+    assert settings.live_snapshot.current() is None
 
 
 def test_an_expectation_that_cannot_be_computed_fails(settings: Settings, second: Snapshot) -> None:

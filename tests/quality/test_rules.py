@@ -1,0 +1,53 @@
+"""What is expected of a mart follows from the manifest, and from nothing written by hand."""
+
+from datetime import datetime
+
+from penchant.manifest import read_marts
+from penchant.quality.rules import Evidence, History, rules_of
+from penchant.snapshot import Snapshot
+
+
+def expected(first: Snapshot, name: str, history: History | None = None) -> set[tuple[str, ...]]:
+    """(expectation, column, severity) of a mart's rules."""
+    mart = next(mart for mart in read_marts(first.manifest) if mart.name == name)
+    columns = {column.name: column.type for column in mart.columns}
+    rules = rules_of(mart, Evidence(columns, datetime(2024, 3, 1), 1000, history))
+    configs = [rule.configuration for rule in rules]
+    return {
+        (
+            config.meta.get("rule") or config.type.removeprefix("expect_"),
+            config.meta.get("column") or config.kwargs.get("column") or "",
+            config.severity.value,
+        )
+        for config in configs
+    }
+
+
+def test_rules_are_the_manifests(first: Snapshot) -> None:
+    assert expected(first, "events") == {
+        ("table_columns_to_match_ordered_list", "", "critical"),
+        ("column_types", "", "critical"),
+        ("column_values_to_not_be_null", "event_id", "critical"),
+        ("column_values_to_not_be_null", "user_id", "critical"),
+        ("column_values_to_not_be_null", "event_at", "critical"),
+        ("primary_key", "event_id", "critical"),
+        ("column_values_to_be_between", "quantity", "critical"),
+        ("column_values_to_be_between", "value", "critical"),
+        ("column_values_to_be_in_set", "event_type", "critical"),
+        ("finite", "", "critical"),
+        ("relationship", "user_id", "critical"),
+        ("not_from_the_future", "event_at", "critical"),  # ingested_at is a wall clock
+        ("fresh", "event_at", "critical"),
+        ("table_row_count_to_equal", "", "critical"),
+        ("table_row_count_to_be_between", "", "critical"),
+    }
+
+
+def test_history_adds_volume_and_drift(first: Snapshot) -> None:
+    added = expected(first, "user_statistics", History(800, {"orders_28d": 0.1})) - expected(
+        first, "user_statistics"
+    )
+    assert added == {
+        ("table_row_count_to_be_between", "", "critical"),
+        ("drift", "", "warning"),
+    }
