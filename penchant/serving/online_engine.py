@@ -1,7 +1,8 @@
 """A Feast materialization engine that moves whole columns from DuckDB to the online store.
 
-Feast's local engine turns every value into an object by way of pandas, row by row: 42 s of CPU for
-417,000 entities with 2.6 million features, against 13 s here. What it writes is the same.
+Feast's local engine turns every value into an object by way of pandas, row by row. For the 185,246
+entities of Complete Journey that is 20 s of CPU, against 6 s here. What is written is the same, but
+for a null timestamp, of which Feast's engine makes the second -2**63.
 """
 
 from typing import Any, Literal
