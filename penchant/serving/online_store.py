@@ -1,9 +1,9 @@
 """An online store in one SQLite file with one row for each entity, as a Feast plugin.
 
 Feast's own SQLite store keeps a row, two timestamps and two index entries for every single feature.
-This one keeps a column for each feature: Complete Journey takes 25 MB instead of 278 MB, and half the
-time to write. It is written once, aside, and then only read: readers open it as immutable, so no
-lock is ever met.
+This one keeps a column for each feature: Complete Journey takes 25 MB instead of 278 MB, and half
+the time to write. It is written once, aside, and then only read: readers open it as immutable, so
+no lock is ever met.
 """
 
 import sqlite3
