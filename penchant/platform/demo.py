@@ -184,6 +184,9 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _print_failures(settings: Settings, console: Console, chain: Chain) -> None:
+    for stage in chain.stages:
+        if stage.run and stage.run.state == "failed":
+            console.print(f"\n{stage.dag_id} failed.", style="bold red")
     for task in chain.failed:
         log = log_file(settings, task)
         console.print(f"\n{task.dag_id} {task.label} failed:", style="bold red", markup=False)

@@ -1,5 +1,7 @@
 """Airflow's REST API: the few calls that watching a chain of runs takes."""
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -7,8 +9,12 @@ from typing import Any, Self
 
 import httpx
 
+from penchant.errors import PenchantError
+
 TIMEOUT_SECONDS = 30.0
 """On two busy cores an answer may take seconds."""
+TRIES = 4
+AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,13 @@ class Airflow:
         return {error["filename"]: error["stack_trace"] for error in errors}
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
+        """Make the pool, or change it where it is there already."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
-        answer = self._http.post("/pools", json=pool)
-        if answer.status_code == httpx.codes.CONFLICT:
-            answer = self._http.patch(f"/pools/{name}", json=pool)
-        answer.raise_for_status()
+        known = {found["name"] for found in self._get("/pools", limit=100)["pools"]}
+        if name in known:
+            self._ask("PATCH", f"/pools/{name}", json=pool)
+        else:
+            self._ask("POST", "/pools", json=pool)
 
     def unfinished_runs(self) -> list[Run]:
         return [
@@ -97,19 +105,19 @@ class Airflow:
 
     def fail_run(self, run: Run) -> None:
         """End a run that nobody is working on any more, and its tasks with it."""
-        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}"
-        self._http.patch(path, json={"state": "failed"}).raise_for_status()
+        self._ask("PATCH", f"/dags/{run.dag_id}/dagRuns/{run.run_id}", json={"state": "failed"})
 
     def forget_queued_events(self, dag_id: str) -> None:
         """Drop asset events that would start a run of ``dag_id`` and have not yet."""
-        answer = self._http.delete(f"/dags/{dag_id}/assets/queuedEvents")
-        if answer.status_code != httpx.codes.NOT_FOUND:
-            answer.raise_for_status()
+        path = f"/dags/{dag_id}/assets/queuedEvents"
+        answer = self._http.delete(path)
+        # 404 says that there are none
+        if answer.status_code != httpx.codes.NOT_FOUND and answer.is_error:
+            raise no_answer(path, answer.text)
 
     def trigger(self, dag_id: str) -> Run:
         """Start a run by hand, with no logical date."""
-        answer = self._http.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None})
-        return run_of(answer.raise_for_status().json())
+        return run_of(self._ask("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None}))
 
     def run(self, run: Run) -> Run:
         """The run as it is now."""
@@ -126,7 +134,25 @@ class Airflow:
         return run_of(found[0]) if found else None
 
     def _get(self, path: str, **query: Any) -> Any:
-        return self._http.get(path, params=query).raise_for_status().json()
+        """Ask, and ask again where the server is too busy or its SQLite file is locked."""
+        for _ in range(TRIES - 1):
+            with suppress(PenchantError):
+                return self._ask("GET", path, params=query)
+            time.sleep(AGAIN_SECONDS)
+        return self._ask("GET", path, params=query)
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            return self._http.request(method, path, **request).raise_for_status().json()
+        except httpx.HTTPError as error:
+            raise no_answer(path, str(error)) from error
+
+
+def no_answer(path: str, why: str) -> PenchantError:
+    return PenchantError(
+        f"Airflow's API does not answer {path}: {why}",
+        "read airflow/logs/api-server.log under PENCHANT_HOME, then run again",
+    )
 
 
 def run_of(found: dict[str, Any]) -> Run:

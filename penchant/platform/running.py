@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -93,7 +93,9 @@ class Platform:
     def end(self) -> None:
         """End every service and whatever it forked; harmless when all has ended."""
         if self._keeper.stdin is not None:
-            self._keeper.stdin.close()
+            # a keeper that has died has closed its side
+            with suppress(BrokenPipeError):
+                self._keeper.stdin.close()
         if self._keeper.poll() is None:
             self._keeper.terminate()
         try:
@@ -105,10 +107,7 @@ class Platform:
     def require_alive(self) -> None:
         """Raise PenchantError, with the last lines of its log, if a service has ended."""
         if self._keeper.poll() is not None:
-            raise PenchantError(
-                f"the keeper of the services ended with status {self._keeper.returncode}",
-                f"read {self.home / 'platform' / 'logs' / 'keeper.log'}, then run again",
-            )
+            raise self._keeper_ended()
         running = state(self.home) or {"services": {}}
         for name, service in running["services"].items():
             if service["status"] is not None:
@@ -135,8 +134,17 @@ class Platform:
 
     def _tell(self, order: dict[str, Any]) -> None:
         assert self._keeper.stdin is not None
-        self._keeper.stdin.write(json.dumps(order).encode() + b"\n")
-        self._keeper.stdin.flush()
+        try:
+            self._keeper.stdin.write(json.dumps(order).encode() + b"\n")
+            self._keeper.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._keeper_ended() from error
+
+    def _keeper_ended(self) -> PenchantError:
+        return PenchantError(
+            f"the keeper of the services ended with status {self._keeper.wait()}",
+            f"read {self.home / 'platform' / 'logs' / 'keeper.log'}, then run again",
+        )
 
     def _log(self) -> TextIO:
         path = self.home / "platform" / "logs" / "keeper.log"
