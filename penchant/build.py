@@ -1,9 +1,9 @@
 """The build stage: dbt makes the marts of all that has landed, and they become one snapshot.
 
-A snapshot's id says what is in it: the batches in the order in which one takes the place of another,
-the files of the dbt project and the variables given to it. The same landing is therefore built once.
-The DuckDB file is scratch: every build starts with none, so that neither a torn one nor a grown one is
-ever met.
+A snapshot's id says what is in it: the batches in the order in which one takes the place of
+another, the files of the dbt project and the variables given to it. The same landing is therefore
+built once. The DuckDB file is scratch: every build starts with none, so that neither a torn one nor
+a grown one is ever met.
 """
 
 import fcntl
@@ -26,12 +26,13 @@ import yaml
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
+from penchant.storage import STAGING_PREFIX, atomic_directory, write_atomic, write_json
 
 DUCKDB_MEMORY = "2GB"
 PROJECT_FILES = {".sql", ".yml", ".csv"}
 PASSED = {"success", "pass", "warn", "no-op"}
-UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 MODEL_DONE = "LogModelResult"
 
 log = structlog.get_logger()
@@ -113,8 +114,8 @@ def build(settings: Settings) -> BuildReport:
 def read_landing(settings: Settings) -> Landing:
     """Find the batches and the time of the last event.
 
-    Raises UsageError when nothing has landed or dbt doesn't know a source, and DataError when what has
-    landed holds no event.
+    Raises UsageError when nothing has landed or dbt doesn't know a source, and DataError when what
+    has landed holds no event.
     """
     found = [json.loads(path.read_text()) for path in settings.landing.glob("*/*/*/batch.json")]
     if not found:
@@ -191,11 +192,26 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
     return target
 
 
+def docs(settings: Settings) -> Path:
+    """Write dbt's documentation of the models as one page for the static site; return its path.
+
+    Raises as ``build`` does.
+    """
+    page = settings.site / "dbt_docs" / "index.html"
+    landing = read_landing(settings)
+    with _only_builder(settings):
+        target = run_dbt(
+            settings, landing, settings.warehouse.parent, "docs", "generate", *PAGE_ONLY
+        )
+        write_atomic(page, (target / "static_index.html").read_text())
+    return page
+
+
 def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) -> str:
     """Hash of a mart's names, types and rows, whatever the order of the rows.
 
-    The rows' hashes are added up, so that a row which is there twice counts twice. Columns that hold
-    the wall clock are left out.
+    The rows' hashes are added up, so that a row which is there twice counts twice. Columns that
+    hold the wall clock are left out.
     """
     columns = [column for column in mart.columns if not column.meta.get("wall_clock")]
     names = ", ".join(f'"{column.name}"' for column in columns)
@@ -211,7 +227,7 @@ def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Pat
 def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path) -> None:
     folder = staging / "marts"
     folder.mkdir()
-    target = run_dbt(settings, landing, folder, "build", *UNIT_TESTS)
+    target = run_dbt(settings, landing, folder, "build", *WITHOUT_UNIT_TESTS)
     for artifact in ("manifest.json", "run_results.json"):
         shutil.copyfile(target / artifact, staging / artifact)
     with duckdb.connect(config={"threads": settings.threads}) as connection:
