@@ -228,7 +228,12 @@ def _ranked_lists(family: Family, dataset: Dataset, budget: Budget) -> pa.Table:
 
 
 def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:
-    table = {key: pa.array(ids, pa.string()), "vector": _lists(vectors, pa.float32())}
+    """Write the vectors; who has done nothing, and what nobody bought, has 0 and is left out."""
+    known = vectors.any(axis=1)
+    table = {
+        key: pa.array(np.array(ids)[known], pa.string()),
+        "vector": _lists(vectors[known], pa.float32()),
+    }
     pq.write_table(pa.table(table), path)
 
 

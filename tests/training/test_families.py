@@ -80,19 +80,19 @@ def test_vectors_are_finite_and_their_dot_product_is_the_score(
     family: str, trained_once: Trained
 ) -> None:
     run = run_of(trained_once, family)
-    histories = read_dataset(Snapshot.open(*trained_once)).histories
+    dataset = read_dataset(Snapshot.open(*trained_once))
     model = loaded(run, family)
     assert (run / "user_vectors.parquet").exists() == isinstance(model, VectorFamily)
     if not isinstance(model, VectorFamily):
         return
-    users, items = (
-        np.stack(pq.read_table(run / f"{kind}_vectors.parquet")["vector"].to_pylist())
-        for kind in ("user", "item")
-    )
-    assert np.isfinite(users).all() and np.isfinite(items).all()
-    np.testing.assert_allclose(
-        users @ items.T, model.scores(histories).numpy(), rtol=1e-3, atol=1e-4
-    )
+    users, items = (pq.read_table(run / f"{kind}_vectors.parquet") for kind in ("user", "item"))
+    users_UD, items_ID = (np.stack(table["vector"].to_pylist()) for table in (users, items))
+    assert np.isfinite(users_UD).all() and np.isfinite(items_ID).all()
+    assert users_UD.any(axis=1).all() and items_ID.any(axis=1).all()
+    rows_U = [dataset.user_ids.index(user) for user in users["user_id"].to_pylist()]
+    rows_I = [dataset.item_ids.index(item) for item in items["item_id"].to_pylist()]
+    scores = model.scores(dataset.histories).numpy()[np.ix_(rows_U, rows_I)]
+    np.testing.assert_allclose(users_UD @ items_ID.T, scores, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
