@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_WORKERS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test up down lint format lock clean
@@ -52,7 +53,8 @@ clean: ## remove all that the demo made (.penchant) and every cache; .venv stays
 	rm -rf .penchant .pytest_cache .mypy_cache .ruff_cache dbt/target dbt/logs logs
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# Written last, so that an install that was cut short is done again.
+# torch brings the CUDA packages that its build wants; the lock is whole otherwise, so pip need not
+# resolve it. The stamp is written last: an install that was cut short is done again.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { \
 	  echo "error: $(PYTHON) is not on PATH, and Penchant needs Python 3.11." >&2; \
@@ -62,6 +64,7 @@ $(READY): requirements.lock pyproject.toml
 	  echo "  what to do: name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing from requirements.lock; the first time takes a few minutes."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PIP) -c requirements.lock "$$(grep '^torch==' requirements.lock)"
+	@$(PIP) --no-deps -r requirements.lock
+	@$(PIP) --no-deps -e .
 	@touch $(READY)
