@@ -165,7 +165,7 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
     from dbt.cli.main import dbtRunner
 
     scratch = settings.warehouse.parent
-    target = scratch / "target"
+    target, dbt_log = scratch / "target", scratch / "logs" / "dbt.log"
     command = [
         *arguments,
         f"--project-dir={settings.dbt_project}",
@@ -183,11 +183,11 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
         result = dbtRunner(callbacks=[_progress()]).invoke(command)
         DuckDBConnectionManager.close_all_connections()
     if (target / "run_results.json").exists():
-        _check_results(target / "run_results.json", scratch / "logs" / "dbt.log")
+        _check_results(target / "run_results.json", dbt_log)
     if result.exception or not result.success:
         raise PenchantError(
             f"dbt {arguments[0]} stopped: {str(result.exception).strip()}",
-            f"mend it under {settings.dbt_project}; the whole log is {scratch / 'logs' / 'dbt.log'}",
+            f"mend it under {settings.dbt_project}; the whole log is {dbt_log}",
         )
     return target
 
@@ -332,8 +332,8 @@ def _check_results(run_results: Path, dbt_log: Path) -> None:
     kind = DataError if all(result["status"] == "fail" for result in told) else PenchantError
     raise kind(
         f"{len(told)} of dbt's {len(results)} steps did not pass: {cause}",
-        "a test says which rows it refuses in dbt's target/compiled: correct the landed file or the "
-        f"model; two sources that use the same ids need a home each; the whole log is {dbt_log}",
+        "correct the landed file or the model, whose SQL is in target/compiled beside the log; two "
+        f"sources that use the same ids need a home each; the whole log is {dbt_log}",
     )
 
 

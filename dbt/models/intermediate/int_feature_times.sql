@@ -2,7 +2,7 @@ with
 
 steps as (
     select unnest(
-        range(0, {{ var('feature_history_days') + 1 }}, {{ var('feature_interval_days') }})
+        range(0, {{ var('feature_history_days') }} + 1, {{ var('feature_interval_days') }})
     ) as days_before
 )
 

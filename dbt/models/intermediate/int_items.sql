@@ -6,17 +6,32 @@ catalogue as (
 
 -- an item exists that something happened to, whether or not a catalogue has it
 traces as (
-    select item_id, event_at as seen_at from {{ ref('int_events') }}
+    select
+        item_id,
+        event_at as seen_at
+    from {{ ref('int_events') }}
     union all
-    select item_id, shown_at as seen_at from {{ ref('int_impressions') }}
+    select
+        item_id,
+        shown_at as seen_at
+    from {{ ref('int_impressions') }}
     union all
-    select item_id, reviewed_at as seen_at from {{ ref('int_reviews') }}
+    select
+        item_id,
+        reviewed_at as seen_at
+    from {{ ref('int_reviews') }}
     union all
-    select item_id, cast(starts_on as timestamp) as seen_at from {{ ref('int_campaigns') }}
+    select
+        item_id,
+        cast(starts_on as timestamp) as seen_at
+    from {{ ref('int_campaigns') }}
 ),
 
 first_traces as (
-    select item_id, min(seen_at) as first_trace_at from traces
+    select
+        item_id,
+        min(seen_at) as first_trace_at
+    from traces
     where item_id is not null
     group by item_id
 ),

@@ -6,15 +6,27 @@ told as (
 
 -- a user exists who did something or was shown something, whether or not a source tells about them
 traces as (
-    select user_id, event_at as seen_at from {{ ref('int_events') }}
+    select
+        user_id,
+        event_at as seen_at
+    from {{ ref('int_events') }}
     union all
-    select user_id, shown_at as seen_at from {{ ref('int_impressions') }}
+    select
+        user_id,
+        shown_at as seen_at
+    from {{ ref('int_impressions') }}
     union all
-    select user_id, reviewed_at as seen_at from {{ ref('int_reviews') }}
+    select
+        user_id,
+        reviewed_at as seen_at
+    from {{ ref('int_reviews') }}
 ),
 
 first_traces as (
-    select user_id, min(seen_at) as first_trace_at from traces
+    select
+        user_id,
+        min(seen_at) as first_trace_at
+    from traces
     group by user_id
 ),
 

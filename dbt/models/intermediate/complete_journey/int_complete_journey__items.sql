@@ -25,7 +25,9 @@ known as (
 products as (
     select
         *,
-        coalesce(product_category, '') in ('COUPON/MISC ITEMS', 'COUPONS/STORE & MFG', 'COUPON', 'FUEL')
+        coalesce(
+            product_category in ('COUPON/MISC ITEMS', 'COUPONS/STORE & MFG', 'COUPON', 'FUEL'), false
+        )
         or department in ('COUPON', 'FUEL', 'CNTRL/STORE SUP')
         or (department = 'MISCELLANEOUS' and product_type is null) as is_bookkeeping
     from {{ ref('stg_complete_journey__products') }}
@@ -33,7 +35,8 @@ products as (
 
 select
     known.product_id as item_id,
-    {{ sentence_case("products.product_type") }} || coalesce(' ' || lower(products.package_size), '') as title,
+    {{ sentence_case("products.product_type") }}
+    || coalesce(' ' || lower(products.package_size), '') as title,
     concat_ws(
         ', ',
         {{ sentence_case("products.product_type") }},

@@ -1,5 +1,3 @@
-{%- set weights = var('interest_weights') -%}
-
 with
 
 interests as (
@@ -7,16 +5,17 @@ interests as (
         events.user_id,
         events.event_at,
         coalesce(items.category_2, items.category_1) as category,
+        -- how much an event says about an interest
         case events.event_type
-            {% for type, weight in weights.items() -%}
-            when '{{ type }}' then {{ weight }}
-            {% endfor -%}
+            when 'purchase' then 1.0
+            when 'cart' then 0.5
+            when 'view' then 0.2
         end as weight
     from {{ ref('int_events') }} as events
     inner join {{ ref('int_items') }} as items on events.item_id = items.item_id
     where
-        events.event_type in ('{{ weights.keys() | join("', '") }}')
-        and items.is_merchandise
+        items.is_merchandise
+        and weight is not null
         and category is not null
 ),
 
@@ -40,7 +39,7 @@ shared as (
         weight / sum(weight) over (partition by user_id, feature_at) as share,
         row_number() over (
             partition by user_id, feature_at
-            order by weight desc, category
+            order by weight desc, category asc
         ) as place
     from weighed
 )

@@ -34,15 +34,12 @@ baskets as (
 compared as (
     select
         *,
-        case when category_3 is not null then value end as compared_value,
-        case when category_3 is not null then
-            cast(
-                quantity * (
-                    sum(value) over (partition by category_3, period_end)
-                    / nullif(sum(quantity) over (partition by category_3, period_end), 0)
-                ) as decimal(18, 4)
-            )
-        end as value_at_mean_price
+        cast(
+            quantity * (
+                sum(value) over (partition by category_3, period_end)
+                / nullif(sum(quantity) over (partition by category_3, period_end), 0)
+            ) as decimal(18, 4)
+        ) as value_at_mean_price
     from baskets
 ),
 
@@ -58,8 +55,8 @@ periods as (
         sum(labelled_value) as labelled_value,
         sum(discounted_lines) as discounted_lines,
         sum(lines_with_discount_known) as lines_with_discount_known,
-        sum(compared_value) as compared_value,
-        sum(value_at_mean_price) as value_at_mean_price
+        sum(value) filter (where category_3 is not null) as compared_value,
+        sum(value_at_mean_price) filter (where category_3 is not null) as value_at_mean_price
     from compared
     group by user_id, period_end
 ),

@@ -15,7 +15,7 @@ candidates as (
 
 positive as (
     select * from candidates
-    where strength = (select min(strength) from candidates)
+    qualify strength = min(strength) over ()
 )
 
 select

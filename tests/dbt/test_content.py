@@ -1,0 +1,91 @@
+"""Content hashes, and what becomes of dbt's results."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from penchant.build import Batch, Landing, _check_results, content_hash, identify
+from penchant.errors import DataError, PenchantError
+from penchant.manifest import Column, Mart
+from penchant.settings import Settings
+
+
+def hash_of(tmp_path: Path, rows: str, name: str = "a", kind: str = "BIGINT") -> str:
+    parquet = tmp_path / "mart.parquet"
+    columns = (
+        Column(name, kind, "", False, {}),
+        Column("b", "VARCHAR[]", "", True, {}),
+        Column("landed", "TIMESTAMP", "", True, {"wall_clock": True}),
+    )
+    mart = Mart("mart", "core", "", columns, (name,), (), {}, {})
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"copy (select a::bigint as {name}, b, landed from (values {rows}) as t(a, b, landed)) "
+            f"to '{parquet}' (format parquet)"
+        )
+        return content_hash(connection, mart, parquet)
+
+
+ONE, TWO = "(1, ['x'], timestamp '2024-01-01')", "(2, ['y', null], timestamp '2024-01-01')"
+
+
+def test_the_order_of_rows_and_the_wall_clock_do_not_count(tmp_path: Path) -> None:
+    later = ONE.replace("2024", "2025")
+    assert hash_of(tmp_path, f"{ONE}, {TWO}") == hash_of(tmp_path, f"{TWO}, {later}")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [ONE, f"{ONE}, {TWO}, {TWO}", f"{ONE}, {TWO}, {TWO}, {TWO}", f"{ONE}, (2, ['y'], null)"],
+    ids=["a row less", "a row twice", "a row three times", "a value less"],
+)
+def test_every_row_counts_however_often_it_is_there(tmp_path: Path, rows: str) -> None:
+    assert hash_of(tmp_path, rows) != hash_of(tmp_path, f"{ONE}, {TWO}")
+
+
+def test_names_and_types_count(tmp_path: Path) -> None:
+    assert (
+        len(
+            {
+                hash_of(tmp_path, ONE),
+                hash_of(tmp_path, ONE, "c"),
+                hash_of(tmp_path, ONE, kind="INTEGER"),
+            }
+        )
+        == 3
+    )
+
+
+def test_the_id_forgets_when_a_file_landed_but_not_which_took_the_place_of_which(
+    settings: Settings,
+) -> None:
+    def id_of(*batches: Batch) -> str:
+        return identify(settings, Landing(tuple(sorted(batches)), datetime(2024, 1, 2)))
+
+    monday, tuesday = Batch("s", "t", "mon.csv", "1", "aa"), Batch("s", "t", "tue.csv", "2", "bb")
+    assert id_of(monday, tuesday) == id_of(
+        Batch("s", "t", "mon.csv", "9", "aa"), Batch("s", "t", "tue.csv", "8", "bb")
+    )
+    first, mended = Batch("s", "t", "a.csv", "1", "aa"), Batch("s", "t", "a.csv", "2", "bb")
+    assert id_of(first, mended) != id_of(
+        Batch("s", "t", "a.csv", "2", "aa"), Batch("s", "t", "a.csv", "1", "bb")
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [("fail", DataError), ("error", PenchantError), ("skipped", PenchantError)]
+)
+def test_whatever_did_not_pass_is_named(tmp_path: Path, status: str, kind: type) -> None:
+    results = [
+        {"unique_id": "model.penchant.users", "status": "success", "message": "OK"},
+        {"unique_id": "test.penchant.unique_users", "status": status, "message": "Got 2\n results"},
+    ]
+    run_results = tmp_path / "run_results.json"
+    run_results.write_text(json.dumps({"results": results}))
+    with pytest.raises(kind, match=r"test\.penchant\.unique_users: Got 2 results") as raised:
+        _check_results(run_results, tmp_path / "dbt.log")
+    assert type(raised.value) is kind
+    assert "dbt.log" in str(raised.value)
