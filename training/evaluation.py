@@ -153,6 +153,8 @@ class _Tally:
         scores_BK, items_BK = ranked
         targets_B = np.diff(targets.indptr)
         judged_B = np.flatnonzero(targets_B)
+        if not len(judged_B):
+            return
         scores_BK, items_BK = scores_BK[judged_B], items_BK[judged_B]
         answered_BK = scores_BK > -np.inf
         rows_BK = np.broadcast_to(judged_B[:, None], items_BK.shape)
