@@ -174,7 +174,7 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
         f"--log-path={scratch / 'logs'}",
         f"--vars={json.dumps(landing.variables)}",
         "--log-level=none",
-        "--log-level-file=debug",
+        "--log-level-file=info",
         "--no-partial-parse",
         "--no-use-colors",
     ]
