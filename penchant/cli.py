@@ -56,8 +56,8 @@ def ingest(
     """Land a source's files as batches; quarantine whole what breaks its contract."""
     from penchant.ingestion.ingest import ingest as run
 
-    sizes = {"users": users, "items": items, "days": days}
-    report = run(Settings(), source, path, mapping, date.date() if date else None, **sizes)
+    day = date.date() if date else None
+    report = run(Settings(), source, path, mapping, day, users=users, items=items, days=days)
     answer(report.summary(), report.as_dict(), as_json)
 
 

@@ -91,6 +91,14 @@ class VectorFamily(Family):
     def item_vectors(self) -> torch.Tensor:
         """vectors_ID of the catalogue."""
 
+    @abstractmethod
+    def learned_items(self) -> torch.Tensor:
+        """learned_I: the items with a direction of their own.
+
+        The others, too rare to learn from, differ in popularity alone. Their vectors complete the
+        dot product, but all point one way: nearness among them means nothing, so none is served.
+        """
+
     def scores(self, batch: Histories) -> torch.Tensor:
         return self.user_vectors(batch) @ self.item_vectors().T
 

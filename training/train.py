@@ -197,7 +197,8 @@ def _write_models(folder: Path, family: Family, dataset: Dataset, budget: Budget
         _write_vectors(
             folder / "user_vectors.parquet", "user_id", dataset.user_ids, np.concatenate(parts)
         )
-        vectors_ID = family.item_vectors().cpu().numpy()
+        learned_I = family.learned_items()[:, None]
+        vectors_ID = (family.item_vectors() * learned_I).cpu().numpy()
         _write_vectors(folder / "item_vectors.parquet", "item_id", dataset.item_ids, vectors_ID)
     if isinstance(family, HasPrior):
         scores_1K, items_1K = top(family.prior()[None], PRIOR_LENGTH)
@@ -228,7 +229,7 @@ def _ranked_lists(family: Family, dataset: Dataset, budget: Budget) -> pa.Table:
 
 
 def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:
-    """Write the vectors; who has done nothing, and what nobody bought, has 0 and is left out."""
+    """Write the vectors that are not 0: of whom something is known."""
     known = vectors.any(axis=1)
     table = {
         key: pa.array(np.array(ids)[known], pa.string()),

@@ -158,7 +158,7 @@ class _OpenGeneration:
         if row is None:
             raise UsageError(
                 f"item {item_id!r} has no vector in generation {self._generation.id}",
-                "pass an item that was bought before the snapshot's end",
+                "pass an item that enough shoppers bought: of rarer ones nothing is learned",
             )
         near = self._nearest.search(np.array(row["vector"], dtype=np.float32), k + 1)
         others = [(each, cosine) for each, cosine in near if each != item_id][:k]

@@ -76,6 +76,9 @@ class Model(VectorFamily):
     def item_vectors(self) -> torch.Tensor:
         return torch.cat([self.factors_ID, self.popularity_I.to(self.factors_ID)[:, None]], dim=1)
 
+    def learned_items(self) -> torch.Tensor:
+        return self.factors_ID.any(dim=1)
+
     def state(self) -> State:
         return {"factors_ID": self.factors_ID.cpu(), "popularity_I": self.popularity_I}
 

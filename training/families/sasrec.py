@@ -116,7 +116,12 @@ class Model(VectorFamily):
 
     @torch.no_grad()
     def item_vectors(self) -> torch.Tensor:
-        return torch.cat([self.network.embedding(self.network.row_I), self.network.bias_I1], dim=1)
+        """The bias counts from its mean: as a logarithm of a share it would outweigh the rest."""
+        bias_I1 = self.network.bias_I1 - self.network.bias_I1.mean()
+        return torch.cat([self.network.embedding(self.network.row_I), bias_I1], dim=1)
+
+    def learned_items(self) -> torch.Tensor:
+        return self.network.row_I > 0
 
     def state(self) -> State:
         return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}

@@ -1,0 +1,61 @@
+"""The whole chain, through Airflow's scheduler, on a small simulated shop."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PENCHANT = Path(sys.executable).with_name("penchant")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PENCHANT_HOME": str(tmp_path / "home"),
+        "PENCHANT_SOURCE": "simulator",
+        "PENCHANT_SEED": "7",
+        "PENCHANT_THREADS": "1",
+        "PENCHANT_AIRFLOW_PORT": str(free_port()),
+    }
+
+
+def penchant(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [PENCHANT, *arguments], env=environment, capture_output=True, text=True, timeout=420
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def answer(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    return json.loads(penchant(environment, *arguments, "--json").splitlines()[-1])
+
+
+def test_from_files_to_recommendations_through_airflow(environment: dict[str, str]) -> None:
+    said = penchant(environment, "demo")
+    state = answer(environment, "status")
+    assert state["live_snapshot"]["id"] == state["live_generation"]["snapshot_id"]
+    assert state["live_generation"]["id"] in said
+    assert {family["family"] for family in state["families"]} == {
+        "popularity",
+        "item_cf",
+        "matrix_factorization",
+        "sasrec",
+    }
+    known = answer(environment, "recommend", "--user", "u00001", "--k", "5")
+    assert len(known["items"]) == 5
+    assert known["generation_id"] == state["live_generation"]["id"]
+    stranger = answer(environment, "recommend", "--user", "nobody", "--k", "5")
+    assert stranger["origin"] == "popularity prior"
