@@ -214,9 +214,13 @@ def demo() -> None:
 @app.command()
 def up() -> None:
     """Start the platform and leave it running; print its addresses."""
+    from penchant.build import docs
     from penchant.platform.up import up as run
 
-    run(Settings())
+    settings = Settings()
+    if settings.live_snapshot.current():
+        docs(settings)
+    run(settings)
 
 
 @app.command()

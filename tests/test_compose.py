@@ -6,6 +6,7 @@ import pytest
 import yaml
 from airflow.configuration import retrieve_configuration_description
 
+from dags.defaults import POOLS
 from penchant.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,11 @@ def test_every_airflow_option_it_sets_exists() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_bound_to_loopback(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_it_makes_the_pools_that_the_dags_use() -> None:
+    script = SERVICES["airflow-init"]["command"][-1]
+    assert all(f"airflow pools set {name} {slots} " in script for name, (slots, _) in POOLS.items())
 
 
 def test_secrets_have_no_default() -> None:

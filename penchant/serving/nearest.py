@@ -19,7 +19,7 @@ IDS_FILE = "item_ids.parquet"
 METRIC = "cos"
 RECALL_AT = 10
 EXPANSION_SEARCH = 256
-"""Candidates kept while searching: usearch's own 64 lost a tenth of what is near a Transformer's."""
+"""Candidates kept while searching; usearch's own 64 missed a tenth of a Transformer's nearest."""
 
 
 @dataclass(frozen=True)
