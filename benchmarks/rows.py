@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 OUT = Path(__file__).resolve().parent / "out"
 
@@ -60,7 +61,7 @@ def report(name: str, rows: Sequence[Row]) -> Path:
         peer = f"{row.peer:,.3g} ({row.peer_name})" if row.peer is not None else ""
         met = {True: "yes", False: "NO", None: ""}[row.met]
         ratio = f"{row.ratio:.2f}" if row.ratio is not None else ""
-        table.add_row(row.what, shown(row.ours), row.unit, peer, ratio, row.target or "", met)
+        table.add_row(Text(row.what), shown(row.ours), row.unit, peer, ratio, row.target or "", met)
     Console().print(table)
     OUT.mkdir(exist_ok=True)
     path = OUT / f"{name}.json"

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from penchant.platform.chain import Chain
 from penchant.report import Report, Shopper, report
@@ -50,7 +51,7 @@ def shopper_table(shopper: Shopper) -> Table:
     liked = [item.title or item.item_id for item in shopper.recommended]
     rows = max(len(bought), len(liked))
     for left, right in zip(padded(bought, rows), padded(liked, rows), strict=True):
-        table.add_row(left, right)
+        table.add_row(Text(left), Text(right))
     return table
 
 

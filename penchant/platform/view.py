@@ -85,7 +85,7 @@ class Board:
                 again = f" (try {task.try_number})" if task.try_number > 1 else ""
                 table.add_row(
                     stage.dag_id if number == 0 else "",
-                    task.label,
+                    Text(task.label),
                     Text(state + again, STYLES.get(state, "dim")),
                     f"{seconds:.0f}" if seconds is not None else "",
                 )

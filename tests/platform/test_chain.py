@@ -94,6 +94,20 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     assert all("success  1.0 s" in line for line in lines)
 
 
+class FakeMapped(FakeAirflow):
+    def tasks(self, run: Run) -> list[Task]:
+        return [task(run.dag_id, 0, 1, label="train[sasrec]")]
+
+
+def test_the_name_of_a_mapped_task_is_not_taken_for_markup() -> None:
+    chain = Chain(FakeMapped())  # type: ignore[arg-type]
+    chain.poll()
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with view_on(console, NOON) as view:
+        view.show(chain)
+    assert "train[sasrec]" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_on_a_terminal_every_dag_and_task_is_shown() -> None:
     chain = Chain(FakeAirflow(failing="build_snapshot"))  # type: ignore[arg-type]
     chain.poll()
