@@ -23,7 +23,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
   padding: 22px 24px; margin-top: 20px; }
 .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
 code { font: 13px ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px;
   margin-top: 20px; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   padding: 14px 16px; }
