@@ -34,16 +34,16 @@ class NearestItems:
         """Index ``vectors`` (float32, one row an item); one thread, so that it is repeatable."""
         index = Index(ndim=vectors.shape[1], metric=METRIC, dtype="f32", expansion_add=128)
         index.add(np.arange(len(item_ids), dtype=np.uint64), vectors, threads=1)
-        index.expansion_search = EXPANSION_SEARCH
         return cls(index, item_ids)
 
     @classmethod
     def open(cls, directory: Path) -> "NearestItems":
         """Map the index into memory instead of loading it."""
-        index = Index.restore(str(directory / INDEX_FILE), view=True)
+        index = Index.restore(
+            str(directory / INDEX_FILE), view=True, expansion_search=EXPANSION_SEARCH
+        )
         if index is None:
             raise DataError(f"{directory / INDEX_FILE} is not an index", "publish it again")
-        index.expansion_search = EXPANSION_SEARCH
         ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])
         return cls(index, ids["item_id"].to_pylist())
 
