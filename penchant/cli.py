@@ -11,11 +11,12 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
 
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, UsageError
 from penchant.logs import configure_logs
 from penchant.settings import Settings
 from penchant.telemetry import disable_telemetry
@@ -238,5 +239,16 @@ def main() -> None:
     try:
         app()
     except PenchantError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        end_with(error)
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        wrong = "; ".join(
+            f"PENCHANT_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
+        )
+        end_with(UsageError(f"wrong settings: {wrong}", "mend the environment or .env"))
+
+
+def end_with(error: PenchantError) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    sys.exit(error.exit_code)
