@@ -9,6 +9,8 @@ from penchant import cli
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
     monkeypatch.setattr(sys, "argv", ["penchant", *arguments])
+    # it would tie structlog to this test's captured stderr, for the tests that come after
+    monkeypatch.setattr(cli, "configure_logs", lambda: None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return ended.value.code
