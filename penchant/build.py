@@ -6,7 +6,6 @@ built once. The DuckDB file is scratch: every build starts with none, so that ne
 a grown one is ever met.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -26,7 +25,7 @@ import yaml
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, atomic_directory, write_atomic, write_json
+from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic, write_json
 
 DUCKDB_MEMORY = "2GB"
 PROJECT_FILES = {".sql", ".yml", ".csv"}
@@ -100,7 +99,7 @@ def build(settings: Settings) -> BuildReport:
     landing = read_landing(settings)
     snapshot_id = identify(settings, landing)
     final = settings.snapshots / snapshot_id
-    with _only_builder(settings):
+    with held_alone(settings.warehouse.parent):
         status = "unchanged" if final.exists() else "built"
         if status == "built":
             _sweep(settings)
@@ -199,7 +198,7 @@ def docs(settings: Settings) -> Path:
     """
     page = settings.site / "dbt_docs" / "index.html"
     landing = read_landing(settings)
-    with _only_builder(settings):
+    with held_alone(settings.warehouse.parent):
         target = run_dbt(
             settings, landing, settings.warehouse.parent, "docs", "generate", *PAGE_ONLY
         )
@@ -255,15 +254,6 @@ def _describe(
         )
     counted = connection.execute("select count(*) from read_parquet(?)", [str(parquet)]).fetchall()
     return {"rows": counted[0][0], "content_hash": content_hash(connection, mart, parquet)}
-
-
-@contextmanager
-def _only_builder(settings: Settings) -> Iterator[None]:
-    """Wait for other builds of this home; the lock of a killed one ends with it."""
-    settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
-    with (settings.warehouse.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _sweep(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """How a directory becomes visible at once, and how readers find the newest one."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -27,6 +28,15 @@ def atomic_directory(final: Path) -> Iterator[Path]:
             sync(path)
     staging.rename(final)
     sync(final.parent)
+
+
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process holds ``folder``; the lock of a killed process ends with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -9,7 +9,6 @@ A quarantined file is judged again whenever it is offered again: the contract, t
 clock may have moved. When it passes, it lands and leaves the quarantine.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -35,7 +34,7 @@ from penchant.ingestion.reading import (
     read,
 )
 from penchant.settings import Settings
-from penchant.storage import atomic_directory, sync, write_json
+from penchant.storage import atomic_directory, held_alone, sync, write_json
 
 EMPTY_BATCH = "_contract"
 REASON = "reason.json"
@@ -97,9 +96,7 @@ class Landing:
     def held(cls, settings: Settings, source: str, now: datetime) -> Iterator["Landing"]:
         """Wait for other ingests of this source, then remove what a killed one left behind."""
         folder = settings.landing / source
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with held_alone(folder):
             workspace = folder / WORKSPACE
             if workspace.exists():
                 shutil.rmtree(workspace)

@@ -1,11 +1,8 @@
 """Publish the chosen models as one generation, verified whole before one pointer flip shows it."""
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +31,7 @@ from penchant.serving.nearest import METRIC, NearestItems
 from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
+from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_json
 
 KEPT = 3  # the live generation and two to go back to
 # An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
@@ -90,7 +87,7 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     snapshot = Snapshot.open(settings, snapshot_id)
     chosen = Chosen.of(settings, snapshot)
     identity = generation_id(snapshot_id, chosen.id)
-    with _alone(settings):
+    with held_alone(settings.generations):
         live = settings.live_generation.current()
         if not (settings.generations / identity / DESCRIPTION).is_file():
             _build(settings, identity, chosen)
@@ -103,7 +100,7 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
 
 def rollback(settings: Settings) -> RollbackReport:
     """Make the generation that was live before the last flip live again."""
-    with _alone(settings):
+    with held_alone(settings.generations):
         pointer = settings.live_generation
         left, previous = pointer.current(), pointer.previous()
         if left is None or previous is None:
@@ -115,15 +112,6 @@ def rollback(settings: Settings) -> RollbackReport:
         open_features(settings, back.snapshot_id)
         pointer.flip(previous)
     return RollbackReport(previous, back.snapshot_id, left)
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """One process at a time moves the pointer and removes; the lock dies with its process."""
-    settings.generations.mkdir(parents=True, exist_ok=True)
-    with (settings.generations / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(settings: Settings, identity: str, chosen: Chosen) -> None:
