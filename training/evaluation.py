@@ -51,8 +51,10 @@ class Evaluation:
         }
 
 
-def evaluate(score: Scorer, window: Window) -> dict[str, Evaluation]:
-    """Judge on a window, for each population.
+def evaluate(
+    score: Scorer, window: Window, populations: tuple[str, ...] = POPULATIONS
+) -> dict[str, Evaluation]:
+    """Judge on a window, for each of the populations.
 
     Targets are the distinct items of the window; users without any are not judged. An item that
     nobody had before the window isn't known yet: it is never recommended, and stays a target, so
@@ -60,13 +62,16 @@ def evaluate(score: Scorer, window: Window) -> dict[str, Evaluation]:
     ten.
     """
     known_I = torch.from_numpy(window.histories.counts_I() > 0)
-    tallies = {population: _Tally(window.histories.item_count) for population in POPULATIONS}
+    tallies = {population: _Tally(window.histories.item_count) for population in populations}
     for part in batches(window.judged()):
         scores_BI = score(part.histories)
         scores_BI = scores_BI.masked_fill(~known_I.to(scores_BI.device), -torch.inf)
         targets = part.targets.matrix(part.targets.weights_N)
+        if "all" in populations:
+            tallies["all"].add(part.histories.users_U, top(scores_BI, max(RANKS)), targets)
+        if "new" not in populations:
+            continue
         bought = part.histories.matrix(part.histories.weights_N)
-        tallies["all"].add(part.histories.users_U, top(scores_BI, max(RANKS)), targets)
         scores_BI[bought.nonzero()] = -torch.inf
         new_targets = (targets - targets.multiply(bought > 0)).tocsr()
         new_targets.eliminate_zeros()
@@ -74,9 +79,10 @@ def evaluate(score: Scorer, window: Window) -> dict[str, Evaluation]:
     return {population: tally.result() for population, tally in tallies.items()}
 
 
-def ndcg_at_10(score: Scorer, window: Window) -> float:
-    """Mean NDCG@10 over all items: the figure that families are tuned on."""
-    return float(evaluate(score, window)["all"].values["ndcg@10"].mean())
+def ndcg_at_10(score: Scorer, window: Window, population: str = "all") -> float:
+    """Mean NDCG@10: the figure that families are tuned on."""
+    found = evaluate(score, window, (population,))[population]
+    return float(found.values["ndcg@10"].mean())
 
 
 def batches(window: Window) -> Iterator[Window]:

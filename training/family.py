@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import pyarrow as pa
 import torch
 
 from penchant.errors import UsageError
@@ -28,21 +29,25 @@ State = dict[str, torch.Tensor]
 class Bench:
     """What a family works with while it fits.
 
-    ``checkpoints``: a directory that outlives a killed process. ``window``: what to tune on.
-    ``curve``: where figures to plot go, by name, step and value.
+    ``checkpoints``: a directory that outlives a killed process. ``window``: what to tune on, and
+    ``population`` whether that is on all items or on those new to a user. ``items``: the catalogue,
+    in the order of the item rows, for families that read more than who bought what. ``curve``:
+    where figures to plot go, by name, step and value.
     """
 
     window: Window
+    items: pa.Table
     device: torch.device
     seed: int
     budget: Budget
     checkpoints: Path
     curve: Curve = field(default=no_curve)
+    population: str = "all"
 
     def validate(self, score: Scorer) -> float:
         """Mean NDCG@10 of a scorer on the validation window; raises when the budget is spent."""
         self.budget.check()
-        return ndcg_at_10(score, self.window)
+        return ndcg_at_10(score, self.window, self.population)
 
 
 class Family(ABC):

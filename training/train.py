@@ -115,7 +115,9 @@ def _make_run(
         split = split_by_time(dataset.histories)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         window = _sample(split.validation, settings.seed)
-        bench = Bench(window, device, settings.seed, budget, checkpoints, tracking.curve)
+        bench = Bench(
+            window, dataset.items, device, settings.seed, budget, checkpoints, tracking.curve
+        )
         family = make(name, config)
         family.fit(split, bench)
         log.info("fitted", family=name, seconds=round(budget.spent, 1))

@@ -34,7 +34,10 @@ def fitted(family: str, dataset: Dataset, scratch: Path) -> Family:
     torch.manual_seed(0)
     split = split_by_time(dataset.histories)
     model = make(family, main_job(family))
-    model.fit(split, Bench(split.validation, torch.device("cpu"), 0, Budget(600, 10**6), scratch))
+    budget = Budget(600, 10**6)
+    model.fit(
+        split, Bench(split.validation, dataset.items, torch.device("cpu"), 0, budget, scratch)
+    )
     model.observe(dataset.histories)
     return model
 

@@ -37,7 +37,7 @@ def batch_of(step: int) -> torch.Tensor:
 
 
 def bench(scratch: Path, seconds: float = 600) -> Bench:
-    return Bench(None, torch.device("cpu"), 5, Budget(seconds, 10**6), scratch)  # type: ignore[arg-type]
+    return Bench(None, None, torch.device("cpu"), 5, Budget(seconds, 10**6), scratch)  # type: ignore[arg-type]
 
 
 def score(model: Line) -> Callable[[], float]:
