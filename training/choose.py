@@ -23,8 +23,8 @@ from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import write_json
 from training.configs import main_job
-from training.evaluation import bootstrap
 from training.family import check_name
+from training.intervals import bootstrap
 from training.names import FAMILIES
 from training.train import run_id_of
 

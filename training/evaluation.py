@@ -15,40 +15,38 @@ import scipy.sparse as sp
 import torch
 
 from training.data import Histories, IntArray
+from training.intervals import Interval, intervals
 from training.split import Window
 
 RANKS = (10, 20)
 METRICS = tuple(f"{name}@{k}" for k in RANKS for name in ("ndcg", "recall", "hr", "mrr"))
 POPULATIONS = ("all", "new")
 USERS_A_BATCH = 128
-RESAMPLES = 1000
 
 Scorer = Callable[[Histories], torch.Tensor]
 """Histories of B users -> scores_BI, on any device."""
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean over users and the 95 % bootstrap interval around it."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """One population of one window. ``values``: metric name -> one value for each of ``users``."""
+    """One population of one window. ``values``: metric name -> one value for each of ``users``.
+
+    ``found_U``: how many targets each user's first ten hold; ``found_items_N``: which, user by
+    user, best first.
+    """
 
     users: IntArray
     values: dict[str, npt.NDArray[np.float64]]
     coverage: float
+    found_U: IntArray
+    found_items_N: IntArray
 
     def intervals(self, seed: int) -> dict[str, Interval]:
         """Empty when no user was judged."""
-        return {
-            name: bootstrap(values, seed) for name, values in self.values.items() if len(values)
-        }
+        if not len(self.users):
+            return {}
+        found = intervals(np.stack(list(self.values.values()), axis=1), seed)
+        return dict(zip(self.values, found, strict=True))
 
 
 def evaluate(
@@ -123,23 +121,6 @@ def user_metrics(
     return metrics
 
 
-def bootstrap(values_U: npt.NDArray[np.float64], seed: int, resamples: int = RESAMPLES) -> Interval:
-    """Mean with its 95 % percentile bootstrap interval over users (Efron 1979); seeded.
-
-    Users are drawn with replacement by giving each a count, so that the memory is bounded by a
-    block of resamples and the work is one matrix product. For a paired comparison pass the
-    differences.
-    """
-    random = np.random.default_rng(seed)
-    n = len(values_U)
-    means = [
-        random.multinomial(n, np.full(n, 1 / n), size=min(100, resamples - done)) @ values_U / n
-        for done in range(0, resamples, 100)
-    ]
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return Interval(float(values_U.mean()), float(low), float(high))
-
-
 class _Tally:
     """Gathers one population's metrics batch by batch."""
 
@@ -149,6 +130,8 @@ class _Tally:
         self.values: dict[str, list[npt.NDArray[np.float64]]] = {
             name: [np.zeros(0)] for name in METRICS
         }
+        self.found_U: list[IntArray] = [np.zeros(0, np.int64)]
+        self.found_items_N: list[IntArray] = [np.zeros(0, np.int64)]
 
     def add(
         self,
@@ -165,9 +148,12 @@ class _Tally:
         answered_BK = scores_BK > -np.inf
         rows_BK = np.broadcast_to(judged_B[:, None], items_BK.shape)
         hits_BK = np.asarray(targets[rows_BK.ravel(), items_BK.ravel()]).reshape(items_BK.shape) > 0
+        hits_BK &= answered_BK
         self.recommended_I[items_BK[:, :10][answered_BK[:, :10]]] = True
         self.users.append(users_B[judged_B])
-        for name, values_B in user_metrics(hits_BK & answered_BK, targets_B[judged_B]).items():
+        self.found_U.append(hits_BK[:, :10].sum(axis=1))
+        self.found_items_N.append(items_BK[:, :10][hits_BK[:, :10]])
+        for name, values_B in user_metrics(hits_BK, targets_B[judged_B]).items():
             self.values[name].append(values_B)
 
     def result(self) -> Evaluation:
@@ -175,4 +161,6 @@ class _Tally:
             np.concatenate(self.users),
             {name: np.concatenate(parts) for name, parts in self.values.items()},
             float(self.recommended_I.mean()),
+            np.concatenate(self.found_U),
+            np.concatenate(self.found_items_N),
         )

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from training.data import Histories, starts
-from training.evaluation import bootstrap, evaluate, user_metrics
+from training.evaluation import evaluate, user_metrics
+from training.intervals import bootstrap, intervals, resampled_means
 from training.split import Window
 
 
@@ -40,6 +41,8 @@ def test_new_items_are_judged_apart() -> None:
     found = evaluate(by_number, window)
     assert found["all"].users.tolist() == [0, 1]
     assert found["all"].values["mrr@10"].tolist() == [1, 1 / 3]
+    assert found["all"].found_U.tolist() == [2, 1]  # what was recommended, best first
+    assert found["all"].found_items_N.tolist() == [0, 2, 2]
     assert found["new"].users.tolist() == [0]
     assert found["new"].values["mrr@10"].tolist() == [1]  # 0 and 1 are out: 2 is first
     assert found["new"].values["recall@10"].tolist() == [1]
@@ -65,3 +68,14 @@ def test_the_interval_covers_the_truth_19_times_in_20() -> None:
 def test_the_interval_is_seeded() -> None:
     values = np.random.default_rng(0).random(50)
     assert bootstrap(values, 1) == bootstrap(values, 1) != bootstrap(values, 2)
+
+
+def test_columns_share_their_draws() -> None:
+    """So many metrics cost one, and a paired difference needs no draws of its own."""
+    values = np.random.default_rng(0).random((50, 3))
+    for interval, column in zip(intervals(values, 1), values.T, strict=True):
+        alone = bootstrap(column, 1)
+        assert (interval.low, interval.high) == pytest.approx((alone.low, alone.high))
+    means = resampled_means(values, 1)
+    apart = resampled_means(values[:, :1] - values[:, 1:2], 1)
+    assert apart[:, 0] == pytest.approx(means[:, 0] - means[:, 1])
