@@ -1,0 +1,237 @@
+"""What all next-item models share: embeddings, states of an encoder, a softmax over the catalogue.
+
+A family of this kind is its encoder; everything else is here, so that families differ by what
+their papers differ by. A state is compared with the same item embeddings that are read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from scipy.sparse.linalg import svds
+from torch import nn
+from torch.nn import functional as F
+
+from training.data import FloatArray, Histories, IntArray
+from training.families.popularity import popularity
+from training.family import Bench, State, VectorFamily
+from training.softmax import log_chances, softmax_loss
+from training.split import Split
+from training.trainer import TrainerConfig, fit_by_gradient
+from training.windows import Batch, Windows, WindowsConfig
+
+POPULARITY_DAYS = 90.0
+HALF_LIFE_DAYS = 120.0
+
+
+@dataclass(frozen=True)
+class NextItemConfig:
+    """How a next-item model learns, whatever its encoder.
+
+    Items of fewer than ``min_events`` share one embedding; only popularity tells those apart.
+    ``negatives``: items drawn for a batch beside its targets; 0 is the whole catalogue.
+    ``temperature``: 0 is the dot product of state and embedding plus the item's bias; above 0 it is
+    their cosine over the temperature. ``sum_weight``: see ``Network``.
+    Ends after ``epochs`` passes over small data, after the trainer's ``steps`` on large.
+    """
+
+    windows: WindowsConfig = field(default_factory=WindowsConfig)
+    min_events: int = 1
+    negatives: int = 1024
+    temperature: float = 0.0
+    warm_start: bool = False
+    sum_weight: float = 0.0
+    embedding_dropout: float = 0.0
+    epochs: float = 40.0
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(steps=10**6))
+
+
+class NextItem(VectorFamily):
+    """State: the network's weights. A user's vector is the last hidden state, then 1; an item's is
+    its embedding, then its bias."""
+
+    def __init__(
+        self,
+        config: Any,
+        learning: NextItemConfig,
+        dimensions: int,
+        encoder: Callable[[], nn.Module],
+    ) -> None:
+        super().__init__(config)
+        self.learning, self.dimensions, self.encoder = learning, dimensions, encoder
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        torch.manual_seed(bench.seed)
+        learning, train = self.learning, split.train
+        row_I = torch.from_numpy(embedding_rows(train, learning.min_events))
+        self.network = Network(
+            learning, self.dimensions, int(row_I.max()) + 1, train.item_count, self.encoder()
+        )
+        self.network.start_from(train, row_I, bench.seed)
+        self.network.to(bench.device)
+        windows = Windows(train, learning.windows, bench.seed, bench.device)
+        progress = fit_by_gradient(
+            self.network,
+            windows.batch,
+            lambda: bench.validate(self.scores),
+            learning.trainer.shortened(windows.steps_for(learning.epochs)),
+            bench,
+        )
+        self.tuned = {"steps": progress.best_step}
+
+    @torch.no_grad()
+    def user_vectors(self, batch: Histories) -> torch.Tensor:
+        newest = batch.latest(self.learning.windows.length)
+        lengths_B = torch.from_numpy(newest.lengths_U)
+        items_BL = torch.zeros(len(newest), max(1, int(lengths_B.max())), dtype=torch.long)
+        items_BL[torch.arange(items_BL.shape[1]) < lengths_B[:, None]] = torch.from_numpy(
+            newest.items_N.astype(np.int64)
+        )
+        device = self.network.bias_I.device
+        hidden_BTD = self.network(items_BL.to(device), lengths_B.to(device))
+        rows_B = torch.arange(len(newest), device=device)
+        last_BD = self.network.compared(hidden_BTD[rows_B, lengths_B.to(device)])
+        return torch.cat([last_BD, torch.ones_like(last_BD[:, :1])], dim=1)
+
+    @torch.no_grad()
+    def item_vectors(self) -> torch.Tensor:
+        """The bias counts from its mean: as a logarithm of a share it would outweigh the rest."""
+        network = self.network
+        bias_I = network.bias_I - network.bias_I.mean()
+        return torch.cat([network.targets(network.row_I), bias_I[:, None]], dim=1)
+
+    def learned_items(self) -> torch.Tensor:
+        return self.network.row_I > 0
+
+    def state(self) -> State:
+        return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
+
+    def load_state(self, state: State) -> None:
+        rows, items = len(state["embedding.weight"]), len(state["bias_I"])
+        self.network = Network(self.learning, self.dimensions, rows, items, self.encoder())
+        self.network.load_state_dict(state)
+        self.network.eval()
+
+
+class Network(nn.Module):
+    """Item embeddings around an encoder, and the loss.
+
+    A state is the encoder's plus, where ``sum_weight`` isn't 0, a learned weight times the sum of
+    what was read, over the root of its length: a linear path that starts as PureSVD (Cremonesi et
+    al. 2010) where the embeddings do.
+    """
+
+    def __init__(
+        self,
+        config: NextItemConfig,
+        dimensions: int,
+        row_count: int,
+        item_count: int,
+        encoder: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.embedding = nn.Embedding(row_count, dimensions)
+        self.start_D = nn.Parameter(torch.zeros(dimensions))
+        self.bias_I = nn.Parameter(torch.zeros(item_count), requires_grad=not config.temperature)
+        self.sum_weight = nn.Parameter(torch.tensor(config.sum_weight * dimensions / row_count))
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        self.row_I: torch.Tensor
+        self.share_I: torch.Tensor
+        self.register_buffer("row_I", torch.zeros(item_count, dtype=torch.long))
+        self.register_buffer("share_I", torch.zeros(item_count))
+        nn.init.normal_(self.embedding.weight, std=0.02)
+
+    @torch.no_grad()
+    def start_from(self, train: Histories, row_I: torch.Tensor, seed: int) -> None:
+        """Take from the data what needs no learning."""
+        self.row_I.copy_(row_I)
+        counts_I = torch.from_numpy(train.counts_I()).double()
+        self.share_I.copy_(counts_I**0.5 / (counts_I**0.5).sum())
+        if not self.config.temperature:
+            share_I = torch.from_numpy(popularity(train, POPULARITY_DAYS))
+            self.bias_I.copy_((share_I + 0.1 / max(1, len(train.items_N))).log())
+        if self.config.warm_start:
+            warm_RD = warm_embeddings(train, row_I.numpy(), self.embedding.embedding_dim)
+            self.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
+
+    def forward(self, items_BL: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """hidden_BTD: state t has read the start token and the first t items."""
+        items_BLD = self.embedding(self.row_I[items_BL])
+        start_B1D = self.start_D.expand(len(items_BL), 1, -1)
+        read_BTD = torch.cat([start_B1D, self.embedding_dropout(items_BLD)], dim=1)
+        hidden_BTD: torch.Tensor = self.encoder(read_BTD, lengths_B)
+        if not self.config.sum_weight:
+            return hidden_BTD
+        counts_L1 = torch.arange(1, items_BL.shape[1] + 1, device=items_BL.device)[:, None]
+        sums_BLD = items_BLD.cumsum(dim=1) / counts_L1.sqrt()
+        return hidden_BTD + self.sum_weight * F.pad(sums_BLD, (0, 0, 1, 0))
+
+    def compared(self, hidden_PD: torch.Tensor) -> torch.Tensor:
+        """Hidden states as they are compared with targets."""
+        if not self.config.temperature:
+            return hidden_PD
+        return F.normalize(hidden_PD, dim=1) / self.config.temperature
+
+    def targets(self, rows: torch.Tensor) -> torch.Tensor:
+        """Embeddings of rows as they are compared with states."""
+        embeddings_CD = self.embedding(rows)
+        return F.normalize(embeddings_CD, dim=1) if self.config.temperature else embeddings_CD
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        hidden_BTD = self(batch.items_BL, batch.lengths_B)
+        hidden_PD = self.compared(hidden_BTD[batch.has_BT])
+        target_P = batch.targets_BT[batch.has_BT]
+        items_C, place_P, log_chance_C = self._candidates(target_P, batch.step)
+        return softmax_loss(
+            hidden_PD.float(),
+            self.targets(self.row_I[items_C]).float(),
+            self.bias_I[items_C],
+            log_chance_C,
+            place_P,
+        )
+
+    def _candidates(
+        self, target_P: torch.Tensor, step: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The items of a batch's softmax, where the targets are in it, and the chances to be in it.
+
+        The targets of all positions serve as each other's negatives.
+        """
+        if not self.config.negatives:
+            items_I = torch.arange(len(self.row_I), device=target_P.device)
+            return items_I, target_P, torch.zeros_like(self.bias_I)
+        draws = self.config.negatives
+        generator = torch.Generator(target_P.device).manual_seed(step)
+        drawn_S = torch.multinomial(self.share_I, draws, replacement=True, generator=generator)
+        items_C, place = torch.unique(torch.cat([target_P, drawn_S]), return_inverse=True)
+        log_chance_C = log_chances(self.share_I[items_C], draws)
+        return items_C, place[: len(target_P)], log_chance_C
+
+
+def warm_embeddings(train: Histories, row_I: IntArray, dimensions: int) -> FloatArray:
+    """The leading right singular vectors of users x embedding rows, each element about D^-0.5.
+
+    Fewer than the dimensions where there are few users or rows; none for a catalogue of one item.
+    """
+    decayed_N = train.weights_N * 0.5 ** (train.ages_N / HALF_LIFE_DAYS)
+    counts = train.matrix(decayed_N)
+    kept_I = (row_I > 0).astype(np.float32)  # the shared row starts at zero: it says nothing yet
+    to_rows = sp.csr_matrix((kept_I, row_I, np.arange(len(row_I) + 1)))
+    counts = (counts @ to_rows).log1p()
+    rank = min(dimensions, min(counts.shape) - 1)
+    if rank < 1:
+        return np.zeros((counts.shape[1], 0), np.float32)
+    _, _, right_DR = svds(counts, rank, v0=np.ones(min(counts.shape)))
+    scale = np.sqrt(counts.shape[1] / dimensions)
+    return np.ascontiguousarray(right_DR[::-1].T * scale, dtype=np.float32)
+
+
+def embedding_rows(train: Histories, min_events: int) -> IntArray:
+    """For each item the row of its embedding; row 0 is shared by the rare ones."""
+    frequent_I = (train.counts_I() >= min_events).astype(np.int64)
+    return np.cumsum(frequent_I) * frequent_I

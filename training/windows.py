@@ -1,0 +1,127 @@
+"""Batches of histories for the models that read a history and predict what comes next.
+
+Each history is cut into windows of at most ``length`` events, and windows of like length share a
+batch: where histories average nine events and some have fifty, padding all to fifty would be most
+of the work. An epoch reads every event once; its batches are drawn from the seed and its number.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from training.data import DAY, Histories, IntArray
+
+
+@dataclass(frozen=True)
+class WindowsConfig:
+    """``length``: most events of a window. ``events_a_batch``: of a batch, padding included.
+    ``horizon_days``: how far ahead of a position its target may lie.
+    """
+
+    length: int = 50
+    events_a_batch: int = 2048
+    horizon_days: int = 14
+
+
+@dataclass(frozen=True)
+class Batch:
+    """T = L + 1 positions: the first reads the start token, the next ``items_BL[:, 0]``, and so on.
+
+    ``lengths_B``: events of each window; what is behind them is padding. ``targets_BT``, and
+    whether there is one, ``has_BT``. ``step`` seeds what else is drawn for this batch.
+    """
+
+    items_BL: torch.Tensor
+    lengths_B: torch.Tensor
+    targets_BT: torch.Tensor
+    has_BT: torch.Tensor
+    step: int
+
+
+class Windows:
+    """Draws a batch for each step of training.
+
+    Each position's target is an event drawn from those of (now, now + horizon] of the same user:
+    where shoppers buy baskets, the order within one says nothing and the next item is often of the
+    same basket, so a position predicts the coming weeks (the dense all-action loss of PinnerFormer,
+    Pancha et al. 2022). The start token predicts any event of its window: who comes, before
+    anything is read.
+    """
+
+    def __init__(
+        self, train: Histories, config: WindowsConfig, seed: int, device: torch.device
+    ) -> None:
+        self.train, self.config, self.seed, self.device = train, config, seed, device
+        rows_N = train.rows_N
+        # One sorted key of user and time finds each event's user's events of (now, now + horizon].
+        first_time = train.times_N.min(initial=train.end)
+        span = int(train.end - first_time) + (config.horizon_days + 1) * DAY
+        key_N = rows_N * span + (train.times_N - first_time)
+        self.later_N = np.searchsorted(key_N, key_N, side="right")
+        self.until_N = np.searchsorted(key_N, key_N + config.horizon_days * DAY, side="right")
+        self._plan = lru_cache(maxsize=1)(self._plan_of)
+
+    @property
+    def batches_an_epoch(self) -> int:
+        """Of the first epoch; those after it differ by a few."""
+        return len(self._plan(0))
+
+    def steps_for(self, epochs: float) -> int:
+        return int(np.ceil(epochs * self.batches_an_epoch))
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step; a function of the seed and the step only."""
+        epoch, index = divmod(step, self.batches_an_epoch)
+        plan = self._plan(epoch)
+        first_B, past_B = plan[index % len(plan)]
+        random = np.random.default_rng([self.seed, step, 1])
+        lengths_B = past_B - first_B
+        events_BL = first_B[:, None] + np.arange(int(lengths_B.max()))
+        inside_BL = events_BL < past_B[:, None]
+        events_BL = np.minimum(events_BL, past_B[:, None] - 1)
+        from_BT = np.concatenate([first_B[:, None], self.later_N[events_BL]], axis=1)
+        to_BT = np.concatenate([past_B[:, None], self.until_N[events_BL]], axis=1)
+        has_BT = from_BT < to_BT
+        has_BT[:, 1:] &= inside_BL
+        picked_BT = random.integers(from_BT, np.maximum(to_BT, from_BT + 1))
+        return Batch(
+            self._items(events_BL * inside_BL),
+            torch.from_numpy(lengths_B).to(self.device),
+            self._items(np.where(has_BT, picked_BT, 0)),
+            torch.from_numpy(has_BT).to(self.device),
+            step,
+        )
+
+    def _plan_of(self, epoch: int) -> list[tuple[IntArray, IntArray]]:
+        """The batches of an epoch: first event and past-the-last event of each of their windows."""
+        random = np.random.default_rng([self.seed, epoch])
+        first_W, past_W = self._cut(random)
+        order = np.lexsort((random.random(len(first_W)), past_W - first_W))
+        first_W, past_W = first_W[order], past_W[order]
+        lengths_W = past_W - first_W
+        plan, start = [], 0
+        while start < len(lengths_W):
+            # The longest is the last, so the widest batch that fits is found by its last window.
+            cells = lengths_W[start:] * np.arange(1, len(lengths_W) - start + 1)
+            size = max(1, int(np.searchsorted(cells, self.config.events_a_batch, side="right")))
+            plan.append((first_W[start : start + size], past_W[start : start + size]))
+            start += size
+        return [plan[index] for index in random.permutation(len(plan))]
+
+    def _cut(self, random: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """Each history in windows of ``length``, cut at places that differ from epoch to epoch."""
+        length, train = self.config.length, self.train
+        lengths_U = train.lengths_U
+        offset_U = np.where(lengths_U > length, random.integers(0, length, len(lengths_U)), 0)
+        pieces_U = (lengths_U + offset_U + length - 1) // length
+        user_W = np.repeat(np.arange(len(train)), pieces_U)
+        piece_W = np.arange(len(user_W)) - np.repeat(np.cumsum(pieces_U) - pieces_U, pieces_U)
+        begin_W, end_W = train.starts_U1[user_W], train.starts_U1[user_W + 1]
+        first_W = begin_W - offset_U[user_W] + piece_W * length
+        past_W = np.minimum(first_W + length, end_W)
+        return np.maximum(first_W, begin_W), past_W
+
+    def _items(self, events: IntArray) -> torch.Tensor:
+        return torch.from_numpy(self.train.items_N[events].astype(np.int64)).to(self.device)
