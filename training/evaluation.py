@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 import torch
 
 from training.data import Histories, IntArray
@@ -19,12 +18,15 @@ from training.intervals import Interval, intervals
 from training.split import Window
 
 RANKS = (10, 20)
-METRICS = tuple(f"{name}@{k}" for k in RANKS for name in ("ndcg", "recall", "hr", "mrr"))
 POPULATIONS = ("all", "new")
-USERS_A_BATCH = 128
+SCORES_A_BATCH = 1 << 22  # 16 MB: stays in the cache while it is ranked
+BLOCK = 32  # columns looked at together in search of the best
 
 Scorer = Callable[[Histories], torch.Tensor]
-"""Histories of B users -> scores_BI, on any device."""
+"""Histories of B users -> scores_BI, on any device, a tensor that the caller may overwrite."""
+
+Ranked = tuple[npt.NDArray[np.float32], IntArray]
+"""scores_UK and items_UK, best first."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +61,16 @@ def evaluate(
     that every family misses it alike. Coverage is the share of the catalogue in anybody's first
     ten.
     """
-    known_I = torch.from_numpy(window.histories.counts_I() > 0)
-    tallies = {population: _Tally(window.histories.item_count) for population in populations}
-    for part in batches(window.judged()):
-        scores_BI = score(part.histories)
-        scores_BI = scores_BI.masked_fill(~known_I.to(scores_BI.device), -torch.inf)
-        targets = part.targets.matrix(part.targets.weights_N)
-        if "all" in populations:
-            tallies["all"].add(part.histories.users_U, top(scores_BI, max(RANKS)), targets)
-        if "new" not in populations:
-            continue
-        bought = part.histories.matrix(part.histories.weights_N)
-        scores_BI[bought.nonzero()] = -torch.inf
-        new_targets = (targets - targets.multiply(bought > 0)).tocsr()
-        new_targets.eliminate_zeros()
-        tallies["new"].add(part.histories.users_U, top(scores_BI, max(RANKS)), new_targets)
-    return {population: tally.result() for population, tally in tallies.items()}
+    ranked = rank(score, window, max(RANKS), populations)
+    judged = window.judged()
+    targets = {"all": np.unique(_cells(judged.targets))}
+    if "new" in populations:
+        seen = np.isin(targets["all"], _cells(judged.histories))
+        targets["new"] = targets["all"][~seen]
+    return {
+        population: _evaluation(judged.histories, ranked[population], targets[population])
+        for population in populations
+    }
 
 
 def ndcg_at_10(score: Scorer, window: Window, population: str = "all") -> float:
@@ -83,17 +79,97 @@ def ndcg_at_10(score: Scorer, window: Window, population: str = "all") -> float:
     return float(found.values["ndcg@10"].mean())
 
 
-def batches(window: Window) -> Iterator[Window]:
-    """The window in parts of a few users: a score for each item of the catalogue takes room."""
-    rows_U = np.arange(len(window.histories))
-    for first in range(0, len(rows_U), USERS_A_BATCH):
-        yield window.take(rows_U[first : first + USERS_A_BATCH])
+def rank(
+    score: Scorer, window: Window, k: int, populations: tuple[str, ...] = POPULATIONS
+) -> dict[str, Ranked]:
+    """The best ``k`` items for each user who is judged, in the order of ``window.judged()``.
+
+    Users are scored in the order of their histories' lengths, so that a sequence model pads little;
+    scores are overwritten where they are masked.
+    """
+    unknown = torch.from_numpy(np.flatnonzero(window.histories.counts_I() == 0))
+    histories = window.judged().histories
+    order_U = np.argsort(histories.lengths_U, kind="stable")
+    found: dict[str, list[Ranked]] = {population: [] for population in populations}
+    for part in parts(histories.take(order_U)):
+        scores_BI = score(part)
+        scores_BI.index_fill_(1, unknown.to(scores_BI.device), -torch.inf)
+        if "all" in populations:
+            found["all"].append(top(scores_BI, k))
+        if "new" in populations:
+            rows_N, items_N = torch.from_numpy(part.rows_N), torch.from_numpy(part.items_N).long()
+            scores_BI[rows_N.to(scores_BI.device), items_N.to(scores_BI.device)] = -torch.inf
+            found["new"].append(top(scores_BI, k))
+    back_U = np.argsort(order_U)
+    return {
+        population: (
+            np.concatenate([scores for scores, _ in lists])[back_U],
+            np.concatenate([items for _, items in lists])[back_U],
+        )
+        for population, lists in found.items()
+    }
 
 
-def top(scores_BI: torch.Tensor, k: int) -> tuple[npt.NDArray[np.float32], IntArray]:
-    """Best ``k`` scores and items of each user, best first. A score of -inf is no answer."""
-    scores_BK, items_BK = torch.topk(scores_BI.float(), min(k, scores_BI.shape[1]), dim=1)
-    return scores_BK.cpu().numpy(), items_BK.cpu().numpy()
+def parts(histories: Histories) -> Iterator[Histories]:
+    """The histories in parts of as many users as have their scores in memory at once."""
+    size = max(1, SCORES_A_BATCH // histories.item_count)
+    rows_U = np.arange(len(histories))
+    for first in range(0, len(rows_U), size):
+        yield histories.take(rows_U[first : first + size])
+
+
+def top(scores_BI: torch.Tensor, k: int) -> Ranked:
+    """Best ``k`` scores and items of each user, best first. A score of -inf is no answer.
+
+    On the CPU exactly what a stable sort gives, equal scores by item, in half of ``torch.topk``'s
+    time: an item among the best k is in one of the k blocks of columns whose maxima are largest, so
+    only those are looked at one by one.
+    """
+    scores_BI = scores_BI.float()
+    k = min(k, scores_BI.shape[1])
+    if scores_BI.is_cuda:  # fast as it is; it leaves the order of equal scores open
+        scores_BK, items_BK = torch.topk(scores_BI, k, dim=1)
+        return scores_BK.cpu().numpy(), items_BK.cpu().numpy()
+    cells_BC, items_BC = _candidates(scores_BI.contiguous(), k)
+    picked_BK = _largest(cells_BC, k)
+    values_BK = np.take_along_axis(cells_BC, picked_BK, 1)
+    found_BK = np.take_along_axis(items_BC, picked_BK, 1)
+    order_BK = np.argsort(-values_BK, axis=1, kind="stable")
+    return np.take_along_axis(values_BK, order_BK, 1), np.take_along_axis(found_BK, order_BK, 1)
+
+
+def _candidates(scores_BI: torch.Tensor, k: int) -> tuple[npt.NDArray[np.float32], IntArray]:
+    """Scores and columns of C items a row, columns ascending, that have the row's best k in them.
+
+    Where maxima are equal the first blocks are taken: k blocks up to the last of those have k
+    scores at least as large, all before any that is left out.
+    """
+    users, items = scores_BI.shape
+    blocks = items // BLOCK
+    if blocks <= k:
+        return scores_BI.numpy(), np.broadcast_to(np.arange(items), (users, items))
+    maxima_BJ = scores_BI[:, : blocks * BLOCK].view(users, blocks, BLOCK).amax(dim=2)
+    first_BK = _largest(maxima_BJ.numpy(), k) * BLOCK
+    cells = torch.from_numpy((first_BK + np.arange(users)[:, None] * items).ravel())
+    picked_BC = scores_BI.view(-1).unfold(0, BLOCK, 1).index_select(0, cells).view(users, -1)
+    items_BC = (first_BK[:, :, None] + np.arange(BLOCK)).reshape(users, -1)
+    rest = np.arange(blocks * BLOCK, items)  # shorter than a block: always looked at
+    return (
+        np.concatenate([picked_BC.numpy(), scores_BI.numpy()[:, rest]], axis=1),
+        np.concatenate([items_BC, np.broadcast_to(rest, (users, len(rest)))], axis=1),
+    )
+
+
+def _largest(values_BN: npt.NDArray[np.float32], k: int) -> IntArray:
+    """Columns of the k largest values of each row, ascending; of equal values the first."""
+    width = values_BN.shape[1]
+    kth_B1 = np.partition(values_BN, width - k, axis=1)[:, width - k, None]
+    kept_BN = values_BN >= kth_B1
+    if np.count_nonzero(kept_BN) > k * len(values_BN):
+        tied_BN = values_BN == kth_B1
+        room_B1 = k - np.count_nonzero(values_BN > kth_B1, axis=1)[:, None]
+        kept_BN &= ~tied_BN | (tied_BN.cumsum(axis=1) <= room_B1)
+    return (np.flatnonzero(kept_BN) % width).reshape(-1, k)
 
 
 def user_metrics(
@@ -121,46 +197,25 @@ def user_metrics(
     return metrics
 
 
-class _Tally:
-    """Gathers one population's metrics batch by batch."""
+def _cells(histories: Histories) -> IntArray:
+    """The (user, item) pair of each event as one number, user's row * items + item."""
+    return histories.rows_N * histories.item_count + histories.items_N
 
-    def __init__(self, item_count: int) -> None:
-        self.recommended_I = np.zeros(item_count, bool)
-        self.users: list[IntArray] = [np.zeros(0, np.int64)]
-        self.values: dict[str, list[npt.NDArray[np.float64]]] = {
-            name: [np.zeros(0)] for name in METRICS
-        }
-        self.found_U: list[IntArray] = [np.zeros(0, np.int64)]
-        self.found_items_N: list[IntArray] = [np.zeros(0, np.int64)]
 
-    def add(
-        self,
-        users_B: IntArray,
-        ranked: tuple[npt.NDArray[np.float32], IntArray],
-        targets: sp.csr_matrix,
-    ) -> None:
-        scores_BK, items_BK = ranked
-        targets_B = np.diff(targets.indptr)
-        judged_B = np.flatnonzero(targets_B)
-        if not len(judged_B):
-            return
-        scores_BK, items_BK = scores_BK[judged_B], items_BK[judged_B]
-        answered_BK = scores_BK > -np.inf
-        rows_BK = np.broadcast_to(judged_B[:, None], items_BK.shape)
-        hits_BK = np.asarray(targets[rows_BK.ravel(), items_BK.ravel()]).reshape(items_BK.shape) > 0
-        hits_BK &= answered_BK
-        self.recommended_I[items_BK[:, :10][answered_BK[:, :10]]] = True
-        self.users.append(users_B[judged_B])
-        self.found_U.append(hits_BK[:, :10].sum(axis=1))
-        self.found_items_N.append(items_BK[:, :10][hits_BK[:, :10]])
-        for name, values_B in user_metrics(hits_BK, targets_B[judged_B]).items():
-            self.values[name].append(values_B)
-
-    def result(self) -> Evaluation:
-        return Evaluation(
-            np.concatenate(self.users),
-            {name: np.concatenate(parts) for name, parts in self.values.items()},
-            float(self.recommended_I.mean()),
-            np.concatenate(self.found_U),
-            np.concatenate(self.found_items_N),
-        )
+def _evaluation(histories: Histories, ranked: Ranked, targets: IntArray) -> Evaluation:
+    """Judge what was ranked for these users by the cells that are targets."""
+    items = histories.item_count
+    scores_UK, items_UK = ranked
+    targets_U = np.bincount(targets // items, minlength=len(histories))
+    judged_U = np.flatnonzero(targets_U)
+    answered_UK = (scores_UK > -np.inf)[judged_U]
+    cells_UK = judged_U[:, None] * items + items_UK[judged_U]
+    hits_UK = np.isin(cells_UK, targets) & answered_UK
+    hits_Uk, items_Uk = hits_UK[:, :10], items_UK[judged_U, :10]
+    return Evaluation(
+        users=histories.users_U[judged_U],
+        values=user_metrics(hits_UK, targets_U[judged_U]),
+        coverage=len(np.unique(items_Uk[answered_UK[:, :10]])) / items,
+        found_U=hits_Uk.sum(axis=1),
+        found_items_N=items_Uk[hits_Uk],
+    )

@@ -20,8 +20,8 @@ from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 from training.budget import Budget, peak_memory
 from training.configs import main_job
-from training.data import Dataset, Histories, read_dataset, read_training_set
-from training.evaluation import USERS_A_BATCH, Evaluation, evaluate, top
+from training.data import Dataset, read_dataset, read_training_set
+from training.evaluation import Evaluation, evaluate, parts, top
 from training.family import Bench, Family, HasPrior, VectorFamily, capabilities, check_name, make
 from training.split import Split, Window, split_by_time
 from training.tracking import TrackedRun, tracked
@@ -195,10 +195,10 @@ def _write_models(folder: Path, family: Family, dataset: Dataset, budget: Budget
     )
     pq.write_table(_ranked_lists(family, dataset, budget), folder / "ranked_lists.parquet")
     if isinstance(family, VectorFamily):
-        parts = [family.user_vectors(part).cpu().numpy() for part in _parts(dataset.histories)]
-        _write_vectors(
-            folder / "user_vectors.parquet", "user_id", dataset.user_ids, np.concatenate(parts)
+        vectors_UD = np.concatenate(
+            [family.user_vectors(part).cpu().numpy() for part in parts(dataset.histories)]
         )
+        _write_vectors(folder / "user_vectors.parquet", "user_id", dataset.user_ids, vectors_UD)
         learned_I = family.learned_items()[:, None]
         vectors_ID = (family.item_vectors() * learned_I).cpu().numpy()
         _write_vectors(folder / "item_vectors.parquet", "item_id", dataset.item_ids, vectors_ID)
@@ -216,7 +216,7 @@ def _ranked_lists(family: Family, dataset: Dataset, budget: Budget) -> pa.Table:
     """The best items of every known user at ``as_of``, best first."""
     item_ids = np.array(dataset.item_ids)
     scores, items = [], []
-    for part in _parts(dataset.histories):
+    for part in parts(dataset.histories):
         scores_BK, items_BK = top(family.scores(part), LIST_LENGTH)
         scores.append(scores_BK)
         items.append(item_ids[items_BK])
@@ -244,11 +244,6 @@ def _lists(matrix: np.ndarray, kind: pa.DataType) -> pa.ListArray:
     """A list column of the matrix's rows."""
     offsets = pa.array(np.arange(len(matrix) + 1) * matrix.shape[1], pa.int32())
     return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel(), kind))
-
-
-def _parts(histories: Histories) -> list[Histories]:
-    rows = np.arange(len(histories))
-    return [histories.take(rows[i : i + USERS_A_BATCH]) for i in range(0, len(rows), USERS_A_BATCH)]
 
 
 def _write_per_user(

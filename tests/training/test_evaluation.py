@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from training.data import Histories, starts
-from training.evaluation import evaluate, user_metrics
+from training.evaluation import evaluate, rank, top, user_metrics
 from training.intervals import bootstrap, intervals, resampled_means
 from training.split import Window
 
@@ -54,6 +54,39 @@ def test_an_item_that_nobody_had_before_is_never_recommended() -> None:
     found = evaluate(likes_5, window)
     assert found["all"].values["hr@10"].tolist() == [0, 1]
     assert found["all"].coverage == pytest.approx(2 / 30)
+
+
+@pytest.mark.parametrize("items", [1, 7, 640, 700, 5000])
+@pytest.mark.parametrize("k", [1, 20])
+@pytest.mark.parametrize("levels", [3, 40, 10**6])
+def test_the_best_are_those_of_a_stable_sort(items: int, k: int, levels: int) -> None:
+    generator = torch.Generator().manual_seed(items + levels)
+    scores_BI = torch.randint(levels, (50, items), generator=generator).float() - 1
+    scores_BI[torch.rand(50, items, generator=generator) < 0.2] = -torch.inf
+    scores_BI[0] = -torch.inf
+    values_BI, items_BI = torch.sort(scores_BI, dim=1, descending=True, stable=True)
+    values_BK, items_BK = top(scores_BI, k)
+    np.testing.assert_array_equal(values_BK, values_BI[:, :k].numpy())
+    np.testing.assert_array_equal(items_BK, items_BI[:, :k].numpy())
+
+
+def test_ranks_are_those_of_a_plain_sort_for_both_populations() -> None:
+    random = np.random.default_rng(4)
+    had = histories(
+        *(random.integers(0, 300, n).tolist() for n in random.integers(0, 40, 90)), items=310
+    )
+    then = histories(
+        *(random.integers(0, 310, n).tolist() for n in random.integers(0, 4, 90)), items=310
+    )
+    window = Window(had, then)
+    scores_UI = random.normal(size=(90, 310)).astype(np.float32)
+    ranked = rank(lambda batch: torch.from_numpy(scores_UI[batch.users_U]), window, 20)
+    judged = np.flatnonzero(then.lengths_U)
+    scores_UI[:, had.counts_I() == 0] = -np.inf
+    np.testing.assert_array_equal(ranked["all"][1], np.argsort(-scores_UI[judged])[:, :20])
+    scores_UI[had.rows_N, had.items_N] = -np.inf
+    np.testing.assert_array_equal(ranked["new"][1], np.argsort(-scores_UI[judged])[:, :20])
+    np.testing.assert_array_equal(ranked["new"][0], -np.sort(-scores_UI[judged])[:, :20])
 
 
 def test_the_interval_covers_the_truth_19_times_in_20() -> None:
