@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 import torch
 from scipy.sparse.linalg import svds
 from torch import nn
 from torch.nn import functional as F
 
+from training import catalogue
 from training.data import FloatArray, Histories, IntArray
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
@@ -34,7 +36,8 @@ class NextItemConfig:
     Items of fewer than ``min_events`` share one embedding; only popularity tells those apart.
     ``negatives``: items drawn for a batch beside its targets; 0 is the whole catalogue.
     ``temperature``: 0 is the dot product of state and embedding plus the item's bias; above 0 it is
-    their cosine over the temperature. ``sum_weight``: see ``Network``.
+    their cosine over the temperature. ``tags``: whether an item's embedding is its own plus the
+    mean of its tags' (see catalogue.py). ``sum_weight``: see ``Network``.
     Ends after ``epochs`` passes over small data, after the trainer's ``steps`` on large.
     """
 
@@ -42,6 +45,7 @@ class NextItemConfig:
     min_events: int = 1
     negatives: int = 1024
     temperature: float = 0.0
+    tags: bool = False
     warm_start: bool = False
     sum_weight: float = 0.0
     embedding_dropout: float = 0.0
@@ -67,10 +71,11 @@ class NextItem(VectorFamily):
         torch.manual_seed(bench.seed)
         learning, train = self.learning, split.train
         row_I = torch.from_numpy(embedding_rows(train, learning.min_events))
+        tags_IK = padded_tags(bench.items) if learning.tags else torch.zeros(train.item_count, 1)
         self.network = Network(
-            learning, self.dimensions, int(row_I.max()) + 1, train.item_count, self.encoder()
+            learning, self.dimensions, int(row_I.max()) + 1, tags_IK.long(), self.encoder()
         )
-        self.network.start_from(train, row_I, bench.seed)
+        self.network.start_from(train, row_I)
         self.network.to(bench.device)
         windows = Windows(train, learning.windows, bench.seed, bench.device)
         progress = fit_by_gradient(
@@ -101,17 +106,18 @@ class NextItem(VectorFamily):
         """The bias counts from its mean: as a logarithm of a share it would outweigh the rest."""
         network = self.network
         bias_I = network.bias_I - network.bias_I.mean()
-        return torch.cat([network.targets(network.row_I), bias_I[:, None]], dim=1)
+        vectors_ID = network.targets(torch.arange(len(bias_I), device=bias_I.device))
+        return torch.cat([vectors_ID, bias_I[:, None]], dim=1)
 
     def learned_items(self) -> torch.Tensor:
-        return self.network.row_I > 0
+        return (self.network.row_I > 0) | self.network.tags_IK.any(dim=1)
 
     def state(self) -> State:
         return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
 
     def load_state(self, state: State) -> None:
-        rows, items = len(state["embedding.weight"]), len(state["bias_I"])
-        self.network = Network(self.learning, self.dimensions, rows, items, self.encoder())
+        rows, tags_IK = len(state["embedding.weight"]), state["tags_IK"]
+        self.network = Network(self.learning, self.dimensions, rows, tags_IK, self.encoder())
         self.network.load_state_dict(state)
         self.network.eval()
 
@@ -129,25 +135,30 @@ class Network(nn.Module):
         config: NextItemConfig,
         dimensions: int,
         row_count: int,
-        item_count: int,
+        tags_IK: torch.Tensor,
         encoder: nn.Module,
     ) -> None:
         super().__init__()
         self.config = config
         self.encoder = encoder
+        item_count = len(tags_IK)
         self.embedding = nn.Embedding(row_count, dimensions)
+        self.tag_embedding = nn.Embedding(int(tags_IK.max()) + 1, dimensions, padding_idx=0)
         self.start_D = nn.Parameter(torch.zeros(dimensions))
         self.bias_I = nn.Parameter(torch.zeros(item_count), requires_grad=not config.temperature)
         self.sum_weight = nn.Parameter(torch.tensor(config.sum_weight * dimensions / row_count))
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.row_I: torch.Tensor
         self.share_I: torch.Tensor
+        self.tags_IK: torch.Tensor
         self.register_buffer("row_I", torch.zeros(item_count, dtype=torch.long))
         self.register_buffer("share_I", torch.zeros(item_count))
+        self.register_buffer("tags_IK", tags_IK)
         nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.zeros_(self.tag_embedding.weight)
 
     @torch.no_grad()
-    def start_from(self, train: Histories, row_I: torch.Tensor, seed: int) -> None:
+    def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
         """Take from the data what needs no learning."""
         self.row_I.copy_(row_I)
         counts_I = torch.from_numpy(train.counts_I()).double()
@@ -161,7 +172,7 @@ class Network(nn.Module):
 
     def forward(self, items_BL: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
         """hidden_BTD: state t has read the start token and the first t items."""
-        items_BLD = self.embedding(self.row_I[items_BL])
+        items_BLD = self.embed(items_BL)
         start_B1D = self.start_D.expand(len(items_BL), 1, -1)
         read_BTD = torch.cat([start_B1D, self.embedding_dropout(items_BLD)], dim=1)
         hidden_BTD: torch.Tensor = self.encoder(read_BTD, lengths_B)
@@ -171,15 +182,24 @@ class Network(nn.Module):
         sums_BLD = items_BLD.cumsum(dim=1) / counts_L1.sqrt()
         return hidden_BTD + self.sum_weight * F.pad(sums_BLD, (0, 0, 1, 0))
 
+    def embed(self, items: torch.Tensor) -> torch.Tensor:
+        """Embeddings of items, of any shape."""
+        embeddings = self.embedding(self.row_I[items])
+        if not self.config.tags:
+            return embeddings
+        tags_PK = self.tags_IK[items.flatten()]
+        mean_PD = F.embedding_bag(tags_PK, self.tag_embedding.weight, mode="mean", padding_idx=0)
+        return embeddings + mean_PD.view_as(embeddings)
+
     def compared(self, hidden_PD: torch.Tensor) -> torch.Tensor:
         """Hidden states as they are compared with targets."""
         if not self.config.temperature:
             return hidden_PD
         return F.normalize(hidden_PD, dim=1) / self.config.temperature
 
-    def targets(self, rows: torch.Tensor) -> torch.Tensor:
-        """Embeddings of rows as they are compared with states."""
-        embeddings_CD = self.embedding(rows)
+    def targets(self, items_C: torch.Tensor) -> torch.Tensor:
+        """Embeddings of items as they are compared with states."""
+        embeddings_CD = self.embed(items_C)
         return F.normalize(embeddings_CD, dim=1) if self.config.temperature else embeddings_CD
 
     def loss(self, batch: Batch) -> torch.Tensor:
@@ -189,7 +209,7 @@ class Network(nn.Module):
         items_C, place_P, log_chance_C = self._candidates(target_P, batch.step)
         return softmax_loss(
             hidden_PD.float(),
-            self.targets(self.row_I[items_C]).float(),
+            self.targets(items_C).float(),
             self.bias_I[items_C],
             log_chance_C,
             place_P,
@@ -229,6 +249,15 @@ def warm_embeddings(train: Histories, row_I: IntArray, dimensions: int) -> Float
     _, _, right_DR = svds(counts, rank, v0=np.ones(min(counts.shape)))
     scale = np.sqrt(counts.shape[1] / dimensions)
     return np.ascontiguousarray(right_DR[::-1].T * scale, dtype=np.float32)
+
+
+def padded_tags(items: pa.Table) -> torch.Tensor:
+    """tags_IK: the numbers of each item's tags, from 1 up, padded with 0."""
+    tags = catalogue.tags(items)
+    counts_I = np.diff(tags.indptr)
+    tags_IK = np.zeros((len(items), max(1, counts_I.max(initial=0))), np.int64)
+    tags_IK[np.arange(tags_IK.shape[1]) < counts_I[:, None]] = tags.indices + 1
+    return torch.from_numpy(tags_IK)
 
 
 def embedding_rows(train: Histories, min_events: int) -> IntArray:
