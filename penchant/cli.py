@@ -102,12 +102,30 @@ def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 def train(
     family: Annotated[str, typer.Option(help="a name from training/names.py")],
     snapshot: SnapshotId,
+    show: Annotated[
+        bool, typer.Option("--track/--no-track", help="then bring MLflow up to date")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Fit and evaluate one model family on a snapshot."""
+    from training.tracking import track
     from training.train import train as run
 
-    report = run(Settings(), snapshot, family)
+    settings = Settings()
+    try:
+        report = run(settings, snapshot, family)
+    finally:
+        if show:
+            track(settings, snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Bring MLflow up to date with a snapshot's runs, also those that failed."""
+    from training.tracking import track as run
+
+    report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
 

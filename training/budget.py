@@ -1,8 +1,11 @@
 """How long and how much memory one training run may take."""
 
 import resource
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from penchant.errors import PenchantError
@@ -10,11 +13,13 @@ from penchant.settings import Settings
 
 MB = 1024 * 1024
 FITTING_SHARE = 0.7  # of the time: the rest is for evaluating and writing
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Looked at between steps: ``check`` ends a run that is over before it has left anything."""
+    """Looked at between steps: ``check`` ends a run that is over before it has left anything, and
+    ``enforced`` looks by itself."""
 
     seconds: float
     memory_mb: int
@@ -46,6 +51,29 @@ class Budget:
                 f"training took {peak_memory() // MB} MB, more than its {self.memory_mb} MB",
                 "raise PENCHANT_FAMILY_MEMORY_MB, or make the family's config smaller",
             )
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """End the body when it is over budget, wherever it is, by a look every second.
+
+        Python runs the look between two of its own steps: a library's call that takes minutes is
+        ended when it returns. For the main thread only, as signals are.
+        """
+
+        def look(number: int, frame: object) -> None:
+            try:
+                self.check()
+            except PenchantError:
+                signal.setitimer(signal.ITIMER_REAL, 0)  # one is enough: it is unwound in peace
+                raise
+
+        previous = signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
 
 
 def peak_memory() -> int:

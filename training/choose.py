@@ -23,8 +23,9 @@ from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import write_json
 from training.configs import main_job
+from training.failure import Failure
 from training.family import check_name
-from training.intervals import bootstrap
+from training.intervals import resampled_means
 from training.names import FAMILIES
 from training.train import run_id_of
 
@@ -75,7 +76,8 @@ def choose(settings: Settings, snapshot_id: str, families: tuple[str, ...] = FAM
     The *ranker* is the best of all and the *retriever* the best with vectors. A family goes live
     only if the lower end of its paired interval over popularity is above 0, and a costlier one
     only if that also holds against the cheaper family that would go live otherwise. A family whose
-    run isn't there is listed as missing. Raises PenchantError when popularity's is.
+    run isn't there is listed as missing, with the reason. Raises PenchantError when that is
+    popularity.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     for family in families:
@@ -87,23 +89,23 @@ def choose(settings: Settings, snapshot_id: str, families: tuple[str, ...] = FAM
             f"popularity has no run on snapshot {snapshot_id}; everything is measured against it",
             f"run `penchant train --family popularity --snapshot {snapshot_id}`, then choose again",
         )
-    choice = decide(
-        snapshot.id, runs, tuple(name for name, run in found.items() if not run), settings.seed
-    )
+    missing = {name: _cause(settings, snapshot.id, name) for name, run in found.items() if not run}
+    choice = decide(snapshot.id, runs, missing, settings.seed)
     write_json(settings.runs / snapshot.id / "choice.json", choice.as_dict())
     return choice
 
 
-def decide(snapshot_id: str, runs: list[Run], missing: tuple[str, ...], seed: int) -> Choice:
-    """The rule itself. ``runs`` has popularity in it."""
+def decide(snapshot_id: str, runs: list[Run], missing: dict[str, str], seed: int) -> Choice:
+    """The rule itself. ``runs`` has popularity in it; ``missing``: family -> why it has no run."""
     runs = sorted(runs, key=lambda run: FAMILIES.index(run.family))
     popularity = next(run for run in runs if run.family == POPULARITY)
-    ranker, ranker_reasons = _best("ranker", runs, popularity, seed)
+    duel = Duel.of(runs, seed)
+    ranker, ranker_reasons = _best("ranker", runs, popularity, duel)
     retriever, retriever_reasons = _best(
-        "retriever", [run for run in runs if run.has_vectors], popularity, seed
+        "retriever", [run for run in runs if run.has_vectors], popularity, duel
     )
     reasons = [*ranker_reasons, *retriever_reasons]
-    reasons += [f"{family} has no run: it failed or was not trained" for family in missing]
+    reasons += [f"{family} has no run: {cause}" for family, cause in missing.items()]
     content: dict[str, Any] = {
         "snapshot_id": snapshot_id,
         "retriever": None if retriever is popularity else retriever.run_id,
@@ -111,19 +113,54 @@ def decide(snapshot_id: str, runs: list[Run], missing: tuple[str, ...], seed: in
         "prior": popularity.run_id,
         "reasons": tuple(reasons),
         "leaderboard": tuple(_row(run) for run in runs),
-        "missing": missing,
+        "missing": tuple(missing),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return Choice(choice_id=digest[:12], **content)
 
 
-def _best(role: str, runs: list[Run], popularity: Run, seed: int) -> tuple[Run, list[str]]:
+@dataclass(frozen=True)
+class Duel:
+    """Paired comparisons of families: ``means``: family -> its mean under the same resamples."""
+
+    mean: dict[str, float]
+    means: dict[str, npt.NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, runs: list[Run], seed: int) -> "Duel":
+        """Raises PenchantError when the runs were judged on different users."""
+        users = runs[0].values.keys()
+        if any(run.values.keys() != users for run in runs):
+            raise PenchantError(
+                "two runs were judged on different users",
+                "train both families on the same snapshot again",
+            )
+        values_UF = np.array([[run.values[user] for run in runs] for user in sorted(users)])
+        names = [run.family for run in runs]
+        means_RF = resampled_means(values_UF, seed)
+        return cls(
+            dict(zip(names, values_UF.mean(axis=0).tolist(), strict=True)),
+            dict(zip(names, means_RF.T, strict=True)),
+        )
+
+    def fought(self, challenger: str, other: str) -> tuple[str, bool]:
+        """The verdict in words, and whether the challenger won by more than the interval."""
+        gain = self.mean[challenger] - self.mean[other]
+        low, high = np.quantile(self.means[challenger] - self.means[other], [0.025, 0.975])
+        won = bool(low > 0)
+        return (
+            f"{challenger} {'beats' if won else 'does not beat'} {other} on validation "
+            f"{METRIC}: {gain:+.4f} [{low:+.4f}, {high:+.4f}]",
+            won,
+        )
+
+
+def _best(role: str, runs: list[Run], popularity: Run, duel: Duel) -> tuple[Run, list[str]]:
     """Walk from cheap to costly; a challenger must beat popularity and whoever stands."""
     standing, reasons = popularity, []
     for challenger in (run for run in runs if run is not popularity):
-        for opponent in dict.fromkeys((popularity.run_id, standing.run_id)):
-            other = popularity if opponent == popularity.run_id else standing
-            verdict, won = _compare(challenger, other, seed)
+        for opponent in dict.fromkeys((POPULARITY, standing.family)):
+            verdict, won = duel.fought(challenger.family, opponent)
             reasons.append(f"{role}: {verdict}")
             if not won:
                 break
@@ -137,28 +174,19 @@ def _best(role: str, runs: list[Run], popularity: Run, seed: int) -> tuple[Run, 
     return standing, reasons
 
 
-def _compare(challenger: Run, other: Run, seed: int) -> tuple[str, bool]:
-    gain = bootstrap(paired_differences(challenger.values, other.values), seed)
-    won = gain.low > 0
-    return (
-        f"{challenger.family} {'beats' if won else 'does not beat'} {other.family} on validation "
-        f"{METRIC}: {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]",
-        won,
-    )
+def _run_id(settings: Settings, snapshot_id: str, family: str) -> str:
+    return run_id_of(snapshot_id, family, main_job(family), settings.seed)
 
 
-def paired_differences(ours: dict[str, float], theirs: dict[str, float]) -> npt.NDArray[np.float64]:
-    """Ours minus theirs, user by user. Raises PenchantError when the users aren't the same."""
-    if ours.keys() != theirs.keys():
-        raise PenchantError(
-            "two runs were judged on different users",
-            "train both families on the same snapshot again",
-        )
-    return np.array([ours[user] - theirs[user] for user in sorted(ours)])
+def _cause(settings: Settings, snapshot_id: str, family: str) -> str:
+    """Why a family has no run."""
+    runs = settings.runs / snapshot_id
+    failure = Failure.read(runs, family, _run_id(settings, snapshot_id, family))
+    return failure.cause if failure else "it was not trained"
 
 
 def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
-    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    run_id = _run_id(settings, snapshot_id, family)
     folder = settings.runs / snapshot_id / run_id
     if not folder.exists():
         return None

@@ -7,6 +7,7 @@ on the main job, and ``Model``, a subclass of ``Family`` or ``VectorFamily`` bui
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,8 +20,8 @@ from training.budget import Budget
 from training.data import Histories
 from training.evaluation import Scorer, ndcg_at_10
 from training.names import FAMILIES
+from training.progress import Curve, no_curve, no_steps
 from training.split import Split, Window
-from training.tracking import Curve, no_curve
 
 State = dict[str, torch.Tensor]
 
@@ -32,7 +33,8 @@ class Bench:
     ``checkpoints``: a directory that outlives a killed process. ``window``: what to tune on, and
     ``population`` whether that is on all items or on those new to a user. ``items``: the catalogue,
     in the order of the item rows, for families that read more than who bought what. ``curve``:
-    where figures to plot go, by name, step and value.
+    where figures to plot go, by name, step and value. ``expect``: takes how many steps a fit makes
+    at most, for telling the time left.
     """
 
     window: Window
@@ -43,6 +45,7 @@ class Bench:
     checkpoints: Path
     curve: Curve = field(default=no_curve)
     population: str = "all"
+    expect: Callable[[int], None] = field(default=no_steps)
 
     def validate(self, score: Scorer) -> float:
         """Mean NDCG@10 of a scorer on the validation window; raises when the budget is spent."""

@@ -1,75 +1,156 @@
-"""MLflow keeps the history of runs for people to look at; nothing decides by reading it."""
+"""MLflow shows the runs to people; nothing decides by reading it, and no training waits for it.
 
+What it shows lies in the runs' own directories. ``track`` copies what MLflow lacks, all runs of a
+snapshot in one process: importing MLflow and opening its database took four seconds of CPU, as much
+as a cheap family's fit and evaluation.
+"""
+
+import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from time import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.storage import held_alone
+from training.failure import FOLDER
 
 EXPERIMENT = "families"
-
-Curve = Callable[[str, int, float], None]
-"""Takes a figure to plot: its name, the step, the value."""
-
-
-def no_curve(name: str, step: int, value: float) -> None:
-    """For fitting without tracking."""
+A_BATCH = 1000  # metrics that MLflow takes at a time
+FILES = ("run.json", "model.safetensors")
 
 
 @dataclass(frozen=True)
-class TrackedRun:
-    """One MLflow run."""
+class TrackReport:
+    """``recorded``: the runs that MLflow did not have; ``runs``: how many it has now."""
 
-    client: Any
-    id: str
+    snapshot_id: str
+    recorded: tuple[str, ...]
+    runs: int
 
-    def curve(self, name: str, step: int, value: float) -> None:
-        self.client.log_metric(self.id, mlflow_name(name), value, step=step)
+    def summary(self) -> str:
+        return f"MLflow holds {self.runs} runs of {self.snapshot_id}, {len(self.recorded)} new"
 
-    def record(self, parameters: dict[str, Any], figures: dict[str, float]) -> None:
-        """The run's config and its final figures, in one write."""
-        from mlflow.entities import Metric, Param
-
-        now = int(time() * 1000)
-        self.client.log_batch(
-            self.id,
-            metrics=[Metric(mlflow_name(name), value, now, 0) for name, value in figures.items()],
-            params=[Param(name, str(value)) for name, value in parameters.items()],
-        )
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
-@contextmanager
-def tracked(settings: Settings, run_id: str, tags: dict[str, str]) -> Iterator[TrackedRun]:
-    """Open the MLflow run of ``run_id``; a run that was killed and is made again goes on in its
-    own.
+@dataclass(frozen=True)
+class Ended:
+    """A run as it is to be shown. ``curve``: rows of name, step, value, seconds; ``end_ms``: when
+    it ended, since 1970."""
 
-    Ends it FINISHED, or FAILED when the body raises.
+    run_id: str
+    status: str
+    parameters: dict[str, Any]
+    tags: dict[str, str]
+    figures: dict[str, float]
+    curve: list[tuple[str, int, float, float]]
+    files: tuple[Path, ...]
+    seconds: float
+    end_ms: int
+
+    @property
+    def start_ms(self) -> int:
+        return self.end_ms - int(1000 * self.seconds)
+
+
+def track(settings: Settings, snapshot_id: str) -> TrackReport:
+    """Bring MLflow up to date with a snapshot's runs, failed ones among them; idempotent.
+
+    A run that MLflow has as it is here is left alone; one that failed and was made again goes on in
+    its own.
     """
+    runs = settings.runs / Snapshot.open(settings, snapshot_id).id
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
     from mlflow.tracking import MlflowClient
 
-    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(settings.mlflow_uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    experiment_id = (
-        experiment.experiment_id
-        if experiment
-        else client.create_experiment(EXPERIMENT, _artifacts(settings))
+    with held_alone(settings.home / "mlflow"):
+        client = MlflowClient(settings.mlflow_uri)
+        experiment_id = _experiment(client, settings)
+        ended = [*_successes(runs), *_failures(runs)]
+        recorded = tuple(run.run_id for run in ended if _record(client, experiment_id, run))
+    return TrackReport(snapshot_id, recorded, len(ended))
+
+
+def _successes(runs: Path) -> Iterator[Ended]:
+    for path in sorted(runs.glob("*/run.json")):
+        record = json.loads(path.read_text())
+        figures = {
+            f"{population}_{name}": interval["mean"]
+            for population, intervals in record["metrics"].items()
+            for name, interval in intervals.items()
+        }
+        costs = ("seconds", "fit_seconds", "scoring_ms_per_user", "peak_memory_bytes", "parameters")
+        yield Ended(
+            record["run_id"],
+            "FINISHED",
+            record["config"] | {"seed": record["seed"], **record["tuned"]},
+            _tags(record),
+            figures | {name: float(record[name]) for name in costs},
+            [tuple(point) for point in record["curve"]],
+            tuple(path.with_name(name) for name in FILES),
+            record["seconds"],
+            int(1000 * path.stat().st_mtime),
+        )
+
+
+def _failures(runs: Path) -> Iterator[Ended]:
+    for path in sorted((runs / FOLDER).glob("*.json")):
+        record = json.loads(path.read_text())
+        yield Ended(
+            record["run_id"],
+            "FAILED",
+            record["config"] | {"seed": record["seed"]},
+            _tags(record) | {"cause": record["cause"]},
+            {},
+            [],
+            (path,),
+            record["seconds"] or 0.0,
+            int(1000 * path.stat().st_mtime),
+        )
+
+
+def _tags(record: dict[str, Any]) -> dict[str, str]:
+    return {name: record[name] for name in ("run_id", "snapshot_id", "family", "code_version")}
+
+
+def _record(client: Any, experiment_id: str, run: Ended) -> bool:
+    """Write a run unless MLflow has it; its end comes last, so that half a record is made again."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    found = client.search_runs([experiment_id], f"tags.run_id = '{run.run_id}'")
+    if found and found[0].info.status == run.status:
+        return False
+    begun = found or [
+        client.create_run(experiment_id, run_name=run.run_id, start_time=run.start_ms)
+    ]
+    mlflow_id = begun[0].info.run_id
+    last = max((step for _, step, *_ in run.curve), default=0)
+    metrics = [
+        Metric(mlflow_name(name), value, run.start_ms + int(1000 * seconds), step)
+        for name, step, value, seconds in run.curve
+    ] + [Metric(mlflow_name(name), value, run.end_ms, last) for name, value in run.figures.items()]
+    for first in range(0, len(metrics), A_BATCH):
+        client.log_batch(mlflow_id, metrics=metrics[first : first + A_BATCH])
+    client.log_batch(
+        mlflow_id,
+        params=[Param(name, str(value)) for name, value in run.parameters.items()],
+        tags=[RunTag(name, value) for name, value in run.tags.items()],
     )
-    begun = client.search_runs([experiment_id], f"tags.run_id = '{run_id}'")
-    run = begun[0] if begun else client.create_run(experiment_id, run_name=run_id)
-    for name, value in {"run_id": run_id, **tags}.items():
-        client.set_tag(run.info.run_id, name, value)
-    client.update_run(run.info.run_id, status="RUNNING")
-    try:
-        yield TrackedRun(client, run.info.run_id)
-    except BaseException:
-        client.set_terminated(run.info.run_id, "FAILED")
-        raise
-    client.set_terminated(run.info.run_id, "FINISHED")
+    for file in run.files:
+        client.log_artifact(mlflow_id, str(file))
+    client.set_terminated(mlflow_id, run.status, run.end_ms)
+    return True
+
+
+def _experiment(client: Any, settings: Settings) -> str:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment:
+        return str(experiment.experiment_id)
+    return str(client.create_experiment(EXPERIMENT, _artifacts(settings)))
 
 
 def _artifacts(settings: Settings) -> str | None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -20,11 +21,12 @@ from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 from training.budget import Budget, peak_memory
 from training.configs import main_job
-from training.data import Dataset, read_dataset, read_training_set
-from training.evaluation import Evaluation, evaluate, parts, top
+from training.data import Dataset, Histories, read_dataset, read_training_set, starts
+from training.evaluation import Evaluation, Scorer, evaluate, parts, top
+from training.failure import KILLED, Failure, leaving_its_cause
 from training.family import Bench, Family, HasPrior, VectorFamily, capabilities, check_name, make
+from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tracking import TrackedRun, tracked
 
 LIST_LENGTH = 100
 PRIOR_LENGTH = 1000
@@ -64,7 +66,8 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     Histories, counts and popularity are up to date, and those are what moves within weeks.
 
     Raises UsageError for an unknown family or a snapshot that has not passed its checks, DataError
-    for data that can't be learned from, PenchantError when over budget. Then nothing is left.
+    for data that can't be learned from, PenchantError when over budget: then only the reason is
+    left.
     """
     check_name(family)
     snapshot = Snapshot.open(settings, snapshot_id)
@@ -109,22 +112,39 @@ def _make_run(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     checkpoints = final.parent / f"{STAGING_PREFIX}checkpoints-{run_id}"
-    tags = {"snapshot_id": snapshot.id, "family": name, "code_version": code_version()}
-    with tracked(settings, run_id, tags) as tracking, atomic_directory(final) as folder:
+    code = code_version()
+    failure = Failure(run_id, name, snapshot.id, KILLED, None, asdict(config), settings.seed, code)
+    with (
+        leaving_its_cause(final.parent, failure, budget),
+        atomic_directory(final) as folder,
+        budget.enforced(),
+    ):
         dataset = _read(snapshot)
         split = split_by_time(dataset.histories)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        window = _sample(split.validation, settings.seed)
+        recorder = Recorder(name, budget)
         bench = Bench(
-            window, dataset.items, device, settings.seed, budget, checkpoints, tracking.curve
+            _sample(split.validation, settings.seed),
+            dataset.items,
+            device,
+            settings.seed,
+            budget,
+            checkpoints,
+            recorder.curve,
+            expect=recorder.expect,
         )
         family = make(name, config)
+        log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
+        read_seconds = budget.spent
         family.fit(split, bench)
-        log.info("fitted", family=name, seconds=round(budget.spent, 1))
-        evaluations = _evaluate(family, split, budget)
+        fit_seconds = budget.spent - read_seconds
+        log.info("judging", family=name, fit_seconds=round(fit_seconds, 1))
+        timed = TimedScorer(family.scores, device)
+        evaluations = _evaluate(family, timed, split, budget)
+        log.info("writing", family=name, seconds=round(budget.spent, 1))
         family.observe(dataset.histories)
         _write_models(folder, family, dataset, budget)
-        _write_per_user(folder, dataset, evaluations)
+        _write_per_user(folder, dataset, split, evaluations)
         record = {
             "run_id": run_id,
             "family": name,
@@ -132,18 +152,20 @@ def _make_run(
             "config": asdict(config),
             "tuned": family.tuned,
             "seed": settings.seed,
-            "code_version": code_version(),
+            "code_version": code,
             "capabilities": capabilities(family),
             "parameters": sum(tensor.numel() for tensor in family.state().values()),
             "device": str(device),
-            "mlflow_run_id": tracking.id,
+            "threads": settings.threads,
             "users_evaluated": len(evaluations["test"]["all"].users),
+            "curve": [astuple(point) for point in recorder.points],
+            "fit_seconds": round(fit_seconds, 2),
+            "scoring_ms_per_user": round(timed.ms_per_user, 4),
             **_metrics(evaluations, settings.seed),
         }
         budget.check()
         record |= {"seconds": round(budget.spent, 2), "peak_memory_bytes": peak_memory()}
         write_json(folder / "run.json", record)
-        _track(tracking, record)
     rmtree(checkpoints, ignore_errors=True)
 
 
@@ -161,12 +183,37 @@ def _sample(window: Window, seed: int) -> Window:
     return judged.take(np.sort(rows))
 
 
-def _evaluate(family: Family, split: Split, budget: Budget) -> dict[str, dict[str, Evaluation]]:
+@dataclass
+class TimedScorer:
+    """A scorer that knows what it took for each user: scoring the whole catalogue, not ranking."""
+
+    score: Scorer
+    device: torch.device
+    seconds: float = 0.0
+    users: int = 0
+
+    def __call__(self, batch: Histories) -> torch.Tensor:
+        started = time.perf_counter()
+        scores_BI = self.score(batch)
+        if self.device.type == "cuda":  # which has only been told to, so far
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - started
+        self.users += len(batch)
+        return scores_BI
+
+    @property
+    def ms_per_user(self) -> float:
+        return 1000 * self.seconds / max(1, self.users)
+
+
+def _evaluate(
+    family: Family, score: Scorer, split: Split, budget: Budget
+) -> dict[str, dict[str, Evaluation]]:
     """Window -> population -> evaluation; each window sees what was known at its start."""
     evaluations = {}
     for name, window in (("validation", split.validation), ("test", split.test)):
         family.observe(window.histories)
-        evaluations[name] = evaluate(family.scores, window)
+        evaluations[name] = evaluate(score, window)
         budget.check()
     return evaluations
 
@@ -247,16 +294,26 @@ def _lists(matrix: np.ndarray, kind: pa.DataType) -> pa.ListArray:
 
 
 def _write_per_user(
-    folder: Path, dataset: Dataset, evaluations: dict[str, dict[str, Evaluation]]
+    folder: Path, dataset: Dataset, split: Split, evaluations: dict[str, dict[str, Evaluation]]
 ) -> None:
-    """Each judged user's metrics, for paired comparisons: window, population, user_id, metrics."""
-    user_ids = np.array(dataset.user_ids)
+    """Each judged user's metrics, for comparing runs user by user.
+
+    Columns: window, population, user_id, ``events`` known when the window began, ``found@10`` (the
+    targets among the first ten, best first) and the metrics.
+    """
+    user_ids, item_ids = np.array(dataset.user_ids), np.array(dataset.item_ids)
+    windows = {"validation": split.validation, "test": split.test}
     tables = [
         pa.table(
             {
                 "user_id": pa.array(user_ids[one.users], pa.string()),
                 "window": pa.array([window] * len(one.users), pa.string()),
                 "population": pa.array([population] * len(one.users), pa.string()),
+                "events": pa.array(windows[window].histories.lengths_U[one.users], pa.int32()),
+                "found@10": pa.ListArray.from_arrays(
+                    pa.array(starts(one.found_U), pa.int32()),
+                    pa.array(item_ids[one.found_items_N], pa.string()),
+                ),
                 **one.values,
             }
         )
@@ -264,18 +321,6 @@ def _write_per_user(
         for population, one in populations.items()
     ]
     pq.write_table(pa.concat_tables(tables), folder / "per_user.parquet")
-
-
-def _track(tracking: TrackedRun, record: dict[str, Any]) -> None:
-    figures = {
-        f"{population}_{name}": interval["mean"]
-        for population, intervals in record["metrics"].items()
-        for name, interval in intervals.items()
-    }
-    figures |= {
-        name: float(record[name]) for name in ("seconds", "peak_memory_bytes", "parameters")
-    }
-    tracking.record(record["config"] | {"seed": record["seed"], **record["tuned"]}, figures)
 
 
 def _report(run: Path, status: str) -> TrainReport:

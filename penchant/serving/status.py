@@ -169,7 +169,8 @@ def _family(path: Path, choice: dict[str, Any] | None) -> dict[str, Any]:
         "peak_memory_bytes",
         "parameters",
         "device",
-        "mlflow_run_id",
+        "fit_seconds",
+        "scoring_ms_per_user",
     )
     return {
         **{name: run.get(name) for name in kept},

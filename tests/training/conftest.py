@@ -1,6 +1,5 @@
-"""Homes with the planted snapshot; MLflow's tables, which take seconds to make, are made once."""
+"""Homes with the planted snapshot."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,12 @@ from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from training.data import Dataset, read_dataset
 from training.names import FAMILIES
-from training.tracking import tracked
 from training.train import train
 
 
-@pytest.fixture(scope="session")
-def mlflow_once(shared_homes: Path) -> Path:
-    home = shared_homes / "mlflow_home"
-    with FileLock(home.with_suffix(".lock")):
-        if not home.exists():
-            with tracked(Settings(_env_file=None, home=home), "none", {}):
-                pass
-    return home
-
-
 @pytest.fixture
-def planted(settings: Settings, mlflow_once: Path) -> tuple[Settings, str]:
+def planted(settings: Settings) -> tuple[Settings, str]:
     """A home with the planted snapshot, and its id."""
-    shutil.copytree(mlflow_once, settings.home)
     return settings, plant(settings)
 
 
@@ -38,13 +25,12 @@ def dataset(planted: tuple[Settings, str]) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def trained_once(shared_homes: Path, mlflow_once: Path) -> tuple[Settings, str]:
+def trained_once(shared_homes: Path) -> tuple[Settings, str]:
     """Every family's run on the planted snapshot. For tests that only read."""
     settings = Settings(_env_file=None, home=shared_homes / "trained", seed=7, threads=1)
     with FileLock(shared_homes / "trained.lock"):
         done = shared_homes / "trained.done"
         if not done.exists():
-            shutil.copytree(mlflow_once, settings.home)
             snapshot_id = plant(settings)
             for family in FAMILIES:
                 train(settings, snapshot_id, family)

@@ -8,6 +8,7 @@ import pytest
 from penchant.errors import PenchantError
 from penchant.settings import Settings
 from training.choose import Choice, Run, choose, decide
+from training.names import FAMILIES
 from training.train import train
 
 VECTORS = {"matrix_factorization", "sasrec"}
@@ -29,7 +30,7 @@ def run(family: str, gain: float, noise: float = 0.05) -> Run:
 
 
 def decided(*runs: Run) -> Choice:
-    return decide("s", [run("popularity", 0, 0), *runs], (), seed=0)
+    return decide("s", [run("popularity", 0, 0), *runs], {}, seed=0)
 
 
 def test_the_best_that_is_better_by_more_than_its_interval_goes_live() -> None:
@@ -56,7 +57,7 @@ def test_popularity_serves_where_nothing_beats_it_and_the_choice_says_why() -> N
 
 def test_the_choice_is_the_same_whatever_the_order() -> None:
     runs = [run("popularity", 0, 0), run("item_cf", 0.1), run("sasrec", 0.2)]
-    assert decide("s", runs, (), 0) == decide("s", runs[::-1], (), 0)
+    assert decide("s", runs, {}, 0) == decide("s", runs[::-1], {}, 0)
 
 
 def test_runs_judged_on_different_users_are_not_compared() -> None:
@@ -73,11 +74,27 @@ def test_families_that_failed_are_missing_and_popularity_must_not(
         choose(settings, snapshot_id)
     report = train(settings, snapshot_id, "popularity")
     choice = choose(settings, snapshot_id)
-    assert choice.missing == ("item_cf", "matrix_factorization", "sasrec")
+    assert choice.missing == tuple(name for name in FAMILIES if name != "popularity")
+    assert "item_cf has no run: it was not trained" in choice.reasons
     assert choice.ranker == choice.prior == report.run_id
     written = json.loads((settings.runs / snapshot_id / "choice.json").read_text())
     assert written["choice_id"] == choice.choice_id
     assert choose(settings, snapshot_id) == choice
+
+
+def test_a_family_over_its_budget_is_reported_and_stops_no_other(
+    planted: tuple[Settings, str],
+) -> None:
+    settings, snapshot_id = planted
+    train(settings, snapshot_id, "popularity")
+    tight = settings.model_copy(update={"family_seconds": 1e-6})
+    with pytest.raises(PenchantError):
+        train(tight, snapshot_id, "item_cf")
+    choice = choose(settings, snapshot_id)
+    assert "item_cf" in choice.missing
+    assert "item_cf has no run: training took more than its 0 s" in choice.reasons
+    train(settings, snapshot_id, "item_cf")
+    assert "item_cf" not in choose(settings, snapshot_id).missing
 
 
 def test_the_planted_taste_goes_live(trained_once: tuple[Settings, str]) -> None:

@@ -1,0 +1,81 @@
+"""What a fit says while it runs: points of curves for its record, and now and then a line.
+
+A line names the step, the best validation so far and the time left, at most every few seconds; on a
+terminal and in Airflow's log alike.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from training.budget import Budget
+
+LINE_SECONDS = 3.0
+VALIDATION = "validation_ndcg@10"
+
+Curve = Callable[[str, int, float], None]
+"""Takes a figure to plot: its name, the step, the value."""
+
+log = structlog.get_logger()
+
+
+def no_curve(name: str, step: int, value: float) -> None:
+    """For fitting without a record."""
+
+
+def no_steps(steps: int) -> None:
+    """For fitting without a record."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A figure at a step of a fit; ``seconds`` since the run began."""
+
+    name: str
+    step: int
+    value: float
+    seconds: float
+
+
+@dataclass
+class Recorder:
+    """Keeps a fit's points, and says how far it is. ``of``: the steps it takes at most."""
+
+    family: str
+    budget: Budget
+    points: list[Point] = field(default_factory=list)
+    of: int | None = None
+    _begun: float = field(default_factory=time.monotonic)
+    _said: float = field(default_factory=time.monotonic)
+
+    def curve(self, name: str, step: int, value: float) -> None:
+        self.points.append(Point(name, step, value, round(self.budget.spent, 3)))
+        now = time.monotonic()
+        if now - self._said >= LINE_SECONDS:
+            self._said = now
+            log.info("fitting", **self.line(step, now - self._begun))
+
+    def expect(self, steps: int) -> None:
+        """Take the number of steps that the fit makes at most."""
+        self.of = steps
+
+    def line(self, step: int, seconds: float) -> dict[str, str | float]:
+        """How far the fit is after ``seconds`` of it, as a log line's fields."""
+        validations = [point.value for point in self.points if point.name == VALIDATION]
+        best = {"best_validation": round(max(validations), 4)} if validations else {}
+        return {
+            "family": self.family,
+            "step": f"{step} of {self.of}" if self.of else str(step),
+            **best,
+            "seconds": round(seconds),
+            "seconds_left": round(self.seconds_left(step, seconds)),
+        }
+
+    def seconds_left(self, step: int, seconds: float) -> float:
+        """At the pace so far, or until the budget ends the fit: whichever is sooner."""
+        until_budget = max(0.0, self.budget.fitting_seconds_left)
+        if not (self.of and step):
+            return until_budget
+        return min(until_budget, seconds / step * max(0, self.of - step))
