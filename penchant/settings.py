@@ -26,10 +26,17 @@ class Settings(BaseSettings):
     mapping: Path | None = Field(None, description="YAML column mapping of the source `files`")
     seed: int = Field(0, description="seed of the simulator and of every training run")
     threads: int = Field(2, gt=0, description="CPU threads for DuckDB and PyTorch")
+    trainings_at_once: int = Field(
+        2, gt=0, description="training runs at a time, sharing the threads; on GPUs, one for each"
+    )
     family_seconds: float = Field(
         240.0, gt=0, description="time budget of one training run, seconds"
     )
     family_memory_mb: int = Field(3000, gt=0, description="memory budget of one training run, MB")
+
+    published_data: Path | None = Field(
+        None, description="folder of the S3-Rec files, for `make bench-quality`"
+    )
 
     airflow_port: int = Field(8080, description="Airflow UI and API")
     mlflow_port: int = Field(5000, description="MLflow UI")
@@ -48,6 +55,11 @@ class Settings(BaseSettings):
     feast_redis: str | None = Field(
         None, description="Redis connection string of the online store; None keeps SQLite files"
     )
+
+    @property
+    def training_threads(self) -> int:
+        """Of one training run, also by hand: the same threads, the same sums."""
+        return max(1, self.threads // self.trainings_at_once)
 
     @property
     def landing(self) -> Path:
