@@ -32,8 +32,9 @@ DUCKDB_POOL = "duckdb"
 GPU_POOL = "gpu"
 POOLS = {
     DUCKDB_POOL: (1, "dbt build is the one writer of the DuckDB file"),
-    GPU_POOL: (1, "one training at a time: it may take all of the accelerator or the memory"),
+    GPU_POOL: (1, "one training at a time for each accelerator: it may take all of its memory"),
 }
+"""Slots and their reason. Without an accelerator, cores are shared: PENCHANT_TRAININGS_AT_ONCE."""
 GPU_QUEUE = "gpu"
 """Celery workers beside a GPU listen to it; LocalExecutor has no queues and ignores it."""
 

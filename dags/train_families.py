@@ -3,11 +3,14 @@
 ## What it does
 
 1. `train`: one mapped task for each name in `training/names.py` runs `penchant train`. They hold
-   the pool `gpu` one at a time and ask for the queue `gpu`, so that under CeleryExecutor a worker
-   beside an accelerator takes them; LocalExecutor runs them where it is.
+   the pool `gpu` one at a time (`PENCHANT_TRAININGS_AT_ONCE` on one machine) and ask for the queue
+   `gpu`, so that under CeleryExecutor a worker beside an accelerator takes them; LocalExecutor runs
+   them where it is.
 2. `choose`: `penchant choose` compares the families and names the retriever and the ranker. It runs
    when all are done and at least one succeeded, and lists those that are missing. Then the Asset
    `models` starts `publish_vectors`.
+3. `track`: `penchant track` brings MLflow up to date with all runs, the failed ones too. Nothing
+   waits for it.
 
 ## Run it again, or for another day
 
@@ -17,10 +20,10 @@ snapshot. There is no backfill by date: train on the snapshot of the day you wan
 
 ## When it fails
 
-- One family: the others and `choose` go on without it. Its log ends with the cause; after mending,
-  clear that mapped task and `choose`.
+- One family: the others and `choose` go on without it. Its log ends with the cause, and so do the
+  choice and the report; after mending, clear that mapped task and `choose`.
 - *was ended by SIGKILL*: most likely no memory was left. It is tried again a minute later; lower
-  `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_THREADS`, or give the machine more.
+  `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_TRAININGS_AT_ONCE`, or give the machine more.
 - `choose`: without `popularity` there is nothing to beat and no prior. Mend that family first.
 """
 
@@ -52,7 +55,12 @@ with DAG(
         # a family that fails twice will not be mended by a third try, and holds the one slot
         retries=1,
         execution_timeout=timedelta(hours=2),
-    ).expand(verb=[["train", "--family", family, "--snapshot", SNAPSHOT_ID] for family in FAMILIES])
+    ).expand(
+        verb=[
+            ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
+            for family in FAMILIES
+        ]
+    )
     choose = Verb(
         task_id="choose",
         verb=["choose", "--snapshot", SNAPSHOT_ID],
@@ -60,4 +68,9 @@ with DAG(
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[MODELS],
     )
-    train >> choose
+    track = Verb(
+        task_id="track",
+        verb=["track", "--snapshot", SNAPSHOT_ID],
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+    train >> [choose, track]

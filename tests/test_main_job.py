@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from training.names import FAMILIES
+
 PENCHANT = Path(sys.executable).with_name("penchant")
 
 
@@ -33,7 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def penchant(environment: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
-        [PENCHANT, *arguments], env=environment, capture_output=True, text=True, timeout=420
+        [PENCHANT, *arguments], env=environment, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
@@ -48,12 +50,7 @@ def test_from_files_to_recommendations_through_airflow(environment: dict[str, st
     state = answer(environment, "status")
     assert state["live_snapshot"]["id"] == state["live_generation"]["snapshot_id"]
     assert state["live_generation"]["id"] in said
-    assert {family["family"] for family in state["families"]} == {
-        "popularity",
-        "item_cf",
-        "matrix_factorization",
-        "sasrec",
-    }
+    assert {family["family"] for family in state["families"]} == set(FAMILIES)
     known = answer(environment, "recommend", "--user", "u00001", "--k", "5")
     assert len(known["items"]) == 5
     assert known["generation_id"] == state["live_generation"]["id"]

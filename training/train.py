@@ -109,7 +109,7 @@ def _make_run(
     settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str, final: Path
 ) -> None:
     budget = Budget.of(settings)
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.training_threads)
     torch.manual_seed(settings.seed)
     checkpoints = final.parent / f"{STAGING_PREFIX}checkpoints-{run_id}"
     code = code_version()
@@ -156,7 +156,7 @@ def _make_run(
             "capabilities": capabilities(family),
             "parameters": sum(tensor.numel() for tensor in family.state().values()),
             "device": str(device),
-            "threads": settings.threads,
+            "threads": settings.training_threads,
             "users_evaluated": len(evaluations["test"]["all"].users),
             "curve": [astuple(point) for point in recorder.points],
             "fit_seconds": round(fit_seconds, 2),

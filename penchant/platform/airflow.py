@@ -15,7 +15,7 @@ from penchant.platform.processes import die_with_parent, mark
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_atomic, write_json
 
-PARALLEL_TASKS = 2
+PARALLEL_TASKS = 2  # at least: a family trains beside another stage, or beside another family
 NOTE = "# Nothing is configured here: every option comes from penchant/platform/airflow.py.\n"
 
 
@@ -41,7 +41,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "core": {
             "dags_folder": PROJECT_ROOT / "dags",
             "executor": "LocalExecutor",
-            "parallelism": PARALLEL_TASKS,
+            "parallelism": max(PARALLEL_TASKS, settings.trainings_at_once),
             "load_examples": False,
             "dags_are_paused_at_creation": False,
             "simple_auth_manager_all_admins": True,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from penchant.errors import PenchantError
 from penchant.platform.rest import Airflow, Run, Task
+from penchant.settings import Settings
 
 CHAIN = (
     "ingest_landing",
@@ -15,8 +16,8 @@ CHAIN = (
 )
 """The DAGs in the order in which they run; a test compares them with the files in ``dags/``."""
 
-POOLS = {"duckdb": 1, "gpu": 1}
-"""Slots of each pool that the DAGs name; a test compares them with ``dags/defaults.py``."""
+MAPPED = "train"
+"""The task that Airflow maps over the families."""
 
 NEXT_RUN_SECONDS = 60.0
 
@@ -28,6 +29,43 @@ class Stage:
     dag_id: str
     run: Run | None = None
     tasks: list[Task] = field(default_factory=list)
+
+
+def pools(settings: Settings) -> dict[str, int]:
+    """Slots of each pool that the DAGs name; a test compares them with ``dags/defaults.py``."""
+    return {"duckdb": 1, "gpu": settings.trainings_at_once}
+
+
+@dataclass(frozen=True)
+class Families:
+    """How far training is. ``seconds_left``: at the pace so far; None before the first is done."""
+
+    done: int
+    of: int
+    seconds: float
+    seconds_left: float | None
+
+    @classmethod
+    def of_tasks(cls, tasks: list[Task], now: datetime) -> "Families | None":
+        """None where no family is known yet."""
+        trained = [task for task in tasks if task.task_id == MAPPED and task.map_index >= 0]
+        begun = [task.start for task in trained if task.start]
+        if not begun:
+            return None
+        done = [task for task in trained if task.state in ("success", "failed")]
+        left = len(trained) - len(done)
+        last = max((task.end for task in done if task.end), default=now) if not left else now
+        seconds = (last - min(begun)).total_seconds()
+        # what runs now is on average half done
+        paced = len(done) + 0.5 * sum(task.state == "running" for task in trained)
+        seconds_left = seconds / paced * (len(trained) - paced) if done else None
+        return cls(len(done), len(trained), seconds, seconds_left)
+
+    def __str__(self) -> str:
+        said = f"{self.done} of {self.of} families"
+        if self.seconds_left is None or self.done == self.of:
+            return said
+        return f"{said}, about {self.seconds_left:.0f} s left"
 
 
 class Chain:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from penchant.errors import PenchantError
 from penchant.platform.airflow import migrate
-from penchant.platform.chain import CHAIN, POOLS, Chain, idle_share
+from penchant.platform.chain import CHAIN, Chain, idle_share, pools
 from penchant.platform.rest import Airflow
 from penchant.platform.running import Platform, platform, require_none
 from penchant.platform.services import (
@@ -133,15 +133,15 @@ def start_airflow(
             running.start(service)
     running.wait_until_ready(services)
     with Airflow(f"http://{HOST}:{settings.airflow_port}") as airflow:
-        prepare(airflow)
+        prepare(airflow, pools(settings))
         if late:
             running.start(next(service for service in services if service.name == SCHEDULER))
         yield airflow
 
 
-def prepare(airflow: Airflow) -> None:
+def prepare(airflow: Airflow, slots_of: dict[str, int]) -> None:
     """Set the pools, and end what an earlier run left unfinished."""
-    for name, slots in POOLS.items():
+    for name, slots in slots_of.items():
         airflow.set_pool(name, slots, "see dags/defaults.py")
     for run in airflow.unfinished_runs():
         airflow.fail_run(run)

@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penchant.platform.chain import Chain
+from penchant.platform.chain import MAPPED, Chain, Families
+from penchant.platform.rest import Task
 
 STYLES = {
     "success": "green",
@@ -43,13 +44,16 @@ class Lines:
         self._console.print(f"{elapsed:7.1f} s  {text}", highlight=False, markup=False)
 
     def show(self, chain: Chain) -> None:
+        now = datetime.now(UTC)
         for task in chain.tasks:
-            key = (task.dag_id, task.label)
-            if task.state and self._shown.get(key) != task.state:
+            key = (task.dag_id, f"{task.task_id} {task.map_index}")
+            if task.state and self._shown.get(key) != task.state and not waiting_its_turn(task):
                 self._shown[key] = task.state
-                seconds = task.seconds(datetime.now(UTC))
+                seconds = task.seconds(now)
                 took = f"  {seconds:.1f} s" if seconds and task.end else ""
-                self.step(f"{task.dag_id}  {task.label}  {task.state}{took}")
+                families = Families.of_tasks(chain.tasks, now) if is_family(task) else None
+                far = f"  ({families})" if families and task.end else ""
+                self.step(f"{task.dag_id}  {task.label}  {task.state}{took}{far}")
 
 
 class Board:
@@ -79,18 +83,41 @@ class Board:
         for stage in chain.stages:
             if not stage.tasks:
                 table.add_row(Text(stage.dag_id, "dim"), "", Text("waits", "dim"), "")
-            for number, task in enumerate(stage.tasks):
-                state = task.state or "waits"
-                seconds = task.seconds(now)
-                again = f" (try {task.try_number})" if task.try_number > 1 else ""
-                table.add_row(
-                    stage.dag_id if number == 0 else "",
-                    Text(task.label),
-                    Text(state + again, STYLES.get(state, "dim")),
-                    f"{seconds:.0f}" if seconds is not None else "",
-                )
+            rows = [task_row(task, now) for task in stage.tasks if not in_the_count(task)]
+            if families := Families.of_tasks(stage.tasks, now):
+                style = "green" if families.done == families.of else "bold cyan"
+                state = Text(str(families), style)
+                rows.insert(0, (Text(MAPPED), state, f"{families.seconds:.0f}"))
+            for number, row in enumerate(rows):
+                table.add_row(stage.dag_id if number == 0 else "", *row)
             table.add_section()
         return table
+
+
+def is_family(task: Task) -> bool:
+    return task.task_id == MAPPED and task.map_index >= 0
+
+
+def waiting_its_turn(task: Task) -> bool:
+    """A family that says nothing new until it starts."""
+    return is_family(task) and task.state in ("scheduled", "queued")
+
+
+def in_the_count(task: Task) -> bool:
+    """A family with no row of its own: there are many, and a terminal is short."""
+    return is_family(task) and task.state not in ("running", "failed", "up_for_retry")
+
+
+def task_row(task: Task, now: datetime) -> tuple[Text, Text, str]:
+    """What a task is called, its state and its seconds."""
+    state = task.state or "waits"
+    seconds = task.seconds(now)
+    again = f" (try {task.try_number})" if task.try_number > 1 else ""
+    return (
+        Text(task.label),
+        Text(state + again, STYLES.get(state, "dim")),
+        f"{seconds:.0f}" if seconds is not None else "",
+    )
 
 
 @contextmanager

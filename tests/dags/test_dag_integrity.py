@@ -12,6 +12,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from dags.defaults import POOLS, TAGS, Verb
 from penchant.platform import chain
+from penchant.settings import Settings
 from training.names import FAMILIES
 
 DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
@@ -43,7 +44,8 @@ def test_there_are_exactly_these_dags_and_all_can_be_read(bag: DagBag) -> None:
 
 def test_the_platform_follows_the_same_dags_and_pools(bag: DagBag) -> None:
     assert chain.CHAIN == DAG_FILES
-    assert {name: slots for name, (slots, _) in POOLS.items()} == chain.POOLS
+    slots = {name: slots for name, (slots, _) in POOLS.items()}
+    assert slots == chain.pools(Settings(_env_file=None, trainings_at_once=1))
 
 
 def test_each_dag_can_be_stored(dag: DAG) -> None:
@@ -94,6 +96,7 @@ def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
     train = bag.dags["train_families"].get_task("train")
     families = [verb[2] for verb in train.expand_input.value["verb"]]
     assert families == list(FAMILIES)
+    assert train.task_id == chain.MAPPED
     assert (train.pool, train.queue) == ("gpu", "gpu")
     assert "task.verb[2]" in train.partial_kwargs["map_index_template"]
 
@@ -101,6 +104,11 @@ def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
 def test_a_failed_family_does_not_stop_the_choice(bag: DagBag) -> None:
     choose = bag.dags["train_families"].get_task("choose")
     assert choose.trigger_rule == "all_done_min_one_success"
+
+
+def test_mlflow_has_the_failed_families_too_and_nobody_waits_for_it(bag: DagBag) -> None:
+    track = bag.dags["train_families"].get_task("track")
+    assert (track.trigger_rule, track.downstream_task_ids) == ("all_done", set())
 
 
 def test_only_the_build_holds_the_duckdb_pool(bag: DagBag) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from penchant.errors import PenchantError
 from penchant.platform import chain as chain_module
-from penchant.platform.chain import CHAIN, Chain, busy_seconds, idle_share
+from penchant.platform.chain import CHAIN, Chain, Families, busy_seconds, idle_share
 from penchant.platform.demo import Ended, ended_by_signals
 from penchant.platform.rest import Run, Task
 from penchant.platform.tasklog import causes
@@ -106,6 +106,45 @@ def test_the_name_of_a_mapped_task_is_not_taken_for_markup() -> None:
     with view_on(console, NOON) as view:
         view.show(chain)
     assert "train[sasrec]" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def family(name: str, number: int, start: float | None, end: float | None, state: str) -> Task:
+    began, ended = (None if time is None else at(time) for time in (start, end))
+    return Task("train_families", "r", "train", number, f"train[{name}]", state, 1, began, ended)
+
+
+TRAINED = [
+    family("popularity", 0, 0, 10, "success"),
+    family("item_cf", 1, 10, 20, "failed"),
+    family("ease", 2, 20, None, "running"),
+    family("ncf", 3, None, None, "scheduled"),
+]
+
+
+def test_how_far_training_is_and_the_time_left() -> None:
+    assert Families.of_tasks(TRAINED[3:], at(0)) is None
+    families = Families.of_tasks(TRAINED, at(25))
+    assert str(families) == "2 of 4 families, about 15 s left"
+    assert str(Families.of_tasks(TRAINED[:2], at(25))) == "2 of 2 families"
+
+
+class FakeTraining(FakeAirflow):
+    def tasks(self, run: Run) -> list[Task]:
+        return TRAINED if run.dag_id == "train_families" else super().tasks(run)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_families_are_counted_and_those_that_wait_are_not_listed(terminal: bool) -> None:
+    chain = Chain(FakeTraining())  # type: ignore[arg-type]
+    chain.poll()
+    console = Console(file=io.StringIO(), width=100, force_terminal=terminal)
+    with view_on(console, NOON) as view:
+        view.show(chain)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "2 of 4 families" in shown and "left" in shown
+    assert "train[item_cf]" in shown and "train[ease]" in shown
+    assert "train[ncf]" not in shown
+    assert ("train[popularity]" in shown) is not terminal
 
 
 def test_on_a_terminal_every_dag_and_task_is_shown() -> None:
