@@ -206,31 +206,28 @@ class Network(nn.Module):
         hidden_BTD = self(batch.items_BL, batch.lengths_B)
         hidden_PD = self.compared(hidden_BTD[batch.has_BT])
         target_P = batch.targets_BT[batch.has_BT]
-        items_C, place_P, log_chance_C = self._candidates(target_P, batch.step)
+        items_C, log_chance_C = self._candidates(batch.wanted_N, batch.step)
         return softmax_loss(
             hidden_PD.float(),
             self.targets(items_C).float(),
             self.bias_I[items_C],
             log_chance_C,
-            place_P,
+            torch.searchsorted(items_C, target_P),
         )
 
-    def _candidates(
-        self, target_P: torch.Tensor, step: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The items of a batch's softmax, where the targets are in it, and the chances to be in it.
+    def _candidates(self, wanted_N: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The items of a batch's softmax, ascending, and the chances to be in it.
 
         The targets of all positions serve as each other's negatives.
         """
         if not self.config.negatives:
-            items_I = torch.arange(len(self.row_I), device=target_P.device)
-            return items_I, target_P, torch.zeros_like(self.bias_I)
+            items_I = torch.arange(len(self.row_I), device=wanted_N.device)
+            return items_I, torch.zeros_like(self.bias_I)
         draws = self.config.negatives
-        generator = torch.Generator(target_P.device).manual_seed(step)
+        generator = torch.Generator(wanted_N.device).manual_seed(step)
         drawn_S = torch.multinomial(self.share_I, draws, replacement=True, generator=generator)
-        items_C, place = torch.unique(torch.cat([target_P, drawn_S]), return_inverse=True)
-        log_chance_C = log_chances(self.share_I[items_C], draws)
-        return items_C, place[: len(target_P)], log_chance_C
+        items_C = torch.unique(torch.cat([wanted_N, drawn_S]))
+        return items_C, log_chances(self.share_I[items_C], draws)
 
 
 def warm_embeddings(train: Histories, row_I: IntArray, dimensions: int) -> FloatArray:

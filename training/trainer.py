@@ -2,38 +2,31 @@
 
 Everything random at a step is drawn from the seed and the step's number, so a killed run that
 resumes from its checkpoint goes on exactly as one that wasn't disturbed (on the CPU; CUDA's sums
-may differ in the last bits). A checkpoint is one safetensors file with JSON in its header: loading
-it runs nothing.
+may differ in the last bits).
 """
 
-import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import structlog
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from penchant.errors import PenchantError
-from penchant.storage import sync
+from training import checkpoint
+from training.checkpoint import Weights
+from training.distributed import Processes, started_together
 from training.family import Bench
+from training.gradient import Batch, Gradient
+from training.progress import VALIDATION
 
 CHECKPOINT = "checkpoint.safetensors"
 LAST_LEARNING_RATE = 0.1  # of the peak, at the end of the cosine
 
 log = structlog.get_logger()
-
-
-class Learner(Protocol):
-    """A torch module that knows its own loss."""
-
-    def loss(self, batch: Any) -> torch.Tensor:
-        """The mean loss of a batch, a scalar."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +57,45 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the loop is. ``stopped``: finished, no improvement, out of time, or not yet."""
+    """Where the loop is. ``stopped``: finished, no improvement, out of time, or not yet.
+    ``pieces``: in how many a batch is taken, more than one since memory ran out."""
 
     step: int = 0
     best_step: int = 0
     best_score: float = -math.inf
     stopped: str = ""
+    pieces: int = 1
+
+    def record(self) -> dict[str, float]:
+        """What a run's record says of it."""
+        return {"steps": self.best_step, "batch_halvings": round(math.log2(self.pieces))}
+
+
+@dataclass
+class Stretch:
+    """What happened since the last validation. Its time is that of the steps alone."""
+
+    steps: int = 0
+    losses: float = 0.0
+    events: int = 0
+    seconds: float = 0.0
+
+    def add(self, loss: float, events: int, seconds: float) -> None:
+        self.steps += 1
+        self.losses += loss
+        self.events += events
+        self.seconds += seconds
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "loss": self.losses / self.steps,
+            "events_per_second": self.events / self.seconds,
+        }
 
 
 def fit_by_gradient(
     model: nn.Module,
-    batch_of: Callable[[int], Any],
+    batch_of: Callable[[int], Batch],
     validate: Callable[[], float],
     config: TrainerConfig,
     bench: Bench,
@@ -83,48 +104,51 @@ def fit_by_gradient(
 
     ``batch_of``: the batch of a step, a function of its number only. ``validate``: higher is
     better. Stops early, or when its share of the time budget is spent, at the best weights so far.
+    Processes that were started together share each batch and end with the same weights; only the
+    first validates and keeps the checkpoint.
 
     Raises PenchantError when a loss or a gradient isn't finite; the last good checkpoint stays.
     """
+    processes = started_together()
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    checkpoint = bench.checkpoints / CHECKPOINT
+    gradient = Gradient(model, bench.device, processes)
+    path = bench.checkpoints / CHECKPOINT
     progress, best = Progress(), _weights(model)
-    if checkpoint.exists():
-        progress, best = _load(checkpoint, model, optimizer)
+    bench.expect(config.steps)
+    if path.exists():
+        kept, best = checkpoint.load(path, model, optimizer)
+        progress = Progress(**kept)
+        gradient.pieces = progress.pieces
         log.info("resumed", step=progress.step)
     else:  # what the model starts from is the first to beat
-        progress = replace(progress, best_score=_validated(model, validate))
-        bench.curve("validation_ndcg@10", 0, progress.best_score)
-    losses = []
+        progress = replace(progress, best_score=_validated(model, validate, processes))
+        bench.curve(VALIDATION, 0, progress.best_score)
+    stretch = Stretch()
     while not progress.stopped:
-        step = progress.step
-        torch.manual_seed(bench.seed * 1_000_003 + step)  # dropout
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
-        losses.append(
-            _step(model, optimizer, batch_of(step), config, bench.device, step, checkpoint)
-        )
-        progress = replace(progress, step=step + 1)
-        out_of_time = bench.budget.fitting_seconds_left < 0
+        started = time.perf_counter()
+        batch = batch_of(progress.step)
+        loss = _step(gradient, optimizer, batch, config, bench.seed, progress.step, path)
+        stretch.add(loss, batch.targets, time.perf_counter() - started)
+        progress = replace(progress, step=progress.step + 1, pieces=gradient.pieces)
+        out_of_time = bool(processes.first_says(bench.budget.fitting_seconds_left < 0))
         if (
             progress.step % config.validate_every
             and progress.step < config.steps
             and not out_of_time
         ):
             continue
-        score = _validated(model, validate)
-        bench.curve("loss", progress.step, sum(losses) / len(losses))
-        bench.curve("validation_ndcg@10", progress.step, score)
-        losses.clear()
+        score = _validated(model, validate, processes)
+        for name, value in (stretch.figures() | {VALIDATION: score}).items():
+            bench.curve(name, progress.step, value)
+        stretch = Stretch()
         if score > progress.best_score:
-            progress, best = (
-                replace(progress, best_step=progress.step, best_score=score),
-                _weights(model),
-            )
+            progress = replace(progress, best_step=progress.step, best_score=score)
+            best = _weights(model)
         progress = replace(progress, stopped=_reason_to_stop(progress, config, out_of_time))
-        _save(checkpoint, model, optimizer, best, progress)
+        if processes.first:
+            checkpoint.save(path, model, optimizer, best, asdict(progress))
     model.load_state_dict(best)
     model.eval()
     log.info("trained", **asdict(progress))
@@ -143,39 +167,35 @@ def learning_rate(config: TrainerConfig, step: int) -> float:
 
 
 def _step(
-    model: nn.Module,
+    gradient: Gradient,
     optimizer: torch.optim.Optimizer,
-    batch: Any,
+    batch: Batch,
     config: TrainerConfig,
-    device: torch.device,
+    seed: int,
     step: int,
-    checkpoint: Path,
+    path: Path,
 ) -> float:
-    """One update; returns the loss. On CUDA the forward pass is in bfloat16."""
-    model.train()
-    optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        loss: torch.Tensor = model.loss(batch)  # type: ignore[operator]
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-    if not (torch.isfinite(loss) and torch.isfinite(norm)):
-        kept = (
-            f"the last good checkpoint is {checkpoint}"
-            if checkpoint.exists()
-            else "none was kept yet"
-        )
+    """One update; returns the loss."""
+    gradient.model.train()
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(config, step)
+    loss = gradient.take(batch, seed * 1_000_003 + step).item()
+    norm = nn.utils.clip_grad_norm_(gradient.model.parameters(), config.clip_norm).item()
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        kept = f"the last good checkpoint is {path}" if path.exists() else "none was kept yet"
         raise PenchantError(
-            f"training diverged at step {step}: loss {loss.item()}, gradient norm {norm.item()}",
+            f"training diverged at step {step}: loss {loss}, gradient norm {norm}",
             f"lower the learning rate of the family's config; {kept}",
         )
     optimizer.step()
-    return loss.item()
+    return loss
 
 
-def _validated(model: nn.Module, validate: Callable[[], float]) -> float:
+def _validated(model: nn.Module, validate: Callable[[], float], processes: Processes) -> float:
+    """The first process's validation, in all."""
     model.eval()
     with torch.no_grad():
-        return validate()
+        return processes.first_says(validate() if processes.first else math.nan)
 
 
 def _reason_to_stop(progress: Progress, config: TrainerConfig, out_of_time: bool) -> str:
@@ -186,50 +206,5 @@ def _reason_to_stop(progress: Progress, config: TrainerConfig, out_of_time: bool
     return "out of time" if out_of_time else ""
 
 
-def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
+def _weights(model: nn.Module) -> Weights:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _save(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    best: dict[str, torch.Tensor],
-    progress: Progress,
-) -> None:
-    """Replace the checkpoint by a newer one, so that a kill leaves the one or the other."""
-    moments = optimizer.state_dict()["state"]
-    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
-    tensors |= {
-        f"optimizer/{index}/{name}": tensor
-        for index, state in moments.items()
-        for name, tensor in state.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(progress))})
-    sync(temporary)
-    temporary.replace(path)
-
-
-def _load(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[Progress, dict[str, torch.Tensor]]:
-    """Put a checkpoint's weights and moments back; returns its progress and its best weights."""
-    device = next(model.parameters()).device
-    with safe_open(path, "pt", device=str(device)) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        progress = Progress(**json.loads(file.metadata()["progress"]))
-    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}}
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
-        part, _, name = key.partition("/")
-        if part == "optimizer":
-            index, _, moment = name.partition("/")
-            moments.setdefault(int(index), {})[moment] = tensor
-        else:
-            parts[part][name] = tensor
-    model.load_state_dict(parts["model"])
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    return progress, parts["best"]

@@ -30,14 +30,26 @@ class Batch:
     """T = L + 1 positions: the first reads the start token, the next ``items_BL[:, 0]``, and so on.
 
     ``lengths_B``: events of each window; what is behind them is padding. ``targets_BT``, and
-    whether there is one, ``has_BT``. ``step`` seeds what else is drawn for this batch.
+    whether there is one, ``has_BT``; ``targets``: how many there are. Of the whole batch, also in
+    its parts: ``wanted_N``, all targets, and ``step``, which seeds what else is drawn for it.
     """
 
     items_BL: torch.Tensor
     lengths_B: torch.Tensor
     targets_BT: torch.Tensor
     has_BT: torch.Tensor
+    targets: int
+    wanted_N: torch.Tensor
     step: int
+
+    def part(self, index: int, count: int) -> "Batch":
+        """Every ``count``-th window from ``index`` on."""
+        items_BL, lengths_B, targets_BT, has_BT = (
+            tensor[index::count]
+            for tensor in (self.items_BL, self.lengths_B, self.targets_BT, self.has_BT)
+        )
+        targets = int(has_BT.sum())
+        return Batch(items_BL, lengths_B, targets_BT, has_BT, targets, self.wanted_N, self.step)
 
 
 class Windows:
@@ -91,6 +103,8 @@ class Windows:
             torch.from_numpy(lengths_B).to(self.device),
             self._items(np.where(has_BT, picked_BT, 0)),
             torch.from_numpy(has_BT).to(self.device),
+            int(has_BT.sum()),
+            self._items(picked_BT[has_BT]),
             step,
         )
 

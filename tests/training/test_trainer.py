@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 import torch
 from torch import nn
 
@@ -19,21 +21,43 @@ from training.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learnin
 CONFIG = TrainerConfig(steps=30, learning_rate=0.05, warmup_steps=3, validate_every=5, patience=9)
 
 
-class Line(nn.Module):
-    """Learns to double, with a dropout so that the random state counts."""
+@dataclass(frozen=True)
+class Rows:
+    """A batch; each row is a target."""
 
-    def __init__(self) -> None:
+    rows_B4: torch.Tensor
+
+    @property
+    def targets(self) -> int:
+        return len(self.rows_B4)
+
+    def part(self, index: int, count: int) -> "Rows":
+        return Rows(self.rows_B4[index::count])
+
+
+class Line(nn.Module):
+    """Learns to double, with a dropout so that the random state counts.
+
+    Runs out of memory in training, as torch says it on the CPU, above ``room`` rows.
+    """
+
+    def __init__(self, dropout: float = 0.2, room: int = 10**6) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.layer = nn.Linear(4, 4)
-        self.dropout = nn.Dropout(0.2)
+        self.unread = nn.Linear(2, 2)  # DDP must not wait for it
+        self.dropout = nn.Dropout(dropout)
+        self.room = room
 
-    def loss(self, batch: torch.Tensor) -> torch.Tensor:
-        return (self.layer(self.dropout(batch)) - 2 * batch).square().mean()
+    def loss(self, batch: Rows) -> torch.Tensor:
+        if self.training and batch.targets > self.room:
+            torch.empty(1 << 60)
+        doubled_B4 = self.layer(self.dropout(batch.rows_B4))
+        return (doubled_B4 - 2 * batch.rows_B4).square().mean()
 
 
-def batch_of(step: int) -> torch.Tensor:
-    return torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+def batch_of(step: int) -> Rows:
+    return Rows(torch.randn(7, 4, generator=torch.Generator().manual_seed(step)))
 
 
 def bench(scratch: Path, seconds: float = 600) -> Bench:
@@ -44,8 +68,10 @@ def score(model: Line) -> Callable[[], float]:
     return lambda: -model.loss(batch_of(99)).item()
 
 
-def train_line(scratch: Path, batches: Callable[[int], torch.Tensor] = batch_of) -> Line:
-    model = Line()
+def train_line(
+    scratch: Path, batches: Callable[[int], Rows] = batch_of, line: Line | None = None
+) -> Line:
+    model = line or Line()
     fit_by_gradient(model, batches, score(model), CONFIG, bench(scratch))
     return model
 
@@ -62,7 +88,7 @@ def test_it_learns(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_cut_off_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    def cut_off(step: int) -> torch.Tensor:
+    def cut_off(step: int) -> Rows:
         if step == 17:  # the checkpoint is of step 15
             raise KeyboardInterrupt
         return batch_of(step)
@@ -89,8 +115,8 @@ def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
-    def spoiled(step: int) -> torch.Tensor:
-        return batch_of(step) * (torch.nan if step == 12 else 1)
+    def spoiled(step: int) -> Rows:
+        return Rows(batch_of(step).rows_B4 * (torch.nan if step == 12 else 1))
 
     with pytest.raises(
         PenchantError, match=r"diverged at step 12: loss nan[\s\S]*last good checkpoint"
@@ -98,6 +124,70 @@ def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_
         train_line(tmp_path / "spoiled", spoiled)
     assert (tmp_path / "spoiled" / CHECKPOINT).exists()
     assert same(train_line(tmp_path / "spoiled"), train_line(tmp_path / "whole"))
+
+
+def test_out_of_memory_the_batch_is_halved_and_the_result_is_the_same(tmp_path: Path) -> None:
+    small, large = Line(dropout=0, room=2), Line(dropout=0)
+    with structlog.testing.capture_logs() as logs:
+        progress = fit_by_gradient(small, batch_of, score(small), CONFIG, bench(tmp_path / "small"))
+    fit_by_gradient(large, batch_of, score(large), CONFIG, bench(tmp_path / "large"))
+    assert progress.record()["batch_halvings"] == 2  # 7 rows: 2, 2, 2 and 1
+    assert [line["pieces"] for line in logs if "halved" in line["event"]] == [2, 4]
+    torch.testing.assert_close(small.state_dict(), large.state_dict())
+
+
+def test_a_run_with_a_halved_batch_resumes_with_it_halved(tmp_path: Path) -> None:
+    def cut_off(step: int) -> Rows:
+        if step == 17:
+            raise KeyboardInterrupt
+        return batch_of(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_line(tmp_path / "cut", cut_off, Line(room=2))
+    roomy = train_line(tmp_path / "cut", line=Line())  # another draw of dropout, were it not halved
+    assert same(roomy, train_line(tmp_path / "whole", line=Line(room=2)))
+
+
+def test_out_of_memory_for_a_single_row_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PenchantError, match=r"out of memory with a batch of 7 targets in 4 pieces"):
+        train_line(tmp_path, line=Line(room=0))
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """Seven rows: the parts are of unequal size, so their gradients count unequally."""
+    train_in_two(tmp_path, "import test_trainer as t; t.part_of_two()")
+    whole = Line(dropout=0)
+    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, bench(tmp_path / "whole"))
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(found["state"], whole.state_dict(), rtol=1e-5, atol=1e-6)
+        assert found["best_step"] == progress.best_step
+        assert found["best_score"] == pytest.approx(progress.best_score, rel=1e-4)
+        assert found["validations"] == (7 if rank == 0 else 0)
+
+
+def part_of_two() -> None:
+    """What each process of the test above does, in the folder of the test."""
+    rank = int(os.environ["RANK"])
+    model, validations = Line(dropout=0), []
+
+    def validate() -> float:
+        validations.append(1)
+        return score(model)()
+
+    shared = bench(Path("checkpoints"))
+    progress = fit_by_gradient(model, batch_of, validate, CONFIG, shared)
+    found = {"state": model.state_dict(), "validations": len(validations)}
+    found |= {"best_step": progress.best_step, "best_score": progress.best_score}
+    torch.save(found, f"{rank}.pt")
+
+
+def train_in_two(folder: Path, script: str) -> None:
+    """Run a script in two processes under torchrun."""
+    (folder / "script.py").write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py"]
+    subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True, timeout=120)
 
 
 def test_it_stops_when_nothing_improves_and_returns_the_best(tmp_path: Path) -> None:
