@@ -20,7 +20,7 @@ from training import catalogue
 from training.data import FloatArray, Histories, IntArray
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
-from training.softmax import log_chances, softmax_loss
+from training.softmax import log_chances, log_never, softmax_loss
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
 from training.windows import Batch, Windows, WindowsConfig
@@ -150,9 +150,11 @@ class Network(nn.Module):
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.row_I: torch.Tensor
         self.share_I: torch.Tensor
+        self.drawn_share_I: torch.Tensor
         self.tags_IK: torch.Tensor
         self.register_buffer("row_I", torch.zeros(item_count, dtype=torch.long))
         self.register_buffer("share_I", torch.zeros(item_count))
+        self.register_buffer("drawn_share_I", torch.zeros(item_count))
         self.register_buffer("tags_IK", tags_IK)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.zeros_(self.tag_embedding.weight)
@@ -162,7 +164,8 @@ class Network(nn.Module):
         """Take from the data what needs no learning."""
         self.row_I.copy_(row_I)
         counts_I = torch.from_numpy(train.counts_I()).double()
-        self.share_I.copy_(counts_I**0.5 / (counts_I**0.5).sum())
+        self.share_I.copy_(counts_I / counts_I.sum())
+        self.drawn_share_I.copy_(counts_I**0.5 / (counts_I**0.5).sum())
         if not self.config.temperature:
             share_I = torch.from_numpy(popularity(train, POPULARITY_DAYS))
             self.bias_I.copy_((share_I + 0.1 / max(1, len(train.items_N))).log())
@@ -225,9 +228,13 @@ class Network(nn.Module):
             return items_I, torch.zeros_like(self.bias_I)
         draws = self.config.negatives
         generator = torch.Generator(wanted_N.device).manual_seed(step)
-        drawn_S = torch.multinomial(self.share_I, draws, replacement=True, generator=generator)
+        drawn_S = torch.multinomial(
+            self.drawn_share_I, draws, replacement=True, generator=generator
+        )
         items_C = torch.unique(torch.cat([wanted_N, drawn_S]))
-        return items_C, log_chances(self.share_I[items_C], draws)
+        log_never_C = log_never(self.share_I[items_C], len(wanted_N))
+        log_never_C += log_never(self.drawn_share_I[items_C], draws)
+        return items_C, log_chances(log_never_C)
 
 
 def warm_embeddings(train: Histories, row_I: IntArray, dimensions: int) -> FloatArray:

@@ -29,10 +29,14 @@ def softmax_loss(
     return _Blockwise.apply(hidden_PD, candidates_CD, offset_C, log_chance_C, target_P)
 
 
-def log_chances(share_I: torch.Tensor, draws: int) -> torch.Tensor:
-    """log of the chance that an item with this share is drawn at least once."""
-    log_never_I = draws * torch.log1p(-share_I.double().clamp(max=1 - 1e-9))
-    return torch.log(-torch.expm1(log_never_I)).clamp(min=-30).float()
+def log_never(share_I: torch.Tensor, draws: int) -> torch.Tensor:
+    """log of the chance that an item with this share is in none of the draws."""
+    return draws * torch.log1p(-share_I.double().clamp(max=1 - 1e-9))
+
+
+def log_chances(log_never_C: torch.Tensor) -> torch.Tensor:
+    """log of the chance to be there at all, from that of being in none of the draws."""
+    return torch.log(-torch.expm1(log_never_C)).clamp(min=-30).float()
 
 
 class _Blockwise(torch.autograd.Function):
