@@ -4,6 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from training.family import reference_config
+from training.next_item import NextItemConfig
+from training.trainer import TrainerConfig
+from training.windows import WindowsConfig
 
 
 def main_job(family: str) -> Any:
@@ -23,6 +26,23 @@ def published(table: str, family: str) -> Any:
     return replace(reference_config(family), **PUBLISHED[table].get(family, {}))
 
 
-BEAUTY: dict[str, dict[str, Any]] = {}
-SPORTS: dict[str, dict[str, Any]] = {}
+AMAZON_LEARNING = NextItemConfig(
+    windows=WindowsConfig(length=50, events_a_batch=1024, horizon_days=1),
+    negatives=1024,
+    temperature=0.07,
+    tags=True,
+    epochs=16,
+    trainer=TrainerConfig(
+        steps=10**6, learning_rate=2e-3, warmup_steps=10**4, validate_every=10**5, patience=5
+    ),
+)
+"""Of all next-item models: horizon of a day, because there a day is a step. ``steps`` is more than
+any of them takes, so that the epochs decide."""
+
+BEAUTY: dict[str, dict[str, Any]] = {
+    "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
+}
+SPORTS: dict[str, dict[str, Any]] = {
+    "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
+}
 PUBLISHED = {"beauty": BEAUTY, "sports": SPORTS}
