@@ -108,16 +108,18 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Fit and evaluate one model family on a snapshot."""
+    from training.distributed import started_together
     from training.tracking import track
     from training.train import train as run
 
-    settings = Settings()
+    settings, first = Settings(), started_together().first
     try:
         report = run(settings, snapshot, family)
     finally:
-        if show:
+        if show and first:
             track(settings, snapshot)
-    answer(report.summary(), report.as_dict(), as_json)
+    if first:
+        answer(report.summary(), report.as_dict(), as_json)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 from training.budget import Budget, peak_memory
 from training.configs import main_job
 from training.data import Dataset, Histories, read_dataset, read_training_set, starts
+from training.distributed import started_together
 from training.evaluation import Evaluation, Scorer, evaluate, parts, top
 from training.failure import KILLED, Failure, leaving_its_cause
 from training.family import Bench, Family, HasPrior, VectorFamily, capabilities, check_name, make
@@ -68,6 +69,9 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     Raises UsageError for an unknown family or a snapshot that has not passed its checks, DataError
     for data that can't be learned from, PenchantError when over budget: then only the reason is
     left.
+
+    Under torchrun all processes share the steps of a family that learns by gradient; the first does
+    the rest.
     """
     check_name(family)
     snapshot = Snapshot.open(settings, snapshot_id)
@@ -75,10 +79,15 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     config = main_job(family)
     run_id = run_id_of(snapshot_id, family, config, settings.seed)
     final = settings.runs / snapshot_id / run_id
-    if not final.exists():
+    processes = started_together()
+    if processes.first_says(final.exists()):
+        return _report(final, "unchanged")
+    if processes.first:
         _make_run(settings, snapshot, family, config, run_id, final)
-        return _report(final, "trained")
-    return _report(final, "unchanged")
+    else:
+        _share_fit(settings, snapshot, family, config, run_id)
+    processes.wait()
+    return _report(final, "trained")
 
 
 def run_id_of(snapshot_id: str, family: str, config: Any, seed: int) -> str:
@@ -109,9 +118,6 @@ def _make_run(
     settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str, final: Path
 ) -> None:
     budget = Budget.of(settings)
-    torch.set_num_threads(settings.training_threads)
-    torch.manual_seed(settings.seed)
-    checkpoints = final.parent / f"{STAGING_PREFIX}checkpoints-{run_id}"
     code = code_version()
     failure = Failure(run_id, name, snapshot.id, KILLED, None, asdict(config), settings.seed, code)
     with (
@@ -121,25 +127,15 @@ def _make_run(
     ):
         dataset = _read(snapshot)
         split = split_by_time(dataset.histories)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         recorder = Recorder(name, budget)
-        bench = Bench(
-            _sample(split.validation, settings.seed),
-            dataset.items,
-            device,
-            settings.seed,
-            budget,
-            checkpoints,
-            recorder.curve,
-            expect=recorder.expect,
-        )
+        bench = _bench(settings, dataset, split, recorder, _checkpoints(settings, snapshot, run_id))
         family = make(name, config)
         log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
         read_seconds = budget.spent
         family.fit(split, bench)
         fit_seconds = budget.spent - read_seconds
         log.info("judging", family=name, fit_seconds=round(fit_seconds, 1))
-        timed = TimedScorer(family.scores, device)
+        timed = TimedScorer(family.scores, bench.device)
         evaluations = _evaluate(family, timed, split, budget)
         log.info("writing", family=name, seconds=round(budget.spent, 1))
         family.observe(dataset.histories)
@@ -155,7 +151,7 @@ def _make_run(
             "code_version": code,
             "capabilities": capabilities(family),
             "parameters": sum(tensor.numel() for tensor in family.state().values()),
-            "device": str(device),
+            "device": str(bench.device),
             "threads": settings.training_threads,
             "users_evaluated": len(evaluations["test"]["all"].users),
             "curve": [astuple(point) for point in recorder.points],
@@ -166,7 +162,39 @@ def _make_run(
         budget.check()
         record |= {"seconds": round(budget.spent, 2), "peak_memory_bytes": peak_memory()}
         write_json(folder / "run.json", record)
-    rmtree(checkpoints, ignore_errors=True)
+    rmtree(bench.checkpoints, ignore_errors=True)
+
+
+def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str) -> None:
+    """Fit beside the first of the processes, which alone judges the model and writes the run."""
+    budget = Budget.of(settings)
+    with budget.enforced():
+        dataset = _read(snapshot)
+        split = split_by_time(dataset.histories)
+        recorder = Recorder(name, budget)
+        bench = _bench(settings, dataset, split, recorder, _checkpoints(settings, snapshot, run_id))
+        make(name, config).fit(split, bench)
+
+
+def _checkpoints(settings: Settings, snapshot: Snapshot, run_id: str) -> Path:
+    return settings.runs / snapshot.id / f"{STAGING_PREFIX}checkpoints-{run_id}"
+
+
+def _bench(
+    settings: Settings, dataset: Dataset, split: Split, recorder: Recorder, checkpoints: Path
+) -> Bench:
+    torch.set_num_threads(settings.training_threads)
+    torch.manual_seed(settings.seed)
+    return Bench(
+        _sample(split.validation, settings.seed),
+        dataset.items,
+        torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        settings.seed,
+        recorder.budget,
+        checkpoints,
+        recorder.curve,
+        expect=recorder.expect,
+    )
 
 
 def _read(snapshot: Snapshot) -> Dataset:

@@ -1,20 +1,28 @@
 """The loop: resumes as if nothing had happened, stops on nonsense, keeps the best."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import copytree
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import structlog
 import torch
+from planted import plant
 from torch import nn
 
+import training.train
 from penchant.errors import PenchantError
+from penchant.settings import Settings
 from training.budget import Budget
+from training.configs import main_job
 from training.family import Bench
 from training.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learning_rate
 
@@ -164,6 +172,38 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         assert found["best_step"] == progress.best_step
         assert found["best_score"] == pytest.approx(progress.best_score, rel=1e-4)
         assert found["validations"] == (7 if rank == 0 else 0)
+
+
+def test_two_processes_train_a_family_as_one_does(settings: Settings, tmp_path: Path) -> None:
+    """The same command and code; one run is left, of the first process."""
+    snapshot = plant(settings)
+    homes = {"one": settings.home, "two": tmp_path / "two"}
+    copytree(homes["one"], homes["two"])
+    train_in_two(tmp_path, f"import test_trainer as t; t.train_sasrec('two', {snapshot!r})")
+    train_sasrec(str(homes["one"]), snapshot)
+    (one,), (two,) = (
+        [json.loads(path.read_text()) for path in home.glob("runs/*/*/run.json")]
+        for home in homes.values()
+    )
+    assert one["run_id"] == two["run_id"]
+    curves = [
+        np.array([value for name, _, value, _ in run["curve"] if name == "loss"])
+        for run in (one, two)
+    ]
+    assert len(curves[0]) > 1
+    np.testing.assert_allclose(*curves, rtol=1e-5)
+    scores = [
+        np.stack(pq.read_table(path)["scores"].to_pylist())
+        for home in homes.values()
+        for path in home.glob("runs/*/*/ranked_lists.parquet")
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-3)
+
+
+def train_sasrec(home: str, snapshot: str) -> None:
+    """What each process of the test above does. Without dropout: each process draws its own."""
+    training.train.main_job = lambda family: replace(main_job(family), dropout=0.0)
+    training.train.train(Settings(home=Path(home), threads=1), snapshot, "sasrec")
 
 
 def part_of_two() -> None:
