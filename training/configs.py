@@ -39,10 +39,22 @@ AMAZON_LEARNING = NextItemConfig(
 """Of all next-item models: horizon of a day, because there a day is a step. ``steps`` is more than
 any of them takes, so that the epochs decide."""
 
+AMAZON_FACTORS: dict[str, Any] = {
+    "dimensions": 256,
+    "min_buyers": 1,
+    "alpha": 20.0,
+    "regularization": 10.0,
+    "half_life_days": 8.0,
+    "fold_half_life_days": 2.0,
+    "sweeps": 8,
+}
+
 BEAUTY: dict[str, dict[str, Any]] = {
+    "matrix_factorization": AMAZON_FACTORS,
     "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
 }
 SPORTS: dict[str, dict[str, Any]] = {
+    "matrix_factorization": AMAZON_FACTORS,
     "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
 }
 PUBLISHED = {"beauty": BEAUTY, "sports": SPORTS}
