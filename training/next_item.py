@@ -23,7 +23,7 @@ from training.family import Bench, State, VectorFamily
 from training.softmax import log_chances, log_never, softmax_loss
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
-from training.windows import Batch, Windows, WindowsConfig
+from training.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 
 POPULARITY_DAYS = 90.0
 HALF_LIFE_DAYS = 120.0
@@ -53,9 +53,26 @@ class NextItemConfig:
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(steps=10**6))
 
 
+def main_job_learning() -> NextItemConfig:
+    """For histories of some hundreds of events, in the main job's seconds."""
+    return NextItemConfig(
+        windows=WindowsConfig(length=100, events_a_batch=2048, horizon_days=14),
+        min_events=10,
+        negatives=512,
+        temperature=0.1,
+        warm_start=True,
+        sum_weight=60.0,
+        epochs=10.0,
+        trainer=TrainerConfig(
+            steps=200, learning_rate=2e-3, warmup_steps=20, validate_every=100, patience=3
+        ),
+    )
+
+
 class NextItem(VectorFamily):
     """State: the network's weights. A user's vector is the last hidden state, then 1; an item's is
-    its embedding, then its bias."""
+    its embedding, then its bias. ``masking``: for an encoder that reads both ways; without, its
+    states may know only what was read so far."""
 
     def __init__(
         self,
@@ -63,21 +80,21 @@ class NextItem(VectorFamily):
         learning: NextItemConfig,
         dimensions: int,
         encoder: Callable[[], nn.Module],
+        masking: Masking | None = None,
     ) -> None:
         super().__init__(config)
         self.learning, self.dimensions, self.encoder = learning, dimensions, encoder
+        self.masking = masking
 
     def fit(self, split: Split, bench: Bench) -> None:
         torch.manual_seed(bench.seed)
         learning, train = self.learning, split.train
         row_I = torch.from_numpy(embedding_rows(train, learning.min_events))
         tags_IK = padded_tags(bench.items) if learning.tags else torch.zeros(train.item_count, 1)
-        self.network = Network(
-            learning, self.dimensions, int(row_I.max()) + 1, tags_IK.long(), self.encoder()
-        )
+        self.network = self._network(int(row_I.max()) + 1, tags_IK.long())
         self.network.start_from(train, row_I)
         self.network.to(bench.device)
-        windows = Windows(train, learning.windows, bench.seed, bench.device)
+        windows = Windows(train, learning.windows, bench.seed, bench.device, self.masking)
         progress = fit_by_gradient(
             self.network,
             windows.batch,
@@ -89,16 +106,11 @@ class NextItem(VectorFamily):
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        newest = batch.latest(self.learning.windows.length)
-        lengths_B = torch.from_numpy(newest.lengths_U)
-        items_BL = torch.zeros(len(newest), max(1, int(lengths_B.max())), dtype=torch.long)
-        items_BL[torch.arange(items_BL.shape[1]) < lengths_B[:, None]] = torch.from_numpy(
-            newest.items_N.astype(np.int64)
-        )
+        read_BT, lengths_B = reading(batch.latest(self.learning.windows.length), bool(self.masking))
         device = self.network.bias_I.device
-        hidden_BTD = self.network(items_BL.to(device), lengths_B.to(device))
-        rows_B = torch.arange(len(newest), device=device)
-        last_BD = self.network.compared(hidden_BTD[rows_B, lengths_B.to(device)])
+        hidden_BTD = self.network(read_BT.to(device), lengths_B.to(device))
+        rows_B = torch.arange(len(batch), device=device)
+        last_BD = self.network.compared(hidden_BTD[rows_B, lengths_B.to(device) - 1])
         return torch.cat([last_BD, torch.ones_like(last_BD[:, :1])], dim=1)
 
     @torch.no_grad()
@@ -116,18 +128,21 @@ class NextItem(VectorFamily):
         return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
 
     def load_state(self, state: State) -> None:
-        rows, tags_IK = len(state["embedding.weight"]), state["tags_IK"]
-        self.network = Network(self.learning, self.dimensions, rows, tags_IK, self.encoder())
+        self.network = self._network(len(state["embedding.weight"]), state["tags_IK"])
         self.network.load_state_dict(state)
         self.network.eval()
+
+    def _network(self, row_count: int, tags_IK: torch.Tensor) -> "Network":
+        causal, encoder = self.masking is None, self.encoder()
+        return Network(self.learning, self.dimensions, row_count, tags_IK, encoder, causal)
 
 
 class Network(nn.Module):
     """Item embeddings around an encoder, and the loss.
 
     A state is the encoder's plus, where ``sum_weight`` isn't 0, a learned weight times the sum of
-    what was read, over the root of its length: a linear path that starts as PureSVD (Cremonesi et
-    al. 2010) where the embeddings do.
+    the items it may know, over the root of their number: a linear path that starts as PureSVD
+    (Cremonesi et al. 2010) where the embeddings do. ``causal``: a state knows what was read so far.
     """
 
     def __init__(
@@ -137,14 +152,15 @@ class Network(nn.Module):
         row_count: int,
         tags_IK: torch.Tensor,
         encoder: nn.Module,
+        causal: bool,
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.causal = config, causal
         self.encoder = encoder
         item_count = len(tags_IK)
         self.embedding = nn.Embedding(row_count, dimensions)
         self.tag_embedding = nn.Embedding(int(tags_IK.max()) + 1, dimensions, padding_idx=0)
-        self.start_D = nn.Parameter(torch.zeros(dimensions))
+        self.token_D = nn.Parameter(torch.zeros(dimensions))
         self.bias_I = nn.Parameter(torch.zeros(item_count), requires_grad=not config.temperature)
         self.sum_weight = nn.Parameter(torch.tensor(config.sum_weight * dimensions / row_count))
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
@@ -173,17 +189,27 @@ class Network(nn.Module):
             warm_RD = warm_embeddings(train, row_I.numpy(), self.embedding.embedding_dim)
             self.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
 
-    def forward(self, items_BL: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-        """hidden_BTD: state t has read the start token and the first t items."""
-        items_BLD = self.embed(items_BL)
-        start_B1D = self.start_D.expand(len(items_BL), 1, -1)
-        read_BTD = torch.cat([start_B1D, self.embedding_dropout(items_BLD)], dim=1)
+    def forward(self, read_BT: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """hidden_BTD of each position of what was read."""
+        token_BT1 = (read_BT == TOKEN)[:, :, None]
+        items_BTD = self.embed(read_BT.clamp(min=0)).masked_fill(token_BT1, 0)
+        read_BTD = self.embedding_dropout(items_BTD) + token_BT1 * self.token_D
         hidden_BTD: torch.Tensor = self.encoder(read_BTD, lengths_B)
-        if not self.config.sum_weight:
-            return hidden_BTD
-        counts_L1 = torch.arange(1, items_BL.shape[1] + 1, device=items_BL.device)[:, None]
-        sums_BLD = items_BLD.cumsum(dim=1) / counts_L1.sqrt()
-        return hidden_BTD + self.sum_weight * F.pad(sums_BLD, (0, 0, 1, 0))
+        if self.config.sum_weight:
+            known_BTD = self._sum(items_BTD, ~token_BT1, lengths_B)
+            hidden_BTD = hidden_BTD + self.sum_weight * known_BTD
+        return hidden_BTD
+
+    def _sum(
+        self, items_BTD: torch.Tensor, item_BT1: torch.Tensor, lengths_B: torch.Tensor
+    ) -> torch.Tensor:
+        """The items that each position may know, over the root of their number."""
+        if self.causal:
+            return items_BTD.cumsum(dim=1) / item_BT1.cumsum(dim=1).clamp(min=1).sqrt()
+        positions_T = torch.arange(items_BTD.shape[1], device=items_BTD.device)
+        item_BT1 = item_BT1 & (positions_T < lengths_B[:, None])[:, :, None]
+        count_B11 = item_BT1.sum(dim=1, keepdim=True).clamp(min=1)
+        return (items_BTD * item_BT1).sum(dim=1, keepdim=True) / count_B11.sqrt()
 
     def embed(self, items: torch.Tensor) -> torch.Tensor:
         """Embeddings of items, of any shape."""
@@ -206,7 +232,7 @@ class Network(nn.Module):
         return F.normalize(embeddings_CD, dim=1) if self.config.temperature else embeddings_CD
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        hidden_BTD = self(batch.items_BL, batch.lengths_B)
+        hidden_BTD = self(batch.read_BT, batch.lengths_B)
         hidden_PD = self.compared(hidden_BTD[batch.has_BT])
         target_P = batch.targets_BT[batch.has_BT]
         items_C, log_chance_C = self._candidates(batch.wanted_N, batch.step)
@@ -235,6 +261,17 @@ class Network(nn.Module):
         log_never_C = log_never(self.share_I[items_C], len(wanted_N))
         log_never_C += log_never(self.drawn_share_I[items_C], draws)
         return items_C, log_chances(log_never_C)
+
+
+def reading(histories: Histories, token_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """read_BT and lengths_B of whole histories, with the token as the first or the last read."""
+    lengths_B = histories.lengths_U + 1
+    read_BT = np.full((len(histories), int(lengths_B.max(initial=1))), TOKEN)
+    positions_N = np.arange(len(histories.items_N)) - np.repeat(
+        histories.starts_U1[:-1], histories.lengths_U
+    )
+    read_BT[histories.rows_N, positions_N + (0 if token_last else 1)] = histories.items_N
+    return torch.from_numpy(read_BT), torch.from_numpy(lengths_B)
 
 
 def warm_embeddings(train: Histories, row_I: IntArray, dimensions: int) -> FloatArray:

@@ -5,13 +5,19 @@ batch: where histories average nine events and some have fifty, padding all to f
 of the work. An epoch reads every event once; its batches are drawn from the seed and its number.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from training.data import DAY, Histories, IntArray
+
+ItemArray = npt.NDArray[np.int32]
+
+TOKEN = -1  # read where there is no item: before the first, or where one is to be told
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,28 @@ class WindowsConfig:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """T = L + 1 positions: the first reads the start token, the next ``items_BL[:, 0]``, and so on.
+class Masking:
+    """For a model that reads both ways: which items it doesn't see and has to tell.
 
-    ``lengths_B``: events of each window; what is behind them is padding. ``targets_BT``, and
-    whether there is one, ``has_BT``; ``targets``: how many there are. Of the whole batch, also in
-    its parts: ``wanted_N``, all targets, and ``step``, which seeds what else is drawn for it.
+    Each window is read up to the last position with a target, and there is the token: what comes
+    next is asked where nothing follows, as it will be when recommending. ``share``: of the items
+    before it, how many are asked too; in a share ``only_next`` of windows none is.
     """
 
-    items_BL: torch.Tensor
+    share: float
+    only_next: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``read_BT``: items, or the token; what is behind ``lengths_B`` positions is padding.
+
+    ``targets_BT``, and whether there is one, ``has_BT``; ``targets``: how many there are. Of the
+    whole batch, also in its parts: ``wanted_N``, all targets, and ``step``, which seeds what else
+    is drawn for it.
+    """
+
+    read_BT: torch.Tensor
     lengths_B: torch.Tensor
     targets_BT: torch.Tensor
     has_BT: torch.Tensor
@@ -44,12 +63,12 @@ class Batch:
 
     def part(self, index: int, count: int) -> "Batch":
         """Every ``count``-th window from ``index`` on."""
-        items_BL, lengths_B, targets_BT, has_BT = (
+        read_BT, lengths_B, targets_BT, has_BT = (
             tensor[index::count]
-            for tensor in (self.items_BL, self.lengths_B, self.targets_BT, self.has_BT)
+            for tensor in (self.read_BT, self.lengths_B, self.targets_BT, self.has_BT)
         )
         targets = int(has_BT.sum())
-        return Batch(items_BL, lengths_B, targets_BT, has_BT, targets, self.wanted_N, self.step)
+        return Batch(read_BT, lengths_B, targets_BT, has_BT, targets, self.wanted_N, self.step)
 
 
 class Windows:
@@ -58,14 +77,20 @@ class Windows:
     Each position's target is an event drawn from those of (now, now + horizon] of the same user:
     where shoppers buy baskets, the order within one says nothing and the next item is often of the
     same basket, so a position predicts the coming weeks (the dense all-action loss of PinnerFormer,
-    Pancha et al. 2022). The start token predicts any event of its window: who comes, before
-    anything is read.
+    Pancha et al. 2022). The first position reads the token and predicts any event of its window:
+    who comes, before anything is read. With ``masking`` the token stands elsewhere.
     """
 
     def __init__(
-        self, train: Histories, config: WindowsConfig, seed: int, device: torch.device
+        self,
+        train: Histories,
+        config: WindowsConfig,
+        seed: int,
+        device: torch.device,
+        masking: Masking | None = None,
     ) -> None:
         self.train, self.config, self.seed, self.device = train, config, seed, device
+        self.masking = masking
         rows_N = train.rows_N
         # One sorted key of user and time finds each event's user's events of (now, now + horizon].
         first_time = train.times_N.min(initial=train.end)
@@ -74,20 +99,19 @@ class Windows:
         self.later_N = np.searchsorted(key_N, key_N, side="right")
         self.until_N = np.searchsorted(key_N, key_N + config.horizon_days * DAY, side="right")
         self._plan = lru_cache(maxsize=1)(self._plan_of)
-
-    @property
-    def batches_an_epoch(self) -> int:
-        """Of the first epoch; those after it differ by a few."""
-        return len(self._plan(0))
+        self._first_steps = [0]  # of each epoch so far, and of the one that comes
 
     def steps_for(self, epochs: float) -> int:
-        return int(np.ceil(epochs * self.batches_an_epoch))
+        """As the first epoch has; those after it differ by a few."""
+        return int(np.ceil(epochs * len(self._plan(0))))
 
     def batch(self, step: int) -> Batch:
         """The batch of a step; a function of the seed and the step only."""
-        epoch, index = divmod(step, self.batches_an_epoch)
-        plan = self._plan(epoch)
-        first_B, past_B = plan[index % len(plan)]
+        while step >= self._first_steps[-1]:
+            plan = self._plan(len(self._first_steps) - 1)
+            self._first_steps.append(self._first_steps[-1] + len(plan))
+        epoch = bisect_right(self._first_steps, step) - 1
+        first_B, past_B = self._plan(epoch)[step - self._first_steps[epoch]]
         random = np.random.default_rng([self.seed, step, 1])
         lengths_B = past_B - first_B
         events_BL = first_B[:, None] + np.arange(int(lengths_B.max()))
@@ -98,15 +122,52 @@ class Windows:
         has_BT = from_BT < to_BT
         has_BT[:, 1:] &= inside_BL
         picked_BT = random.integers(from_BT, np.maximum(to_BT, from_BT + 1))
-        return Batch(
-            self._items(events_BL * inside_BL),
-            torch.from_numpy(lengths_B).to(self.device),
-            self._items(np.where(has_BT, picked_BT, 0)),
-            torch.from_numpy(has_BT).to(self.device),
-            int(has_BT.sum()),
-            self._items(picked_BT[has_BT]),
-            step,
+        picked_BT = np.where(has_BT, picked_BT, first_B[:, None])
+        targets_BT = self.train.items_N[picked_BT]
+        if self.masking:
+            events_BT = np.pad(events_BL, ((0, 0), (0, 1)), mode="edge")
+            items_BT = self.train.items_N[events_BT]
+            return self._masked(self.masking, items_BT, targets_BT, has_BT, step)
+        read_BT = np.pad(self.train.items_N[events_BL], ((0, 0), (1, 0)), constant_values=TOKEN)
+        return self._batch(read_BT, lengths_B + 1, targets_BT, has_BT, step)
+
+    def _masked(
+        self,
+        masking: Masking,
+        items_BT: ItemArray,
+        next_BT: ItemArray,
+        has_next_BT: npt.NDArray[np.bool_],
+        step: int,
+    ) -> Batch:
+        """``next_BT``: what comes after the items before a position, where something does."""
+        random = np.random.default_rng([self.seed, step, 2])
+        rows_B = np.arange(len(items_BT))
+        last_B = items_BT.shape[1] - 1 - has_next_BT[:, ::-1].argmax(axis=1)
+        share_B1 = masking.share * (random.random((len(rows_B), 1)) >= masking.only_next)
+        has_BT = random.random(items_BT.shape) < share_B1
+        has_BT &= np.arange(items_BT.shape[1]) < last_B[:, None]
+        has_BT[rows_B, last_B] = True
+        targets_BT = items_BT.copy()
+        targets_BT[rows_B, last_B] = next_BT[rows_B, last_B]
+        read_BT = np.where(has_BT, TOKEN, items_BT)
+        return self._batch(read_BT, last_B + 1, targets_BT, has_BT, step)
+
+    def _batch(
+        self,
+        read_BT: ItemArray,
+        lengths_B: IntArray,
+        targets_BT: ItemArray,
+        has_BT: npt.NDArray[np.bool_],
+        step: int,
+    ) -> Batch:
+        arrays = (read_BT, lengths_B, targets_BT, has_BT, targets_BT[has_BT])
+        read, lengths, targets, has, wanted = (
+            torch.from_numpy(array if array.dtype == bool else array.astype(np.int64)).to(
+                self.device
+            )
+            for array in arrays
         )
+        return Batch(read, lengths, targets, has, len(wanted), wanted, step)
 
     def _plan_of(self, epoch: int) -> list[tuple[IntArray, IntArray]]:
         """The batches of an epoch: first event and past-the-last event of each of their windows."""
@@ -136,6 +197,3 @@ class Windows:
         first_W = begin_W - offset_U[user_W] + piece_W * length
         past_W = np.minimum(first_W + length, end_W)
         return np.maximum(first_W, begin_W), past_W
-
-    def _items(self, events: IntArray) -> torch.Tensor:
-        return torch.from_numpy(self.train.items_N[events].astype(np.int64)).to(self.device)
