@@ -8,14 +8,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import copytree
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import structlog
 import torch
-from planted import plant
+from planted import SNAPSHOT, plant
 from torch import nn
 
 import training.train
@@ -161,29 +160,37 @@ def test_out_of_memory_for_a_single_row_is_said(tmp_path: Path) -> None:
         train_line(tmp_path, line=Line(room=0))
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two processes trained a line and, on a planted home, a family."""
+    folder = tmp_path_factory.mktemp("two")
+    plant(Settings(home=folder / "home"))
+    train_in_two(folder, "import test_trainer as t; t.train_line_of_two(); t.train_sasrec('home')")
+    return folder
+
+
+def test_two_processes_learn_what_one_does(trained_in_two: Path, tmp_path: Path) -> None:
     """Seven rows: the parts are of unequal size, so their gradients count unequally."""
-    train_in_two(tmp_path, "import test_trainer as t; t.part_of_two()")
     whole = Line(dropout=0)
-    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, bench(tmp_path / "whole"))
+    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, bench(tmp_path))
     for rank in (0, 1):
-        found = torch.load(tmp_path / f"{rank}.pt")
+        found = torch.load(trained_in_two / f"{rank}.pt")
         torch.testing.assert_close(found["state"], whole.state_dict(), rtol=1e-5, atol=1e-6)
         assert found["best_step"] == progress.best_step
         assert found["best_score"] == pytest.approx(progress.best_score, rel=1e-4)
         assert found["validations"] == (7 if rank == 0 else 0)
 
 
-def test_two_processes_train_a_family_as_one_does(settings: Settings, tmp_path: Path) -> None:
-    """The same command and code; one run is left, of the first process."""
-    snapshot = plant(settings)
-    homes = {"one": settings.home, "two": tmp_path / "two"}
-    copytree(homes["one"], homes["two"])
-    train_in_two(tmp_path, f"import test_trainer as t; t.train_sasrec('two', {snapshot!r})")
-    train_sasrec(str(homes["one"]), snapshot)
+def test_two_processes_train_a_family_as_one_does(
+    trained_in_two: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same code; one run is left, of the first process."""
+    monkeypatch.setattr(training.train, "main_job", main_job)  # put back what the next line sets
+    plant(settings)
+    train_sasrec(str(settings.home))
+    homes = (settings.home, trained_in_two / "home")
     (one,), (two,) = (
-        [json.loads(path.read_text()) for path in home.glob("runs/*/*/run.json")]
-        for home in homes.values()
+        [json.loads(path.read_text()) for path in home.glob("runs/*/*/run.json")] for home in homes
     )
     assert one["run_id"] == two["run_id"]
     curves = [
@@ -194,19 +201,21 @@ def test_two_processes_train_a_family_as_one_does(settings: Settings, tmp_path: 
     np.testing.assert_allclose(*curves, rtol=1e-5)
     scores = [
         np.stack(pq.read_table(path)["scores"].to_pylist())
-        for home in homes.values()
+        for home in homes
         for path in home.glob("runs/*/*/ranked_lists.parquet")
     ]
     np.testing.assert_allclose(*scores, rtol=1e-3)
 
 
-def train_sasrec(home: str, snapshot: str) -> None:
+def train_sasrec(home: str) -> None:
     """What each process of the test above does. Without dropout: each process draws its own."""
-    training.train.main_job = lambda family: replace(main_job(family), dropout=0.0)
-    training.train.train(Settings(home=Path(home), threads=1), snapshot, "sasrec")
+    config = main_job("sasrec")
+    learning = replace(config.learning, embedding_dropout=0.0)
+    training.train.main_job = lambda family: replace(config, dropout=0.0, learning=learning)
+    training.train.train(Settings(home=Path(home), threads=1), SNAPSHOT, "sasrec")
 
 
-def part_of_two() -> None:
+def train_line_of_two() -> None:
     """What each process of the test above does, in the folder of the test."""
     rank = int(os.environ["RANK"])
     model, validations = Line(dropout=0), []
