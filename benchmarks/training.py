@@ -1,0 +1,267 @@
+"""Seconds and memory of learning, ours beside what people use now, on Amazon Beauty.
+
+Run by ``make bench-training``; PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files (Zhou
+et al. 2020). ``ARGS="--only NAME ..."`` runs a part; the rows of each part are written when it is
+done and replace its older ones.
+
+Ours and each peer learn from the same file with the same size and the same number of threads, each
+in a process of its own, one after the other. Peers have a virtual environment each, made on first
+use. A figure is the median over epochs and repeats, with the process's peak memory beside it. A
+peer too slow for an epoch in its time is measured by the steps that it made: the row says so.
+
+Sequence models are compared twice: by the epoch, and by the seconds that ours needs to reach the
+best validation NDCG@10 that the peer reached in ``--peer-minutes``. All are judged on each fourth
+user, by full ranking with what a user had masked; judging is not timed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rows import Row, machine, read, report
+
+from penchant.errors import UsageError
+from penchant.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "benchmarks" / "peers"
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Peer:
+    """``package`` names its script and its environment. ``target`` is on ours and this one."""
+
+    package: str
+    model: str
+    target: str | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One model and its peers. ``settings``: given to all of their scripts. ``ours``: our models,
+    each with what its rows say of it. ``unit``: of what the seconds are. ``to_goal``: whether to
+    compare the time to a validation NDCG@10 too, of the first of ours."""
+
+    name: str
+    unit: str
+    settings: dict[str, Any]
+    ours: tuple[tuple[str, str], ...]
+    peers: tuple[Peer, ...]
+    to_goal: bool = False
+
+
+def transformer(name: str) -> Part:
+    """The sizes are RecTools' example's and RecBole's own; dropout is RecTools' own."""
+    return Part(
+        name,
+        "an epoch of 2 layers, 64 dimensions, 50 events",
+        {
+            **{"dimensions": 64, "layers": 2, "heads": 2, "length": 50, "dropout": 0.2},
+            **{"batch": 128, "epochs": 3, "repeats": 1},
+        },
+        ((name, "as for our table"), (f"{name}-whole", "whole softmax, batches of 128 histories")),
+        (Peer("rectools", name, ">= 25 x"), Peer("recbole", name, ">= 40 x")),
+        to_goal=True,
+    )
+
+
+PARTS = (
+    Part(
+        "als",
+        "a sweep, 128 factors",
+        {"dimensions": 128, "epochs": 5, "repeats": 3},
+        (("als", "exact"),),
+        (
+            Peer("implicit", "als", ">= 1 x", "3 steps of conjugate gradients"),
+            Peer("implicit", "als-exact", None, "exact"),
+        ),
+    ),
+    Part(
+        "bpr",
+        "an epoch, 64 factors",
+        {"dimensions": 64, "epochs": 10, "repeats": 3},
+        (("bpr", ""),),
+        (Peer("implicit", "bpr", ">= 1 x"), Peer("cornac", "bpr")),
+    ),
+    Part(
+        "word2vec",
+        "an epoch, 64 dimensions, window 5, 5 negatives",
+        {"dimensions": 64, "window": 5, "negatives": 5, "epochs": 5, "repeats": 3},
+        (("word2vec", ""),),
+        (Peer("gensim", "word2vec", ">= 1 x"),),
+    ),
+    Part(
+        "ease",
+        "a solve of all items",
+        {"regularization": 300.0, "repeats": 3},
+        (("ease", "single precision"),),
+        (
+            Peer("numpy", "ease", ">= 2 x", "np.linalg.inv, single precision"),
+            Peer("cornac", "ease", None, "np.linalg.inv, double precision"),
+        ),
+    ),
+    Part(
+        "vae",
+        "one row for each user, 64 dimensions, batches of 128",
+        {"dimensions": 64, "length": 50, "batch": 128, "epochs": 2, "repeats": 2},
+        (("vae", ""),),
+        (Peer("cornac", "vae"),),
+    ),
+    transformer("sasrec"),
+    transformer("bert4rec"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the measured scripts find what they need."""
+
+    table: Path
+    venvs: Path
+    peer_seconds: float
+
+    def run(self, python: Path, script: str, model: str, settings: dict[str, Any]) -> Any:
+        """The result of a script, a dict as in peer.py's ``Result``. Raises CalledProcessError."""
+        print(f"{model}: {script} ...", flush=True)
+        given = {"threads": THREADS, "users": None, "seconds": self.peer_seconds, **settings}
+        files = (python, PEERS / f"{script}.py", model, self.table)
+        command = [*map(str, files), json.dumps(given)]
+        threads = {f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS")}
+        if script == "with_implicit":  # has threads of its own; more within them make it slow
+            threads["OPENBLAS_NUM_THREADS"] = "1"
+        with tempfile.TemporaryDirectory(prefix="penchant-peer-") as folder:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env={**os.environ, **threads},
+                capture_output=True,
+                text=True,
+            )
+        if done.returncode:
+            print(done.stderr, file=sys.stderr)
+            done.check_returncode()
+        result = json.loads(done.stdout.splitlines()[-1])
+        print(f"  {median(result['seconds']):.3g} s, {result['peak_mb']:,.0f} MB", flush=True)
+        return result
+
+    def ours(self, model: str, settings: dict[str, Any]) -> Any:
+        return self.run(Path(sys.executable), "ours", model, settings)
+
+    def peer(self, peer: Peer, settings: dict[str, Any]) -> Any:
+        python = environment(peer.package, self.venvs)
+        return self.run(python, f"with_{peer.package}", peer.model, settings)
+
+
+def main() -> None:
+    settings = Settings()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=settings.published_data)
+    parser.add_argument("--only", nargs="+", choices=[part.name for part in PARTS])
+    parser.add_argument("--peer-minutes", type=float, default=4.0, help="for each sequence model")
+    parser.add_argument("--venvs", type=Path, default=ROOT / ".peers", help="the peers' packages")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        raise UsageError(
+            "the benchmark needs the files of the published tables",
+            "set PENCHANT_PUBLISHED_DATA to the folder with Beauty.txt and its attributes",
+        )
+    table = arguments.data.resolve() / "Beauty.txt"
+    place = Place(table, arguments.venvs.resolve(), 60 * arguments.peer_minutes)
+    for part in PARTS:
+        if not arguments.only or part.name in arguments.only:
+            measured = rows_of(part, place)
+            kept = [row for row in read("training") if not of_part(row, part.name)]
+            report("training", in_order([*kept, *measured]))
+
+
+def rows_of(part: Part, place: Place) -> list[Row]:
+    ours = {says: place.ours(model, part.settings) for model, says in part.ours}
+    theirs = {peer: place.peer(peer, part.settings) for peer in part.peers}
+    rows = []
+    for says, result in ours.items():
+        what = f"{part.name}: {part.unit}" + (f", {says}" if says else "")
+        rows += [epoch_row(what, result, peer, found) for peer, found in theirs.items()]
+    if part.to_goal:
+        rows += goal_rows(part, theirs, place)
+    name, result = part.name, next(iter(ours.values()))
+    if result["ranking"]:
+        what = f"{name}: scores and best 10 of all 22,363 users"
+        rows.append(Row(what, median(result["ranking"]), "s", "<= 2", memory_mb=result["peak_mb"]))
+    return rows
+
+
+def epoch_row(what: str, ours: Any, peer: Peer, theirs: Any) -> Row:
+    says = ", ".join(one for one in (peer.says, theirs["note"]) if one)
+    return Row(
+        what,
+        median(ours["seconds"]),
+        "s",
+        peer.target,
+        median(theirs["seconds"]),
+        theirs["package"] + (f": {says}" if says else ""),
+        ours["peak_mb"],
+        theirs["peak_mb"],
+    )
+
+
+def goal_rows(part: Part, theirs: dict[Peer, Any], place: Place) -> list[Row]:
+    """Seconds to the best validation of each peer; ours is trained once, to the highest of them."""
+    best = {peer: max(found["curve"], key=lambda point: point[1]) for peer, found in theirs.items()}
+    highest = max(ndcg for _, ndcg in best.values())
+    ours = place.ours(part.ours[0][0], {**part.settings, "goal": highest})
+    rows = []
+    for peer, (seconds, ndcg) in best.items():
+        reached = [moment for moment, found in ours["curve"] if found >= ndcg]
+        what = f"{part.name}: to validation NDCG@10 {ndcg:.4f}, the best of {peer.package}"
+        rows.append(
+            Row(
+                what,
+                reached[0] if reached else "not reached",
+                "s",
+                peer.target,
+                seconds,
+                theirs[peer]["package"],
+                ours["peak_mb"],
+                theirs[peer]["peak_mb"],
+            )
+        )
+    return rows
+
+
+def of_part(row: Row, name: str) -> bool:
+    return row.what.startswith(f"{name}: ")
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    """The machine, then the parts in their order."""
+    return [machine(), *(row for part in PARTS for row in rows if of_part(row, part.name))]
+
+
+def environment(package: str, venvs: Path) -> Path:
+    """The Python that has a peer; made where its requirements are new."""
+    wanted = (PEERS / f"requirements-{package}.txt").read_text()
+    folder = venvs / package
+    python = folder / "bin" / "python"
+    ready = folder / ".ready"  # written last: an install that was cut short is done again
+    if not ready.exists() or ready.read_text() != wanted:
+        print(f"installing {package} into {folder}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        install = ["-m", "pip", "install", "--quiet", *wanted.split()]
+        subprocess.run([str(python), *install], check=True)
+        ready.write_text(wanted)
+    return python
+
+
+if __name__ == "__main__":
+    main()
