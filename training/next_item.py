@@ -102,7 +102,7 @@ class NextItem(VectorFamily):
             learning.trainer.shortened(windows.steps_for(learning.epochs)),
             bench,
         )
-        self.tuned = {"steps": progress.best_step}
+        self.tuned = progress.record()
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
