@@ -1,3 +1,13 @@
 """The model families by name, cheapest to serve first; importing this imports no torch."""
 
-FAMILIES = ("popularity", "item_cf", "matrix_factorization", "sasrec")
+FAMILIES = (
+    "popularity",
+    "item_cf",
+    "matrix_factorization",
+    "rnn",
+    "gru",
+    "lstm",
+    "sasrec",
+    "bert4rec",
+    "hstu",
+)

@@ -1,0 +1,75 @@
+"""What the next-item families owe each other's machinery: who reads what, and nothing else."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from training.data import DAY, Histories, starts
+from training.family import make, reference_config
+from training.next_item import NextItem
+from training.windows import TOKEN
+
+CAUSAL = ("rnn", "gru", "lstm", "sasrec", "hstu")
+FAMILIES = (*CAUSAL, "bert4rec")
+ITEMS = 12
+
+
+def untrained(family: str) -> NextItem:
+    """Weights at random, and only the encoder's state: what it read shows in it."""
+    torch.manual_seed(0)
+    config: Any = reference_config(family)
+    learning = replace(config.learning, min_events=1, sum_weight=0.0)
+    model = make(family, replace(config, learning=learning))
+    assert isinstance(model, NextItem)
+    model.network = model._network(ITEMS + 1, torch.zeros(ITEMS, 1, dtype=torch.long))
+    model.network.row_I.copy_(torch.arange(ITEMS) + 1)
+    torch.nn.init.normal_(model.network.embedding.weight)
+    model.network.eval()
+    return model
+
+
+def histories(*items: list[int]) -> Histories:
+    lengths_U = np.array([len(one) for one in items])
+    events = np.concatenate([np.array(one, np.int32) for one in items])
+    times_N = np.arange(len(events)) * DAY
+    weights_N = np.ones(len(events), np.float32)
+    users_U, end = np.arange(len(items)), (len(events) + 1) * DAY
+    return Histories(users_U, starts(lengths_U), events, times_N, weights_N, ITEMS, end)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_shopper_is_read_the_same_beside_longer_histories(family: str) -> None:
+    model, short = untrained(family), [3, 1, 2]
+    together_BD = model.user_vectors(histories(short, [5, 6, 7, 8, 9, 1, 4], []))
+    torch.testing.assert_close(together_BD[:1], model.user_vectors(histories(short)))
+    torch.testing.assert_close(together_BD[2:], model.user_vectors(histories([])))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_order_and_every_item_read_matter(family: str) -> None:
+    model = untrained(family)
+    vectors_BD = model.user_vectors(histories([3, 1, 2], [1, 3, 2], [4, 1, 2], [3, 1, 4]))
+    assert torch.pdist(vectors_BD).min() > 1e-4
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_a_state_knows_nothing_of_what_comes_after(family: str) -> None:
+    network, lengths_B = untrained(family).network, torch.tensor([5])
+    with torch.no_grad():
+        one, other = (
+            network(torch.tensor([[TOKEN, 3, 1, *rest]]), lengths_B) for rest in ([2, 4], [8, 9])
+        )
+    torch.testing.assert_close(one[:, :3], other[:, :3])
+    assert not torch.allclose(one[:, 3], other[:, 3])
+
+
+def test_a_masked_model_knows_what_comes_after() -> None:
+    network, lengths_B = untrained("bert4rec").network, torch.tensor([4])
+    with torch.no_grad():
+        one, other = (
+            network(torch.tensor([[3, TOKEN, item, TOKEN]]), lengths_B) for item in (2, 8)
+        )
+    assert not torch.allclose(one[:, 1], other[:, 1])
