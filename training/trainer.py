@@ -110,8 +110,10 @@ def fit_by_gradient(
     Raises PenchantError when a loss or a gradient isn't finite; the last good checkpoint stays.
     """
     processes = started_together()
+    # Fused: the tables of items are most of the weights, and a pass for each term of the update
+    # took a sixth of an epoch.
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     gradient = Gradient(model, bench.device, processes)
     path = bench.checkpoints / CHECKPOINT
