@@ -3,6 +3,8 @@
 FAMILIES = (
     "popularity",
     "item_cf",
+    "content",
+    "word2vec",
     "matrix_factorization",
     "rnn",
     "gru",

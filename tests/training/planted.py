@@ -1,6 +1,7 @@
 """A tiny snapshot with a planted taste: each user keeps buying from one group of items.
 
-Some of a group's items are liked more than others, by all of the group.
+Some of a group's items are liked more than others, by all of the group. An item's title names its
+group.
 """
 
 import json
@@ -57,7 +58,12 @@ def write_snapshot(
     }
     pq.write_table(pa.table(sequences), folder / "marts/sequences.parquet")
     pq.write_table(
-        pa.table({"item_id": [f"i{item:03}" for item in range(items)]}),
+        pa.table(
+            {
+                "item_id": [f"i{item:03}" for item in range(items)],
+                "title": [f"Kind {item % GROUPS} of thing, number {item}" for item in range(items)],
+            }
+        ),
         folder / "marts/items.parquet",
     )
     pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")

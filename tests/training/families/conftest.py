@@ -1,0 +1,31 @@
+"""What a family's parts need to run alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from training.budget import Budget
+from training.data import Histories
+from training.family import Bench
+from training.split import Window
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A bench on which nothing can be validated: its window and catalogue are empty."""
+    nobody = Histories(
+        np.zeros(0, np.int64),
+        np.zeros(1, np.int64),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.float32),
+        0,
+        0,
+    )
+    budget = Budget(600, 10**6)
+    return Bench(
+        Window(nobody, nobody), pa.table({}), torch.device("cpu"), 0, budget, tmp_path / "scratch"
+    )
