@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from training.cuts import CutsConfig
 from training.family import reference_config
 from training.next_item import NextItemConfig
 from training.trainer import TrainerConfig
@@ -49,12 +50,23 @@ AMAZON_FACTORS: dict[str, Any] = {
     "sweeps": 8,
 }
 
+AMAZON_BAGS: dict[str, Any] = {
+    "min_events": 1,
+    "cuts": CutsConfig(length=50, half_life_days=2.0, horizon_days=1),
+    "trainer": TrainerConfig(steps=900, learning_rate=3e-3, validate_every=300),
+}
+AMAZON_VAE = AMAZON_BAGS | {"dimensions": 128, "temperature": 0.08}
+
 BEAUTY: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
+    "ncf": AMAZON_BAGS,
+    "vae": AMAZON_VAE,
     "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
 }
 SPORTS: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
+    "ncf": AMAZON_BAGS,
+    "vae": AMAZON_VAE,
     "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
 }
 PUBLISHED = {"beauty": BEAUTY, "sports": SPORTS}

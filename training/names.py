@@ -6,6 +6,8 @@ FAMILIES = (
     "content",
     "word2vec",
     "matrix_factorization",
+    "ncf",
+    "vae",
     "rnn",
     "gru",
     "lstm",

@@ -1,0 +1,147 @@
+"""Neural collaborative filtering, NeuMF: a weighted dot product beside a small network that reads
+user and item, both added up (He et al. 2017).
+
+The paper learns an embedding of each user's name. Families here know nobody by name, and a new
+purchase must count without training: a user is the mean of the embeddings of the items of the
+history, weighted by recency. Three more changes keep the ranking of a whole catalogue cheap and the
+learning short. The network's first layer, linear in user and item, is the sum of a part of each: so
+a pair costs an addition, a rectifier and a weighted sum. The loss is a softmax over the targets and
+the negatives of a batch, shared and corrected for how they were drawn, in the place of a logistic
+loss on a few negatives a pair. Embeddings are scaled to length 1 and start as the singular
+vectors of users x items, the network's share of a score at nothing: training starts from PureSVD
+(Cremonesi et al. 2010). Left at their own length, those of popular items outweighed all else, and
+training lost from where it started.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from training.cuts import Bags, Batch, Cuts, CutsConfig, bags
+from training.data import Histories
+from training.families.popularity import popularity
+from training.family import Bench, Family, State
+from training.next_item import embedding_rows, warm_embeddings
+from training.split import Split
+from training.trainer import TrainerConfig, fit_by_gradient
+
+POPULARITY_DAYS = 90.0
+POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
+ITEMS_A_BLOCK = 512  # whose pairs with a batch of users are in memory at once
+
+
+@dataclass(frozen=True)
+class Config:
+    """``dimensions``: of the dot product's and of the network's embeddings each; ``hidden``: of
+    the network. ``scale``: of the dot product at the start, a cosine's share of a logit. Items of
+    fewer than ``min_events`` share one embedding; only popularity tells those apart."""
+
+    dimensions: int = 64
+    hidden: int = 8
+    scale: float = 12.0
+    min_events: int = 10
+    input_dropout: float = 0.2
+    epochs: float = 10.0
+    cuts: CutsConfig = field(default_factory=CutsConfig)
+    trainer: TrainerConfig = field(
+        default_factory=lambda: TrainerConfig(steps=300, learning_rate=1e-3, validate_every=100)
+    )
+
+
+class Model(Family):
+    """State: the network's weights."""
+
+    config: Config
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        torch.manual_seed(bench.seed)
+        config, train = self.config, split.train
+        row_I = torch.from_numpy(embedding_rows(train, config.min_events))
+        self.network = Network(config, int(row_I.max()) + 1, train.item_count)
+        self.network.start_from(train, row_I)
+        self.network.to(bench.device)
+        cuts = Cuts(train, config.cuts, bench.seed, bench.device)
+        progress = fit_by_gradient(
+            self.network,
+            cuts.batch,
+            lambda: bench.validate(self.scores),
+            config.trainer.shortened(cuts.steps_for(config.epochs)),
+            bench,
+        )
+        self.tuned = progress.record()
+
+    @torch.no_grad()
+    def scores(self, batch: Histories) -> torch.Tensor:
+        popularity_I = self.network.popularity_I
+        history = bags(batch, self.config.cuts, popularity_I.device)
+        items_I = torch.arange(len(popularity_I), device=popularity_I.device)
+        scores_BI: torch.Tensor = self.network(history, items_I)
+        scores_BI *= (history.lengths_B > 0)[:, None]  # nothing read: popularity alone
+        return scores_BI.add_(POPULARITY_SHARE * popularity_I)
+
+    def state(self) -> State:
+        return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
+
+    def load_state(self, state: State) -> None:
+        rows, items = len(state["factors_RD"]), len(state["popularity_I"])
+        self.network = Network(self.config, rows, items)
+        self.network.load_state_dict(state)
+        self.network.eval()
+
+
+class Network(nn.Module):
+    """Logits of items for users with given histories."""
+
+    def __init__(self, config: Config, row_count: int, item_count: int) -> None:
+        super().__init__()
+        self.config = config
+        dimensions, hidden = config.dimensions, config.hidden
+        self.factors_RD = nn.Parameter(0.02 * torch.randn(row_count, dimensions))
+        self.features_RD = nn.Parameter(0.02 * torch.randn(row_count, dimensions))
+        self.weight_D = nn.Parameter(torch.full((dimensions,), config.scale))
+        self.of_user = nn.Linear(dimensions, hidden)
+        self.of_item = nn.Linear(dimensions, hidden, bias=False)
+        self.out_H = nn.Parameter(torch.zeros(hidden))
+        self.row_I: torch.Tensor
+        self.popularity_I: torch.Tensor
+        self.register_buffer("row_I", torch.zeros(item_count, dtype=torch.long))
+        self.register_buffer("popularity_I", torch.zeros(item_count))
+
+    @torch.no_grad()
+    def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
+        """Take from the data what needs no learning."""
+        self.row_I.copy_(row_I)
+        self.popularity_I.copy_(torch.from_numpy(popularity(train, POPULARITY_DAYS)))
+        warm_RD = torch.from_numpy(warm_embeddings(train, row_I.numpy(), self.config.dimensions))
+        for table_RD in (self.factors_RD, self.features_RD):
+            table_RD[:, : warm_RD.shape[1]] = warm_RD
+
+    def forward(self, history: Bags, items_C: torch.Tensor) -> torch.Tensor:
+        """logits_BC"""
+        rows_C = self.row_I[items_C]
+        read = Bags(self.row_I[history.items_N], history.weights_N, history.lengths_B)
+        user_BD, item_CD = _user_and_items(self.factors_RD, read, rows_C)
+        logits_BC = (user_BD * self.weight_D) @ item_CD.T
+        user_BD, item_CD = _user_and_items(self.features_RD, read, rows_C)
+        user_BH, item_CH = self.of_user(user_BD), self.of_item(item_CD)
+        blocks = [
+            F.relu(user_BH[:, None] + block_CH) @ self.out_H
+            for block_CH in item_CH.split(ITEMS_A_BLOCK)
+        ]
+        return logits_BC + torch.cat(blocks, dim=1)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Softmax cross-entropy among the candidates; a sampled one counts 1 / chance times."""
+        history = batch.history.dropped(self.config.input_dropout)
+        logits_BC = self(history, batch.candidates_C).float() - batch.log_chance_C
+        own_BC = F.one_hot(batch.target_B, len(batch.candidates_C))
+        return F.cross_entropy(logits_BC + own_BC * batch.log_chance_C, batch.target_B)
+
+
+def _user_and_items(
+    table_RD: torch.Tensor, read: Bags, rows_C: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Directions of users, who are what they read, and of items."""
+    return F.normalize(read.mean(table_RD), dim=1), F.normalize(table_RD[rows_C], dim=1)
