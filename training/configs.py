@@ -57,13 +57,28 @@ AMAZON_BAGS: dict[str, Any] = {
 }
 AMAZON_VAE = AMAZON_BAGS | {"dimensions": 128, "temperature": 0.08}
 
+AMAZON_WORDS: dict[str, Any] = {"half_life_days": 1.0, "popularity_weight": 0.2}
+
+AMAZON_SKIP_GRAMS: dict[str, Any] = {
+    "window_days": 1000.0,
+    "learning_rate": 0.7,
+    "epochs": 5,
+    "decorrelation": 0.5,
+    "half_life_days": 2.0,
+    "popularity_weight": 0.05,
+}
+
 BEAUTY: dict[str, dict[str, Any]] = {
+    "content": AMAZON_WORDS,
+    "word2vec": AMAZON_SKIP_GRAMS,
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
     "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
 }
 SPORTS: dict[str, dict[str, Any]] = {
+    "content": AMAZON_WORDS,
+    "word2vec": AMAZON_SKIP_GRAMS,
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
