@@ -74,7 +74,7 @@ BEAUTY: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
-    "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
+    "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
 }
 SPORTS: dict[str, dict[str, Any]] = {
     "content": AMAZON_WORDS,
@@ -82,6 +82,6 @@ SPORTS: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
-    "sasrec": {"dropout": 0.3, "learning": AMAZON_LEARNING},
+    "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
 }
 PUBLISHED = {"beauty": BEAUTY, "sports": SPORTS}
