@@ -68,7 +68,33 @@ AMAZON_SKIP_GRAMS: dict[str, Any] = {
     "popularity_weight": 0.05,
 }
 
+AMAZON_EASE = {
+    "regularization": 80.0,
+    "half_life_days": 2.4,
+    "window_days": 1.0,
+    "windows": 200,
+    "together": 0.2,
+    "same_tag": 2.0,
+    "repeats": False,
+    "most_items": 100_000,
+}
+AMAZON_ITEM_CF = {
+    "neighbours": 300,
+    "min_buyers": 1,
+    "shrinkage": 3.0,
+    "half_lives_days": (1.357, 1.0, 2.0),
+}
+AMAZON_USER_CF = {
+    "neighbours": 200,
+    "half_life_days": 1.3,
+    "neighbour_half_life_days": 10.0,
+    "sharpness": 1.0,
+    "rarity": 0.25,
+}
 BEAUTY: dict[str, dict[str, Any]] = {
+    "item_cf": AMAZON_ITEM_CF,
+    "user_cf": AMAZON_USER_CF,
+    "ease": AMAZON_EASE | {"min_buyers": 4},
     "content": AMAZON_WORDS,
     "word2vec": AMAZON_SKIP_GRAMS,
     "matrix_factorization": AMAZON_FACTORS,
@@ -77,6 +103,9 @@ BEAUTY: dict[str, dict[str, Any]] = {
     "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
 }
 SPORTS: dict[str, dict[str, Any]] = {
+    "item_cf": AMAZON_ITEM_CF,
+    "user_cf": AMAZON_USER_CF,
+    "ease": AMAZON_EASE | {"min_buyers": 6},
     "content": AMAZON_WORDS,
     "word2vec": AMAZON_SKIP_GRAMS,
     "matrix_factorization": AMAZON_FACTORS,

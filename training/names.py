@@ -3,8 +3,10 @@
 FAMILIES = (
     "popularity",
     "item_cf",
+    "user_cf",
     "content",
     "word2vec",
+    "ease",
     "matrix_factorization",
     "ncf",
     "vae",

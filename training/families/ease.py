@@ -1,0 +1,213 @@
+"""A linear model from item to item in closed form: EASE (Steck 2019), taught the order of events.
+
+EASE learns weights by which a shopper's items predict themselves, an item never itself. The model
+that serves is asked something else: given all until now, most of it old, what comes next? So most
+rows that it learns from are that question: a shopper's decayed past at some moment against what the
+window after it brought, as in SLIT (Choi et al. 2021, "Session-aware Linear Item-Item Models for
+Session-based Recommendation"). EASE's rows, a shopper's items against themselves, are added at a
+share, as SLIST does, and so are items that carry the same tag, as if the tag were a shopper. All
+rows enter one ridge regression of one Gram matrix, so there is one solve. On Beauty's 3,500 most
+bought items, validation, NDCG@10 of EASE's rows at .3 of the order's was .0730 and of the order's
+alone .0718; tags brought .0765.
+
+Where people buy again an item's weight on itself is learned like any other; elsewhere it is held
+at zero, as EASE does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+import torch
+
+from training.catalogue import tags
+from training.data import DAY, FloatArray, Histories, IntArray
+from training.families.popularity import popularity
+from training.family import Bench, Family, State
+from training.split import Split
+
+BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
+FAINT = 1e-3  # an input below it isn't worth its place in memory
+SPARSE_COST = 40  # a sparse multiplication takes as long as so many dense ones
+POPULARITY_DAYS = 90.0
+POPULARITY_SHARE = 1e-3  # orders only what the weights say nothing of
+
+
+@dataclass(frozen=True)
+class Config:
+    """``regularization`` is the ridge on every weight, ``half_life_days`` the decay of a past.
+
+    A shopper's last ``windows`` windows of ``window_days`` are learned from. ``together`` is the
+    share of EASE's own rows, ``same_tag`` that of the tags' rows. ``repeats``: people buy again.
+    Items of fewer than ``min_buyers`` get no weights; of the others, the ``most_items`` with most
+    buyers do.
+    """
+
+    regularization: float = 300.0
+    half_life_days: float = 60.0
+    window_days: float = 14.0
+    windows: int = 8
+    together: float = 0.0
+    same_tag: float = 0.0
+    repeats: bool = True
+    min_buyers: int = 5
+    most_items: int = 2500
+
+
+class Model(Family):
+    """State: ``weights_JJ`` from an item of a past to one that comes next, ``items_J`` which of the
+    catalogue these are, and popularity."""
+
+    config: Config
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        config = self.config
+        self.observe(split.train)
+        self.items_J = well_known(split.train, config.min_buyers, config.most_items)
+        inputs, outputs = examples(split.train, bench.items, self.items_J, config)
+        bench.budget.check()
+        gram_JJ = gram(inputs)
+        less = inputs - outputs
+        difference_JJ = product(inputs, less) if crowded(inputs) else (inputs.T @ less).tocsr()
+        bench.budget.check()
+        self.weights_JJ = solve(gram_JJ, config.regularization, difference_JJ, config.repeats)
+        bench.curve("validation_ndcg@10", 1, bench.validate(self.scores))
+
+    def observe(self, histories: Histories) -> None:
+        self.popularity_I = popularity(histories, POPULARITY_DAYS)
+
+    def scores(self, batch: Histories) -> torch.Tensor:
+        past = decayed(batch, self.config.half_life_days)
+        scores_BI = self.weights_JJ.diagonal().mean() * past.toarray()  # where without weights
+        scores_BI[:, self.items_J] = past[:, self.items_J] @ self.weights_JJ
+        scores_BI += POPULARITY_SHARE * self.popularity_I
+        return torch.from_numpy(scores_BI)
+
+    def state(self) -> State:
+        return {
+            "weights_JJ": torch.from_numpy(self.weights_JJ),
+            "items_J": torch.from_numpy(self.items_J),
+            "popularity_I": torch.from_numpy(self.popularity_I),
+        }
+
+    def load_state(self, state: State) -> None:
+        self.weights_JJ = state["weights_JJ"].numpy()
+        self.items_J = state["items_J"].numpy()
+        self.popularity_I = state["popularity_I"].numpy()
+
+
+def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
+    """inputs_UI: what a past weighs now."""
+    weights_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
+    return histories.matrix(np.where(weights_N < FAINT, 0, weights_N))
+
+
+def well_known(histories: Histories, min_buyers: int, most_items: int) -> IntArray:
+    """items_J in ascending order; one at least, though nobody bought it."""
+    buyers_I = histories.matrix(histories.weights_N).getnnz(axis=0)
+    order_I = np.argsort(-buyers_I, kind="stable")
+    enough = int((buyers_I >= min_buyers).sum())
+    return np.sort(order_I[: max(1, min(enough, most_items))]).astype(np.int64)
+
+
+def examples(
+    histories: Histories, items: pa.Table, items_J: IntArray, config: Config
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """inputs_NJ and the outputs_NJ that they should give: in order, together, of a tag."""
+    window = int(config.window_days * DAY)
+    cuts = histories.end - window * np.arange(1, config.windows + 1)
+    pairs = [_window(histories, int(cut), window, config.half_life_days) for cut in cuts]
+    inputs, outputs = (
+        sp.vstack(parts, format="csr")[:, items_J] for parts in zip(*pairs, strict=True)
+    )
+    both = []
+    if config.together:
+        bought = histories.matrix(histories.weights_N)[:, items_J].astype(bool)
+        both.append(bought * np.float32(config.together**0.5))
+    if config.same_tag:
+        carried = tags(items)[items_J]
+        carriers_T = np.maximum(carried.getnnz(axis=0), 1).astype(np.float32)
+        both.append((carried @ sp.diags(config.same_tag**0.5 * carriers_T**-0.25)).T)
+    return (
+        sp.vstack([inputs, *both], format="csr", dtype=np.float32),
+        sp.vstack([outputs, *both], format="csr", dtype=np.float32),
+    )
+
+
+def _window(
+    histories: Histories, cut: int, window: int, half_life_days: float
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """The past at the cut and what the window after it brought, of the users who had both."""
+    past, after = histories.before(cut), histories.between(cut, cut + window)
+    rows = np.flatnonzero((past.lengths_U > 0) & (after.lengths_U > 0))
+    came = after.take(rows)
+    return decayed(past.take(rows), half_life_days), came.matrix(came.weights_N).sign()
+
+
+def gram(inputs: sp.csr_matrix) -> FloatArray:
+    """inputs' · inputs, J x J, dense."""
+    if crowded(inputs):
+        return product(inputs, inputs)
+    gram_JJ = np.empty((inputs.shape[1],) * 2, np.float32)
+    transposed = inputs.T.tocsr()
+    for rows in blocks(len(gram_JJ)):
+        gram_JJ[rows] = (transposed[rows] @ inputs).toarray()
+    return gram_JJ
+
+
+def crowded(inputs: sp.csr_matrix) -> bool:
+    """Whether the Gram matrix is made faster from dense blocks."""
+    lengths_N = inputs.getnnz(axis=1).astype(np.int64)
+    return bool(SPARSE_COST * (lengths_N @ lengths_N) > len(lengths_N) * inputs.shape[1] ** 2)
+
+
+def product(left_NJ: sp.csr_matrix, right_NJ: sp.csr_matrix) -> FloatArray:
+    """left' · right from dense blocks of rows."""
+    product_JJ = np.zeros((left_NJ.shape[1],) * 2, np.float32)
+    for rows in blocks(left_NJ.shape[0]):
+        product_JJ += left_NJ[rows].toarray().T @ right_NJ[rows].toarray()
+    return product_JJ
+
+
+def solve(
+    gram_JJ: FloatArray,
+    regularization: float,
+    difference_JJ: sp.csr_matrix | FloatArray | None = None,
+    repeats: bool = False,
+) -> FloatArray:
+    """weights_JJ that take inputs X nearest to outputs Y: min ||Y - XW||² + regularization ||W||².
+
+    ``gram_JJ`` is X'X and is overwritten; ``difference_JJ`` is X'(X - Y), None where items predict
+    themselves. The diagonal is held at zero unless ``repeats``. With P the inverse of the ridged
+    Gram matrix, W = P X'Y = I - P (regularization + X'(X - Y)): what is sparse stays so, and P,
+    found by Cholesky in place, is needed once.
+    """
+    inverse_JJ = inverse(gram_JJ, regularization)
+    weights_JJ = np.empty_like(inverse_JJ)
+    for rows in blocks(len(inverse_JJ)):
+        part_RJ = -regularization * inverse_JJ[rows]
+        if difference_JJ is not None:
+            part_RJ -= difference_JJ[:, rows].T @ inverse_JJ
+        itself = np.arange(len(part_RJ)), np.arange(rows.start, rows.stop)
+        part_RJ[itself] += 1
+        if not repeats:
+            held_R = part_RJ[itself] / inverse_JJ.diagonal()[rows]
+            part_RJ -= held_R[:, None] * inverse_JJ[rows]
+        weights_JJ[:, rows] = part_RJ.T
+    return weights_JJ
+
+
+def inverse(gram_JJ: FloatArray, regularization: float) -> FloatArray:
+    """Of the Gram matrix plus a ridge, in its own memory."""
+    matrix_JJ = torch.from_numpy(gram_JJ)
+    matrix_JJ.diagonal().add_(regularization)
+    torch.linalg.cholesky(matrix_JJ, out=matrix_JJ)
+    torch.cholesky_inverse(matrix_JJ, out=matrix_JJ)
+    return gram_JJ
+
+
+def blocks(count: int) -> Iterator[slice]:
+    for first in range(0, count, BLOCK):
+        yield slice(first, min(first + BLOCK, count))

@@ -1,0 +1,110 @@
+"""User-based collaborative filtering: what shoppers with a like history bought.
+
+Cosine between a shopper's history and those of all shoppers known, over items weighted by their
+rarity, and the nearest vote with their similarity (Herlocker et al. 1999, "An Algorithmic Framework
+for Performing Collaborative Filtering"). As in nearest sessions (Ludewig & Jannach 2018,
+"Evaluation of Session-based Recommendation Algorithms") a shopper is likened by what was done
+lately. A neighbour's events fade more slowly: what it bought long ago is still news to another.
+A shopper needs no row of its own: its history is enough.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from training.data import Histories
+from training.families.popularity import popularity
+from training.family import Bench, Family, State
+from training.split import Split
+
+POPULARITY_DAYS = 90.0
+POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of
+
+
+@dataclass(frozen=True)
+class Config:
+    """``half_life_days`` of a shopper's events, ``neighbour_half_life_days`` of those of whom it
+    is likened to. A similarity votes by its power ``sharpness``; an item counts by the power
+    ``rarity`` of shoppers over buyers. ``neighbour_weight``: all neighbours against the shopper's
+    own history."""
+
+    neighbours: int = 100
+    half_life_days: float = 120.0
+    neighbour_half_life_days: float = 120.0
+    sharpness: float = 2.0
+    rarity: float = 0.0
+    neighbour_weight: float = 0.5
+
+
+class Model(Family):
+    """State: the histories of the shoppers known, ``bought`` U x I in compressed rows, and
+    popularity."""
+
+    config: Config
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        self.observe(split.train)
+        bench.curve("validation_ndcg@10", 1, bench.validate(self.scores))
+
+    def observe(self, histories: Histories) -> None:
+        self.popularity_I = popularity(histories, POPULARITY_DAYS)
+        self._index(decayed(histories, self.config.neighbour_half_life_days))
+
+    def scores(self, batch: Histories) -> torch.Tensor:
+        config = self.config
+        own = decayed(batch, config.half_life_days)
+        near = nearest((unit(own @ self.rarity) @ self.known_by_item).tocsr(), config.neighbours)
+        near.data **= config.sharpness
+        votes_B1 = np.maximum(near.sum(axis=1), np.finfo(np.float32).tiny)
+        shares = sp.diags(np.asarray(config.neighbour_weight / votes_B1).ravel()) @ near
+        scores_BI = (shares @ self.bought + own).toarray().astype(np.float32)
+        scores_BI += POPULARITY_SHARE * self.popularity_I
+        return torch.from_numpy(scores_BI)
+
+    def state(self) -> State:
+        return {
+            "values": torch.from_numpy(self.bought.data),
+            "columns": torch.from_numpy(self.bought.indices),
+            "starts": torch.from_numpy(self.bought.indptr),
+            "popularity_I": torch.from_numpy(self.popularity_I),
+        }
+
+    def load_state(self, state: State) -> None:
+        parts = tuple(state[name].numpy() for name in ("values", "columns", "starts"))
+        self.popularity_I = state["popularity_I"].numpy()
+        shape = (len(parts[2]) - 1, len(self.popularity_I))
+        self._index(sp.csr_matrix(parts, shape=shape))
+
+    def _index(self, bought: sp.csr_matrix) -> None:
+        self.bought = bought
+        buyers_I = np.maximum(bought.getnnz(axis=0), 1)
+        rarity_I = (bought.shape[0] / buyers_I) ** self.config.rarity
+        self.rarity = sp.diags(rarity_I.astype(np.float32))
+        self.known_by_item = unit(bought @ self.rarity).T.tocsr()
+
+
+def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
+    """What each user's events with an item weigh now, U x I."""
+    weights_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
+    return histories.matrix(weights_N).log1p()
+
+
+def unit(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Rows of length 1; an empty row stays empty."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scale = 1 / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return (sp.diags(scale.astype(np.float32)) @ matrix).tocsr()
+
+
+def nearest(similarities: sp.csr_matrix, count: int) -> sp.csr_matrix:
+    """The largest ``count`` similarities of each row."""
+    k = min(count, similarities.shape[1])
+    values_BK, users_BK = torch.topk(torch.from_numpy(similarities.toarray()), k, dim=1)
+    starts = np.arange(0, values_BK.numel() + 1, k)
+    found = sp.csr_matrix(
+        (values_BK.numpy().ravel(), users_BK.numpy().ravel(), starts), similarities.shape
+    )
+    found.eliminate_zeros()
+    return found
