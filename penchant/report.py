@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from penchant.errors import PenchantError, UsageError
+from penchant.report_figures import figures
 from penchant.report_page import page
 from penchant.serving.generation import RANKED_LISTS
 from penchant.serving.reader import Item, Reader
@@ -79,7 +80,12 @@ def report(settings: Settings) -> Report:
     snapshot = Snapshot.open(settings, generation["snapshot_id"])
     shoppers = example_shoppers(settings, snapshot, generation["id"])
     path = settings.site / "reports" / f"{generation['id']}.html"
-    write_atomic(path, page(state, snapshot.describe(), [asdict(each) for each in shoppers]))
+    retriever = generation["retriever"]
+    drawn = figures(
+        settings, snapshot, state["families"], retriever["run_id"] if retriever else None
+    )
+    described = [asdict(each) for each in shoppers]
+    write_atomic(path, page(state, snapshot.describe(), described, drawn))
     return Report(path, generation["id"], state, shoppers)
 
 

@@ -3,15 +3,28 @@
 from html import escape
 from typing import Any
 
-from penchant.charts import Point, cost_plot, interval_plot
+from penchant.charts import (
+    Point,
+    Priced,
+    Spot,
+    cost_plot,
+    curve_plots,
+    dot_plot,
+    interval_plot,
+    map_plot,
+)
+from penchant.report_figures import Curve, Figures, Found, Warmth
 from penchant.serving.status import METRIC
 
 STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2230; --soft: #667085;
-  --line: #e3e6ec; --all: #2f6fed; --new: #e08a1e; --good: #16885a; --bad: #c9372c; }
+  --line: #e3e6ec; --all: #2f6fed; --new: #e08a1e; --good: #16885a; --bad: #c9372c;
+  --hue0: #2f6fed; --hue1: #e08a1e; --hue2: #16885a; --hue3: #c2379b; --hue4: #7a52d1;
+  --hue5: #0f9fb5; --hue6: #c9372c; }
 @media (prefers-color-scheme: dark) { :root { --page: #12151c; --card: #1b202a; --ink: #e8ebf2;
   --soft: #98a2b3; --line: #2d3442; --all: #7aa5ff; --new: #f5b35c; --good: #4cc38a;
-  --bad: #ff8a80; } }
+  --bad: #ff8a80; --hue0: #7aa5ff; --hue1: #f5b35c; --hue2: #4cc38a; --hue3: #f07fd0;
+  --hue4: #b79bff; --hue5: #56cfe1; --hue6: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -27,7 +40,8 @@ code { font: 13px ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-
   margin-top: 20px; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
   padding: 14px 16px; }
-.tile b { display: block; font-size: 22px; font-weight: 650; letter-spacing: -.01em; }
+.tile b { display: block; font-size: 20px; overflow-wrap: anywhere; font-weight: 650;
+  letter-spacing: -.01em; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; }
@@ -45,7 +59,32 @@ svg .whisker.all { stroke: var(--all); } svg .whisker.new { stroke: var(--new); 
 svg .dot.all { fill: var(--all); } svg .dot.new { fill: var(--new); }
 .key::before { content: ""; display: inline-block; width: 10px; height: 10px;
   border-radius: 50%; margin: 0 6px 0 14px; background: var(--all); }
-.key.new::before { background: var(--new); }
+.key.new::before { background: var(--new); } .key { white-space: nowrap; }
+.key.rest::before { background: var(--soft); opacity: .5; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr));
+  gap: 8px 20px; }
+svg .small { font-size: 11px; paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
+svg .leader { stroke: var(--soft); stroke-width: 1; opacity: .6; }
+svg .small.strong { stroke: none; }
+svg .tiny { font-size: 10px; fill: var(--soft); }
+svg .strong { font-weight: 600; }
+svg .thin { stroke-width: 1.5; opacity: .35; } svg .thin.rest { stroke: var(--soft); }
+svg .dot.rest { fill: var(--soft); opacity: .55; }
+svg polyline { fill: none; } svg .front { stroke: var(--all); stroke-width: 1.5; opacity: .6; }
+svg .faint { stroke: var(--soft); stroke-width: 1; opacity: .25; }
+svg .curve { stroke: var(--all); stroke-width: 2; stroke-linejoin: round; }
+svg .shade0 { opacity: .25; } svg .shade1 { opacity: .5; } svg .shade2 { opacity: .75; }
+.key.shade0::before { opacity: .25; } .key.shade1::before { opacity: .5; }
+.key.shade2::before { opacity: .75; }
+.bar { height: 12px; background: var(--all); border-radius: 3px; min-width: 1px; }
+.bars td:nth-child(2) { width: 40%; vertical-align: middle; }
+svg .hue0 { fill: var(--hue0); opacity: .8; } .key.hue0::before { background: var(--hue0); }
+svg .hue1 { fill: var(--hue1); opacity: .8; } .key.hue1::before { background: var(--hue1); }
+svg .hue2 { fill: var(--hue2); opacity: .8; } .key.hue2::before { background: var(--hue2); }
+svg .hue3 { fill: var(--hue3); opacity: .8; } .key.hue3::before { background: var(--hue3); }
+svg .hue4 { fill: var(--hue4); opacity: .8; } .key.hue4::before { background: var(--hue4); }
+svg .hue5 { fill: var(--hue5); opacity: .8; } .key.hue5::before { background: var(--hue5); }
+svg .hue6 { fill: var(--hue6); opacity: .8; } .key.hue6::before { background: var(--hue6); }
 .shopper { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 32px;
   padding: 16px 0; border-top: 1px solid var(--line); }
 .shopper:first-of-type { border-top: 0; padding-top: 0; }
@@ -56,14 +95,24 @@ summary { cursor: pointer; color: var(--soft); }
 """
 
 
-def page(state: dict[str, Any], snapshot: dict[str, Any], shoppers: list[dict[str, Any]]) -> str:
-    """The page for ``status``'s answer, the served snapshot's description and the shoppers."""
+def page(
+    state: dict[str, Any],
+    snapshot: dict[str, Any],
+    shoppers: list[dict[str, Any]],
+    figures: Figures,
+) -> str:
+    """The page for ``status``'s answer, the served snapshot's description, the shoppers and what
+    is drawn."""
     generation = state["live_generation"]
-    families = [family for family in state["families"] if METRIC in family["metrics"]["all"]]
+    judged = [family for family in state["families"] if METRIC in family["metrics"]["all"]]
+    families = sorted(judged, key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
     body = [
         _heading(generation),
         _tiles(generation, snapshot),
-        *([_quality(families), _cost(families)] if families else []),
+        *([_quality(families, state["choice"]), _cost(families)] if families else []),
+        _curves(figures.curves),
+        *([_found(figures.found), _warmth(figures.warmth)] if families else []),
+        _map(figures, generation["retriever"]),
         _choice(state["choice"]),
         _shoppers(shoppers),
         _generation(generation),
@@ -104,7 +153,7 @@ def _tiles(generation: dict[str, Any], snapshot: dict[str, Any]) -> str:
     return f'<div class="tiles">{tiles}</div>'
 
 
-def _quality(families: list[dict[str, Any]]) -> str:
+def _quality(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> str:
     rows = [(_family(family["family"]), _points(family)) for family in families]
     keys = '<span class="key">all items</span><span class="key new">new to the shopper</span>'
     table = _table(
@@ -133,31 +182,141 @@ def _quality(families: list[dict[str, Any]]) -> str:
         "How well each family predicts what comes next",
         f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
         f"training data; the line is the 95 % interval over shoppers. {keys}</div>"
-        f"{interval_plot(rows, 'NDCG@10')}{table}",
+        f"{interval_plot(rows, 'NDCG@10')}{_missing(choice)}"
+        f"<details><summary>the figures</summary>{table}</details>",
     )
 
 
+def _missing(choice: dict[str, Any] | None) -> str:
+    """Why families are not there."""
+    if choice is None:
+        return ""
+    missing = tuple(f"{name} " for name in choice["missing"])
+    found = [reason for reason in choice["reasons"] if reason.startswith(missing)]
+    lines = "".join(f"<li>{escape(reason)}</li>" for reason in found)
+    return f'<ul class="bad">{lines}</ul>' if lines else ""
+
+
+COSTS = (
+    ("fit_seconds", 1.0, "seconds to fit"),
+    ("peak_memory_bytes", 1e6, "peak memory, MB"),
+    ("scoring_ms_per_user", 1.0, "milliseconds to score one shopper"),
+)
+
+
 def _cost(families: list[dict[str, Any]]) -> str:
-    rows = [
-        (_family(family["family"]), max(family["seconds"], 0.01), _points(family)[0])
-        for family in families
-    ]
+    plots = "".join(
+        cost_plot(
+            [
+                Priced(
+                    _family(family["family"]),
+                    max(family[name] / unit, 0.001),
+                    _points(family)[0],
+                )
+                for family in families
+            ],
+            f"{axis} (logarithmic)",
+            "NDCG@10, all items",
+        )
+        for name, unit, axis in COSTS
+    )
     table = _table(
-        ["family", "seconds", "peak memory", "parameters", "device"],
+        ["family", "fit, s", "whole run, s", "peak MB", "ms a shopper", "parameters", "device"],
         [
             [
                 escape(_family(family["family"])),
+                f"{family['fit_seconds']:,.1f}",
                 f"{family['seconds']:,.1f}",
-                f"{family['peak_memory_bytes'] / 1e6:,.0f} MB",
+                f"{family['peak_memory_bytes'] / 1e6:,.0f}",
+                f"{family['scoring_ms_per_user']:.3f}",
                 f"{family['parameters']:,}" if family["parameters"] is not None else "-",
                 escape(family["device"] or "-"),
             ]
             for family in families
         ],
-        numbers={1, 2, 3},
+        numbers={1, 2, 3, 4, 5},
     )
-    plot = cost_plot(rows, "seconds to train and evaluate (logarithmic)", "NDCG@10, all items")
-    return _section("What that quality costs", plot + table)
+    return _section(
+        "What that quality costs",
+        '<div class="soft">Up is better, left is cheaper. On the line, the Pareto front: '
+        "families than which no other is both better and cheaper. Scoring is of the whole "
+        f'catalogue, in batches.</div><div class="plots">{plots}</div>'
+        f"<details><summary>the figures</summary>{table}</details>",
+    )
+
+
+def _curves(curves: dict[str, Curve]) -> str:
+    if not curves:
+        return ""
+    named = {_family(name): curve for name, curve in curves.items()}
+    return _section(
+        "How they learned",
+        '<div class="soft">NDCG@10 on a sample of the validation window while fitting, against '
+        "seconds since the run began; families without steps are looked at once for each setting "
+        f"that they try. The others are drawn faint.</div>{curve_plots(named, 'seconds')}",
+    )
+
+
+def _found(found: list[Found]) -> str:
+    most = max((each.only for each in found), default=0) or 1
+    rows = [
+        [
+            escape(_family(each.family)),
+            f'<div class="bar" style="width:{100 * each.only / most:.0f}%"></div>',
+            f"{each.only:,}",
+            f"{each.only / each.found:.1%}" if each.found else "-",
+            f"{each.users:,}",
+            f"{each.found:,}",
+        ]
+        for each in found
+    ]
+    names = ["family", "", "only by it", "share of its own", "shoppers", "foreseen"]
+    return _section(
+        "What each family gets right that the others miss",
+        '<div class="soft">Purchases of the test window that a family had among its first ten, and '
+        "of those the ones that no other family had; the shoppers are whose these are.</div>"
+        f'<div class="bars">{_table(names, rows, numbers={2, 3, 4, 5})}</div>',
+    )
+
+
+def _warmth(warmth: Warmth) -> str:
+    rows = [(_family(name), means) for name, means in warmth.means.items()]
+    rows.sort(key=lambda row: -sum(row[1]))
+    keys = "".join(
+        f'<span class="key shade{number}">{escape(group)}</span>'
+        for number, group in enumerate(warmth.groups)
+    )
+    return _section(
+        "Cold and warm shoppers",
+        f'<div class="soft">NDCG@10, all items, by how much was known of the shopper when the test '
+        f"window began: {len(warmth.groups)} groups of about the same size. {keys}</div>"
+        f"{dot_plot(rows, list(warmth.groups), 'NDCG@10')}",
+    )
+
+
+def _map(figures: Figures, retriever: dict[str, Any] | None) -> str:
+    if not figures.places or retriever is None:
+        return ""
+    series = {name: f"hue{number}" for number, name in enumerate(figures.categories)}
+    spots = [
+        Spot(
+            place.x,
+            place.y,
+            series.get(place.category, "rest"),
+            f"{place.title} ({place.category})",
+        )
+        for place in figures.places
+    ]
+    keys = "".join(
+        f'<span class="key {style}">{escape(name)}</span>' for name, style in series.items()
+    )
+    return _section(
+        "A map of the items",
+        f'<div class="soft">The {len(spots):,} most bought items where the vectors of '
+        f"{escape(_family(retriever['family']))} put them, in two dimensions; what is near was "
+        f'bought alike. {keys}<span class="key rest">others</span></div>'
+        f"{map_plot(spots, 'items by their vectors, coloured by category')}",
+    )
 
 
 def _choice(choice: dict[str, Any] | None) -> str:

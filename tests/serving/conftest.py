@@ -108,6 +108,16 @@ def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
         pq.write_table(
             pa.table({"item_id": ITEMS, "score": prior.astype(np.float32)}), run / "prior.parquet"
         )
+    per_user = {
+        "user_id": USERS,
+        "window": ["test"] * len(USERS),
+        "population": ["all"] * len(USERS),
+        "events": list(range(len(USERS))),
+        # the first user's target is foreseen by the families with vectors alone
+        "found@10": [[ITEMS[0]] if vectors or user else [] for user in range(len(USERS))],
+        "ndcg@10": random.random(len(USERS)),
+    }
+    pq.write_table(pa.table(per_user), run / "per_user.parquet")
     write_json(
         run / "run.json",
         {
@@ -116,6 +126,9 @@ def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
             "snapshot_id": runs.name,
             "capabilities": ["rank", "vectors"] if vectors else ["rank"],
             "seconds": 12.5,
+            "fit_seconds": 7.5,
+            "scoring_ms_per_user": 0.5,
+            "curve": [["validation_ndcg@10", step, 0.1 * step, 1.0 + step] for step in range(3)],
             "peak_memory_bytes": 300_000_000,
             "parameters": 1000,
             "device": "cpu",

@@ -1,15 +1,19 @@
 """The report: whole, self-contained, escaped, and written from what is live."""
 
+import json
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from penchant.charts import Point, Scale, cost_plot, interval_plot
+from penchant.charts import Point, Priced, Scale, beside, cost_plot, interval_plot, pareto_front
 from penchant.errors import UsageError
 from penchant.report import report
+from penchant.report_figures import figures
 from penchant.serving.publish import publish
+from penchant.serving.status import status
 from penchant.settings import Settings
+from penchant.snapshot import Snapshot
 
 ONE = "s-20180102-000000000001"
 
@@ -72,6 +76,41 @@ def test_three_shoppers_with_purchases_latest_first_and_recommendations(shop: An
     }
 
 
+def test_what_only_one_family_foresaw(shop: Any) -> None:
+    live = publish(shop.settings, ONE)
+    state = status(shop.settings)
+    assert state["live_generation"]["id"] == live.generation_id
+    snapshot = Snapshot.open(shop.settings, ONE)
+    drawn = figures(shop.settings, snapshot, state["families"], None)
+    first, second = drawn.found
+    assert (first.family, first.only, first.users) == ("matrix_factorization", 1, 1)
+    assert (second.family, second.only, second.found) == ("popularity", 0, first.found - 1)
+    assert len(drawn.warmth.groups) == 4
+    assert all(len(means) == 4 for means in drawn.warmth.means.values())
+    assert (drawn.places, drawn.categories) == ([], ())
+
+
+def test_families_that_are_missing_are_named_with_the_reason(shop: Any) -> None:
+    publish(shop.settings, ONE)
+    path = shop.settings.runs / ONE / "choice.json"
+    choice = json.loads(path.read_text())
+    choice["missing"] = ["vae"]
+    choice["reasons"].append("vae has no run: training took more than its 240 s")
+    path.write_text(json.dumps(choice))
+    html = report(shop.settings).path.read_text()
+    assert html.count("training took more than its 240 s") == 2  # at the leaderboard and the choice
+
+
+def test_the_pareto_front_and_labels_that_cover_nothing() -> None:
+    def priced(name: str, cost: float, mean: float) -> Priced:
+        return Priced(name, cost, Point(mean, mean, mean, "all"))
+
+    rows = [priced("b", 2, 0.3), priced("worse", 3, 0.2), priced("a", 1, 0.1), priced("c", 9, 0.4)]
+    assert [row.label for row in pareto_front(rows)] == ["a", "b", "c"]
+    places = beside([(100.0, 100.0)] * 4, ["family"] * 4, 0.0, 400.0)
+    assert len(set(places)) == 4
+
+
 def test_nothing_live_is_a_clear_error(settings: Settings) -> None:
     with pytest.raises(UsageError, match="penchant publish"):
         report(settings)
@@ -80,7 +119,7 @@ def test_nothing_live_is_a_clear_error(settings: Settings) -> None:
 def test_plots_escape_what_they_label_and_place_by_value() -> None:
     point = Point(0.2, 0.1, 0.3, "all")
     assert "&lt;b&gt;" in interval_plot([("<b>", [point])], "NDCG")
-    assert "&lt;b&gt;" in cost_plot([("<b>", 1.0, point)], "seconds", "NDCG")
+    assert "&lt;b&gt;" in cost_plot([Priced("<b>", 1.0, point)], "seconds", "NDCG")
     assert Scale(0.0, 2.0, 100.0, 300.0).at(1.0) == 200.0
     assert Scale(1.0, 100.0, 0.0, 2.0, logarithmic=True).at(10.0) == pytest.approx(1.0)
     assert Scale(0.0, 0.52, 0.0, 1.0).ticks() == pytest.approx([0.0, 0.2, 0.4])

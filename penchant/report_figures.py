@@ -1,0 +1,208 @@
+"""What the report draws beside the leaderboard, read from the runs' own directories.
+
+Of a run: the curve in ``run.json``, and ``per_user.parquet`` with each judged user's metrics, the
+targets in the first ten, and the number of events that were known.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+
+VALIDATION = "validation_ndcg@10"
+GROUPS = 4  # of shoppers, equal in number, by how much was known of them
+MAPPED_ITEMS = 1000  # the most bought
+ROUNDS = 400  # of placing them: a second and a half
+COLOURS = 7  # categories of the map with a colour of their own
+
+Curve = list[tuple[float, float]]
+"""Seconds since the run began, and the validation figure then."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The purchases that a family's first ten foresaw. ``only``: those that no other family's did;
+    ``users``: whose those are."""
+
+    family: str
+    found: int
+    only: int
+    users: int
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """NDCG@10 of each family in each of the ``groups`` of shoppers, coldest first."""
+
+    groups: tuple[str, ...]
+    means: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An item on the map."""
+
+    title: str
+    category: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """``places`` is empty where no family gives vectors; ``categories``: those with a colour."""
+
+    curves: dict[str, Curve]
+    found: list[Found]
+    warmth: Warmth
+    places: list[Place]
+    categories: tuple[str, ...]
+
+
+def figures(
+    settings: Settings, snapshot: Snapshot, families: list[dict[str, Any]], retriever: str | None
+) -> Figures:
+    """Of the runs in ``families``, as ``status`` gives them; ``retriever``: the run mapped."""
+    runs = settings.runs / snapshot.id
+    paths = {run["family"]: runs / run["run_id"] for run in families}
+    with duckdb.connect(config={"threads": settings.threads}) as connection:
+        per_user(connection, paths)
+        found, warmth = foreseen(connection, list(paths)), by_warmth(connection)
+        places = item_map(connection, snapshot, runs / retriever) if retriever else []
+    counts = Counter(place.category for place in places)
+    categories = tuple(name for name, _ in counts.most_common(COLOURS))
+    return Figures(learning_curves(paths), found, warmth, places, categories)
+
+
+def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
+    """Of each family that was looked at more than once while it was fitted."""
+    curves = {}
+    for family, path in paths.items():
+        points = json.loads((path / "run.json").read_text())["curve"]
+        curve = [(seconds, value) for name, _, value, seconds in points if name == VALIDATION]
+        if len(curve) > 1:
+            curves[family] = curve
+    return curves
+
+
+def per_user(connection: duckdb.DuckDBPyConnection, paths: dict[str, Path]) -> None:
+    """Make the table ``judged``: a row for each family and user of the test window."""
+    parts = [
+        f"SELECT {number} AS family, * FROM read_parquet('{quoted(path / 'per_user.parquet')}')"
+        for number, path in enumerate(paths.values())
+    ]
+    connection.execute(
+        f"CREATE TEMP TABLE judged AS SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}) "
+        "WHERE \"window\" = 'test' AND population = 'all'"
+    )
+    connection.execute("CREATE TEMP TABLE names (family INTEGER, name VARCHAR)")
+    connection.executemany("INSERT INTO names VALUES (?, ?)", list(enumerate(paths)))
+
+
+def quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def foreseen(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list[Found]:
+    """Most of what no other family foresaw first."""
+    rows = connection.execute(
+        """
+        WITH hits AS (SELECT family, user_id, unnest("found@10") AS item_id FROM judged),
+        alone AS (
+            SELECT any_value(family) AS family, user_id
+            FROM hits GROUP BY user_id, item_id HAVING count(*) = 1
+        ),
+        unshared AS (
+            SELECT family, count(*) AS pairs, count(DISTINCT user_id) AS users
+            FROM alone GROUP BY family
+        ),
+        found AS (SELECT family, count(*) AS pairs FROM hits GROUP BY family)
+        SELECT name, coalesce(found.pairs, 0),
+               coalesce(unshared.pairs, 0), coalesce(unshared.users, 0)
+        FROM names LEFT JOIN found USING (family) LEFT JOIN unshared USING (family)
+        ORDER BY coalesce(unshared.pairs, 0) DESC, family
+        """
+    ).fetchall()
+    return [Found(*row) for row in rows]
+
+
+def by_warmth(connection: duckdb.DuckDBPyConnection) -> Warmth:
+    """Shoppers in groups of about the same size, by the events known of them."""
+    rows = connection.execute(
+        """
+        WITH users AS (SELECT DISTINCT user_id, events FROM judged),
+        grouped AS (
+            -- the same number of events is never split
+            SELECT user_id, events, least(
+                floor($groups * percent_rank() OVER (ORDER BY events)), $groups - 1
+            ) AS part
+            FROM users
+        ),
+        labelled AS (
+            SELECT user_id, part, min(events) OVER parts AS low, max(events) OVER parts AS high
+            FROM grouped WINDOW parts AS (PARTITION BY part)
+        )
+        SELECT low, high, name, avg("ndcg@10")
+        FROM judged JOIN labelled USING (user_id) JOIN names USING (family)
+        GROUP BY low, high, name, family ORDER BY low, family
+        """,
+        {"groups": GROUPS},
+    ).fetchall()
+    means: dict[str, list[float]] = {}
+    for _, _, name, mean in rows:
+        means.setdefault(name, []).append(mean)
+    spans = dict.fromkeys((low, high) for low, high, *_ in rows)
+    groups = tuple(f"{low:,} to {high:,} events" for low, high in spans)
+    return Warmth(groups, means)
+
+
+def item_map(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, run: Path) -> list[Place]:
+    """The most bought items that have a vector, in two dimensions."""
+    rows = connection.execute(
+        """
+        WITH bought AS (
+            SELECT item_id, count(*) AS times
+            FROM (SELECT unnest(item_ids) AS item_id FROM read_parquet($sequences))
+            GROUP BY item_id
+        )
+        SELECT title, coalesce(category_1, 'no category'), vector
+        FROM read_parquet($vectors) AS vectors
+        JOIN read_parquet($items) AS items USING (item_id)
+        JOIN bought USING (item_id) ORDER BY times DESC, item_id LIMIT $most
+        """,
+        {
+            "sequences": str(snapshot.mart("sequences")),
+            "items": str(snapshot.mart("items")),
+            "vectors": str(run / "item_vectors.parquet"),
+            "most": MAPPED_ITEMS,
+        },
+    ).fetchall()
+    if len(rows) < 3:  # which lie anywhere
+        return []
+    xy = flattened(np.array([vector for *_, vector in rows]))
+    return [
+        Place(title, category, float(x), float(y))
+        for (title, category, _), (x, y) in zip(rows, xy, strict=True)
+    ]
+
+
+def flattened(vectors_ID: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Directions in two dimensions, neighbours kept (t-SNE: van der Maaten & Hinton 2008).
+
+    Principal components are quicker, but two of them show one cloud: taste has many directions.
+    """
+    from sklearn.manifold import TSNE
+
+    directions_ID = vectors_ID / np.linalg.norm(vectors_ID, axis=1, keepdims=True)
+    neighbours = min(30.0, (len(vectors_ID) - 1) / 3)
+    drawn = TSNE(init="pca", perplexity=neighbours, max_iter=ROUNDS, random_state=0, n_jobs=1)
+    xy: npt.NDArray[np.float64] = drawn.fit_transform(directions_ID)
+    return xy
