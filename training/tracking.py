@@ -102,7 +102,8 @@ def _failures(runs: Path) -> Iterator[Ended]:
         record = json.loads(path.read_text())
         yield Ended(
             record["run_id"],
-            "FAILED",
+            # without seconds it goes on as we look, or was killed: MLflow's own word for both
+            "RUNNING" if record["seconds"] is None else "FAILED",
             record["config"] | {"seed": record["seed"]},
             _tags(record) | {"cause": record["cause"]},
             {},
@@ -142,7 +143,8 @@ def _record(client: Any, experiment_id: str, run: Ended) -> bool:
     )
     for file in run.files:
         client.log_artifact(mlflow_id, str(file))
-    client.set_terminated(mlflow_id, run.status, run.end_ms)
+    if run.status != "RUNNING":
+        client.set_terminated(mlflow_id, run.status, run.end_ms)
     return True
 
 
