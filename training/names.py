@@ -6,6 +6,7 @@ FAMILIES = (
     "user_cf",
     "content",
     "word2vec",
+    "glove",
     "ease",
     "matrix_factorization",
     "ncf",
