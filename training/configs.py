@@ -7,7 +7,7 @@ from training.cuts import CutsConfig
 from training.family import reference_config
 from training.next_item import NextItemConfig
 from training.trainer import TrainerConfig
-from training.windows import WindowsConfig
+from training.windows import Masking, WindowsConfig
 
 
 def main_job(family: str) -> Any:
@@ -91,6 +91,15 @@ AMAZON_USER_CF = {
     "sharpness": 1.0,
     "rarity": 0.25,
 }
+AMAZON_RECURRENT: dict[str, Any] = {"dropout": 0.3, "learning": AMAZON_LEARNING}
+AMAZON_HSTU: dict[str, Any] = {"dropout": 0.3, "learning": AMAZON_LEARNING}
+AMAZON_BERT4REC: dict[str, Any] = {
+    "dropout": 0.3,
+    "masking": Masking(share=0.3, only_next=0.5),
+    "learning": replace(AMAZON_LEARNING, epochs=40),
+}
+"""More epochs than the others: about a quarter of the positions are asked in each."""
+
 BEAUTY: dict[str, dict[str, Any]] = {
     "item_cf": AMAZON_ITEM_CF,
     "user_cf": AMAZON_USER_CF,
@@ -100,7 +109,12 @@ BEAUTY: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
+    "rnn": AMAZON_RECURRENT,
+    "gru": AMAZON_RECURRENT,
+    "lstm": AMAZON_RECURRENT,
     "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
+    "bert4rec": AMAZON_BERT4REC,
+    "hstu": AMAZON_HSTU,
 }
 SPORTS: dict[str, dict[str, Any]] = {
     "item_cf": AMAZON_ITEM_CF,
@@ -111,6 +125,11 @@ SPORTS: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
+    "rnn": AMAZON_RECURRENT,
+    "gru": AMAZON_RECURRENT,
+    "lstm": AMAZON_RECURRENT,
     "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
+    "bert4rec": AMAZON_BERT4REC,
+    "hstu": AMAZON_HSTU,
 }
 PUBLISHED = {"beauty": BEAUTY, "sports": SPORTS}
