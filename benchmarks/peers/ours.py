@@ -120,7 +120,7 @@ def transformer(config: Any, settings: dict[str, Any], split: Split) -> Any:
     learning = config.learning
     windows = replace(learning.windows, length=settings["length"])
     planned = Windows(split.train, windows, 0, torch.device("cpu"))
-    steps = planned.batches_an_epoch
+    steps = planned.steps_for(1)
     if "goal" in settings:
         run = learning.trainer.shortened(planned.steps_for(learning.epochs))
         trainer = replace(run, validate_every=max(1, steps // JUDGED_AN_EPOCH), patience=NEVER)
