@@ -45,8 +45,8 @@ class Config:
     buyers do.
     """
 
-    regularization: float = 300.0
-    half_life_days: float = 60.0
+    regularization: float = 3000.0
+    half_life_days: float = 120.0
     window_days: float = 14.0
     windows: int = 8
     together: float = 0.0
