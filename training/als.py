@@ -4,7 +4,7 @@ Each row is a ridge regression of its few preferences on the other side's factor
 quadratic form for all rows: what all other items say by not being bought. The shared form is taken
 out once, by changing to coordinates in which it is the identity. What is left is a plain ridge
 regression of the row's own n entries, solved in D x D, or, for the many rows with n < D, in n x n,
-by the dual form. So an exact solve costs less than three steps of conjugate gradients do.
+by the dual form.
 """
 
 from collections.abc import Iterator

@@ -2,9 +2,9 @@
 
 The paper compares each item that a user has with one item drawn at random. Here a block of users
 shares its drawn items, and each item that one of them has is compared with all of these: two dense
-products a block, which cost less than the gathering of one negative an event would. The regularizer
+products a block in the place of one gathered negative an event. The regularizer
 shrinks each row once an epoch, by as much as its events would have. A drawn item that the user has
-too isn't left out: it is one in a thousand.
+too isn't left out.
 """
 
 from collections.abc import Iterator

@@ -9,8 +9,8 @@ a pair costs an addition, a rectifier and a weighted sum. The loss is a softmax 
 the negatives of a batch, shared and corrected for how they were drawn, in the place of a logistic
 loss on a few negatives a pair. Embeddings are scaled to length 1 and start as the singular
 vectors of users x items, the network's share of a score at nothing: training starts from PureSVD
-(Cremonesi et al. 2010). Left at their own length, those of popular items outweighed all else, and
-training lost from where it started.
+(Cremonesi et al. 2010). Left at their own length, and with a bias for popularity, training lost
+from where it started.
 """
 
 from dataclasses import dataclass, field
