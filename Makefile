@@ -36,7 +36,7 @@ format: $(READY) ## put the Python into its style
 	$(BIN)/ruff check --fix .
 
 bench-%: $(READY) ## measure NAME; main-job runs the demo and the tests
-	$(BIN)/python benchmarks/$(subst -,_,$*).py $(ARGS)
+	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
 lock: ## resolve the newest versions that pyproject.toml allows into requirements.lock
 	rm -rf $(VENV)-lock

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rows import Row, machine, report
 
+from benchmarks.rows import Row, machine, report
 from penchant.platform.processes import marked, memory_bytes
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rows import OUT, machine
 from safetensors.torch import load_file, save_file
 
+from benchmarks.rows import OUT, machine
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import write_json
@@ -138,7 +138,7 @@ def _fit_all(table: Table, families: list[str], arguments: argparse.Namespace) -
     def fit(one: tuple[str, int]) -> None:
         family, seed = one
         work = json.dumps([table.name, family, seed, table.learn_validation])
-        command = [sys.executable, __file__, "--data", str(arguments.data)]
+        command = [sys.executable, "-m", "benchmarks.quality", "--data", str(arguments.data)]
         command += ["--runs", str(arguments.runs), "--fit", work]
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 

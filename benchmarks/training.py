@@ -26,8 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rows import Row, machine, read, report
-
+from benchmarks.rows import Row, machine, read, report
 from penchant.errors import UsageError
 from penchant.settings import Settings
 
@@ -113,7 +112,7 @@ PARTS = (
     Part(
         "vae",
         "one row for each user, 64 dimensions, batches of 128",
-        {"dimensions": 64, "length": 50, "batch": 128, "epochs": 2, "repeats": 2},
+        {"dimensions": 64, "length": 50, "batch": 128, "epochs": 2, "repeats": 1},
         (("vae", ""),),
         (Peer("cornac", "vae"),),
     ),
@@ -167,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=settings.published_data)
     parser.add_argument("--only", nargs="+", choices=[part.name for part in PARTS])
-    parser.add_argument("--peer-minutes", type=float, default=4.0, help="for each sequence model")
+    parser.add_argument("--peer-minutes", type=float, default=3.0, help="for each sequence model")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".peers", help="the peers' packages")
     arguments = parser.parse_args()
     if arguments.data is None:
