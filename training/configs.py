@@ -76,6 +76,7 @@ AMAZON_EASE = {
     "together": 0.2,
     "same_tag": 2.0,
     "repeats": False,
+    "min_buyers": 1,
     "most_items": 100_000,
 }
 AMAZON_ITEM_CF = {
@@ -103,7 +104,7 @@ AMAZON_BERT4REC: dict[str, Any] = {
 BEAUTY: dict[str, dict[str, Any]] = {
     "item_cf": AMAZON_ITEM_CF,
     "user_cf": AMAZON_USER_CF,
-    "ease": AMAZON_EASE | {"min_buyers": 4},
+    "ease": AMAZON_EASE,
     "content": AMAZON_WORDS,
     "word2vec": AMAZON_SKIP_GRAMS,
     "matrix_factorization": AMAZON_FACTORS,
@@ -119,7 +120,7 @@ BEAUTY: dict[str, dict[str, Any]] = {
 SPORTS: dict[str, dict[str, Any]] = {
     "item_cf": AMAZON_ITEM_CF,
     "user_cf": AMAZON_USER_CF,
-    "ease": AMAZON_EASE | {"min_buyers": 6},
+    "ease": AMAZON_EASE,
     "content": AMAZON_WORDS,
     "word2vec": AMAZON_SKIP_GRAMS,
     "matrix_factorization": AMAZON_FACTORS,
