@@ -37,11 +37,13 @@ class Masking:
 
     Each window is read up to the last position with a target, and there is the token: what comes
     next is asked where nothing follows, as it will be when recommending. ``share``: of the items
-    before it, how many are asked too; in a share ``only_next`` of windows none is.
+    before it, how many are asked too; in a share ``only_next`` of windows none is. A share
+    ``nothing_read`` of windows is the token alone: who comes, before anything is read.
     """
 
     share: float
     only_next: float
+    nothing_read: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Windows:
         random = np.random.default_rng([self.seed, step, 2])
         rows_B = np.arange(len(items_BT))
         last_B = items_BT.shape[1] - 1 - has_next_BT[:, ::-1].argmax(axis=1)
+        last_B[random.random(len(rows_B)) < masking.nothing_read] = 0
         share_B1 = masking.share * (random.random((len(rows_B), 1)) >= masking.only_next)
         has_BT = random.random(items_BT.shape) < share_B1
         has_BT &= np.arange(items_BT.shape[1]) < last_B[:, None]

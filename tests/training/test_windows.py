@@ -9,7 +9,7 @@ from training.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 
 HORIZON = 3
 CONFIG = WindowsConfig(length=7, events_a_batch=40, horizon_days=HORIZON)
-MASKING = Masking(share=0.4, only_next=0.3)
+MASKING = Masking(share=0.4, only_next=0.3, nothing_read=0.1)
 
 
 @pytest.fixture
