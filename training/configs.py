@@ -32,7 +32,7 @@ AMAZON_LEARNING = NextItemConfig(
     negatives=1024,
     temperature=0.07,
     tags=True,
-    epochs=16,
+    epochs=12,
     trainer=TrainerConfig(
         steps=10**6, learning_rate=2e-3, warmup_steps=10**4, validate_every=10**5, patience=5
     ),
@@ -92,12 +92,11 @@ AMAZON_USER_CF = {
     "sharpness": 1.0,
     "rarity": 0.25,
 }
-AMAZON_RECURRENT: dict[str, Any] = {"dropout": 0.3, "learning": AMAZON_LEARNING}
-AMAZON_HSTU: dict[str, Any] = {"dropout": 0.3, "learning": AMAZON_LEARNING}
-AMAZON_BERT4REC: dict[str, Any] = {
-    "dropout": 0.3,
+AMAZON_SEQUENCE: dict[str, Any] = {"dropout": 0.2, "learning": AMAZON_LEARNING}
+AMAZON_TRANSFORMER: dict[str, Any] = AMAZON_SEQUENCE | {"layers": 1}
+AMAZON_BERT4REC: dict[str, Any] = AMAZON_TRANSFORMER | {
     "masking": Masking(share=0.3, only_next=0.5),
-    "learning": replace(AMAZON_LEARNING, epochs=40),
+    "learning": replace(AMAZON_LEARNING, epochs=30),
 }
 """More epochs than the others: about a quarter of the positions are asked in each."""
 
@@ -110,12 +109,12 @@ BEAUTY: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
-    "rnn": AMAZON_RECURRENT,
-    "gru": AMAZON_RECURRENT,
-    "lstm": AMAZON_RECURRENT,
-    "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
+    "rnn": AMAZON_SEQUENCE,
+    "gru": AMAZON_SEQUENCE,
+    "lstm": AMAZON_SEQUENCE,
+    "sasrec": AMAZON_TRANSFORMER,
     "bert4rec": AMAZON_BERT4REC,
-    "hstu": AMAZON_HSTU,
+    "hstu": AMAZON_TRANSFORMER,
 }
 SPORTS: dict[str, dict[str, Any]] = {
     "item_cf": AMAZON_ITEM_CF,
@@ -126,11 +125,11 @@ SPORTS: dict[str, dict[str, Any]] = {
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
-    "rnn": AMAZON_RECURRENT,
-    "gru": AMAZON_RECURRENT,
-    "lstm": AMAZON_RECURRENT,
-    "sasrec": {"layers": 1, "dropout": 0.2, "learning": replace(AMAZON_LEARNING, epochs=12)},
+    "rnn": AMAZON_SEQUENCE,
+    "gru": AMAZON_SEQUENCE,
+    "lstm": AMAZON_SEQUENCE,
+    "sasrec": AMAZON_TRANSFORMER,
     "bert4rec": AMAZON_BERT4REC,
-    "hstu": AMAZON_HSTU,
+    "hstu": AMAZON_TRANSFORMER,
 }
 PUBLISHED = {"beauty": BEAUTY, "sports": SPORTS}
