@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,21 @@ from training.published import FILES, NEW, Table, loaded, run, run_id
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
 COMBINING_USERS = 3000  # of validation, to find the weights by
+SEEDS = {"beauty": 3, "sports": 1}  # a fit on Sports takes twice as long
+SEEDLESS = ("popularity", "item_cf", "user_cf", "content", "ease")  # fitted alike by any seed
 FIGURES = ("hr@10", "ndcg@10")
 TEST = "test.safetensors"  # beside a run's weights: HR@10 and NDCG@10 of every user
+WITH_VALIDATION = ["ease", "sasrec"]  # what is also fitted with the validation item
 TABLE_HEAD = (
     "| family | HR@10 | NDCG@10 | seeds' NDCG@10 | fit, s | peak, MB | source or weights |",
     "|---|---|---|---|---|---|---|",
 )
+ABLATION_TABLE_HEAD = ("| family | changed | HR@10 | NDCG@10 |", "|---|---|---|---|")
+ABLATION_HEAD = """## What pays
+
+One part of a frozen configuration changed at a time, Beauty, **validation** items, one seed. Two
+seeds of `sasrec` differ by about .001.
+"""
 HEAD = """# Results on published tables
 
 Written by `make bench-quality`, measured on {machine}, every fit with one thread, two at a time.
@@ -81,22 +90,58 @@ PUBLISHED_FIGURES = {
 }
 
 
+@dataclass(frozen=True)
+class Part:
+    """A frozen config with one part of it changed, to see what the part is worth."""
+
+    family: str
+    changed: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    learning: dict[str, Any] = field(default_factory=dict)
+
+    def config(self) -> Any:
+        config = replace(published("beauty", self.family), **self.fields)
+        if not self.learning:
+            return config
+        return replace(config, learning=replace(config.learning, **self.learning))
+
+
+PARTS = (
+    Part("sasrec", "as frozen"),
+    Part(
+        "sasrec", "the dot product and a bias in place of the cosine", learning={"temperature": 0.0}
+    ),
+    Part("sasrec", "no tags", learning={"tags": False}),
+    Part("sasrec", "128 negatives in place of 1,024", learning={"negatives": 128}),
+    Part("sasrec", "two layers", {"layers": 2}),
+    Part("sasrec", "dropout 0.5", {"dropout": 0.5}),
+    Part("sasrec", "128 dimensions", {"dimensions": 128}),
+    Part("ease", "as frozen"),
+    Part("ease", "no tags", {"same_tag": 0.0}),
+    Part("ease", "order only: no rows of items against themselves", {"together": 0.0}),
+    Part("ease", "a past that decays slowly", {"half_life_days": 20.0}),
+    Part("ease", "only items of ten buyers or more", {"min_buyers": 10}),
+)
+
+
 def main() -> None:
     arguments = _arguments()
     if arguments.fit:
-        table, family, seed, learn_validation = arguments.fit
-        _fit(Table(arguments.data, table, learn_validation), family, seed, arguments.runs)
+        _fit(arguments)
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in arguments.tables:
         for learn_validation in (False, True):
             table = Table(arguments.data, name, learn_validation)
-            families = arguments.with_validation if learn_validation else arguments.families
-            _fit_all(table, families, arguments)
-            rows += [_row(table, family, arguments) for family in families]
-            rows += _combinations(table, families, arguments) if len(families) > 1 else []
-    write_json(OUT / "quality.json", {"machine": machine().ours, "rows": rows})
-    PAGE.write_text(_page(rows))
+            families = WITH_VALIDATION if learn_validation else arguments.families
+            _fit_all(arguments, table, families)
+            rows += [_row(table, family, arguments.runs) for family in families]
+            rows += _combinations(table, families, arguments.runs)
+    _ablate(arguments)
+    parts = [_part(arguments, index) for index in range(len(PARTS))]
+    figures = {"machine": machine().ours, "rows": rows, "ablation": parts}
+    write_json(OUT / "quality.json", figures)
+    PAGE.write_text(page(figures))
     print(f"wrote {OUT / 'quality.json'} and {PAGE}")
 
 
@@ -107,8 +152,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=settings.home / "published")
     parser.add_argument("--tables", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
-    parser.add_argument("--with-validation", nargs="*", default=["ease", "sasrec"])
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="fits at a time, of one thread each")
     parser.add_argument("--fit", type=json.loads, help="one run, as JSON: used by the benchmark")
     arguments = parser.parse_args()
@@ -120,40 +163,72 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _fit(table: Table, family: str, seed: int, runs: Path) -> None:
-    """One run, and what it does on the test items."""
+def _fit(arguments: argparse.Namespace) -> None:
+    """One run, in this process; a frozen config's is judged on the test items too."""
     torch.set_num_threads(1)
-    config = published(table.name, family)
-    folder = run(table, family, seed, runs)
+    name, family, seed, learn_validation, part = arguments.fit
+    table = Table(arguments.data, name, learn_validation)
+    if part is not None:
+        run(table, family, seed, arguments.runs, PARTS[part].config())
+        return
+    folder = run(table, family, seed, arguments.runs)
     if (folder / TEST).exists():
         return
-    model, window = loaded(folder, config), table.split().test
+    model, window = loaded(folder, published(name, family)), table.split().test
     model.observe(window.histories)
-    _keep(evaluate(model.scores, window, NEW)["new"], folder / TEST)
+    _keep(_values(evaluate(model.scores, window, NEW)["new"]), folder / TEST)
 
 
-def _fit_all(table: Table, families: list[str], arguments: argparse.Namespace) -> None:
+def _fit_all(arguments: argparse.Namespace, table: Table, families: list[str]) -> None:
+    _in_processes(
+        arguments,
+        [
+            [table.name, family, seed, table.learn_validation, None]
+            for family in families
+            for seed in _seeds(table.name, family)
+        ],
+    )
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    _in_processes(
+        arguments,
+        [["beauty", part.family, 0, False, index] for index, part in enumerate(PARTS)],
+    )
+
+
+def _in_processes(arguments: argparse.Namespace, work: list[list[Any]]) -> None:
     """Each run in a process of its own, ``jobs`` at a time, so that its peak memory is its own."""
 
-    def fit(one: tuple[str, int]) -> None:
-        family, seed = one
-        work = json.dumps([table.name, family, seed, table.learn_validation])
+    def fit(one: list[Any]) -> None:
         command = [sys.executable, "-m", "benchmarks.quality", "--data", str(arguments.data)]
-        command += ["--runs", str(arguments.runs), "--fit", work]
+        command += ["--runs", str(arguments.runs), "--fit", json.dumps(one)]
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        wanted = [(family, seed) for family in families for seed in range(arguments.seeds)]
-        for (family, seed), _ in zip(wanted, pool.map(fit, wanted), strict=True):
-            print(f"{table.name} {family} seed {seed}", flush=True)
+        for one, _ in zip(work, pool.map(fit, work), strict=True):
+            print(*one, flush=True)
 
 
-def _folder(table: Table, family: str, seed: int, runs: Path) -> Path:
+def _part(arguments: argparse.Namespace, index: int) -> dict[str, Any]:
+    part, table = PARTS[index], Table(arguments.data, "beauty")
+    folder = arguments.runs / run_id(table, part.family, 0, part.config())
+    record = json.loads((folder / "run.json").read_text())
+    return {"family": part.family, "changed": part.changed, **record["validation"]}
+
+
+def _seeds(table: str, family: str) -> range:
+    return range(1 if family in SEEDLESS else SEEDS[table])
+
+
+def _fitted(table: Table, family: str, seed: int, runs: Path) -> Path:
+    """The directory of a run; of the first seed where there are fewer."""
+    seed = seed if seed in _seeds(table.name, family) else 0
     return runs / run_id(table, family, seed, published(table.name, family))
 
 
-def _row(table: Table, family: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    folders = [_folder(table, family, seed, arguments.runs) for seed in range(arguments.seeds)]
+def _row(table: Table, family: str, runs: Path) -> dict[str, Any]:
+    folders = [_fitted(table, family, seed, runs) for seed in _seeds(table.name, family)]
     records = [json.loads((folder / "run.json").read_text()) for folder in folders]
     return {
         **_named(table, family),
@@ -164,44 +239,43 @@ def _row(table: Table, family: str, arguments: argparse.Namespace) -> dict[str, 
     }
 
 
-def _combinations(
-    table: Table, families: list[str], arguments: argparse.Namespace
-) -> list[dict[str, Any]]:
+def _combinations(table: Table, families: list[str], runs: Path) -> list[dict[str, Any]]:
     """One seed of each family, for each seed; and all seeds together, with the first's weights."""
-    tuned_on = Table(table.folder, table.name).split().validation
-    users = np.random.default_rng(0).permutation(len(tuned_on.histories))[:COMBINING_USERS]
-    window, test = tuned_on.take(np.sort(users)), table.split().test
-    members: list[list[Family]] = [
-        [
-            loaded(_folder(table, family, seed, arguments.runs), published(table.name, family))
-            for family in families
-        ]
-        for seed in range(arguments.seeds)
+    split = table.split()
+    weights = _weights(Table(table.folder, table.name), families, runs)
+    members = [_members(table, tuple(weights), seed, runs) for seed in range(SEEDS[table.name])]
+    for member in (member for seed in members for member in seed):
+        member.observe(split.test.histories)
+
+    def judged(members: list[Family], weights: tuple[float, ...]) -> dict[str, torch.Tensor]:
+        scores = Combination(tuple(members), weights).scores
+        return _values(evaluate(scores, split.test, NEW)["new"])
+
+    of_weights = tuple(weights.values())
+    named = {"weights": weights}
+    rows = [
+        _named(table, "combination")
+        | _figures([judged(seed, of_weights) for seed in members])
+        | named
     ]
-    without = Table(table.folder, table.name)
-    chosen = combine(
-        [
-            loaded(_folder(without, family, 0, arguments.runs), published(table.name, family))
-            for family in families
-        ],
-        window,
-    )
-    together = Combination(
-        tuple(member for seed in members for member in seed), chosen.weights * len(members)
-    )
-    weights = {
-        family: weight for family, weight in zip(families, chosen.weights, strict=True) if weight
-    }
-    found = []
-    for member in together.members:
-        member.observe(test.histories)
-    for seed in members:
-        one = Combination(tuple(seed), chosen.weights)
-        found.append(_values(evaluate(one.scores, test, NEW)["new"]))
-    all_seeds = _values(evaluate(together.scores, test, NEW)["new"])
+    if len(members) > 1:
+        every = judged([member for seed in members for member in seed], of_weights * len(members))
+        rows.append(_named(table, "combination of all seeds") | _figures([every]) | named)
+    return rows
+
+
+def _weights(table: Table, families: list[str], runs: Path) -> dict[str, float]:
+    """Each family's weight where it has one, found on some validation users with the first seed."""
+    window = table.split().validation
+    users = np.random.default_rng(0).permutation(len(window.histories))[:COMBINING_USERS]
+    found = combine(_members(table, tuple(families), 0, runs), window.take(np.sort(users)))
+    return {family: one for family, one in zip(families, found.weights, strict=True) if one}
+
+
+def _members(table: Table, families: tuple[str, ...], seed: int, runs: Path) -> list[Family]:
     return [
-        {**_named(table, "combination"), **_figures(found), "weights": weights},
-        {**_named(table, "combination of all seeds"), **_figures([all_seeds]), "weights": weights},
+        loaded(_fitted(table, family, seed, runs), published(table.name, family))
+        for family in families
     ]
 
 
@@ -223,22 +297,28 @@ def _values(evaluation: Evaluation) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(evaluation.values[name]).float() for name in FIGURES}
 
 
-def _keep(evaluation: Evaluation, path: Path) -> None:
-    save_file(_values(evaluation), path.with_suffix(".new"))
+def _keep(values: dict[str, torch.Tensor], path: Path) -> None:
+    save_file(values, path.with_suffix(".new"))
     path.with_suffix(".new").replace(path)
 
 
-def _page(rows: list[dict[str, Any]]) -> str:
-    lines = [HEAD.format(machine=machine().ours)]
-    for table in dict.fromkeys(row["table"] for row in rows):
+def page(figures: dict[str, Any]) -> str:
+    """docs/results.md."""
+    lines = [HEAD.format(machine=figures["machine"])]
+    for table in dict.fromkeys(row["table"] for row in figures["rows"]):
         lines += [f"## {FILES[table]}", "", *TABLE_HEAD]
         lines += [
             f"| {one.family}, published | {one.hr:.4f} | {one.ndcg:.4f} | | | | {one.source} |"
             for one in PUBLISHED_FIGURES[table]
         ]
-        lines += [_line(row) for row in rows if row["table"] == table]
+        lines += [_line(row) for row in figures["rows"] if row["table"] == table]
         lines.append("")
-    return "\n".join(lines)
+    lines += [ABLATION_HEAD, *ABLATION_TABLE_HEAD]
+    lines += [
+        f"| {part['family']} | {part['changed']} | {part['hr@10']:.4f} | {part['ndcg@10']:.4f} |"
+        for part in figures["ablation"]
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _line(row: dict[str, Any]) -> str:
