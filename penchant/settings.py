@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     )
     family_memory_mb: int = Field(3000, gt=0, description="memory budget of one training run, MB")
 
+    reference_configs: bool = Field(
+        False, description="train every family larger and longer, for a GPU or a night"
+    )
     published_data: Path | None = Field(
         None, description="folder of the S3-Rec files, for `make bench-quality`"
     )

@@ -22,7 +22,7 @@ from penchant.errors import PenchantError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import write_json
-from training.configs import main_job
+from training.configs import chosen
 from training.failure import Failure
 from training.family import check_name
 from training.intervals import resampled_means
@@ -175,7 +175,7 @@ def _best(role: str, runs: list[Run], popularity: Run, duel: Duel) -> tuple[Run,
 
 
 def _run_id(settings: Settings, snapshot_id: str, family: str) -> str:
-    return run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    return run_id_of(snapshot_id, family, chosen(settings, family), settings.seed)
 
 
 def _cause(settings: Settings, snapshot_id: str, family: str) -> str:
@@ -195,8 +195,8 @@ def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
 
 
 def _validation_values(folder: Path) -> dict[str, float]:
-    chosen = (pc.field("window") == "validation") & (pc.field("population") == "all")
-    table = pq.read_table(folder / "per_user.parquet", filters=chosen)
+    wanted = (pc.field("window") == "validation") & (pc.field("population") == "all")
+    table = pq.read_table(folder / "per_user.parquet", filters=wanted)
     return dict(zip(table["user_id"].to_pylist(), table[METRIC].to_pylist(), strict=True))
 
 

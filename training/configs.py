@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from penchant.settings import Settings
 from training.cuts import CutsConfig
-from training.family import reference_config
+from training.family import default_config
 from training.next_item import NextItemConfig
 from training.trainer import TrainerConfig
 from training.windows import Masking, WindowsConfig
@@ -16,7 +17,34 @@ def main_job(family: str) -> Any:
     The defaults of each family's ``Config`` are this run's. They were chosen on Complete Journey by
     NDCG@10 on the validation window, never on the test window.
     """
-    return reference_config(family)
+    return default_config(family)
+
+
+def reference(family: str) -> Any:
+    """Larger and longer than the main job's, for a GPU or a night: PENCHANT_REFERENCE_CONFIGS.
+
+    Nothing here is tuned: widths and lengths of the papers, on the main job's learning.
+    """
+    config = default_config(family)
+    if isinstance(getattr(config, "learning", None), NextItemConfig):
+        trainer = replace(config.learning.trainer, **LONG)
+        learning = replace(config.learning, epochs=20.0, negatives=4096, trainer=trainer)
+        return replace(config, dimensions=128, learning=learning)
+    if isinstance(getattr(config, "trainer", None), TrainerConfig):
+        return replace(config, dimensions=128, epochs=50.0, trainer=replace(config.trainer, **LONG))
+    return replace(config, **REFERENCE.get(family, {}))
+
+
+def chosen(settings: Settings, family: str) -> Any:
+    """The config that this installation trains on a snapshot."""
+    return reference(family) if settings.reference_configs else main_job(family)
+
+
+LONG: dict[str, Any] = {"steps": 20_000, "warmup_steps": 500, "validate_every": 500, "patience": 5}
+REFERENCE: dict[str, dict[str, Any]] = {
+    "ease": {"most_items": 20_000},
+    "matrix_factorization": {"dimensions": 256, "sweeps": 15},
+}
 
 
 def published(table: str, family: str) -> Any:
@@ -24,7 +52,7 @@ def published(table: str, family: str) -> Any:
 
     Chosen by NDCG@10 on each table's validation items, then frozen.
     """
-    return replace(reference_config(family), **PUBLISHED[table].get(family, {}))
+    return replace(default_config(family), **PUBLISHED[table].get(family, {}))
 
 
 AMAZON_LEARNING = NextItemConfig(

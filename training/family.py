@@ -142,8 +142,8 @@ def make(name: str, config: object) -> Family:
     return _module(name).Model(config)
 
 
-def reference_config(name: str) -> Any:
-    """The config of the family's reference run on the main job."""
+def default_config(name: str) -> Any:
+    """The config of the family's run on the main job."""
     return _module(name).Config()
 
 

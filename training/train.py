@@ -20,7 +20,7 @@ from penchant.settings import PROJECT_ROOT, Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 from training.budget import Budget, peak_memory
-from training.configs import main_job
+from training.configs import chosen
 from training.data import Dataset, Histories, read_dataset, read_training_set, starts
 from training.distributed import started_together
 from training.evaluation import Evaluation, Scorer, evaluate, parts, top
@@ -76,7 +76,7 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     check_name(family)
     snapshot = Snapshot.open(settings, snapshot_id)
     _check_passed(snapshot)
-    config = main_job(family)
+    config = chosen(settings, family)
     run_id = run_id_of(snapshot_id, family, config, settings.seed)
     final = settings.runs / snapshot_id / run_id
     processes = started_together()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training.data import DAY, Histories, starts
-from training.family import make, reference_config
+from training.family import default_config, make
 from training.next_item import NextItem
 from training.windows import TOKEN
 
@@ -20,7 +20,7 @@ ITEMS = 12
 def untrained(family: str) -> NextItem:
     """Weights at random, and only the encoder's state: what it read shows in it."""
     torch.manual_seed(0)
-    config: Any = reference_config(family)
+    config: Any = default_config(family)
     learning = replace(config.learning, min_events=1, sum_weight=0.0)
     model = make(family, replace(config, learning=learning))
     assert isinstance(model, NextItem)
