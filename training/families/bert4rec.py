@@ -13,9 +13,9 @@ from functools import partial
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from training.next_item import NextItem, NextItemConfig, main_job_learning
+from training.transformer import Block
 from training.windows import Masking
 
 
@@ -58,31 +58,3 @@ class Encoder(nn.Module):
         for block in self.blocks:
             hidden_BTD = block(hidden_BTD, visible_B11T)
         return self.norm(hidden_BTD)
-
-
-class Block(nn.Module):
-    """Self-attention and a feed-forward layer, each normalised first and added back."""
-
-    def __init__(self, dimensions: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_norm = nn.LayerNorm(dimensions)
-        self.forward_norm = nn.LayerNorm(dimensions)
-        self.query_key_value = nn.Linear(dimensions, 3 * dimensions)
-        self.out = nn.Linear(dimensions, dimensions)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(dimensions, 2 * dimensions), nn.GELU(), nn.Linear(2 * dimensions, dimensions)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, hidden_BTD: torch.Tensor, visible_B11T: torch.Tensor) -> torch.Tensor:
-        mixed_BTD = self._attend(self.attention_norm(hidden_BTD), visible_B11T)
-        hidden_BTD = hidden_BTD + self.dropout(mixed_BTD)
-        return hidden_BTD + self.dropout(self.feed_forward(self.forward_norm(hidden_BTD)))
-
-    def _attend(self, hidden_BTD: torch.Tensor, visible_B11T: torch.Tensor) -> torch.Tensor:
-        size, length, dimensions = hidden_BTD.shape
-        parts = self.query_key_value(hidden_BTD).view(size, length, 3, self.heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each B, heads, T, D / heads
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible_B11T)
-        return self.out(mixed.transpose(1, 2).reshape(size, length, dimensions))
