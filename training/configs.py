@@ -102,7 +102,7 @@ AMAZON_EASE = {
     "window_days": 1.0,
     "windows": 200,
     "together": 0.2,
-    "same_tag": 2.0,
+    "same_tag": 4.0,
     "repeats": False,
     "min_buyers": 1,
     "most_items": 100_000,
