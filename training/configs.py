@@ -88,6 +88,7 @@ AMAZON_VAE = AMAZON_BAGS | {"dimensions": 128, "temperature": 0.08}
 AMAZON_WORDS: dict[str, Any] = {"half_life_days": 1.0, "popularity_weight": 0.2}
 
 AMAZON_SKIP_GRAMS: dict[str, Any] = {
+    "dimensions": 64,
     "window_days": 1000.0,
     "learning_rate": 0.7,
     "epochs": 5,
@@ -95,6 +96,7 @@ AMAZON_SKIP_GRAMS: dict[str, Any] = {
     "half_life_days": 2.0,
     "popularity_weight": 0.05,
 }
+AMAZON_GLOVE = {"popularity_weight": 0.05}
 
 AMAZON_EASE = {
     "regularization": 80.0,
@@ -134,6 +136,7 @@ AMAZON: dict[str, dict[str, Any]] = {
     "ease": AMAZON_EASE,
     "content": AMAZON_WORDS,
     "word2vec": AMAZON_SKIP_GRAMS,
+    "glove": AMAZON_GLOVE,
     "matrix_factorization": AMAZON_FACTORS,
     "ncf": AMAZON_BAGS,
     "vae": AMAZON_VAE,
