@@ -6,6 +6,10 @@ latent semantic analysis (Deerwester et al. 1990), or read by a BERT-type senten
 recency (Pazzani & Billsus 2007), and an item bought before is like itself by 1. The logarithm of an
 item's popularity is one more dimension: many items share their words, and only it tells them apart.
 
+In the main job the words are decorrelated and the taste has the same length for all (taste.py): an
+NDCG@10 of .146 on Complete Journey, where popularity has .119 (200 users of validation, the 8,000
+items bought most).
+
 Only words are used, so an item that nobody bought yet is ranked as any other.
 """
 
@@ -25,7 +29,7 @@ from training.data import Histories
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.split import Split
-from training.taste import log_share
+from training.taste import decorrelated, even_taste, log_share
 
 WORD = r"\w+"
 TEXTS_A_CALL = 1024  # between two looks at the budget
@@ -36,18 +40,20 @@ class Config:
     """``encoder``: minilm needs the extra ``text``. ``dimensions`` are kept of the TF-IDF.
 
     ``half_life_days`` of a shopper's events; ``popularity_days``, half-life of an item's;
-    ``popularity_weight`` of the logarithm of its share.
+    ``popularity_weight`` of the logarithm of its share: one beside a taste that is a mean, or
+    several to choose from on validation beside decorrelated words and a taste of even length (see
+    taste.py).
     """
 
     encoder: Literal["tfidf", "minilm"] = "tfidf"
     dimensions: int = 256
     half_life_days: float = 120.0
     popularity_days: float = 90.0
-    popularity_weight: float = 0.05
+    popularity_weight: float | tuple[float, ...] = (2.0, 3.0, 0.5)
 
 
 class Model(VectorFamily):
-    """State: ``words_ID``, a vector of length 1 for each item, 0 for one without words, and
+    """State: ``words_ID``, the vector of each item's words, 0 for one without words, and
     ``popularity_I`` as last observed."""
 
     config: Config
@@ -55,20 +61,39 @@ class Model(VectorFamily):
     def fit(self, split: Split, bench: Bench) -> None:
         self.observe(split.train)
         self.words_ID = encoded(bench.items, self.config, bench)
-        bench.curve("validation_ndcg@10", 0, bench.validate(self.scores))
+        if isinstance(self.config.popularity_weight, tuple):
+            self._choose(self.config.popularity_weight, bench)
+        else:
+            bench.curve("validation_ndcg@10", 0, bench.validate(self.scores))
+
+    def _choose(self, weights: tuple[float, ...], bench: Bench) -> None:
+        """Decorrelate the words and divide them by the popularity weight that validates best: it
+        ranks the same as to multiply popularity."""
+        words_ID, found = decorrelated(self.words_ID, self.popularity_I, power=1.0), {}
+        for step, weight in enumerate(weights):
+            self.words_ID = words_ID / weight
+            found[weight] = bench.validate(self.scores)
+            bench.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
+        best = max(found, key=found.__getitem__)
+        self.words_ID, self.tuned = words_ID / best, {"popularity_weight": best}
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = torch.from_numpy(popularity(histories, self.config.popularity_days))
 
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        decayed_N = batch.weights_N * 0.5 ** (batch.ages_N / self.config.half_life_days)
+        half_life_days = self.config.half_life_days
+        if isinstance(self.config.popularity_weight, tuple):
+            taste_BD = even_taste(batch, half_life_days, self.words_ID)
+            return torch.cat([taste_BD, torch.ones(len(batch), 1)], dim=1)
+        decayed_N = batch.weights_N * 0.5 ** (batch.ages_N / half_life_days)
         bought = batch.matrix(decayed_N)
         total_B = np.maximum(np.asarray(bought.sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
         taste_BD = torch.from_numpy((bought @ self.words_ID.numpy()) / total_B[:, None])
         return torch.cat([taste_BD, torch.ones(len(batch), 1)], dim=1)
 
     def item_vectors(self) -> torch.Tensor:
-        share_I1 = self.config.popularity_weight * log_share(self.popularity_I)
+        weight = self.config.popularity_weight
+        share_I1 = (1.0 if isinstance(weight, tuple) else weight) * log_share(self.popularity_I)
         return torch.cat([self.words_ID, share_I1], dim=1)
 
     def learned_items(self) -> torch.Tensor:
