@@ -41,16 +41,20 @@ def combine(members: Sequence[Family], window: Window) -> Combination:
     targets_B = torch.from_numpy(window.targets.items_N.astype(np.int64))
     seen = torch.from_numpy(np.stack(window.histories.matrix(window.histories.weights_N).nonzero()))
     scores_MBI = torch.stack([standardised(member.scores(window.histories)) for member in members])
-    scores_MBI[:, seen[0], seen[1]] = -torch.inf
     weights_M = [0.0] * len(members)
+    total_BI = torch.zeros_like(scores_MBI[0])
     best = -1.0
     for _ in range(PASSES):
-        for member in range(len(members)):
-            for weight in WEIGHTS:
-                tried_M = [*weights_M[:member], weight, *weights_M[member + 1 :]]
-                found = _ndcg(scores_MBI, tried_M, targets_B) if any(tried_M) else -1.0
-                if found > best:
-                    best, weights_M = found, tried_M
+        for member, scores_BI in enumerate(scores_MBI):
+            total_BI.sub_(scores_BI, alpha=weights_M[member])
+            found = {
+                weight: _ndcg(total_BI.add(scores_BI, alpha=weight), targets_B, seen)
+                for weight in WEIGHTS
+            }
+            weight = max(found, key=found.__getitem__)
+            if found[weight] > best:
+                best, weights_M[member] = found[weight], weight
+            total_BI.add_(scores_BI, alpha=weights_M[member])
     return Combination(tuple(members), tuple(weights_M))
 
 
@@ -60,13 +64,12 @@ def standardised(scores_BI: torch.Tensor) -> torch.Tensor:
     return centred_BI / centred_BI.std(dim=1, keepdim=True).clamp(min=1e-12)
 
 
-def _ndcg(scores_MBI: torch.Tensor, weights_M: Sequence[float], targets_B: torch.Tensor) -> float:
-    """Mean NDCG@10 where each user has one target."""
-    used = [
-        (scores, weight) for scores, weight in zip(scores_MBI, weights_M, strict=True) if weight
-    ]
-    total_BI = used[0][0] * used[0][1]
-    for scores_BI, weight in used[1:]:
-        total_BI.add_(scores_BI, alpha=weight)
-    above_B = (total_BI > total_BI.gather(1, targets_B[:, None])).sum(dim=1)
-    return float(torch.where(above_B < 10, 1 / torch.log2(above_B + 2.0), 0.0).mean())
+def _ndcg(total_BI: torch.Tensor, targets_B: torch.Tensor, seen: torch.Tensor) -> float:
+    """Mean NDCG@10 over items that a user had not seen, where each user has one target."""
+    target_B1 = total_BI.gather(1, targets_B[:, None])
+    above_BI = total_BI > target_B1
+    above_BI[seen[0], seen[1]] = False
+    above_B = above_BI.sum(dim=1)
+    # where all score alike nothing is found: a constant ranks nothing
+    found_B = (above_B < 10) & (total_BI.amax(dim=1) > total_BI.amin(dim=1))
+    return float(torch.where(found_B, 1 / torch.log2(above_B + 2.0), 0.0).mean())
