@@ -187,6 +187,7 @@ def _fit_all(arguments: argparse.Namespace, table: Table, families: list[str]) -
             [table.name, family, seed, table.learn_validation, None]
             for family in families
             for seed in _seeds(table.name, family)
+            if not (_fitted(table, family, seed, arguments.runs) / TEST).exists()
         ],
     )
 
