@@ -113,11 +113,9 @@ def train(
     from training.train import train as run
 
     settings, first = Settings(), started_together().first
-    try:
-        report = run(settings, snapshot, family)
-    finally:
-        if show and first:
-            track(settings, snapshot)
+    report = run(settings, snapshot, family)
+    if show and first:
+        track(settings, snapshot)
     if first:
         answer(report.summary(), report.as_dict(), as_json)
 

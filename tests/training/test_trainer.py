@@ -21,7 +21,7 @@ import training.train
 from penchant.errors import PenchantError
 from penchant.settings import Settings
 from training.budget import Budget
-from training.configs import main_job
+from training.configs import chosen, main_job
 from training.family import Bench
 from training.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learning_rate
 
@@ -185,7 +185,7 @@ def test_two_processes_train_a_family_as_one_does(
     trained_in_two: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same code; one run is left, of the first process."""
-    monkeypatch.setattr(training.train, "main_job", main_job)  # put back what the next line sets
+    monkeypatch.setattr(training.train, "chosen", chosen)  # put back what the next line sets
     plant(settings)
     train_sasrec(str(settings.home))
     homes = (settings.home, trained_in_two / "home")
@@ -211,7 +211,7 @@ def train_sasrec(home: str) -> None:
     """What each process of the test above does. Without dropout: each process draws its own."""
     config = main_job("sasrec")
     learning = replace(config.learning, embedding_dropout=0.0)
-    training.train.main_job = lambda family: replace(config, dropout=0.0, learning=learning)
+    training.train.chosen = lambda settings, family: replace(config, dropout=0.0, learning=learning)
     training.train.train(Settings(home=Path(home), threads=1), SNAPSHOT, "sasrec")
 
 
