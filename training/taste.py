@@ -1,13 +1,79 @@
 """A shopper's taste as the sum of the vectors of what was bought, for families whose vectors were
 learned from what is near what."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
 from training.data import Histories
+from training.families.popularity import popularity
+from training.family import Bench, State, VectorFamily
+from training.split import Split
+
+POPULARITY_DAYS = 90.0
 
 RARE = 1e-7  # share added to all, so that what nobody bought has a logarithm
+
+
+class TasteFamily(VectorFamily):
+    """State: the items' vectors and popularity as last observed. A user's vector is the taste, then
+    1; an item's its vector, then the logarithm of its share, weighed.
+
+    The config has ``decorrelation``, ``half_life_days``, ``epochs`` and ``popularity_weight``, of
+    which the best on validation is taken where there are several.
+    """
+
+    def __init__(self, config: Any, learn: Callable[[Histories, Bench], torch.Tensor]) -> None:
+        """``learn`` gives vectors_ID on the CPU, 0 for items that nothing was learned of."""
+        super().__init__(config)
+        self.learn = learn
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        config = self.config
+        self.observe(split.train)
+        learned_ID = self.learn(split.train, bench)
+        self.vectors_ID = decorrelated(learned_ID, self.popularity_I, config.decorrelation)
+        if isinstance(config.popularity_weight, tuple):
+            self._choose(config.popularity_weight, bench)
+        else:
+            bench.curve("validation_ndcg@10", config.epochs, bench.validate(self.scores))
+
+    def _choose(self, weights: tuple[float, ...], bench: Bench) -> None:
+        """Divide the vectors by the popularity weight that validates best: it ranks the same as to
+        multiply popularity."""
+        vectors_ID, found = self.vectors_ID, {}
+        for step, weight in enumerate(weights):
+            self.vectors_ID = vectors_ID / weight
+            found[weight] = bench.validate(self.scores)
+            bench.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
+        best = max(found, key=found.__getitem__)
+        self.vectors_ID, self.tuned = vectors_ID / best, {"popularity_weight": best}
+
+    def observe(self, histories: Histories) -> None:
+        self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
+
+    def user_vectors(self, batch: Histories) -> torch.Tensor:
+        config = self.config
+        of = even_taste if isinstance(config.popularity_weight, tuple) else taste
+        taste_BD = of(batch, config.half_life_days, self.vectors_ID)
+        return torch.cat([taste_BD, torch.ones(len(batch), 1)], dim=1)
+
+    def item_vectors(self) -> torch.Tensor:
+        weight = self.config.popularity_weight
+        share_I1 = (1.0 if isinstance(weight, tuple) else weight) * log_share(self.popularity_I)
+        return torch.cat([self.vectors_ID, share_I1], dim=1)
+
+    def learned_items(self) -> torch.Tensor:
+        return self.vectors_ID.any(dim=1)
+
+    def state(self) -> State:
+        return {"vectors_ID": self.vectors_ID, "popularity_I": self.popularity_I}
+
+    def load_state(self, state: State) -> None:
+        self.vectors_ID, self.popularity_I = state["vectors_ID"], state["popularity_I"]
 
 
 def taste(batch: Histories, half_life_days: float, vectors_ID: torch.Tensor) -> torch.Tensor:

@@ -14,20 +14,18 @@ users of validation, the 8,000 items bought most).
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
 from training.data import DAY, Histories
-from training.families.popularity import popularity
 from training.families.word2vec import descend
-from training.family import Bench, State, VectorFamily
-from training.split import Split
-from training.taste import decorrelated, even_taste, log_share, taste
+from training.family import Bench
+from training.taste import TasteFamily
 
 ENTRIES_A_STEP = 16_384
-POPULARITY_DAYS = 90.0
 FLATTENING = 0.75
 
 
@@ -51,55 +49,14 @@ class Config:
     popularity_weight: float | tuple[float, ...] = (1.5, 0.5)
 
 
-class Model(VectorFamily):
-    """State: ``vectors_ID`` and ``popularity_I`` as last observed."""
+def Model(config: Config) -> TasteFamily:
+    return TasteFamily(config, partial(learned, config))
 
-    config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        config = self.config
-        self.observe(split.train)
-        counts = cooccurrence(split.train, config.window, config.window_days, bench.seed)
-        both_ID = factorized(counts, config, bench)
-        self.vectors_ID = decorrelated(both_ID, self.popularity_I, config.decorrelation)
-        if isinstance(config.popularity_weight, tuple):
-            self._choose(config.popularity_weight, bench)
-        else:
-            bench.curve("validation_ndcg@10", config.epochs, bench.validate(self.scores))
-
-    def _choose(self, weights: tuple[float, ...], bench: Bench) -> None:
-        """Divide the vectors by the popularity weight that validates best: it ranks the same as to
-        multiply popularity."""
-        vectors_ID, found = self.vectors_ID, {}
-        for step, weight in enumerate(weights):
-            self.vectors_ID = vectors_ID / weight
-            found[weight] = bench.validate(self.scores)
-            bench.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
-        best = max(found, key=found.__getitem__)
-        self.vectors_ID, self.tuned = vectors_ID / best, {"popularity_weight": best}
-
-    def observe(self, histories: Histories) -> None:
-        self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
-
-    def user_vectors(self, batch: Histories) -> torch.Tensor:
-        config = self.config
-        of = even_taste if isinstance(config.popularity_weight, tuple) else taste
-        taste_BD = of(batch, config.half_life_days, self.vectors_ID)
-        return torch.cat([taste_BD, torch.ones(len(batch), 1)], dim=1)
-
-    def item_vectors(self) -> torch.Tensor:
-        weight = self.config.popularity_weight
-        share_I1 = (1.0 if isinstance(weight, tuple) else weight) * log_share(self.popularity_I)
-        return torch.cat([self.vectors_ID, share_I1], dim=1)
-
-    def learned_items(self) -> torch.Tensor:
-        return self.vectors_ID.any(dim=1)
-
-    def state(self) -> State:
-        return {"vectors_ID": self.vectors_ID, "popularity_I": self.popularity_I}
-
-    def load_state(self, state: State) -> None:
-        self.vectors_ID, self.popularity_I = state["vectors_ID"], state["popularity_I"]
+def learned(config: Config, train: Histories, bench: Bench) -> torch.Tensor:
+    """vectors_ID, the sum of an item's two vectors; 0 for items of no neighbour."""
+    counts = cooccurrence(train, config.window, config.window_days, bench.seed)
+    return factorized(counts, config, bench)
 
 
 def cooccurrence(histories: Histories, window: int, days: float, seed: int) -> sp.csr_matrix:
