@@ -13,16 +13,14 @@ on data of few shoppers and a minute of CPU, embeddings start as the singular ve
 items and the state gets a linear path beside the Transformer (next_item.py).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import nn
 
-from training.next_item import NextItem, NextItemConfig
-from training.trainer import TrainerConfig
+from training.next_item import NextItem, NextItemConfig, main_job_learning
 from training.transformer import Block
-from training.windows import WindowsConfig
 
 
 @dataclass(frozen=True)
@@ -32,16 +30,10 @@ class Config:
     heads: int = 2
     dropout: float = 0.1
     learning: NextItemConfig = field(
-        default_factory=lambda: NextItemConfig(
-            windows=WindowsConfig(length=100, events_a_batch=2048, horizon_days=14),
-            min_events=10,
-            temperature=0.1,
-            negatives=512,
-            warm_start=True,
-            sum_weight=60.0,
-            trainer=TrainerConfig(
-                steps=400, learning_rate=2e-3, warmup_steps=20, validate_every=100, patience=3
-            ),
+        default_factory=lambda: replace(
+            main_job_learning(),
+            epochs=40.0,
+            trainer=replace(main_job_learning().trainer, steps=400),
         )
     )
 
