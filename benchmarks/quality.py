@@ -1,8 +1,8 @@
 """Every ranking family on published tables: quality with intervals, seconds and memory.
 
-Run by ``make bench-quality``; PENCHANT_PUBLISHED names the folder of the S3-Rec files. Each fit is
-a process of its own and is kept under the home, so a benchmark that was cut short goes on. The test
-items are looked at once a frozen config, after all that was chosen on validation. Writes
+Run by ``make bench-quality``; PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files. Each
+fit is a process of its own and is kept under the home, so a benchmark that was cut short goes on.
+The test items are looked at once a frozen config, after all that was chosen on validation. Writes
 benchmarks/out/quality.json and docs/results.md.
 """
 
@@ -27,7 +27,7 @@ from penchant.storage import write_json
 from training.combination import Combination, combine
 from training.configs import published
 from training.evaluation import Evaluation, evaluate
-from training.family import Family
+from training.family import Ranker
 from training.intervals import bootstrap
 from training.names import FAMILIES
 from training.published import FILES, NEW, Table, loaded, run, run_id
@@ -249,7 +249,7 @@ def _combinations(table: Table, families: list[str], runs: Path) -> list[dict[st
     for member in (member for seed in members for member in seed):
         member.observe(split.test.histories)
 
-    def judged(members: list[Family], weights: tuple[float, ...]) -> dict[str, torch.Tensor]:
+    def judged(members: list[Ranker], weights: tuple[float, ...]) -> dict[str, torch.Tensor]:
         scores = Combination(tuple(members), weights).scores
         return _values(evaluate(scores, split.test, NEW)["new"])
 
@@ -274,7 +274,7 @@ def _weights(table: Table, families: list[str], runs: Path) -> dict[str, float]:
     return {family: one for family, one in zip(families, found.weights, strict=True) if one}
 
 
-def _members(table: Table, families: tuple[str, ...], seed: int, runs: Path) -> list[Family]:
+def _members(table: Table, families: tuple[str, ...], seed: int, runs: Path) -> list[Ranker]:
     return [
         loaded(_fitted(table, family, seed, runs), published(table.name, family))
         for family in families

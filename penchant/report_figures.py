@@ -74,8 +74,9 @@ def figures(
     runs = settings.runs / snapshot.id
     paths = {run["family"]: runs / run["run_id"] for run in families}
     with duckdb.connect(config={"threads": settings.threads}) as connection:
-        per_user(connection, paths)
-        found, warmth = foreseen(connection, list(paths)), by_warmth(connection)
+        ranked = {run["family"]: paths[run["family"]] for run in families if run["metrics"]}
+        per_user(connection, ranked)
+        found, warmth = foreseen(connection, list(ranked)), by_warmth(connection)
         places = item_map(connection, snapshot, runs / retriever) if retriever else []
     counts = Counter(place.category for place in places)
     categories = tuple(name for name, _ in counts.most_common(COLOURS))

@@ -104,7 +104,7 @@ def page(
     """The page for ``status``'s answer, the served snapshot's description, the shoppers and what
     is drawn."""
     generation = state["live_generation"]
-    judged = [family for family in state["families"] if METRIC in family["metrics"]["all"]]
+    judged = [family for family in state["families"] if METRIC in family["metrics"].get("all", {})]
     families = sorted(judged, key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
     body = [
         _heading(generation),

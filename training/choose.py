@@ -9,7 +9,7 @@ choice must not.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class Run:
     run_id: str
     record: dict[str, Any]
     values: dict[str, float]
+
+    @property
+    def ranks(self) -> bool:
+        return "ranks" in self.record["capabilities"]
 
     @property
     def has_vectors(self) -> bool:
@@ -96,8 +100,10 @@ def choose(settings: Settings, snapshot_id: str, families: tuple[str, ...] = FAM
 
 
 def decide(snapshot_id: str, runs: list[Run], missing: dict[str, str], seed: int) -> Choice:
-    """The rule itself. ``runs`` has popularity in it; ``missing``: family -> why it has no run."""
-    runs = sorted(runs, key=lambda run: FAMILIES.index(run.family))
+    """The rule itself. ``runs`` has popularity in it; ``missing``: family -> why it has no run.
+    Those that do not rank are on the leaderboard, and can't go live."""
+    judged = sorted(runs, key=lambda run: FAMILIES.index(run.family))
+    runs = [run for run in judged if run.ranks]
     popularity = next(run for run in runs if run.family == POPULARITY)
     duel = Duel.of(runs, seed)
     ranker, ranker_reasons = _best("ranker", runs, popularity, duel)
@@ -112,7 +118,7 @@ def decide(snapshot_id: str, runs: list[Run], missing: dict[str, str], seed: int
         "ranker": ranker.run_id,
         "prior": popularity.run_id,
         "reasons": tuple(reasons),
-        "leaderboard": tuple(_row(run) for run in runs),
+        "leaderboard": tuple(_row(run) for run in judged),
         "missing": tuple(missing),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -191,7 +197,8 @@ def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
     if not folder.exists():
         return None
     record = json.loads((folder / "run.json").read_text())
-    return Run(family, run_id, record, _validation_values(folder))
+    run = Run(family, run_id, record, {})
+    return replace(run, values=_validation_values(folder)) if run.ranks else run
 
 
 def _validation_values(folder: Path) -> dict[str, float]:
@@ -201,11 +208,12 @@ def _validation_values(folder: Path) -> dict[str, float]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    """A family's line: test figures to report, the validation figure it was chosen by. No clock."""
+    """A family's line: test figures to report, the validation figure it was chosen by, None where
+    it does not rank. No clock."""
     return {
         "family": run.family,
         "run_id": run.run_id,
         "capabilities": run.record["capabilities"],
         "metrics": run.record["metrics"],
-        "validation_ndcg@10": run.record["validation_metrics"]["all"][METRIC],
+        "validation_ndcg@10": run.record["validation_metrics"].get("all", {}).get(METRIC),
     }

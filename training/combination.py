@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from training.data import Histories
-from training.family import Family
+from training.family import Ranker
 from training.split import Window
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
@@ -22,7 +22,7 @@ PASSES = 2
 class Combination:
     """Members of one weight each; ``scores`` is a Scorer."""
 
-    members: tuple[Family, ...]
+    members: tuple[Ranker, ...]
     weights: tuple[float, ...]
 
     def scores(self, batch: Histories) -> torch.Tensor:
@@ -32,7 +32,7 @@ class Combination:
         return torch.stack(parts).sum(dim=0)
 
 
-def combine(members: Sequence[Family], window: Window) -> Combination:
+def combine(members: Sequence[Ranker], window: Window) -> Combination:
     """The combination that ranks best the one new item that each user of the window went to.
 
     ``window``: as of leave-one-out, one target a user, and few enough users that a score of each

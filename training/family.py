@@ -26,6 +26,13 @@ from training.split import Split, Window
 State = dict[str, torch.Tensor]
 
 
+def no_training_set(name: str) -> pa.Table:
+    """For fitting on histories alone."""
+    raise UsageError(
+        f"there is no training set {name} here", "fit this family by `penchant train` on a snapshot"
+    )
+
+
 @dataclass(frozen=True)
 class Bench:
     """What a family works with while it fits.
@@ -34,7 +41,9 @@ class Bench:
     ``population`` whether that is on all items or on those new to a user. ``items``: the catalogue,
     in the order of the item rows, for families that read more than who bought what. ``curve``:
     where figures to plot go, by name, step and value. ``expect``: takes how many steps a fit makes
-    at most, for telling the time left.
+    at most, for telling the time left. ``users``: what is known of them, in the order of the user
+    rows. ``training_set``: one that Feast assembled point-in-time, by name. ``members``: the
+    families that have been fitted on this data already, by name; to be asked on the CPU.
     """
 
     window: Window
@@ -46,6 +55,9 @@ class Bench:
     curve: Curve = field(default=no_curve)
     population: str = "all"
     expect: Callable[[int], None] = field(default=no_steps)
+    users: pa.Table = field(default_factory=lambda: pa.table({}))
+    training_set: Callable[[str], pa.Table] = field(default=no_training_set)
+    members: Callable[[], dict[str, "Ranker"]] = field(default=dict)
 
     def validate(self, score: Scorer) -> float:
         """Mean NDCG@10 of a scorer on the validation window; raises when the budget is spent."""
@@ -54,13 +66,14 @@ class Bench:
 
 
 class Family(ABC):
-    """Ranks items for a user by what the user did, and knows nobody by name.
+    """Learns from what shoppers did, and knows nobody by name. What for, its capabilities say:
+    ``Ranker`` and ``VectorFamily`` below, and the protocols after them.
 
     Life: ``fit`` once, on what was known at T1; then ``observe`` whenever the clock moves on.
     Learned weights stay as they were fitted, so what serves is what was measured; counts and
-    indexes, which only restate the data, move on with it. Histories passed to ``scores`` end no
-    later than what was observed last. A family that can't be served after a while must be fitted
-    again, on a new snapshot.
+    indexes, which only restate the data, move on with it. Histories that a family is asked about
+    end no later than what was observed last. A family that can't be served after a while must be
+    fitted again, on a new snapshot.
     """
 
     def __init__(self, config: Any) -> None:
@@ -76,20 +89,24 @@ class Family(ABC):
         """Take in all events before ``histories.end`` without learning. The default: nothing."""
 
     @abstractmethod
-    def scores(self, batch: Histories) -> torch.Tensor:
-        """scores_BI of every item for users with these histories, some empty; all finite."""
-
-    @abstractmethod
     def state(self) -> State:
-        """Everything that ``scores`` needs beside the config, as tensors on the CPU."""
+        """All that answers need beside the config, as tensors on the CPU."""
 
     @abstractmethod
     def load_state(self, state: State) -> None:
-        """Take a state back: scores are then equal to those of the family that gave it."""
+        """Take a state back: answers are then equal to those of the family that gave it."""
 
 
-class VectorFamily(Family):
-    """A family whose score is a dot product, so that the nearest vectors are the best items."""
+class Ranker(Family):
+    """A family that ranks items for a shopper."""
+
+    @abstractmethod
+    def scores(self, batch: Histories) -> torch.Tensor:
+        """scores_BI of every item for users with these histories, some empty; all finite."""
+
+
+class VectorFamily(Ranker):
+    """A ranker whose score is a dot product, so that the nearest vectors are the best items."""
 
     @abstractmethod
     def user_vectors(self, batch: Histories) -> torch.Tensor:
@@ -119,12 +136,41 @@ class HasPrior(Protocol):
         """scores_I, finite."""
 
 
+@runtime_checkable
+class ClassifiesInterests(Protocol):
+    """A family that says which interests a shopper will act on next (see interests.py)."""
+
+    def interests(self, batch: Histories) -> torch.Tensor:
+        """probability_BC that each of C interests is acted on in the window that begins at
+        ``batch.end``; the interests are in the order of those that the family was fitted on."""
+
+
+@runtime_checkable
+class PredictsResponse(Protocol):
+    """A family that says what a shopper will answer to an ad."""
+
+    def responses(self, shown: pa.Table) -> torch.Tensor:
+        """response_N of each row of a training set like ``ad_responses``: a probability or, for
+        spending, money."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A family that makes up histories like those it learned from."""
+
+    def generate(self, count: int, seed: int) -> Histories:
+        """Histories of ``count`` shoppers who do not exist, before the end of the training data."""
+
+
 def capabilities(family: Family) -> tuple[str, ...]:
     """What a family can do, as the run's record names it."""
     found = {
-        "ranks": True,
+        "ranks": isinstance(family, Ranker),
         "vectors": isinstance(family, VectorFamily),
         "prior": isinstance(family, HasPrior),
+        "classifies": isinstance(family, ClassifiesInterests),
+        "predicts response": isinstance(family, PredictsResponse),
+        "generates": isinstance(family, Generates),
     }
     return tuple(name for name, has in found.items() if has)
 
@@ -140,6 +186,14 @@ def check_name(name: str) -> None:
 def make(name: str, config: object) -> Family:
     """A family that isn't fitted yet."""
     return _module(name).Model(config)
+
+
+def make_ranker(name: str, config: object) -> Ranker:
+    """A family that isn't fitted yet. Raises UsageError for one that does not rank."""
+    family = make(name, config)
+    if not isinstance(family, Ranker):
+        raise UsageError(f"{name} does not rank items", "choose a family that does")
+    return family
 
 
 def default_config(name: str) -> Any:

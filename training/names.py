@@ -1,6 +1,6 @@
 """The model families by name, cheapest to serve first; importing this imports no torch."""
 
-FAMILIES = (
+RANKERS = (
     "popularity",
     "item_cf",
     "user_cf",
@@ -18,3 +18,6 @@ FAMILIES = (
     "bert4rec",
     "hstu",
 )
+
+FAMILIES = RANKERS
+"""All, in the order in which they are compared."""

@@ -22,7 +22,7 @@ from training.budget import Budget, peak_memory
 from training.catalogue import read_attributes
 from training.configs import published
 from training.evaluation import Evaluation, evaluate
-from training.family import Bench, Family, make
+from training.family import Bench, Ranker, make_ranker
 from training.leave_one_out import leave_one_out, read_sequences
 from training.split import Split
 from training.train import code_version
@@ -77,7 +77,7 @@ def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> 
         lambda name, step, value: curve.append((name, step, value, budget.spent)),
         population="new",
     )
-    model = make(family, config)
+    model = make_ranker(family, config)
     model.fit(split, bench)
     fitted = budget.spent
     with atomic_directory(final) as folder:
@@ -110,10 +110,10 @@ def run_id(table: Table, family: str, seed: int, config: Any) -> str:
     return f"{table.name}-{family}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def loaded(folder: Path, config: Any) -> Family:
+def loaded(folder: Path, config: Any) -> Ranker:
     """The family of a run's directory, as it was fitted."""
     record = json.loads((folder / "run.json").read_text())
-    model = make(record["family"], config)
+    model = make_ranker(record["family"], config)
     model.load_state(load_file(folder / "model.safetensors"))
     return model
 

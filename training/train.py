@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-import time
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from penchant.errors import UsageError
 from penchant.settings import PROJECT_ROOT, Settings
@@ -21,16 +19,31 @@ from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
 from training.budget import Budget, peak_memory
 from training.configs import chosen
-from training.data import Dataset, Histories, read_dataset, read_training_set, starts
+from training.data import Dataset, read_dataset, read_training_set
 from training.distributed import started_together
-from training.evaluation import Evaluation, Scorer, evaluate, parts, top
 from training.failure import KILLED, Failure, leaving_its_cause
-from training.family import Bench, Family, HasPrior, VectorFamily, capabilities, check_name, make
+from training.family import Bench, Ranker, capabilities, check_name, make
+from training.names import FAMILIES
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
+from training.tasks import ranking
+from training.tasks.case import Case
 
-LIST_LENGTH = 100
-PRIOR_LENGTH = 1000
+Judge = Callable[[Any, Case], dict[str, Any]]
+"""Gives a task's figures, JSON, of a family that can do it; ``headline``: them in a few words."""
+
+TASKS: dict[str, tuple[type, Judge]] = {}
+"""Beside ranking: task -> the capability that it asks of a family, and its judge."""
+
+UNRANKED: dict[str, Any] = {
+    "users_evaluated": 0,
+    "scoring_ms_per_user": 0.0,
+    "metrics": {},
+    "validation_metrics": {},
+    "coverage": {},
+    "headline": "",
+}
+
 TUNING_USERS = 800  # of the validation window's, drawn by the seed: enough to tune on, and quick
 
 log = structlog.get_logger()
@@ -44,14 +57,11 @@ class TrainReport:
     family: str
     status: str
     seconds: float
+    headline: str
     metrics: dict[str, dict[str, dict[str, float]]]
 
     def summary(self) -> str:
-        ndcg = self.metrics["all"]["ndcg@10"]
-        return (
-            f"{self.status} {self.run_id}: test NDCG@10 {ndcg['mean']:.4f} "
-            f"[{ndcg['low']:.4f}, {ndcg['high']:.4f}], {self.seconds:.1f} s"
-        )
+        return f"{self.status} {self.run_id}: {self.headline}, {self.seconds:.1f} s"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -128,19 +138,26 @@ def _make_run(
         dataset = _read(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
-        bench = _bench(settings, dataset, split, recorder, _checkpoints(settings, snapshot, run_id))
+        bench = _bench(settings, snapshot, dataset, split, recorder, run_id)
         family = make(name, config)
         log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
         read_seconds = budget.spent
         family.fit(split, bench)
         fit_seconds = budget.spent - read_seconds
         log.info("judging", family=name, fit_seconds=round(fit_seconds, 1))
-        timed = TimedScorer(family.scores, bench.device)
-        evaluations = _evaluate(family, timed, split, budget)
+        case = Case(dataset, split, bench, folder, settings.seed)
+        figures = ranking.judge(family, case) if isinstance(family, Ranker) else UNRANKED
+        tasks = {
+            task: judge(family, case)
+            for task, (capability, judge) in TASKS.items()
+            if isinstance(family, capability)
+        }
         log.info("writing", family=name, seconds=round(budget.spent, 1))
         family.observe(dataset.histories)
-        _write_models(folder, family, dataset, budget)
-        _write_per_user(folder, dataset, split, evaluations)
+        weights = {key: tensor.contiguous() for key, tensor in family.state().items()}
+        save_file(weights, folder / "model.safetensors")
+        if isinstance(family, Ranker):
+            ranking.publishable(family, case)
         record = {
             "run_id": run_id,
             "family": name,
@@ -150,14 +167,14 @@ def _make_run(
             "seed": settings.seed,
             "code_version": code,
             "capabilities": capabilities(family),
-            "parameters": sum(tensor.numel() for tensor in family.state().values()),
+            "parameters": sum(tensor.numel() for tensor in weights.values()),
             "device": str(bench.device),
             "threads": settings.training_threads,
-            "users_evaluated": len(evaluations["test"]["all"].users),
             "curve": [astuple(point) for point in recorder.points],
             "fit_seconds": round(fit_seconds, 2),
-            "scoring_ms_per_user": round(timed.ms_per_user, 4),
-            **_metrics(evaluations, settings.seed),
+            **figures,
+            "tasks": tasks,
+            "headline": _headline([figures, *tasks.values()]),
         }
         budget.check()
         record |= {"seconds": round(budget.spent, 2), "peak_memory_bytes": peak_memory()}
@@ -172,7 +189,7 @@ def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, r
         dataset = _read(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
-        bench = _bench(settings, dataset, split, recorder, _checkpoints(settings, snapshot, run_id))
+        bench = _bench(settings, snapshot, dataset, split, recorder, run_id)
         make(name, config).fit(split, bench)
 
 
@@ -181,7 +198,12 @@ def _checkpoints(settings: Settings, snapshot: Snapshot, run_id: str) -> Path:
 
 
 def _bench(
-    settings: Settings, dataset: Dataset, split: Split, recorder: Recorder, checkpoints: Path
+    settings: Settings,
+    snapshot: Snapshot,
+    dataset: Dataset,
+    split: Split,
+    recorder: Recorder,
+    run_id: str,
 ) -> Bench:
     torch.set_num_threads(settings.training_threads)
     torch.manual_seed(settings.seed)
@@ -191,10 +213,26 @@ def _bench(
         torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         settings.seed,
         recorder.budget,
-        checkpoints,
+        _checkpoints(settings, snapshot, run_id),
         recorder.curve,
         expect=recorder.expect,
+        users=dataset.users,
+        training_set=lambda name: read_training_set(snapshot, name),
+        members=lambda: members(settings, snapshot),
     )
+
+
+def members(settings: Settings, snapshot: Snapshot) -> dict[str, Ranker]:
+    """The families that rank and have a run on a snapshot, as they were fitted, by name."""
+    found = {}
+    for name in FAMILIES:
+        config = chosen(settings, name)
+        run = settings.runs / snapshot.id / run_id_of(snapshot.id, name, config, settings.seed)
+        family = make(name, config)
+        if run.exists() and isinstance(family, Ranker):
+            family.load_state(load_file(run / "model.safetensors"))
+            found[name] = family
+    return found
 
 
 def _read(snapshot: Snapshot) -> Dataset:
@@ -211,148 +249,11 @@ def _sample(window: Window, seed: int) -> Window:
     return judged.take(np.sort(rows))
 
 
-@dataclass
-class TimedScorer:
-    """A scorer that knows what it took for each user: scoring the whole catalogue, not ranking."""
-
-    score: Scorer
-    device: torch.device
-    seconds: float = 0.0
-    users: int = 0
-
-    def __call__(self, batch: Histories) -> torch.Tensor:
-        started = time.perf_counter()
-        scores_BI = self.score(batch)
-        if self.device.type == "cuda":  # which has only been told to, so far
-            torch.cuda.synchronize(self.device)
-        self.seconds += time.perf_counter() - started
-        self.users += len(batch)
-        return scores_BI
-
-    @property
-    def ms_per_user(self) -> float:
-        return 1000 * self.seconds / max(1, self.users)
-
-
-def _evaluate(
-    family: Family, score: Scorer, split: Split, budget: Budget
-) -> dict[str, dict[str, Evaluation]]:
-    """Window -> population -> evaluation; each window sees what was known at its start."""
-    evaluations = {}
-    for name, window in (("validation", split.validation), ("test", split.test)):
-        family.observe(window.histories)
-        evaluations[name] = evaluate(score, window)
-        budget.check()
-    return evaluations
-
-
-def _metrics(evaluations: dict[str, dict[str, Evaluation]], seed: int) -> dict[str, Any]:
-    """``metrics`` and ``coverage`` of the test window, ``validation_metrics`` of the other."""
-    intervals = {
-        window: {
-            population: {name: asdict(value) for name, value in one.intervals(seed).items()}
-            for population, one in populations.items()
-        }
-        for window, populations in evaluations.items()
-    }
-    return {
-        "metrics": intervals["test"],
-        "validation_metrics": intervals["validation"],
-        "coverage": {population: one.coverage for population, one in evaluations["test"].items()},
-    }
-
-
-def _write_models(folder: Path, family: Family, dataset: Dataset, budget: Budget) -> None:
-    """The weights, and what serving reads without ever importing this package."""
-    save_file(
-        {name: tensor.contiguous() for name, tensor in family.state().items()},
-        folder / "model.safetensors",
-    )
-    pq.write_table(_ranked_lists(family, dataset, budget), folder / "ranked_lists.parquet")
-    if isinstance(family, VectorFamily):
-        vectors_UD = np.concatenate(
-            [family.user_vectors(part).cpu().numpy() for part in parts(dataset.histories)]
-        )
-        _write_vectors(folder / "user_vectors.parquet", "user_id", dataset.user_ids, vectors_UD)
-        learned_I = family.learned_items()[:, None]
-        vectors_ID = (family.item_vectors() * learned_I).cpu().numpy()
-        _write_vectors(folder / "item_vectors.parquet", "item_id", dataset.item_ids, vectors_ID)
-    if isinstance(family, HasPrior):
-        scores_1K, items_1K = top(family.prior()[None], PRIOR_LENGTH)
-        ids = np.array(dataset.item_ids)[items_1K[0]]
-        table = {
-            "item_id": pa.array(ids, pa.string()),
-            "score": pa.array(scores_1K[0], pa.float32()),
-        }
-        pq.write_table(pa.table(table), folder / "prior.parquet")
-
-
-def _ranked_lists(family: Family, dataset: Dataset, budget: Budget) -> pa.Table:
-    """The best items of every known user at ``as_of``, best first."""
-    item_ids = np.array(dataset.item_ids)
-    scores, items = [], []
-    for part in parts(dataset.histories):
-        scores_BK, items_BK = top(family.scores(part), LIST_LENGTH)
-        scores.append(scores_BK)
-        items.append(item_ids[items_BK])
-        budget.check()
-    return pa.table(
-        {
-            "user_id": pa.array(dataset.user_ids, pa.string()),
-            "item_ids": _lists(np.concatenate(items), pa.string()),
-            "scores": _lists(np.concatenate(scores), pa.float32()),
-        }
-    )
-
-
-def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:
-    """Write the vectors that are not 0: of whom something is known."""
-    known = vectors.any(axis=1)
-    table = {
-        key: pa.array(np.array(ids)[known], pa.string()),
-        "vector": _lists(vectors[known], pa.float32()),
-    }
-    pq.write_table(pa.table(table), path)
-
-
-def _lists(matrix: np.ndarray, kind: pa.DataType) -> pa.ListArray:
-    """A list column of the matrix's rows."""
-    offsets = pa.array(np.arange(len(matrix) + 1) * matrix.shape[1], pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel(), kind))
-
-
-def _write_per_user(
-    folder: Path, dataset: Dataset, split: Split, evaluations: dict[str, dict[str, Evaluation]]
-) -> None:
-    """Each judged user's metrics, for comparing runs user by user.
-
-    Columns: window, population, user_id, ``events`` known when the window began, ``found@10`` (the
-    targets among the first ten, best first) and the metrics.
-    """
-    user_ids, item_ids = np.array(dataset.user_ids), np.array(dataset.item_ids)
-    windows = {"validation": split.validation, "test": split.test}
-    tables = [
-        pa.table(
-            {
-                "user_id": pa.array(user_ids[one.users], pa.string()),
-                "window": pa.array([window] * len(one.users), pa.string()),
-                "population": pa.array([population] * len(one.users), pa.string()),
-                "events": pa.array(windows[window].histories.lengths_U[one.users], pa.int32()),
-                "found@10": pa.ListArray.from_arrays(
-                    pa.array(starts(one.found_U), pa.int32()),
-                    pa.array(item_ids[one.found_items_N], pa.string()),
-                ),
-                **one.values,
-            }
-        )
-        for window, populations in evaluations.items()
-        for population, one in populations.items()
-    ]
-    pq.write_table(pa.concat_tables(tables), folder / "per_user.parquet")
+def _headline(judged: list[dict[str, Any]]) -> str:
+    return "; ".join(each["headline"] for each in judged if each["headline"])
 
 
 def _report(run: Path, status: str) -> TrainReport:
     record = json.loads((run / "run.json").read_text())
-    return TrainReport(
-        record["run_id"], record["family"], status, record["seconds"], record["metrics"]
-    )
+    kept = ("seconds", "headline", "metrics")
+    return TrainReport(record["run_id"], record["family"], status, *(record[name] for name in kept))

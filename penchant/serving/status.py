@@ -83,6 +83,8 @@ def families_table(families: list[dict[str, Any]]) -> Table:
     for column in ("seconds", "peak MB"):
         table.add_column(column, justify="right")
     for run in families:
+        if not run["metrics"]:  # it does not rank
+            continue
         table.add_row(
             run["family"],
             "\n".join(run["roles"]),
@@ -164,6 +166,8 @@ def _family(path: Path, choice: dict[str, Any] | None) -> dict[str, Any]:
         "run_id",
         "capabilities",
         "metrics",
+        "tasks",
+        "headline",
         "users_evaluated",
         "seconds",
         "peak_memory_bytes",

@@ -6,13 +6,13 @@ import torch
 from training.combination import combine
 from training.data import DAY, Histories, starts
 from training.evaluation import evaluate
-from training.family import Family, State
+from training.family import Ranker, State
 from training.split import Split, Window
 
 ITEMS, USERS = 30, 40
 
 
-class Knows(Family):
+class Knows(Ranker):
     """Scores the item that follows a user's only one, for the users that it knows."""
 
     def __init__(self, knows: int) -> None:

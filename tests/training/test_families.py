@@ -1,4 +1,4 @@
-"""What every family owes, whatever it is: a new name in names.py is tested with no new line."""
+"""What every family that ranks owes: a new name in names.py is tested with no new line."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ from penchant.snapshot import Snapshot
 from training.budget import Budget
 from training.configs import main_job
 from training.data import Dataset, read_dataset
-from training.family import Bench, Family, VectorFamily, make
-from training.names import FAMILIES
+from training.family import Bench, Ranker, VectorFamily, make_ranker
+from training.names import RANKERS
 from training.split import split_by_time
 from training.train import run_id_of, train
 
@@ -30,10 +30,10 @@ def run_of(trained: Trained, family: str) -> Path:
     return settings.runs / snapshot_id / run_id
 
 
-def fitted(family: str, dataset: Dataset, scratch: Path) -> Family:
+def fitted(family: str, dataset: Dataset, scratch: Path) -> Ranker:
     torch.manual_seed(0)
     split = split_by_time(dataset.histories)
-    model = make(family, main_job(family))
+    model = make_ranker(family, main_job(family))
     budget = Budget(600, 10**6)
     model.fit(
         split, Bench(split.validation, dataset.items, torch.device("cpu"), 0, budget, scratch)
@@ -42,13 +42,13 @@ def fitted(family: str, dataset: Dataset, scratch: Path) -> Family:
     return model
 
 
-def loaded(run: Path, family: str) -> Family:
-    model = make(family, main_job(family))
+def loaded(run: Path, family: str) -> Ranker:
+    model = make_ranker(family, main_job(family))
     model.load_state(load_file(run / "model.safetensors"))
     return model
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKERS)
 def test_it_finds_the_planted_taste(family: str, trained_once: Trained) -> None:
     record = json.loads((run_of(trained_once, family) / "run.json").read_text())
     recall = record["metrics"]["all"]["recall@10"]
@@ -56,7 +56,7 @@ def test_it_finds_the_planted_taste(family: str, trained_once: Trained) -> None:
     assert (recall["low"] > 0.8) == (family not in TASTELESS)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKERS)
 def test_the_same_seed_gives_the_same_model(
     family: str, trained_once: Trained, planted: Trained
 ) -> None:
@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_model(
         assert (first / file).read_bytes() == (second / file).read_bytes(), file
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKERS)
 def test_a_loaded_model_scores_as_it_was_written(family: str, trained_once: Trained) -> None:
     run = run_of(trained_once, family)
     histories = read_dataset(Snapshot.open(*trained_once)).histories
@@ -78,7 +78,7 @@ def test_a_loaded_model_scores_as_it_was_written(family: str, trained_once: Trai
     np.testing.assert_allclose(np.stack(lists["scores"].to_pylist()), best_BK.numpy(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKERS)
 def test_vectors_are_finite_and_their_dot_product_is_the_score(
     family: str, trained_once: Trained
 ) -> None:
@@ -98,7 +98,7 @@ def test_vectors_are_finite_and_their_dot_product_is_the_score(
     np.testing.assert_allclose(users_UD @ items_ID.T, scores, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKERS)
 def test_a_shopper_without_history_is_given_what_is_popular(
     family: str, trained_once: Trained
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_shopper_without_history_is_given_what_is_popular(
     assert counts_I[best].mean() > counts_I.mean()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RANKERS)
 def test_a_catalogue_of_one_item(family: str, settings: Settings, tmp_path: Path) -> None:
     plant(settings, items=1)
     dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))

@@ -25,7 +25,7 @@ import torch
 from training.catalogue import tags
 from training.data import DAY, FloatArray, Histories, IntArray
 from training.families.popularity import popularity
-from training.family import Bench, Family, State
+from training.family import Bench, Ranker, State
 from training.split import Split
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
@@ -56,7 +56,7 @@ class Config:
     most_items: int = 2500
 
 
-class Model(Family):
+class Model(Ranker):
     """State: ``weights_JJ`` from an item of a past to one that comes next, ``items_J`` which of the
     catalogue these are, and popularity."""
 

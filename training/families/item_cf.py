@@ -15,7 +15,7 @@ import torch
 
 from training.data import Histories
 from training.families.popularity import popularity
-from training.family import Bench, Family, State
+from training.family import Bench, Ranker, State
 from training.split import Split
 
 BLOCK = 512  # items whose similarities to all others are in memory at once
@@ -36,7 +36,7 @@ class Config:
     neighbour_weights: tuple[float, ...] = (0.02, 0.01, 0.04)
 
 
-class Model(Family):
+class Model(Ranker):
     """State: the similarity matrix I x I in compressed rows, popularity, and what was tuned."""
 
     config: Config

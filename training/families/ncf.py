@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from training.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.data import Histories
 from training.families.popularity import popularity
-from training.family import Bench, Family, State
+from training.family import Bench, Ranker, State
 from training.next_item import embedding_rows, warm_embeddings
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
@@ -50,7 +50,7 @@ class Config:
     )
 
 
-class Model(Family):
+class Model(Ranker):
     """State: the network's weights."""
 
     config: Config

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from training.data import Histories
-from training.family import Bench, Family, State
+from training.family import Bench, Ranker, State
 from training.split import Split
 
 
@@ -22,7 +22,7 @@ class Config:
     half_lives_days: tuple[float, ...] = (3.0, 7.0, 28.0, 90.0, 365.0)
 
 
-class Model(Family):
+class Model(Ranker):
     """State: ``popularity_I``, sums to 1, and ``half_life_days``."""
 
     config: Config

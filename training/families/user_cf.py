@@ -16,7 +16,7 @@ import torch
 
 from training.data import Histories
 from training.families.popularity import popularity
-from training.family import Bench, Family, State
+from training.family import Bench, Ranker, State
 from training.split import Split
 
 POPULARITY_DAYS = 90.0
@@ -38,7 +38,7 @@ class Config:
     neighbour_weight: float = 0.5
 
 
-class Model(Family):
+class Model(Ranker):
     """State: the histories of the shoppers known, ``bought`` U x I in compressed rows, and
     popularity."""
 

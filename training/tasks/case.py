@@ -1,0 +1,27 @@
+"""What a judge of a task is given beside the fitted family."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data import Dataset
+from training.family import Bench, Family
+from training.split import Split, Window
+
+
+@dataclass(frozen=True)
+class Case:
+    """``folder``: the run's, for what is to be kept beside the figures. ``seed``: of resampling."""
+
+    dataset: Dataset
+    split: Split
+    bench: Bench
+    folder: Path
+    seed: int
+
+    def windows(self, family: Family) -> Iterator[tuple[str, Window]]:
+        """``validation``, then ``test``; the family has observed what was known at its start."""
+        for name, window in (("validation", self.split.validation), ("test", self.split.test)):
+            family.observe(window.histories)
+            yield name, window
+            self.bench.budget.check()
