@@ -1,0 +1,1 @@
+"""What families that do more than rank are worth: one file a table, see ``__main__``."""

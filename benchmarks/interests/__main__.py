@@ -1,0 +1,91 @@
+"""Interests, responses, generated behaviour, fusion, transfer, tags, portraits and compression.
+
+Run by ``make bench-interests``; ``ARGS="--only PART ..."`` measures a part. What each part measured
+is kept in benchmarks/out/interests/PART.json until it is measured again, and docs/interests.md is
+written of all that is there. A part that lacks what it needs says so, and the others go on.
+
+A part is a file of this folder with three public things: ``TITLE``; ``measure``, which takes the
+settings and gives its figures as JSON; and ``page``, which makes Markdown of them.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import OUT, machine
+from penchant.errors import PenchantError
+from penchant.settings import Settings
+from penchant.storage import write_atomic, write_json
+
+HERE = Path(__file__).resolve().parent
+FIGURES = OUT / "interests"
+PAGE = HERE.parent.parent / "docs" / "interests.md"
+ORDER = (
+    "classification",
+    "responses",
+    "generation",
+    "fusion",
+    "transfer",
+    "tags",
+    "portraits",
+    "compression",
+)
+"""Of the page."""
+PARTS = tuple(name for name in ORDER if (HERE / f"{name}.py").exists())
+HEAD = """# Interests, responses and what else a model of shoppers is good for
+
+Written by `make bench-interests`. Every fit is a process of its own with one thread, so that its
+seconds and its peak memory are its own. In brackets, the 95 % bootstrap interval.
+"""
+
+
+def main() -> None:
+    arguments = _arguments()
+    settings = Settings().model_copy(update={"published_data": arguments.data})
+    failed = [name for name in arguments.only if not measured(name, settings)]
+    write_atomic(PAGE, page())
+    print(f"wrote {PAGE}")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
+
+
+def measured(name: str, settings: Settings) -> bool:
+    """Measure a part and keep its figures; False, and why, where it lacks what it needs."""
+    print(f"measuring {name}", flush=True)
+    try:
+        figures = _part(name).measure(settings)
+    except PenchantError as error:
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        return False
+    write_json(FIGURES / f"{name}.json", {"machine": machine().ours, "figures": figures})
+    return True
+
+
+def page() -> str:
+    """docs/interests.md, of every part that has been measured, now or before."""
+    sections = [HEAD]
+    for name in PARTS:
+        kept = FIGURES / f"{name}.json"
+        if kept.exists():
+            part, record = _part(name), json.loads(kept.read_text())
+            on = f"`{name}`, measured on {record['machine']}."
+            sections.append(f"## {part.TITLE}\n\n{on}\n\n{part.page(record['figures']).strip()}\n")
+    return "\n".join(sections)
+
+
+def _part(name: str) -> Any:
+    return importlib.import_module(f"benchmarks.interests.{name}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.interests", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="PART", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--data", type=Path, default=Settings().published_data)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
