@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from penchant.errors import UsageError
 from penchant.ingestion.ingest import ingest
+from penchant.ingestion.sources.simulator import LINKS, simulate
 from penchant.settings import Settings
 
 SIZES = {"users": 30, "items": 40, "days": 90}
@@ -68,6 +70,22 @@ def test_shoppers_have_interests_and_habits(shop: duckdb.DuckDBPyConnection) -> 
         GROUP BY user_id, item_id HAVING count(*) > 1)"""
     ).fetchall()
     assert again > 10
+
+
+def test_linked_categories_are_bought_by_the_same_shoppers() -> None:
+    tables = simulate(seed=7, users=200, items=48, days=180)
+    categories = {item["item_id"]: item["category_2"] for item in tables["items"]}
+    names = sorted(set(categories.values()))
+    bought = np.zeros((200, len(names)))
+    for event in tables["events"]:
+        if event["event_type"] == "purchase":
+            bought[int(event["user_id"][1:]), names.index(categories[event["item_id"]])] += 1
+    together = np.corrcoef(bought.T)
+    for linked, to in LINKS.items():
+        links = {names.index(linked), names.index(to)}
+        others = [n for n in range(len(names)) if n not in links]
+        assert together[tuple(links)] > 0.3
+        assert together[names.index(linked)][others].max() < 0.2
 
 
 def test_impressions_carry_how_they_were_chosen(shop: duckdb.DuckDBPyConnection) -> None:

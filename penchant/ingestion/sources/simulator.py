@@ -4,6 +4,10 @@ Shoppers have latent interests in a few categories and habits of buying the same
 differ in popularity; what is shown in a slot is looked at less the lower the slot. So models have
 something to learn, and the logged propensities are exact: each slot of a slate is drawn on its own
 from a mixture of the popular and the uniform.
+
+The interests in some categories come together, each kind of ``Leisure`` with one of ``Grocery``;
+all others are drawn apart. So what was learned of one department can help in another, or can't, and
+which is known.
 """
 
 from dataclasses import dataclass, field
@@ -46,6 +50,9 @@ CATALOGUE = {
         "Toys": ("Puzzle", "Building Bricks"),
     },
 }
+LINKS = {"Books": "Coffee", "Outdoor": "Breakfast", "Toys": "Snacks"}
+"""Second-level categories that share an interest: the first's is mostly the second's."""
+LINKED_SHARE = 0.85  # of a linked category's interest
 BRANDS = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir")
 STYLES = ("Classic", "Fine", "Everyday", "Organic", "Little", "Grand")
 AGE_BANDS = ("19-24", "25-34", "35-44", "45-54", "55-64", "65+")
@@ -66,7 +73,8 @@ CAMPAIGN_PULL = 3.0  # how much likelier an advertised item is looked at
 
 @dataclass(frozen=True)
 class Shop:
-    """What is true and never logged: ``pull[u, i]`` is how much shopper u is drawn to item i."""
+    """What is true and never logged: ``pull[u, i]`` is how much shopper u is drawn to item i,
+    ``interests[u, c]`` to category c of ``categories``, before what is popular in it."""
 
     users: list[str]
     items: list[str]
@@ -74,6 +82,8 @@ class Shop:
     types: list[str]  # (items,) the third category
     popularity: np.ndarray  # (items,) sums to 1
     pull: np.ndarray  # (users, items) each row sums to 1
+    categories: list[str]  # second-level
+    interests: np.ndarray  # (users, categories)
 
 
 @dataclass(frozen=True)
@@ -204,7 +214,7 @@ def _shop(rng: np.random.Generator, users: list[dict], items: list[dict]) -> Sho
     category = np.array([categories.index(item["category_2"]) for item in items])
     popularity = rng.lognormal(0.0, 0.8, len(items))
     popularity /= popularity.sum()
-    interests = rng.dirichlet(np.full(len(categories), 0.15), len(users)) + 0.01
+    interests = _interests(rng, len(users), categories)
     pull = interests[:, category] * popularity
     return Shop(
         users=[user["user_id"] for user in users],
@@ -213,7 +223,19 @@ def _shop(rng: np.random.Generator, users: list[dict], items: list[dict]) -> Sho
         types=[item["category_3"] for item in items],
         popularity=popularity,
         pull=pull / pull.sum(axis=1, keepdims=True),
+        categories=categories,
+        interests=interests,
     )
+
+
+def _interests(rng: np.random.Generator, users: int, categories: list[str]) -> np.ndarray:
+    """(users, categories): few at a time, independent save for the links."""
+    interests = rng.dirichlet(np.full(len(categories), 0.15), users) + 0.01
+    for linked, to in LINKS.items():
+        if {linked, to} <= set(categories):
+            own, shared = interests[:, categories.index(linked)], interests[:, categories.index(to)]
+            own += LINKED_SHARE * (shared - own)
+    return interests
 
 
 def _campaigns(
