@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         return self.home / "quarantine"
 
     @property
+    def downloads(self) -> Path:
+        """Published files that a source fetched, each verified by its hash."""
+        return self.home / "downloads"
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file; only ``penchant build`` opens it."""
         return self.home / "warehouse" / "penchant.duckdb"

@@ -10,11 +10,18 @@ import structlog
 from penchant.errors import DataError, UsageError
 from penchant.ingestion.arrival import Arrival, Request, Source
 from penchant.ingestion.landing import Landing, Outcome
-from penchant.ingestion.sources import complete_journey, files, online_retail, simulator
+from penchant.ingestion.sources import (
+    complete_journey,
+    files,
+    online_retail,
+    open_bandit,
+    simulator,
+)
 from penchant.settings import Settings
 
 SOURCES: dict[str, Source] = {
-    module.NAME: module for module in (complete_journey, files, online_retail, simulator)
+    module.NAME: module
+    for module in (complete_journey, files, online_retail, open_bandit, simulator)
 }
 NAMED_IN_SUMMARY = 3  # quarantined files that the one line names
 

@@ -1,0 +1,11 @@
+-- a click opened the item's page; nothing else that users did is known
+select
+    impression_id as event_id,
+    user_group as user_id,
+    impression_id as session_id,
+    item_id,
+    'view' as event_type,
+    shown_at as event_at,
+    ingested_at
+from {{ ref('stg_open_bandit__impressions') }}
+where clicked

@@ -1,0 +1,134 @@
+"""The wheel lands only if it is the published one; here a small one is taken for it."""
+
+import hashlib
+import subprocess
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from penchant.errors import DataError, PenchantError, UsageError
+from penchant.ingestion.ingest import IngestReport, ingest
+from penchant.ingestion.sources import open_bandit
+from penchant.settings import Settings
+
+NOW = datetime(2020, 1, 1)
+HEADER = ",timestamp,item_id,position,click,propensity_score," + ",".join(open_bandit.USER_FEATURES)
+USER = "a1b2c3d4e5,f1,f2,f3"
+
+
+def impressions(propensity: float, click: int = 0) -> str:
+    return (
+        f"{HEADER},user-item_affinity_0,user-item_affinity_1\n"
+        f"0,2019-11-24 00:00:34.762830+00:00,1,3,{click},{propensity},{USER},0.0,2.0\n"
+        f"1,2019-11-24 00:01:00+00:00,0,1,0,{propensity},{USER},0.0,1.0\n"
+    )
+
+
+def items(mark: str) -> str:
+    rows = [f"{item},{item},-0.5,{mark}1,{mark}2,{mark}3" for item in range(2)]
+    return "\n".join(["," + ",".join(["item_id", *open_bandit.ITEM_FEATURES]), *rows]) + "\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a wheel of two impressions for each policy and campaign."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / open_bandit.WHEEL, "w") as archive:
+        for policy, propensity in (("bts", 0.75), ("random", 0.5)):
+            for campaign in open_bandit.CAMPAIGNS:
+                at = f"obp/dataset/obd/{policy}/{campaign}"
+                archive.writestr(
+                    f"{at}/{campaign}.csv", impressions(propensity, int(policy == "bts"))
+                )
+                archive.writestr(f"{at}/item_context.csv", items(policy))
+    content = (folder / open_bandit.WHEEL).read_bytes()
+    monkeypatch.setattr(open_bandit, "SHA256", hashlib.sha256(content).hexdigest())
+    return folder
+
+
+def run(settings: Settings, folder: Path | None = None) -> IngestReport:
+    return ingest(settings, source="open_bandit", path=folder, now=NOW)
+
+
+def pip(act: Callable[[Path], subprocess.CompletedProcess]) -> Callable:
+    """In pip's place: ``act`` is given the folder that it downloads into."""
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess:
+        assert command[-1] == "obp==0.4.1"
+        return act(Path(command[command.index("--dest") + 1]))
+
+    return run
+
+
+def test_each_policy_and_campaign_lands_with_the_affinity_of_what_was_shown(
+    settings: Settings, folder: Path
+) -> None:
+    assert run(settings, folder).summary() == "landed 9, unchanged 0, quarantined 0"
+    assert run(settings, folder).summary() == "landed 0, unchanged 9, quarantined 0"
+    batches = settings.landing / "open_bandit" / "impressions" / "*" / "data.parquet"
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT policy, row_number, item_id, click, propensity_score, affinity, timestamp "
+            f"FROM read_parquet('{batches}') WHERE campaign = 'men' ORDER BY ALL"
+        ).fetchall()
+    moment = datetime(2019, 11, 24, 0, 0, 34, 762830)
+    assert rows[0] == ("bts", 0, 1, 1, 0.75, 2.0, moment)
+    assert rows[3] == ("random", 1, 0, 0, 0.5, 0.0, datetime(2019, 11, 24, 0, 1))
+
+
+def test_all_columns_are_there_without_landing(folder: Path) -> None:
+    file = folder / open_bandit.WHEEL
+    shown = open_bandit.impressions(file, "bts", "women")
+    assert open_bandit.affinities(shown).tolist() == [[0, 2], [0, 1]]
+    assert open_bandit.items(file, "women")["item_feature_3"].to_pylist() == ["random3"] * 2
+
+
+def test_the_wheel_is_fetched_once(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(into: Path) -> subprocess.CompletedProcess:
+        (into / open_bandit.WHEEL).write_bytes((folder / open_bandit.WHEEL).read_bytes())
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip(download))
+    assert len(run(settings).landed) == 9
+    monkeypatch.setattr(subprocess, "run", None)
+    assert len(run(settings).unchanged) == 9
+
+
+def test_without_a_network_nothing_lands(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution found\n")
+    monkeypatch.setattr(subprocess, "run", pip(lambda into: failed))
+    with pytest.raises(PenchantError, match="No matching distribution") as raised:
+        run(settings)
+    assert raised.value.exit_code == 1  # a network may come back
+    assert not list(settings.landing.glob("*/*/*/batch.json"))
+
+
+def test_another_wheel_is_refused_wherever_it_came_from(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / open_bandit.WHEEL).write_bytes(b"something else")
+
+    def download(into: Path) -> subprocess.CompletedProcess:
+        (into / open_bandit.WHEEL).write_bytes(b"something else")
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip(download))
+    for place in (folder, None):
+        with pytest.raises(DataError, match="not the file that was published"):
+            run(settings, place)
+    assert not list(settings.landing.glob("*/*/*/batch.json"))
+    assert not (settings.downloads / "open_bandit").exists()
+
+
+def test_a_folder_without_the_wheel_is_said(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"has no obp-0\.4\.1"):
+        run(settings, tmp_path)
