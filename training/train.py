@@ -12,6 +12,7 @@ import numpy as np
 import structlog
 import torch
 from safetensors.torch import load_file, save_file
+from threadpoolctl import threadpool_limits
 
 from penchant.errors import UsageError
 from penchant.settings import PROJECT_ROOT, Settings
@@ -206,6 +207,7 @@ def _bench(
     run_id: str,
 ) -> Bench:
     torch.set_num_threads(settings.training_threads)
+    threadpool_limits(settings.training_threads)  # NumPy's and SciPy's BLAS otherwise take them all
     torch.manual_seed(settings.seed)
     return Bench(
         _sample(split.validation, settings.seed),
