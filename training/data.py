@@ -4,6 +4,7 @@ Letters at the end of a name give an array's axes: U users, B users of a batch, 
 K ranks, D vector dimensions.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,12 @@ class Histories:
             self.item_count,
             self.end,
         )
+
+    def parts(self, size: int) -> "Iterator[Histories]":
+        """The users in parts of ``size``, in their order."""
+        rows_U = np.arange(len(self))
+        for first in range(0, len(self), size):
+            yield self.take(rows_U[first : first + size])
 
     def latest(self, length: int) -> "Histories":
         """The same users with at most their ``length`` newest events."""

@@ -112,10 +112,7 @@ def rank(
 
 def parts(histories: Histories) -> Iterator[Histories]:
     """The histories in parts of as many users as have their scores in memory at once."""
-    size = max(1, SCORES_A_BATCH // histories.item_count)
-    rows_U = np.arange(len(histories))
-    for first in range(0, len(rows_U), size):
-        yield histories.take(rows_U[first : first + size])
+    return histories.parts(max(1, SCORES_A_BATCH // histories.item_count))
 
 
 def top(scores_BI: torch.Tensor, k: int) -> Ranked:

@@ -1,4 +1,4 @@
-"""How sure a mean over users is: the bootstrap."""
+"""How sure a figure over users is: the bootstrap."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ BLOCK = 100  # resamples drawn at a time: bounds the memory
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over users and the 95 % bootstrap interval around it."""
+    """A mean over users, or another figure of them, and its 95 % bootstrap interval."""
 
     mean: float
     low: float
@@ -30,6 +30,12 @@ def intervals(values_UM: FloatArray, seed: int, resamples: int = RESAMPLES) -> l
     low_M, high_M = np.quantile(resampled_means(values_UM, seed, resamples), [0.025, 0.975], axis=0)
     rows = zip(values_UM.mean(axis=0), low_M, high_M, strict=True)
     return [Interval(float(mean), float(low), float(high)) for mean, low, high in rows]
+
+
+def quantiled(values_R: FloatArray) -> Interval:
+    """A figure, the first of the values, with the interval of its resamples, the others."""
+    low, high = np.quantile(values_R[1:], [0.025, 0.975])
+    return Interval(float(values_R[0]), float(low), float(high))
 
 
 def resampled_means(values_UM: FloatArray, seed: int, resamples: int = RESAMPLES) -> FloatArray:

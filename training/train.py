@@ -23,17 +23,19 @@ from training.configs import chosen
 from training.data import Dataset, read_dataset, read_training_set
 from training.distributed import started_together
 from training.failure import KILLED, Failure, leaving_its_cause
-from training.family import Bench, Ranker, capabilities, check_name, make
+from training.family import Bench, ClassifiesInterests, Ranker, capabilities, check_name, make
 from training.names import FAMILIES
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tasks import ranking
+from training.tasks import interests, ranking
 from training.tasks.case import Case
 
 Judge = Callable[[Any, Case], dict[str, Any]]
 """Gives a task's figures, JSON, of a family that can do it; ``headline``: them in a few words."""
 
-TASKS: dict[str, tuple[type, Judge]] = {}
+TASKS: dict[str, tuple[type, Judge]] = {
+    "interests": (ClassifiesInterests, interests.judge),
+}
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 
 UNRANKED: dict[str, Any] = {

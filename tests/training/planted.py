@@ -1,7 +1,7 @@
 """A tiny snapshot with a planted taste: each user keeps buying from one group of items.
 
 Some of a group's items are liked more than others, by all of the group. An item's title names its
-group.
+group, and so does its category.
 """
 
 import json
@@ -61,6 +61,7 @@ def write_snapshot(
         pa.table(
             {
                 "item_id": [f"i{item:03}" for item in range(items)],
+                "category_1": [f"Kind {item % GROUPS}" for item in range(items)],
                 "title": [f"Kind {item % GROUPS} of thing, number {item}" for item in range(items)],
             }
         ),

@@ -25,6 +25,7 @@ from training.data import Histories
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.next_item import embedding_rows, warm_embeddings
+from training.readout import Readout, fit_readout, without_readout
 from training.softmax import softmax_loss
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
@@ -54,8 +55,9 @@ class Config:
 
 
 class Model(VectorFamily):
-    """State: the network's weights. A user's vector is the decoder's last hidden state, then 1; an
-    item's is its embedding, then a small share of its popularity, for who has no history."""
+    """State: the network's weights, and the readout's. A user's vector is the decoder's last hidden
+    state, then 1; an item's is its embedding, then a small share of its popularity, for who has no
+    history. Which interests a shopper will act on is read out of the user's vector."""
 
     config: Config
 
@@ -75,6 +77,10 @@ class Model(VectorFamily):
             bench,
         )
         self.tuned = progress.record()
+        self.readout = fit_readout(self.user_vectors, split, bench)
+
+    def interests(self, batch: Histories) -> torch.Tensor:
+        return self.readout.probabilities(self.user_vectors, batch)
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
@@ -93,9 +99,11 @@ class Model(VectorFamily):
         return self.network.row_I > 0
 
     def state(self) -> State:
-        return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
+        weights = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
+        return weights | self.readout.state()
 
     def load_state(self, state: State) -> None:
+        self.readout, state = Readout.of(state), without_readout(state)
         rows, items = len(state["embedding_RD"]), len(state["popularity_I"])
         self.network = Network(self.config, rows, items)
         self.network.load_state_dict(state)

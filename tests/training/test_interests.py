@@ -1,0 +1,215 @@
+"""The label space, the judge, and what every family that classifies owes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from planted import GROUPS, plant
+from safetensors.torch import load_file
+
+from penchant.errors import DataError, UsageError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.budget import Budget
+from training.configs import main_job
+from training.data import DAY, Dataset, Histories, read_dataset, starts
+from training.family import Bench, ClassifiesInterests, Family, State, make
+from training.interests import NO_INTEREST, cut_points, find_interests, known
+from training.names import FAMILIES
+from training.readout import Readout, fit_readout, no_vectors
+from training.split import Split, split_by_time
+from training.tasks.case import Case
+from training.tasks.interests import judge
+from training.train import run_id_of, train
+
+Trained = tuple[Settings, str]
+CLASSIFIERS = [
+    name for name in FAMILIES if isinstance(make(name, main_job(name)), ClassifiesInterests)
+]
+CHANCES = np.array([0.1, 0.3, 0.5, 0.9])  # of a shopper to buy of a category in a fortnight
+
+
+def of_chances(chance_UC: np.ndarray, fortnights: int = 12) -> Histories:
+    """Shoppers who buy of each category, one item, by these chances anew in each fortnight."""
+    random = np.random.default_rng(0)
+    cells = [
+        (user, fortnight * 14 * DAY + 1000, item)
+        for user in range(len(chance_UC))
+        for fortnight in range(fortnights)
+        for item in np.flatnonzero(random.random(chance_UC.shape[1]) < chance_UC[user])
+    ]
+    users_N, times_N, items_N = (np.array(column) for column in zip(*cells, strict=True))
+    return Histories(
+        np.arange(len(chance_UC)),
+        starts(np.bincount(users_N, minlength=len(chance_UC))),
+        items_N.astype(np.int32),
+        times_N,
+        np.ones(len(items_N), np.float32),
+        chance_UC.shape[1],
+        fortnights * 14 * DAY,
+    )
+
+
+def catalogue(*paths: tuple[str | None, ...]) -> pa.Table:
+    columns = list(zip(*paths, strict=True))
+    return pa.table(
+        {
+            f"category_{level}": pa.array(column, pa.string())
+            for level, column in enumerate(columns, 1)
+        }
+    )
+
+
+def run_of(trained: Trained, family: str) -> Path:
+    settings, snapshot_id = trained
+    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    return settings.runs / snapshot_id / run_id
+
+
+def test_interests_are_paths_of_the_level_with_most_that_enough_shoppers_act_on() -> None:
+    chance_UC = np.tile([0.9, 0.5, 0.01, 0.4, 0.6], (200, 1))
+    items = catalogue(
+        ("Food", "Bread"), ("Food", "Milk"), ("Food", "Caviar"), ("Home", "Milk"), ("Home", None)
+    )
+    train = of_chances(chance_UC)
+    found = find_interests(items, train)
+    assert (found.level, found.left_out) == (2, 1)
+    assert found.titles_C == ("Food > Bread", "Food > Milk", "Home > Milk")
+    assert found.interest_I.tolist() == [0, 1, NO_INTEREST, 2, NO_INTEREST]
+    label_UC = found.acted_on(train.between(train.end - 14 * DAY, train.end))
+    np.testing.assert_allclose(label_UC.mean(axis=0), [0.9, 0.5, 0.4], atol=0.12)
+    assert found.row("Home > Milk") == 2
+    with pytest.raises(UsageError, match="no interest is called 'Food > Caviar'; 1 rare"):
+        found.row("Food > Caviar")
+
+
+def test_cut_points_know_nothing_of_what_comes_and_nobody_who_has_not_come() -> None:
+    train = of_chances(np.full((20, 3), 0.3))
+    windows = cut_points(train)
+    for number, window in enumerate(windows):
+        begins = train.end - (number + 1) * 14 * DAY
+        assert window.histories.end == begins > window.histories.times_N.max()
+        assert window.targets.times_N.min() >= begins
+        assert window.targets.times_N.max() < begins + 14 * DAY
+        assert window.histories.lengths_U.all()
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (pa.table({"item_id": ["a", "b"]}), "has no categories"),
+        (catalogue((None,), (None,)), "has no categories"),
+        (catalogue(("Food",), ("Food",)), "1 category is acted on by enough"),
+        (catalogue(("Food",), (None,)), "1 category is acted on by enough"),
+    ],
+)
+def test_a_catalogue_without_two_interests_is_refused(items: pa.Table, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        find_interests(items, of_chances(np.full((50, 2), 0.5)))
+
+
+def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    chance_UC = random.choice(CHANCES, (600, 4))
+    histories = of_chances(chance_UC)
+    items = catalogue(*((name,) for name in "ABCD"))
+    dataset = Dataset((), (), histories, pa.table({}), items)
+    split = split_by_time(histories)
+    bench = Bench(split.validation, items, torch.device("cpu"), 0, Budget(600, 10**6), tmp_path)
+
+    class Habits(Family):
+        def __init__(self) -> None:
+            self.fit(split, bench)
+
+        def fit(self, split: Split, bench: Bench) -> None:
+            self.readout = fit_readout(no_vectors, split, bench)
+
+        def state(self) -> State:
+            return self.readout.state()
+
+        def load_state(self, state: State) -> None:
+            self.readout = Readout.of(state)
+
+        def interests(self, batch: Histories) -> torch.Tensor:
+            return self.readout.probabilities(no_vectors, batch)
+
+    class Truth(Habits):
+        def interests(self, batch: Histories) -> torch.Tensor:
+            order_C = [
+                ord(title) - ord("A") for title in find_interests(items, split.train).titles_C
+            ]
+            return torch.from_numpy(chance_UC[batch.users_U][:, order_C])
+
+    class Boastful(Habits):
+        def interests(self, batch: Histories) -> torch.Tensor:
+            return (super().interests(batch) > 0.5) * 0.98 + 0.01
+
+    found = {
+        family.__name__: judge(family(), Case(dataset, split, bench, tmp_path, 0))
+        for family in (Habits, Truth, Boastful)
+    }
+    truth, habits = (found[name]["metrics"] for name in ("Truth", "Habits"))
+    assert truth["calibration_error"]["mean"] < 0.04
+    assert habits["calibration_error"]["mean"] < 0.06
+    assert found["Boastful"]["metrics"]["calibration_error"]["low"] > 0.1
+    assert habits["auc_macro"]["mean"] > truth["auc_macro"]["mean"] - 0.04
+    assert (
+        habits["auc_macro"]["mean"] > found["Habits"]["baselines"]["base rate"]["auc_macro"]["high"]
+    )
+    assert found["Habits"]["baselines"]["base rate"]["auc_macro"]["mean"] == pytest.approx(0.5)
+    assert found["Truth"]["over_own_habit"]["log_loss"]["high"] < 0
+    assert [one["title"] for one in found["Truth"]["by_interest"]] == list(found["Truth"]["titles"])
+    kept = load_file(tmp_path / "interests.safetensors")
+    assert kept["probability_UC"].shape == kept["label_UC"].shape == (600, 4)
+
+
+@pytest.mark.parametrize("family", CLASSIFIERS)
+def test_it_foresees_the_planted_interests(family: str, trained_once: Trained) -> None:
+    record = json.loads((run_of(trained_once, family) / "run.json").read_text())
+    task = record["tasks"]["interests"]
+    assert sorted(task["titles"]) == [f"Kind {group}" for group in range(GROUPS)]
+    assert task["metrics"]["auc_macro"]["low"] > 0.95
+    assert task["metrics"]["f1_micro"]["low"] > 0.9
+    assert task["over_own_habit"]["auc_macro"]["high"] > -0.02
+
+
+@pytest.mark.parametrize("family", CLASSIFIERS)
+def test_a_loaded_model_answers_as_it_was_judged(family: str, trained_once: Trained) -> None:
+    run = run_of(trained_once, family)
+    model = make(family, main_job(family))
+    model.load_state(load_file(run / "model.safetensors"))
+    assert isinstance(model, ClassifiesInterests)
+    split = split_by_time(read_dataset(Snapshot.open(*trained_once)).histories)
+    probability_UC = model.interests(known(split.test).histories)
+    judged_UC = load_file(run / "interests.safetensors")["probability_UC"]
+    np.testing.assert_allclose(probability_UC.numpy(), judged_UC.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("family", CLASSIFIERS)
+def test_a_shopper_without_history_is_given_probabilities(
+    family: str, trained_once: Trained
+) -> None:
+    model = make(family, main_job(family))
+    model.load_state(load_file(run_of(trained_once, family) / "model.safetensors"))
+    assert isinstance(model, ClassifiesInterests)
+    nobody = read_dataset(Snapshot.open(*trained_once)).histories.take(np.array([60]))
+    assert len(nobody.items_N) == 0
+    probability_1C = model.interests(nobody)
+    assert ((probability_1C >= 0) & (probability_1C <= 1)).all()
+
+
+def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: Settings) -> None:
+    snapshot_id = plant(settings, items=1)
+    report = train(settings, snapshot_id, "vae")
+    record = json.loads((settings.runs / snapshot_id / report.run_id / "run.json").read_text())
+    assert "nothing to tell apart" in record["tasks"]["interests"]["missing"]
+    assert record["metrics"]["all"]["ndcg@10"]["mean"] == 1.0
+    model = make("vae", main_job("vae"))
+    model.load_state(load_file(settings.runs / snapshot_id / report.run_id / "model.safetensors"))
+    assert isinstance(model, ClassifiesInterests)
+    histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
+    with pytest.raises(DataError, match="no interests were learned"):
+        model.interests(histories)

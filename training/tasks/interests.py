@@ -1,0 +1,168 @@
+"""The judge of families that say which interests a shopper will act on next.
+
+Asked are all shoppers of whom something is known when the window begins, also those who then do
+nothing. From which probability on an answer is yes is chosen on the validation window. Two answers
+that need no model are judged beside: the share of all shoppers, and each one's own habit.
+"""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from penchant.errors import DataError, PenchantError
+from training.classification import (
+    Answers,
+    class_auc,
+    draws,
+    intervals_of,
+    reliability,
+    resampled,
+    thresholds,
+)
+from training.data import DAY, Histories
+from training.family import ClassifiesInterests, Family
+from training.interests import CUTS, BoolArray, Interests, cut_points, find_interests, known
+from training.intervals import FloatArray
+from training.split import WINDOW_DAYS, Split
+from training.tasks.case import Case
+
+ANSWERS = "interests.safetensors"
+OWN_HABIT = "own habit"
+USERS_AT_ONCE = 256
+PRIOR_FORTNIGHTS = 2.0  # that the share of all counts beside a shopper's own
+WORTH_TELLING = ("auc_macro", "f1_micro", "calibration_error")
+
+
+def judge(family: Family, case: Case) -> dict[str, Any]:
+    """The record's entries. Writes ``interests.safetensors``, what was said and what came.
+
+    Where the catalogue has no interests to tell apart, ``missing`` says why, and nothing is judged.
+    """
+    assert isinstance(family, ClassifiesInterests), "see TASKS of train.py"
+    try:
+        interests = find_interests(case.dataset.items, case.split.train)
+    except DataError as error:
+        return {"headline": "", "missing": error.cause, "remedy": error.remedy}
+    shares_C = base_rates(case.split, interests)
+    said: dict[str, dict[str, Answers]] = {}
+    seconds, asked = 0.0, 0
+    for name, window in case.windows(family):
+        window = known(window)
+        label_UC = interests.acted_on(window.targets)
+        began = time.perf_counter()
+        probability_UC = _asked(family, window.histories, len(interests))
+        seconds, asked = seconds + time.perf_counter() - began, asked + len(label_UC)
+        habit_UC = own_habit(window.histories, interests, shares_C)
+        said[name] = {
+            "": Answers(probability_UC, label_UC),
+            "base rate": Answers(np.tile(shares_C, (len(label_UC), 1)), label_UC),
+            OWN_HABIT: Answers(habit_UC, label_UC),
+        }
+    thresholds_ = {of: thresholds(answers) for of, answers in said["validation"].items()}
+    _keep(case, said["test"][""], thresholds_[""])
+    return {
+        "level": interests.level,
+        "titles": interests.titles_C,
+        "left_out": interests.left_out,
+        "ms_per_user": round(1000 * seconds / max(1, asked), 4),
+        **_figures(said, thresholds_, case.seed),
+        "by_interest": _by_interest(interests, said["test"][""]),
+    }
+
+
+def base_rates(split: Split, interests: Interests) -> FloatArray:
+    """share_C of shoppers who act on each interest in a fortnight of the training data."""
+    labels = [interests.acted_on(window.targets) for window in cut_points(split.train)]
+    return np.concatenate(labels).mean(axis=0)
+
+
+def own_habit(histories: Histories, interests: Interests, share_C: FloatArray) -> FloatArray:
+    """probability_UC: of each user's last fortnights, those in which the interest was acted on.
+
+    Counted as if ``PRIOR_FORTNIGHTS`` more had been with the share of all users.
+    """
+    step = WINDOW_DAYS * DAY
+    ends = [histories.end - number * step for number in range(CUTS)]
+    acted_UC = sum(
+        (interests.acted_on(histories.between(end - step, end)) * 1.0 for end in ends),
+        np.zeros((len(histories), len(interests))),
+    )
+    return (acted_UC + PRIOR_FORTNIGHTS * share_C) / (CUTS + PRIOR_FORTNIGHTS)
+
+
+def _asked(family: ClassifiesInterests, histories: Histories, interests: int) -> FloatArray:
+    with torch.no_grad():
+        answers = [family.interests(one) for one in histories.parts(USERS_AT_ONCE)]
+    probability_UC = torch.cat(answers).double().cpu().numpy()
+    if probability_UC.shape[1] != interests:
+        raise PenchantError(
+            f"the family answers on {probability_UC.shape[1]} interests of {interests}",
+            "take them from training.interests.find_interests, of the training data alone",
+        )
+    if not (np.isfinite(probability_UC) & (probability_UC >= 0) & (probability_UC <= 1)).all():
+        raise PenchantError(
+            "the family gives an interest a probability that is none",
+            "lower the learning rate of its config",
+        )
+    return probability_UC
+
+
+def _figures(
+    said: dict[str, dict[str, Answers]], threshold_of: dict[str, FloatArray], seed: int
+) -> dict[str, Any]:
+    """Of both windows, of the baselines on the test window, and how far the family is above."""
+    answers = said["test"]
+    weight_RU = draws(len(answers[""]), seed)
+    found = {of: resampled(one, threshold_of[of], weight_RU) for of, one in answers.items()}
+    before = said["validation"][""]
+    validation = resampled(before, threshold_of[""], draws(len(before), seed))
+    metrics = _plain(found[""])
+    told = ", ".join(f"{name} {metrics[name]['mean']:.4f}" for name in WORTH_TELLING)
+    return {
+        "headline": f"interests: {told}",
+        "users": len(answers[""]),
+        "metrics": metrics,
+        "validation_metrics": _plain(validation),
+        "baselines": {of: _plain(values) for of, values in found.items() if of},
+        "over_own_habit": _plain(
+            {name: value_R - found[OWN_HABIT][name] for name, value_R in found[""].items()}
+        ),
+        "reliability": {
+            of or "itself": [asdict(one) for one in reliability(answers[of], weight_RU)]
+            for of in ("", OWN_HABIT)
+        },
+    }
+
+
+def _by_interest(interests: Interests, answers: Answers) -> list[dict[str, Any]]:
+    """Of each interest the share of users who acted on it, and its AUC where both came."""
+    act_C = answers.label_UC.sum(axis=0)
+    both_C = (act_C > 0) & (act_C < len(answers))
+    auc = iter(class_auc(answers, np.ones((1, len(answers))))[0])
+    return [
+        {
+            "title": title,
+            "rate": float(act_C[one] / len(answers)),
+            "auc": float(next(auc)) if both_C[one] else None,
+        }
+        for one, title in enumerate(interests.titles_C)
+    ]
+
+
+def _keep(case: Case, answers: Answers, threshold_C: FloatArray) -> None:
+    """For comparing families user by user: all of a snapshot are asked about the same."""
+    label_UC: BoolArray = answers.label_UC
+    kept = {
+        "probability_UC": answers.probability_UC.astype(np.float32),
+        "label_UC": label_UC,
+        "threshold_C": threshold_C.astype(np.float32),
+    }
+    save_file(kept, case.folder / ANSWERS)
+
+
+def _plain(values: dict[str, FloatArray]) -> dict[str, Any]:
+    return {name: asdict(one) for name, one in intervals_of(values).items()}
