@@ -29,8 +29,8 @@ from training.data import DAY, Histories
 from training.family import Bench
 from training.taste import TasteFamily
 
-BLOCK = 32  # events whose windows are one product; also the negatives that they share
-BLOCKS_A_STEP = 128
+BLOCK = 16  # events whose windows are one product; also the negatives that they share
+BLOCKS_A_STEP = 256
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,8 @@ def descend(
     learning_rate: float,
 ) -> None:
     """Move the touched rows, a row touched twice by both gradients."""
-    squares_I.index_add_(0, touched_R, gradients_RD.square().sum(dim=1))
+    squares_R = torch.linalg.vector_norm(gradients_RD, dim=1).square_()
+    squares_I.index_add_(0, touched_R, squares_R)
     seen_R = squares_I.index_select(0, touched_R).clamp_(min=torch.finfo(torch.float32).tiny)
     gradients_RD.mul_((-learning_rate * seen_R.rsqrt_())[:, None])
     rows_ID.index_add_(0, touched_R, gradients_RD)
