@@ -40,7 +40,7 @@ def made(name: str, settings: dict[str, Any], epochs: int) -> BPR | VAECF:
         )
     return VAECF(
         k=settings["dimensions"],
-        autoencoder_structure=settings["hidden"],
+        autoencoder_structure=[settings["dimensions"]],
         batch_size=settings["batch"],
         n_epochs=epochs,
         likelihood="mult",
