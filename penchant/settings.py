@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.home / "downloads"
 
     @property
+    def feedback(self) -> Path:
+        """The log of what was shown and done since the last landing."""
+        return self.home / "feedback"
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file; only ``penchant build`` opens it."""
         return self.home / "warehouse" / "penchant.duckdb"
@@ -100,6 +105,15 @@ class Settings(BaseSettings):
         return self.home / "generations"
 
     @property
+    def policies(self) -> Path:
+        """One directory for each policy that was promoted."""
+        return self.home / "policies"
+
+    @property
+    def experiments(self) -> Path:
+        return self.home / "experiments"
+
+    @property
     def site(self) -> Path:
         """Static pages: Data Docs, dbt docs, reports."""
         return self.home / "site"
@@ -117,6 +131,15 @@ class Settings(BaseSettings):
     def live_features(self) -> Pointer:
         """The snapshot whose features are online."""
         return Pointer(self.online / "CURRENT")
+
+    @property
+    def live_policy(self) -> Pointer:
+        """The policy that is served; to control, while an experiment runs."""
+        return Pointer(self.policies / "CURRENT")
+
+    @property
+    def live_experiment(self) -> Pointer:
+        return Pointer(self.experiments / "CURRENT")
 
     @property
     def live_generation(self) -> Pointer:

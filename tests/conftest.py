@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from logged_feedback import log_feedback
 
 from penchant.settings import Settings
 from penchant.telemetry import disable_telemetry
@@ -56,6 +57,8 @@ def built_once(shared_homes: Path) -> Path:
 
     def make(settings: Settings) -> None:
         ingest(settings, source="simulator", users=80, items=60, days=120)
+        log_feedback(settings)
+        ingest(settings, source="feedback")
         build(settings)
 
     return make_once(shared_homes / "built", make)

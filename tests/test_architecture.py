@@ -7,14 +7,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("penchant", "training", "feature_repo", "dags", "tests", "benchmarks")
-LEAVES = {
-    f"penchant.{leaf}" for leaf in ("errors", "logs", "manifest", "settings", "snapshot", "storage")
-}
+NAMES = "assignment errors feedback logs manifest settings snapshot storage"
+LEAVES = {f"penchant.{leaf}" for leaf in NAMES.split()}
 ANYTHING_OF = {
     "penchant/ingestion": LEAVES | {"penchant.ingestion"},
     "penchant/quality": LEAVES | {"penchant.quality"},
     "penchant/serving": LEAVES | {"penchant.serving", "feature_repo"},
     "penchant/platform": LEAVES | {"penchant.platform", "penchant.report", "penchant.serving"},
+    "penchant/experiments": LEAVES | {"penchant.experiments"},
+    "penchant/ads": LEAVES | {"penchant.ads"},
     "penchant/build.py": LEAVES,
     "feature_repo": LEAVES | {"feature_repo", "penchant.serving.feast"},
     "training": LEAVES | {"training"},

@@ -25,7 +25,18 @@
             "impression_id": "varchar", "user_id": "varchar", "item_id": "varchar", "ad_id": "varchar",
             "placement": "varchar", "position": "bigint", "policy": "varchar", "propensity": "double",
             "shown_at": "timestamp", "clicked": "boolean", "converted": "boolean",
-            "reward": "decimal(18, 4)",
+            "reward": "decimal(18, 4)", "slate_id": "varchar", "context": "varchar",
+            "generation_id": "varchar", "settled_at": "timestamp",
+        },
+        "propensities": {
+            "slate_id": "varchar", "position": "bigint", "candidate_id": "varchar",
+            "propensity": "double",
+        },
+        "outcomes": {
+            "event_id": "varchar", "impression_id": "varchar", "user_id": "varchar",
+            "event_type": "varchar", "value": "decimal(18, 4)", "event_at": "timestamp",
+            "received_at": "timestamp", "shown_at": "timestamp", "copies": "bigint",
+            "status": "varchar",
         },
         "campaigns": {
             "campaign_id": "varchar", "item_id": "varchar", "kind": "varchar", "starts_on": "date",

@@ -12,6 +12,7 @@ from penchant.ingestion.arrival import Arrival, Request, Source
 from penchant.ingestion.landing import Landing, Outcome
 from penchant.ingestion.sources import (
     complete_journey,
+    feedback,
     files,
     online_retail,
     open_bandit,
@@ -21,7 +22,7 @@ from penchant.settings import Settings
 
 SOURCES: dict[str, Source] = {
     module.NAME: module
-    for module in (complete_journey, files, online_retail, open_bandit, simulator)
+    for module in (complete_journey, feedback, files, online_retail, open_bandit, simulator)
 }
 NAMED_IN_SUMMARY = 3  # quarantined files that the one line names
 

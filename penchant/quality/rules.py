@@ -8,24 +8,20 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
 
 import great_expectations.expectations as gxe
-from great_expectations.execution_engine import ExecutionEngine
 from great_expectations.expectations.expectation import Expectation
-from great_expectations.expectations.metadata_types import FailureSeverity
 
 from penchant.manifest import Column, Mart, Relationship
+from penchant.quality.no_rows import CRITICAL, WARNING, no_rows
+from penchant.quality.policy_rules import policy_rules
 from penchant.quality.views import quoted
-
-CRITICAL, WARNING = FailureSeverity.CRITICAL, FailureSeverity.WARNING
 
 NEVER_EMPTY = frozenset({"users", "items", "events", "interactions", "sequences"})
 FRESH = timedelta(days=2)  # the last event is at most this much before the snapshot's as_of
 COLLAPSE = 0.5  # landing only grows: half of the rows gone is a fault, not a quiet day
 SHRINK, SURGE = 0.9, 3.0  # worth a look, and legitimate after a backfill or an edited model
 DRIFT = 0.25  # population stability index, see drift.py
-SAMPLE = 5  # offending rows shown with a failure
 
 FLOATS = frozenset({"DOUBLE", "FLOAT"})
 NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
@@ -49,34 +45,6 @@ class Evidence:
     history: History | None
 
 
-class ExpectNoRows(gxe.UnexpectedRowsExpectation):
-    """The query finds no row; a few of those it finds are kept. ``{batch}`` stands for the mart."""
-
-    metric_dependencies: ClassVar[tuple[str, ...]] = (
-        *gxe.UnexpectedRowsExpectation.metric_dependencies,
-        "table.row_count",
-    )
-
-    def _validate(
-        self,
-        metrics: dict,
-        runtime_configuration: dict | None = None,
-        execution_engine: ExecutionEngine | None = None,
-    ) -> dict[str, Any]:
-        count, rows = metrics["unexpected_rows_query.row_count"], metrics["table.row_count"]
-        found = metrics["unexpected_rows_query.table"][:SAMPLE]
-        return {
-            "success": count == 0,
-            "result": {
-                "observed_value": count,
-                "element_count": rows,
-                "unexpected_count": count,
-                "unexpected_percent": 100 * count / rows if rows else 0.0,
-                "partial_unexpected_list": [dict(row) for row in found],
-            },
-        }
-
-
 def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
     """Every expectation of one mart; a missing column fails once, by the contract's rule."""
     present = [column for column in mart.columns if column.name in evidence.columns]
@@ -88,6 +56,7 @@ def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
         *_time(mart, present, evidence.as_of),
         *_volume(mart, evidence),
         *_drift(evidence.history),
+        *policy_rules(mart),
     ]
 
 
@@ -106,7 +75,7 @@ def _contract(mart: Mart) -> Iterator[Expectation]:
         description="columns and their order are the contract's",
     )
     promised = ", ".join(f"({_text(column.name)}, {_text(column.type)})" for column in mart.columns)
-    yield _no_rows(
+    yield no_rows(
         "column_types",
         "column types are the contract's",
         "select column_name, column_type from (describe select * from {batch}) "
@@ -124,7 +93,7 @@ def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
     if {column.name for column in present}.issuperset(mart.primary_key):
         # GX's own uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
         key = ", ".join(map(quoted, mart.primary_key))
-        yield _no_rows(
+        yield no_rows(
             "primary_key",
             f"({', '.join(mart.primary_key)}) is unique",
             f"select {key}, count(*) as copies from {{batch}} group by {key} having copies > 1 "
@@ -136,13 +105,16 @@ def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
 def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
     for column in present:
         lowest, highest = column.meta.get("min"), column.meta.get("max")
-        if lowest is not None or highest is not None:
+        above = column.meta.get("above")
+        if any(limit is not None for limit in (lowest, highest, above)):
+            start = f"[{_limit(lowest)}" if above is None else f"({_limit(above)}"
             yield gxe.ExpectColumnValuesToBeBetween(
                 column=column.name,
-                min_value=lowest,
+                min_value=lowest if above is None else above,
                 max_value=highest,
+                strict_min=above is not None,
                 severity=CRITICAL,
-                description=f"{column.name} is in [{_limit(lowest)}, {_limit(highest)}]",
+                description=f"{column.name} is in {start}, {_limit(highest)}]",
             )
         if column.name in mart.accepted_values:
             yield gxe.ExpectColumnValuesToBeInSet(
@@ -160,7 +132,7 @@ def _finite(mart: Mart, floats: list[Column]) -> Expectation:
     """One rule for all of a mart's columns: an expectation costs GX 20 ms, whatever it asks."""
     wrong = {column.name: _not_finite(column) for column in floats}
     named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
-    return _no_rows(
+    return no_rows(
         "finite",
         f"{', '.join(wrong)} are never NaN or infinite",
         f"select {_key(mart)}, concat_ws(', ', {named}) as not_finite from {{batch}} "
@@ -182,7 +154,7 @@ def _relationships(
         if link.column not in evidence.columns:
             continue
         name, target = quoted(link.column), quoted(link.to_column)
-        yield _no_rows(
+        yield no_rows(
             "relationship",
             f"every {link.column} is a {link.to_column} of {link.to_mart}",
             f"select {name}, count(*) as rows from {{batch}} where {name} is not null and {name} "
@@ -201,7 +173,7 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
         name = quoted(column.name)
         latest = f"list_max({name})" if column.type.endswith("[]") else name
         operator = ">" if column.name == "feature_at" else ">="
-        yield _no_rows(
+        yield no_rows(
             "not_from_the_future",
             f"{column.name} is not {'after' if operator == '>' else 'at or after'} {as_of}",
             f"select {_key(mart)}, {latest} as latest from {{batch}} "
@@ -209,7 +181,7 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
             column=column.name,
         )
     if mart.name == "events":
-        yield _no_rows(
+        yield no_rows(
             "fresh",
             f"the latest event is at most {FRESH.days} days before {as_of}",
             f"select max(event_at) as latest from {{batch}} "
@@ -248,7 +220,7 @@ def _drift(history: History | None) -> Iterator[Expectation]:
     if history is None or not history.drift:
         return
     measured = ", ".join(f"({_text(name)}, {index})" for name, index in history.drift.items())
-    yield _no_rows(
+    yield no_rows(
         "drift",
         f"{', '.join(history.drift)} are distributed as in the previous snapshot "
         f"(population stability index at most {DRIFT})",
@@ -256,21 +228,6 @@ def _drift(history: History | None) -> Iterator[Expectation]:
         f"(column_name, stability_index), (select 1 from {{batch}} limit 1) as batch "
         f"where stability_index > {DRIFT} order by all",
         severity=WARNING,
-    )
-
-
-def _no_rows(
-    rule: str,
-    description: str,
-    query: str,
-    column: str | None = None,
-    severity: FailureSeverity = CRITICAL,
-) -> Expectation:
-    return ExpectNoRows(
-        unexpected_rows_query=query,
-        description=description,
-        severity=severity,
-        meta={"rule": rule, "column": column},
     )
 
 

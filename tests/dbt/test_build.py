@@ -236,3 +236,19 @@ def plant_purchases(settings: Settings, snapshot: Snapshot, at: datetime) -> Non
         [at],
     )
     (folder / "batch.json").write_text(json.dumps(batch))
+
+
+def test_what_shoppers_answered_is_matched_and_counted(built_home: Settings) -> None:
+    """Three purchases were sent twice, and one is of an impression that never landed."""
+    snapshot = the_snapshot(built_home)
+    status = duckdb.execute(
+        "select status, count(*), sum(copies) from read_parquet(?) group by status order by status",
+        [str(snapshot.mart("outcomes"))],
+    ).fetchall()
+    assert status == [("matched", 9, 12), ("unmatched", 1, 1)]
+    log = duckdb.execute(
+        "select count(*), count_if(clicked), count_if(converted), sum(reward) "
+        "from read_parquet(?) where policy = 'uniform'",
+        [str(snapshot.mart("policy_log"))],
+    ).fetchall()
+    assert log == [(12, 6, 3, 7.5)]

@@ -1,4 +1,4 @@
-"""A snapshot of three marts made by hand, small enough to break one thing at a time."""
+"""A snapshot of a few marts made by hand, small enough to break one thing at a time."""
 
 import json
 from pathlib import Path
@@ -26,6 +26,11 @@ MARTS = {
         (i % 11)::bigint as orders_28d, (i % 13) * 2.5::double as spend_28d,
         ['a', 'b'] as top_categories, [0.5, 0.25]::double[] as top_category_weights
         from range(800) t(i)""",
+    "propensities": """select 's' || i // 2 as slate_id, 0::bigint as position,
+        'c' || i % 2 as candidate_id, 0.5::double as propensity from range(80) t(i)""",
+    "policy_log": """select 'm' || i as impression_id, 's' || i as slate_id, 'c0' as item_id,
+        0::bigint as position, 'uniform' as policy, 0.5::double as propensity
+        from range(40) t(i)""",
 }
 
 
@@ -93,6 +98,26 @@ NODES = [
         column("spend_28d", "double"),
         column("top_categories", "varchar[]"),
         column("top_category_weights", "double[]"),
+    ),
+    model(
+        "propensities",
+        "core",
+        ["slate_id", "position", "candidate_id"],
+        column("slate_id", "varchar", key=True),
+        column("position", "bigint", key=True),
+        column("candidate_id", "varchar", key=True),
+        column("propensity", "double", min=0, max=1),
+    ),
+    model(
+        "policy_log",
+        "training",
+        ["impression_id"],
+        column("impression_id", "varchar", key=True),
+        column("slate_id", "varchar"),
+        column("item_id", "varchar", key=True),
+        column("position", "bigint"),
+        column("policy", "varchar"),
+        column("propensity", "double", above=0, max=1),
     ),
     generic_test("relationships", "events", "user_id", to="ref('users')", field="user_id"),
     generic_test("accepted_values", "events", "event_type", values=["view", "purchase"]),

@@ -103,6 +103,26 @@ FAULTS = {
             "feature_at",
         ),
     ],
+    "policies": [
+        (
+            "propensities",
+            "select * replace (if(slate_id = 's3', 0.4, propensity) as propensity) from mart",
+            "propensities_sum_to_one",
+            None,
+        ),
+        (
+            "policy_log",
+            "select * replace (if(impression_id = 'm7', 0.0, propensity) as propensity) from mart",
+            "expect_column_values_to_be_between",
+            "propensity",
+        ),
+        (
+            "policy_log",
+            "select * replace (if(impression_id = 'm8', 'c9', item_id) as item_id) from mart",
+            "support",
+            None,
+        ),
+    ],
     "tables": [
         (
             "events",
@@ -172,6 +192,15 @@ def test_drift_and_growth_are_warnings(settings: Settings, second: Snapshot) -> 
         ("events", "drift", None),
         ("user_statistics", "expect_table_row_count_to_be_between", None),
     }
+
+
+def test_a_log_in_which_few_rows_count_is_a_warning(settings: Settings, second: Snapshot) -> None:
+    rare = "if(impression_id = 'm7', 1e-9, propensity)"
+    edit_mart(
+        second, "policy_log", f"select * replace ({rare} as propensity, null as slate_id) from mart"
+    )
+    check(settings, SECOND)
+    assert failures(second, "warning") == {("policy_log", "effective_sample_size", None)}
 
 
 def test_what_the_manifest_or_the_disk_lacks_is_refused(

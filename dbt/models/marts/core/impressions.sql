@@ -10,6 +10,9 @@ select
     shown_at,
     clicked,
     converted,
-    cast(reward as double) as reward
+    cast(reward as double) as reward,
+    slate_id,
+    context,
+    generation_id
 from {{ ref('int_impressions') }}
 order by impression_id

@@ -1,0 +1,8 @@
+with
+
+all_outcomes as (
+    {{ union_of_sources('outcomes') }}
+)
+
+select * from all_outcomes
+where event_at < {{ as_of() }}

@@ -1,0 +1,7 @@
+select
+    slate_id,
+    position,
+    candidate_id,
+    propensity
+from {{ ref('int_propensities') }}
+order by slate_id, position, candidate_id

@@ -1,0 +1,26 @@
+with
+
+drawn as (
+    select * from {{ ref('int_impressions') }}
+    where item_id is not null and propensity is not null
+)
+
+select
+    impression_id,
+    slate_id,
+    user_id,
+    item_id,
+    position,
+    placement,
+    policy,
+    propensity,
+    context,
+    generation_id,
+    shown_at,
+    coalesce(clicked, false) as clicked,
+    coalesce(converted, false) as converted,
+    cast(coalesce(reward, 0) as double) as reward
+from drawn
+-- while its window is open, what will answer it isn't known: it would count as a failure
+where coalesce(settled_at, shown_at) <= {{ as_of() }}
+order by shown_at, impression_id

@@ -1,0 +1,13 @@
+with
+
+source as (
+    {{ landed('feedback', 'propensities', superseded_by_name=false) }}
+)
+
+select
+    slate_id,
+    position,
+    candidate_id,
+    propensity
+from source
+{{ latest_of(['slate_id', 'position', 'candidate_id']) }}

@@ -1,0 +1,86 @@
+"""Which campaigns reach which shoppers in a day: a linear program, solved by SciPy's HiGHS.
+
+With x the impressions of a campaign that a shopper gets, the plan maximises the sum of value x
+probability of a response x x, so that no campaign spends more than its budget, no shopper sees a
+campaign more often than its cap, and ads take no more of a shopper's attention than recommendations
+leave. Its dual prices are what a budget's last coin and a shopper's last moment are worth: serving
+uses the budgets' prices in the day (pacing.py), when shoppers come in an order nobody knows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from penchant.errors import DataError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Campaigns:
+    """C campaigns. ``budget_C``: money for the day. ``price_C``: money for an impression.
+    ``value_C``: what a response is worth. ``cap_C``: impressions a shopper and day at most."""
+
+    ids: tuple[str, ...]
+    budget_C: Floats
+    price_C: Floats
+    value_C: Floats
+    cap_C: Floats
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``shown_UC``: impressions, mostly whole numbers; ``worth``: the expected value of all;
+    ``budget_prices_C`` and ``attention_prices_U``: value that one more would add."""
+
+    shown_UC: Floats
+    worth: float
+    budget_prices_C: Floats
+    attention_prices_U: Floats
+
+
+def allocate(probability_UC: Floats, campaigns: Campaigns, attention_U: Floats) -> Plan:
+    """The best plan. ``attention_U``: ads that each shopper may still see today.
+
+    Raises DataError for probabilities outside [0, 1], for negative budgets, caps, values or
+    attention, and for prices that are not positive.
+    """
+    _check(probability_UC, campaigns, attention_U)
+    users, count = probability_UC.shape
+    if not users or not count:
+        return Plan(np.zeros((users, count)), 0.0, np.zeros(count), np.zeros(users))
+    worth_UC = probability_UC * campaigns.value_C
+    of_user = sp.kron(sp.eye(users), np.ones((1, count)), format="csr")
+    of_campaign = sp.kron(np.ones((1, users)), sp.diags(campaigns.price_C), format="csr")
+    solved = linprog(
+        -worth_UC.ravel(),
+        A_ub=sp.vstack([of_user, of_campaign]),
+        b_ub=np.concatenate([attention_U, campaigns.budget_C]),
+        bounds=np.stack([np.zeros(users * count), np.tile(campaigns.cap_C, users)], axis=1),
+        method="highs",
+    )
+    prices = -solved.ineqlin.marginals
+    return Plan(solved.x.reshape(users, count), float(-solved.fun), prices[users:], prices[:users])
+
+
+def _check(probability_UC: Floats, campaigns: Campaigns, attention_U: Floats) -> None:
+    inside = (probability_UC >= 0) & (probability_UC <= 1)
+    if not inside.all():
+        raise DataError(
+            f"{int((~inside).sum())} predicted responses are no probabilities",
+            "train the response family again and look at its calibration",
+        )
+    limits = {
+        "budget": campaigns.budget_C,
+        "cap": campaigns.cap_C,
+        "value": campaigns.value_C,
+        "attention": attention_U,
+    }
+    for name, values in limits.items():
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise DataError(f"a {name} is negative or not a number", f"mend the {name} given")
+    if not (np.isfinite(campaigns.price_C) & (campaigns.price_C > 0)).all():
+        raise DataError("an impression's price isn't positive", "mend the price given")

@@ -1,0 +1,93 @@
+"""The log of what was shown and done: durable, whole lines only, from any number of processes."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from penchant.feedback import FeedbackLog
+
+
+def lines(log: FeedbackLog, table: str) -> list[dict]:
+    log.seal()
+    return [
+        json.loads(line) for file in log.sealed(table) for line in file.read_text().splitlines()
+    ]
+
+
+def test_rows_come_back_in_order_with_times_as_text(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path)
+    log.append("events", [{"event_id": "a", "event_at": datetime(2024, 3, 1, 12)}])
+    log.append("events", [{"event_id": "b"}, {"event_id": "c"}])
+    log.append("events", [])
+    found = lines(log, "events")
+    assert [row["event_id"] for row in found] == ["a", "b", "c"]
+    assert found[0]["event_at"] == "2024-03-01 12:00:00.000000"
+
+
+def test_what_is_written_after_sealing_is_in_the_next_file(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path)
+    log.append("events", [{"n": 1}])
+    log.seal()
+    log.seal()  # nothing new: no empty file
+    log.append("events", [{"n": 2}])
+    assert [row["n"] for row in lines(log, "events")] == [1, 2]
+    assert len(log.sealed("events")) == 2
+
+
+@pytest.mark.parametrize("torn", [b'{"n": 2, "text": "', b"x" * 200_000])
+def test_a_torn_last_line_is_removed_by_the_next_to_write(tmp_path: Path, torn: bytes) -> None:
+    log = FeedbackLog(tmp_path)
+    log.append("events", [{"n": 1}])
+    with (tmp_path / "events" / "open.jsonl").open("ab") as file:
+        file.write(torn)
+    log.append("events", [{"n": 3}])
+    assert [row["n"] for row in lines(log, "events")] == [1, 3]
+
+
+def test_a_value_that_is_no_json_writes_nothing(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path)
+    with pytest.raises(TypeError, match="Path"):
+        log.append("events", [{"n": 1}, {"n": tmp_path}])
+    assert lines(log, "events") == []
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from penchant.feedback import FeedbackLog
+log = FeedbackLog(Path(sys.argv[1]))
+for n in range(10**6):
+    log.append("events", [{"n": n}])
+    print(n, flush=True)
+"""
+
+
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    acknowledged = [int(writer.stdout.readline()) for _ in range(20)]
+    writer.kill()
+    acknowledged += [int(line) for line in writer.communicate()[0].splitlines()]
+    found = [row["n"] for row in lines(FeedbackLog(tmp_path), "events")]
+    assert found[: len(acknowledged)] == acknowledged
+
+
+def test_threads_that_append_and_seal_at_once_lose_no_row(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path)
+
+    def write(first: int) -> None:
+        for n in range(first, first + 25):
+            log.append("events", [{"n": n}])
+            if n % 10 == 0:
+                log.seal()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(0, 100, 25)))
+    assert sorted(row["n"] for row in lines(log, "events")) == list(range(100))
