@@ -29,10 +29,9 @@ from penchant.errors import DataError
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
 from penchant.quality.duckdb_source import DuckDBDatasource, read_only_url
+from penchant.quality.no_rows import CRITICAL, SAMPLE
 from penchant.quality.rules import (
-    CRITICAL,
     NUMBERS,
-    SAMPLE,
     Evidence,
     History,
     drifting_columns,

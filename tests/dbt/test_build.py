@@ -191,7 +191,7 @@ def test_without_a_landing_the_error_says_what_to_run(settings: Settings) -> Non
 def test_a_landing_without_an_event_is_refused(built_home: Settings, tmp_path: Path) -> None:
     home = landed_only(built_home, tmp_path / "eventless")
     for table in ("events", "impressions", "reviews"):
-        for batch in (home.landing / "simulator" / table).glob("[!_]*"):
+        for batch in home.landing.glob(f"*/{table}/[!_]*"):
             shutil.rmtree(batch)
     with pytest.raises(DataError, match="no event"):
         build(home)

@@ -197,7 +197,9 @@ def test_drift_and_growth_are_warnings(settings: Settings, second: Snapshot) -> 
 def test_a_log_in_which_few_rows_count_is_a_warning(settings: Settings, second: Snapshot) -> None:
     rare = "if(impression_id = 'm7', 1e-9, propensity)"
     edit_mart(
-        second, "policy_log", f"select * replace ({rare} as propensity, null as slate_id) from mart"
+        second,
+        "policy_log",
+        f"select * replace ({rare} as propensity, null::varchar as slate_id) from mart",
     )
     check(settings, SECOND)
     assert failures(second, "warning") == {("policy_log", "effective_sample_size", None)}
