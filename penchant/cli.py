@@ -139,6 +139,15 @@ def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Judge the experiment that runs by a snapshot's log; end it when it is decided."""
+    from penchant.experiments.stage import evaluate_experiment as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Publish the chosen models' vectors and lists as one generation, verified, then live."""
     from penchant.serving.publish import publish as run

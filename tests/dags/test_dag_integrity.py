@@ -16,13 +16,15 @@ from penchant.settings import Settings
 from training.names import FAMILIES
 
 DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
-DAG_FILES = (
+CHAIN = (
     "ingest_landing",
     "build_snapshot",
     "materialize_features",
     "train_families",
     "publish_vectors",
 )
+BESIDE = ("ingest_feedback", "evaluate_experiment")
+DAG_FILES = (*CHAIN, *BESIDE)
 ALLOWED = {"airflow", "dags.assets", "dags.defaults", "training.names"}
 
 
@@ -39,11 +41,11 @@ def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
 def test_there_are_exactly_these_dags_and_all_can_be_read(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert sorted(bag.dags) == sorted(DAG_FILES)
-    assert len(bag.dags) == 5
+    assert len(bag.dags) == 7
 
 
 def test_the_platform_follows_the_same_dags_and_pools(bag: DagBag) -> None:
-    assert chain.CHAIN == DAG_FILES
+    assert chain.CHAIN == CHAIN
     slots = {name: slots for name, (slots, _) in POOLS.items()}
     assert slots == chain.pools(Settings(_env_file=None, trainings_at_once=1))
 
@@ -80,7 +82,7 @@ def outlets(dag: DAG) -> list[Asset]:
 
 
 def test_assets_form_the_chain(bag: DagBag) -> None:
-    for before, after in itertools.pairwise(DAG_FILES):
+    for before, after in itertools.pairwise(CHAIN):
         (announced,) = outlets(bag.dags[before])
         assert bag.dags[after].timetable.asset_condition == announced, after
     assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["generation"]
@@ -122,6 +124,12 @@ def test_the_schedule_starts_nothing_at_once(bag: DagBag) -> None:
     """A platform that comes up lands what it is told to, not yesterday's file unasked."""
     timetable = bag.dags["ingest_landing"].timetable
     assert (timetable.expression, timetable.run_immediately) == ("50 23 * * *", False)
+
+
+def test_feedback_lands_every_few_minutes_and_builds_nothing(bag: DagBag) -> None:
+    feedback = bag.dags["ingest_feedback"]
+    assert feedback.timetable.expression == "*/5 * * * *"
+    assert outlets(feedback) == []
 
 
 def test_every_task_is_a_verb(dag: DAG) -> None:
