@@ -75,8 +75,8 @@ def transformer(name: str) -> Part:
         ((name, "as for our table"), (f"{name}-whole", "whole softmax, batches of 128 histories")),
         (Peer("rectools", name, ">= 25 x"), Peer("recbole", name, ">= 40 x")),
         to_goal=True,
-        short="the whole softmax multiplies each state with all 12,101 items, as the peers do: what "
-        "is saved there is only the padding. Shared negatives save the rest.",
+        short="the whole softmax multiplies each state with all 12,101 items, as the peers do: "
+        "what is saved there is only the padding. Shared negatives save the rest.",
     )
 
 
@@ -90,8 +90,9 @@ PARTS = (
             Peer("implicit", "als", ">= 1 x", "3 steps of conjugate gradients"),
             Peer("implicit", "als-exact", None, "exact"),
         ),
-        short="three steps of conjugate gradients do less than an exact solve, which is what ours is "
-        "compared with in the second row. Next: batches on one thread each, which scale better.",
+        short="three steps of conjugate gradients do less than an exact solve, with which ours is "
+        "compared in the second row. It is bound by memory: batches on a thread each gained a "
+        "seventh. Next: conjugate gradients in its whitened coordinates.",
     ),
     Part(
         "bpr",
