@@ -1,0 +1,80 @@
+"""The policies: who votes, given what is believed of the candidates.
+
+All explore a little uniformly (``floor``), so that each candidate could have been shown and what is
+logged can be judged for any other policy.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from penchant.errors import UsageError
+from penchant.policy.posterior import Belief
+from penchant.policy.slates import BoolArray, FloatArray, Votes
+
+
+class Policy(Protocol):
+    """Turns a belief into votes; seeded by ``random`` alone."""
+
+    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+        """Of the candidates that are present, for every request."""
+
+
+@dataclass(frozen=True)
+class EpsilonGreedy:
+    """The best by the mean; any candidate with probability ``epsilon``. 0 exploits only."""
+
+    epsilon: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_share("epsilon", self.epsilon)
+
+    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+        return alone(belief.mean_BC, self.epsilon, present_BC)
+
+
+@dataclass(frozen=True)
+class UpperConfidence:
+    """The best by mean plus ``width`` standard deviations: LinUCB (Li et al. 2010, Algorithm 1)."""
+
+    width: float = 1.0
+    floor: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_share("floor", self.floor)
+
+    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+        hoped_BC = belief.mean_BC + self.width * belief.deviation_BC
+        return alone(hoped_BC, self.floor, present_BC)
+
+
+@dataclass(frozen=True)
+class Thompson:
+    """Each candidate as often as it is the best of a draw from the posterior (Chapelle & Li 2011).
+
+    ``draws``: how many stand for the posterior in one decision; propensities are exact for them.
+    """
+
+    draws: int = 32
+    floor: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_share("floor", self.floor)
+
+    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+        scores_BVC = belief.draws(self.draws, random)
+        even_BV = np.full(scores_BVC.shape[:2], 1 / self.draws)
+        return Votes(scores_BVC, even_BV, np.full(len(scores_BVC), self.floor), present_BC)
+
+
+def alone(scores_BC: FloatArray, uniform: float, present_BC: BoolArray) -> Votes:
+    """The votes of one voter."""
+    rows = len(scores_BC)
+    return Votes(scores_BC[:, None], np.ones((rows, 1)), np.full(rows, uniform), present_BC)
+
+
+def check_share(name: str, share: float) -> None:
+    """Raise UsageError for what is not a share."""
+    if not 0 <= share <= 1:
+        raise UsageError(f"{name} is {share}, which is not a share", "give a number from 0 to 1")

@@ -1,0 +1,232 @@
+"""Bayesian linear regression of rewards, one posterior an arm, updated in batches.
+
+With features x, reward r ~ N(x·w, noise²) and prior w ~ N(mean, I / precision) the posterior is
+Gaussian, with sufficient statistics that add up over rows (Bishop 2006, Pattern Recognition and
+Machine Learning, section 3.3):
+
+    precision = prior + sum of x x' / noise²        moment = prior mean's + sum of x r / noise²
+
+An arm is whatever has weights of its own: an item (disjoint LinUCB: Li et al. 2010, section 3.1), a
+shopper, or all rows together (arm 0 of one).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from penchant.errors import DataError
+from penchant.policy.slates import FloatArray, IntArray
+
+
+class Belief(Protocol):
+    """What is thought of the candidates of some requests."""
+
+    @property
+    def mean_BC(self) -> FloatArray:
+        """The expected score of each candidate."""
+
+    @property
+    def deviation_BC(self) -> FloatArray:
+        """Its standard deviation."""
+
+    def draws(self, count: int, random: np.random.Generator) -> FloatArray:
+        """scores_BVC: ``count`` scores of all candidates together, as likely as they are."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A Gaussian over the weights of each arm: ``mean_AD`` and ``covariance_ADD``."""
+
+    mean_AD: FloatArray
+    covariance_ADD: FloatArray
+
+    def draws(self, count: int, random: np.random.Generator) -> FloatArray:
+        """weights_VAD, arms independent of each other."""
+        factor_ADD = np.linalg.cholesky(self.covariance_ADD)
+        normal_VAD = random.standard_normal((count, *self.mean_AD.shape))
+        return self.mean_AD + np.einsum("aij,vaj->vai", factor_ADD, normal_VAD, optimize=True)
+
+
+@dataclass(frozen=True)
+class OfCandidates:
+    """The belief where a request's arm is known and candidates differ in ``features_BCD``.
+
+    ``arms_B``: the arm of each request. Draws are of weights, each shared by a request's
+    candidates; requests of one arm are drawn for apart.
+    """
+
+    weights: Weights
+    features_BCD: FloatArray
+    arms_B: IntArray
+
+    @property
+    def mean_BC(self) -> FloatArray:
+        mean_BD = self.weights.mean_AD[self.arms_B]
+        return np.matmul(self.features_BCD, mean_BD[:, :, None])[:, :, 0]
+
+    @property
+    def deviation_BC(self) -> FloatArray:
+        if len(self.weights.covariance_ADD) == 1:
+            flat_ND = self.features_BCD.reshape(-1, self.features_BCD.shape[2])
+            turned_ND = flat_ND @ self.weights.covariance_ADD[0]
+            variance = (turned_ND * flat_ND).sum(axis=1).reshape(self.features_BCD.shape[:2])
+        else:
+            turned_BCD = np.matmul(self.features_BCD, self.weights.covariance_ADD[self.arms_B])
+            variance = (turned_BCD * self.features_BCD).sum(axis=2)
+        return np.sqrt(variance)
+
+    def draws(self, count: int, random: np.random.Generator) -> FloatArray:
+        arms, place_B = np.unique(self.arms_B, return_inverse=True)
+        used = Weights(self.weights.mean_AD[arms], self.weights.covariance_ADD[arms])
+        if len(arms) == 1:  # the draws are the same for all: one product
+            weights_VD = used.draws(count, random)[:, 0]
+            return np.swapaxes(self.features_BCD @ weights_VD.T, 1, 2)
+        weights_BVD = np.swapaxes(used.draws(count, random), 0, 1)[place_B]
+        return np.matmul(weights_BVD, np.swapaxes(self.features_BCD, 1, 2))
+
+
+@dataclass(frozen=True)
+class OfArms:
+    """The belief where every candidate is an arm and requests differ in ``context_BD``."""
+
+    weights: Weights
+    context_BD: FloatArray
+
+    @property
+    def mean_BC(self) -> FloatArray:
+        return self.context_BD @ self.weights.mean_AD.T
+
+    @property
+    def deviation_BC(self) -> FloatArray:
+        """One product of the contexts' second powers with all covariances."""
+        rows, dimensions = self.context_BD.shape
+        squares = self.context_BD[:, :, None] * self.context_BD[:, None, :]
+        covariances = self.weights.covariance_ADD.reshape(-1, dimensions * dimensions)
+        return np.sqrt(squares.reshape(rows, -1) @ covariances.T)
+
+    def draws(self, count: int, random: np.random.Generator) -> FloatArray:
+        weights_VAD = self.weights.draws(count, random)
+        flat = self.context_BD @ weights_VAD.reshape(-1, weights_VAD.shape[2]).T
+        return flat.reshape(len(self.context_BD), count, -1)
+
+
+@dataclass(frozen=True)
+class LinearPosterior:
+    """State after some rows: ``precision_ADD`` and ``moment_AD`` over the prior's, and the weights
+    that follow from them. ``noise``: a reward's standard deviation around its mean."""
+
+    precision_ADD: FloatArray
+    moment_AD: FloatArray
+    weights: Weights
+    prior_precision: float
+    prior_mean_D: FloatArray
+    noise: float
+
+    @classmethod
+    def prior(
+        cls,
+        arms: int,
+        dimensions: int,
+        precision: float = 1.0,
+        noise: float = 1.0,
+        mean_D: FloatArray | None = None,
+    ) -> "LinearPosterior":
+        """Before any row. ``precision``: one over each weight's prior variance."""
+        mean_D = np.zeros(dimensions) if mean_D is None else mean_D
+        eye_ADD = np.tile(np.eye(dimensions), (arms, 1, 1))
+        mean_AD = np.tile(mean_D, (arms, 1))
+        return cls(
+            precision * eye_ADD,
+            precision * mean_AD,
+            Weights(mean_AD, eye_ADD / precision),
+            precision,
+            mean_D,
+            noise,
+        )
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, FloatArray]) -> "LinearPosterior":
+        """The posterior whose ``state`` it was: beliefs are then equal."""
+        prior_precision, noise = state["prior"].tolist()
+        precision_ADD, moment_AD = state["precision_ADD"], state["moment_AD"]
+        nothing = Weights(np.zeros_like(moment_AD), np.zeros_like(precision_ADD))
+        weights = _solved(nothing, precision_ADD, moment_AD, np.arange(len(moment_AD)))
+        mean_D = state["prior_mean_D"]
+        return cls(precision_ADD, moment_AD, weights, prior_precision, mean_D, noise)
+
+    def state(self) -> dict[str, FloatArray]:
+        """All of it as plain arrays."""
+        return {
+            "precision_ADD": self.precision_ADD,
+            "moment_AD": self.moment_AD,
+            "prior": np.array([self.prior_precision, self.noise]),
+            "prior_mean_D": self.prior_mean_D,
+        }
+
+    def updated(
+        self, features_ND: FloatArray, rewards_N: FloatArray, arms_N: IntArray | None = None
+    ) -> "LinearPosterior":
+        """After these rows too, in any order. Raises DataError for a value that is not finite."""
+        check_rows(features_ND, rewards_N)
+        precision_ADD, moment_AD = self.precision_ADD.copy(), self.moment_AD.copy()
+        touched = []
+        for arm, rows in by_arm(arms_N, len(rewards_N)):
+            features, rewards = features_ND[rows], rewards_N[rows]
+            precision_ADD[arm] += features.T @ features / self.noise**2
+            moment_AD[arm] += rewards @ features / self.noise**2
+            touched.append(arm)
+        weights = _solved(self.weights, precision_ADD, moment_AD, np.array(touched, np.int64))
+        return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD, weights=weights)
+
+    def forgetting(self, share: float) -> "LinearPosterior":
+        """What was learned counts a little less: evidence is ``1 - share`` of what it was, the
+        prior stays (Russac et al. 2019, Weighted Linear Bandits for Non-Stationary Environments,
+        with their regularisation kept)."""
+        keep = 1 - share
+        floor_DD = self.prior_precision * np.eye(len(self.prior_mean_D))
+        precision_ADD = keep * self.precision_ADD + share * floor_DD
+        moment_AD = keep * self.moment_AD + share * self.prior_precision * self.prior_mean_D
+        weights = _solved(self.weights, precision_ADD, moment_AD, np.arange(len(moment_AD)))
+        return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD, weights=weights)
+
+    def of_candidates(
+        self, features_BCD: FloatArray, arms_B: IntArray | None = None
+    ) -> OfCandidates:
+        """``arms_B``: of each request; all are of arm 0 where it is left out."""
+        arms_B = np.zeros(len(features_BCD), np.int64) if arms_B is None else arms_B
+        return OfCandidates(self.weights, features_BCD, arms_B)
+
+    def of_arms(self, context_BD: FloatArray) -> OfArms:
+        return OfArms(self.weights, context_BD)
+
+
+def check_rows(features_ND: FloatArray, rewards_N: FloatArray) -> None:
+    """Raise DataError for rows that can't be learned from."""
+    for name, values in (("reward", rewards_N), ("feature", features_ND)):
+        wrong = int((~np.isfinite(values)).sum())
+        if wrong:
+            raise DataError(
+                f"{wrong} {name} values are not finite numbers",
+                f"leave out rows whose {name} is missing, or mend where they come from",
+            )
+
+
+def by_arm(arms_N: IntArray | None, rows: int) -> list[tuple[int, IntArray | slice]]:
+    """Each arm that has rows, with them. Without ``arms_N`` all rows are of arm 0."""
+    if arms_N is None:
+        return [(0, slice(None))] if rows else []
+    order_N = np.argsort(arms_N, kind="stable")
+    arms, first = np.unique(arms_N[order_N], return_index=True)
+    return list(zip(arms.tolist(), np.split(order_N, first[1:]), strict=True))
+
+
+def _solved(
+    before: Weights, precision_ADD: FloatArray, moment_AD: FloatArray, arms: IntArray
+) -> Weights:
+    """The weights, new for these arms."""
+    mean_AD, covariance_ADD = before.mean_AD.copy(), before.covariance_ADD.copy()
+    covariance_ADD[arms] = np.linalg.inv(precision_ADD[arms])
+    mean_AD[arms] = np.matmul(covariance_ADD[arms], moment_AD[arms][:, :, None])[:, :, 0]
+    return Weights(mean_AD, covariance_ADD)

@@ -1,0 +1,272 @@
+"""What a policy would have earned, from a log of what another one showed.
+
+A log's row is one pick: its reward, the probability with which it was shown (the propensity) and
+the one with which the evaluated policy would have shown it. With w their ratio and q a model's
+predicted reward, the estimators are means over rows of
+
+    IPS         w r                                         (Horvitz & Thompson 1952)
+    clipped     min(w, c) r                                 (Bottou et al. 2013, section 4.3)
+    SNIPS       w r over the mean of w                      (Swaminathan & Joachims 2015)
+    DM          v, the policy's mean of q over candidates
+    DR          v + w (r - q)                               (Dudik et al. 2011)
+    switch-DR   v + w (r - q) where w <= c, else v          (Wang et al. 2017, section 3)
+
+Rows of one slate or one shopper are not independent: ``units_N`` names what is drawn together.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from penchant.errors import DataError
+from penchant.policy.slates import FloatArray, IntArray
+from training.intervals import RESAMPLES, resampled_means
+
+CONFIDENCE = 0.95
+NEEDED = ("propensity", "reward")
+THRESHOLDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """``reward_N``, ``propensity_N`` in (0, 1], ``probability_N`` in [0, 1] of the evaluated
+    policy. ``predicted_N``: the model's reward of the logged pick, ``value_N`` its mean under the
+    evaluated policy; both are 0 where there is no model. ``units_N``: any labels."""
+
+    reward_N: FloatArray
+    propensity_N: FloatArray
+    probability_N: FloatArray
+    predicted_N: FloatArray
+    value_N: FloatArray
+    units_N: IntArray
+
+    @property
+    def weight_N(self) -> FloatArray:
+        return self.probability_N / self.propensity_N
+
+    @property
+    def effective_size(self) -> float:
+        """How many rows of the evaluated policy itself would say as much (Kong 1992)."""
+        weight_N = self.weight_N
+        return float(weight_N.sum() ** 2 / max((weight_N**2).sum(), np.finfo(float).tiny))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A policy's value for each row. ``low`` and ``high``: bootstrap. ``bound_*``: empirical
+    Bernstein, None where the estimator is no mean of bounded terms."""
+
+    value: float
+    low: float
+    high: float
+    bound_low: float | None
+    bound_high: float | None
+
+
+def logged(
+    reward_N: FloatArray,
+    propensity_N: FloatArray,
+    probability_N: FloatArray,
+    predicted_N: FloatArray | None = None,
+    value_N: FloatArray | None = None,
+    units_N: IntArray | None = None,
+) -> Logged:
+    """A checked log. Raises DataError for rewards that aren't numbers, for propensities that can't
+    be, for a policy that showed what it could not, and where nothing that the evaluated policy does
+    is in the log."""
+    rows = len(reward_N)
+    nothing = np.zeros(rows)
+    if rows == 0:
+        raise DataError("the log has no row", "show something first, with its propensity")
+    _check_finite("reward", reward_N)
+    _check_finite("propensity", propensity_N)
+    check_propensities(propensity_N)
+    _check_finite("probability of the evaluated policy", probability_N)
+    impossible = int(((probability_N < 0) | (probability_N > 1 + 1e-9)).sum())
+    if impossible:
+        raise DataError(
+            f"the evaluated policy gives {impossible} picks a probability that is none",
+            "mend the policy: probabilities are from 0 to 1",
+        )
+    if not probability_N.any():
+        raise DataError(
+            f"no support: the evaluated policy would show none of the log's {rows} picks, "
+            "so the log says nothing of it",
+            "log with a policy that explores, or evaluate one that is nearer to it",
+        )
+    return Logged(
+        reward_N.astype(float),
+        propensity_N.astype(float),
+        probability_N.astype(float),
+        nothing if predicted_N is None else predicted_N,
+        nothing if value_N is None else value_N,
+        np.arange(rows) if units_N is None else units_N,
+    )
+
+
+def check_columns(table: pa.Table) -> None:
+    """Raise DataError for a table of impressions that no policy can be learned or judged from: a
+    column that is missing or empty is named."""
+    missing = [name for name in NEEDED if name not in table.column_names]
+    empty = [
+        name
+        for name in NEEDED
+        if name not in missing and len(table) and table[name].null_count == len(table)
+    ]
+    if missing or empty:
+        what = [f"has no column {name}" for name in missing]
+        what += [f"has no value in its column {name}" for name in empty]
+        raise DataError(
+            f"the log {' and '.join(what)}",
+            "log each impression with the probability it was shown with, and what came of it",
+        )
+
+
+def check_propensities(propensity_N: FloatArray) -> None:
+    """Raise DataError for propensities that are not in (0, 1]."""
+    for wrong_N, what in (
+        (propensity_N <= 0, "of 0 or less: what can't be shown was shown"),
+        (propensity_N > 1, "above 1"),
+    ):
+        if wrong_N.any():
+            raise DataError(
+                f"{int(wrong_N.sum())} propensities are {what}",
+                "log the probability with which each pick was drawn",
+            )
+
+
+def without_support(probability_BC: FloatArray, logging_BC: FloatArray) -> float:
+    """The share of what the evaluated policy shows that the logging policy never does: no estimator
+    by weights sees it."""
+    unseen_BC = np.where(logging_BC > 0, 0.0, probability_BC)
+    return float(unseen_BC.sum() / probability_BC.sum())
+
+
+def prefix_weights(weight_BK: FloatArray) -> FloatArray:
+    """The weight of each position of a slate: the product up to it.
+
+    Propensities of slates are given earlier picks, so the first k positions were drawn with the
+    product of their probabilities (reward interaction IPS: McInerney et al. 2020, section 4).
+    """
+    return np.cumprod(weight_BK, axis=1, dtype=np.float64)
+
+
+def ips(log: Logged, *, clip: float = np.inf) -> FloatArray:
+    """terms_N of inverse propensity scoring, clipped where ``clip`` is finite: then biased towards
+    0, and for rewards of 0 or more a mean that is too low."""
+    return np.asarray(np.minimum(log.weight_N, clip) * log.reward_N, np.float64)
+
+
+def direct(log: Logged) -> FloatArray:
+    """terms_N of the direct method: as good as the model is."""
+    return log.value_N
+
+
+def doubly_robust(log: Logged, *, threshold: float = np.inf) -> FloatArray:
+    """terms_N of DR; with a ``threshold``, of switch-DR: the model alone where weights are
+    larger."""
+    weight_N = np.where(log.weight_N <= threshold, log.weight_N, 0.0)
+    return log.value_N + weight_N * (log.reward_N - log.predicted_N)
+
+
+def switch_threshold(log: Logged, most: float) -> float:
+    """The threshold with the least estimated mean squared error (Wang et al. 2017, section 3.1):
+    the variance of switch-DR's mean, plus the square of the most that its bias can be. ``most``:
+    the largest error of the model that is possible, such as the largest reward."""
+
+    def error(threshold: float) -> float:
+        variance = doubly_robust(log, threshold=threshold).var() / len(log.reward_N)
+        beyond = np.where(log.weight_N > threshold, log.weight_N, 0).mean()
+        return float(variance + (most * beyond) ** 2)
+
+    return min(THRESHOLDS, key=error)
+
+
+def estimates(
+    log: Logged,
+    seed: int,
+    *,
+    clip: float,
+    reward_range: tuple[float, float] = (0.0, 1.0),
+    largest_weight: float | None = None,
+    resamples: int = RESAMPLES,
+) -> dict[str, Estimate]:
+    """All estimators by name. ``largest_weight``: what no weight can exceed, such as one over the
+    logging policy's smallest propensity; the log's own largest where it is not known, and then the
+    Bernstein bounds hold only as far as that does."""
+    low, high = reward_range
+    most = max(abs(low), abs(high))
+    weight = float(log.weight_N.max()) if largest_weight is None else largest_weight
+    threshold = switch_threshold(log, high - low)
+    spread = high - low
+
+    def made(terms_N: FloatArray, reach: tuple[float, float] | None) -> Estimate:
+        return estimate(terms_N, np.ones(len(terms_N)), log.units_N, seed, reach, resamples)
+
+    bounded = min(weight, threshold)
+    return {
+        "IPS": made(ips(log), (min(0.0, low * weight), most * weight)),
+        "clipped IPS": made(ips(log, clip=clip), (min(0.0, low * clip), most * clip)),
+        "SNIPS": estimate(ips(log), log.weight_N, log.units_N, seed, None, resamples),
+        "DM": made(direct(log), (low, high)),
+        "DR": made(doubly_robust(log), (low - spread * weight, high + spread * weight)),
+        "switch-DR": made(
+            doubly_robust(log, threshold=threshold),
+            (low - spread * bounded, high + spread * bounded),
+        ),
+    }
+
+
+def estimate(
+    terms_N: FloatArray,
+    weights_N: FloatArray,
+    units_N: IntArray,
+    seed: int,
+    reach: tuple[float, float] | None,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """The sum of the terms over that of the weights, with its intervals over units.
+
+    ``reach``: the least and the most that a term can be, for the Bernstein bounds; they are given
+    where every unit has the same number of rows.
+    """
+    _, unit_N, rows_U = np.unique(units_N, return_inverse=True, return_counts=True)
+    sums_U2 = np.zeros((len(rows_U), 2))
+    np.add.at(sums_U2, unit_N, np.stack([terms_N, weights_N], axis=1))
+    means_R2 = resampled_means(sums_U2, seed, resamples)
+    drawn_R = _ratio(means_R2[:, 0], means_R2[:, 1])
+    low, high = np.quantile(drawn_R, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    bounds: tuple[float | None, float | None] = (None, None)
+    if reach is not None and len(np.unique(rows_U)) == 1 and len(rows_U) > 1:
+        bounds = empirical_bernstein(sums_U2[:, 0] / rows_U, *reach)
+    value = float(terms_N.sum() / weights_N.sum()) if weights_N.sum() else 0.0
+    return Estimate(value, float(low), float(high), *bounds)
+
+
+def empirical_bernstein(
+    terms_N: FloatArray, least: float, most: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """(low, high) around the mean of independent terms in [least, most], for any distribution.
+
+    Maurer & Pontil 2009, theorem 4, on each side with half of what the confidence leaves.
+    """
+    count, reach = len(terms_N), most - least
+    uncertain = np.log(4 / (1 - confidence))
+    variance = terms_N.var(ddof=1)
+    margin = np.sqrt(2 * variance * uncertain / count) + 7 * reach * uncertain / (3 * (count - 1))
+    mean = terms_N.mean()
+    return float(max(least, mean - margin)), float(min(most, mean + margin))
+
+
+def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
+    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
+
+
+def _check_finite(what: str, values_N: FloatArray) -> None:
+    wrong = int((~np.isfinite(values_N)).sum())
+    if wrong:
+        raise DataError(
+            f"{wrong} values of {what} are missing or not finite",
+            f"leave out rows without a {what}, or mend where the log comes from",
+        )
