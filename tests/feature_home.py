@@ -93,7 +93,18 @@ AD_RESPONSES = mart(
     ["impression_id"],
     folder="training",
 )
-MARTS = (USER_STATISTICS, USER_AFFINITIES, USER_CATEGORY, AD_RESPONSES)
+CAMPAIGN_SPENDING = mart(
+    "campaign_spending",
+    [
+        column("offer_id", "VARCHAR"),
+        column("user_id", "VARCHAR"),
+        column("starts_at", "TIMESTAMP"),
+        column("sent", "BOOLEAN"),
+    ],
+    ["offer_id"],
+    folder="training",
+)
+MARTS = (USER_STATISTICS, USER_AFFINITIES, USER_CATEGORY, AD_RESPONSES, CAMPAIGN_SPENDING)
 
 # Rows of a user at 28-day cutoffs. User 3 vanished 84 days ago, beyond the TTL of 60 days; the
 # nulls, the empty arrays and the microseconds are there to be lost.
@@ -128,6 +139,11 @@ ROWS = {
             i % 3 = 0 AS converted,
             CASE WHEN i % 4 = 0 THEN NULL ELSE i / 10 END AS reward
         FROM range({impressions}) AS _(i)
+    """,
+    "campaign_spending": """
+        SELECT 'c1-u' || u AS offer_id, 'u' || u AS user_id, TIMESTAMP '2017-12-05' AS starts_at,
+            u % 2 = 0 AS sent
+        FROM range(CASE WHEN {impressions} > 0 THEN {users} ELSE 0 END) AS _(u)
     """,
 }
 

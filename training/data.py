@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from penchant.errors import DataError
+from penchant.errors import DataError, UsageError
 from penchant.snapshot import Snapshot
 
 IntArray = npt.NDArray[np.int64]
@@ -162,7 +162,15 @@ def read_dataset(snapshot: Snapshot) -> Dataset:
 
 
 def read_training_set(snapshot: Snapshot, name: str) -> pa.Table:
-    """A training set that Feast assembled; refused when a feature in it is from the future."""
+    """A training set that Feast assembled; refused when a feature in it is from the future.
+
+    Raises UsageError when it was never assembled, DataError when it is refused.
+    """
+    if not snapshot.training_set(name).is_file():
+        raise UsageError(
+            f"snapshot {snapshot.id} has no training set {name}",
+            f"run `penchant training-sets --snapshot {snapshot.id}` first",
+        )
     table = _table(snapshot.training_set(name))
     check_point_in_time(table, name)
     return table

@@ -147,11 +147,14 @@ class ClassifiesInterests(Protocol):
 
 @runtime_checkable
 class PredictsResponse(Protocol):
-    """A family that says what a shopper will answer to an ad."""
+    """A family that says what a shopper will answer to an ad: ``response`` is "probability" of an
+    answer, or "money" that the ad adds to what is spent."""
+
+    response: str
 
     def responses(self, shown: pa.Table) -> torch.Tensor:
-        """response_N of each row of a training set like ``ad_responses``: a probability or, for
-        spending, money."""
+        """response_N of each row of a training set like ``ad_responses``: a probability or
+        money."""
 
 
 @runtime_checkable

@@ -19,5 +19,5 @@ RANKERS = (
     "hstu",
 )
 
-FAMILIES = RANKERS
+FAMILIES = (*RANKERS, "linear_response", "logistic_response")
 """All, in the order in which they are compared."""

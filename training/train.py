@@ -23,11 +23,19 @@ from training.configs import chosen
 from training.data import Dataset, read_dataset, read_training_set
 from training.distributed import started_together
 from training.failure import KILLED, Failure, leaving_its_cause
-from training.family import Bench, ClassifiesInterests, Ranker, capabilities, check_name, make
+from training.family import (
+    Bench,
+    ClassifiesInterests,
+    PredictsResponse,
+    Ranker,
+    capabilities,
+    check_name,
+    make,
+)
 from training.names import FAMILIES
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tasks import interests, ranking
+from training.tasks import interests, ranking, response
 from training.tasks.case import Case
 
 Judge = Callable[[Any, Case], dict[str, Any]]
@@ -35,6 +43,7 @@ Judge = Callable[[Any, Case], dict[str, Any]]
 
 TASKS: dict[str, tuple[type, Judge]] = {
     "interests": (ClassifiesInterests, interests.judge),
+    "response": (PredictsResponse, response.judge),
 }
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 

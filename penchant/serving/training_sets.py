@@ -2,12 +2,13 @@
 
 The features are those of the service that readers use online, from the same definitions, so what a
 model learns from and what it is asked with are one thing. Each row has the features as they were
-when the ad was shown. With each view comes the time of the row that was joined,
-``<view>__feature_time``, so that training can see for itself that none is from the future; Feast
-does not return that time, so it is given it as one more feature, in copies of the marts.
+when the ad was shown, or when the campaign began. With each view comes the time of the row that was
+joined, ``<view>__feature_time``, so that training can see for itself that none is from the future;
+Feast does not return that time, so it is given it as one more feature, in copies of the marts.
 """
 
 import io
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,17 +22,32 @@ import pyarrow.parquet as pq
 from feature_repo.definitions import Definitions, definitions
 from feature_repo.views import source_of
 from penchant.serving.checked_snapshot import checked_snapshot
-from penchant.serving.feast import FeatureView
+from penchant.serving.feast import FeatureStore, FeatureView
 from penchant.serving.feature_repository import open_store
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import atomic_directory
 
-NAME = "ad_responses"
 SERVICE = "response"
 FEATURE_TIME = "feature_time"
 EVENT_TIME = "event_timestamp"
-"""Feast's name for the time as of which features are joined: ``shown_at``."""
+"""Feast's name for the time as of which features are joined."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A mart whose rows are given features. ``key``: its column that names a row; ``time``: the one
+    that says as of when."""
+
+    name: str
+    key: str
+    time: str
+
+
+SETS = (
+    TrainingSet("ad_responses", "impression_id", "shown_at"),
+    TrainingSet("campaign_spending", "offer_id", "starts_at"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,43 +78,57 @@ def training_sets(settings: Settings, snapshot_id: str) -> TrainingSetsReport:
     feature is from after its row or a row was lost.
     """
     snapshot = checked_snapshot(settings, snapshot_id)
-    path = snapshot.training_set(NAME)
+    paths = {each.name: snapshot.training_set(each.name) for each in SETS}
     status: Literal["assembled", "unchanged"] = "unchanged"
-    if not path.is_file():
+    if not all(path.is_file() for path in paths.values()):
         status = "assembled"
-        with atomic_directory(path.parent) as staging, TemporaryDirectory() as scratch:
-            table = _join(settings, snapshot, Path(scratch))
-            pq.write_table(table, staging / path.name, compression="zstd")
-    schema = pq.read_metadata(path)
+        folder = snapshot.training_set(SETS[0].name).parent
+        with atomic_directory(folder) as staging, TemporaryDirectory() as scratch:
+            for name, table in _join_all(settings, snapshot, Path(scratch)):
+                pq.write_table(table, staging / paths[name].name, compression="zstd")
+    schemas = {name: pq.read_metadata(path) for name, path in paths.items()}
     return TrainingSetsReport(
-        snapshot_id, status, {NAME: schema.num_rows}, {NAME: schema.num_columns}
+        snapshot_id,
+        status,
+        {name: schema.num_rows for name, schema in schemas.items()},
+        {name: schema.num_columns for name, schema in schemas.items()},
     )
 
 
-def _join(settings: Settings, snapshot: Snapshot, scratch: Path) -> pa.Table:
-    """``ad_responses`` and the features of each row's shopper, sorted by impression."""
+def _join_all(
+    settings: Settings, snapshot: Snapshot, scratch: Path
+) -> Iterator[tuple[str, pa.Table]]:
+    """Each set's name, and its rows with the features of their shopper, sorted by key."""
     defined = definitions(snapshot, parquet_folder=scratch, time_as=FEATURE_TIME)
     views = _views_of_service(defined)
     with duckdb.connect() as connection:
-        responses = connection.read_parquet(str(snapshot.mart(NAME)))
         for view in views:
             _copy_with_time(connection, snapshot.mart(view.name), view)
-        shown = responses.project(f"impression_id, user_id, shown_at AS {EVENT_TIME}").df()
-        schema = _feature_schema(connection, views)
-        features = schema.empty_table()
-        if len(shown):
-            features = (
-                _retrieve(settings, snapshot, scratch, defined, shown)
-                .select(schema.names)
-                .cast(schema)
-            )
-        joined = (
-            responses.project(f"*, shown_at AS {EVENT_TIME}")
-            .join(connection.from_arrow(features), "impression_id")
-            .order("impression_id")
-            .to_arrow_table()
-        )
-        _verify(connection, joined, len(shown), views)
+        store = _store(settings, snapshot, scratch, defined)
+        for each in SETS:
+            yield each.name, _join(connection, snapshot, store, each, views)
+
+
+def _join(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    store: FeatureStore,
+    what: TrainingSet,
+    views: list[FeatureView],
+) -> pa.Table:
+    rows = connection.read_parquet(str(snapshot.mart(what.name)))
+    asked = rows.project(f"{what.key}, user_id, {what.time} AS {EVENT_TIME}").df()
+    schema = _feature_schema(connection, what, views)
+    features = schema.empty_table()
+    if len(asked):
+        features = _retrieve(store, asked).select(schema.names).cast(schema)
+    joined = (
+        rows.project(f"*, {what.time} AS {EVENT_TIME}")
+        .join(connection.from_arrow(features), what.key)
+        .order(what.key)
+        .to_arrow_table()
+    )
+    _verify(connection, joined, len(asked), what, views)
     return joined
 
 
@@ -117,9 +147,11 @@ def _copy_with_time(connection: duckdb.DuckDBPyConnection, mart: Path, view: Fea
     with_time.write_parquet(source.path)
 
 
-def _feature_schema(connection: duckdb.DuckDBPyConnection, views: list[FeatureView]) -> pa.Schema:
+def _feature_schema(
+    connection: duckdb.DuckDBPyConnection, what: TrainingSet, views: list[FeatureView]
+) -> pa.Schema:
     """The types that the marts give the features, whatever became of them on the way."""
-    fields = [pa.field("impression_id", pa.string())]
+    fields = [pa.field(what.key, pa.string())]
     for view in views:
         names = ", ".join(feature.name for feature in view.features)
         typed = connection.read_parquet(source_of(view).path).project(names).limit(0)
@@ -130,32 +162,42 @@ def _feature_schema(connection: duckdb.DuckDBPyConnection, views: list[FeatureVi
     return pa.schema(fields)
 
 
-def _retrieve(
-    settings: Settings, snapshot: Snapshot, scratch: Path, defined: Definitions, shown: Any
-) -> pa.Table:
-    """Feast's answer: the features of each impression as of its time. ``shown``: a data frame."""
+def _store(
+    settings: Settings, snapshot: Snapshot, scratch: Path, defined: Definitions
+) -> FeatureStore:
     embedded = settings.model_copy(update={"feast_registry": None, "feast_redis": None})
     store = open_store(embedded, snapshot.id, scratch, read_only=False)
     with redirect_stdout(io.StringIO()):
         store.apply(defined.objects())
-    shown[EVENT_TIME] = shown[EVENT_TIME].dt.tz_localize("UTC")
+    return store
+
+
+def _retrieve(store: FeatureStore, asked: Any) -> pa.Table:
+    """Feast's answer: the features of each row as of its time. ``asked``: a data frame."""
+    asked[EVENT_TIME] = asked[EVENT_TIME].dt.tz_localize("UTC")
     answer = store.get_historical_features(
-        entity_df=shown, features=store.get_feature_service(SERVICE), full_feature_names=True
+        entity_df=asked, features=store.get_feature_service(SERVICE), full_feature_names=True
     ).to_arrow()
     return answer.drop_columns(["user_id", EVENT_TIME])
 
 
 def _verify(
-    connection: duckdb.DuckDBPyConnection, joined: pa.Table, rows: int, views: list[FeatureView]
+    connection: duckdb.DuckDBPyConnection,
+    joined: pa.Table,
+    rows: int,
+    what: TrainingSet,
+    views: list[FeatureView],
 ) -> None:
     """Raise RuntimeError when a row was lost or doubled, or has a feature from after its time."""
     if joined.num_rows != rows:
         raise RuntimeError(
-            f"{NAME}: {rows} rows became {joined.num_rows} when features were joined"
+            f"{what.name}: {rows} rows became {joined.num_rows} when features were joined"
         )
     for view in views:
         late = connection.execute(
-            f"SELECT count(*) FROM joined WHERE {view.name}__{FEATURE_TIME} > shown_at"
+            f"SELECT count(*) FROM joined WHERE {view.name}__{FEATURE_TIME} > {what.time}"
         ).fetchall()[0][0]
         if late:
-            raise RuntimeError(f"{NAME}: {late} rows have features of {view.name} from the future")
+            raise RuntimeError(
+                f"{what.name}: {late} rows have features of {view.name} from the future"
+            )

@@ -1,5 +1,7 @@
 """Training sets: Feast's join against one written by hand, to the second."""
 
+from datetime import datetime
+
 import duckdb
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +12,7 @@ from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 
 A = "s-20180102-00000000000a"
+CUTOFF = datetime(2017, 12, 5)  # 28 days before as_of
 
 AS_OF_JOIN = """
     SELECT impression_id, statistics.spend_28d, statistics.feature_at, affinities.feature_at
@@ -32,7 +35,7 @@ def test_each_row_has_the_features_as_they_were(
     time.tzset()
     folder = write_snapshot(settings, A, impressions=400)
     report = training_sets(settings, A)
-    assert report.status == "assembled" and report.rows == {"ad_responses": 400}
+    assert report.status == "assembled" and report.rows["ad_responses"] == 400
     path = Snapshot.open(settings, A).training_set("ad_responses")
     got = duckdb.execute(
         "SELECT impression_id, user_statistics__spend_28d, user_statistics__feature_time, "
@@ -79,4 +82,14 @@ def test_nothing_shown_is_an_empty_set_of_the_same_types(settings: Settings) -> 
         for snapshot_id in (full, none)
     ]
     assert schemas[0].equals(schemas[1])
-    assert training_sets(settings, none).rows == {"ad_responses": 0}
+    assert training_sets(settings, none).rows == {"ad_responses": 0, "campaign_spending": 0}
+
+
+def test_a_campaign_has_the_features_of_its_first_day(settings: Settings) -> None:
+    write_snapshot(settings, A)
+    training_sets(settings, A)
+    path = Snapshot.open(settings, A).training_set("campaign_spending")
+    rows = duckdb.execute(
+        f"SELECT offer_id, sent, user_statistics__feature_time FROM '{path}' ORDER BY ALL LIMIT 2"
+    ).fetchall()
+    assert rows == [("c1-u0", True, CUTOFF), ("c1-u1", False, CUTOFF)]

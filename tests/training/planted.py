@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from planted_ads import write_ads
 
 from penchant.settings import Settings
 
@@ -68,5 +69,6 @@ def write_snapshot(
         folder / "marts/items.parquet",
     )
     pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")
+    write_ads(folder / "training_sets", users)
     (folder / "snapshot.json").write_text(json.dumps({"id": SNAPSHOT, "as_of": AS_OF.isoformat()}))
     (folder / "checks.json").write_text(json.dumps({"passed": passed}))

@@ -1,0 +1,216 @@
+"""Families that predict the response, on ads whose response was planted."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import torch
+from planted_ads import ad_tables, added, logit
+from safetensors.torch import load_file
+
+from penchant.errors import DataError, NothingToDo, PenchantError, UsageError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.ads import RESPONSES, SPENDING, AdWindows
+from training.budget import Budget
+from training.calibration import bins_of
+from training.choose import choose
+from training.configs import main_job
+from training.data import Dataset, read_training_set
+from training.family import Bench, PredictsResponse, capabilities, make
+from training.split import Split, split_by_time
+from training.tasks import response
+from training.tasks.case import Case
+from training.train import run_id_of, train
+
+FAMILIES = ("linear_response", "logistic_response")
+USERS = [f"u{user:04}" for user in range(800)]
+Sets = dict[str, pa.Table]
+
+
+@pytest.fixture(scope="module")
+def ads() -> Sets:
+    shown, spending = ad_tables(USERS)
+    return {RESPONSES: shown, SPENDING: spending}
+
+
+@pytest.fixture
+def split(dataset: Dataset) -> Split:
+    return split_by_time(dataset.histories)
+
+
+def bench_of(sets: Sets, split: Split, dataset: Dataset) -> Bench:
+    return Bench(
+        split.validation,
+        dataset.items,
+        torch.device("cpu"),
+        0,
+        Budget(600, 10**6),
+        Path("nowhere"),
+        training_set=sets.__getitem__,
+    )
+
+
+@pytest.fixture
+def fitted(ads: Sets, split: Split, dataset: Dataset) -> Callable[[str], tuple[Any, dict]]:
+    """A family fitted on the planted ads, with the judge's figures."""
+
+    def fit(name: str) -> tuple[Any, dict]:
+        bench = bench_of(ads, split, dataset)
+        family = make(name, main_job(name))
+        family.fit(split, bench)
+        return family, response.judge(family, Case(dataset, split, bench, Path("nowhere"), 0))
+
+    return fit
+
+
+def orders_of(table: pa.Table) -> np.ndarray:
+    return np.log1p(table["user_statistics__orders"].to_numpy()) - 3
+
+
+def test_who_answers_is_found_and_how_likely(fitted: Any, ads: Sets) -> None:
+    family, figures = fitted("logistic_response")
+    test = AdWindows.of(ads[RESPONSES]).split(ads[RESPONSES]).test
+    truth = np.zeros(len(test))
+    for kind in ("coupon", "mailer"):
+        mask = np.array(test["kind"].to_pylist()) == kind
+        groups = np.array(test["user_profile__group"].to_pylist())
+        truth[mask] = logit(orders_of(test), groups, kind)[mask]
+    label = test["converted"].to_numpy(zero_copy_only=False).astype(float)
+    best = response.auc(label, truth)(np.ones((1, len(label))))[0, 0]
+    metrics = figures["metrics"]
+    assert metrics["auc"]["mean"] > best - 0.01
+    assert metrics["log_loss"]["high"] < figures["baseline"]["log_loss"]["low"]
+    assert metrics["brier"]["high"] < figures["baseline"]["brier"]["low"]
+    foretold = np.array([each["foretold"] for each in figures["reliability"]])
+    came = np.array([each["came"] for each in figures["reliability"]])
+    assert (np.diff(foretold) > 0).all() and np.abs(foretold - came).max() < 0.15
+    probability = family.responses(test).numpy()
+    np.testing.assert_allclose(probability, 1 / (1 + np.exp(-truth)), atol=0.2)
+
+
+def test_what_a_campaign_adds_is_found_though_it_was_sent_to_good_customers(
+    fitted: Any, ads: Sets
+) -> None:
+    family, figures = fitted("linear_response")
+    spending = ads[SPENDING]
+    truth = added(orders_of(spending))
+    found = family.responses(spending).numpy()
+    assert np.corrcoef(found, truth)[0, 1] > 0.99
+    assert np.abs(found - truth).mean() < 0.5
+    uplift = figures["uplift"]["spend_after"]
+    assert uplift["mean"]["low"] < truth.mean() < uplift["mean"]["high"]
+    tenths = [tenth["mean"] for tenth in uplift["by_tenth"]]
+    assert tenths[0] > tenths[4] > tenths[9] and uplift["gain"]["low"] > 3
+    sent = spending["sent"].to_numpy(zero_copy_only=False)
+    spent = spending["spend_after"].to_numpy()
+    naive = spent[sent].mean() - spent[~sent].mean()
+    assert naive > uplift["mean"]["high"], "comparing means would do: nothing is shown here"
+
+
+def test_learned_answers_were_known_when_the_next_window_began(ads: Sets) -> None:
+    windows = AdWindows.of(ads[RESPONSES])
+    split = windows.split(ads[RESPONSES])
+    assert pc.max(split.train["answered_at"]).as_py() <= windows.validation
+    assert pc.max(split.validation["answered_at"]).as_py() <= windows.test
+    assert pc.min(split.test["shown_at"]).as_py() == windows.test
+    parts = (split.train, split.validation, split.test)
+    assert sum(map(len, parts)) + split.left_out == len(ads[RESPONSES])
+    assert len(split.test) >= 0.2 * len(ads[RESPONSES])
+
+
+def with_column(table: pa.Table, name: str, value: object) -> pa.Table:
+    at = table.schema.get_field_index(name)
+    return table.set_column(at, name, pa.array([value] * len(table), table.schema.field(at).type))
+
+
+BAD: dict[str, tuple[Callable[[Sets], Sets], type[PenchantError], str]] = {
+    "no ads": (
+        lambda ads: {name: table.slice(0, 0) for name, table in ads.items()},
+        NothingToDo,
+        "no ad that was shown",
+    ),
+    "one campaign": (
+        lambda ads: {
+            name: table.filter(pc.equal(table["ad_id"], "c00")) for name, table in ads.items()
+        },
+        NothingToDo,
+        "too close together",
+    ),
+}
+NOBODY_ANSWERED = (
+    lambda ads: {**ads, RESPONSES: with_column(ads[RESPONSES], "converted", False)},
+    DataError,
+    "one class only: no shopper of",
+)
+ALL_WERE_SENT = (
+    lambda ads: {**ads, SPENDING: with_column(ads[SPENDING], "sent", True)},
+    DataError,
+    "nobody to compare with",
+)
+
+
+@pytest.mark.parametrize(
+    ("family", "bad"),
+    [(family, bad) for family in FAMILIES for bad in BAD.values()]
+    + [("logistic_response", NOBODY_ANSWERED), ("linear_response", ALL_WERE_SENT)],
+)
+def test_ads_that_say_nothing_are_refused_with_a_remedy(
+    family: str, bad: Any, ads: Sets, split: Split, dataset: Dataset
+) -> None:
+    damage, error, words = bad
+    with pytest.raises(error, match=words):
+        make(family, main_job(family)).fit(split, bench_of(damage(ads), split, dataset))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_run_is_judged_and_its_state_answers_as_it_did(
+    family: str, trained_once: tuple[Settings, str], planted: tuple[Settings, str]
+) -> None:
+    settings, snapshot_id = trained_once
+    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    run = settings.runs / snapshot_id / run_id
+    record = json.loads((run / "run.json").read_text())
+    assert record["capabilities"] == ["predicts response"]
+    assert record["headline"].startswith("response AUC")
+    assert record["tasks"]["response"]["ads"]["test"]["shown"] > 0
+    loaded = make(family, main_job(family))
+    loaded.load_state(load_file(run / "model.safetensors"))
+    assert isinstance(loaded, PredictsResponse) and "ranks" not in capabilities(loaded)
+    shown = read_training_set(Snapshot.open(settings, snapshot_id), SPENDING)
+    answers = loaded.responses(shown)
+    assert answers.shape == (len(shown),) and torch.isfinite(answers).all()
+    train(*planted, family)
+    again = make(family, main_job(family))
+    again.load_state(load_file(planted[0].runs / snapshot_id / run_id / "model.safetensors"))
+    assert torch.equal(again.responses(shown), answers)
+
+
+def test_a_shop_without_ads_goes_on_and_says_why(planted: tuple[Settings, str]) -> None:
+    settings, snapshot_id = planted
+    path = Snapshot.open(settings, snapshot_id).training_set(RESPONSES)
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    train(settings, snapshot_id, "popularity")
+    with pytest.raises(NothingToDo) as raised:
+        train(settings, snapshot_id, "logistic_response")
+    assert raised.value.exit_code == 66  # Airflow shows the task as skipped, not as failed
+    choice = choose(settings, snapshot_id, ("popularity", "logistic_response"))
+    assert choice.missing == ("logistic_response",)
+    assert any("no ad that was shown" in reason for reason in choice.reasons)
+
+
+def test_training_sets_that_were_not_assembled(planted: tuple[Settings, str]) -> None:
+    path = Snapshot.open(*planted).training_set(SPENDING)
+    path.unlink()
+    with pytest.raises(UsageError, match="has no training set campaign_spending"):
+        train(*planted, "linear_response")
+
+
+def test_bins_of_as_many_rows() -> None:
+    assert np.bincount(bins_of(np.random.default_rng(0).random(100), 10)).tolist() == [10] * 10

@@ -1,0 +1,82 @@
+"""Linear regression of what a campaign adds to a shopper's spending: uplift, in money.
+
+Nie and Wager 2021, "Quasi-Oracle Estimation of Heterogeneous Treatment Effects": the effect of
+being sent a campaign is a linear function of the features, found by least squares on residuals,
+with a squared penalty on all but its mean. uplift.py has the residuals, and what has to be assumed
+for the effect to be one. ``penalties`` are tried on the validation campaigns by the same squared
+error; the greatest of them says that the campaign adds the same for everybody.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+import torch
+
+from training.ads import RESPONSES, SPENDING, AdWindows, left_out_columns, with_days
+from training.family import Bench, Family, State
+from training.hashing import HashedDesign, HashingConfig
+from training.linear import Linear, ridge
+from training.split import Split
+from training.uplift import Residuals, residuals
+
+
+@dataclass(frozen=True)
+class Config:
+    """``outcome``: the money that counts, all that is spent or what is spent on what is advertised
+    (``advertised_spend_after``)."""
+
+    outcome: str = "spend_after"
+    hashing: HashingConfig = field(default_factory=lambda: HashingConfig(buckets=512, bins=2))
+    penalties: tuple[float, ...] = (1e5, 3e4, 1e4, 3e3, 1e3, 300.0, 100.0, 30.0)
+
+
+class Model(Family):
+    response = "money"
+    config: Config
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        windows = AdWindows.of(bench.training_set(RESPONSES))
+        ads = windows.split(bench.training_set(SPENDING))
+        self.learn(ads.train, ads.validation, bench)
+        self.tuned["left_out"] = ads.left_out
+
+    def learn(self, train: pa.Table, validation: pa.Table, bench: Bench) -> None:
+        """Fit on the first table's campaigns and tune on those of the second."""
+        self.design = HashedDesign.of(train, left_out_columns(train), self.config.hashing)
+        matrix_ND, held_ND = self.design.matrix(train), self.design.matrix(validation)
+        learned = residuals(train, self.config.outcome)
+        bench.budget.check()
+        held = residuals(validation, self.config.outcome)
+        best = np.inf
+        for step, penalty in enumerate(self.config.penalties):
+            bench.budget.check()
+            linear = effect(matrix_ND, learned, penalty)
+            error_N = held.spent_N - held.sent_N * linear.of(held_ND)
+            loss = float(error_N @ error_N / len(error_N))
+            bench.curve("validation_squared_error", step, loss)
+            if loss < best:
+                best, self.linear = loss, linear
+                self.tuned |= {"penalty": penalty, "validation_squared_error": loss}
+
+    def responses(self, shown: pa.Table) -> torch.Tensor:
+        return torch.from_numpy(self.linear.of(self.design.matrix(with_days(shown))))
+
+    def state(self) -> State:
+        return {
+            **self.design.state("design"),
+            "weights_D": torch.from_numpy(self.linear.weights_D),
+            "intercept": torch.tensor([self.linear.intercept], dtype=torch.float64),
+        }
+
+    def load_state(self, state: State) -> None:
+        self.design = HashedDesign.from_state(state, "design", self.config.hashing)
+        self.linear = Linear(state["weights_D"].numpy(), float(state["intercept"][0]))
+
+
+def effect(matrix_ND: sp.csr_matrix, residual: Residuals, penalty: float) -> Linear:
+    """The effect that explains most of what was spent beyond the expected."""
+    return ridge(
+        matrix_ND, residual.spent_N / residual.sent_N, penalty, weight_N=residual.sent_N**2
+    )
