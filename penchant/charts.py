@@ -141,6 +141,33 @@ def cost_plot(rows: list[Priced], x_axis: str, y_axis: str) -> str:
     return _svg(height, f"{y_axis} against {x_axis}", parts, HALF)
 
 
+def figure_plot(
+    rows: list[tuple[float, Point]], x_axis: str, y_axis: str, diagonal: bool = False
+) -> str:
+    """Figures, with their intervals, that may be below 0; with ``diagonal``, where both axes say
+    the same. For a plot that stands beside another."""
+    height, left, right = 300, 56, HALF - 16
+    highest = max(at for at, _ in rows)
+    x = Scale(0.0, highest * 1.08 or 1.0, left + 8, right - 8)
+    ends = [value for _, point in rows for value in (point.low, point.high)]
+    y = Scale(min(0.0, *ends), max(*ends, 1e-9) * 1.05, height - BOTTOM, TOP + 12)
+    parts = [
+        *_vertical_grid(x, TOP + 12, height - BOTTOM),
+        *_horizontal_grid(y, left, right),
+        _line(left, y.at(0.0), right, y.at(0.0), "faint"),
+        _axis_name(x_axis, height - BOTTOM, right),
+        _text(left, TOP, y_axis, "tick"),
+    ]
+    if diagonal:
+        both = min(x.high, y.high)
+        parts.append(_line(x.at(0.0), y.at(0.0), x.at(both), y.at(both), "front"))
+    for at, point in rows:
+        tip = f"{at:.3g}: {point.mean:.3g} [{point.low:.3g}, {point.high:.3g}]"
+        parts.append(_whisker(x.at(at), y.at(point.low), x.at(at), y.at(point.high), point.series))
+        parts.append(_dot(x.at(at), y.at(point.mean), 4.5, point.series, tip))
+    return _svg(height, f"{y_axis} against {x_axis}", parts, HALF)
+
+
 def pareto_front(rows: list[Priced]) -> list[Priced]:
     """Those than which none is better and as cheap, or cheaper and as good; cheapest first."""
     front: list[Priced] = []

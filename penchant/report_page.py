@@ -14,6 +14,8 @@ from penchant.charts import (
     map_plot,
 )
 from penchant.report_figures import Curve, Figures, Found, Warmth
+from penchant.report_parts import family_name, html_table, metric_cell, section
+from penchant.report_tasks import task_sections
 from penchant.serving.status import METRIC
 
 STYLE = """
@@ -113,6 +115,7 @@ def page(
         _curves(figures.curves),
         *([_found(figures.found), _warmth(figures.warmth)] if families else []),
         _map(figures, generation["retriever"]),
+        task_sections(state["families"]),
         _choice(state["choice"]),
         _shoppers(shoppers),
         _generation(generation),
@@ -143,8 +146,8 @@ def _tiles(generation: dict[str, Any], snapshot: dict[str, Any]) -> str:
     ]
     facts = [
         *counted,
-        (_family(generation["ranker"]["family"]), "ranks the lists"),
-        (_family(retriever["family"]) if retriever else "none", "gives the vectors"),
+        (family_name(generation["ranker"]["family"]), "ranks the lists"),
+        (family_name(retriever["family"]) if retriever else "none", "gives the vectors"),
     ]
     tiles = "".join(
         f'<div class="tile"><b>{escape(value)}</b><span class="soft">{escape(what)}</span></div>'
@@ -154,9 +157,9 @@ def _tiles(generation: dict[str, Any], snapshot: dict[str, Any]) -> str:
 
 
 def _quality(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> str:
-    rows = [(_family(family["family"]), _points(family)) for family in families]
+    rows = [(family_name(family["family"]), _points(family)) for family in families]
     keys = '<span class="key">all items</span><span class="key new">new to the shopper</span>'
-    table = _table(
+    table = html_table(
         [
             "family",
             "live as",
@@ -167,10 +170,10 @@ def _quality(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> s
         ],
         [
             [
-                escape(_family(family["family"])),
+                escape(family_name(family["family"])),
                 "".join(f'<span class="badge">{escape(role)}</span>' for role in family["roles"]),
                 *(
-                    _metric(family["metrics"].get(population, {}).get(metric))
+                    metric_cell(family["metrics"].get(population, {}).get(metric))
                     for metric in (METRIC, "recall@10")
                     for population in ("all", "new")
                 ),
@@ -178,7 +181,7 @@ def _quality(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> s
             for family in families
         ],
     )
-    return _section(
+    return section(
         "How well each family predicts what comes next",
         f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
         f"training data; the line is the 95 % interval over shoppers. {keys}</div>"
@@ -209,7 +212,7 @@ def _cost(families: list[dict[str, Any]]) -> str:
         cost_plot(
             [
                 Priced(
-                    _family(family["family"]),
+                    family_name(family["family"]),
                     max(family[name] / unit, 0.001),
                     _points(family)[0],
                 )
@@ -220,11 +223,11 @@ def _cost(families: list[dict[str, Any]]) -> str:
         )
         for name, unit, axis in COSTS
     )
-    table = _table(
+    table = html_table(
         ["family", "fit, s", "whole run, s", "peak MB", "ms a shopper", "parameters", "device"],
         [
             [
-                escape(_family(family["family"])),
+                escape(family_name(family["family"])),
                 f"{family['fit_seconds']:,.1f}",
                 f"{family['seconds']:,.1f}",
                 f"{family['peak_memory_bytes'] / 1e6:,.0f}",
@@ -236,7 +239,7 @@ def _cost(families: list[dict[str, Any]]) -> str:
         ],
         numbers={1, 2, 3, 4, 5},
     )
-    return _section(
+    return section(
         "What that quality costs",
         '<div class="soft">Up is better, left is cheaper. On the line, the Pareto front: '
         "families than which no other is both better and cheaper. Scoring is of the whole "
@@ -248,8 +251,8 @@ def _cost(families: list[dict[str, Any]]) -> str:
 def _curves(curves: dict[str, Curve]) -> str:
     if not curves:
         return ""
-    named = {_family(name): curve for name, curve in curves.items()}
-    return _section(
+    named = {family_name(name): curve for name, curve in curves.items()}
+    return section(
         "How they learned",
         '<div class="soft">NDCG@10 on a sample of the validation window while fitting, against '
         "seconds since the run began; families without steps are looked at once for each setting "
@@ -261,7 +264,7 @@ def _found(found: list[Found]) -> str:
     most = max((each.only for each in found), default=0) or 1
     rows = [
         [
-            escape(_family(each.family)),
+            escape(family_name(each.family)),
             f'<div class="bar" style="width:{100 * each.only / most:.0f}%"></div>',
             f"{each.only:,}",
             f"{each.only / each.found:.1%}" if each.found else "-",
@@ -271,22 +274,22 @@ def _found(found: list[Found]) -> str:
         for each in found
     ]
     names = ["family", "", "only by it", "share of its own", "shoppers", "foreseen"]
-    return _section(
+    return section(
         "What each family gets right that the others miss",
         '<div class="soft">Purchases of the test window that a family had among its first ten, and '
         "of those the ones that no other family had; the shoppers are whose these are.</div>"
-        f'<div class="bars">{_table(names, rows, numbers={2, 3, 4, 5})}</div>',
+        f'<div class="bars">{html_table(names, rows, numbers={2, 3, 4, 5})}</div>',
     )
 
 
 def _warmth(warmth: Warmth) -> str:
-    rows = [(_family(name), means) for name, means in warmth.means.items()]
+    rows = [(family_name(name), means) for name, means in warmth.means.items()]
     rows.sort(key=lambda row: -sum(row[1]))
     keys = "".join(
         f'<span class="key shade{number}">{escape(group)}</span>'
         for number, group in enumerate(warmth.groups)
     )
-    return _section(
+    return section(
         "Cold and warm shoppers",
         f'<div class="soft">NDCG@10, all items, by how much was known of the shopper when the test '
         f"window began: {len(warmth.groups)} groups of about the same size. {keys}</div>"
@@ -310,10 +313,10 @@ def _map(figures: Figures, retriever: dict[str, Any] | None) -> str:
     keys = "".join(
         f'<span class="key {style}">{escape(name)}</span>' for name, style in series.items()
     )
-    return _section(
+    return section(
         "A map of the items",
         f'<div class="soft">The {len(spots):,} most bought items where the vectors of '
-        f"{escape(_family(retriever['family']))} put them, in two dimensions; what is near was "
+        f"{escape(family_name(retriever['family']))} put them, in two dimensions; what is near was "
         f'bought alike. {keys}<span class="key rest">others</span></div>'
         f"{map_plot(spots, 'items by their vectors, coloured by category')}",
     )
@@ -321,13 +324,13 @@ def _map(figures: Figures, retriever: dict[str, Any] | None) -> str:
 
 def _choice(choice: dict[str, Any] | None) -> str:
     if choice is None:
-        return _section("Why these are live", '<div class="soft">The choice is gone.</div>')
+        return section("Why these are live", '<div class="soft">The choice is gone.</div>')
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in choice["reasons"])
-    return _section("Why these are live", f"<ul>{reasons}</ul>")
+    return section("Why these are live", f"<ul>{reasons}</ul>")
 
 
 def _shoppers(shoppers: list[dict[str, Any]]) -> str:
-    return _section("Three shoppers", "".join(_shopper(shopper) for shopper in shoppers))
+    return section("Three shoppers", "".join(_shopper(shopper) for shopper in shoppers))
 
 
 def _shopper(shopper: dict[str, Any]) -> str:
@@ -367,7 +370,7 @@ def _generation(generation: dict[str, Any]) -> str:
         facts.append(("dimensions", str(generation["dimensions"])))
         facts.append(("recall@10 of the index", f"{generation['recall_at_10']:.4f}"))
     rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in facts]
-    return _section("What was published", _table(["", ""], rows, headed=False))
+    return section("What was published", html_table(["", ""], rows, headed=False))
 
 
 def _data(snapshot: dict[str, Any]) -> str:
@@ -375,18 +378,18 @@ def _data(snapshot: dict[str, Any]) -> str:
         [f"<code>{escape(name)}</code>", f"{mart['rows']:,}"]
         for name, mart in sorted(snapshot["marts"].items())
     ]
-    return _section(
+    return section(
         "The data",
         f"<div>From {escape(', '.join(snapshot['sources']))}, up to "
         f"{escape(snapshot['as_of'][:10])}.</div>"
         f"<details><summary>rows of each table</summary>"
-        f"{_table(['table', 'rows'], rows, numbers={1})}</details>",
+        f"{html_table(['table', 'rows'], rows, numbers={1})}</details>",
     )
 
 
 def _checks(live: dict[str, Any] | None, served: str) -> str:
     if live is None or live["id"] != served or live["checks"] is None:
-        return _section("Checks", '<div class="soft">Not those of the live snapshot.</div>')
+        return section("Checks", '<div class="soft">Not those of the live snapshot.</div>')
     verdict, counts = live["checks"], live["checks"]["statistics"]
     rows = [
         [
@@ -397,28 +400,18 @@ def _checks(live: dict[str, Any] | None, served: str) -> str:
         for name, mart in sorted(verdict["marts"].items())
     ]
     style, word = ("good", "Passed") if verdict["passed"] else ("bad", "Refused")
-    return _section(
+    return section(
         "Checks",
         f'<div><b class="{style}">{word}</b>: {counts["expectations"]} expectations, '
         f"{counts['failed_critical']} critical failures, {counts['failed_warning']} warnings.</div>"
         f"<details><summary>by table</summary>"
-        f"{_table(['table', 'expectations', 'failed'], rows)}</details>",
+        f"{html_table(['table', 'expectations', 'failed'], rows)}</details>",
     )
 
 
 def _failure(failure: dict[str, Any]) -> str:
     what = failure["rule"] or failure["expectation"]
     return f"{escape(failure['severity'])}: {escape(str(failure['column'] or ''))} {escape(what)}"
-
-
-def _metric(metric: dict[str, float] | None) -> str:
-    """The mean over its interval."""
-    if metric is None:
-        return "-"
-    return (
-        f'{metric["mean"]:.4f}<br><span class="soft">{metric["low"]:.4f} to '
-        f"{metric['high']:.4f}</span>"
-    )
 
 
 def _points(family: dict[str, Any]) -> list[Point]:
@@ -429,30 +422,3 @@ def _points(family: dict[str, Any]) -> list[Point]:
         for name, metric in found
         if metric
     ]
-
-
-def _family(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _table(
-    names: list[str],
-    rows: list[list[str]],
-    numbers: frozenset[int] | set[int] = frozenset(),
-    headed: bool = True,
-) -> str:
-    """Cells are HTML already; columns in ``numbers`` are set to the right."""
-
-    def cells(tag: str, row: list[str]) -> str:
-        styles = [' class="number"' if place in numbers else "" for place in range(len(row))]
-        return "".join(
-            f"<{tag}{style}>{cell}</{tag}>" for style, cell in zip(styles, row, strict=True)
-        )
-
-    head = f"<tr>{cells('th', [escape(name) for name in names])}</tr>" if headed else ""
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table>{head}{body}</table></div>'

@@ -54,25 +54,26 @@ class AdWindows:
         shown_N, answered_N = (_moments(responses, name) for name in ("shown_at", "answered_at"))
         least = SHARE * len(responses)
         test = _begin(shown_N, least)
-        validation = _begin(shown_N[answered_N <= test], least)
+        known_N = answered_N <= test
+        validation = _begin(shown_N[known_N], least) if known_N.any() else shown_N.min()
         if not (answered_N <= validation).any():
             raise NothingToDo(
                 "the ads were shown at times too close together to learn from some and be judged "
-                f"on others: {len(np.unique(shown_N))} times, the first answer known at "
+                f"on others: from {shown_N.min()} to {shown_N.max()}, the first answer known at "
                 f"{answered_N.min()}",
                 "wait for more campaigns to end, or land older ones",
             )
-        return cls(validation.item(), test.item())
+        return cls(_datetime(validation), _datetime(test))
 
     def split(self, table: pa.Table) -> "AdSplit":
         """Either training set in its parts. Raises DataError when one is empty."""
         begins = "shown_at" if "shown_at" in table.column_names else "starts_at"
         shown, answered = (_moments(table, name) for name in (begins, "answered_at"))
-        validation, test = np.datetime64(self.validation, "us"), np.datetime64(self.test, "us")
+        begin, end = np.datetime64(self.validation, "us"), np.datetime64(self.test, "us")
         masks = {
-            "training": answered <= validation,
-            "validation": (shown >= validation) & (answered <= test),
-            "test": shown >= test,
+            "training": answered <= begin,
+            "validation": (shown >= begin) & (answered <= end),
+            "test": shown >= end,
         }
         for name, mask in masks.items():
             if not mask.any():
@@ -80,8 +81,9 @@ class AdWindows:
                     f"the {name} part of the ads has no row", "run `penchant training-sets` again"
                 )
         known = _with_days(table, shown, answered)
-        parts = [known.filter(pa.array(mask)) for mask in masks.values()]
-        return AdSplit(*parts, left_out=len(table) - sum(len(part) for part in parts))
+        train, validation, test = (known.filter(pa.array(mask)) for mask in masks.values())
+        used = len(train) + len(validation) + len(test)
+        return AdSplit(train, validation, test, left_out=len(table) - used)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,11 @@ def _begin(shown_N: np.ndarray, least: float) -> np.datetime64:
     times, counts = np.unique(shown_N, return_counts=True)
     later = np.cumsum(counts[::-1])[::-1]
     enough = np.flatnonzero(later >= least)
-    return times[enough[-1]] if len(enough) else shown_N.min(initial=np.datetime64("9999", "us"))
+    return times[enough[-1]] if len(enough) else times[0]
+
+
+def _datetime(moment: np.datetime64) -> datetime:
+    return moment.astype("datetime64[us]").astype(datetime)
 
 
 def _moments(table: pa.Table, column: str) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_training_refuses_a_snapshot_with_a_feature_from_the_future(
     planted: tuple[Settings, str],
 ) -> None:
     snapshot = Snapshot.open(*planted)
-    snapshot.training_set("ad_responses").parent.mkdir()
+    snapshot.training_set("ad_responses").parent.mkdir(exist_ok=True)
     pq.write_table(training_set([EVENT + timedelta(days=1)]), snapshot.training_set("ad_responses"))
     with pytest.raises(DataError, match="features from the future"):
         train(*planted, "popularity")

@@ -21,21 +21,20 @@ from training.hashing import HashedDesign, HashingConfig
 from training.linear import Linear, logistic
 from training.split import Split
 
-
-@dataclass(frozen=True)
-class Config:
-    hashing: HashingConfig = field(
-        default_factory=lambda: HashingConfig(across=("kind",), pairs=PAIRS, cross_scale=0.5)
-    )
-    penalties: tuple[float, ...] = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
-
-
 PAIRS = (
     ("answers_before", "advertised_items_before"),
     ("answers_before", "ads_before"),
     ("advertised_items_before", "user_statistics__orders_28d"),
 )
 """Who answered before and buys what is advertised; of how many ads; and who comes often."""
+
+
+@dataclass(frozen=True)
+class Config:
+    hashing: HashingConfig = field(
+        default_factory=lambda: HashingConfig(across=("kind",), pairs=PAIRS, cross_scale=0.5)
+    )
+    penalties: tuple[float, ...] = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0)
 
 
 class Model(Family):

@@ -31,8 +31,8 @@ BLOCK = 100  # resamples at a time: bounds the memory
 
 
 def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
-    """The record's entry: ``metrics`` of the test ads, ``baseline`` of the rate alone,
-    ``reliability`` by bin of probability, and ``uplift`` by tenth of shoppers.
+    """The record's entry: ``metrics`` of the test ads, ``baseline`` of the rate alone and
+    ``reliability`` by bin, all three of probabilities only; and ``uplift`` by tenth of shoppers.
 
     Raises DataError when the test ads were answered by all or by none.
     """
@@ -41,15 +41,14 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
     label_N = labels(shown.test, "test")
     score_N = family.responses(shown.test).numpy()
     user_N = users(shown.test)
-    figures: dict[str, Any] = {"auc": interval(auc(label_N, score_N), user_N, case.seed)}
+    figures: dict[str, Any] = {}
     baseline: dict[str, Any] = {}
-    reliability: list[dict[str, float]] = []
+    reliability: list[dict[str, Any]] = []
     if family.response == "probability":
-        rate = labels(shown.validation, "validation").mean()
-        figures |= probability_figures(label_N, score_N, user_N, case.seed)
-        even_N = np.full(len(label_N), rate)
+        even_N = np.full(len(label_N), labels(shown.validation, "validation").mean())
+        figures = probability_figures(label_N, score_N, user_N, case.seed)
         baseline = probability_figures(label_N, even_N, user_N, case.seed)
-        reliability = reliability_curve(label_N, score_N)
+        reliability = reliability_curve(label_N, score_N, user_N, case.seed)
     case.bench.budget.check()
     offered = ads.split(case.bench.training_set(SPENDING)).test
     offered_score_N = family.responses(offered).numpy()
@@ -61,7 +60,7 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
         "response": family.response,
         "ads": _counts(shown),
         "metrics": figures,
-        "baseline": {"auc": {"mean": 0.5, "low": 0.5, "high": 0.5}, **baseline},
+        "baseline": baseline,
         "reliability": reliability,
         "uplift": uplift,
         "headline": _headline(figures, uplift),
@@ -71,9 +70,10 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
 def probability_figures(
     label_N: Doubles, probability_N: Doubles, user_N: npt.NDArray[np.int64], seed: int
 ) -> dict[str, Any]:
-    """Log loss (natural logarithm), Brier score and expected calibration error."""
+    """AUC, log loss (natural logarithm), Brier score and expected calibration error."""
     likely_N = np.where(label_N > 0, probability_N, 1 - probability_N)
     measures = {
+        "auc": auc(label_N, probability_N),
         "log_loss": mean(-np.log(np.clip(likely_N, 1e-12, 1))),
         "brier": mean((probability_N - label_N) ** 2),
         "ece": calibration_error(label_N, probability_N),
@@ -81,17 +81,23 @@ def probability_figures(
     return {name: interval(measure, user_N, seed) for name, measure in measures.items()}
 
 
-def reliability_curve(label_N: Doubles, probability_N: Doubles) -> list[dict[str, float]]:
+def reliability_curve(
+    label_N: Doubles, probability_N: Doubles, user_N: npt.NDArray[np.int64], seed: int
+) -> list[dict[str, Any]]:
     """For each bin of as many rows: what was foretold, on average, and what came."""
     bin_N = bins_of(probability_N, BINS)
+    found = np.unique(bin_N)
+    onto_NB = (bin_N[:, None] == found).astype(np.float64)
+
+    def came(weights_RN: Doubles) -> Doubles:
+        rows_RB = weights_RN @ onto_NB
+        answered_RB = weights_RN @ (label_N[:, None] * onto_NB)
+        return np.divide(answered_RB, rows_RB, where=rows_RB > 0, out=0 * rows_RB)
+
+    curve = zip(found, intervals(came, user_N, seed), strict=True)
     return [
-        {
-            "foretold": float(probability_N[bin_N == index].mean()),
-            "came": float(label_N[bin_N == index].mean()),
-            "rows": int((bin_N == index).sum()),
-        }
-        for index in range(BINS)
-        if (bin_N == index).any()
+        {"foretold": float(probability_N[bin_N == index].mean()), "came": rate}
+        for index, rate in curve
     ]
 
 
@@ -114,7 +120,8 @@ def uplift_figures(
 
     def measure(weights_RN: Doubles) -> Doubles:
         added_RT, weight_RT = weights_RN @ added_NT, weights_RN @ weight_NT
-        effect_RT = added_RT / weight_RT
+        # of a tenth of which a resample has nobody, nothing is added
+        effect_RT = np.divide(added_RT, weight_RT, where=weight_RT > 0, out=0 * added_RT)
         mean_R = added_RT.sum(axis=1) / weight_RT.sum(axis=1)
         best_R = added_RT[:, :BEST].sum(axis=1) / weight_RT[:, :BEST].sum(axis=1)
         above_RT = np.cumsum(effect_RT - effect_RT.mean(axis=1, keepdims=True), axis=1) / BINS
@@ -206,8 +213,11 @@ def _counts(shown: AdSplit) -> dict[str, Any]:
 
 
 def _headline(figures: dict[str, Any], uplift: dict[str, Any]) -> str:
-    auc_, gain = figures["auc"], uplift["spend_after"]["gain"]
-    words = f"response AUC {auc_['mean']:.3f} [{auc_['low']:.3f}, {auc_['high']:.3f}]"
-    if "log_loss" in figures:
-        return f"{words}, log loss {figures['log_loss']['mean']:.4f}"
-    return f"{words}, gain {gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
+    if figures:
+        auc_, loss = figures["auc"], figures["log_loss"]
+        return (
+            f"response AUC {auc_['mean']:.3f} [{auc_['low']:.3f}, {auc_['high']:.3f}], "
+            f"log loss {loss['mean']:.4f}"
+        )
+    gain = uplift["spend_after"]["gain"]
+    return f"uplift gain {gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"

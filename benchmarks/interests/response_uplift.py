@@ -1,0 +1,118 @@
+"""What campaigns add, by whom they would be sent to first; and against the simulator's truth."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.interests.response_models import OURS, TREES, bench, frame, sets
+from penchant.build import build
+from penchant.ingestion.ingest import ingest
+from penchant.quality.check import check
+from penchant.serving.features import training_sets
+from penchant.settings import Settings
+from training.ads import RESPONSES, SPENDING, AdSplit, AdWindows
+from training.families import linear_response, logistic_response
+from training.tasks.response import uplift_figures
+from training.uplift import residuals
+
+UPLIFTS = ("linear_response", OURS, TREES)
+SIMULATED = {"users": 1500, "items": 60, "days": 240}
+SIMULATED_SEED = 3
+
+
+def uplift(model: str, home: str, snapshot_id: str) -> dict[str, Any]:
+    """What the campaigns added to those whom a model would send them to first."""
+    tables = sets(home, snapshot_id)
+    windows = AdWindows.of(tables[RESPONSES])
+    offered = windows.split(tables[SPENDING])
+    started = time.perf_counter()
+    if model == TREES:
+        score_N = _two_models(offered)
+    else:
+        family = {"linear_response": linear_response, OURS: logistic_response}[model]
+        fitted = family.Model(family.Config())
+        fitted.fit(None, bench(tables))  # type: ignore[arg-type]
+        score_N = fitted.responses(offered.test).numpy()
+    seconds = time.perf_counter() - started
+    figures = {
+        outcome: uplift_figures(offered.test, score_N, residuals(offered.test, outcome), seed=0)
+        for outcome in ("spend_after", "advertised_spend_after")
+    }
+    return {"seconds": seconds, **figures}
+
+
+def _two_models(offered: AdSplit) -> np.ndarray:
+    """Trees of what those spend who were sent it, less trees of what the others do."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    test = frame(offered.test, "category")
+    sent_N = offered.train["sent"].to_numpy(zero_copy_only=False)
+    spent_N = offered.train["spend_after"].to_numpy()
+    train = frame(offered.train, "category")
+    sides = [
+        HistGradientBoostingRegressor(
+            categorical_features="from_dtype", learning_rate=0.05, max_leaf_nodes=8, random_state=0
+        )
+        .fit(train[rows_N], spent_N[rows_N])
+        .predict(test)
+        for rows_N in (sent_N, ~sent_N)
+    ]
+    return sides[0] - sides[1]
+
+
+def truth(home: str, snapshot_id: str) -> dict[str, Any]:
+    """The simulator's own pull against the linear family's effect on what is advertised.
+
+    A running campaign makes its items ``CAMPAIGN_PULL`` times as likely to be looked at. So the
+    share of a shopper's looks that go there grows from p to p', and what that adds is in proportion
+    to p' - p, to the items' mean price and to how often the shopper comes.
+    """
+    from scipy.stats import spearmanr
+
+    from penchant.ingestion.sources import simulator
+
+    random = np.random.default_rng(SIMULATED_SEED)
+    items = simulator._items(random, SIMULATED["items"])
+    people = simulator._users(random, SIMULATED["users"])
+    shop = simulator._shop(random, people, items)
+    campaigns = simulator._campaigns(random, shop, items, SIMULATED["days"])
+    row_of = {user: row for row, user in enumerate(shop.users)}
+    added: dict[str, np.ndarray] = {}
+    for campaign in campaigns:
+        share = shop.pull[:, campaign.items].sum(axis=1)
+        pulled = simulator.CAMPAIGN_PULL * share
+        price = shop.pull[:, campaign.items] @ shop.prices[campaign.items] / share
+        added[campaign.id] = (pulled / (1 - share + pulled) - share) * price
+    tables = sets(home, snapshot_id)
+    offered = AdWindows.of(tables[RESPONSES]).split(tables[SPENDING])
+    config = linear_response.Config(outcome="advertised_spend_after")
+    family = linear_response.Model(config)
+    family.learn(offered.train, offered.validation, bench(tables))
+    test = offered.test
+    pairs = zip(test["ad_id"].to_pylist(), test["user_id"].to_pylist(), strict=True)
+    true_N = np.array([added[ad][row_of[user]] for ad, user in pairs])
+    true_N = true_N * np.nan_to_num(test["user_statistics__orders_364d"].to_numpy())
+    found_N = family.responses(test).numpy()
+    figures = uplift_figures(test, found_N, residuals(test, "advertised_spend_after"), seed=0)
+    best = uplift_figures(test, true_N, residuals(test, "advertised_spend_after"), seed=0)
+    sent_N = test["sent"].to_numpy(zero_copy_only=False)
+    spent_N = test["advertised_spend_after"].to_numpy()
+    return {
+        "rank_correlation": float(spearmanr(found_N, true_N).statistic),
+        "ours": figures,
+        "by_the_truth": best,
+        "sent_less_not_sent": float(spent_N[sent_N].mean() - spent_N[~sent_N].mean()),
+        "coin": float(sent_N.mean()),
+    }
+
+
+def simulated(settings: Settings, home: Path) -> str:
+    """A simulated shop's training sets in a home of their own; the snapshot's id."""
+    own = settings.model_copy(update={"home": home, "seed": SIMULATED_SEED})
+    ingest(own, source="simulator", **SIMULATED)
+    snapshot_id = build(own).snapshot_id
+    check(own, snapshot_id)
+    training_sets(own, snapshot_id)
+    return snapshot_id

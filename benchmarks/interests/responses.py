@@ -1,0 +1,176 @@
+"""Will this shopper respond to this ad: ours and what people use today, on the same ads.
+
+Each model has the same columns of the same rows, is tuned on the same validation ads, and its
+probabilities are calibrated there by the same Platt scaling. Seconds are of the whole of that and
+of answering the test ads, the median of three times; a model is imported before.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.interests.apart import apart
+from benchmarks.interests.response_models import MODELS, OURS, ads
+from benchmarks.interests.response_uplift import UPLIFTS, simulated
+from penchant.errors import UsageError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.ads import labels, users
+from training.tasks.response import Measure, auc, interval, mean, probability_figures
+
+TITLE = "Will this shopper respond to this ad?"
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    """Raises UsageError when the live snapshot isn't of Complete Journey."""
+    snapshot = Snapshot.live(settings)
+    if snapshot.describe()["sources"] != ["complete_journey"]:
+        raise UsageError(
+            f"the live snapshot {snapshot.id} is not of complete_journey",
+            "run the main job of that source in an empty home, then measure again",
+        )
+    real = {"home": str(settings.home), "snapshot_id": snapshot.id}
+    answers = {data: _compared(data, real) for data in ("complete_journey", "open_bandit")}
+    with tempfile.TemporaryDirectory(prefix="penchant-simulated-") as folder:
+        made_up = {"home": folder, "snapshot_id": simulated(settings, Path(folder))}
+        uplift = {
+            data: {
+                name: apart("response_uplift:uplift", model=name, **where).value for name in UPLIFTS
+            }
+            for data, where in (("complete_journey", real), ("simulator", made_up))
+        }
+        truth = apart("response_uplift:truth", **made_up).value
+    return {"answers": answers, "uplift": uplift, "truth": truth}
+
+
+def _compared(data: str, where: dict[str, str]) -> dict[str, Any]:
+    """Each model's figures, and by how much ours is better than it, row by row."""
+    told = {
+        name: apart("response_models:answers", data=data, model=name, **where) for name in MODELS
+    }
+    split = ads(data, **where)
+    label_N, held_N = labels(split.test, "test"), labels(split.validation, "validation")
+    user_N = _resampled(data, split.test)
+    probability = {name: np.array(done.value["probability"]) for name, done in told.items()}
+    loss = {name: _losses(each_N, label_N) for name, each_N in probability.items()}
+    ours_auc = auc(label_N, probability[OURS])
+    models = {
+        name: {
+            **probability_figures(label_N, each_N, user_N, seed=0),
+            "seconds": told[name].value["seconds"],
+            "peak_mb": told[name].peak_mb,
+            "auc_behind": interval(_less(ours_auc, auc(label_N, each_N)), user_N, seed=0),
+            "log_loss_behind": interval(mean(loss[name] - loss[OURS]), user_N, seed=0),
+        }
+        for name, each_N in probability.items()
+    }
+    rate = probability_figures(label_N, np.full(len(label_N), held_N.mean()), user_N, seed=0)
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    counts = {name: [len(part), int(labels(part, name).sum())] for name, part in parts.items()}
+    return {"models": models, "rate": rate, "counts": counts}
+
+
+def _less(one: Measure, other: Measure) -> Measure:
+    return lambda weights_RN: one(weights_RN) - other(weights_RN)
+
+
+def _resampled(data: str, test: pa.Table) -> np.ndarray:
+    """Users; in Open Bandit impressions, since nobody can be told apart there."""
+    return np.arange(len(test)) if data == "open_bandit" else users(test)
+
+
+def _losses(probability_N: np.ndarray, label_N: np.ndarray) -> np.ndarray:
+    return -np.log(np.clip(np.where(label_N > 0, probability_N, 1 - probability_N), 1e-12, 1))
+
+
+def page(figures: dict[str, Any]) -> str:
+    return "\n\n".join(
+        [
+            INTRODUCTION,
+            *(_answers_table(data, one) for data, one in figures["answers"].items()),
+            UPLIFT_INTRODUCTION,
+            *(_uplift_table(data, one) for data, one in figures["uplift"].items()),
+            _truth(figures["truth"]),
+        ]
+    )
+
+
+INTRODUCTION = """Probabilities are tuned and calibrated (Platt) on the validation ads and judged on
+the test ads, which were shown last; every model has the same columns and the same tries. *behind*
+is how much worse than `logistic_response` a model is, row by row: above 0 ours is better. Seconds
+are of preparing, tuning, fitting, calibrating and answering. Intervals are over users, in Open
+Bandit, where nobody can be told apart, over impressions."""
+UPLIFT_INTRODUCTION = """What a campaign adds to a shopper's spending, in the shop's money: *mean*
+over all; *gain*, beyond the mean, for each of the three tenths of shoppers that a model would send
+it to first; *Qini*, the area between that order and none. The assumptions are those of
+`training/uplift.py`. The trees are two models, of those who were sent it and of the others."""
+NAMES = {
+    "complete_journey": "Complete Journey: was a coupon of the mailed campaign redeemed?",
+    "open_bandit": "Open Bandit: was the item that was shown clicked?",
+    "simulator": "Simulator, campaigns sent by a coin",
+}
+
+
+def _answers_table(data: str, one: dict[str, Any]) -> str:
+    counts = ", ".join(
+        f"{name} {shown:,} shown and {answered:,} answered"
+        for name, (shown, answered) in one["counts"].items()
+    )
+    lines = [
+        f"### {NAMES[data]}",
+        "",
+        f"{counts[0].upper()}{counts[1:]}.",
+        "",
+        "| model | AUC | log loss | Brier | ECE | AUC behind | log loss behind | seconds | MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, model in one["models"].items():
+        cells = [_shown(model[each]) for each in ("auc", "log_loss", "brier", "ece")]
+        behind = [_shown(model[each], "+") for each in ("auc_behind", "log_loss_behind")]
+        behind = ["", ""] if name == OURS else behind
+        row = [f"`{name}`" if name.startswith("log") else name, *cells, *behind]
+        row += [f"{model['seconds']:.2f}", f"{model['peak_mb']:,.0f}"]
+        lines.append(f"| {' | '.join(row)} |")
+    rate = [_shown(one["rate"][each]) for each in ("auc", "log_loss", "brier", "ece")]
+    lines.append(f"| the validation ads' rate for all | {' | '.join(rate)} | | | | |")
+    return "\n".join(lines)
+
+
+def _uplift_table(data: str, models: dict[str, Any]) -> str:
+    first = next(iter(models.values()))["spend_after"]
+    lines = [
+        f"### Uplift: {NAMES[data].split(':')[0]}",
+        "",
+        f"{first['shoppers']:,} offers of the test campaigns, {first['sent']:,} of them sent.",
+        "",
+        "| ordered by | mean, all spending | gain | Qini | mean, advertised | gain | Qini |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, one in models.items():
+        cells = [
+            _shown(one[outcome][each], "+", 2)
+            for outcome in ("spend_after", "advertised_spend_after")
+            for each in ("mean", "gain", "qini")
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _truth(truth: dict[str, Any]) -> str:
+    ours, best = truth["ours"], truth["by_the_truth"]
+    return (
+        f"The simulator knows its pull. `linear_response`, fitted on what is spent on what is "
+        f"advertised, has a rank correlation of {truth['rank_correlation']:.2f} with the true "
+        f"effects; its gain is {_shown(ours['gain'], '+', 2)} where ordering by the truth gives "
+        f"{_shown(best['gain'], '+', 2)}. The mean effect, {_shown(ours['mean'], '+', 2)}, is what "
+        f"a coin makes visible without a model: {truth['sent_less_not_sent']:+.2f} between those "
+        "who were sent the campaigns and those who were not."
+    )
+
+
+def _shown(figure: dict[str, float], sign: str = "", digits: int = 3) -> str:
+    mean_, low, high = (f"{figure[each]:{sign}.{digits}f}" for each in ("mean", "low", "high"))
+    return f"{mean_} ({low} to {high})"

@@ -1,0 +1,81 @@
+"""The report's sections on what families do beside ranking: one function a task."""
+
+from html import escape
+from typing import Any
+
+from penchant.charts import Point, figure_plot
+from penchant.report_parts import family_name, html_table, metric_cell, section
+
+Families = list[tuple[str, dict[str, Any]]]
+"""Each family that was judged on a task, and what its judge said."""
+
+
+def task_sections(families: list[dict[str, Any]]) -> str:
+    """Of the runs that ``status`` gives; nothing for a task that no family was judged on."""
+    tasks = {"response": _response}
+    found = {
+        task: [(run["family"], run["tasks"][task]) for run in families if task in run["tasks"]]
+        for task in tasks
+    }
+    return "".join(tasks[task](judged) for task, judged in found.items() if judged)
+
+
+METRICS = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier", "ece": "calibration error"}
+
+
+def _response(judged: Families) -> str:
+    """Whether probabilities of an answer come true, and what sending ads adds to spending."""
+    counts = judged[0][1]["ads"]
+    told = [(name, one) for name, one in judged if one["response"] == "probability"]
+    reliability = "".join(
+        figure_plot(
+            [(each["foretold"], _point(each["came"])) for each in one["reliability"]],
+            f"foretold by {family_name(name)}",
+            "share that answered",
+            diagonal=True,
+        )
+        for name, one in told
+    )
+    uplift = "".join(
+        figure_plot(
+            [(at + 1, _point(each)) for at, each in enumerate(_spending(one)["by_tenth"])],
+            f"tenth of shoppers, best first for {family_name(name)}",
+            "money that being sent the campaign added",
+        )
+        for name, one in judged
+    )
+    rows = [[family_name(name), *_cells(one["metrics"])] for name, one in told]
+    rows += [["the same for all", *_cells(one["baseline"])] for _, one in told[:1]]
+    added = [
+        [
+            escape(family_name(name)),
+            *(metric_cell(_spending(one)[each]) for each in ("mean", "gain", "qini")),
+        ]
+        for name, one in judged
+    ]
+    return section(
+        "Who answers an ad, and what it adds",
+        '<div class="soft">Learned from '
+        f"{counts['train']['shown']:,} ads shown, judged on the last {counts['test']['shown']:,}, "
+        f"of which {counts['test']['answered']:,} were answered. The closer to the line, the truer "
+        "a probability. What sending adds compares shoppers alike in all features: unless "
+        "campaigns go out at random, it is no more than what the features leave unexplained. "
+        "Lines are 95 % intervals over shoppers.</div>"
+        f'<div class="plots">{reliability}{uplift}</div>'
+        "<details><summary>the figures</summary>"
+        f"{html_table(['family', *METRICS.values()], rows)}"
+        f"{html_table(['sent by', 'added, mean', 'gain of the best 3 tenths', 'Qini'], added)}"
+        "</details>",
+    )
+
+
+def _cells(metrics: dict[str, Any]) -> list[str]:
+    return [metric_cell(metrics.get(name)) for name in METRICS]
+
+
+def _spending(one: dict[str, Any]) -> dict[str, Any]:
+    return one["uplift"]["spend_after"]
+
+
+def _point(figure: dict[str, float]) -> Point:
+    return Point(figure["mean"], figure["low"], figure["high"], "all")
