@@ -14,7 +14,9 @@ def task_sections(families: list[dict[str, Any]]) -> str:
     """Of the runs that ``status`` gives; nothing for a task that no family was judged on."""
     tasks = {"response": _response}
     found = {
-        task: [(run["family"], run["tasks"][task]) for run in families if task in run["tasks"]]
+        task: [
+            (run["family"], run["tasks"][task]) for run in families if task in (run["tasks"] or {})
+        ]
         for task in tasks
     }
     return "".join(tasks[task](judged) for task, judged in found.items() if judged)
