@@ -14,10 +14,11 @@ RANKERS = (
     "rnn",
     "gru",
     "lstm",
+    "cnn_lstm",
     "sasrec",
     "bert4rec",
     "hstu",
 )
 
-FAMILIES = (*RANKERS, "linear_response", "logistic_response")
+FAMILIES = (*RANKERS, "pca_svm", "linear_response", "logistic_response")
 """All, in the order in which they are compared."""

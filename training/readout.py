@@ -26,7 +26,7 @@ PREFIX = "readout."
 HALF_LIVES_DAYS = (7.0, 30.0, 180.0)
 USERS_AT_ONCE = 256
 RIDGE = 1e-2  # of the weights, in the loss of one interest
-CALIBRATION_RIDGE = 1e-3  # towards answers as they are
+CALIBRATION_RIDGE = 1e-3  # towards what calibrates all interests together
 FIT_STEPS, CALIBRATION_STEPS = 60, 30
 
 Vectors = Callable[[Histories], torch.Tensor]
@@ -56,10 +56,7 @@ class Readout:
         """probability_BC that each interest is acted on in the window that begins at the end of the
         histories. Raises DataError where the catalogue has no interests."""
         if not len(self.bias_C):
-            raise DataError(
-                "no interests were learned: the catalogue had none to tell apart",
-                "give the items categories, and fit the family again",
-            )
+            raise no_interests()
         return torch.sigmoid(self._logits(_read(vectors, batch, self.interest_I, len(self.bias_C))))
 
     def state(self) -> State:
@@ -72,6 +69,14 @@ class Readout:
 
     def _logits(self, read_BF: torch.Tensor) -> torch.Tensor:
         return (read_BF - self.mean_F) / self.scale_F @ self.weight_FC + self.bias_C
+
+
+def no_interests() -> DataError:
+    """For who is asked about interests and has learned none."""
+    return DataError(
+        "no interests were learned: the catalogue had none to tell apart",
+        "give the items categories, and fit the family again",
+    )
 
 
 def without_readout(state: State) -> State:
@@ -108,16 +113,22 @@ def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
 def calibrated(
     logits_NC: torch.Tensor, label_NC: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """slope_C and shift_C with which logits tell probabilities, by log loss, held near 1 and 0."""
-    slope_C = torch.ones(logits_NC.shape[1], requires_grad=True)
-    shift_C = torch.zeros(logits_NC.shape[1], requires_grad=True)
+    """slope_C and shift_C with which logits, or margins of any scale, tell probabilities.
+
+    By log loss (Platt 1999), those of an interest held near those of all: some interests have few
+    shoppers to calibrate on.
+    """
+    of_all_2 = torch.tensor([1.0, 0.0], requires_grad=True)
+    own_2C = torch.zeros(2, logits_NC.shape[1], requires_grad=True)
 
     def loss() -> torch.Tensor:
-        away = (slope_C - 1).square().sum() + shift_C.square().sum()
-        return _log_loss(logits_NC * slope_C + shift_C, label_NC) + CALIBRATION_RIDGE * away
+        slope_C, shift_C = of_all_2[:, None] + own_2C
+        log_loss = _log_loss(logits_NC * slope_C + shift_C, label_NC)
+        return log_loss + CALIBRATION_RIDGE * own_2C.square().sum()
 
-    _minimize(loss, [slope_C, shift_C], CALIBRATION_STEPS)
-    return slope_C.detach(), shift_C.detach()
+    _minimize(loss, [of_all_2, own_2C], CALIBRATION_STEPS)
+    slope_C, shift_C = (of_all_2[:, None] + own_2C).detach()
+    return slope_C, shift_C
 
 
 def _regressed(read_NF: torch.Tensor, label_NC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

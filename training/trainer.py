@@ -99,11 +99,13 @@ def fit_by_gradient(
     validate: Callable[[], float],
     config: TrainerConfig,
     bench: Bench,
+    figure: str = VALIDATION,
 ) -> Progress:
     """Train ``model`` in place with AdamW and leave it with the weights that validated best.
 
     ``batch_of``: the batch of a step, a function of its number only. ``validate``: higher is
-    better. Stops early, or when its share of the time budget is spent, at the best weights so far.
+    better; ``figure``: its name on the curve. Stops early, or when its share of the time budget is
+    spent, at the best weights so far.
     Processes that were started together share each batch and end with the same weights; only the
     first validates and keeps the checkpoint.
 
@@ -126,7 +128,7 @@ def fit_by_gradient(
         log.info("resumed", step=progress.step)
     else:  # what the model starts from is the first to beat
         progress = replace(progress, best_score=_validated(model, validate, processes))
-        bench.curve(VALIDATION, 0, progress.best_score)
+        bench.curve(figure, 0, progress.best_score)
     stretch = Stretch()
     while not progress.stopped:
         started = time.perf_counter()
@@ -142,7 +144,7 @@ def fit_by_gradient(
         ):
             continue
         score = _validated(model, validate, processes)
-        for name, value in (stretch.figures() | {VALIDATION: score}).items():
+        for name, value in (stretch.figures() | {figure: score}).items():
             bench.curve(name, progress.step, value)
         stretch = Stretch()
         if score > progress.best_score:

@@ -160,7 +160,7 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
         habits["auc_macro"]["mean"] > found["Habits"]["baselines"]["base rate"]["auc_macro"]["high"]
     )
     assert found["Habits"]["baselines"]["base rate"]["auc_macro"]["mean"] == pytest.approx(0.5)
-    assert found["Truth"]["over_own_habit"]["log_loss"]["high"] < 0
+    assert found["Truth"]["over"]["own habit"]["log_loss"]["high"] < 0
     assert [one["title"] for one in found["Truth"]["by_interest"]] == list(found["Truth"]["titles"])
     kept = load_file(tmp_path / "interests.safetensors")
     assert kept["probability_UC"].shape == kept["label_UC"].shape == (600, 4)
@@ -173,7 +173,7 @@ def test_it_foresees_the_planted_interests(family: str, trained_once: Trained) -
     assert sorted(task["titles"]) == [f"Kind {group}" for group in range(GROUPS)]
     assert task["metrics"]["auc_macro"]["low"] > 0.95
     assert task["metrics"]["f1_micro"]["low"] > 0.9
-    assert task["over_own_habit"]["auc_macro"]["high"] > -0.02
+    assert task["over"]["own habit"]["auc_macro"]["high"] > -0.02
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)

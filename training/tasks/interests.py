@@ -1,8 +1,9 @@
 """The judge of families that say which interests a shopper will act on next.
 
 Asked are all shoppers of whom something is known when the window begins, also those who then do
-nothing. From which probability on an answer is yes is chosen on the validation window. Two answers
-that need no model are judged beside: the share of all shoppers, and each one's own habit.
+nothing. From which probability on an answer is yes is chosen on the validation window. Answers that
+need no such family are judged beside: the share of all shoppers, each one's own habit, and a
+logistic regression on habits alone (readout.py).
 """
 
 import time
@@ -27,11 +28,13 @@ from training.data import DAY, Histories
 from training.family import ClassifiesInterests, Family
 from training.interests import CUTS, BoolArray, Interests, cut_points, find_interests, known
 from training.intervals import FloatArray
+from training.readout import fit_readout, no_vectors
 from training.split import WINDOW_DAYS, Split
 from training.tasks.case import Case
 
 ANSWERS = "interests.safetensors"
-OWN_HABIT = "own habit"
+ITSELF, BASE_RATE = "itself", "base rate"
+OWN_HABIT, FITTED_HABITS = "own habit", "fitted habits"
 USERS_AT_ONCE = 256
 PRIOR_FORTNIGHTS = 2.0  # that the share of all counts beside a shopper's own
 WORTH_TELLING = ("auc_macro", "f1_micro", "calibration_error")
@@ -48,6 +51,7 @@ def judge(family: Family, case: Case) -> dict[str, Any]:
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
     shares_C = base_rates(case.split, interests)
+    fitted = fit_readout(no_vectors, case.split, case.bench)
     said: dict[str, dict[str, Answers]] = {}
     seconds, asked = 0.0, 0
     for name, window in case.windows(family):
@@ -57,20 +61,22 @@ def judge(family: Family, case: Case) -> dict[str, Any]:
         probability_UC = _asked(family, window.histories, len(interests))
         seconds, asked = seconds + time.perf_counter() - began, asked + len(label_UC)
         habit_UC = own_habit(window.histories, interests, shares_C)
+        fitted_UC = fitted.probabilities(no_vectors, window.histories)
         said[name] = {
-            "": Answers(probability_UC, label_UC),
-            "base rate": Answers(np.tile(shares_C, (len(label_UC), 1)), label_UC),
+            ITSELF: Answers(probability_UC, label_UC),
+            BASE_RATE: Answers(np.tile(shares_C, (len(label_UC), 1)), label_UC),
             OWN_HABIT: Answers(habit_UC, label_UC),
+            FITTED_HABITS: Answers(fitted_UC.double().numpy(), label_UC),
         }
     thresholds_ = {of: thresholds(answers) for of, answers in said["validation"].items()}
-    _keep(case, said["test"][""], thresholds_[""])
+    _keep(case, said["test"][ITSELF], thresholds_[ITSELF])
     return {
         "level": interests.level,
         "titles": interests.titles_C,
         "left_out": interests.left_out,
         "ms_per_user": round(1000 * seconds / max(1, asked), 4),
         **_figures(said, thresholds_, case.seed),
-        "by_interest": _by_interest(interests, said["test"][""]),
+        "by_interest": _by_interest(interests, said["test"][ITSELF]),
     }
 
 
@@ -116,24 +122,26 @@ def _figures(
 ) -> dict[str, Any]:
     """Of both windows, of the baselines on the test window, and how far the family is above."""
     answers = said["test"]
-    weight_RU = draws(len(answers[""]), seed)
+    weight_RU = draws(len(answers[ITSELF]), seed)
     found = {of: resampled(one, threshold_of[of], weight_RU) for of, one in answers.items()}
-    before = said["validation"][""]
-    validation = resampled(before, threshold_of[""], draws(len(before), seed))
-    metrics = _plain(found[""])
+    before = said["validation"][ITSELF]
+    validation = resampled(before, threshold_of[ITSELF], draws(len(before), seed))
+    metrics = _plain(found[ITSELF])
     told = ", ".join(f"{name} {metrics[name]['mean']:.4f}" for name in WORTH_TELLING)
     return {
         "headline": f"interests: {told}",
-        "users": len(answers[""]),
+        "users": len(answers[ITSELF]),
         "metrics": metrics,
         "validation_metrics": _plain(validation),
-        "baselines": {of: _plain(values) for of, values in found.items() if of},
-        "over_own_habit": _plain(
-            {name: value_R - found[OWN_HABIT][name] for name, value_R in found[""].items()}
-        ),
+        "baselines": {of: _plain(values) for of, values in found.items() if of != ITSELF},
+        "over": {
+            of: _plain({name: found[ITSELF][name] - value_R for name, value_R in values.items()})
+            for of, values in found.items()
+            if of != ITSELF
+        },
         "reliability": {
-            of or "itself": [asdict(one) for one in reliability(answers[of], weight_RU)]
-            for of in ("", OWN_HABIT)
+            of: [asdict(one) for one in reliability(answers[of], weight_RU)]
+            for of in (ITSELF, OWN_HABIT)
         },
     }
 
