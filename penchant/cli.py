@@ -217,18 +217,57 @@ def report(as_json: AsJson = False) -> None:
 
 @app.command()
 def serve() -> None:
-    """Serve the live features read-only over HTTP, in Feast's wire format."""
+    """Serve recommendations, features and the door for events over HTTP."""
     import uvicorn
 
+    from penchant.serving.access import require_guarded
     from penchant.serving.api import create_app
 
     settings = Settings()
+    require_guarded(settings)
     uvicorn.run(
         create_app(settings),
         host=settings.reader_host,
         port=settings.reader_port,
         log_level="warning",
     )
+
+
+token = typer.Typer(help="Bearer tokens of the HTTP API.", no_args_is_help=True)
+app.add_typer(token, name="token")
+
+
+@token.command("make")
+def make_token(
+    name: Annotated[str, typer.Option(help="whose it is")],
+    scope: Annotated[list[str], typer.Option(help="what it may do; give several, one by one")],
+) -> None:
+    """Make a token and show it, this once."""
+    from penchant.serving.tokens import Tokens
+
+    made, secret = Tokens(Settings()).make(name, scope)
+    typer.echo(f"token {made.id} for {made.name} ({', '.join(made.scopes)}); shown only now:")
+    typer.echo(secret)
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """The tokens that hold, without their secrets."""
+    from penchant.serving.tokens import Tokens
+
+    for each in Tokens(Settings()).all():
+        typer.echo(f"{each.id}  {each.name}  {', '.join(each.scopes)}  made {each.made_at[:10]}")
+
+
+@token.command("revoke")
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(help="as `penchant token list` shows")],
+) -> None:
+    """Let a token hold no longer, from the next request on."""
+    from penchant.serving.tokens import Tokens
+
+    revoked = Tokens(Settings()).revoke(token_id)
+    typer.echo(f"token {revoked.id} of {revoked.name} no longer holds")
 
 
 @app.command()

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     reader_port: int = Field(6566, description="online feature reader")
     reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
+    requests_a_second: float = Field(
+        200.0, gt=0, description="that one client of the HTTP API may make, on average"
+    )
+
     tracking: str | None = Field(
         None, description="MLflow tracking URI; None keeps a SQLite file in the home"
     )

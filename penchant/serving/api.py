@@ -1,20 +1,27 @@
-"""The HTTP reader of live features: the wire format of Feast's own server, without its writes."""
+"""The HTTP API: ``/v1`` for services, and live features in the wire format of Feast's own server.
+
+Nothing of Feast's that writes has a route here.
+"""
 
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant import __version__
 from penchant.errors import UsageError
+from penchant.serving.access import Access
+from penchant.serving.bounds import Bounds
 from penchant.serving.feast import convert_response_to_dict
 from penchant.serving.feature_request import require_keys, resolve
 from penchant.serving.online_features import LiveFeatures
+from penchant.serving.problems import Refused, problem
+from penchant.serving.v1 import routes
 from penchant.settings import Settings
 
-PROBLEM = "application/problem+json"
 SNAPSHOT_HEADER = "Penchant-Snapshot"
 
 
@@ -41,15 +48,17 @@ class OnlineFeaturesRequest(BaseModel):
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The reader over ``settings.live_features``: it follows the pointer, and writes nothing.
+    """The API over what is live: it follows the pointers, and writes to the feedback log alone.
 
-    A request is answered from one snapshot, named in the header ``Penchant-Snapshot``, even when
-    the pointer moves meanwhile.
+    A request is answered from one snapshot, named in the header ``Penchant-Snapshot``, or from one
+    generation, named in the answer, even when a pointer moves meanwhile.
     """
-    app = FastAPI(title="Penchant online features", docs_url="/docs", redoc_url=None)
-    live = LiveFeatures(settings)
+    app = FastAPI(title="Penchant", version=__version__, docs_url="/docs", redoc_url=None)
+    live, access = LiveFeatures(settings), Access(settings)
+    app.include_router(routes(settings, access))
+    app.add_middleware(Bounds)
 
-    @app.post("/get-online-features")
+    @app.post("/get-online-features", dependencies=[Depends(access.needs("features:read"))])
     def get_online_features(request: OnlineFeaturesRequest) -> JSONResponse:
         opened = live.current()
         features = resolve(opened.store, request.asked())
@@ -76,14 +85,20 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             opened = live.current()
         except UsageError as error:
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         return JSONResponse({"status": "ok", "snapshot_id": opened.snapshot_id})
+
+    @app.exception_handler(Refused)
+    def not_allowed(request: Request, error: Refused) -> JSONResponse:
+        return problem(error.status, error.detail, headers=error.headers)
 
     @app.exception_handler(UsageError)
     def refused(request: Request, error: UsageError) -> JSONResponse:
-        ready = settings.live_features.current() is not None
+        of_features = request.url.path == "/get-online-features"
+        pointer = settings.live_features if of_features else settings.live_generation
+        ready = pointer.current() is not None
         status = HTTPStatus.UNPROCESSABLE_ENTITY if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _problem(status, error.cause, error.remedy)
+        return problem(status, error.cause, error.remedy)
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -91,14 +106,6 @@ def create_app(settings: Settings) -> FastAPI:
             f"{'.'.join(map(str, item['loc'][1:])) or 'body'}: {item['msg']}"
             for item in error.errors()
         )
-        return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, wrong)
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, wrong)
 
     return app
-
-
-def _problem(status: HTTPStatus, detail: str, remedy: str | None = None) -> JSONResponse:
-    """An RFC 9457 problem document; ``remedy`` is our own member of it."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    return JSONResponse(
-        body | ({"remedy": remedy} if remedy else {}), status.value, media_type=PROBLEM
-    )

@@ -1,0 +1,109 @@
+"""Who is answered: tokens, scopes, rates, and nothing open to a network unasked."""
+
+import json
+import stat
+
+import pytest
+from fastapi.testclient import TestClient
+
+from penchant.errors import UsageError
+from penchant.serving.access import Rate, require_guarded
+from penchant.serving.api import create_app
+from penchant.serving.tokens import Tokens
+from penchant.settings import Settings
+
+RECOMMEND = "/v1/recommendations?user_id=u1"
+READ, WRITE = "recommendations:read", "events:write"
+
+
+def status(settings: Settings, secret: str | None, client: str = "testclient") -> int:
+    """Of a question that nothing is online for yet: 503 is an answer, to who may ask."""
+    headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
+    asked = TestClient(create_app(settings), client=(client, 1))
+    return asked.get(RECOMMEND, headers=headers).status_code
+
+
+def test_without_any_token_this_machine_alone_is_answered(settings: Settings) -> None:
+    assert status(settings, None) == 503
+    assert status(settings, None, "127.0.0.1") == 503
+    assert status(settings, None, "10.0.0.7") == 401
+
+
+def test_with_a_token_everybody_needs_one(settings: Settings) -> None:
+    _, secret = Tokens(settings).make("shop", [READ])
+    assert status(settings, None) == 401
+    assert status(settings, "pk_made-up") == 401
+    assert status(settings, secret) == 503
+    assert status(settings, secret, "10.0.0.7") == 503
+
+
+def test_a_scope_is_for_what_it_says(settings: Settings) -> None:
+    _, writer = Tokens(settings).make("till", [WRITE])
+    _, admin = Tokens(settings).make("ops", ["admin"])
+    assert status(settings, writer) == 403
+    assert status(settings, admin) == 503
+
+
+def test_a_token_is_changed_for_another_without_a_gap(settings: Settings) -> None:
+    tokens = Tokens(settings)
+    old, old_secret = tokens.make("shop", [READ])
+    client = TestClient(create_app(settings))
+
+    def asked(secret: str) -> int:
+        return client.get(RECOMMEND, headers={"authorization": f"Bearer {secret}"}).status_code
+
+    assert asked(old_secret) == 503
+    _, new_secret = tokens.make("shop", [READ])
+    assert (asked(old_secret), asked(new_secret)) == (503, 503)
+    tokens.revoke(old.id)
+    assert (asked(old_secret), asked(new_secret)) == (401, 503)
+
+
+def test_secrets_are_not_kept(settings: Settings) -> None:
+    _, secret = Tokens(settings).make("shop", [READ])
+    path = settings.home / "tokens.json"
+    assert secret not in path.read_text() and secret[3:] not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text())[0]["name"] == "shop"
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Basic abc", "Bearer \u00e9", "Bearer a b c"])
+def test_a_malformed_token_is_no_token(settings: Settings, given: str) -> None:
+    Tokens(settings).make("shop", [READ])
+    answer = TestClient(create_app(settings)).get(
+        RECOMMEND, headers={"authorization": given.encode()}
+    )
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("name", "scopes"), [("", [READ]), ("shop", []), ("shop", ["all"])])
+def test_a_token_for_nothing_is_not_made(settings: Settings, name: str, scopes: list[str]) -> None:
+    with pytest.raises(UsageError):
+        Tokens(settings).make(name, scopes)
+
+
+def test_a_network_is_not_served_without_a_token(settings: Settings) -> None:
+    open_to_all = settings.model_copy(update={"reader_host": "0.0.0.0"})
+    with pytest.raises(UsageError, match="there is no token"):
+        require_guarded(open_to_all)
+    require_guarded(settings)
+    Tokens(settings).make("shop", [READ])
+    require_guarded(open_to_all)
+
+
+def test_a_rate_lets_a_burst_pass_and_then_so_many_a_second() -> None:
+    now = 0.0
+    rate = Rate(a_second=2, burst=3, clock=lambda: now)
+    assert [rate.wait("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert rate.wait("b") == 0
+    now = 0.5
+    assert rate.wait("a") == 0 and rate.wait("a") > 0
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(settings: Settings) -> None:
+    client = TestClient(create_app(settings.model_copy(update={"requests_a_second": 1.0})))
+    answers = [client.get(RECOMMEND) for _ in range(5)]
+    assert answers[0].status_code == 503
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1

@@ -1,0 +1,151 @@
+"""The API for services: whole answers, durable events, precise refusals."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from penchant.feedback import FeedbackLog
+from penchant.ingestion.ingest import ingest
+from penchant.serving.api import create_app
+from penchant.serving.bounds import MOST_BYTES
+from penchant.serving.publish import publish
+
+ONE = "s-20180102-000000000001"
+
+
+@pytest.fixture
+def served(shop: Any) -> Iterator[tuple[Any, TestClient]]:
+    publish(shop.settings, ONE)
+    with TestClient(create_app(shop.settings)) as client:
+        yield shop, client
+
+
+def logged(shop: Any, table: str) -> list[dict[str, Any]]:
+    log = FeedbackLog.of(shop.settings)
+    log.seal()
+    return [
+        json.loads(line) for file in log.sealed(table) for line in file.read_text().splitlines()
+    ]
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    given = {
+        "event_id": "e1",
+        "user_id": "u3",
+        "session_id": "s1",
+        "event_type": "view",
+        "item_id": "i001",
+        "event_at": datetime.now(UTC).isoformat(),
+    }
+    return given | changes
+
+
+def test_what_is_recommended_is_logged_as_shown(served: tuple[Any, TestClient]) -> None:
+    shop, client = served
+    answer = client.get("/v1/recommendations", params={"user_id": "u3", "k": 4}).json()
+    assert answer["generation_id"] == shop.settings.live_generation.current()
+    impressions = logged(shop, "impressions")
+    assert [row["impression_id"] for row in impressions] == [
+        item["impression_id"] for item in answer["items"]
+    ]
+    assert [row["item_id"] for row in impressions] == [item["item_id"] for item in answer["items"]]
+    assert {row["policy"] for row in impressions} == {answer["policy"]}
+    assert {row["generation_id"] for row in impressions} == {answer["generation_id"]}
+
+
+def test_a_similar_item_names_its_generation(served: tuple[Any, TestClient]) -> None:
+    shop, client = served
+    answer = client.get("/v1/similar", params={"item_id": "i007", "k": 3}).json()
+    assert answer["generation_id"] == shop.settings.live_generation.current()
+    assert len(answer["items"]) == 3
+
+
+def test_an_acknowledged_event_is_on_the_disk_and_lands(served: tuple[Any, TestClient]) -> None:
+    shop, client = served
+    shown = client.get("/v1/recommendations", params={"user_id": "u3", "k": 1}).json()["items"][0]
+    answered = event(item_id=shown["item_id"], impression_id=shown["impression_id"])
+    accepted = client.post("/v1/events", json={"events": [answered]})
+    assert (accepted.status_code, accepted.json()) == (202, {"received": 1})
+    (kept,) = logged(shop, "events")
+    assert kept["impression_id"] == shown["impression_id"] and kept["received_at"]
+    report = ingest(shop.settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
+    assert (len(report.landed), report.quarantined) == (3, [])
+
+
+def test_a_clock_that_is_a_little_ahead_foresees_nothing(served: tuple[Any, TestClient]) -> None:
+    shop, client = served
+    ahead = (datetime.now(UTC) + timedelta(seconds=60)).isoformat()
+    client.post("/v1/events", json={"events": [event(event_at=ahead)]})
+    (kept,) = logged(shop, "events")
+    assert kept["event_at"] == kept["received_at"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"event_at": "2099-01-01T00:00:00Z"}, "in the future"),
+        ({"event_at": "2001-01-01T00:00:00Z"}, "more than 30 days ago"),
+        ({"event_at": "2026-01-01T00:00:00"}, "timezone"),
+        ({"event_type": "stare"}, "'view', 'search'"),
+        ({"item_id": None}, "only a search has no item"),
+        ({"quantity": -1}, "not a return"),
+        ({"user_id": ""}, "at least 1 character"),
+        ({"user_id": "a\u0000b"}, "pattern"),
+        ({"colour": "red"}, "Extra inputs"),
+    ],
+)
+def test_a_wrong_event_is_refused_and_nothing_is_kept(
+    served: tuple[Any, TestClient], changes: dict[str, Any], detail: str
+) -> None:
+    shop, client = served
+    refused = client.post("/v1/events", json={"events": [event(), event(**changes)]})
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert detail in refused.json()["detail"]
+    assert logged(shop, "events") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"events": []}', 422),
+        (b"[" * 50 + b"]" * 50, 422),
+        (b"x" * (MOST_BYTES + 1), 413),
+        (b'{"events": [{"value": NaN}]}', 422),
+        (b"not json", 422),
+    ],
+)
+def test_a_body_that_is_none_is_refused(
+    served: tuple[Any, TestClient], body: bytes, status: int
+) -> None:
+    answer = served[1].post(
+        "/v1/events", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/v1/recommendations", {"user_id": "u3", "k": 0}),
+        ("/v1/recommendations", {"user_id": "u3", "k": 10**9}),
+        ("/v1/recommendations", {"user_id": " \t"}),
+        ("/v1/similar", {"item_id": "nobody knows it"}),
+    ],
+)
+def test_a_wrong_question_is_refused(
+    served: tuple[Any, TestClient], path: str, params: dict[str, Any]
+) -> None:
+    assert served[1].get(path, params=params).status_code == 422
+
+
+def test_before_the_first_generation_it_is_unavailable(shop: Any) -> None:
+    answer = TestClient(create_app(shop.settings)).get(
+        "/v1/recommendations", params={"user_id": "u3"}
+    )
+    assert answer.status_code == 503 and "no generation" in answer.json()["detail"]
