@@ -1,8 +1,8 @@
 """What each DAG leaves behind, and what starts the next one: the chain of the main job.
 
-An event of SNAPSHOT, FEATURES or MODELS carries ``{"snapshot_id": ...}`` in its ``extra``; one of
-GENERATION carries ``generation_id`` too. A run that an Asset started has no logical date: the id
-in the event is all it knows.
+An event of SNAPSHOT, FEATURES, MODELS or POLICY carries ``{"snapshot_id": ...}`` in its ``extra``;
+one of GENERATION carries ``generation_id`` too. A run that an Asset started has no logical date:
+the id in the event is all it knows.
 """
 
 from airflow.sdk import Asset
@@ -11,4 +11,5 @@ LANDING = Asset(name="landing", uri="penchant://landing", group="penchant")
 SNAPSHOT = Asset(name="snapshot", uri="penchant://snapshot", group="penchant")
 FEATURES = Asset(name="features", uri="penchant://features", group="penchant")
 MODELS = Asset(name="models", uri="penchant://models", group="penchant")
+POLICY = Asset(name="policy", uri="penchant://policy", group="penchant")
 GENERATION = Asset(name="generation", uri="penchant://generation", group="penchant")

@@ -139,6 +139,19 @@ def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Put a snapshot's learned policy through the gate and, when it passes, into an experiment."""
+    from penchant.experiments.gate import promote
+    from training.configs import chosen
+    from training.train import run_id_of
+
+    settings = Settings()
+    run_id = run_id_of(snapshot, "bandit", chosen(settings, "bandit"), settings.seed)
+    report = promote(settings, snapshot, run_id)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
 def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Judge the experiment that runs by a snapshot's log; end it when it is decided."""
     from penchant.experiments.stage import evaluate_experiment as run

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     reader_port: int = Field(6566, description="online feature reader")
     reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
+    experiment_share: float = Field(
+        0.2, gt=0, lt=1, description="of shoppers who get a promoted policy while it is tried"
+    )
     requests_a_second: float = Field(
         200.0, gt=0, description="that one client of the HTTP API may make, on average"
     )

@@ -45,7 +45,7 @@ def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentRepor
     snapshot = Snapshot.open(settings, snapshot_id)
     experiment = store.current(settings)
     if experiment is None:
-        raise NothingToDo("no experiment runs", "`penchant promote-policy` begins one")
+        raise NothingToDo("no experiment runs", "`penchant evaluate-policy` begins one")
     log = _log(snapshot, experiment)
     if not log.num_rows:
         raise NothingToDo(

@@ -23,7 +23,7 @@ CHAIN = (
     "train_families",
     "publish_vectors",
 )
-BESIDE = ("ingest_feedback", "evaluate_experiment")
+BESIDE = ("ingest_feedback", "learn_policy", "evaluate_policy", "evaluate_experiment")
 DAG_FILES = (*CHAIN, *BESIDE)
 ALLOWED = {"airflow", "dags.assets", "dags.defaults", "training.names"}
 
@@ -41,7 +41,7 @@ def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
 def test_there_are_exactly_these_dags_and_all_can_be_read(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert sorted(bag.dags) == sorted(DAG_FILES)
-    assert len(bag.dags) == 7
+    assert len(bag.dags) == 9
 
 
 def test_the_platform_follows_the_same_dags_and_pools(bag: DagBag) -> None:
