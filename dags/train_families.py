@@ -7,7 +7,7 @@
    `gpu`, so that under CeleryExecutor a worker beside an accelerator takes them; LocalExecutor runs
    them where it is.
 2. `choose`: `penchant choose` compares the families and names the retriever and the ranker. It runs
-   when all are done and at least one succeeded, and lists those that are missing. Then the Asset
+   when all are done, whatever became of them, and lists those that are missing. Then the Asset
    `models` starts `publish_vectors`.
 3. `track`: `penchant track` brings MLflow up to date with all runs, the failed ones too. Nothing
    waits for it.
@@ -22,6 +22,8 @@ snapshot. There is no backfill by date: train on the snapshot of the day you wan
 
 - One family: the others and `choose` go on without it. Its log ends with the cause, and so do the
   choice and the report; after mending, clear that mapped task and `choose`.
+- One family is *skipped*: the shop has nothing that it could learn from, such as no campaigns for
+  `logistic_response`. That is no fault; its log, the choice and the report say what is lacking.
 - *was ended by SIGKILL*: most likely no memory was left. It is tried again a minute later; lower
   `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_TRAININGS_AT_ONCE`, or give the machine more.
 - `choose`: without `popularity` there is nothing to beat and no prior. Mend that family first.
@@ -64,7 +66,8 @@ with DAG(
     choose = Verb(
         task_id="choose",
         verb=["choose", "--snapshot", SNAPSHOT_ID],
-        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        # not ALL_DONE_MIN_ONE_SUCCESS, which is skipped itself as soon as one family is skipped
+        trigger_rule=TriggerRule.ALL_DONE,
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[MODELS],
     )

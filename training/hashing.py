@@ -9,7 +9,6 @@ on average (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask L
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +24,20 @@ Hashes = npt.NDArray[np.uint64]
 Doubles = npt.NDArray[np.float64]
 
 NUMBER, CATEGORY = "number", "category"
-NOTHING, WHATEVER = "nothing", "whatever"
-"""Categories of a missing value, and of a number where it is."""
+NOTHING, WHATEVER, NO_BIN = "nothing", "whatever", "no bin"
+"""What is hashed with a column's name for a missing value, for a number, and for no bin."""
 
 
 @dataclass(frozen=True)
 class HashingConfig:
-    """``buckets``: D, a power of 2. ``bins``: of a number, by its quantiles; its bin is a category
-    beside its value. ``across``: columns that are crossed with every other one. ``pairs``: others
-    that are crossed. ``cross_scale``: of a cross's entry; below 1, the penalty weighs more on it.
+    """``buckets``: D, a power of 2. ``bins``: of a number, by its quantiles; where there are more
+    than one, a number's bin is a category beside its value, and what is crossed. ``across``:
+    columns that are crossed with every other one. ``pairs``: others that are crossed.
+    ``cross_scale``: of a cross's entry; below 1, the penalty weighs more on it.
     """
 
     buckets: int = 4096
-    bins: int = 8
+    bins: int = 1
     across: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     cross_scale: float = 1.0
@@ -72,7 +72,7 @@ class HashedDesign:
             raise DataError(
                 "the training set has no feature", "give a feature mart the service `response`"
             )
-        numbers = [_numbers(table[name]) for name, kind in columns if kind == NUMBER]
+        numbers = [_logarithms(table[name]) for name, kind in columns if kind == NUMBER]
         edges = [_edges(values_N, config.bins) for values_N in numbers]
         known = [values_N[np.isfinite(values_N)] for values_N in numbers]
         return cls(
@@ -91,17 +91,14 @@ class HashedDesign:
                 f"the rows lack {', '.join(missing)}, which the model was fitted with",
                 "ask with a training set of the same snapshot, or fit the family again",
             )
-        hashes = self._hashes(table)
-        entries = [
-            _Entries(self.config.buckets, hash_N, np.ones(len(table))) for hash_N in hashes.values()
-        ]
-        entries += self._values(table)
-        scale_N = np.full(len(table), self.config.cross_scale)
-        entries += [
-            _Entries(self.config.buckets, _crossed(hashes[one], hashes[other]), scale_N)
+        plain = {name: self._plain(table, name) for name, _ in self.columns}
+        binned = self._binned(table)
+        crossed = plain | binned
+        crosses = [
+            crossed[one].times(crossed[other], self.config.cross_scale)
             for one, other in self._crosses()
         ]
-        return _stacked(entries, self.config.buckets)
+        return _stacked([*plain.values(), *binned.values(), *crosses], self.config.buckets)
 
     def state(self, prefix: str) -> dict[str, torch.Tensor]:
         """As tensors under names that begin with ``prefix``."""
@@ -121,50 +118,61 @@ class HashedDesign:
         arrays = [state[f"{prefix}.{name}"].numpy() for name in ("mean_F", "scale_F", "edges_FQ")]
         return cls(config, tuple((name, kind) for name, kind in columns), *arrays)
 
-    def _hashes(self, table: pa.Table) -> dict[str, Hashes]:
-        """Each column's category, as a hash of its name and its value."""
-        found, number = {}, 0
-        for name, kind in self.columns:
-            if kind == CATEGORY:
-                found[name] = _category_hashes(name, table[name])
-                continue
-            values_N = _numbers(table[name])
-            bins_N = np.searchsorted(self.edges_FQ[number], values_N, side="right")
-            bins_N[~np.isfinite(values_N)] = self.config.bins
-            names = [f"bin {index}" for index in range(self.config.bins)]
-            found[name] = np.array([_hash(name, each) for each in (*names, NOTHING)])[bins_N]
-            number += 1
+    @property
+    def _numbers(self) -> list[str]:
+        return [name for name, kind in self.columns if kind == NUMBER]
+
+    def _plain(self, table: pa.Table, name: str) -> "_Entries":
+        """A category as 1 in its place; a number as its value, or as 1 in the place of nothing."""
+        if name not in self._numbers:
+            return _Entries(_category_hashes(name, table[name]), np.ones(len(table)))
+        at = self._numbers.index(name)
+        value_N = (_logarithms(table[name]) - self.mean_F[at]) / self.scale_F[at]
+        known_N = np.isfinite(value_N)
+        hash_N = np.where(known_N, _hash(name, WHATEVER), _hash(name, NOTHING))
+        return _Entries(hash_N, np.where(known_N, value_N, 1.0))
+
+    def _binned(self, table: pa.Table) -> "dict[str, _Entries]":
+        if self.config.bins == 1:
+            return {}
+        found = {}
+        for name, edges_Q in zip(self._numbers, self.edges_FQ, strict=True):
+            value_N = _logarithms(table[name])
+            bin_N = np.searchsorted(edges_Q, value_N, side="right")
+            bin_N[~np.isfinite(value_N)] = self.config.bins
+            names = [*(f"bin {index}" for index in range(self.config.bins)), NO_BIN]
+            hash_N = np.array([_hash(name, each) for each in names])[bin_N]
+            found[name] = _Entries(hash_N, np.ones(len(table)))
         return found
 
-    def _values(self, table: pa.Table) -> list["_Entries"]:
-        numbers = [name for name, kind in self.columns if kind == NUMBER]
-        entries = []
-        for name, mean, scale in zip(numbers, self.mean_F, self.scale_F, strict=True):
-            value_N = np.nan_to_num((_numbers(table[name]) - mean) / scale)
-            entries.append(_Entries(self.config.buckets, _hash(name, WHATEVER), value_N))
-        return entries
-
     def _crosses(self) -> list[tuple[str, str]]:
+        """Pairs of columns; a pair that names a column which isn't there is left out."""
         names = [name for name, _ in self.columns]
         across = [name for name in self.config.across if name in names]
         each = [(one, other) for one in across for other in names if other not in across]
         return each + [pair for pair in self.config.pairs if set(pair) <= set(names)]
 
 
+@dataclass(frozen=True)
 class _Entries:
-    """One entry in each row: its place, and its value with the hash's sign."""
+    """One entry in each row: what it is of, and its value."""
 
-    def __init__(self, buckets: int, hash_N: Any, value_N: Doubles) -> None:
-        hash_N = np.broadcast_to(hash_N, value_N.shape)
-        self.place_N = (hash_N & np.uint64(buckets - 1)).astype(np.int32)
-        self.value_N = np.where(hash_N >> np.uint64(63), -value_N, value_N)
+    hash_N: Hashes
+    value_N: Doubles
+
+    def times(self, other: "_Entries", scale: float) -> "_Entries":
+        """The cross of two."""
+        return _Entries(_crossed(self.hash_N, other.hash_N), scale * self.value_N * other.value_N)
 
 
 def _stacked(entries: list[_Entries], buckets: int) -> sp.csr_matrix:
-    rows, width = len(entries[0].value_N), len(entries)
+    """The matrix of one column of entries after the other: place and sign are the hash's."""
+    hashes = np.stack([entry.hash_N for entry in entries], axis=1).ravel()
     values = np.stack([entry.value_N for entry in entries], axis=1).ravel()
-    places = np.stack([entry.place_N for entry in entries], axis=1).ravel()
-    starts = np.arange(rows + 1, dtype=np.int64) * width
+    places = (hashes & np.uint64(buckets - 1)).astype(np.int32)
+    values = np.where(hashes >> np.uint64(63), -values, values)
+    rows = len(entries[0].value_N)
+    starts = np.arange(rows + 1, dtype=np.int64) * len(entries)
     matrix = sp.csr_matrix((values, places, starts), (rows, buckets))
     matrix.sum_duplicates()
     return matrix
@@ -178,7 +186,7 @@ def _kind(kind: pa.DataType) -> str | None:
     return None
 
 
-def _numbers(column: pa.ChunkedArray) -> Doubles:
+def _logarithms(column: pa.ChunkedArray) -> Doubles:
     """sign(x) log(1 + |x|); NaN where there is none."""
     values = column.cast(pa.float64()).to_numpy()
     return np.sign(values) * np.log1p(np.abs(values))

@@ -29,7 +29,7 @@ from training.linear import logistic, ridge, sigmoid
 Doubles = npt.NDArray[np.float64]
 
 FOLDS = 4
-NUISANCE = HashingConfig(buckets=1024)
+NUISANCE = HashingConfig(buckets=1024, bins=8)
 SPENDING_PENALTY, SENDING_PENALTY = 100.0, 30.0
 LEAST_CHANCE = 0.01
 """Chances are kept this far from 0 and 1."""

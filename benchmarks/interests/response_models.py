@@ -25,7 +25,8 @@ from training.hashing import HashedDesign, HashingConfig
 
 TIMES = 3
 OURS, PLAIN = "logistic_response", "logistic_response without crosses"
-LINEAR, SAME = "scikit-learn LogisticRegression", "the same, on our hashed matrix"
+LINEAR = "scikit-learn LogisticRegression"
+SAME = "scikit-learn LogisticRegression, our hashed matrix"
 TREES = "scikit-learn HistGradientBoosting"
 PENALTIES = logistic_response.Config().penalties
 SHARES = {"train": 0.5, "validation": 0.2}
@@ -99,7 +100,7 @@ def _linear(data: str, ads: AdSplit) -> np.ndarray:
         ),
         (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="object")),
     )
-    train, held, test = (frame(part) for part in (ads.train, ads.validation, ads.test))
+    train, held, test = (frame(part, ads.train) for part in (ads.train, ads.validation, ads.test))
     matrix = prepare.fit_transform(train)
     label_N, held_N = labels(ads.train, "training"), labels(ads.validation, "validation")
 
@@ -130,7 +131,9 @@ def _same(data: str, ads: AdSplit) -> np.ndarray:
 def _trees(data: str, ads: AdSplit) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    train, held, test = (frame(part, "category") for part in (ads.train, ads.validation, ads.test))
+    train, held, test = (
+        frame(part, ads.train, "category") for part in (ads.train, ads.validation, ads.test)
+    )
     label_N, held_N = labels(ads.train, "training"), labels(ads.validation, "validation")
 
     def fit(setting: dict[str, Any]) -> Callable[[Any], np.ndarray]:
@@ -208,9 +211,14 @@ def bench(sets: dict[str, pa.Table]) -> Bench:
     )
 
 
-def frame(part: pa.Table, texts: str = "object") -> Any:
-    """The features as a data frame, texts of one kind."""
-    names = [name for name in part.column_names if name not in left_out_columns(part)]
+def frame(part: pa.Table, train: pa.Table, texts: str = "object") -> Any:
+    """The features that ``train`` has a value of, as a data frame; texts of one kind."""
+    left_out = left_out_columns(train)
+    names = [
+        name
+        for name in train.column_names
+        if name not in left_out and train[name].null_count < len(train)
+    ]
     frame = part.select(names).to_pandas()
     kinds = {name: texts for name in names if frame[name].dtype.kind not in "iuf"}
     return frame.astype(kinds)

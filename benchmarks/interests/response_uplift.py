@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.interests.response_models import OURS, TREES, bench, frame, sets
 from penchant.build import build
 from penchant.ingestion.ingest import ingest
+from penchant.ingestion.sources import simulator
 from penchant.quality.check import check
 from penchant.serving.features import training_sets
 from penchant.settings import Settings
@@ -47,10 +48,10 @@ def _two_models(offered: AdSplit) -> np.ndarray:
     """Trees of what those spend who were sent it, less trees of what the others do."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    test = frame(offered.test, "category")
+    test = frame(offered.test, offered.train, "category")
     sent_N = offered.train["sent"].to_numpy(zero_copy_only=False)
     spent_N = offered.train["spend_after"].to_numpy()
-    train = frame(offered.train, "category")
+    train = frame(offered.train, offered.train, "category")
     sides = [
         HistGradientBoostingRegressor(
             categorical_features="from_dtype", learning_rate=0.05, max_leaf_nodes=8, random_state=0
@@ -63,28 +64,13 @@ def _two_models(offered: AdSplit) -> np.ndarray:
 
 
 def truth(home: str, snapshot_id: str) -> dict[str, Any]:
-    """The simulator's own pull against the linear family's effect on what is advertised.
-
-    A running campaign makes its items ``CAMPAIGN_PULL`` times as likely to be looked at. So the
-    share of a shopper's looks that go there grows from p to p', and what that adds is in proportion
-    to p' - p, to the items' mean price and to how often the shopper comes.
+    """The simulator's own pull against the linear family's effect on what is advertised: what a
+    campaign truly adds to a look, times how often the shopper came in the year before.
     """
     from scipy.stats import spearmanr
 
-    from penchant.ingestion.sources import simulator
-
-    random = np.random.default_rng(SIMULATED_SEED)
-    items = simulator._items(random, SIMULATED["items"])
-    people = simulator._users(random, SIMULATED["users"])
-    shop = simulator._shop(random, people, items)
-    campaigns = simulator._campaigns(random, shop, items, SIMULATED["days"])
-    row_of = {user: row for row, user in enumerate(shop.users)}
-    added: dict[str, np.ndarray] = {}
-    for campaign in campaigns:
-        share = shop.pull[:, campaign.items].sum(axis=1)
-        pulled = simulator.CAMPAIGN_PULL * share
-        price = shop.pull[:, campaign.items] @ shop.prices[campaign.items] / share
-        added[campaign.id] = (pulled / (1 - share + pulled) - share) * price
+    people, added = simulator.added_by_campaigns(SIMULATED_SEED, **SIMULATED)
+    row_of = {user: row for row, user in enumerate(people)}
     tables = sets(home, snapshot_id)
     offered = AdWindows.of(tables[RESPONSES]).split(tables[SPENDING])
     config = linear_response.Config(outcome="advertised_spend_after")

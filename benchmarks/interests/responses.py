@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.interests.apart import apart
-from benchmarks.interests.response_models import MODELS, OURS, ads
+from benchmarks.interests.response_models import LINEAR, MODELS, OURS, PLAIN, TREES, ads
 from benchmarks.interests.response_uplift import UPLIFTS, simulated
 from penchant.errors import UsageError
 from penchant.settings import Settings
@@ -90,7 +90,11 @@ def page(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             INTRODUCTION,
-            *(_answers_table(data, one) for data, one in figures["answers"].items()),
+            *(
+                part
+                for data, one in figures["answers"].items()
+                for part in (_answers_table(data, one), _verdict(one["models"]))
+            ),
             UPLIFT_INTRODUCTION,
             *(_uplift_table(data, one) for data, one in figures["uplift"].items()),
             _truth(figures["truth"]),
@@ -137,6 +141,27 @@ def _answers_table(data: str, one: dict[str, Any]) -> str:
     rate = [_shown(one["rate"][each]) for each in ("auc", "log_loss", "brier", "ece")]
     lines.append(f"| the validation ads' rate for all | {' | '.join(rate)} | | | | |")
     return "\n".join(lines)
+
+
+def _verdict(models: dict[str, Any]) -> str:
+    """Whether the targets are met: scikit-learn's regression matched in no more time, and the trees
+    not behind."""
+    ours, linear, trees = (models[name] for name in (OURS, LINEAR, TREES))
+    told = []
+    for what, other in (("scikit-learn's LogisticRegression", linear), ("the trees", trees)):
+        behind = other["auc_behind"]
+        place = "better than" if behind["low"] > 0 else "not apart from"
+        place = "worse than" if behind["high"] < 0 else place
+        times = ours["seconds"] / other["seconds"]
+        told.append(
+            f"by AUC and its interval `{OURS}` is {place} {what}, in {times:.2f} times its seconds"
+        )
+    crossed = models[PLAIN]["log_loss_behind"]
+    worth = "are worth" if crossed["low"] > 0 else "are not shown to be worth"
+    rate = (
+        "" if ours["auc"]["low"] > 0.5 else " Nothing here foresees an answer: AUC is that of none."
+    )
+    return f"{told[0][0].upper()}{told[0][1:]}; {told[1]}. Crosses {worth} their time here.{rate}"
 
 
 def _uplift_table(data: str, models: dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ class Families:
         begun = [task.start for task in trained if task.start]
         if not begun:
             return None
-        done = [task for task in trained if task.state in ("success", "failed")]
+        done = [task for task in trained if task.state in ("success", "failed", "skipped")]
         left = len(trained) - len(done)
         last = max((task.end for task in done if task.end), default=now) if not left else now
         seconds = (last - min(begun)).total_seconds()

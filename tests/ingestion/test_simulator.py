@@ -8,7 +8,7 @@ import pytest
 
 from penchant.errors import UsageError
 from penchant.ingestion.ingest import ingest
-from penchant.ingestion.sources.simulator import LINKS, simulate
+from penchant.ingestion.sources.simulator import LINKS, added_by_campaigns, simulate
 from penchant.settings import Settings
 
 SIZES = {"users": 30, "items": 40, "days": 90}
@@ -86,6 +86,38 @@ def test_linked_categories_are_bought_by_the_same_shoppers() -> None:
         others = [n for n in range(len(names)) if n not in links]
         assert together[tuple(links)] > 0.3
         assert together[names.index(linked)][others].max() < 0.2
+
+
+def test_campaigns_add_what_is_said_of_them() -> None:
+    sizes = {"users": 200, "items": 48, "days": 180}
+    tables, (people, added) = simulate(7, **sizes), added_by_campaigns(7, **sizes)
+    advertised: dict[str, set[str]] = {}
+    starts, ends = {}, {}
+    for row in tables["campaigns"]:
+        advertised.setdefault(row["campaign_id"], set()).add(row["item_id"])
+        starts[row["campaign_id"]], ends[row["campaign_id"]] = row["starts_on"], row["ends_on"]
+    sent = {(row["ad_id"], row["user_id"]) for row in tables["impressions"] if "ad_id" in row}
+    assert set(added) == set(advertised)
+    gains = []
+    for campaign, added_U in added.items():
+        spent_U = np.zeros(len(people))
+        for event in tables["events"]:
+            if (
+                event["event_type"] == "purchase"
+                and event["item_id"] in advertised[campaign]
+                and starts[campaign] <= event["event_at"] < ends[campaign]
+            ):
+                spent_U[people.index(event["user_id"])] += event["value"]
+        sent_U = np.array([(campaign, user) in sent for user in people])
+        much_U = added_U > np.median(added_U)
+        gains.append(
+            [
+                spent_U[sent_U & half].mean() - spent_U[~sent_U & half].mean()
+                for half in (much_U, ~much_U)
+            ]
+        )
+    much, little = np.mean(gains, axis=0)
+    assert much > 2 * abs(little)
 
 
 def test_impressions_carry_how_they_were_chosen(shop: duckdb.DuckDBPyConnection) -> None:

@@ -28,7 +28,7 @@ class Config:
     (``advertised_spend_after``)."""
 
     outcome: str = "spend_after"
-    hashing: HashingConfig = field(default_factory=lambda: HashingConfig(buckets=512, bins=2))
+    hashing: HashingConfig = field(default_factory=lambda: HashingConfig(buckets=512))
     penalties: tuple[float, ...] = (1e5, 3e4, 1e4, 3e3, 1e3, 300.0, 100.0, 30.0)
 
 

@@ -163,6 +163,25 @@ def simulate(seed: int, users: int, items: int, days: int) -> dict[str, list[dic
     }
 
 
+def added_by_campaigns(
+    seed: int, users: int, items: int, days: int
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The shoppers, and by campaign id what being sent it adds for each of them to the worth of one
+    look, were it bought: money spent on what the campaign advertises. Of the shop that
+    ``simulate`` makes of the same seed and sizes.
+    """
+    rng = np.random.default_rng(seed)
+    item_rows = _items(rng, items)
+    shop = _shop(rng, _users(rng, users), item_rows)
+    added = {}
+    for campaign in _campaigns(rng, shop, item_rows, days):
+        pull = shop.pull[:, campaign.items]
+        share = pull.sum(axis=1)
+        pulled = CAMPAIGN_PULL * share / (1 - share + CAMPAIGN_PULL * share)
+        added[campaign.id] = (pulled / share - 1) * (pull @ shop.prices[campaign.items])
+    return shop.users, added
+
+
 def _items(rng: np.random.Generator, count: int) -> list[dict]:
     leaves = [
         (top, middle, leaf)
