@@ -82,6 +82,10 @@ def _successes(runs: Path) -> Iterator[Ended]:
             f"{population}_{name}": interval["mean"]
             for population, intervals in record["metrics"].items()
             for name, interval in intervals.items()
+        } | {
+            f"{task}_{name}": interval["mean"]
+            for task, judged in record["tasks"].items()
+            for name, interval in judged.get("metrics", {}).items()
         }
         costs = ("seconds", "fit_seconds", "scoring_ms_per_user", "peak_memory_bytes", "parameters")
         yield Ended(

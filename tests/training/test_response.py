@@ -27,6 +27,7 @@ from training.family import Bench, PredictsResponse, capabilities, make
 from training.split import Split, split_by_time
 from training.tasks import response
 from training.tasks.case import Case
+from training.tracking import track
 from training.train import run_id_of, train
 
 FAMILIES = ("linear_response", "logistic_response")
@@ -190,6 +191,18 @@ def test_a_run_is_judged_and_its_state_answers_as_it_did(
     again = make(family, main_job(family))
     again.load_state(load_file(planted[0].runs / snapshot_id / run_id / "model.safetensors"))
     assert torch.equal(again.responses(shown), answers)
+
+
+def test_mlflow_has_the_figures_of_a_task(planted: tuple[Settings, str]) -> None:
+    from mlflow.tracking import MlflowClient
+
+    train(*planted, "logistic_response")
+    track(*planted)
+    client = MlflowClient(planted[0].mlflow_uri)
+    experiment = client.get_experiment_by_name("families")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert 0.5 < run.data.metrics["response_auc"] < 1
+    assert "response_uplift_gain" in run.data.metrics
 
 
 def test_a_shop_without_ads_goes_on_and_says_why(planted: tuple[Settings, str]) -> None:

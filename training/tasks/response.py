@@ -27,12 +27,13 @@ Measure = Callable[[Doubles], Doubles]
 BINS = 10
 BEST = 3  # tenths of the score
 OUTCOMES = ("spend_after", "advertised_spend_after")
+UPLIFT_METRICS = ("mean", "gain", "qini")
 BLOCK = 100  # resamples at a time: bounds the memory
 
 
 def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
-    """The record's entry: ``metrics`` of the test ads, ``baseline`` of the rate alone and
-    ``reliability`` by bin, all three of probabilities only; and ``uplift`` by tenth of shoppers.
+    """The record's entry: ``metrics`` of the test ads; of probabilities, ``baseline`` of the rate
+    alone and ``reliability`` by bin; and ``uplift`` by tenth of shoppers.
 
     Raises DataError when the test ads were answered by all or by none.
     """
@@ -56,10 +57,11 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
         outcome: uplift_figures(offered, offered_score_N, residuals(offered, outcome), case.seed)
         for outcome in OUTCOMES
     }
+    spending = uplift["spend_after"]
     return {
         "response": family.response,
         "ads": _counts(shown),
-        "metrics": figures,
+        "metrics": figures | {f"uplift_{name}": spending[name] for name in UPLIFT_METRICS},
         "baseline": baseline,
         "reliability": reliability,
         "uplift": uplift,
