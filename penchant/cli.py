@@ -161,6 +161,19 @@ def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def plan_ads(
+    snapshot: SnapshotId,
+    budgets: Annotated[Path, typer.Option(help="YAML file of the day's campaigns and budgets")],
+    as_json: AsJson = False,
+) -> None:
+    """Plan who sees which campaign, within budgets, caps and each shopper's attention."""
+    from penchant.ads.stage import plan_ads as run
+
+    report = run(Settings(), snapshot, budgets)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Publish the chosen models' vectors and lists as one generation, verified, then live."""
     from penchant.serving.publish import publish as run

@@ -104,7 +104,18 @@ CAMPAIGN_SPENDING = mart(
     ["offer_id"],
     folder="training",
 )
-MARTS = (USER_STATISTICS, USER_AFFINITIES, USER_CATEGORY, AD_RESPONSES, CAMPAIGN_SPENDING)
+AD_CANDIDATES = mart(
+    "ad_candidates",
+    [
+        column("offer_id", "VARCHAR"),
+        column("user_id", "VARCHAR"),
+        column("feature_at", "TIMESTAMP"),
+    ],
+    ["offer_id"],
+    folder="training",
+)
+OF_USERS = (USER_STATISTICS, USER_AFFINITIES, USER_CATEGORY)
+MARTS = (*OF_USERS, AD_RESPONSES, CAMPAIGN_SPENDING, AD_CANDIDATES)
 
 # Rows of a user at 28-day cutoffs. User 3 vanished 84 days ago, beyond the TTL of 60 days; the
 # nulls, the empty arrays and the microseconds are there to be lost.
@@ -143,6 +154,10 @@ ROWS = {
     "campaign_spending": """
         SELECT 'c1-u' || u AS offer_id, 'u' || u AS user_id, TIMESTAMP '2017-12-05' AS starts_at,
             u % 2 = 0 AS sent
+        FROM range(CASE WHEN {impressions} > 0 THEN {users} ELSE 0 END) AS _(u)
+    """,
+    "ad_candidates": """
+        SELECT 'c2-u' || u AS offer_id, 'u' || u AS user_id, TIMESTAMP '2018-01-02' AS feature_at
         FROM range(CASE WHEN {impressions} > 0 THEN {users} ELSE 0 END) AS _(u)
     """,
 }

@@ -17,6 +17,7 @@ from penchant.errors import DataError, NothingToDo
 
 RESPONSES = "ad_responses"
 SPENDING = "campaign_spending"
+CANDIDATES = "ad_candidates"
 SHARE = 0.2
 """Of the ads shown, the least that each window holds."""
 
@@ -103,6 +104,14 @@ def with_days(table: pa.Table) -> pa.Table:
         return table
     begins = "shown_at" if "shown_at" in table.column_names else "starts_at"
     return _with_days(table, _moments(table, begins), _moments(table, "answered_at"))
+
+
+def offered_now(candidates: pa.Table) -> pa.Table:
+    """Rows of ``ad_candidates`` as ``ad_responses`` has them: shown now, known when they end."""
+    ends = candidates["ends_on"].cast(pa.timestamp("us"))
+    names = {"offer_id": "impression_id", "feature_at": "shown_at"}
+    shown = candidates.drop_columns(["ends_on"]).rename_columns(names)
+    return shown.append_column("answered_at", ends)
 
 
 def labels(table: pa.Table, part: str) -> np.ndarray:

@@ -47,6 +47,7 @@ class TrainingSet:
 SETS = (
     TrainingSet("ad_responses", "impression_id", "shown_at"),
     TrainingSet("campaign_spending", "offer_id", "starts_at"),
+    TrainingSet("ad_candidates", "offer_id", "feature_at"),
 )
 
 

@@ -82,7 +82,11 @@ def test_nothing_shown_is_an_empty_set_of_the_same_types(settings: Settings) -> 
         for snapshot_id in (full, none)
     ]
     assert schemas[0].equals(schemas[1])
-    assert training_sets(settings, none).rows == {"ad_responses": 0, "campaign_spending": 0}
+    assert training_sets(settings, none).rows == {
+        "ad_responses": 0,
+        "campaign_spending": 0,
+        "ad_candidates": 0,
+    }
 
 
 def test_a_campaign_has_the_features_of_its_first_day(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 BEGINS, EVERY, RUNS = datetime(2023, 6, 1), timedelta(days=20), timedelta(days=10)
@@ -72,11 +73,22 @@ def ad_tables(users: list[str], seed: int = 0) -> tuple[pa.Table, pa.Table]:
     return shown, spending.drop_columns(["converted"])
 
 
+def candidates(spending: pa.Table) -> pa.Table:
+    """``ad_candidates``: the last campaign's shoppers, as if it still ran."""
+    last = spending.filter(pa.compute.equal(spending["ad_id"], spending["ad_id"][-1]))
+    left_out = ["answered_at", "sent", "propensity", "spend_after", "advertised_spend_after"]
+    ends = last["answered_at"].cast(pa.date32())
+    named = last.drop_columns(left_out).rename_columns({"starts_at": "feature_at"})
+    return named.append_column("ends_on", ends)
+
+
 def write_ads(folder: Path, users: list[str]) -> None:
-    """The two training sets, as `penchant training-sets` leaves them."""
+    """The training sets, as `penchant training-sets` leaves them."""
     folder.mkdir()
-    for name, table in zip(("ad_responses", "campaign_spending"), ad_tables(users), strict=True):
-        pq.write_table(table, folder / f"{name}.parquet")
+    shown, spending = ad_tables(users)
+    pq.write_table(shown, folder / "ad_responses.parquet")
+    pq.write_table(spending, folder / "campaign_spending.parquet")
+    pq.write_table(candidates(spending), folder / "ad_candidates.parquet")
 
 
 def _times(values: list[datetime]) -> pa.Array:

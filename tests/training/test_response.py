@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
-from planted_ads import ad_tables, added, logit
+from planted_ads import ad_tables, added, candidates, logit
 from safetensors.torch import load_file
 
 from penchant.errors import DataError, NothingToDo, PenchantError, UsageError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from training.ads import RESPONSES, SPENDING, AdWindows
+from training.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
 from training.budget import Budget
 from training.calibration import bins_of
 from training.choose import choose
@@ -38,7 +38,7 @@ Sets = dict[str, pa.Table]
 @pytest.fixture(scope="module")
 def ads() -> Sets:
     shown, spending = ad_tables(USERS)
-    return {RESPONSES: shown, SPENDING: spending}
+    return {RESPONSES: shown, SPENDING: spending, CANDIDATES: candidates(spending)}
 
 
 @pytest.fixture
@@ -59,14 +59,16 @@ def bench_of(sets: Sets, split: Split, dataset: Dataset) -> Bench:
 
 
 @pytest.fixture
-def fitted(ads: Sets, split: Split, dataset: Dataset) -> Callable[[str], tuple[Any, dict]]:
+def fitted(
+    ads: Sets, split: Split, dataset: Dataset, tmp_path: Path
+) -> Callable[[str], tuple[Any, dict]]:
     """A family fitted on the planted ads, with the judge's figures."""
 
     def fit(name: str) -> tuple[Any, dict]:
         bench = bench_of(ads, split, dataset)
         family = make(name, main_job(name))
         family.fit(split, bench)
-        return family, response.judge(family, Case(dataset, split, bench, Path("nowhere"), 0))
+        return family, response.judge(family, Case(dataset, split, bench, tmp_path, 0))
 
     return fit
 
@@ -227,3 +229,15 @@ def test_training_sets_that_were_not_assembled(planted: tuple[Settings, str]) ->
 
 def test_bins_of_as_many_rows() -> None:
     assert np.bincount(bins_of(np.random.default_rng(0).random(100), 10)).tolist() == [10] * 10
+
+
+def test_what_runs_now_is_foretold_for_every_shopper(
+    fitted: Any, ads: Sets, tmp_path: Path
+) -> None:
+    family, _ = fitted("logistic_response")
+    upcoming = pq.read_table(tmp_path / "upcoming.parquet")
+    assert upcoming["user_id"].equals(ads[CANDIDATES]["user_id"])
+    now = family.responses(offered_now(ads[CANDIDATES])).numpy()
+    np.testing.assert_allclose(upcoming["probability"].to_numpy(), now)
+    orders = orders_of(ads[CANDIDATES])
+    assert np.corrcoef(orders, now)[0, 1] > 0.5

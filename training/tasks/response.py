@@ -12,8 +12,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from training.ads import RESPONSES, SPENDING, AdSplit, AdWindows, labels, users
+from training.ads import (
+    CANDIDATES,
+    RESPONSES,
+    SPENDING,
+    AdSplit,
+    AdWindows,
+    labels,
+    offered_now,
+    users,
+)
 from training.calibration import bins_of
 from training.family import PredictsResponse
 from training.intervals import RESAMPLES, Interval
@@ -34,6 +44,7 @@ BLOCK = 100  # resamples at a time: bounds the memory
 def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
     """The record's entry: ``metrics`` of the test ads; of probabilities, ``baseline`` of the rate
     alone and ``reliability`` by bin; and ``uplift`` by tenth of shoppers.
+    Writes ``upcoming.parquet``: what it foretells of the campaigns that still run.
 
     Raises DataError when the test ads were answered by all or by none.
     """
@@ -51,6 +62,7 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
         baseline = probability_figures(label_N, even_N, user_N, case.seed)
         reliability = reliability_curve(label_N, score_N, user_N, case.seed)
     case.bench.budget.check()
+    write_upcoming(family, case)
     offered = ads.split(case.bench.training_set(SPENDING)).test
     offered_score_N = family.responses(offered).numpy()
     uplift = {
@@ -67,6 +79,18 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
         "uplift": uplift,
         "headline": _headline(figures, uplift),
     }
+
+
+def write_upcoming(family: PredictsResponse, case: Case) -> None:
+    """user_id, ad_id and the response foretold, of each campaign that runs and each known user."""
+    candidates = case.bench.training_set(CANDIDATES)
+    response_N = np.zeros(0)
+    if len(candidates):
+        response_N = family.responses(offered_now(candidates)).numpy().astype(np.float64)
+    table = candidates.select(["user_id", "ad_id"]).append_column(
+        family.response, pa.array(response_N, pa.float64())
+    )
+    pq.write_table(table, case.folder / "upcoming.parquet")
 
 
 def probability_figures(

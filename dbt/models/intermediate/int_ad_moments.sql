@@ -17,7 +17,8 @@ mailings as (
     inner join ads on impressions.ad_id = ads.ad_id
 ),
 
--- when an ad was shown to a user; and its start, for all who were known then, whether or not it was
+-- when an ad was shown to a user; and for all who were known then, whether or not it was: its start,
+-- and now, where it still runs
 pairs as (
     select
         user_id,
@@ -31,9 +32,18 @@ pairs as (
         ads.starts_at as moment
     from ads
     inner join {{ ref('int_users') }} as users on ads.starts_at > users.first_seen_at
+    union
+    select
+        users.user_id,
+        ads.ad_id,
+        {{ as_of() }} as moment
+    from ads
+    cross join {{ ref('int_users') }} as users
+    where ads.starts_at <= {{ as_of() }} and ads.ends_at > {{ as_of() }}
 ),
 
--- before the first feature time there is nothing to predict from; after as_of the answer isn't known
+-- before the first feature time there is nothing to predict from; after as_of the answer isn't known,
+-- so of those that still run only now is a moment
 moments as (
     select
         pairs.user_id,
@@ -45,7 +55,7 @@ moments as (
     inner join ads on pairs.ad_id = ads.ad_id
     where
         pairs.moment >= (select min(feature_at) from {{ ref('int_feature_times') }})
-        and ads.ends_at <= {{ as_of() }}
+        and (ads.ends_at <= {{ as_of() }} or pairs.moment = {{ as_of() }})
 ),
 
 spending as (

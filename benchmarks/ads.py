@@ -1,0 +1,82 @@
+"""What pacing keeps of the best plan of a day, and what serving greedily keeps.
+
+Run by ``make bench-ads``. Days are made up: shoppers come through the day in an order that nobody
+knows, more in the evening; two campaigns of unequal worth have budget for a part of them. The best
+plan is the linear program of who came, which can't be known. Both policies have the same budgets
+and caps; pacing starts from the prices of another day. Prints a table and writes
+benchmarks/out/ads.json.
+"""
+
+import numpy as np
+
+from benchmarks.rows import Row, machine, report
+from penchant.ads.allocation import Campaigns, allocate
+from penchant.ads.pacing import Pacer, PacingConfig
+
+DAYS, MOMENTS, VISITS, SHOPPERS = 20, 96, 4_000, 1_500
+CAMPAIGNS = Campaigns(
+    ("a", "b"),
+    budget_C=np.array([400.0, 150.0]),
+    price_C=np.array([1.0, 1.0]),
+    value_C=np.array([1.0, 4.0]),
+    cap_C=np.array([3.0, 2.0]),
+)
+CONFIG = PacingConfig(attention=12)
+RESAMPLES = 1000
+
+
+def main() -> None:
+    kept = np.array([[*a_day(day)] for day in range(DAYS)])
+    rows = [machine()]
+    for place, name in enumerate(("paced", "greedy, first come first served")):
+        mean, low, high = interval(kept[:, place])
+        aim = None if place else ">= 0.9"
+        rows.append(Row(f"{name}: share of the best plan's worth", mean, "", aim))
+        rows.append(Row(f"{name}: its interval over {DAYS} days", f"{low:.3f} to {high:.3f}", ""))
+        half = kept[:, 2 + place].mean()
+        rows.append(Row(f"{name}: share of the budgets gone when half of the traffic is", half, ""))
+    report("ads", rows)
+
+
+def a_day(seed: int) -> tuple[float, float, float, float]:
+    """Shares of the best plan that pacing and greed keep, and of the budgets gone at half."""
+    random = np.random.default_rng(seed)
+    probability_VC, visitors_V = visits(random)
+    before_VC, _ = visits(random)
+    best = allocate(probability_VC, CAMPAIGNS, np.ones(VISITS)).worth
+    prices_C = allocate(before_VC, CAMPAIGNS, np.ones(VISITS)).budget_prices_C
+    moment_V = np.sort(np.floor(MOMENTS * random.beta(3, 2, VISITS)).astype(int))
+    expected = np.floor(MOMENTS * random.beta(3, 2, VISITS)).astype(int)  # of the day before
+    curve = np.cumsum(np.bincount(expected, minlength=MOMENTS)) / VISITS
+    found = []
+    for prices, rate in ((prices_C, CONFIG.rate), (np.zeros(2), 0.0)):
+        config = PacingConfig(rate=rate, floor=CONFIG.floor if rate else 0.0, attention=12)
+        pacer = Pacer.starting(CAMPAIGNS, config, curve, prices)
+        worth, half = 0.0, 0.0
+        for visit in range(VISITS):
+            while pacer.moment < moment_V[visit]:
+                pacer.pass_time()
+            ad = pacer.choose(f"u{visitors_V[visit]}", probability_VC[visit])
+            if ad is not None:
+                place = CAMPAIGNS.ids.index(ad)
+                worth += probability_VC[visit, place] * CAMPAIGNS.value_C[place]
+            if visit == VISITS // 2:
+                half = float((pacer.spent_C / CAMPAIGNS.budget_C).mean())
+        found.append((worth / best, half))
+    return found[0][0], found[1][0], found[0][1], found[1][1]
+
+
+def visits(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """probability_VC of a response to each campaign, and who comes."""
+    return random.beta(1, 9, (VISITS, 2)), random.integers(0, SHOPPERS, VISITS)
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % percentile bootstrap interval over days."""
+    drawn = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+if __name__ == "__main__":
+    main()

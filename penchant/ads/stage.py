@@ -1,0 +1,164 @@
+"""The `plan-ads` stage: who should see which campaign, from what the response family foretells."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from penchant.ads.allocation import Campaigns, Floats, Plan, allocate
+from penchant.ads.budgets import Budgets, read_budgets
+from penchant.errors import DataError, NothingToDo, UsageError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.storage import write_json
+
+FAMILY = "logistic_response"
+UPCOMING = "upcoming.parquet"
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """``campaigns``: impressions, money spent, responses expected, and the price of the budget: the
+    value that one more unit of money would add."""
+
+    snapshot_id: str
+    run_id: str
+    shoppers: int
+    worth: float
+    campaigns: dict[str, dict[str, float]]
+    path: Path
+
+    def summary(self) -> str:
+        shown = sum(one["impressions"] for one in self.campaigns.values())
+        return (
+            f"planned {shown:,.0f} impressions of {len(self.campaigns)} campaigns for "
+            f"{self.shoppers:,} shoppers, worth {self.worth:,.0f}: {self.path}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanReport:
+    """Plan the day after a snapshot and leave ``ads/<snapshot>/plan.parquet`` and ``plan.json``.
+
+    Recommendations that a shopper was shown in the last day take of the same attention as ads will.
+    Raises NothingToDo where no campaign runs, UsageError for a campaign with budget that does not
+    run and before the family was trained.
+    """
+    snapshot, budgets = Snapshot.open(settings, snapshot_id), read_budgets(budgets_file)
+    run_id, upcoming = _foretold(settings, snapshot)
+    running = pc.unique(upcoming["ad_id"]).to_pylist()
+    if not running:
+        raise NothingToDo(
+            f"no campaign runs at {snapshot.as_of:%Y-%m-%d}", "plan when the next has begun"
+        )
+    gone = [name for name in budgets.campaigns if name not in running]
+    if gone:
+        raise UsageError(
+            f"{', '.join(gone)} in {budgets_file} does not run at {snapshot.as_of:%Y-%m-%d}",
+            f"name campaigns that do: {', '.join(sorted(running))}",
+        )
+    campaigns = budgets.of(tuple(budgets.campaigns))
+    users, probability_UC = matrix(upcoming, campaigns)
+    attention_U = _left_for_ads(snapshot, users, budgets)
+    plan = allocate(probability_UC, campaigns, attention_U)
+    folder = settings.home / "ads" / snapshot.id
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(_rows(users, campaigns, probability_UC, plan), folder / "plan.parquet")
+    report = PlanReport(
+        snapshot.id,
+        run_id,
+        len(users),
+        plan.worth,
+        _figures(campaigns, probability_UC, plan),
+        folder / "plan.parquet",
+    )
+    write_json(folder / "plan.json", report.as_dict())
+    return report
+
+
+def _foretold(settings: Settings, snapshot: Snapshot) -> tuple[str, pa.Table]:
+    runs = settings.runs / snapshot.id
+    try:
+        choice = json.loads((runs / "choice.json").read_text())
+    except FileNotFoundError:
+        raise UsageError(
+            f"no models were chosen for snapshot {snapshot.id}",
+            f"run `penchant choose --snapshot {snapshot.id}` first",
+        ) from None
+    found = [row["run_id"] for row in choice["leaderboard"] if row["family"] == FAMILY]
+    if not found:
+        raise UsageError(
+            f"{FAMILY} has no run on snapshot {snapshot.id}",
+            f"run `penchant train --family {FAMILY} --snapshot {snapshot.id}`, then choose again",
+        )
+    return found[0], pq.read_table(runs / found[0] / UPCOMING)
+
+
+def matrix(upcoming: pa.Table, campaigns: Campaigns) -> tuple[npt.NDArray[np.object_], Floats]:
+    """The shoppers, sorted, and probability_UC. Raises DataError where a pair is missing."""
+    wanted = upcoming.filter(pc.is_in(upcoming["ad_id"], value_set=pa.array(campaigns.ids)))
+    users_U, user_N = np.unique(
+        np.array(wanted["user_id"].to_pylist(), dtype=object), return_inverse=True
+    )
+    place = {name: column for column, name in enumerate(campaigns.ids)}
+    campaign_N = [place[name] for name in wanted["ad_id"].to_pylist()]
+    probability_UC = np.full((len(users_U), len(campaigns.ids)), np.nan)
+    probability_UC[user_N, campaign_N] = wanted["probability"].to_numpy()
+    missing = int(np.isnan(probability_UC).sum())
+    if missing:
+        raise DataError(
+            f"{missing} shoppers have no probability for one of the campaigns",
+            f"train {FAMILY} again on this snapshot",
+        )
+    return users_U, probability_UC
+
+
+def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets: Budgets) -> Floats:
+    """Whole ads that each shopper's attention still holds."""
+    day_before = pa.scalar(snapshot.as_of - timedelta(days=1), pa.timestamp("us"))
+    recent = (pc.field("shown_at") >= day_before) & pc.field("item_id").is_valid()
+    shown = pq.read_table(snapshot.mart("impressions"), columns=["user_id"], filters=recent)
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(shown["user_id"]).to_pylist()}
+    taken_U = np.array([counts.get(user, 0) for user in users_U], dtype=float)
+    return np.floor(np.maximum(0.0, budgets.attention - taken_U) / budgets.ad_attention)
+
+
+def _rows(
+    users_U: npt.NDArray[np.object_], campaigns: Campaigns, probability_UC: Floats, plan: Plan
+) -> pa.Table:
+    """Each shopper and campaign with impressions: a fraction where a budget ends within one."""
+    rows, columns = np.nonzero(plan.shown_UC > 1e-9)
+    return pa.table(
+        {
+            "user_id": pa.array(users_U[rows].tolist(), pa.string()),
+            "ad_id": pa.array([campaigns.ids[column] for column in columns], pa.string()),
+            "impressions": plan.shown_UC[rows, columns],
+            "probability": probability_UC[rows, columns],
+        }
+    )
+
+
+def _figures(
+    campaigns: Campaigns, probability_UC: Floats, plan: Plan
+) -> dict[str, dict[str, float]]:
+    shown_C = plan.shown_UC.sum(axis=0)
+    responses_C = (plan.shown_UC * probability_UC).sum(axis=0)
+    return {
+        name: {
+            "impressions": float(shown_C[place]),
+            "spent": float(shown_C[place] * campaigns.price_C[place]),
+            "budget": float(campaigns.budget_C[place]),
+            "responses": float(responses_C[place]),
+            "budget_price": float(plan.budget_prices_C[place]),
+        }
+        for place, name in enumerate(campaigns.ids)
+    }

@@ -1,0 +1,110 @@
+"""The stage around a plan: what it reads, what it leaves, and what it refuses."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from penchant.ads.stage import plan_ads
+from penchant.errors import DataError, NothingToDo, UsageError
+from penchant.settings import Settings
+from penchant.storage import write_json
+
+SNAPSHOT, RUN = "s-20240401-0123456789ab", "logistic_response-00000000000a"
+USERS = [f"u{number:02}" for number in range(20)]
+BUDGETS = """
+attention: 12
+campaigns:
+  "c1": {budget: 8, price: 1, value: 10, cap: 1}
+  "c2": {budget: 30, price: 2, value: 5, cap: 2}
+"""
+
+
+@pytest.fixture
+def foretold(settings: Settings, tmp_path: Path) -> tuple[Settings, Path]:
+    """A snapshot in which u00 was shown twelve items, a run that foretells, and budgets."""
+    marts, runs = settings.snapshots / SNAPSHOT / "marts", settings.runs / SNAPSHOT
+    marts.mkdir(parents=True)
+    write_json(marts.parent / "snapshot.json", {"id": SNAPSHOT, "as_of": "2024-04-01T00:00:00"})
+    shown = {
+        "user_id": ["u00"] * 12,
+        "item_id": ["i1"] * 12,
+        "shown_at": pa.array([datetime(2024, 3, 31, 12)] * 12, pa.timestamp("us")),
+    }
+    pq.write_table(pa.table(shown), marts / "impressions.parquet")
+    write_json(
+        runs / "choice.json", {"leaderboard": [{"family": "logistic_response", "run_id": RUN}]}
+    )
+    write_upcoming(settings, ["c1", "c2"])
+    (tmp_path / "budgets.yml").write_text(BUDGETS)
+    return settings, tmp_path / "budgets.yml"
+
+
+def write_upcoming(settings: Settings, campaigns: list[str], users: list[str] = USERS) -> None:
+    run = settings.runs / SNAPSHOT / RUN
+    run.mkdir(parents=True, exist_ok=True)
+    probability = np.linspace(0.5, 0.1, len(users) * len(campaigns))
+    rows = {
+        "user_id": pa.array(users * len(campaigns), pa.string()),
+        "ad_id": pa.array([ad for ad in campaigns for _ in users], pa.string()),
+        "probability": probability,
+    }
+    pq.write_table(pa.table(rows), run / "upcoming.parquet")
+
+
+def test_the_plan_keeps_to_budgets_caps_and_attention(foretold: tuple[Settings, Path]) -> None:
+    settings, budgets = foretold
+    report = plan_ads(settings, SNAPSHOT, budgets)
+    plan = pq.read_table(report.path).to_pandas()
+    assert report.campaigns["c1"]["spent"] <= 8 and report.campaigns["c2"]["spent"] <= 30
+    assert "u00" not in set(plan["user_id"]), "what it was recommended took all its attention"
+    assert plan.groupby("user_id")["impressions"].sum().max() <= 12 / 4
+    assert (plan["impressions"] <= plan["ad_id"].map({"c1": 1, "c2": 2})).all()
+    best = set(plan[plan["ad_id"] == "c1"]["user_id"])
+    assert best == {f"u{number:02}" for number in range(1, 9)}
+    assert json.loads((report.path.parent / "plan.json").read_text())["worth"] == report.worth
+
+
+def test_when_nothing_runs_there_is_nothing_to_plan(foretold: tuple[Settings, Path]) -> None:
+    settings, budgets = foretold
+    write_upcoming(settings, [])
+    with pytest.raises(NothingToDo, match="no campaign runs at 2024-04-01"):
+        plan_ads(settings, SNAPSHOT, budgets)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("campaigns: {c9: {budget: 1, price: 1, value: 1, cap: 1}}", "c9 in .* does not run"),
+        ("campaigns: {c1: {budget: -1, price: 1, value: 1, cap: 1}}", "budget"),
+        ("campaigns: {c1: {budget: 1, price: 0, value: 1, cap: 1}}", "price"),
+        ("campaigns: {}", "campaigns"),
+        ("[", "no file of budgets"),
+    ],
+)
+def test_budgets_that_can_not_be_are_refused(
+    foretold: tuple[Settings, Path], text: str, named: str
+) -> None:
+    settings, budgets = foretold
+    budgets.write_text(text)
+    with pytest.raises(UsageError, match=named):
+        plan_ads(settings, SNAPSHOT, budgets)
+
+
+def test_before_the_family_was_trained(foretold: tuple[Settings, Path]) -> None:
+    settings, budgets = foretold
+    write_json(settings.runs / SNAPSHOT / "choice.json", {"leaderboard": []})
+    with pytest.raises(UsageError, match="logistic_response has no run"):
+        plan_ads(settings, SNAPSHOT, budgets)
+
+
+def test_a_shopper_of_whom_nothing_is_foretold(foretold: tuple[Settings, Path]) -> None:
+    settings, budgets = foretold
+    path = settings.runs / SNAPSHOT / RUN / "upcoming.parquet"
+    pq.write_table(pq.read_table(path).slice(1), path)
+    with pytest.raises(DataError, match="1 shoppers have no probability"):
+        plan_ads(settings, SNAPSHOT, budgets)
