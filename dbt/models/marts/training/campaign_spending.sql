@@ -44,5 +44,5 @@ from {{ ref('int_ad_moments') }} as moments
 inner join ads on moments.ad_id = ads.ad_id and moments.moment = ads.starts_at
 left join sent on moments.user_id = sent.user_id and moments.ad_id = sent.ad_id
 left join chances on moments.ad_id = chances.ad_id
-where moments.answered_at <= {{ as_of() }}
+where moments.moment < {{ as_of() }}
 order by moments.ad_id, moments.user_id
