@@ -61,12 +61,15 @@ def round_step(rough: float) -> float:
     return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough * (1 - 1e-9))
 
 
-def interval_plot(rows: list[tuple[str, list[Point]]], axis: str) -> str:
-    """One row a label: a dot at each mean, a line over its interval. ``axis`` names the unit."""
+def interval_plot(
+    rows: list[tuple[str, list[Point]]], axis: str, start: float = 0.0, width: float = WIDTH
+) -> str:
+    """One row a label: a dot at each mean, a line over its interval. ``axis`` names the unit;
+    ``start`` is where it begins, ``width`` the plot's, in SVG units."""
     highest = max((point.high for _, points in rows for point in points), default=0.0) or 1.0
-    scale = Scale(0.0, highest * 1.05, LEFT, WIDTH - RIGHT)
+    scale = Scale(start, start + (highest - start) * 1.05, LEFT, width - RIGHT)
     bottom = TOP + ROW * len(rows)
-    parts = [*_vertical_grid(scale, TOP, bottom), _axis_name(axis, bottom)]
+    parts = [*_vertical_grid(scale, TOP, bottom), _axis_name(axis, bottom, width - RIGHT)]
     for index, (label, points) in enumerate(rows):
         middle = TOP + ROW * (index + 0.5)
         parts.append(_text(LEFT - 14, middle + 5, label, "label end"))
@@ -75,7 +78,7 @@ def interval_plot(rows: list[tuple[str, list[Point]]], axis: str) -> str:
             tip = f"{label}: {point.mean:.4f} [{point.low:.4f}, {point.high:.4f}]"
             parts.append(_whisker(scale.at(point.low), y, scale.at(point.high), y, point.series))
             parts.append(_dot(scale.at(point.mean), y, 4.5, point.series, tip))
-    return _svg(bottom + BOTTOM, axis, parts)
+    return _svg(bottom + BOTTOM, axis, parts, width)
 
 
 def dot_plot(rows: list[tuple[str, list[float]]], groups: list[str], axis: str) -> str:

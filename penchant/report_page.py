@@ -58,6 +58,7 @@ svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
 svg .whisker { stroke-width: 3; stroke-linecap: round; opacity: .45; }
 svg .whisker.all { stroke: var(--all); } svg .whisker.new { stroke: var(--new); }
+svg .whisker.rest { stroke: var(--soft); }
 svg .dot.all { fill: var(--all); } svg .dot.new { fill: var(--new); }
 .key::before { content: ""; display: inline-block; width: 10px; height: 10px;
   border-radius: 50%; margin: 0 6px 0 14px; background: var(--all); }

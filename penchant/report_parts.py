@@ -2,6 +2,8 @@
 
 from html import escape
 
+from penchant.charts import Point
+
 
 def metric_cell(metric: dict[str, float] | None) -> str:
     """The mean over its interval."""
@@ -11,6 +13,11 @@ def metric_cell(metric: dict[str, float] | None) -> str:
         f'{metric["mean"]:.4f}<br><span class="soft">{metric["low"]:.4f} to '
         f"{metric['high']:.4f}</span>"
     )
+
+
+def point(figure: dict[str, float], series: str = "all") -> Point:
+    """A figure as plots take it."""
+    return Point(figure["mean"], figure["low"], figure["high"], series)
 
 
 def family_name(name: str) -> str:

@@ -3,19 +3,23 @@
 from html import escape
 from typing import Any
 
-from penchant.charts import Point, figure_plot
-from penchant.report_parts import family_name, html_table, metric_cell, section
+from penchant.charts import figure_plot
+from penchant.report_interests import interests_section
+from penchant.report_parts import family_name, html_table, metric_cell, point, section
 
+COSTS = ("fit_seconds", "peak_memory_bytes")
 Families = list[tuple[str, dict[str, Any]]]
-"""Each family that was judged on a task, and what its judge said."""
+"""Each family that was judged on a task, and what its judge said, beside what it cost."""
 
 
 def task_sections(families: list[dict[str, Any]]) -> str:
     """Of the runs that ``status`` gives; nothing for a task that no family was judged on."""
-    tasks = {"response": _response}
+    tasks = {"interests": interests_section, "response": _response}
     found = {
         task: [
-            (run["family"], run["tasks"][task]) for run in families if task in (run["tasks"] or {})
+            (run["family"], run["tasks"][task] | {name: run[name] for name in COSTS})
+            for run in families
+            if task in (run["tasks"] or {})
         ]
         for task in tasks
     }
@@ -31,7 +35,7 @@ def _response(judged: Families) -> str:
     told = [(name, one) for name, one in judged if one["response"] == "probability"]
     reliability = "".join(
         figure_plot(
-            [(each["foretold"], _point(each["came"])) for each in one["reliability"]],
+            [(each["foretold"], point(each["came"])) for each in one["reliability"]],
             f"foretold by {family_name(name)}",
             "share that answered",
             diagonal=True,
@@ -40,7 +44,7 @@ def _response(judged: Families) -> str:
     )
     uplift = "".join(
         figure_plot(
-            [(at + 1, _point(each)) for at, each in enumerate(_spending(one)["by_tenth"])],
+            [(at + 1, point(each)) for at, each in enumerate(_spending(one)["by_tenth"])],
             f"tenth of shoppers, best first for {family_name(name)}",
             "money that being sent the campaign added",
         )
@@ -77,7 +81,3 @@ def _cells(metrics: dict[str, Any]) -> list[str]:
 
 def _spending(one: dict[str, Any]) -> dict[str, Any]:
     return one["uplift"]["spend_after"]
-
-
-def _point(figure: dict[str, float]) -> Point:
-    return Point(figure["mean"], figure["low"], figure["high"], "all")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.calibration import bins_of
 from training.interests import BoolArray
 from training.intervals import FloatArray, Interval, quantiled
 
@@ -175,12 +176,11 @@ def _sides(probability_U: FloatArray, label_U: BoolArray) -> tuple[FloatArray, F
 def _binned(answers: Answers, weight_RU: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """In each bin the sum of probabilities, how many came true, and how many there are."""
     probability_UC = answers.probability_UC
-    edges = np.unique(np.quantile(probability_UC, np.arange(1, BINS) / BINS))
-    bin_UC = np.searchsorted(edges, probability_UC, side="left")
-    shape = (len(answers), len(edges) + 1)
-    cell_UC = np.arange(len(answers))[:, None] * shape[1] + bin_UC
+    bin_UC = bins_of(probability_UC.ravel(), BINS).reshape(probability_UC.shape)
+    shape = (len(answers), BINS)
+    cell_UC = np.arange(len(answers))[:, None] * BINS + bin_UC
     said_UG, came_UG, count_UG = (
-        np.bincount(cell_UC.ravel(), of.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+        np.bincount(cell_UC.ravel(), of.ravel(), minlength=len(answers) * BINS).reshape(shape)
         for of in (probability_UC, answers.label_UC, np.ones(cell_UC.shape))
     )
     some_G = count_UG.any(axis=0)

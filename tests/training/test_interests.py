@@ -22,7 +22,7 @@ from training.names import FAMILIES
 from training.readout import Readout, fit_readout, no_vectors
 from training.split import Split, split_by_time
 from training.tasks.case import Case
-from training.tasks.interests import judge
+from training.tasks.interests import judge, kept_answers
 from training.train import run_id_of, train
 
 Trained = tuple[Settings, str]
@@ -162,8 +162,8 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
     assert found["Habits"]["baselines"]["base rate"]["auc_macro"]["mean"] == pytest.approx(0.5)
     assert found["Truth"]["over"]["own habit"]["log_loss"]["high"] < 0
     assert [one["title"] for one in found["Truth"]["by_interest"]] == list(found["Truth"]["titles"])
-    kept = load_file(tmp_path / "interests.safetensors")
-    assert kept["probability_UC"].shape == kept["label_UC"].shape == (600, 4)
+    kept, _ = kept_answers(tmp_path, "own habit")
+    assert kept.probability_UC.shape == kept.label_UC.shape == (600, 4)
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)
@@ -184,8 +184,8 @@ def test_a_loaded_model_answers_as_it_was_judged(family: str, trained_once: Trai
     assert isinstance(model, ClassifiesInterests)
     split = split_by_time(read_dataset(Snapshot.open(*trained_once)).histories)
     probability_UC = model.interests(known(split.test).histories)
-    judged_UC = load_file(run / "interests.safetensors")["probability_UC"]
-    np.testing.assert_allclose(probability_UC.numpy(), judged_UC.numpy(), atol=1e-5)
+    judged, _ = kept_answers(run, "itself")
+    np.testing.assert_allclose(probability_UC.numpy(), judged.probability_UC, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)

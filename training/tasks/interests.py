@@ -8,11 +8,12 @@ logistic regression on habits alone (readout.py).
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from penchant.errors import DataError, PenchantError
 from training.classification import (
@@ -26,7 +27,7 @@ from training.classification import (
 )
 from training.data import DAY, Histories
 from training.family import ClassifiesInterests, Family
-from training.interests import CUTS, BoolArray, Interests, cut_points, find_interests, known
+from training.interests import CUTS, Interests, cut_points, find_interests, known
 from training.intervals import FloatArray
 from training.readout import fit_readout, no_vectors
 from training.split import WINDOW_DAYS, Split
@@ -51,7 +52,9 @@ def judge(family: Family, case: Case) -> dict[str, Any]:
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
     shares_C = base_rates(case.split, interests)
+    began = time.perf_counter()
     fitted = fit_readout(no_vectors, case.split, case.bench)
+    habits_seconds = time.perf_counter() - began
     said: dict[str, dict[str, Answers]] = {}
     seconds, asked = 0.0, 0
     for name, window in case.windows(family):
@@ -69,11 +72,12 @@ def judge(family: Family, case: Case) -> dict[str, Any]:
             FITTED_HABITS: Answers(fitted_UC.double().numpy(), label_UC),
         }
     thresholds_ = {of: thresholds(answers) for of, answers in said["validation"].items()}
-    _keep(case, said["test"][ITSELF], thresholds_[ITSELF])
+    _keep(case, said["test"], thresholds_)
     return {
         "level": interests.level,
         "titles": interests.titles_C,
         "left_out": interests.left_out,
+        "fitted_habits_seconds": round(habits_seconds, 2),
         "ms_per_user": round(1000 * seconds / max(1, asked), 4),
         **_figures(said, thresholds_, case.seed),
         "by_interest": _by_interest(interests, said["test"][ITSELF]),
@@ -161,15 +165,21 @@ def _by_interest(interests: Interests, answers: Answers) -> list[dict[str, Any]]
     ]
 
 
-def _keep(case: Case, answers: Answers, threshold_C: FloatArray) -> None:
+def _keep(case: Case, answers: dict[str, Answers], threshold_of: dict[str, FloatArray]) -> None:
     """For comparing families user by user: all of a snapshot are asked about the same."""
-    label_UC: BoolArray = answers.label_UC
-    kept = {
-        "probability_UC": answers.probability_UC.astype(np.float32),
-        "label_UC": label_UC,
-        "threshold_C": threshold_C.astype(np.float32),
-    }
+    kept: dict[str, np.ndarray] = {"label_UC": answers[ITSELF].label_UC}
+    for of, one in answers.items():
+        kept[f"{of}.probability_UC"] = one.probability_UC.astype(np.float32)
+        kept[f"{of}.threshold_C"] = threshold_of[of].astype(np.float32)
     save_file(kept, case.folder / ANSWERS)
+
+
+def kept_answers(run: Path, of: str) -> tuple[Answers, FloatArray]:
+    """What was said on the test window in a run, by the family (``ITSELF``) or by a baseline, and
+    the thresholds."""
+    kept = load_file(run / ANSWERS)
+    probability_UC = kept[f"{of}.probability_UC"].astype(np.float64)
+    return Answers(probability_UC, kept["label_UC"]), kept[f"{of}.threshold_C"].astype(np.float64)
 
 
 def _plain(values: dict[str, FloatArray]) -> dict[str, Any]:

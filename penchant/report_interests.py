@@ -1,0 +1,109 @@
+"""The report's section on which interests shoppers act on next."""
+
+from html import escape
+from typing import Any
+
+from penchant.charts import HALF, Point, figure_plot, interval_plot
+from penchant.report_parts import family_name, html_table, metric_cell, point, section
+
+METRICS = {
+    "auc_macro": "AUC over interests",
+    "auc_user": "AUC over a shopper's",
+    "f1_micro": "F1, micro",
+    "f1_macro": "F1, macro",
+    "precision_micro": "precision",
+    "recall_micro": "recall",
+    "accuracy": "accuracy",
+    "accuracy_all": "all right",
+    "calibration_error": "calibration error",
+}
+BY_HABITS = "fitted habits"
+TOLD = 5  # interests, the easiest and the hardest to foresee
+
+
+def interests_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
+    """Which interests next: quality with intervals beside the answers that need no such family,
+    and whether probabilities come true."""
+    told = [(name, one) for name, one in judged if "missing" not in one]
+    title = "Which interests next"
+    if not told:
+        cause, remedy = judged[0][1]["missing"], judged[0][1]["remedy"]
+        return section(title, f'<div class="bad">{escape(cause)}; {escape(remedy)}.</div>')
+    told.sort(key=lambda one: -one[1]["metrics"]["auc_macro"]["mean"])
+    first = told[0][1]
+    forests = "".join(
+        interval_plot(_rows(told, metric), f"{METRICS[metric]}; grey: without a family", low, HALF)
+        for metric, low in (("auc_macro", 0.5), ("f1_micro", 0.0))
+    )
+    reliability = "".join(
+        figure_plot(
+            [(each["probability"], point(each["rate"])) for each in one["reliability"]["itself"]],
+            f"said by {family_name(name)}",
+            "share that acted",
+            diagonal=True,
+        )
+        for name, one in told
+    )
+    return section(
+        title,
+        f'<div class="soft">Of {len(first["titles"])} categories, level {first["level"]} of the '
+        f"tree, those that each of {first['users']:,} known shoppers acts on in the fortnight of "
+        f"the test window; {first['left_out']} rarer categories are left out. Grey are answers "
+        "that need no such family: the share of all shoppers, each one's own habit, and a "
+        "logistic regression on habits. The line is the 95 % interval over shoppers.</div>"
+        f'<div class="plots">{forests}</div>{_over(told)}'
+        '<div class="soft">A tenth of the answers a dot: the closer to the line, the truer a '
+        f'probability.</div><div class="plots">{reliability}</div>'
+        f"<details><summary>the figures</summary>{_figures(told)}</details>"
+        f"<details><summary>the easiest and the hardest to foresee, by "
+        f"{family_name(told[0][0])}</summary>{_easiest(first)}</details>",
+    )
+
+
+def _rows(told: list[tuple[str, dict[str, Any]]], metric: str) -> list[tuple[str, list[Point]]]:
+    """Families, best first, then the baselines."""
+    baselines = told[0][1]["baselines"]
+    return [
+        *((family_name(name), [point(one["metrics"][metric])]) for name, one in told),
+        *((name, [point(one[metric], "rest")]) for name, one in reversed(baselines.items())),
+    ]
+
+
+def _over(told: list[tuple[str, dict[str, Any]]]) -> str:
+    """Who is above the logistic regression on habits by more than chance."""
+    lines = ""
+    for name, one in told:
+        figure = one["over"][BY_HABITS]["auc_macro"]
+        style = "good" if figure["low"] > 0 else "bad" if figure["high"] < 0 else "soft"
+        lines += (
+            f"<li>{escape(family_name(name))}: AUC over that of {BY_HABITS} "
+            f'<span class="{style}">{figure["mean"]:+.4f} ({figure["low"]:+.4f} to '
+            f"{figure['high']:+.4f})</span></li>"
+        )
+    return f"<ul>{lines}</ul>"
+
+
+def _figures(told: list[tuple[str, dict[str, Any]]]) -> str:
+    rows = [
+        [
+            escape(family_name(name)),
+            *(metric_cell(one["metrics"][metric]) for metric in METRICS),
+            f"{one['fit_seconds']:,.1f}",
+            f"{one['peak_memory_bytes'] / 1e6:,.0f}",
+        ]
+        for name, one in told
+    ]
+    rows += [
+        [escape(name), *(metric_cell(one[metric]) for metric in METRICS), "", ""]
+        for name, one in told[0][1]["baselines"].items()
+    ]
+    names = ["answers of", *METRICS.values(), "fit, s", "peak MB"]
+    return html_table(names, rows, numbers={len(METRICS) + 1, len(METRICS) + 2})
+
+
+def _easiest(one: dict[str, Any]) -> str:
+    found = [each for each in one["by_interest"] if each["auc"] is not None]
+    found.sort(key=lambda each: -each["auc"])
+    shown = found if len(found) <= 2 * TOLD else found[:TOLD] + found[-TOLD:]
+    rows = [[escape(each["title"]), f"{each['rate']:.1%}", f"{each['auc']:.4f}"] for each in shown]
+    return html_table(["interest", "shoppers who acted", "AUC"], rows, numbers={1, 2})
