@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import HALF, Point, figure_plot, interval_plot
-from penchant.report_parts import family_name, html_table, metric_cell, point, section
+from penchant.report_parts import family_name, html_table, point, section
 
 METRICS = {
     "auc_macro": "AUC over interests",
@@ -18,6 +18,7 @@ METRICS = {
     "calibration_error": "calibration error",
 }
 BY_HABITS = "fitted habits"
+BASELINES = (BY_HABITS, "own habit", "base rate")
 TOLD = 5  # interests, the easiest and the hardest to foresee
 
 
@@ -65,7 +66,7 @@ def _rows(told: list[tuple[str, dict[str, Any]]], metric: str) -> list[tuple[str
     baselines = told[0][1]["baselines"]
     return [
         *((family_name(name), [point(one["metrics"][metric])]) for name, one in told),
-        *((name, [point(one[metric], "rest")]) for name, one in reversed(baselines.items())),
+        *((name, [point(baselines[name][metric], "rest")]) for name in BASELINES),
     ]
 
 
@@ -87,18 +88,29 @@ def _figures(told: list[tuple[str, dict[str, Any]]]) -> str:
     rows = [
         [
             escape(family_name(name)),
-            *(metric_cell(one["metrics"][metric]) for metric in METRICS),
+            *(_cell(one["metrics"][metric]) for metric in METRICS),
             f"{one['fit_seconds']:,.1f}",
             f"{one['peak_memory_bytes'] / 1e6:,.0f}",
         ]
         for name, one in told
     ]
     rows += [
-        [escape(name), *(metric_cell(one[metric]) for metric in METRICS), "", ""]
-        for name, one in told[0][1]["baselines"].items()
+        [
+            escape(name),
+            *(_cell(told[0][1]["baselines"][name][metric]) for metric in METRICS),
+            "",
+            "",
+        ]
+        for name in BASELINES
     ]
     names = ["answers of", *METRICS.values(), "fit, s", "peak MB"]
-    return html_table(names, rows, numbers={len(METRICS) + 1, len(METRICS) + 2})
+    return html_table(names, rows, numbers=set(range(1, len(names))))
+
+
+def _cell(figure: dict[str, float]) -> str:
+    """Narrow: there are many beside each other."""
+    low, high = f"{figure['low']:.3f}", f"{figure['high']:.3f}"
+    return f'{figure["mean"]:.3f}<br><span class="soft">{low}-{high}</span>'
 
 
 def _easiest(one: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ def judged(family: str, response: str) -> dict[str, Any]:
     added |= {"mean": figure(1.5), "gain": figure(2.5), "qini": figure(0.5)}
     return {
         "family": family,
+        "fit_seconds": 1.0,
+        "peak_memory_bytes": 1e8,
         "tasks": {
             "response": {
                 "response": response,

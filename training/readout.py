@@ -9,7 +9,7 @@ are calibrated (Platt 1999) on the validation window, which the family has not l
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -27,6 +27,7 @@ HALF_LIVES_DAYS = (7.0, 30.0, 180.0)
 USERS_AT_ONCE = 256
 RIDGE = 1e-2  # of the weights, in the loss of one interest
 CALIBRATION_RIDGE = 1e-3  # towards what calibrates all interests together
+SHARES = (0.0, 0.25, 0.5, 1.0)  # of what vectors add, of which the best on validation is taken
 FIT_STEPS, CALIBRATION_STEPS = 60, 30
 
 Vectors = Callable[[Histories], torch.Tensor]
@@ -43,14 +44,15 @@ def no_vectors(batch: Histories) -> torch.Tensor:
 @dataclass(frozen=True)
 class Readout:
     """``interest_I``: of each item, see interests.py. ``mean_F``, ``scale_F``: of the F things that
-    are read. ``weight_FC`` and ``bias_C``: of the regressions, calibrated. No interests, C = 0,
-    where the catalogue has none."""
+    are read. ``weight_FC`` and ``bias_C``: of the regressions, calibrated. ``share``: how much
+    vectors count. No interests, C = 0, where the catalogue has none."""
 
     interest_I: torch.Tensor
     mean_F: torch.Tensor
     scale_F: torch.Tensor
     weight_FC: torch.Tensor
     bias_C: torch.Tensor
+    share: torch.Tensor
 
     def probabilities(self, vectors: Vectors, batch: Histories) -> torch.Tensor:
         """probability_BC that each interest is acted on in the window that begins at the end of the
@@ -58,6 +60,10 @@ class Readout:
         if not len(self.bias_C):
             raise no_interests()
         return torch.sigmoid(self._logits(_read(vectors, batch, self.interest_I, len(self.bias_C))))
+
+    def record(self) -> dict[str, float]:
+        """What a run's record says of it."""
+        return {"vectors_share": self.share.item()}
 
     def state(self) -> State:
         return {f"{PREFIX}{name}": tensor for name, tensor in vars(self).items()}
@@ -92,7 +98,7 @@ def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
         log.warning("no interests are learned", cause=error.cause)
         nothing = torch.zeros(0)
         interest_I = torch.full((split.train.item_count,), -1)
-        return Readout(interest_I, nothing, nothing, torch.zeros(0, 0), nothing)
+        return Readout(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
     interest_I = torch.from_numpy(interests.interest_I)
 
     def read_and_acted(window: Window) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,11 +109,26 @@ def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
     windows = [read_and_acted(window) for window in cut_points(split.train)]
     read_NF, label_NC = (torch.cat(parts) for parts in zip(*windows, strict=True))
     mean_F, scale_F = read_NF.mean(dim=0), read_NF.std(dim=0).clamp(min=1e-3)
-    weight_FC, bias_C = _regressed((read_NF - mean_F) / scale_F, label_NC)
-    rough = Readout(interest_I, mean_F, scale_F, weight_FC, bias_C)
+    habit_count = (len(interests) + 1) * len(HALF_LIVES_DAYS)
+    dimensions = read_NF.shape[1] - habit_count
+    vectors_ND, habits_NH = ((read_NF - mean_F) / scale_F).split([dimensions, habit_count], dim=1)
+    rate_C = torch.logit(label_NC.mean(dim=0).clamp(1e-4, 1 - 1e-4))
+    habit_HC, bias_C = _regressed(habits_NH, label_NC, rate_C)
+    by_habits_NC = torch.addmm(rate_C + bias_C, habits_NH, habit_HC)
+    vector_DC, shift_C = _regressed(vectors_ND, label_NC, by_habits_NC)
+
     read_UF, label_UC = read_and_acted(known(split.validation))
-    slope_C, shift_C = calibrated(rough._logits(read_UF), label_UC)
-    return Readout(interest_I, mean_F, scale_F, weight_FC * slope_C, bias_C * slope_C + shift_C)
+    found = {}
+    for share in SHARES if dimensions else (0.0,):
+        weight_FC = torch.cat([share * vector_DC, habit_HC])
+        bias = rate_C + bias_C + share * shift_C
+        rough = Readout(interest_I, mean_F, scale_F, weight_FC, bias, torch.tensor(share))
+        logits_UC = rough._logits(read_UF)
+        slope_C, moved_C = calibrated(logits_UC, label_UC)
+        loss = _log_loss(logits_UC * slope_C + moved_C, label_UC).item()
+        calm = replace(rough, weight_FC=weight_FC * slope_C, bias_C=bias * slope_C + moved_C)
+        found[share] = loss, calm
+    return min(found.values(), key=lambda one: one[0])[1]
 
 
 def calibrated(
@@ -131,14 +152,15 @@ def calibrated(
     return slope_C, shift_C
 
 
-def _regressed(read_NF: torch.Tensor, label_NC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """weight_FC and bias_C, from the interests' shares on."""
-    share_C = label_NC.mean(dim=0).clamp(1e-4, 1 - 1e-4)
-    weight_FC = torch.zeros(read_NF.shape[1], len(share_C), requires_grad=True)
-    bias_C = torch.logit(share_C).requires_grad_()
+def _regressed(
+    read_NF: torch.Tensor, label_NC: torch.Tensor, start_NC: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """weight_FC and bias_C of what is added to ``start_NC``, logits or one for each interest."""
+    weight_FC = torch.zeros(read_NF.shape[1], label_NC.shape[1], requires_grad=True)
+    bias_C = torch.zeros(label_NC.shape[1], requires_grad=True)
 
     def loss() -> torch.Tensor:
-        logits_NC = torch.addmm(bias_C, read_NF, weight_FC)
+        logits_NC = start_NC + torch.addmm(bias_C, read_NF, weight_FC)
         return _log_loss(logits_NC, label_NC) + RIDGE * weight_FC.square().sum()
 
     _minimize(loss, [weight_FC, bias_C], FIT_STEPS)

@@ -43,6 +43,7 @@ class Model(NextItem):
     def fit(self, split: Split, bench: Bench) -> None:
         super().fit(split, bench)
         self.readout = fit_readout(self.user_vectors, split, bench)
+        self.tuned |= self.readout.record()
 
     def interests(self, batch: Histories) -> torch.Tensor:
         return self.readout.probabilities(self.user_vectors, batch)

@@ -78,6 +78,7 @@ class Model(VectorFamily):
         )
         self.tuned = progress.record()
         self.readout = fit_readout(self.user_vectors, split, bench)
+        self.tuned |= self.readout.record()
 
     def interests(self, batch: Histories) -> torch.Tensor:
         return self.readout.probabilities(self.user_vectors, batch)
