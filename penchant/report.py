@@ -7,8 +7,11 @@ from typing import Any
 import duckdb
 
 from penchant.errors import PenchantError, UsageError
+from penchant.experiments.gate import gates
+from penchant.experiments.store import verdicts
 from penchant.report_figures import figures
 from penchant.report_page import page
+from penchant.report_policies import policy_section
 from penchant.serving.generation import RANKED_LISTS
 from penchant.serving.reader import Item, Reader
 from penchant.serving.status import status
@@ -85,7 +88,8 @@ def report(settings: Settings) -> Report:
         settings, snapshot, state["families"], retriever["run_id"] if retriever else None
     )
     described = [asdict(each) for each in shoppers]
-    write_atomic(path, page(state, snapshot.describe(), described, drawn))
+    beside = [policy_section(gates(settings, snapshot.id), verdicts(settings))]
+    write_atomic(path, page(state, snapshot.describe(), described, drawn, beside))
     return Report(path, generation["id"], state, shoppers)
 
 

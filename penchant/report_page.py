@@ -1,5 +1,6 @@
 """The report as one self-contained HTML page: no script, nothing fetched, light and dark."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -103,9 +104,10 @@ def page(
     snapshot: dict[str, Any],
     shoppers: list[dict[str, Any]],
     figures: Figures,
+    beside: Sequence[str] = (),
 ) -> str:
-    """The page for ``status``'s answer, the served snapshot's description, the shoppers and what
-    is drawn."""
+    """The page for ``status``'s answer, the served snapshot's description, the shoppers, what is
+    drawn, and whole sections on what is beside the generation."""
     generation = state["live_generation"]
     judged = [family for family in state["families"] if METRIC in family["metrics"].get("all", {})]
     families = sorted(judged, key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
@@ -119,6 +121,7 @@ def page(
         task_sections(state["families"]),
         _choice(state["choice"]),
         _shoppers(shoppers),
+        *beside,
         _generation(generation),
         _data(snapshot),
         _checks(state["live_snapshot"], generation["snapshot_id"]),

@@ -10,6 +10,7 @@ import pytest
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.experiments import store
 from penchant.experiments.gate import GATE, decide, gates, promote
+from penchant.report_policies import policy_section
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -78,3 +79,12 @@ def test_a_policy_that_was_not_judged_is_refused() -> None:
 def test_a_run_that_is_not_there(learned: Settings) -> None:
     with pytest.raises(UsageError, match="train --family bandit"):
         promote(learned, SNAPSHOT, "bandit-fffffffffff0")
+
+
+def test_the_report_says_what_the_gate_said(learned: Settings) -> None:
+    write_record(learned, low=0.1)
+    with pytest.raises(NothingToDo):
+        promote(learned, SNAPSHOT, RUN)
+    section = policy_section(gates(learned, SNAPSHOT), store.verdicts(learned))
+    assert "refused" in section and "not better for sure" in section
+    assert policy_section([], []) == ""
