@@ -6,10 +6,12 @@
    the pool `gpu` one at a time (`PENCHANT_TRAININGS_AT_ONCE` on one machine) and ask for the queue
    `gpu`, so that under CeleryExecutor a worker beside an accelerator takes them; LocalExecutor runs
    them where it is.
-2. `choose`: `penchant choose` compares the families and names the retriever and the ranker. It runs
+2. `combine`: the families that are made of others' runs (`fusion`), when all those are done,
+   whatever became of them. They combine what is there.
+3. `choose`: `penchant choose` compares the families and names the retriever and the ranker. It runs
    when all are done, whatever became of them, and lists those that are missing. Then the Asset
    `models` starts `publish_vectors`.
-3. `track`: `penchant track` brings MLflow up to date with all runs, the failed ones too. Nothing
+4. `track`: `penchant track` brings MLflow up to date with all runs, the failed ones too. Nothing
    waits for it.
 
 ## Run it again, or for another day
@@ -21,7 +23,9 @@ snapshot. There is no backfill by date: train on the snapshot of the day you wan
 ## When it fails
 
 - One family: the others and `choose` go on without it. Its log ends with the cause, and so do the
-  choice and the report; after mending, clear that mapped task and `choose`.
+  choice and the report; after mending, clear that mapped task with all that is downstream: of
+  other members, `combine` makes another run.
+- `combine`: *there is nothing to combine* where only popularity has a run. `choose` goes on.
 - One family is *skipped*: the shop has nothing that it could learn from, such as no campaigns for
   `logistic_response`. That is no fault; its log, the choice and the report say what is lacking.
 - *was ended by SIGKILL*: most likely no memory was left. It is tried again a minute later; lower
@@ -30,12 +34,28 @@ snapshot. There is no backfill by date: train on the snapshot of the day you wan
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import FEATURES, MODELS
 from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
-from training.names import FAMILIES
+from training.names import COMBINED, FAMILIES
+
+TRAINING: dict[str, Any] = {
+    "pool": GPU_POOL,
+    "queue": GPU_QUEUE,
+    "map_index_template": "{{ task.verb[2] }}",
+    # a family that fails twice will not be mended by a third try, and holds the one slot
+    "retries": 1,
+    "execution_timeout": timedelta(hours=2),
+}
+
+
+def training_of(family: str) -> list[str]:
+    """The verb that fits a family."""
+    return ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
+
 
 with DAG(
     dag_id="train_families",
@@ -49,24 +69,16 @@ with DAG(
     tags=[*TAGS, "training"],
     **OF_A_SNAPSHOT,
 ):
-    train = Verb.partial(
-        task_id="train",
-        pool=GPU_POOL,
-        queue=GPU_QUEUE,
-        map_index_template="{{ task.verb[2] }}",
-        # a family that fails twice will not be mended by a third try, and holds the one slot
-        retries=1,
-        execution_timeout=timedelta(hours=2),
-    ).expand(
-        verb=[
-            ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
-            for family in FAMILIES
-        ]
+    train = Verb.partial(task_id="train", **TRAINING).expand(
+        verb=[training_of(family) for family in FAMILIES if family not in COMBINED]
+    )
+    # not ALL_DONE_MIN_ONE_SUCCESS, which is skipped itself as soon as one family is skipped
+    combine = Verb.partial(task_id="combine", trigger_rule=TriggerRule.ALL_DONE, **TRAINING).expand(
+        verb=[training_of(family) for family in COMBINED]
     )
     choose = Verb(
         task_id="choose",
         verb=["choose", "--snapshot", SNAPSHOT_ID],
-        # not ALL_DONE_MIN_ONE_SUCCESS, which is skipped itself as soon as one family is skipped
         trigger_rule=TriggerRule.ALL_DONE,
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[MODELS],
@@ -76,4 +88,4 @@ with DAG(
         verb=["track", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
     )
-    train >> [choose, track]
+    train >> combine >> [choose, track]

@@ -22,12 +22,11 @@ from penchant.errors import PenchantError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import write_json
-from training.configs import chosen
 from training.failure import Failure
 from training.family import check_name
 from training.intervals import resampled_means
-from training.names import FAMILIES
-from training.train import run_id_of
+from training.names import COMBINED, FAMILIES
+from training.train import run_id_for
 
 METRIC = "ndcg@10"
 POPULARITY = "popularity"
@@ -126,22 +125,15 @@ def decide(snapshot_id: str, runs: list[Run], missing: dict[str, str], seed: int
 
 
 @dataclass(frozen=True)
-class Duel:
-    """Paired comparisons of families: ``means``: family -> its mean under the same resamples."""
+class Means:
+    """Of families on the same users: ``mean``, and ``means`` under the same resamples."""
 
     mean: dict[str, float]
     means: dict[str, npt.NDArray[np.float64]]
 
     @classmethod
-    def of(cls, runs: list[Run], seed: int) -> "Duel":
-        """Raises PenchantError when the runs were judged on different users."""
-        users = runs[0].values.keys()
-        if any(run.values.keys() != users for run in runs):
-            raise PenchantError(
-                "two runs were judged on different users",
-                "train both families on the same snapshot again",
-            )
-        values_UF = np.array([[run.values[user] for run in runs] for user in sorted(users)])
+    def of(cls, runs: list[Run], users: list[str], seed: int) -> "Means":
+        values_UF = np.array([[run.values[user] for run in runs] for user in users])
         names = [run.family for run in runs]
         means_RF = resampled_means(values_UF, seed)
         return cls(
@@ -149,10 +141,41 @@ class Duel:
             dict(zip(names, means_RF.T, strict=True)),
         )
 
+
+@dataclass(frozen=True)
+class Duel:
+    """Paired comparisons of families.
+
+    ``alone``: those that combine no others, on all users. ``combined``: each of the rest with all
+    of those, on the users whom it has not learned from.
+    """
+
+    alone: Means
+    combined: dict[str, Means]
+
+    @classmethod
+    def of(cls, runs: list[Run], seed: int) -> "Duel":
+        """Raises PenchantError when the runs were judged on different users."""
+        alone = [run for run in runs if run.family not in COMBINED]
+        combined = [run for run in runs if run.family in COMBINED]
+        users = alone[0].values.keys()
+        if any(run.values.keys() != users for run in alone) or any(
+            not run.values or not run.values.keys() <= users for run in combined
+        ):
+            raise PenchantError(
+                "two runs were judged on different users",
+                "train both families on the same snapshot again",
+            )
+        return cls(
+            Means.of(alone, sorted(users), seed),
+            {run.family: Means.of([*alone, run], sorted(run.values), seed) for run in combined},
+        )
+
     def fought(self, challenger: str, other: str) -> tuple[str, bool]:
         """The verdict in words, and whether the challenger won by more than the interval."""
-        gain = self.mean[challenger] - self.mean[other]
-        low, high = np.quantile(self.means[challenger] - self.means[other], [0.025, 0.975])
+        on = self.combined.get(challenger, self.alone)
+        gain = on.mean[challenger] - on.mean[other]
+        low, high = np.quantile(on.means[challenger] - on.means[other], [0.025, 0.975])
         won = bool(low > 0)
         return (
             f"{challenger} {'beats' if won else 'does not beat'} {other} on validation "
@@ -180,19 +203,15 @@ def _best(role: str, runs: list[Run], popularity: Run, duel: Duel) -> tuple[Run,
     return standing, reasons
 
 
-def _run_id(settings: Settings, snapshot_id: str, family: str) -> str:
-    return run_id_of(snapshot_id, family, chosen(settings, family), settings.seed)
-
-
 def _cause(settings: Settings, snapshot_id: str, family: str) -> str:
     """Why a family has no run."""
     runs = settings.runs / snapshot_id
-    failure = Failure.read(runs, family, _run_id(settings, snapshot_id, family))
+    failure = Failure.read(runs, family, run_id_for(settings, snapshot_id, family))
     return failure.cause if failure else "it was not trained"
 
 
 def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
-    run_id = _run_id(settings, snapshot_id, family)
+    run_id = run_id_for(settings, snapshot_id, family)
     folder = settings.runs / snapshot_id / run_id
     if not folder.exists():
         return None

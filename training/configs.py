@@ -1,7 +1,7 @@
 """The reference runs: one function each, giving the whole config of a family."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from penchant.settings import Settings
 from training.cuts import CutsConfig
@@ -35,6 +35,16 @@ def reference(family: str) -> Any:
     return replace(config, **REFERENCE.get(family, {}))
 
 
+Runs = Literal["main_job", "reference", "beauty", "sports"]
+
+
+def of(runs: Runs, family: str) -> Any:
+    """A family's config among the reference runs of one kind."""
+    if runs == "main_job":
+        return main_job(family)
+    return reference(family) if runs == "reference" else published(runs, family)
+
+
 def chosen(settings: Settings, family: str) -> Any:
     """The config that this installation trains on a snapshot."""
     return reference(family) if settings.reference_configs else main_job(family)
@@ -43,6 +53,7 @@ def chosen(settings: Settings, family: str) -> Any:
 LONG: dict[str, Any] = {"steps": 20_000, "warmup_steps": 500, "validate_every": 500, "patience": 5}
 REFERENCE: dict[str, dict[str, Any]] = {
     "ease": {"most_items": 20_000},
+    "fusion": {"runs": "reference", "most_members": 8},
     "matrix_factorization": {"dimensions": 256, "sweeps": 15},
 }
 
@@ -147,5 +158,8 @@ AMAZON: dict[str, dict[str, Any]] = {
     "bert4rec": AMAZON_BERT4REC,
     "hstu": AMAZON_TRANSFORMER,
 }
-PUBLISHED = {"beauty": AMAZON, "sports": AMAZON}
+AMAZON_FUSION: dict[str, Any] = {"most_members": 8, "learners": 6000, "new_share": 1.0}
+PUBLISHED = {
+    table: AMAZON | {"fusion": {"runs": table, **AMAZON_FUSION}} for table in ("beauty", "sports")
+}
 """Sports has Beauty's: it validated well as it was, and a fit there takes minutes."""

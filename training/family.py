@@ -17,7 +17,7 @@ import torch
 
 from penchant.errors import UsageError
 from training.budget import Budget
-from training.data import Histories
+from training.data import Histories, IntArray
 from training.evaluation import Scorer, ndcg_at_10
 from training.names import FAMILIES
 from training.progress import Curve, no_curve, no_steps
@@ -163,6 +163,16 @@ class Generates(Protocol):
 
     def generate(self, count: int, seed: int) -> Histories:
         """Histories of ``count`` shoppers who do not exist, before the end of the training data."""
+
+
+@runtime_checkable
+class LearnsFromValidation(Protocol):
+    """A family that learned from shoppers of the validation window: it is judged there on others.
+
+    ``learned_from_U``: their rows in the data, known once it is fitted.
+    """
+
+    learned_from_U: IntArray
 
 
 def capabilities(family: Family) -> tuple[str, ...]:

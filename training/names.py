@@ -20,5 +20,8 @@ RANKERS = (
     "hstu",
 )
 
-FAMILIES = (*RANKERS, "pca_svm", "linear_response", "logistic_response")
+COMBINED = ("fusion",)
+"""Made of the others' runs, and trained after them."""
+
+FAMILIES = (*RANKERS, "pca_svm", "linear_response", "logistic_response", *COMBINED)
 """All, in the order in which they are compared."""

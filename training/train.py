@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -31,8 +31,9 @@ from training.family import (
     capabilities,
     check_name,
     make,
+    make_ranker,
 )
-from training.names import FAMILIES
+from training.names import COMBINED, FAMILIES
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
 from training.tasks import interests, ranking, response
@@ -99,7 +100,7 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     snapshot = Snapshot.open(settings, snapshot_id)
     _check_passed(snapshot)
     config = chosen(settings, family)
-    run_id = run_id_of(snapshot_id, family, config, settings.seed)
+    run_id = run_id_for(settings, snapshot_id, family)
     final = settings.runs / snapshot_id / run_id
     processes = started_together()
     if processes.first_says(final.exists()):
@@ -112,10 +113,20 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     return _report(final, "trained")
 
 
-def run_id_of(snapshot_id: str, family: str, config: Any, seed: int) -> str:
-    """The run's identity: the same inputs and the same code are the same run."""
+def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
+    """The id of this installation's run. One that combines others is another run when they are."""
+    config = chosen(settings, family)
+    made_of = member_runs(settings, snapshot_id).values() if family in COMBINED else ()
+    return run_id_of(snapshot_id, family, config, settings.seed, sorted(made_of))
+
+
+def run_id_of(
+    snapshot_id: str, family: str, config: Any, seed: int, made_of: Sequence[str] = ()
+) -> str:
+    """The run's identity: the same inputs and the same code are the same run. ``made_of``: the ids
+    of the runs that it combines."""
     content = json.dumps(
-        [snapshot_id, family, asdict(config), seed, code_version()], sort_keys=True
+        [snapshot_id, family, asdict(config), seed, code_version(), list(made_of)], sort_keys=True
     )
     return f"{family}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
@@ -238,13 +249,22 @@ def _bench(
 def members(settings: Settings, snapshot: Snapshot) -> dict[str, Ranker]:
     """The families that rank and have a run on a snapshot, as they were fitted, by name."""
     found = {}
+    for name, run_id in member_runs(settings, snapshot.id).items():
+        family = make_ranker(name, chosen(settings, name))
+        family.load_state(load_file(settings.runs / snapshot.id / run_id / "model.safetensors"))
+        found[name] = family
+    return found
+
+
+def member_runs(settings: Settings, snapshot_id: str) -> dict[str, str]:
+    """The runs there are of families that rank and combine no others: family -> run id."""
+    found = {}
     for name in FAMILIES:
-        config = chosen(settings, name)
-        run = settings.runs / snapshot.id / run_id_of(snapshot.id, name, config, settings.seed)
-        family = make(name, config)
-        if run.exists() and isinstance(family, Ranker):
-            family.load_state(load_file(run / "model.safetensors"))
-            found[name] = family
+        if name not in COMBINED:
+            run_id = run_id_for(settings, snapshot_id, name)
+            record = settings.runs / snapshot_id / run_id / "run.json"
+            if record.exists() and "ranks" in json.loads(record.read_text())["capabilities"]:
+                found[name] = run_id
     return found
 
 

@@ -13,7 +13,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from dags.defaults import POOLS, TAGS, Verb
 from penchant.platform import chain
 from penchant.settings import Settings
-from training.names import FAMILIES
+from training.names import COMBINED, FAMILIES
 
 DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
 CHAIN = (
@@ -95,17 +95,26 @@ def test_a_dag_announces_its_asset_when_its_last_gate_has_passed(bag: DagBag) ->
 
 
 def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
-    train = bag.dags["train_families"].get_task("train")
-    families = [verb[2] for verb in train.expand_input.value["verb"]]
+    train, combine = (bag.dags["train_families"].get_task(name) for name in ("train", "combine"))
+    families = [verb[2] for task in (train, combine) for verb in task.expand_input.value["verb"]]
     assert families == list(FAMILIES)
     assert train.task_id == chain.MAPPED
-    assert (train.pool, train.queue) == ("gpu", "gpu")
-    assert "task.verb[2]" in train.partial_kwargs["map_index_template"]
+    for task in (train, combine):
+        assert (task.pool, task.queue) == ("gpu", "gpu")
+        assert "task.verb[2]" in task.partial_kwargs["map_index_template"]
+
+
+def test_what_combines_others_waits_for_them_all_and_needs_not_all(bag: DagBag) -> None:
+    combine = bag.dags["train_families"].get_task("combine")
+    assert [verb[2] for verb in combine.expand_input.value["verb"]] == list(COMBINED)
+    assert combine.upstream_task_ids == {"train"}
+    assert combine.trigger_rule == "all_done"
 
 
 def test_a_failed_or_skipped_family_does_not_stop_the_choice(bag: DagBag) -> None:
     choose = bag.dags["train_families"].get_task("choose")
     assert choose.trigger_rule == "all_done"
+    assert choose.upstream_task_ids == {"combine"}
 
 
 def test_mlflow_has_the_failed_families_too_and_nobody_waits_for_it(bag: DagBag) -> None:

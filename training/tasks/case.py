@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from training.data import Dataset
-from training.family import Bench, Family
+from training.family import Bench, Family, LearnsFromValidation
 from training.split import Split, Window
 
 
@@ -20,8 +22,15 @@ class Case:
     seed: int
 
     def windows(self, family: Family) -> Iterator[tuple[str, Window]]:
-        """``validation``, then ``test``; the family has observed what was known at its start."""
-        for name, window in (("validation", self.split.validation), ("test", self.split.test)):
+        """``validation``, then ``test``; the family has observed what was known at its start.
+
+        Shoppers whom it learned from in the validation window are left out of that.
+        """
+        validation = self.split.validation
+        if isinstance(family, LearnsFromValidation):
+            others_U = ~np.isin(validation.histories.users_U, family.learned_from_U)
+            validation = validation.take(np.flatnonzero(others_U))
+        for name, window in (("validation", validation), ("test", self.split.test)):
             family.observe(window.histories)
             yield name, window
             self.bench.budget.check()

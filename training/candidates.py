@@ -1,0 +1,176 @@
+"""What is known of a shopper and an item before several families' answers are weighed.
+
+Only items that could be among the best are looked at one by one: those that a member puts first,
+among all items and among those new to the shopper. Of each such pair there are the members' scores
+and ranks; the shopper's own habit with the item, how often, how lately and how regularly; how much
+the item is bought; and how much is known of the shopper. The last lets a learner trust different
+members for cold and for warm shoppers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from training.data import Histories, IntArray
+from training.evaluation import top
+from training.families.popularity import popularity
+from training.family import Ranker
+
+HALF_LIVES_DAYS = (7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
+POPULARITY_DAYS = (90.0, 14.0)
+RARE = 1e-7  # share added to all, so that what nobody bought has a logarithm
+OF_A_MEMBER = ("score", "rank", "rank among new")
+OF_A_HABIT = (
+    *(f"own events, half-life {days:g} days" for days in HALF_LIVES_DAYS),
+    "own events",
+    "days since",
+    "bought before",
+    "bought again before",
+    "days between",
+    "days since over days between",
+)
+OF_AN_ITEM = ("popularity", "popularity's trend")
+OF_A_SHOPPER = ("events known", "days since the last", "days known", "share bought again")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """N pairs of B users and items, user by user, items ascending.
+
+    ``count_B``: pairs of each user. ``features_NF``: in the order of ``names``.
+    """
+
+    item_N: IntArray
+    count_B: IntArray
+    features_NF: torch.Tensor
+
+    @property
+    def row_N(self) -> IntArray:
+        return np.repeat(np.arange(len(self.count_B)), self.count_B)
+
+
+@dataclass(frozen=True)
+class Market:
+    """What is known of the items when a window begins: shares of popularity, and which were sold
+    at all. Nobody recommends the others."""
+
+    share_PI: torch.Tensor
+    sold_I: torch.Tensor
+
+    @classmethod
+    def of(cls, histories: Histories) -> "Market":
+        shares = [popularity(histories, days) for days in POPULARITY_DAYS]
+        sold_I = torch.from_numpy(histories.counts_I() > 0)
+        return cls(torch.from_numpy(np.stack(shares)), sold_I)
+
+
+def names(members: Sequence[str]) -> tuple[str, ...]:
+    """Of the features, in order."""
+    of_members = (f"{member}: {name}" for member in members for name in OF_A_MEMBER)
+    return (*of_members, *OF_A_HABIT, *OF_AN_ITEM, *OF_A_SHOPPER)
+
+
+def candidates(
+    scores_MBI: Sequence[torch.Tensor], batch: Histories, market: Market, depth: int
+) -> Candidates:
+    """Of what each member puts first, ``depth`` of all items and of those new to the shopper."""
+    items = batch.item_count
+    seen_rows, seen_items = torch.from_numpy(batch.rows_N), torch.from_numpy(batch.items_N).long()
+    unsold = torch.nonzero(~market.sold_I).ravel()
+    lists: list[tuple[IntArray, IntArray]] = []
+    raw_MBI, moments_MB = [], []
+    for scores_BI in scores_MBI:
+        moments_MB.append((scores_BI.mean(dim=1), scores_BI.std(dim=1).clamp(min=1e-12)))
+        raw_MBI.append(scores_BI)
+        masked_BI = scores_BI.index_fill(1, unsold, -torch.inf)
+        best = _cells(masked_BI, depth)
+        masked_BI[seen_rows, seen_items] = -torch.inf
+        lists.append((best, _cells(masked_BI, depth)))
+    flat = [cells_BK.ravel() for pair in lists for cells_BK in pair]
+    cell_N = np.unique(np.concatenate(flat))
+    cell_N = cell_N[cell_N >= 0]
+    row_N, item_N = np.divmod(cell_N, items)
+    columns = []
+    for scores_BI, (mean_B, deviation_B), pair in zip(raw_MBI, moments_MB, lists, strict=True):
+        picked_N = scores_BI[row_N, item_N]
+        columns.append((((picked_N - mean_B[row_N]) / deviation_B[row_N]).clamp(min=0)).log1p())
+        columns += [torch.from_numpy(_discounts(cell_N, cells_BK)) for cells_BK in pair]
+    features_NF = torch.cat(
+        [
+            torch.stack(columns, dim=1),
+            habits(batch, cell_N),
+            _of_items(market, item_N),
+            _of_shoppers(batch)[row_N],
+        ],
+        dim=1,
+    )
+    return Candidates(item_N, np.bincount(row_N, minlength=len(batch)), features_NF)
+
+
+def asked(members: Sequence[Ranker], batch: Histories) -> list[torch.Tensor]:
+    """Each member's scores_BI, on the CPU."""
+    return [member.scores(batch).float().cpu() for member in members]
+
+
+def _cells(scores_BI: torch.Tensor, depth: int) -> IntArray:
+    """The best ``depth`` items of each user as user's row * items + item, -1 where there is none.
+
+    Nothing is best where a member scores all alike.
+    """
+    scores_BK, items_BK = top(scores_BI, depth)
+    cells_BK = np.arange(len(items_BK))[:, None] * scores_BI.shape[1] + items_BK
+    ranked_B1 = scores_BK[:, :1] > scores_BK[:, -1:]
+    return np.where((scores_BK > -np.inf) & ranked_B1, cells_BK, -1)
+
+
+def _discounts(cell_N: IntArray, cells_BK: IntArray) -> np.ndarray:
+    """What NDCG pays at an item's rank in its user's list; 0 for one that is not on it."""
+    rank_BK = np.broadcast_to(np.arange(cells_BK.shape[1]), cells_BK.shape)
+    on = cells_BK >= 0
+    paid_N = np.zeros(len(cell_N), np.float32)
+    paid_N[np.searchsorted(cell_N, cells_BK[on])] = 1 / np.log2(rank_BK[on] + 2)
+    return paid_N
+
+
+def habits(batch: Histories, cell_N: IntArray) -> torch.Tensor:
+    """features_NH: each shopper's own dealings with an item; all 0 where there were none."""
+    owned_E, event_E = np.unique(
+        batch.rows_N * batch.item_count + batch.items_N, return_inverse=True
+    )
+    times_E = np.bincount(event_E, minlength=len(owned_E))
+    last_E, first_E = np.full(len(owned_E), np.inf), np.zeros(len(owned_E))
+    np.minimum.at(last_E, event_E, batch.ages_N)
+    np.maximum.at(first_E, event_E, batch.ages_N)
+    gap_E = (first_E - last_E) / np.maximum(times_E - 1, 1)
+    again_E = times_E > 1
+    columns = [
+        np.log1p(np.bincount(event_E, batch.weights_N * 0.5 ** (batch.ages_N / days), len(owned_E)))
+        for days in HALF_LIVES_DAYS
+    ]
+    columns += [np.log1p(times_E), np.log1p(last_E), np.ones(len(owned_E)), again_E]
+    columns += [np.log1p(gap_E), again_E * np.log((last_E + 1) / (gap_E + 1))]
+    table_EH = np.stack(columns, axis=1).astype(np.float32)
+    found_NH = np.zeros((len(cell_N), table_EH.shape[1]), np.float32)
+    if len(owned_E):
+        at_N = np.minimum(np.searchsorted(owned_E, cell_N), len(owned_E) - 1)
+        own_N = owned_E[at_N] == cell_N
+        found_NH[own_N] = table_EH[at_N[own_N]]
+    return torch.from_numpy(found_NH)
+
+
+def _of_items(market: Market, item_N: IntArray) -> torch.Tensor:
+    long_N, short_N = ((share_I[item_N] + RARE).log() for share_I in market.share_PI)
+    return torch.stack([long_N, short_N - long_N], dim=1)
+
+
+def _of_shoppers(batch: Histories) -> torch.Tensor:
+    lengths_B = batch.lengths_U
+    last_B, first_B = np.full(len(batch), 1000.0), np.zeros(len(batch))
+    np.minimum.at(last_B, batch.rows_N, batch.ages_N)
+    np.maximum.at(first_B, batch.rows_N, batch.ages_N)
+    different_B = batch.matrix(batch.weights_N).getnnz(axis=1)
+    again_B = 1 - different_B / np.maximum(lengths_B, 1)
+    columns = [np.log1p(lengths_B), np.log1p(last_B), np.log1p(first_B), again_B]
+    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))

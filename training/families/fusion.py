@@ -1,0 +1,195 @@
+"""Several families' answers as one: stacked generalization (Wolpert 1992) on validation shoppers.
+
+Members are the families that have a run already. Those whose lists add up best are kept (Caruana et
+al. 2004), and a small network weighs what they say of a candidate beside the shopper's own habit
+with it: how often it was bought, how lately, and whether its time has come again. It knows how much
+is known of the shopper, so cold and warm shoppers get different weights. stacking.py says how it
+learns, candidates.py what it reads.
+
+The network learns from half of the shoppers of the validation window, at most; it is judged there
+on the others. The score is no dot product, so there are no vectors.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from penchant.errors import UsageError
+from training import candidates, configs
+from training.candidates import Market, asked
+from training.combination import standardised
+from training.data import Histories, IntArray
+from training.evaluation import SCORES_A_BATCH
+from training.family import Bench, Ranker, State, VectorFamily, make_ranker
+from training.readout import Readout, fit_readout, no_vectors, without_readout
+from training.split import Split, Window
+from training.stacking import Lesson, Stacker, halves, joined, ndcg_U, selected
+from training.trainer import TrainerConfig, fit_by_gradient
+
+NETWORK, MEMBER, MARKET = "network.", "member.", "market."
+POPULARITY = "popularity"  # combines nothing: it is the bar
+STOPPING_SHARE = 0.2  # of the shoppers learned from: they say when to stop
+USERS_A_STEP = 32
+BELOW = 2.0  # logits: how far all others are below the last candidate
+
+
+@dataclass(frozen=True)
+class Config:
+    """``runs``: which reference configs (configs.py) the members were fitted with. ``most_members``
+    are kept. ``depth``: of the members' lists that candidates come from. ``learners``: shoppers of
+    the validation window that are learned from, ``selectors`` of them choose the members.
+    ``new_share``: of the loss, on items new to the shopper."""
+
+    runs: configs.Runs = "main_job"
+    most_members: int = 3
+    depth: int = 50
+    learners: int = 1000
+    selectors: int = 300
+    hidden: int = 32
+    dropout: float = 0.1
+    new_share: float = 0.3
+    stacker: TrainerConfig = field(
+        default_factory=lambda: TrainerConfig(
+            steps=600, warmup_steps=20, weight_decay=1e-3, validate_every=50, patience=6
+        )
+    )
+
+
+class Model(Ranker):
+    """State: the network's weights, the members' states, each under its place and name, and the
+    popularity as last observed. Interests are read out of the members' vectors side by side."""
+
+    config: Config
+    learned_from_U: IntArray
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        torch.manual_seed(bench.seed)
+        config = self.config
+        found = {name: one for name, one in bench.members().items() if name != POPULARITY}
+        if not found:
+            raise UsageError(
+                "there is nothing to combine: no family but popularity has a run here",
+                "train another family that ranks on this snapshot, then fusion again",
+            )
+        window = split.validation.judged()
+        self.learned_from_U = window.histories.users_U[
+            halves(len(window.histories), config.learners, bench.seed)
+        ]
+        place_U = np.searchsorted(window.histories.users_U, self.learned_from_U)
+        self.members = found
+        self.observe(split.train)
+        learned = self._select(window.take(place_U[: config.selectors]), bench)
+        rest = self._lesson(window.take(place_U[config.selectors :]), bench)
+        taught, stopped_by = _parted(joined([learned, *rest]), bench.device)
+        self.network = self._network(taught.features_NF.shape[1])
+        self.network.start_from(taught)
+        self.network.to(bench.device)
+
+        def batch_of(step: int) -> Lesson:
+            random = np.random.default_rng([bench.seed, step])
+            rows_B = random.choice(len(taught), min(USERS_A_STEP, len(taught)), replace=False)
+            return taught.take(torch.from_numpy(np.sort(rows_B)))
+
+        def validate() -> float:
+            bench.budget.check()
+            logit_N = self.network(stopped_by.features_NF)
+            return float(ndcg_U(logit_N, stopped_by, bench.population).mean())
+
+        progress = fit_by_gradient(self.network, batch_of, validate, config.stacker, bench)
+        self.tuned |= progress.record() | {"learned_from": len(self.learned_from_U)}
+        self.readout = fit_readout(self._vectors, split, bench)
+
+    def observe(self, histories: Histories) -> None:
+        for member in self.members.values():
+            member.observe(histories)
+        self.market = Market.of(histories)
+
+    @torch.no_grad()
+    def scores(self, batch: Histories) -> torch.Tensor:
+        """A candidate's logit; all others are below, in the order of the first member. A shopper
+        without history is given what is popular."""
+        scores_MBI = asked(list(self.members.values()), batch)
+        found = candidates.candidates(scores_MBI, batch, self.market, self.config.depth)
+        device = self.network.mean_F.device
+        logit_N = self.network(found.features_NF.to(device)).cpu()
+        row_N, item_N = torch.from_numpy(found.row_N), torch.from_numpy(found.item_N)
+        lowest_B = torch.zeros(len(batch)).scatter_reduce(0, row_N, logit_N, "amin")
+        first_BI = standardised(scores_MBI[0])
+        scores_BI = first_BI.div_(first_BI.abs() + 1).add_((lowest_B - BELOW)[:, None])
+        scores_BI[row_N, item_N] = logit_N
+        unknown_B = torch.from_numpy(batch.lengths_U == 0)
+        scores_BI[unknown_B] = self.market.share_PI[0]
+        return scores_BI
+
+    def interests(self, batch: Histories) -> torch.Tensor:
+        return self.readout.probabilities(self._vectors, batch)
+
+    def state(self) -> State:
+        state = {f"{NETWORK}{key}": one.cpu() for key, one in self.network.state_dict().items()}
+        for place, (name, member) in enumerate(self.members.items()):
+            state |= {f"{MEMBER}{place}.{name}.{key}": one for key, one in member.state().items()}
+        state |= {f"{MARKET}{key}": one for key, one in vars(self.market).items()}
+        return state | self.readout.state()
+
+    def load_state(self, state: State) -> None:
+        self.readout, state = Readout.of(state), without_readout(state)
+        self.market = Market(**_under(state, MARKET))
+        weights = _under(state, NETWORK)
+        self.network = self._network(len(weights["mean_F"]))
+        self.network.load_state_dict(weights)
+        self.network.eval()
+        placed = {tuple(key.split(".")[:2]) for key in _under(state, MEMBER)}
+        self.members = {}
+        for place, name in sorted(placed, key=lambda one: int(one[0])):
+            member = make_ranker(name, configs.of(self.config.runs, name))
+            member.load_state(_under(state, f"{MEMBER}{place}.{name}."))
+            self.members[name] = member
+
+    def _select(self, window: Window, bench: Bench) -> Lesson:
+        """Keep the members that are worth it; what they say of the window is learned from."""
+        every = joined(self._lesson(window, bench))
+        chosen, ndcg = selected(
+            every, len(self.members), self.config.most_members, bench.population
+        )
+        names = list(self.members)
+        self.members = {names[one]: self.members[names[one]] for one in chosen}
+        self.tuned = {"ndcg@10_of_lists_added": ndcg}
+        return every.of_members(chosen, len(names))
+
+    def _lesson(self, window: Window, bench: Bench) -> list[Lesson]:
+        found, users = [], len(window.histories)
+        for rows_B in np.array_split(np.arange(users), _parts(window.histories)) if users else ():
+            part = window.take(rows_B)
+            scores_MBI = asked(list(self.members.values()), part.histories)
+            depth = self.config.depth
+            pairs = candidates.candidates(scores_MBI, part.histories, self.market, depth)
+            found.append(Lesson.of(pairs, part))
+            bench.budget.check()
+        return found
+
+    def _network(self, features: int) -> Stacker:
+        config = self.config
+        return Stacker(features, config.hidden, config.dropout, config.new_share)
+
+    def _vectors(self, batch: Histories) -> torch.Tensor:
+        vectors = [one for one in self.members.values() if isinstance(one, VectorFamily)]
+        found = [no_vectors(batch), *(one.user_vectors(batch).cpu() for one in vectors)]
+        return torch.cat(found, dim=1)
+
+
+def _parted(lesson: Lesson, device: torch.device) -> tuple[Lesson, Lesson]:
+    """What is learned from, and what says when to stop; the same where there is one shopper."""
+    stopping = max(1, int(STOPPING_SHARE * len(lesson)))
+    rows_B = torch.arange(len(lesson))
+    taught_B = rows_B[stopping:] if len(lesson) > 1 else rows_B
+    return lesson.take(taught_B).to(device), lesson.take(rows_B[:stopping]).to(device)
+
+
+def _parts(histories: Histories) -> int:
+    """In how many parts users are asked about, so that a part's scores fit a cache."""
+    return max(1, -(-len(histories) * histories.item_count // SCORES_A_BATCH))
+
+
+def _under(state: State, prefix: str) -> State:
+    return {key.removeprefix(prefix): one for key, one in state.items() if key.startswith(prefix)}
