@@ -72,6 +72,17 @@ def names(members: Sequence[str]) -> tuple[str, ...]:
     return (*of_members, *OF_A_HABIT, *OF_AN_ITEM, *OF_A_SHOPPER)
 
 
+def sources(members: Sequence[str]) -> dict[str, list[int]]:
+    """Which columns of the features come from where, beside what is known of the shopper."""
+    width, found = len(OF_A_MEMBER), dict[str, list[int]]()
+    for place, member in enumerate(members):
+        found[member] = list(range(place * width, (place + 1) * width))
+    first = width * len(members)
+    found["the shopper's own habit"] = list(range(first, first + len(OF_A_HABIT)))
+    first += len(OF_A_HABIT)
+    return found | {"popularity": list(range(first, first + len(OF_AN_ITEM)))}
+
+
 def candidates(
     scores_MBI: Sequence[torch.Tensor], batch: Histories, market: Market, depth: int
 ) -> Candidates:

@@ -58,13 +58,16 @@ class Bags:
 @dataclass(frozen=True)
 class Batch:
     """``target_B``: rows of ``candidates_C``, the items of the batch's softmax, ascending;
-    ``log_chance_C``: of an item to be among them. ``step``: of training, this batch's."""
+    ``log_chance_C``: of an item to be among them. ``step``: of training, this batch's. ``user_B``:
+    rows of the users in the data; ``moment_B``: of the cut, seconds since 1970."""
 
     history: Bags
     target_B: torch.Tensor
     candidates_C: torch.Tensor
     log_chance_C: torch.Tensor
     step: int
+    user_B: torch.Tensor
+    moment_B: torch.Tensor
 
     @property
     def targets(self) -> int:
@@ -78,6 +81,8 @@ class Batch:
             self.candidates_C,
             self.log_chance_C,
             self.step,
+            self.user_B[index::count],
+            self.moment_B[index::count],
         )
 
 
@@ -117,6 +122,8 @@ class Cuts:
             candidates.to(self.device),
             self.log_chance_I[candidates].to(self.device),
             step,
+            torch.from_numpy(self.train.users_U[self.train.rows_N[cuts_B]]).to(self.device),
+            torch.from_numpy(self.train.times_N[cuts_B]).to(self.device),
         )
 
     def _history(self, cuts_B: IntArray) -> Bags:

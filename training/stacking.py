@@ -1,10 +1,10 @@
 """Learning from validation shoppers how several families' answers go together (Wolpert 1992,
 "Stacked generalization").
 
-Which members: greedy, by what each adds to the sum of the lists so far (Caruana et al. 2004,
-"Ensemble Selection from Libraries of Models"). How they are weighed: by a small network that sees
-a candidate's features (candidates.py) and gives a logit; its loss is a softmax over a shopper's
-candidates, all of them and those that are new to the shopper.
+Which members: greedily, by how well the sum of their lists ranks, after Caruana et al. (2004,
+"Ensemble Selection from Libraries of Models"), without replacement. How they are weighed: by a
+small network that sees a candidate's features (candidates.py) and gives a logit; its loss is a
+softmax over a shopper's candidates, all of them and those that are new to the shopper.
 """
 
 from collections.abc import Sequence
@@ -94,6 +94,18 @@ class Lesson:
             self.seen_N[kept],
             self.wanted_BP,
         )
+
+    def hidden(self, columns: list[int], mean_F: torch.Tensor) -> torch.Tensor:
+        """features_NF of which some say nothing: they are as they are on average."""
+        features_NF = self.features_NF.clone()
+        features_NF[:, columns] = mean_F[columns]
+        return features_NF
+
+    def of_users(self, column: int, population: str) -> FloatArray:
+        """A feature that is the same for all candidates of a user, of the users who are judged."""
+        value_B = torch.zeros(len(self), device=self.features_NF.device)
+        value_B[self.row_N] = self.features_NF[:, column]
+        return value_B[self.wanted_BP[:, int(population == "new")] > 0].double().cpu().numpy()
 
     def to(self, device: torch.device) -> "Lesson":
         return Lesson(*(tensor.to(device) for tensor in vars(self).values()))
@@ -186,26 +198,29 @@ def ndcg_U(score_N: torch.Tensor, lesson: Lesson, population: str) -> FloatArray
 
 
 def selected(lesson: Lesson, members: int, most: int, population: str) -> tuple[list[int], float]:
-    """The members, best first, whose lists added up rank best, at most ``most`` of them, and the
-    NDCG@10 of that sum.
+    """The members, at most ``most``, each the one that ranks best when its lists are added to those
+    of the members before; and the NDCG@10 of the best of these sums.
 
-    With replacement: one that is added twice counts twice, so the sum can weigh them.
+    How they go together the network learns: so one is kept that does not raise the plain sum.
     """
     column = OF_A_MEMBER.index("rank among new" if population == "new" else "rank")
     paid_MN = lesson.features_NF[:, column : len(OF_A_MEMBER) * members : len(OF_A_MEMBER)].T
     total_N, chosen, best = torch.zeros_like(paid_MN[0]), list[int](), 0.0
-    for _ in range(3 * most):
-        allowed = range(members) if len(set(chosen)) < most else sorted(set(chosen))
+    while len(chosen) < min(most, members):
         found = {
-            one: float(ndcg_U(total_N + paid_MN[one], lesson, population).mean()) for one in allowed
+            one: float(ndcg_U(total_N + paid_MN[one], lesson, population).mean())
+            for one in range(members)
+            if one not in chosen
         }
-        one = max(found, key=found.__getitem__)
-        if chosen and found[one] <= best:
-            break
-        best = found[one]
-        chosen.append(one)
-        total_N = total_N + paid_MN[one]
-    return list(dict.fromkeys(chosen)), best
+        chosen.append(max(found, key=found.__getitem__))
+        total_N, best = total_N + paid_MN[chosen[-1]], max(best, *found.values())
+    return chosen, best
+
+
+def by_warmth(value_U: FloatArray, warmth_U: FloatArray, groups: int = 4) -> list[float]:
+    """Means of groups of about the same number of users, coldest first."""
+    parts = np.array_split(np.argsort(warmth_U, kind="stable"), groups)
+    return [float(value_U[part].mean()) for part in parts if len(part)]
 
 
 def halves(users: int, most: int, seed: int) -> IntArray:

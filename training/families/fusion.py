@@ -1,16 +1,19 @@
-"""Several families' answers as one: stacked generalization (Wolpert 1992) on validation shoppers.
+"""Several families, or several sides of a shopper, fused into one.
 
-Members are the families that have a run already. Those whose lists add up best are kept (Caruana et
-al. 2004), and a small network weighs what they say of a candidate beside the shopper's own habit
-with it: how often it was bought, how lately, and whether its time has come again. It knows how much
-is known of the shopper, so cold and warm shoppers get different weights. stacking.py says how it
-learns, candidates.py what it reads.
+The mode ``stack``: stacked generalization (Wolpert 1992) on validation shoppers. Members are the
+families that have a run already. Those whose lists add up best are kept (after Caruana et al.
+2004), and a small network weighs what they say of a candidate beside the shopper's own habit with
+it: how often it was bought, how lately, and whether its time has come again. It knows how much is
+known of the shopper, so cold and warm shoppers get different weights. stacking.py says how it
+learns, candidates.py what it reads. It learns from half of the shoppers of the validation window,
+at most; it is judged there on the others. Its score is no dot product, so there are no vectors.
 
-The network learns from half of the shoppers of the validation window, at most; it is judged there
-on the others. The score is no dot product, so there are no vectors.
+The mode ``gate`` needs no members: behaviour, content, profile and context joined by a learned gate
+(gated.py), with vectors.
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,12 +25,14 @@ from training.combination import standardised
 from training.data import Histories, IntArray
 from training.evaluation import SCORES_A_BATCH
 from training.family import Bench, Ranker, State, VectorFamily, make_ranker
+from training.gated import GateConfig, Gated
 from training.readout import Readout, fit_readout, no_vectors, without_readout
 from training.split import Split, Window
-from training.stacking import Lesson, Stacker, halves, joined, ndcg_U, selected
+from training.stacking import Lesson, Stacker, by_warmth, halves, joined, ndcg_U, selected
 from training.trainer import TrainerConfig, fit_by_gradient
 
 NETWORK, MEMBER, MARKET = "network.", "member.", "market."
+LOST_WITHOUT = "ndcg@10 lost without "  # the curve of what a source is worth; step: warmth
 POPULARITY = "popularity"  # combines nothing: it is the bar
 STOPPING_SHARE = 0.2  # of the shoppers learned from: they say when to stop
 USERS_A_STEP = 32
@@ -36,11 +41,14 @@ BELOW = 2.0  # logits: how far all others are below the last candidate
 
 @dataclass(frozen=True)
 class Config:
-    """``runs``: which reference configs (configs.py) the members were fitted with. ``most_members``
-    are kept. ``depth``: of the members' lists that candidates come from. ``learners``: shoppers of
-    the validation window that are learned from, ``selectors`` of them choose the members.
-    ``new_share``: of the loss, on items new to the shopper."""
+    """``gate``: of that mode; the rest is the stack's. ``runs``: which reference configs
+    (configs.py) the members were fitted with. ``most_members`` are kept. ``depth``: of the members'
+    lists that candidates come from. ``learners``: shoppers of the validation window that are
+    learned from, ``selectors`` of them choose the members. ``new_share``: of the loss, on items new
+    to the shopper."""
 
+    mode: Literal["stack", "gate"] = "stack"
+    gate: GateConfig = field(default_factory=GateConfig)
     runs: configs.Runs = "main_job"
     most_members: int = 3
     depth: int = 50
@@ -56,7 +64,11 @@ class Config:
     )
 
 
-class Model(Ranker):
+def Model(config: Config) -> Ranker:
+    return Gated(config) if config.mode == "gate" else Stacked(config)
+
+
+class Stacked(Ranker):
     """State: the network's weights, the members' states, each under its place and name, and the
     popularity as last observed. Interests are read out of the members' vectors side by side."""
 
@@ -81,7 +93,8 @@ class Model(Ranker):
         self.observe(split.train)
         learned = self._select(window.take(place_U[: config.selectors]), bench)
         rest = self._lesson(window.take(place_U[config.selectors :]), bench)
-        taught, stopped_by = _parted(joined([learned, *rest]), bench.device)
+        every = joined([learned, *rest])
+        taught, stopped_by = _parted(every, bench.device)
         self.network = self._network(taught.features_NF.shape[1])
         self.network.start_from(taught)
         self.network.to(bench.device)
@@ -98,6 +111,7 @@ class Model(Ranker):
 
         progress = fit_by_gradient(self.network, batch_of, validate, config.stacker, bench)
         self.tuned |= progress.record() | {"learned_from": len(self.learned_from_U)}
+        self._tell(every.to(bench.device), bench)
         self.readout = fit_readout(self._vectors, split, bench)
 
     def observe(self, histories: Histories) -> None:
@@ -156,6 +170,20 @@ class Model(Ranker):
         self.members = {names[one]: self.members[names[one]] for one in chosen}
         self.tuned = {"ndcg@10_of_lists_added": ndcg}
         return every.of_members(chosen, len(names))
+
+    @torch.no_grad()
+    def _tell(self, learned: Lesson, bench: Bench) -> None:
+        """What would be lost without each source, for cold and for warm shoppers: for the plot."""
+        names = candidates.names(list(self.members))
+        for source, columns in candidates.sources(list(self.members)).items():
+            hidden = learned.hidden(columns, self.network.mean_F)
+            lost_G = by_warmth(
+                ndcg_U(self.network(learned.features_NF), learned, bench.population)
+                - ndcg_U(self.network(hidden), learned, bench.population),
+                learned.of_users(names.index("events known"), bench.population),
+            )
+            for group, lost in enumerate(lost_G):
+                bench.curve(f"{LOST_WITHOUT}{source}", group, lost)
 
     def _lesson(self, window: Window, bench: Bench) -> list[Lesson]:
         found, users = [], len(window.histories)

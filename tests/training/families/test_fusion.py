@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,13 +12,16 @@ from safetensors.torch import load_file
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
+from training.budget import Budget
 from training.candidates import OF_A_HABIT, habits
 from training.configs import main_job
-from training.data import DAY, Histories, read_dataset, starts
+from training.data import DAY, Dataset, Histories, read_dataset, starts
 from training.evaluation import evaluate
-from training.families.fusion import Config, Model
-from training.family import Bench, LearnsFromValidation, Ranker, State
-from training.split import Split, Window
+from training.families import fusion
+from training.families.fusion import Config, Stacked
+from training.family import Bench, LearnsFromValidation, Ranker, State, VectorFamily
+from training.gated import profiles
+from training.split import Split, Window, split_by_time
 from training.stacking import softmax_over_users
 from training.train import member_runs, run_id_for, train
 
@@ -48,7 +52,7 @@ class Knows(Ranker):
         self.warm = bool(state["warm"])
 
 
-def taught(bench: Bench, **members: Ranker) -> tuple[Model, Window]:
+def taught(bench: Bench, **members: Ranker) -> tuple[Stacked, Window]:
     """Fitted on users of two or of ten events who go on to the next item; and their window."""
     lengths_U = np.where(np.arange(USERS) % 2, 10, 2)
     random = np.random.default_rng(0)
@@ -68,7 +72,7 @@ def taught(bench: Bench, **members: Ranker) -> tuple[Model, Window]:
         12 * DAY,
     )
     window = Window(known, then)
-    model = Model(Config())
+    model = Stacked(Config())
     model.fit(Split(known, window, window), replace(bench, members=lambda: members))
     return model, window
 
@@ -101,6 +105,45 @@ def test_nothing_but_popularity_is_nothing_to_combine(bench: Bench) -> None:
         taught(bench, popularity=Knows(warm=True))
 
 
+def test_what_is_lost_without_a_member_is_lost_by_those_it_is_good_for(bench: Bench) -> None:
+    told: dict[str, list[float]] = {}
+
+    def curve(name: str, step: int, value: float) -> None:
+        if name.startswith(fusion.LOST_WITHOUT):
+            told.setdefault(name.removeprefix(fusion.LOST_WITHOUT), []).append(value)
+
+    taught(replace(bench, curve=curve), cold=Knows(warm=False), warm=Knows(warm=True))
+    assert set(told) == {"cold", "warm", "the shopper's own habit", "popularity"}
+    assert told["cold"][0] > 0.3 > abs(told["cold"][-1])
+    assert told["warm"][-1] > 0.3 > abs(told["warm"][0])
+
+
+def test_the_gate_joins_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Path) -> None:
+    split = split_by_time(dataset.histories)
+    band = pa.array(["old" if user % 2 else None for user in range(len(dataset.users))])
+    users = dataset.users.append_column("age_band", band)
+    assert profiles(users).sum(dim=0).tolist() == [0, len(dataset.users) // 2]
+    bench = Bench(
+        split.validation,
+        dataset.items,
+        torch.device("cpu"),
+        0,
+        Budget(600, 10**6),
+        tmp_path,
+        users=users,
+    )
+    config = Config(mode="gate")
+    model = fusion.Model(config)
+    model.fit(split, bench)
+    assert isinstance(model, VectorFamily)
+    assert all(0 < model.tuned[f"gate_of_{side}"] < 1 for side in ("content", "profile", "context"))
+    model.observe(split.test.histories)
+    assert evaluate(model.scores, split.test)["all"].values["recall@10"].mean() > 0.8
+    again = fusion.Model(config)
+    again.load_state(model.state())
+    assert torch.equal(model.scores(dataset.histories), again.scores(dataset.histories))
+
+
 def test_its_run_is_of_its_members_and_they_need_not_all_be_there(
     planted: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,10 +162,10 @@ def test_its_state_is_all_it_needs(trained_once: tuple[Settings, str]) -> None:
     run = settings.runs / snapshot_id / run_id_for(settings, snapshot_id, "fusion")
     histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
     state = load_file(run / "model.safetensors")
-    model = Model(main_job("fusion"))
+    model = Stacked(main_job("fusion"))
     model.load_state(state)
     assert isinstance(model, LearnsFromValidation) and len(model.members) > 1
-    again = Model(main_job("fusion"))
+    again = Stacked(main_job("fusion"))
     again.load_state(model.state())
     scores_BI = model.scores(histories)
     assert torch.isfinite(scores_BI).all()
