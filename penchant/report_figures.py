@@ -6,7 +6,7 @@ targets in the first ten, and the number of events that were known.
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 
 VALIDATION = "validation_ndcg@10"
+LOST_WITHOUT = "ndcg@10 lost without "  # a curve's name; its step is the group
 GROUPS = 4  # of shoppers, equal in number, by how much was known of them
 MAPPED_ITEMS = 1000  # the most bought
 ROUNDS = 400  # of placing them: a second and a half
@@ -58,13 +59,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Figures:
-    """``places`` is empty where no family gives vectors; ``categories``: those with a colour."""
+    """``places`` is empty where no family gives vectors; ``categories``: those with a colour.
+    ``lost``: what fusion's sources are worth, see ``lost_without``."""
 
     curves: dict[str, Curve]
     found: list[Found]
     warmth: Warmth
     places: list[Place]
     categories: tuple[str, ...]
+    lost: dict[str, list[float]] = field(default_factory=dict)
 
 
 def figures(
@@ -80,7 +83,8 @@ def figures(
         places = item_map(connection, snapshot, runs / retriever) if retriever else []
     counts = Counter(place.category for place in places)
     categories = tuple(name for name, _ in counts.most_common(COLOURS))
-    return Figures(learning_curves(paths), found, warmth, places, categories)
+    lost = lost_without(paths)
+    return Figures(learning_curves(paths), found, warmth, places, categories, lost)
 
 
 def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
@@ -92,6 +96,16 @@ def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
         if len(curve) > 1:
             curves[family] = curve
     return curves
+
+
+def lost_without(paths: dict[str, Path]) -> dict[str, list[float]]:
+    """Source of fusion -> the NDCG@10 lost without it by each group of shoppers, coldest first."""
+    lost: dict[str, list[float]] = {}
+    for path in paths.values():
+        for name, _, value, _ in json.loads((path / "run.json").read_text())["curve"]:
+            if name.startswith(LOST_WITHOUT):
+                lost.setdefault(name.removeprefix(LOST_WITHOUT), []).append(value)
+    return lost
 
 
 def per_user(connection: duckdb.DuckDBPyConnection, paths: dict[str, Path]) -> None:

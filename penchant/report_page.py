@@ -15,6 +15,7 @@ from penchant.charts import (
     map_plot,
 )
 from penchant.report_figures import Curve, Figures, Found, Warmth
+from penchant.report_fusion import fusion_section
 from penchant.report_parts import family_name, html_table, metric_cell, section
 from penchant.report_tasks import task_sections
 from penchant.serving.status import METRIC
@@ -117,6 +118,7 @@ def page(
         *([_quality(families, state["choice"]), _cost(families)] if families else []),
         _curves(figures.curves),
         *([_found(figures.found), _warmth(figures.warmth)] if families else []),
+        fusion_section(figures.lost),
         _map(figures, generation["retriever"]),
         task_sections(state["families"]),
         _choice(state["choice"]),

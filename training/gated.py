@@ -72,6 +72,7 @@ class Gated(VectorFamily):
         words = content.Config(dimensions=gate.words)
         words_TD, text_I = content.encoded(bench.items, words, bench)
         profile_UF = profiles(bench.users)
+        words_TD = words_TD.float()
         self.network = Network(gate, int(row_I.max()) + 1, words_TD, text_I, profile_UF)
         self.network.start_from(train, row_I)
         self.network.to(bench.device)
@@ -248,7 +249,7 @@ def profiles(users: pa.Table) -> torch.Tensor:
             continue
         encoded = users[name].combine_chunks().dictionary_encode()
         known_U = np.flatnonzero(encoded.is_valid())
-        one_UV = torch.zeros(len(users), len(encoded.dictionary))
+        one_UV = np.zeros((len(users), len(encoded.dictionary)), np.float32)
         one_UV[known_U, encoded.indices.drop_null().to_numpy()] = 1
-        columns.append(one_UV)
+        columns.append(torch.from_numpy(one_UV))
     return torch.cat(columns, dim=1)

@@ -10,6 +10,7 @@ from penchant.charts import Point, Priced, Scale, beside, cost_plot, interval_pl
 from penchant.errors import UsageError
 from penchant.report import report
 from penchant.report_figures import figures
+from penchant.report_fusion import fusion_section
 from penchant.serving.publish import publish
 from penchant.serving.status import status
 from penchant.settings import Settings
@@ -123,3 +124,10 @@ def test_plots_escape_what_they_label_and_place_by_value() -> None:
     assert Scale(0.0, 2.0, 100.0, 300.0).at(1.0) == 200.0
     assert Scale(1.0, 100.0, 0.0, 2.0, logarithmic=True).at(10.0) == pytest.approx(1.0)
     assert Scale(0.0, 0.52, 0.0, 1.0).ticks() == pytest.approx([0.0, 0.2, 0.4])
+
+
+def test_what_fusion_listens_to_is_drawn_where_something_was_fused() -> None:
+    drawn = fusion_section({"user_cf": [0.1, 0.2, 0.0, -0.01], "popularity": [0.0, 0.0, 0.1, 0.3]})
+    assert drawn.index("popularity") < drawn.index("user cf")
+    assert "warmest quarter" in drawn and "<svg" in drawn
+    assert fusion_section({}) == ""

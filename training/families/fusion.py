@@ -73,7 +73,10 @@ class Stacked(Ranker):
     popularity as last observed. Interests are read out of the members' vectors side by side."""
 
     config: Config
-    learned_from_U: IntArray
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.learned_from_U: IntArray = np.zeros(0, np.int64)
 
     def fit(self, split: Split, bench: Bench) -> None:
         torch.manual_seed(bench.seed)
