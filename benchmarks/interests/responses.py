@@ -158,10 +158,10 @@ def _verdict(models: dict[str, Any]) -> str:
         )
     crossed = models[PLAIN]["log_loss_behind"]
     worth = "are worth" if crossed["low"] > 0 else "are not shown to be worth"
-    rate = (
-        "" if ours["auc"]["low"] > 0.5 else " Nothing here foresees an answer: AUC is that of none."
-    )
-    return f"{told[0][0].upper()}{told[0][1:]}; {told[1]}. Crosses {worth} their time here.{rate}"
+    text = f"{told[0][0].upper()}{told[0][1:]}; {told[1]}. Crosses {worth} their time here."
+    if all(model["auc"]["low"] <= 0.5 for model in models.values()):
+        text += " No model foresees an answer here: each interval of AUC holds the 0.5 of none."
+    return text
 
 
 def _uplift_table(data: str, models: dict[str, Any]) -> str:

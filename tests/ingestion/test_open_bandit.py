@@ -2,13 +2,13 @@
 
 import hashlib
 import subprocess
-import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+from small_wheel import write_wheel
 
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.ingestion.ingest import IngestReport, ingest
@@ -16,39 +16,14 @@ from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings
 
 NOW = datetime(2020, 1, 1)
-HEADER = ",timestamp,item_id,position,click,propensity_score," + ",".join(open_bandit.USER_FEATURES)
-USER = "a1b2c3d4e5,f1,f2,f3"
-
-
-def impressions(propensity: float, click: int = 0) -> str:
-    return (
-        f"{HEADER},user-item_affinity_0,user-item_affinity_1\n"
-        f"0,2019-11-24 00:00:34.762830+00:00,1,3,{click},{propensity},{USER},0.0,2.0\n"
-        f"1,2019-11-24 00:01:00+00:00,0,1,0,{propensity},{USER},0.0,1.0\n"
-    )
-
-
-def items(mark: str) -> str:
-    rows = [f"{item},{item},-0.5,{mark}1,{mark}2,{mark}3" for item in range(2)]
-    return "\n".join(["," + ",".join(["item_id", *open_bandit.ITEM_FEATURES]), *rows]) + "\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a wheel of two impressions for each policy and campaign."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    with zipfile.ZipFile(folder / open_bandit.WHEEL, "w") as archive:
-        for policy, propensity in (("bts", 0.75), ("random", 0.5)):
-            for campaign in open_bandit.CAMPAIGNS:
-                at = f"obp/dataset/obd/{policy}/{campaign}"
-                archive.writestr(
-                    f"{at}/{campaign}.csv", impressions(propensity, int(policy == "bts"))
-                )
-                archive.writestr(f"{at}/item_context.csv", items(policy))
-    content = (folder / open_bandit.WHEEL).read_bytes()
-    monkeypatch.setattr(open_bandit, "SHA256", hashlib.sha256(content).hexdigest())
-    return folder
+    """A folder with a small wheel that is taken for the published one."""
+    wheel = write_wheel(tmp_path / "wheels")
+    monkeypatch.setattr(open_bandit, "SHA256", hashlib.sha256(wheel.read_bytes()).hexdigest())
+    return wheel.parent
 
 
 def run(settings: Settings, folder: Path | None = None) -> IngestReport:
