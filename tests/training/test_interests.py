@@ -23,7 +23,7 @@ from training.readout import Readout, fit_readout, no_vectors
 from training.split import Split, split_by_time
 from training.tasks.case import Case
 from training.tasks.interests import judge, kept_answers
-from training.train import run_id_of, train
+from training.train import run_id_for, train
 
 Trained = tuple[Settings, str]
 CLASSIFIERS = [
@@ -65,8 +65,7 @@ def catalogue(*paths: tuple[str | None, ...]) -> pa.Table:
 
 def run_of(trained: Trained, family: str) -> Path:
     settings, snapshot_id = trained
-    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
-    return settings.runs / snapshot_id / run_id
+    return settings.runs / snapshot_id / run_id_for(settings, snapshot_id, family)
 
 
 def test_interests_are_paths_of_the_level_with_most_that_enough_shoppers_act_on() -> None:
