@@ -78,7 +78,7 @@ def sources(members: Sequence[str]) -> dict[str, list[int]]:
     for place, member in enumerate(members):
         found[member] = list(range(place * width, (place + 1) * width))
     first = width * len(members)
-    found["the shopper's own habit"] = list(range(first, first + len(OF_A_HABIT)))
+    found["own habit"] = list(range(first, first + len(OF_A_HABIT)))
     first += len(OF_A_HABIT)
     return found | {"popularity": list(range(first, first + len(OF_AN_ITEM)))}
 

@@ -113,7 +113,7 @@ def test_what_is_lost_without_a_member_is_lost_by_those_it_is_good_for(bench: Be
             told.setdefault(name.removeprefix(fusion.LOST_WITHOUT), []).append(value)
 
     taught(replace(bench, curve=curve), cold=Knows(warm=False), warm=Knows(warm=True))
-    assert set(told) == {"cold", "warm", "the shopper's own habit", "popularity"}
+    assert set(told) == {"cold", "warm", "own habit", "popularity"}
     assert told["cold"][0] > 0.3 > abs(told["cold"][-1])
     assert told["warm"][-1] > 0.3 > abs(told["warm"][0])
 
