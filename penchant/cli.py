@@ -205,6 +205,23 @@ def recommend(
 
 
 @app.command()
+def interests(
+    user: Annotated[str, typer.Option(help="user id")],
+    k: Annotated[int, typer.Option(help="how many")] = 10,
+    category: Annotated[str | None, typer.Option(help="one only, by its path")] = None,
+    family: Annotated[str | None, typer.Option(help="default: the best on validation")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a shopper will act on in the coming fortnight, by a run on the live snapshot."""
+    from penchant.snapshot import Snapshot
+    from training.foresee import foresee
+
+    settings = Settings()
+    answered = foresee(settings, Snapshot.live(settings).id, user, k, family, category)
+    answer(answered.summary(), answered.as_dict(), as_json)
+
+
+@app.command()
 def similar(
     item: Annotated[str, typer.Option(help="item id")],
     k: Annotated[int, typer.Option(help="how many")] = 10,

@@ -7,15 +7,15 @@ from penchant.charts import HALF, Point, figure_plot, interval_plot
 from penchant.report_parts import family_name, html_table, point, section
 
 METRICS = {
-    "auc_macro": "AUC over interests",
-    "auc_user": "AUC over a shopper's",
-    "f1_micro": "F1, micro",
-    "f1_macro": "F1, macro",
+    "auc_macro": "AUC",
+    "auc_user": "AUC, own",
+    "f1_micro": "F1 micro",
+    "f1_macro": "F1 macro",
     "precision_micro": "precision",
     "recall_micro": "recall",
     "accuracy": "accuracy",
     "accuracy_all": "all right",
-    "calibration_error": "calibration error",
+    "calibration_error": "calibration",
 }
 BY_HABITS = "fitted habits"
 BASELINES = (BY_HABITS, "own habit", "base rate")
@@ -53,9 +53,12 @@ def interests_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
         "that need no such family: the share of all shoppers, each one's own habit, and a "
         "logistic regression on habits. The line is the 95 % interval over shoppers.</div>"
         f'<div class="plots">{forests}</div>{_over(told)}'
-        '<div class="soft">A tenth of the answers a dot: the closer to the line, the truer a '
-        f'probability.</div><div class="plots">{reliability}</div>'
-        f"<details><summary>the figures</summary>{_figures(told)}</details>"
+        '<p class="soft">A tenth of the answers a dot: the closer to the line, the truer a '
+        f'probability.</p><div class="plots">{reliability}</div>'
+        f"<details><summary>the figures</summary>{_figures(told)}"
+        '<div class="soft">AUC is over the shoppers of each interest, <i>own</i> over the '
+        "interests of each shopper; precision and recall are micro; <i>all right</i> is the share "
+        "of shoppers of whom every answer is; calibration is the expected error.</div></details>"
         f"<details><summary>the easiest and the hardest to foresee, by "
         f"{family_name(told[0][0])}</summary>{_easiest(first)}</details>",
     )
@@ -103,7 +106,7 @@ def _figures(told: list[tuple[str, dict[str, Any]]]) -> str:
         ]
         for name in BASELINES
     ]
-    names = ["answers of", *METRICS.values(), "fit, s", "peak MB"]
+    names = ["of", *METRICS.values(), "fit, s", "peak MB"]
     return html_table(names, rows, numbers=set(range(1, len(names))))
 
 

@@ -45,15 +45,6 @@ class Interests:
     def __len__(self) -> int:
         return len(self.titles_C)
 
-    def row(self, title: str) -> int:
-        """The place of an interest. Raises UsageError when there is none of this title."""
-        if title not in self.titles_C:
-            raise UsageError(
-                f"no interest is called {title!r}; {self.left_out} rare categories have none",
-                f"ask for one of {', '.join(repr(one) for one in self.titles_C)}",
-            )
-        return self.titles_C.index(title)
-
     def acted_on(self, targets: Histories) -> BoolArray:
         """label_UC: which interests each user acts on in the time that ``targets`` are of."""
         return (
@@ -87,6 +78,16 @@ def find_interests(items: pa.Table, train: Histories) -> Interests:
             "land more data, or give the items finer categories",
         )
     return found
+
+
+def row_of(title: str, titles_C: tuple[str, ...], left_out: int) -> int:
+    """The place of an interest. Raises UsageError when there is none of this title."""
+    if title not in titles_C:
+        raise UsageError(
+            f"no interest is called {title!r}; {left_out} rare categories have none",
+            f"ask for one of {', '.join(repr(one) for one in titles_C)}",
+        )
+    return titles_C.index(title)
 
 
 def cut_points(train: Histories, cuts: int = CUTS) -> list[Window]:

@@ -1,8 +1,9 @@
 """Interests, responses, generated behaviour, fusion, transfer, tags, portraits and compression.
 
-Run by ``make bench-interests``; ``ARGS="--only PART ..."`` measures a part. What each part measured
-is kept in benchmarks/out/interests/PART.json until it is measured again, and docs/interests.md is
-written of all that is there. A part that lacks what it needs says so, and the others go on.
+Run by ``make bench-interests``; ``ARGS="--only PART ..."`` measures a part, ``ARGS=--only`` none.
+What each part measured is kept in benchmarks/out/interests/PART.json until it is measured again,
+and docs/interests.md is written of all that is there. A part that lacks what it needs says so, and
+the others go on.
 
 A part is a file of this folder with three public things: ``TITLE``; ``measure``, which takes the
 settings and gives its figures as JSON; and ``page``, which makes Markdown of them.
@@ -82,7 +83,7 @@ def _part(name: str) -> Any:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.interests", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="PART", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--only", nargs="*", metavar="PART", choices=PARTS, default=list(PARTS))
     parser.add_argument("--data", type=Path, default=Settings().published_data)
     return parser.parse_args()
 

@@ -17,6 +17,7 @@ from training.budget import Budget
 from training.configs import main_job
 from training.data import DAY, Dataset, Histories, read_dataset, starts
 from training.family import Bench, ClassifiesInterests, Family, State, make
+from training.foresee import foresee
 from training.interests import NO_INTEREST, cut_points, find_interests, known
 from training.names import FAMILIES
 from training.readout import Readout, fit_readout, no_vectors
@@ -80,9 +81,6 @@ def test_interests_are_paths_of_the_level_with_most_that_enough_shoppers_act_on(
     assert found.interest_I.tolist() == [0, 1, NO_INTEREST, 2, NO_INTEREST]
     label_UC = found.acted_on(train.between(train.end - 14 * DAY, train.end))
     np.testing.assert_allclose(label_UC.mean(axis=0), [0.9, 0.5, 0.4], atol=0.12)
-    assert found.row("Home > Milk") == 2
-    with pytest.raises(UsageError, match="no interest is called 'Food > Caviar'; 1 rare"):
-        found.row("Food > Caviar")
 
 
 def test_cut_points_know_nothing_of_what_comes_and_nobody_who_has_not_come() -> None:
@@ -200,6 +198,31 @@ def test_a_shopper_without_history_is_given_probabilities(
     assert ((probability_1C >= 0) & (probability_1C <= 1)).all()
 
 
+def test_a_shopper_is_foretold_by_the_best_on_validation(trained_once: Trained) -> None:
+    told = foresee(*trained_once, "u006", most=3)
+    assert len(told.interests) == 3
+    assert told.interests[0][0] == "Kind 2", "what u006 buys"
+    assert told.interests[0][1] > 0.8 > 0.2 > told.interests[1][1]
+    assert "Kind 2" in told.summary()
+    one = foresee(*trained_once, "u006", most=3, family="vae", category="Kind 1")
+    assert [title for title, _ in one.interests] == ["Kind 1"] and one.run_id.startswith("vae")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"category": "Caviar"}, "no interest is called 'Caviar'; 0 rare"),
+        ({"family": "popularity"}, "popularity that tells interests has no run"),
+        ({"user_id": "nobody"}, "no shopper 'nobody'"),
+    ],
+)
+def test_an_unknown_category_family_or_shopper_is_refused(
+    asked: dict[str, str], message: str, trained_once: Trained
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        foresee(*trained_once, **({"user_id": "u006", "most": 3} | asked))  # type: ignore[arg-type]
+
+
 def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: Settings) -> None:
     snapshot_id = plant(settings, items=1)
     report = train(settings, snapshot_id, "vae")
@@ -212,3 +235,5 @@ def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: 
     histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
     with pytest.raises(DataError, match="no interests were learned"):
         model.interests(histories)
+    with pytest.raises(DataError, match="nothing to tell apart"):
+        foresee(settings, snapshot_id, "u006", most=3)
