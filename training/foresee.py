@@ -81,8 +81,9 @@ def _run(
         if task is not None:
             found[name] = run, task
     if not found:
+        who = f"{family} has no run that tells" if family else "no run tells"
         raise UsageError(
-            f"{family or 'no family'} that tells interests has no run on snapshot {snapshot.id}",
+            f"{who} interests on snapshot {snapshot.id}",
             f"run `penchant train --family {family or 'vae'} --snapshot {snapshot.id}` first",
         )
     told = {name: task for name, (_, task) in found.items() if "missing" not in task}

@@ -212,7 +212,7 @@ def test_a_shopper_is_foretold_by_the_best_on_validation(trained_once: Trained) 
     ("asked", "message"),
     [
         ({"category": "Caviar"}, "no interest is called 'Caviar'; 0 rare"),
-        ({"family": "popularity"}, "popularity that tells interests has no run"),
+        ({"family": "popularity"}, "popularity has no run that tells interests"),
         ({"user_id": "nobody"}, "no shopper 'nobody'"),
     ],
 )
