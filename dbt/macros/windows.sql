@@ -35,3 +35,25 @@
         )
     )
 {%- endmacro %}
+
+{#-
+    The first feature time, seen from `as_of` back, that an event is before. Between two of them lies a
+    period, so that what was counted in it is counted for every feature time after it.
+-#}
+{% macro period_end(at="event_at") -%}
+    {%- set days_before = "date_diff('day', " ~ at ~ ", " ~ as_of() ~ ") - 1" -%}
+    {{ as_of() }} - to_days(
+        cast(
+            ({{ days_before }}) // {{ var('feature_interval_days') }} * {{ var('feature_interval_days') }} as integer
+        )
+    )
+{%- endmacro %}
+
+{#- A sum over a period as it counts at feature_at, shrunk to `by` of it for every half-life since. -#}
+{% macro aged(sum, by) -%}
+    cast(
+        {{ sum }} * pow(
+            {{ by }}, date_diff('day', period_end, feature_at) / {{ var('portrait_half_life_days') }}
+        ) as decimal(18, 9)
+    )
+{%- endmacro %}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
+from penchant.errors import DataError
 from penchant.manifest import Column, Mart, Relationship
 from penchant.quality.no_rows import CRITICAL, WARNING, no_rows
 from penchant.quality.policy_rules import policy_rules
@@ -104,6 +105,8 @@ def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
 
 def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
     for column in present:
+        if column.type.endswith("[]"):
+            continue  # see _elements
         lowest, highest = column.meta.get("min"), column.meta.get("max")
         above = column.meta.get("above")
         if any(limit is not None for limit in (lowest, highest, above)):
@@ -123,9 +126,42 @@ def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
                 severity=CRITICAL,
                 description=f"{column.name} is one of {_listed(mart.accepted_values[column.name])}",
             )
+    lists = [column for column in present if column.type.endswith("[]")]
+    if lists:
+        yield _elements(mart, lists)
     floats = [column for column in present if column.type.removesuffix("[]") in FLOATS]
     if floats:
         yield _finite(mart, floats)
+
+
+def _elements(mart: Mart, lists: list[Column]) -> Expectation:
+    """One rule for all of a mart's arrays: Feast has no null in one, and readers match places."""
+    wrong = {column.name: _wrong_elements(mart, column) for column in lists}
+    named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
+    return no_rows(
+        "elements",
+        f"elements of {', '.join(wrong)} are never null and within their limits, and arrays that "
+        "belong together are of one length",
+        f"select {_key(mart)}, concat_ws(', ', {named}) as wrong from {{batch}} "
+        f"where {' or '.join(wrong.values())} order by all",
+    )
+
+
+def _wrong_elements(mart: Mart, column: Column) -> str:
+    """True where an element is null or out of bounds, or the array is not as long as its mate."""
+    name, mate = quoted(column.name), column.meta.get("aligned_with")
+    limits = (("<", "min"), (">", "max"), ("<=", "above"))
+    bounds = [(sign, column.meta.get(limit)) for sign, limit in limits]
+    tests = ["x is null", *(f"x {sign} {limit}" for sign, limit in bounds if limit is not None)]
+    wrong = f"len(list_filter({name}, lambda x: {' or '.join(tests)})) > 0"
+    if mate is not None:
+        if mate not in {each.name for each in mart.columns}:
+            raise DataError(
+                f"mart {mart.name}, column {column.name}: aligned_with names no column: {mate}",
+                f"mend it in {mart.name}'s YAML: name the array that this one goes along with",
+            )
+        wrong += f" or len({name}) is distinct from len({quoted(mate)})"
+    return f"coalesce({wrong}, false)"
 
 
 def _finite(mart: Mart, floats: list[Column]) -> Expectation:

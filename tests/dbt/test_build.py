@@ -25,6 +25,7 @@ WINDOWED = (
     "user_lifecycle",
     "user_price_sensitivity",
     "user_category_statistics",
+    "user_portrait",
     "item_statistics",
 )
 

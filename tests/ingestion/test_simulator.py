@@ -8,7 +8,7 @@ import pytest
 
 from penchant.errors import UsageError
 from penchant.ingestion.ingest import ingest
-from penchant.ingestion.sources.simulator import LINKS, added_by_campaigns, simulate
+from penchant.ingestion.sources.simulator import LINKS, added_by_campaigns, simulate, truth
 from penchant.settings import Settings
 
 SIZES = {"users": 30, "items": 40, "days": 90}
@@ -142,3 +142,20 @@ def test_sizes_have_bounds(settings: Settings, sizes: dict[str, int]) -> None:
 
 def test_the_smallest_shop_lands(settings: Settings) -> None:
     assert not ingest(settings, source="simulator", users=1, items=1, days=1).quarantined
+
+
+def test_the_truth_is_of_the_shop_that_was_landed(
+    settings: Settings, shop: duckdb.DuckDBPyConnection
+) -> None:
+    known = truth(settings.seed, SIZES["users"], SIZES["items"])
+    assert known.shares.sum(axis=1) == pytest.approx(1.0)
+    looks = dict(
+        shop.sql(
+            """SELECT (user_id, category_2), count(*) FROM events JOIN items USING (item_id)
+            WHERE event_type = 'view' GROUP BY ALL"""
+        ).fetchall()
+    )
+    looked_UC = np.array([[looks.get((u, c), 0) for c in known.categories] for u in known.users])
+    own = np.corrcoef(known.shares.ravel(), looked_UC.ravel())[0, 1]
+    other = np.corrcoef(known.shares.ravel(), np.roll(looked_UC, 1, axis=0).ravel())[0, 1]
+    assert own > 0.7 > 0.3 > other

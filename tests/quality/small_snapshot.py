@@ -97,7 +97,7 @@ NODES = [
         column("orders_28d", "bigint", min=0),
         column("spend_28d", "double"),
         column("top_categories", "varchar[]"),
-        column("top_category_weights", "double[]"),
+        column("top_category_weights", "double[]", min=0, aligned_with="top_categories"),
     ),
     model(
         "propensities",

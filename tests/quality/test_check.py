@@ -91,9 +91,17 @@ FAULTS = {
         ),
         (
             "user_statistics",
-            "select * replace (if(user_id = 'u3', ['inf'::double], top_category_weights) "
+            "select * replace (if(user_id = 'u3', ['inf'::double, 0.1], top_category_weights) "
             "as top_category_weights) from mart",
             "finite",
+            None,
+        ),
+        (
+            "user_statistics",
+            "select * replace (if(user_id = 'u4', ['a', null], top_categories) as top_categories, "
+            "case user_id when 'u5' then [0.5] when 'u6' then [0.5, -1] "
+            "else top_category_weights end as top_category_weights) from mart",
+            "elements",
             None,
         ),
         (
@@ -166,6 +174,12 @@ def test_each_fault_is_refused_and_readers_stay(
     assert failures(second, "critical") == expected
     if ("user_statistics", "finite", None) in expected:
         assert '"not_finite": "spend_28d, top_category_weights"' in str(refused.value)
+        verdict = json.loads(second.checks.read_text())["marts"]["user_statistics"]["failed"]
+        [elements] = [failed for failed in verdict if failed["expectation"] == "elements"]
+        assert {(row["user_id"], row["wrong"]) for row in elements["sample"]} == {
+            ("u4", "top_categories")
+        }  # of u4, u5 and u6 the first rows
+        assert elements["unexpected_count"] == 60
     assert all(expectation in str(refused.value) for _, expectation, _ in expected)
     assert settings.live_snapshot.current() == FIRST
     assert json.loads(second.checks.read_text())["passed"] is False

@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+import pytest
+
+from penchant.errors import DataError
 from penchant.manifest import read_marts
 from penchant.quality.rules import Evidence, History, rules_of
 from penchant.snapshot import Snapshot
@@ -51,3 +54,10 @@ def test_history_adds_volume_and_drift(first: Snapshot) -> None:
         ("table_row_count_to_be_between", "", "critical"),
         ("drift", "", "warning"),
     }
+
+
+def test_an_array_beside_one_that_is_not_there_is_refused(first: Snapshot) -> None:
+    text = first.manifest.read_text().replace('"aligned_with": "top', '"aligned_with": "pot')
+    first.manifest.write_text(text)
+    with pytest.raises(DataError, match="top_category_weights: aligned_with names no column"):
+        expected(first, "user_statistics")

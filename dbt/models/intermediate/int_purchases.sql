@@ -19,6 +19,7 @@ select
     purchases.coupon_discount,
     items.category_1,
     items.category_3,
+    items.brand,
     items.is_private_label,
     lag(purchases.event_at) over same_item as previous_of_item_at,
     lag(purchases.event_at, 2) over same_item as second_previous_of_item_at,

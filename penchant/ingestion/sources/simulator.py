@@ -87,6 +87,16 @@ class Shop:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What a portrait is to find out: ``shares[u, c]`` of shopper u's looks go to category c of
+    the second level, where nothing but their own interests steers them."""
+
+    users: list[str]
+    categories: list[str]
+    shares: np.ndarray  # (users, categories) each row sums to 1
+
+
+@dataclass(frozen=True)
 class Campaign:
     id: str
     kind: str
@@ -134,10 +144,7 @@ def arrivals(request: Request) -> list[Arrival]:
 
 def simulate(seed: int, users: int, items: int, days: int) -> dict[str, list[dict]]:
     """Rows of every canonical table, in the order in which they happened."""
-    rng = np.random.default_rng(seed)
-    item_rows = _items(rng, items)
-    user_rows = _users(rng, users)
-    shop = _shop(rng, user_rows, item_rows)
+    rng, shop, user_rows, item_rows = _opened(seed, users, items)
     campaigns = _campaigns(rng, shop, item_rows, days)
     log = Log()
     for user in range(users):
@@ -170,9 +177,7 @@ def added_by_campaigns(
     look, were it bought: money spent on what the campaign advertises. Of the shop that
     ``simulate`` makes of the same seed and sizes.
     """
-    rng = np.random.default_rng(seed)
-    item_rows = _items(rng, items)
-    shop = _shop(rng, _users(rng, users), item_rows)
+    rng, shop, _, item_rows = _opened(seed, users, items)
     added = {}
     for campaign in _campaigns(rng, shop, item_rows, days):
         pull = shop.pull[:, campaign.items]
@@ -180,6 +185,29 @@ def added_by_campaigns(
         pulled = CAMPAIGN_PULL * share / (1 - share + CAMPAIGN_PULL * share)
         added[campaign.id] = (pulled / share - 1) * (pull @ shop.prices[campaign.items])
     return shop.users, added
+
+
+def truth(seed: int, users: int, items: int) -> Truth:
+    """The true interests in the shop that ``simulate`` makes of the same seed and sizes.
+
+    They are a look's chances of each category: interest and what is popular in it. Left out is what
+    steers looks beside them and is logged with them: slates, campaigns and habits. Interests do not
+    move, so it is the truth on every day.
+    """
+    _, shop, _, item_rows = _opened(seed, users, items)
+    categories = np.array([item["category_2"] for item in item_rows])
+    shares = [shop.pull[:, categories == name].sum(axis=1) for name in shop.categories]
+    return Truth(shop.users, shop.categories, np.stack(shares, axis=1))
+
+
+def _opened(
+    seed: int, users: int, items: int
+) -> tuple[np.random.Generator, Shop, list[dict], list[dict]]:
+    """The shop before its first day, its users' and items' rows, and the chance that goes on."""
+    rng = np.random.default_rng(seed)
+    item_rows = _items(rng, items)
+    user_rows = _users(rng, users)
+    return rng, _shop(rng, user_rows, item_rows), user_rows, item_rows
 
 
 def _items(rng: np.random.Generator, count: int) -> list[dict]:

@@ -1,15 +1,11 @@
 {#- Prices are compared within one period between two feature times, so that no later price is known. -#}
-{%- set days_before = "date_diff('day', event_at, " ~ as_of() ~ ") - 1" -%}
-{%- set interval = var('feature_interval_days') -%}
 
 with
 
 purchases as (
     select
         *,
-        {{ as_of() }} - to_days(
-            cast(({{ days_before }}) // {{ interval }} * {{ interval }} as integer)
-        ) as period_end
+        {{ period_end() }} as period_end
     from {{ ref('int_purchases') }}
 ),
 

@@ -1,0 +1,163 @@
+{%- set most = var('portrait_interests') -%}
+{%- set z = 1.6448536269514722 -%}
+{%- set columns = [
+    'interest_weights', 'interest_lows', 'interest_highs', 'interest_half_lives', 'interest_trends',
+    'interest_evidence', 'interest_shop_shares',
+] -%}
+
+with
+
+interests as (
+    select * from {{ ref('int_interests') }}
+),
+
+priors as (
+    select * from {{ ref('int_interest_priors') }}
+),
+
+shoppers as (
+    select
+        user_id,
+        feature_at,
+        any_value(evidence) as evidence,
+        any_value(recent_of_all) as recent_of_all
+    from interests
+    group by user_id, feature_at
+),
+
+-- of what a shopper never looked into, only the shop's leading categories can be among the first
+untouched as (
+    select
+        shoppers.user_id,
+        shoppers.feature_at,
+        priors.category,
+        0.0 as share,
+        shoppers.evidence,
+        0 as returns,
+        0 as days_since_first,
+        0 as recent,
+        shoppers.recent_of_all
+    from shoppers
+    inner join priors on shoppers.feature_at = priors.feature_at and priors.place <= {{ most }}
+    anti join interests
+        on
+            shoppers.user_id = interests.user_id
+            and shoppers.feature_at = interests.feature_at
+            and priors.category = interests.category
+),
+
+touched_or_not as (
+    select * from interests
+    union all by name
+    select * from untouched
+),
+
+-- a Dirichlet posterior: the shopper's share by its evidence, the shop's by the prior's strength
+weighed as (
+    select
+        touched.*,
+        priors.share as shop_share,
+        priors.strength,
+        priors.gap_days,
+        touched.evidence * touched.share + priors.strength * priors.share as for_it,
+        greatest(touched.evidence + priors.strength - for_it, 1e-6) as against_it,
+        for_it / (for_it + against_it) as weight
+    from touched_or_not as touched
+    inner join priors
+        on touched.feature_at = priors.feature_at and touched.category = priors.category
+    qualify row_number() over (
+        partition by touched.user_id, touched.feature_at
+        order by weight desc, touched.category asc
+    ) <= {{ most }}
+),
+
+described as (
+    select
+        user_id,
+        feature_at,
+        category as interests,
+        weight as interest_weights,
+        {{ beta_quantile('for_it', 'against_it', -z) }} as interest_lows,
+        {{ beta_quantile('for_it', 'against_it', z) }} as interest_highs,
+        ln(2) * (days_since_first + 2 * gap_days) / (returns + 2) as interest_half_lives,
+        (recent - recent_of_all * weight) / (recent_of_all + strength) as interest_trends,
+        evidence * share as interest_evidence,
+        shop_share as interest_shop_shares,
+        evidence,
+        strength
+    from weighed
+),
+
+portraits as (
+    select
+        user_id,
+        feature_at,
+        list(interests order by interest_weights desc, interests asc) as interests,
+        {% for column in columns -%}
+        list(round({{ column }}, 6) order by interest_weights desc, interests asc) as {{ column }},
+        {% endfor -%}
+        round(any_value(evidence), 6) as evidence,
+        round(any_value(strength), 6) as prior_strength
+    from described
+    group by user_id, feature_at
+),
+
+-- what was bought in a category before, by brand where several were at once
+choices as (
+    select
+        user_id,
+        {{ period_end() }} as period_end,
+        brand,
+        lag(brand) over (partition by user_id, category_3 order by event_at, brand) as brand_before
+    from {{ ref('int_purchases') }}
+    where category_3 is not null and brand is not null
+),
+
+stays as (
+    select
+        user_id,
+        period_end,
+        count(*) filter (where brand = brand_before) as stays,
+        count(*) as choices
+    from choices
+    where brand_before is not null
+    group by user_id, period_end
+),
+
+loyalties as (
+    select
+        stays.user_id,
+        times.feature_at,
+        round(sum(stays.stays) / sum(stays.choices), 6) as brand_loyalty
+    from stays
+    inner join {{ ref('int_feature_times') }} as times
+        on
+            stays.period_end <= times.feature_at
+            and stays.period_end > times.feature_at - interval '364 days'
+    group by stays.user_id, times.feature_at
+)
+
+select
+    lifecycle.user_id,
+    lifecycle.feature_at,
+    coalesce(portraits.interests, []) as interests,
+    {% for column in columns -%}
+    coalesce(portraits.{{ column }}, []) as {{ column }},
+    {% endfor -%}
+    coalesce(portraits.evidence, 0) as evidence,
+    portraits.prior_strength,
+    case
+        when prices.relative_price < 0.9 then 'economy'
+        when prices.relative_price <= 1.1 then 'standard'
+        when prices.relative_price is not null then 'premium'
+    end as price_band,
+    loyalties.brand_loyalty,
+    lifecycle.lifecycle_stage
+from {{ ref('user_lifecycle') }} as lifecycle
+inner join {{ ref('user_price_sensitivity') }} as prices
+    on lifecycle.user_id = prices.user_id and lifecycle.feature_at = prices.feature_at
+left join portraits
+    on lifecycle.user_id = portraits.user_id and lifecycle.feature_at = portraits.feature_at
+left join loyalties
+    on lifecycle.user_id = loyalties.user_id and lifecycle.feature_at = loyalties.feature_at
+order by lifecycle.user_id, lifecycle.feature_at
