@@ -235,6 +235,18 @@ def similar(
 
 
 @app.command()
+def portrait(
+    user: Annotated[str, typer.Option(help="user id")],
+    as_json: AsJson = False,
+) -> None:
+    """What a shopper is interested in, how surely, and the segment they are in."""
+    from penchant.serving.reader import Reader
+
+    found = Reader(Settings()).portrait(user)
+    answer(found.render(), found.as_dict(), as_json)
+
+
+@app.command()
 def status(as_json: AsJson = False) -> None:
     """The live generation, the live snapshot with its checks, and every family's metrics."""
     from penchant.serving.status import render

@@ -16,11 +16,17 @@ from penchant.serving.generation import (
     PRIOR_SCOPE,
     PUBLISHED_AT,
     RANKED_LISTS,
+    USER_SEGMENTS,
     USER_VECTORS,
     View,
 )
+from penchant.serving.segments import segment_table
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
+
+PORTRAITS = "user_portrait"
+TRANSFERRED = "transferred.parquet"
+"""What a run may leave that took interests from elsewhere: user_id, category and share of it."""
 
 _TYPES = {
     "vector": pa.list_(pa.float32()),
@@ -79,12 +85,27 @@ class Chosen:
             tables[USER_VECTORS] = _vectors(self.retriever, USER_VECTORS)
             tables[ITEM_VECTORS] = _vectors(self.retriever, ITEM_VECTORS)
             _refuse_unequal_widths(self.retriever, tables[USER_VECTORS], tables[ITEM_VECTORS])
+            tables[USER_SEGMENTS] = self._segments(self.retriever, tables[USER_VECTORS])
         self._refuse_unknown_items(tables)
         when = pa.scalar(as_of, pa.timestamp("us"))
         return {
             view: table.append_column(PUBLISHED_AT, pa.repeat(when, table.num_rows))
             for view, table in tables.items()
         }
+
+    def _segments(self, retriever: Run, vectors: pa.Table) -> pa.Table:
+        portraits = self.snapshot.mart(PORTRAITS)
+        if not portraits.is_file():
+            raise DataError(
+                f"snapshot {self.snapshot.id} has no mart {PORTRAITS}, which segments are named by",
+                "restore it in dbt/models/marts/features and run `penchant build`",
+            )
+        left = (run.path / TRANSFERRED for run in (retriever, self.ranker))
+        transferred = next((path for path in left if path.is_file()), None)
+        if transferred:
+            _refuse_wrong_shares(transferred)
+        users = vectors[USER_VECTORS.key].to_pylist()
+        return _signed(segment_table(users, matrix(vectors), portraits, transferred), retriever)
 
     def _refuse_unknown_items(self, tables: dict[View, pa.Table]) -> None:
         known = pq.read_table(self.snapshot.mart("items"), columns=["item_id"])["item_id"]
@@ -194,6 +215,15 @@ def _refuse_unequal_widths(run: Run, users: pa.Table, items: pa.Table) -> None:
     widths = matrix(users).shape[1], matrix(items).shape[1]
     if widths[0] != widths[1]:
         raise _refused(f"users of {run.id} have {widths[0]} dimensions, its items have {widths[1]}")
+
+
+def _refuse_wrong_shares(transferred: Path) -> None:
+    table = pq.read_table(transferred, columns=["user_id", "category", "share"])
+    shares = table["share"].to_numpy()
+    if sum(column.null_count for column in table.columns) or not (
+        (shares >= 0).all() and (shares <= 1).all()
+    ):
+        raise _refused(f"{transferred} has nulls, or shares that are not from 0 to 1")
 
 
 def _refuse_infinite(run: Run, name: str, scores: pa.ChunkedArray) -> None:

@@ -1,6 +1,6 @@
 """A generation: what online readers see, as one immutable directory under ``generations/``.
 
-It is a Feast repository of its own with four views, the nearest-item index, and
+It is a Feast repository of its own with five views, the nearest-item index, and
 ``generation.json``, which says what it was made of. Its Feast project bears its id, so that a
 shared registry or online store keeps generations as far apart as the files do.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from penchant.errors import DataError
 from penchant.settings import Settings
 
-FORMAT = 1  # part of a generation's id: raise it when what publish writes changes
+FORMAT = 2  # part of a generation's id: raise it when what publish writes changes
 GENERATION_ID = re.compile(r"g-[0-9a-f]{12}")
 DESCRIPTION = "generation.json"
 PUBLISHED_AT = "published_as_of"  # timestamp column of every view: the snapshot's as_of
@@ -42,6 +42,12 @@ _LIST = ("item_ids", "scores", "run_id")
 
 USER_VECTORS = View("user_vectors", "user", "user_id", _VECTOR)
 ITEM_VECTORS = View("item_vectors", "item", "item_id", _VECTOR)
+USER_SEGMENTS = View(
+    "user_segments",
+    "user",
+    "user_id",
+    ("segment", "segment_interests", "transferred", "transferred_shares", "run_id"),
+)
 RANKED_LISTS = View("ranked_lists", "user", "user_id", _LIST)
 POPULARITY_PRIOR = View("popularity_prior", "scope", "scope", _LIST)
 

@@ -24,6 +24,10 @@ _TYPES: dict[str, FeastType] = {
     "vector": Array(Float32),
     "item_ids": Array(String),
     "scores": Array(Float32),
+    "segment": String,
+    "segment_interests": Array(String),
+    "transferred": Array(String),
+    "transferred_shares": Array(Float32),
     "run_id": String,
 }
 

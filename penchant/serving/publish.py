@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from penchant.serving.generation import (
     DESCRIPTION,
     ITEM_VECTORS,
     POPULARITY_PRIOR,
+    USER_SEGMENTS,
     USER_VECTORS,
     Generation,
     View,
@@ -166,10 +168,23 @@ def _describe(
         "dimensions": vectors[ITEM_VECTORS].shape[1] if vectors else None,
         "metric": METRIC if vectors else None,
         "recall_at_10": _verified_recall(staging, vectors) if vectors else None,
+        "segments": _segments(tables[USER_SEGMENTS]) if vectors else [],
         "norms": {view.name: _norms(each) for view, each in vectors.items()},
         "content_hash": _content_hash(staging, tables),
         "created_at": datetime.now(UTC).isoformat(),
     }
+
+
+def _segments(table: pa.Table) -> list[dict[str, Any]]:
+    """Each segment by its name, the largest first: how many it has, and what it likes more."""
+    members = Counter(table["segment"].to_pylist())
+    interests = dict(
+        zip(table["segment"].to_pylist(), table["segment_interests"].to_pylist(), strict=True)
+    )
+    return [
+        {"name": name, "users": users, "interests": interests[name]}
+        for name, users in members.most_common()
+    ]
 
 
 def _norms(vectors: np.ndarray) -> dict[str, float]:

@@ -4,7 +4,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from penchant.serving.generation import (
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
     RANKED_LISTS,
+    USER_SEGMENTS,
     Generation,
     View,
 )
 from penchant.serving.generation_store import open_generation
 from penchant.serving.nearest import NearestItems
+from penchant.serving.portrait import Portrait, portrait
 from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 
@@ -27,6 +29,8 @@ MOST = 100  # items in a published list
 LONGEST_ID = 128  # characters
 KEPT_OPEN = 3  # as many generations as publish keeps
 ATTEMPTS = 5  # to open what the pointer names, should it move meanwhile
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,15 @@ class Reader:
         _check_k(k)
         return self._read(lambda generation: generation.similar(item_id, k))
 
-    def _read(self, ask: Callable[["_OpenGeneration"], Answer]) -> Answer:
+    def portrait(self, user_id: str) -> Portrait:
+        """What is known of a shopper: of the live generation, and of the snapshot that it is of.
+
+        Raises UsageError for a malformed or unknown id.
+        """
+        _check_id("user", user_id)
+        return self._read(lambda generation: generation.portrait(user_id))
+
+    def _read(self, ask: Callable[["_OpenGeneration"], _Read]) -> _Read:
         """Ask the generation that the pointer names now.
 
         Publish may remove a generation while it is asked, but only after the pointer has left it:
@@ -163,6 +175,11 @@ class _OpenGeneration:
         near = self._nearest.search(np.array(row["vector"], dtype=np.float32), k + 1)
         others = [(each, cosine) for each, cosine in near if each != item_id][:k]
         return self._answer(item_id, f"similar by {self._family('retriever')}", others)
+
+    def portrait(self, user_id: str) -> Portrait:
+        generation = self._generation
+        segment = self._row(USER_SEGMENTS, user_id) if generation.has_vectors else None
+        return portrait(self._features, generation.id, generation.snapshot_id, user_id, segment)
 
     def _family(self, role: str) -> str:
         return self._generation.description[role]["family"]

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from penchant.feedback import FeedbackLog
 from penchant.serving.access import Access
 from penchant.serving.feedback_events import Events, Id
+from penchant.serving.portrait import Portrait
 from penchant.serving.reader import MOST, Answer, Item, Reader
 from penchant.settings import Settings
 
@@ -103,6 +104,11 @@ def routes(settings: Settings, access: Access) -> APIRouter:
             snapshot_id=answer.snapshot_id,
             items=[SimilarItem(**_fields(item)) for item in answer.items],
         )
+
+    @router.get("/portrait", dependencies=[Depends(access.needs("features:read"))])
+    def portrait(user_id: Annotated[Id, Query()]) -> Portrait:
+        """What a shopper is interested in, how surely, and the segment they are in."""
+        return reader.portrait(user_id)
 
     @router.post(
         "/events",

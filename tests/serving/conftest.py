@@ -28,6 +28,34 @@ def snapshot_id(number: int) -> str:
     return f"s-20180102-{number:012x}"
 
 
+def portraits() -> pa.Table:
+    """Even shoppers are after tea, odd ones after pans; the first is there and did nothing."""
+    tea, pans = ["FOOD > TEA", "HOME > PANS"], ["HOME > PANS", "FOOD > TEA"]
+    likes = [[], *(pans if number % 2 else tea for number in range(1, len(USERS)))]
+
+    def listed(*values: float) -> pa.Array:
+        rows = [list(values) if each else [] for each in likes]
+        return pa.array(rows, pa.list_(pa.float64()))
+
+    return pa.table(
+        {
+            "user_id": USERS,
+            "feature_at": pa.array([AS_OF] * len(USERS), pa.timestamp("us")),
+            "interests": pa.array(likes, pa.list_(pa.string())),
+            "interest_weights": listed(0.7, 0.2),
+            "interest_lows": listed(0.5, 0.1),
+            "interest_highs": listed(0.8, 0.4),
+            "interest_half_lives": listed(9.0, 30.0),
+            "interest_trends": listed(0.05, -0.02),
+            "interest_evidence": listed(7.5, 0.0),
+            "evidence": [10.0 if each else 0.0 for each in likes],
+            "price_band": [None, *(["standard"] * (len(USERS) - 1))],
+            "brand_loyalty": [None, *([0.5] * (len(USERS) - 1))],
+            "lifecycle_stage": ["prospect", *(["active"] * (len(USERS) - 1))],
+        }
+    )
+
+
 def write_snapshot(settings: Settings, number: int) -> str:
     """Users, items and sequences; every shopper bought ten items."""
     identity = snapshot_id(number)
@@ -50,6 +78,7 @@ def write_snapshot(settings: Settings, number: int) -> str:
                 "weights": [[1.0] * 10] * len(USERS),
             }
         ),
+        "user_portrait": portraits(),
     }
     for name, table in tables.items():
         pq.write_table(table, marts / f"{name}.parquet")
@@ -64,8 +93,17 @@ def write_snapshot(settings: Settings, number: int) -> str:
 
 
 def write_features(settings: Settings, number: int) -> None:
-    """Online ``item_profile`` of a snapshot, as ``penchant materialize`` makes it."""
-    from penchant.serving.feast import Entity, FeatureView, Field, FileSource, String, ValueType
+    """Online ``item_profile`` and ``user_portrait``, as ``penchant materialize`` makes them."""
+    from penchant.serving.feast import (
+        Array,
+        Entity,
+        FeatureView,
+        Field,
+        FileSource,
+        Float64,
+        String,
+        ValueType,
+    )
     from penchant.serving.feature_repository import open_store
 
     identity = snapshot_id(number)
@@ -80,7 +118,27 @@ def write_features(settings: Settings, number: int) -> None:
         schema=[Field(name=name, dtype=String) for name in ("item_id", "title", "category_1")],
         source=FileSource(path=str(items), timestamp_field="feature_at"),
     )
-    store.apply([item, view])
+    user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)
+    portrait = settings.snapshots / identity / "marts" / "user_portrait.parquet"
+    types = {pa.string(): String, pa.float64(): Float64}
+    schema = [
+        Field(
+            name=field.name,
+            dtype=Array(types[field.type.value_type])
+            if pa.types.is_list(field.type)
+            else types[field.type],
+        )
+        for field in pq.read_schema(portrait)
+        if field.name != "feature_at"
+    ]
+    drawn = FeatureView(
+        name="user_portrait",
+        entities=[user],
+        schema=schema,
+        source=FileSource(path=str(portrait), timestamp_field="feature_at"),
+    )
+    store.apply([item, view, user, drawn])
+    store.write_to_online_store("user_portrait", df=pq.read_table(portrait).to_pandas())
     rows = pq.read_table(items).to_pandas()
     rows["feature_at"] = AS_OF
     store.write_to_online_store("item_profile", df=rows)

@@ -51,6 +51,7 @@ def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
     assert report.status == "published"
     assert report.counts == {
         "user_vectors": 30,
+        "user_segments": 30,
         "item_vectors": 120,
         "ranked_lists": 30,
         "popularity_prior": 1,

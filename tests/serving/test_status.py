@@ -46,7 +46,12 @@ def test_all_done_says_what_is_live(shop: Any) -> None:
     assert state["missing"] == []
     assert state["live_generation"]["id"] == live.generation_id
     assert state["live_generation"]["counts"]["item_vectors"] == 120
-    assert state["live_snapshot"]["rows"] == {"items": 120, "sequences": 30, "users": 30}
+    assert state["live_snapshot"]["rows"] == {
+        "items": 120,
+        "sequences": 30,
+        "user_portrait": 30,
+        "users": 30,
+    }
     assert state["live_snapshot"]["checks"]["passed"]
     roles = {run["family"]: run["roles"] for run in state["families"]}
     assert roles == {"popularity": ["prior"], "matrix_factorization": ["retriever", "ranker"]}

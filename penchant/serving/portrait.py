@@ -1,0 +1,141 @@
+"""A shopper's portrait: the facts of the mart ``user_portrait``, and a generation's segment."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from penchant.errors import UsageError
+from penchant.serving.feast import FeatureStore
+
+VIEW = "user_portrait"
+STEADY = 0.01  # a share that changed by less has no arrow
+BAR = 24  # characters of the greatest interest's bar
+
+_ALIGNED = (
+    "interests",
+    "interest_weights",
+    "interest_lows",
+    "interest_highs",
+    "interest_half_lives",
+    "interest_trends",
+    "interest_evidence",
+)
+"""Arrays of one length, in the order of the fields of ``Interest``."""
+
+_FACTS = (
+    *_ALIGNED,
+    "evidence",
+    "price_band",
+    "brand_loyalty",
+    "lifecycle_stage",
+)
+
+
+@dataclass(frozen=True)
+class Interest:
+    """The share of a shopper's acts expected in a category, with its 90 % interval.
+
+    ``evidence``: acts that speak for it, 0 where the weight is the shop's alone; ``transferred``:
+    the share of it that came by transfer.
+    """
+
+    category: str
+    weight: float
+    low: float
+    high: float
+    half_life_days: float
+    trend: float
+    evidence: float
+    transferred: float
+
+    @property
+    def arrow(self) -> str:
+        if abs(self.trend) < STEADY:
+            return "→"
+        return "↑" if self.trend > 0 else "↓"
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """Interests greatest first. ``segment`` is None where popularity serves, which has no vectors,
+    and for a shopper without one."""
+
+    user_id: str
+    generation_id: str
+    snapshot_id: str
+    lifecycle_stage: str
+    price_band: str | None
+    brand_loyalty: float | None
+    segment: str | None
+    evidence: float
+    interests: tuple[Interest, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def render(self) -> str:
+        """A few lines for a terminal."""
+        loyalty = "unknown" if self.brand_loyalty is None else f"{self.brand_loyalty:.0%}"
+        lines = [
+            f"{self.user_id}: {self.lifecycle_stage}, segment {self.segment or 'none'} "
+            f"(generation {self.generation_id})",
+            f"price band {self.price_band or 'unknown'}; stays with a brand {loyalty}; "
+            f"{self.evidence:.1f} acts of evidence",
+        ]
+        if not self.interests:
+            return "\n".join([*lines, "no interests yet: nothing was looked at or bought"])
+        greatest, width = self.interests[0].weight, max(len(i.category) for i in self.interests)
+        for each in self.interests:
+            bar = "█" * max(1, round(BAR * each.weight / greatest))
+            interval = f"{each.low:.1%} to {each.high:.1%}"
+            lines.append(
+                f"  {each.category:<{width}} {each.weight:>6.1%} {each.arrow} {interval:<16} "
+                f"half-life {each.half_life_days:>4.0f} d  {bar}"
+                f"{'' if each.evidence else ' (as in the shop)'}"
+            )
+        moved = [each for each in self.interests if each.transferred]
+        lines += [f"  {each.transferred:.0%} of {each.category} by transfer" for each in moved]
+        return "\n".join(lines if moved else [*lines, "nothing came by transfer"])
+
+
+def portrait(
+    features: FeatureStore,
+    generation_id: str,
+    snapshot_id: str,
+    user_id: str,
+    segment: dict[str, Any] | None,
+) -> Portrait:
+    """The portrait of a known shopper, with the row of ``user_segments`` where there is one.
+
+    Raises UsageError for a shopper of whom the snapshot knows nothing.
+    """
+    online = features.get_online_features(
+        features=[f"{VIEW}:{fact}" for fact in _FACTS], entity_rows=[{"user_id": user_id}]
+    ).to_dict()
+    facts = {fact: online[fact][0] for fact in _FACTS}
+    if facts["lifecycle_stage"] is None:
+        raise UsageError(
+            f"shopper {user_id!r} is not known in snapshot {snapshot_id}",
+            "pass the user_id as the source has it, such as the ids `penchant report` shows",
+        )
+    moved: dict[str, float] = {}
+    if segment and segment["transferred"]:
+        moved = dict(zip(segment["transferred"], segment["transferred_shares"], strict=True))
+    rows = zip(*(facts[column] or () for column in _ALIGNED), strict=True)
+    return Portrait(
+        user_id,
+        generation_id,
+        snapshot_id,
+        facts["lifecycle_stage"],
+        facts["price_band"],
+        facts["brand_loyalty"],
+        segment["segment"] if segment else None,
+        facts["evidence"],
+        tuple(Interest(*(*row, _transferred(row[0], moved))) for row in rows),
+    )
+
+
+def _transferred(category: str, moved: dict[str, float]) -> float:
+    """The share that the table has for the category's path, else for the longest head of it."""
+    parts = category.split(" > ")
+    heads = (" > ".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((moved[head] for head in heads if head in moved), 0.0)
