@@ -12,6 +12,7 @@ from penchant.experiments.store import verdicts
 from penchant.report_figures import figures
 from penchant.report_page import page
 from penchant.report_policies import policy_section
+from penchant.report_portrait import portrait_section
 from penchant.serving.generation import RANKED_LISTS
 from penchant.serving.reader import Item, Reader
 from penchant.serving.status import status
@@ -88,9 +89,24 @@ def report(settings: Settings) -> Report:
         settings, snapshot, state["families"], retriever["run_id"] if retriever else None
     )
     described = [asdict(each) for each in shoppers]
-    beside = [policy_section(gates(settings, snapshot.id), verdicts(settings))]
+    beside = [
+        *_portrait(settings, shoppers, generation),
+        policy_section(gates(settings, snapshot.id), verdicts(settings)),
+    ]
     write_atomic(path, page(state, snapshot.describe(), described, drawn, beside))
     return Report(path, generation["id"], state, shoppers)
+
+
+def _portrait(
+    settings: Settings, shoppers: tuple[Shopper, ...], generation: dict[str, Any]
+) -> list[str]:
+    """The section on the middling shopper, where there is one."""
+    middling = shoppers[len(shoppers) // 2 : len(shoppers) // 2 + 1]
+    reader = Reader(settings)
+    return [
+        portrait_section(reader.portrait(shopper.user_id), generation.get("segments", []))
+        for shopper in middling
+    ]
 
 
 def example_shoppers(

@@ -61,6 +61,8 @@ svg .grid { stroke: var(--line); stroke-width: 1; }
 svg .whisker { stroke-width: 3; stroke-linecap: round; opacity: .45; }
 svg .whisker.all { stroke: var(--all); } svg .whisker.new { stroke: var(--new); }
 svg .whisker.rest { stroke: var(--soft); }
+svg .bar-all { fill: var(--all); opacity: .45; } svg .bar-rest { fill: var(--soft); opacity: .25; }
+svg .interval { stroke: var(--ink); stroke-width: 1.5; stroke-linecap: round; opacity: .75; }
 svg .dot.all { fill: var(--all); } svg .dot.new { fill: var(--new); }
 .key::before { content: ""; display: inline-block; width: 10px; height: 10px;
   border-radius: 50%; margin: 0 6px 0 14px; background: var(--all); }

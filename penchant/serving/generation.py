@@ -82,6 +82,11 @@ class Generation:
         """False where popularity serves: then there are no vector views and no index."""
         return self.description["retriever"] is not None
 
+    @property
+    def has_segments(self) -> bool:
+        """False also of a generation from before there were segments: publish again."""
+        return USER_SEGMENTS.name in self.description["counts"]
+
 
 def generation_id(snapshot_id: str, choice_id: str) -> str:
     """``g-`` and 12 hex digits: the same choice on the same snapshot is the same generation."""

@@ -7,7 +7,7 @@ from penchant.errors import UsageError
 from penchant.serving.feast import FeatureStore
 
 VIEW = "user_portrait"
-STEADY = 0.01  # a share that changed by less has no arrow
+STEADY = 0.1  # an interest that changed by a smaller part of its weight has no arrow
 BAR = 24  # characters of the greatest interest's bar
 
 _ALIGNED = (
@@ -49,7 +49,7 @@ class Interest:
 
     @property
     def arrow(self) -> str:
-        if abs(self.trend) < STEADY:
+        if abs(self.trend) < STEADY * self.weight:
             return "→"
         return "↑" if self.trend > 0 else "↓"
 

@@ -178,7 +178,7 @@ class _OpenGeneration:
 
     def portrait(self, user_id: str) -> Portrait:
         generation = self._generation
-        segment = self._row(USER_SEGMENTS, user_id) if generation.has_vectors else None
+        segment = self._row(USER_SEGMENTS, user_id) if generation.has_segments else None
         return portrait(self._features, generation.id, generation.snapshot_id, user_id, segment)
 
     def _family(self, role: str) -> str:

@@ -46,7 +46,7 @@ def portraits() -> pa.Table:
             "interest_lows": listed(0.5, 0.1),
             "interest_highs": listed(0.8, 0.4),
             "interest_half_lives": listed(9.0, 30.0),
-            "interest_trends": listed(0.05, -0.02),
+            "interest_trends": listed(0.14, -0.05),
             "interest_evidence": listed(7.5, 0.0),
             "evidence": [10.0 if each else 0.0 for each in likes],
             "price_band": [None, *(["standard"] * (len(USERS) - 1))],
