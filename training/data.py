@@ -214,6 +214,19 @@ def starts(lengths_U: IntArray) -> IntArray:
     return np.concatenate([[0], np.cumsum(lengths_U)]).astype(np.int64)
 
 
+def joined(first: Histories, second: Histories) -> Histories:
+    """The users of both, of the same catalogue and until the same moment."""
+    return Histories(
+        np.concatenate([first.users_U, second.users_U]),
+        starts(np.concatenate([first.lengths_U, second.lengths_U])),
+        np.concatenate([first.items_N, second.items_N]),
+        np.concatenate([first.times_N, second.times_N]),
+        np.concatenate([first.weights_N, second.weights_N]),
+        first.item_count,
+        first.end,
+    )
+
+
 def _histories(
     sequences: pa.Table, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, end: int
 ) -> Histories:

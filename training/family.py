@@ -159,10 +159,17 @@ class PredictsResponse(Protocol):
 
 @runtime_checkable
 class Generates(Protocol):
-    """A family that makes up histories like those it learned from."""
+    """A family that makes up histories like those it learned from.
+
+    ``rejected``: how many more the last ``generate`` drew, and left out because they were a real
+    shopper's.
+    """
+
+    rejected: int
 
     def generate(self, count: int, seed: int) -> Histories:
-        """Histories of ``count`` shoppers who do not exist, before the end of the training data."""
+        """Histories of ``count`` shoppers who do not exist, before the end of the training data;
+        their rows of users are -1. Raises DataError where all that can be made up is somebody's."""
 
 
 @runtime_checkable

@@ -12,20 +12,29 @@ what they read and start at nothing: training starts from PureSVD (Cremonesi et 
 Beauty that start has an NDCG@10 of .025 on validation, and 600 steps later it is .054. State and
 item are compared by their cosine over a temperature. The softmax is over the targets of a batch and
 sampled negatives, corrected for how they were drawn.
+
+To make a shopper up, a state is drawn and decoded, and the items of each visit are drawn from the
+softmax. States come from the normal distribution of those that the encoder gives to the shoppers of
+the training data, which training does not make a standard normal (fitted afterwards, as in Ghosh et
+al. 2020); when visits are and how much they hold comes from rhythm.py.
 """
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from training.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.data import Histories
+from training.draws import draw
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
+from training.frame import Frame, without_frame
 from training.next_item import embedding_rows, warm_embeddings
 from training.readout import Readout, fit_readout, without_readout
+from training.rhythm import Schedule
 from training.softmax import softmax_loss
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
@@ -33,6 +42,7 @@ from training.trainer import TrainerConfig, fit_by_gradient
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
 FIRST_LOG_VARIANCE = -4.0
+SHOPPERS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -55,11 +65,13 @@ class Config:
 
 
 class Model(VectorFamily):
-    """State: the network's weights, and the readout's. A user's vector is the decoder's last hidden
-    state, then 1; an item's is its embedding, then a small share of its popularity, for who has no
-    history. Which interests a shopper will act on is read out of the user's vector."""
+    """State: the network's weights, the readout's, and the frame of what it makes up. A user's
+    vector is the decoder's last hidden state, then 1; an item's is its embedding, then a small
+    share of its popularity, for who has no history. Which interests a shopper will act on is read
+    out of the user's vector."""
 
     config: Config
+    rejected = 0
 
     def fit(self, split: Split, bench: Bench) -> None:
         torch.manual_seed(bench.seed)
@@ -79,6 +91,9 @@ class Model(VectorFamily):
         self.tuned = progress.record()
         self.readout = fit_readout(self.user_vectors, split, bench)
         self.tuned |= self.readout.record()
+        known = train.take(np.flatnonzero(train.lengths_U))
+        self.network.draw_states_as_of(bags(known, config.cuts, bench.device))
+        self.frame = Frame.of(train)
 
     def interests(self, batch: Histories) -> torch.Tensor:
         return self.readout.probabilities(self.user_vectors, batch)
@@ -99,16 +114,34 @@ class Model(VectorFamily):
     def learned_items(self) -> torch.Tensor:
         return self.network.row_I > 0
 
+    def generate(self, count: int, seed: int) -> Histories:
+        made, self.rejected = self.frame.filled(self._fill, count, seed)
+        return made
+
+    def _fill(self, schedule: Schedule, generator: torch.Generator) -> torch.Tensor:
+        network, count = self.network.cpu(), len(schedule.starts_B1) - 1
+        state_BD = network.drawn_states(count, generator)
+        items = [torch.zeros(0, dtype=torch.long)]
+        for first in range(0, count, SHOPPERS_AT_ONCE):
+            rows_B = np.arange(first, min(first + SHOPPERS_AT_ONCE, count))
+            part = schedule.take(rows_B)
+            owner_V = np.repeat(np.arange(len(rows_B)), np.diff(part.starts_B1))
+            chance_BI = network.chances(state_BD[rows_B])
+            visits = torch.from_numpy(owner_V), torch.from_numpy(part.sizes_V)
+            items.append(draw(chance_BI, *visits, generator))
+        return torch.cat(items)
+
     def state(self) -> State:
         weights = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
-        return weights | self.readout.state()
+        return weights | self.readout.state() | self.frame.state()
 
     def load_state(self, state: State) -> None:
         self.readout, state = Readout.of(state), without_readout(state)
         rows, items = len(state["embedding_RD"]), len(state["popularity_I"])
         self.network = Network(self.config, rows, items)
-        self.network.load_state_dict(state)
+        self.network.load_state_dict(without_frame(state))
         self.network.eval()
+        self.frame = Frame.load(state)
 
 
 class Network(nn.Module):
@@ -132,6 +165,10 @@ class Network(nn.Module):
         self.popularity_I: torch.Tensor
         self.register_buffer("row_I", torch.zeros(item_count, dtype=torch.long))
         self.register_buffer("popularity_I", torch.zeros(item_count))
+        self.state_mean_D: torch.Tensor
+        self.state_root_DD: torch.Tensor
+        self.register_buffer("state_mean_D", torch.zeros(dimensions))
+        self.register_buffer("state_root_DD", torch.eye(dimensions))
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
@@ -157,6 +194,29 @@ class Network(nn.Module):
     def targets(self, items_C: torch.Tensor) -> torch.Tensor:
         """Embeddings of items, as they are compared with states."""
         return F.normalize(self.embedding_RD[self.row_I[items_C]], dim=1)
+
+    @torch.no_grad()
+    def draw_states_as_of(self, history: Bags) -> None:
+        """Take the mean and the root of the covariance of these shoppers' states."""
+        mean_BD, log_variance_BD = (part.double() for part in self.encoded(history))
+        covariance_DD = torch.cov(mean_BD.T, correction=0) + log_variance_BD.exp().mean(0).diag()
+        values_D, directions_DD = torch.linalg.eigh(covariance_DD)
+        self.state_mean_D.copy_(mean_BD.mean(dim=0))
+        self.state_root_DD.copy_(directions_DD * values_D.clamp(min=0).sqrt() @ directions_DD.T)
+
+    def drawn_states(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """state_BD of shoppers who do not exist."""
+        normal_BD = torch.randn(count, len(self.state_mean_D), generator=generator)
+        return self.state_mean_D + normal_BD @ self.state_root_DD
+
+    def chances(self, state_BD: torch.Tensor) -> torch.Tensor:
+        """chance_BI of each item to be drawn. The decoder can't tell rare ones apart: they share
+        what it gives them by how often they were bought, and what nobody bought gets none."""
+        items_I = torch.arange(len(self.row_I))
+        chance_BI = torch.softmax(self.decoded(state_BD) @ self.targets(items_I).T, dim=1)
+        rare_I = self.popularity_I * (self.row_I == 0)
+        rare_B1 = chance_BI[:, rare_I > 0].sum(dim=1, keepdim=True)
+        return chance_BI * (self.row_I > 0) + rare_B1 * rare_I / rare_I.sum().clamp(min=1e-30)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         config = self.config
