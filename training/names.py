@@ -18,6 +18,7 @@ RANKERS = (
     "sasrec",
     "bert4rec",
     "hstu",
+    "gan",
 )
 
 COMBINED = ("fusion",)

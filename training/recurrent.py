@@ -1,15 +1,15 @@
 """The encoder that the recurrent families share: one state, updated by each item that is read."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 
 class Recurrent(Protocol):
-    """One of torch's recurrent layers over [B, T, D]: it starts from zeros."""
+    """One of torch's recurrent layers over [B, T, D]: it starts from zeros, or from a memory."""
 
-    def __call__(self, read_BTD: torch.Tensor) -> tuple[torch.Tensor, object]: ...
+    def __call__(self, read_BTD: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, Any]: ...
 
 
 class RecurrentEncoder(nn.Module):
@@ -28,5 +28,9 @@ class RecurrentEncoder(nn.Module):
         nn.init.constant_(self.norm.weight, 0.1)
 
     def forward(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-        hidden_BTH, _ = self.cells(self.dropout(read_BTD))
-        return self.norm(self.out(self.dropout(hidden_BTH)))
+        return self.step(read_BTD, None)[0]
+
+    def step(self, read_BTD: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+        """Read on from what the cells remember, which is given back as it is afterwards."""
+        hidden_BTH, memory = self.cells(self.dropout(read_BTD), memory)
+        return self.norm(self.out(self.dropout(hidden_BTH))), memory
