@@ -113,9 +113,9 @@ def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
     dimensions = read_NF.shape[1] - habit_count
     vectors_ND, habits_NH = ((read_NF - mean_F) / scale_F).split([dimensions, habit_count], dim=1)
     rate_C = torch.logit(label_NC.mean(dim=0).clamp(1e-4, 1 - 1e-4))
-    habit_HC, bias_C = _regressed(habits_NH, label_NC, rate_C)
+    habit_HC, bias_C = regressed(habits_NH, label_NC, rate_C)
     by_habits_NC = torch.addmm(rate_C + bias_C, habits_NH, habit_HC)
-    vector_DC, shift_C = _regressed(vectors_ND, label_NC, by_habits_NC)
+    vector_DC, shift_C = regressed(vectors_ND, label_NC, by_habits_NC)
 
     read_UF, label_UC = read_and_acted(known(split.validation))
     found = {}
@@ -152,7 +152,7 @@ def calibrated(
     return slope_C, shift_C
 
 
-def _regressed(
+def regressed(
     read_NF: torch.Tensor, label_NC: torch.Tensor, start_NC: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """weight_FC and bias_C of what is added to ``start_NC``, logits or one for each interest."""

@@ -26,6 +26,7 @@ from training.failure import KILLED, Failure, leaving_its_cause
 from training.family import (
     Bench,
     ClassifiesInterests,
+    Generates,
     PredictsResponse,
     Ranker,
     capabilities,
@@ -36,7 +37,7 @@ from training.family import (
 from training.names import COMBINED, FAMILIES
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tasks import interests, ranking, response
+from training.tasks import generation, interests, ranking, response
 from training.tasks.case import Case
 
 Judge = Callable[[Any, Case], dict[str, Any]]
@@ -45,6 +46,7 @@ Judge = Callable[[Any, Case], dict[str, Any]]
 TASKS: dict[str, tuple[type, Judge]] = {
     "interests": (ClassifiesInterests, interests.judge),
     "response": (PredictsResponse, response.judge),
+    "generation": (Generates, generation.judge),
 }
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 

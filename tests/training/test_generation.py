@@ -1,0 +1,208 @@
+"""Families that make histories up, and their judge: taste is kept, nobody is copied."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from planted import GROUPS, ITEMS, plant
+from safetensors.torch import load_file
+
+from penchant.errors import DataError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.budget import Budget
+from training.configs import main_job
+from training.data import Dataset, Histories, read_dataset
+from training.draws import draw
+from training.families.gan import AdversarialConfig, Game, energy_distance
+from training.family import Bench, Family, Generates, make
+from training.frame import Frame, fingerprints
+from training.privacy import shortened
+from training.rhythm import Rhythm, visits
+from training.split import split_by_time
+from training.tasks import generation
+from training.tasks.case import Case
+from training.train import run_id_of
+from training.trainer import TrainerConfig
+
+Trained = tuple[Settings, str]
+GENERATORS = ("vae", "gan")
+
+
+def bench_of(dataset: Dataset, scratch: Path) -> Bench:
+    split = split_by_time(dataset.histories)
+    return Bench(
+        split.validation, dataset.items, torch.device("cpu"), 0, Budget(600, 10**6), scratch
+    )
+
+
+def loaded(trained: Trained, name: str) -> tuple[Family, dict]:
+    settings, snapshot_id = trained
+    run_id = run_id_of(snapshot_id, name, main_job(name), settings.seed)
+    run = settings.runs / snapshot_id / run_id
+    family = make(name, main_job(name))
+    family.load_state(load_file(run / "model.safetensors"))
+    return family, json.loads((run / "run.json").read_text())
+
+
+def in_one_group(histories: Histories) -> float:
+    """Mean share of a history's events in the group that has most of them."""
+    counts_UG = np.zeros((len(histories), GROUPS))
+    np.add.at(counts_UG, (histories.rows_N, histories.items_N % GROUPS), 1)
+    return float((counts_UG.max(axis=1) / histories.lengths_U).mean())
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_made_up_histories_keep_the_planted_taste(name: str, trained_once: Trained) -> None:
+    family, _ = loaded(trained_once, name)
+    assert isinstance(family, Generates)
+    made = family.generate(100, 1)
+    real = split_by_time(read_dataset(Snapshot.open(*trained_once)).histories).train
+    assert in_one_group(made) > 0.6, "one of four at random is about .35"
+    assert (made.users_U == -1).all() and made.end == real.end
+    assert (made.times_N < made.end).all() and (made.weights_N > 0).all()
+    assert (np.diff(made.times_N)[np.diff(made.rows_N) == 0] >= 0).all()
+    assert 0.7 < made.lengths_U.mean() / real.lengths_U[real.lengths_U > 0].mean() < 1.4
+    assert not np.isin(fingerprints(made), fingerprints(real)).any()
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_the_same_seed_makes_the_same_up(name: str, trained_once: Trained) -> None:
+    (first, _), (second, _) = loaded(trained_once, name), loaded(trained_once, name)
+    one, same, other = first.generate(9, 1), second.generate(9, 1), first.generate(9, 2)
+    for field in ("items_N", "times_N", "weights_N", "starts_U1"):
+        np.testing.assert_array_equal(getattr(one, field), getattr(same, field))
+    assert not np.array_equal(fingerprints(one), fingerprints(other))
+    assert len(first.generate(0, 1)) == 0
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_run_says_what_its_histories_are_worth(name: str, trained_once: Trained) -> None:
+    figures = loaded(trained_once, name)[1]["tasks"]["generation"]
+    assert figures["privacy"]["copies"] == 0
+    assert figures["utility"]["ranking"]["difference"].keys() == {"mean", "low", "high"}
+    assert 0 <= figures["privacy"]["membership_auc"]["mean"] <= 1
+    assert "help" in figures["headline"] or "harm" in figures["headline"]
+    assert figures["diversity"]["made up"]["items"] == ITEMS
+
+
+def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> None:
+    """Real are only those of one group; by likelihood, the generator knows all."""
+    split = split_by_time(dataset.histories)
+    bench = bench_of(dataset, tmp_path)
+    family = make("gan", main_job("gan"))
+    family.generator.fit(split, bench)
+    of_one = split.train.take(np.arange(0, len(split.train) - 1, GROUPS))
+    config = AdversarialConfig(
+        rounds=2,
+        length=10,
+        likelihood=0.0,
+        generator=TrainerConfig(
+            steps=30, learning_rate=5e-3, warmup_steps=0, cosine=False, validate_every=30
+        ),
+    )
+    game = Game(family.generator, of_one, config, bench)
+    game.bench = replace(game.bench, window=split.validation.take(np.arange(0, 60, GROUPS)))
+
+    def share() -> float:
+        made = game._stretches(200, np.random.default_rng(0))
+        return float((made.items_BT[made.has_BT] % GROUPS == 0).float().mean())
+
+    before, figures = share(), game.play()
+    assert figures["distance_by_reward"] < figures["distance_by_likelihood"]
+    assert share() > before + 0.2
+
+
+def test_a_round_that_brings_nothing_is_taken_back(dataset: Dataset, tmp_path: Path) -> None:
+    split = split_by_time(dataset.histories)
+    family = make("gan", main_job("gan"))
+    family.generator.fit(split, bench_of(dataset, tmp_path))
+    config = AdversarialConfig(rounds=3, patience=1, length=10)
+    game = Game(family.generator, split.train, config, bench_of(dataset, tmp_path))
+    worth = iter([0.0, -1.0])
+    game._worth = lambda: next(worth)  # type: ignore[method-assign]
+    before = {name: one.clone() for name, one in family.generator.state().items()}
+    assert game.play()["rounds"] == 0
+    for name, tensor in family.generator.state().items():
+        torch.testing.assert_close(tensor, before[name], msg=name)
+
+
+def test_histories_that_are_somebodys_are_drawn_again(dataset: Dataset) -> None:
+    train = dataset.histories
+    frame = Frame.of(train)
+    real, tries = train.take(np.array([0])), []
+
+    def fill(schedule, generator):  # type: ignore[no-untyped-def]
+        tries.append(len(schedule.lengths_B))
+        length = int(schedule.lengths_B.sum())
+        if len(tries) == 1:
+            return torch.from_numpy(np.resize(real.items_N, length).astype(np.int64))
+        return torch.zeros(length, dtype=torch.long)
+
+    one = replace(frame.rhythm, shoppers_S4=np.array([[len(real.items_N), 1.0, 80.0, 1.0]]))
+    known_F = np.unique(np.concatenate([fingerprints(real), frame.known_F]))
+    lengths = [fingerprints(_first(real, n)) for n in range(1, 200)]
+    known_F = np.unique(np.concatenate([known_F, *lengths]))
+    made, rejected = Frame(one, known_F).filled(fill, 1, 0)
+    assert rejected == 1 and tries == [1, 1]
+    assert (made.items_N == 0).all()
+
+
+def _first(histories: Histories, length: int) -> Histories:
+    items_N = np.resize(histories.items_N, length)
+    return replace(histories, items_N=items_N, starts_U1=np.array([0, length]))
+
+
+def test_a_catalogue_of_one_item_says_why_nothing_is_made_up(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """All that could be made up of one item is as long as somebody's."""
+    plant(settings, items=1)
+    dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
+    split, bench = split_by_time(dataset.histories), bench_of(dataset, tmp_path)
+    family = make("vae", main_job("vae"))
+    family.fit(split, bench)
+    lengths = [_first(split.train.take(np.array([0])), length) for length in range(1, 500)]
+    every_F = np.concatenate([fingerprints(one) for one in lengths])
+    family.frame = Frame(family.frame.rhythm, every_F)
+    with pytest.raises(DataError, match="real shopper's"):
+        family.generate(3, 0)
+    figures = generation.judge(family, Case(dataset, split, bench, tmp_path, 0))
+    assert "real shopper's" in figures["missing"] and not figures["headline"]
+
+
+def test_visits_are_like_the_real_ones(dataset: Dataset) -> None:
+    rhythm = Rhythm.of(dataset.histories)
+    schedule = rhythm.draw(300, np.random.default_rng(0))
+    real = visits(dataset.histories)[-1] + 1
+    assert len(schedule.times_V) / 300 == pytest.approx(real / 60, rel=0.1)
+    gaps_V = np.diff(schedule.times_V)
+    assert (gaps_V[np.diff(np.repeat(np.arange(300), np.diff(schedule.starts_B1))) == 0] > 0).all()
+    assert (schedule.times_V < dataset.histories.end).all() and (schedule.sizes_V >= 1).all()
+
+
+def test_a_visit_draws_different_columns_by_weight() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights_BC = torch.tensor([[1.0, 0.0, 2.0, 1.0], [0.998, 0.001, 0.001, 0.0]])
+    rows_V = torch.tensor([0] * 4000 + [1] * 100)
+    sizes_V = torch.tensor([1] * 4000 + [3] * 100)
+    columns_N = draw(weights_BC, rows_V, sizes_V, generator)
+    share_C = torch.bincount(columns_N[:4000], minlength=4) / 4000
+    torch.testing.assert_close(share_C, torch.tensor([0.25, 0, 0.5, 0.25]), atol=0.03, rtol=0)
+    assert (columns_N[4000:].view(100, 3).sort().values == torch.arange(3)).all()
+
+
+def test_collapse_is_far() -> None:
+    """As the distance that rounds are judged by: not being varied costs."""
+    real_MF = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+    alike = torch.randn(200, 8, generator=torch.Generator().manual_seed(1))
+    assert energy_distance(real_MF, alike) < 0.02 < energy_distance(real_MF, 0.1 * alike)
+
+
+def test_whatever_is_trained_is_shortened() -> None:
+    config = shortened(main_job("gan"), 0.5)
+    assert config.learning.trainer.steps == 100 and config.adversarial.discriminator.steps == 16
+    assert config.dimensions == main_job("gan").dimensions

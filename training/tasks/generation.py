@@ -1,0 +1,109 @@
+"""The judge of families that make histories up: are they of use, can they be told from real ones,
+are they as various, and do they keep to themselves whose they were learned from.
+
+They are as old as the training data, so a ranker and a classifier may learn from them beside it.
+"""
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from penchant.errors import DataError
+from training.augmentation import Comparison, classifying, ranking
+from training.data import Histories, IntArray
+from training.families import ease
+from training.family import Family, Generates
+from training.likeness import discriminability, diversity
+from training.privacy import PrivacyConfig, copied, remembered
+from training.tasks.case import Case
+
+
+@dataclass(frozen=True)
+class Config:
+    """``made``: histories. ``ranker``: what learns from them, ``users`` whom it is asked about at
+    most; ``cuts``: fortnights that the classifier learns from."""
+
+    made: int = 600
+    users: int = 600
+    cuts: int = 3
+    ranker: ease.Config = field(default_factory=lambda: ease.Config(most_items=1500, windows=4))
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+
+
+def judge(family: Family, case: Case, config: Config | None = None) -> dict[str, Any]:
+    """The record's entries. ``missing`` says why where no history can be made up.
+
+    ``utility``: NDCG@10 of a ranker and log loss of a classifier. ``told_apart``: AUC.
+    ``diversity``: of the made-up and of as many real ones. ``privacy``: see privacy.py.
+    """
+    assert isinstance(family, Generates), "see TASKS of train.py"
+    config = config or Config()
+    split, bench, seed = case.split, case.bench, case.seed
+    known = np.flatnonzero(split.train.lengths_U)
+    picked = np.random.default_rng(seed).permutation(known)[: config.made]
+    real = split.train.take(np.sort(picked))
+    try:
+        made = family.generate(config.made, seed)
+        rejected = family.rejected
+        privacy = remembered(family, split, config.privacy, bench, seed)
+    except DataError as error:
+        return {"headline": "", "missing": error.cause, "remedy": error.remedy}
+    bench.budget.check()
+    category_I = first_categories(case.dataset.items)
+    figures = {
+        "config": asdict(config),
+        "made": len(made),
+        "utility": utility(made, case, config),
+        "told_apart": discriminability(real, made, category_I, seed),
+        "diversity": {
+            "made up": diversity(made, category_I),
+            "real": diversity(real, category_I),
+        },
+        "privacy": {
+            **privacy,
+            "copies": copied(made, split.train) + privacy.get("copies", 0),
+            "rejected": rejected,
+        },
+    }
+    return figures | {"headline": headline(figures)}
+
+
+def utility(made: Histories, case: Case, config: Config) -> dict[str, Comparison]:
+    """By task; without the classifier where the catalogue has no interests."""
+    found = {
+        "ranking": ranking(case.split, made, config.ranker, config.users, case.bench, case.seed)
+    }
+    with suppress(DataError):  # which the judge of interests tells of
+        found["interests"] = classifying(case.split, made, case.bench, case.seed, config.cuts)
+    return found
+
+
+def first_categories(items: pa.Table) -> IntArray:
+    """category_I of the tree's first level; one for all where there is none."""
+    if "category_1" not in items.column_names:
+        return np.zeros(len(items), np.int64)
+    names = items["category_1"].fill_null("").to_pylist()
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def headline(figures: dict[str, Any]) -> str:
+    """In a few words, also where made-up histories are of no use."""
+    ranked = figures["utility"]["ranking"]["difference"]
+    helps = "help" if ranked["low"] > 0 else "harm" if ranked["high"] < 0 else "do not help"
+    parts = [f"made-up histories {helps} a ranker: NDCG@10 {_signed(ranked)}"]
+    if told := figures["told_apart"]:
+        parts.append(f"told from real ones with AUC {_plain(told['all'])}")
+    if "membership_auc" in figures["privacy"]:
+        parts.append(f"membership AUC {_plain(figures['privacy']['membership_auc'])}")
+    return ", ".join([*parts, f"{figures['privacy']['copies']} copies"])
+
+
+def _signed(interval: dict[str, float]) -> str:
+    return f"{interval['mean']:+.4f} [{interval['low']:+.4f}, {interval['high']:+.4f}]"
+
+
+def _plain(interval: dict[str, float]) -> str:
+    return f"{interval['mean']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
