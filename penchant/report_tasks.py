@@ -4,6 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import figure_plot
+from penchant.report_generation import generation_section
 from penchant.report_interests import interests_section
 from penchant.report_parts import family_name, html_table, metric_cell, point, section
 
@@ -14,7 +15,11 @@ Families = list[tuple[str, dict[str, Any]]]
 
 def task_sections(families: list[dict[str, Any]]) -> str:
     """Of the runs that ``status`` gives; nothing for a task that no family was judged on."""
-    tasks = {"interests": interests_section, "response": _response}
+    tasks = {
+        "interests": interests_section,
+        "response": _response,
+        "generation": generation_section,
+    }
     found = {
         task: [
             (run["family"], run["tasks"][task] | {name: run[name] for name in COSTS})

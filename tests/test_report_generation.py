@@ -1,0 +1,34 @@
+"""The report's section on made-up shoppers."""
+
+from penchant.report_generation import generation_section
+
+
+def interval(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+
+
+VARIETY = dict.fromkeys(
+    ("distinct_2", "distinct_3", "item_entropy", "category_entropy", "bought_before"), 0.25
+)
+FIGURES = {
+    "made": 600,
+    "headline": "made-up histories do not help a ranker",
+    "utility": {"ranking": {"difference": interval(-0.01)}},
+    "told_apart": {"items": interval(0.8), "all": interval(0.9)},
+    "diversity": {
+        kind: VARIETY | {"items": 1234.0, "nearest_other": 0.5} for kind in ("real", "made up")
+    },
+    "privacy": {"copies": 0, "rejected": 3, "membership_auc": interval(0.5)},
+}
+MISSING = {"headline": "", "missing": "all <histories> were somebody's", "remedy": "land more"}
+
+
+def test_it_says_what_made_up_histories_are_worth_and_whose_are_missing() -> None:
+    page = generation_section([("gan", FIGURES), ("vae", MISSING)])
+    assert "do not help a ranker" in page and page.count("<svg") == 3
+    assert "1,234" in page and "real shoppers" in page
+    assert "vae: all &lt;histories&gt; were somebody&#x27;s; land more." in page
+
+
+def test_nothing_is_drawn_where_nothing_was_made_up() -> None:
+    assert "<svg" not in generation_section([("vae", MISSING)])
