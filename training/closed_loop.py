@@ -75,7 +75,7 @@ class Loop:
         """Serve a day and learn from it; the day's entries of ``Course``."""
         world, config = self.world, self.world.config
         requests = world.requests()
-        belief, features = self._belief(requests)
+        belief, features = self.belief(requests)
         warming = requests.day < WARMING_DAYS
         policy = EpsilonGreedy(1.0) if warming else chooser(belief, requests)
         present_BC = np.ones(requests.items_BC.shape, bool)
@@ -92,8 +92,9 @@ class Loop:
         counts = len(requests.shoppers_B), explored, world.left_U.sum()
         return (expected, regret, *map(float, counts))
 
-    def _belief(self, requests: Requests) -> tuple[AdditiveBelief, FloatArray]:
-        """And the context of every candidate: one, how much its category tires, its content."""
+    def belief(self, requests: Requests) -> tuple[AdditiveBelief, FloatArray]:
+        """What is thought of the candidates now, and the context of each: one, how much its
+        category tires, its content."""
         content_BCD = self.world.content_ID[requests.items_BC]
         shown_BC = requests.shown_BC
         context_BCD = np.concatenate(

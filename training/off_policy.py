@@ -234,14 +234,19 @@ def estimate(
     _, unit_N, rows_U = np.unique(units_N, return_inverse=True, return_counts=True)
     sums_U2 = np.zeros((len(rows_U), 2))
     np.add.at(sums_U2, unit_N, np.stack([terms_N, weights_N], axis=1))
-    means_R2 = resampled_means(sums_U2, seed, resamples)
-    drawn_R = _ratio(means_R2[:, 0], means_R2[:, 1])
+    drawn_R = resampled(sums_U2, seed, resamples)
     low, high = np.quantile(drawn_R, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     bounds: tuple[float | None, float | None] = (None, None)
     if reach is not None and len(np.unique(rows_U)) == 1 and len(rows_U) > 1:
         bounds = empirical_bernstein(sums_U2[:, 0] / rows_U, *reach)
     value = float(terms_N.sum() / weights_N.sum()) if weights_N.sum() else 0.0
     return Estimate(value, float(low), float(high), *bounds)
+
+
+def resampled(sums_U2: FloatArray, seed: int, resamples: int = RESAMPLES) -> FloatArray:
+    """value_R: the ratio of the two columns' sums, over units drawn with replacement."""
+    means_R2 = resampled_means(sums_U2, seed, resamples)
+    return _ratio(means_R2[:, 0], means_R2[:, 1])
 
 
 def empirical_bernstein(

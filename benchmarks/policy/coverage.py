@@ -1,0 +1,174 @@
+"""How often the intervals of off-policy estimates hold the world's true value."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from penchant.policy.policies import EpsilonGreedy, Policy, Thompson
+from penchant.policy.slates import FloatArray, Votes, drawn, first_position, probabilities
+from penchant.settings import Settings
+from training.additive_belief import AdditiveBelief, AdditiveConfig
+from training.closed_loop import Loop, fixed
+from training.off_policy import Estimate, Logged, estimates, logged, prefix_weights
+from training.world import Requests, WorldConfig
+
+TITLE = "Off-policy estimates against the world's true values"
+REPEATS = 200
+SLATES = 1500  # of a log
+DAYS = 30  # that the belief has learned
+RESAMPLES = 300
+CLIP = 20.0
+CONFIG = WorldConfig(shoppers=2000, slate=2)
+WITHOUT_A_MODEL = ("IPS", "clipped IPS", "SNIPS")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is logged, and what is evaluated."""
+
+    logging: Policy
+    evaluated: Policy
+    slate: int = 1
+
+
+PAIRS = {
+    "half as much exploration as logged": Pair(EpsilonGreedy(0.4), EpsilonGreedy(0.2)),
+    "another kind of policy": Pair(EpsilonGreedy(0.5), Thompson(32, floor=0.1)),
+    "slates of two": Pair(EpsilonGreedy(0.4), EpsilonGreedy(0.2), slate=2),
+}
+CAPTION = """
+{repeats} logs of {slates} visits, drawn from one day of the world; the true value of the evaluated
+policy, clicks for each position, is a closed form. *Within*: the share of the logs whose 95 %
+interval holds it, promised to be 95 % ± 3 %. The Bernstein bound promises at least 95 %. The model
+is the belief that has learned in the world for {days} days; it is not the truth, so DM is biased,
+and its interval tells how much it varies, not how wrong it is. Clipping biases towards 0. Slates
+are drawn whole, and their weights are those of the slate so far.
+"""
+
+
+@dataclass(frozen=True)
+class Day:
+    """What is the same in all repeats."""
+
+    requests: Requests
+    belief: AdditiveBelief
+    looked_K: FloatArray
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    day = _day(settings.seed)
+    return {name: _pair(day, pair, settings.seed) for name, pair in PAIRS.items()}
+
+
+def _day(seed: int) -> Day:
+    loop = Loop(CONFIG, seed, AdditiveConfig())
+    for _ in range(DAYS):
+        loop.day(fixed(EpsilonGreedy(0.2)))
+    requests = loop.world.requests()
+    return Day(requests, loop.belief(requests)[0], loop.world.examination_K)
+
+
+def _pair(day: Day, pair: Pair, seed: int) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    present_BC = np.ones(day.requests.items_BC.shape, bool)
+    logging, votes = (
+        policy.votes(day.belief, present_BC, random) for policy in (pair.logging, pair.evaluated)
+    )
+    chances = _chances(votes, pair.slate)
+    truth = _value(day, chances)
+    over = _chances(logging, pair.slate)
+    largest = max(float((one / other).max()) for one, other in zip(chances, over, strict=True))
+    logs = [_log(day, logging, votes, pair.slate, random) for _ in range(REPEATS)]
+    found = [
+        estimates(log, repeat, clip=CLIP, largest_weight=largest, resamples=RESAMPLES)
+        for repeat, log in enumerate(logs)
+    ]
+    return {
+        "truth": truth,
+        "largest_weight": largest,
+        "effective_share": float(np.mean([log.effective_size / len(log.reward_N) for log in logs])),
+        "estimates": {
+            name: _agreement([one[name] for one in found], truth)
+            for name in (WITHOUT_A_MODEL if pair.slate > 1 else found[0])
+        },
+    }
+
+
+def _agreement(found: list[Estimate], truth: float) -> dict[str, Any]:
+    values = [one.value for one in found]
+    bounds = [(one.bound_low, one.bound_high) for one in found]
+    bounded = [low <= truth <= high for low, high in bounds if low is not None and high is not None]
+    return {
+        "mean": float(np.mean(values)),
+        "deviation": float(np.std(values)),
+        "within": float(np.mean([one.low <= truth <= one.high for one in found])),
+        "bounded": float(np.mean(bounded)) if bounded else None,
+    }
+
+
+def _chances(votes: Votes, slate: int) -> list[FloatArray]:
+    """probability_BC of the first pick and, for slates of two, probability_BCC of both."""
+    first_BC = first_position(votes)
+    if slate == 1:
+        return [first_BC]
+    second = []
+    for pick in range(first_BC.shape[1]):
+        left_BC = votes.present_BC.copy()
+        left_BC[:, pick] = False
+        second.append(first_position(replace(votes, present_BC=left_BC)))
+    return [first_BC, first_BC[:, :, None] * np.stack(second, axis=1)]
+
+
+def _value(day: Day, chances: list[FloatArray]) -> float:
+    """The true clicks for each position, over all requests of the day."""
+    appeal_BC = day.requests.appeal_BC
+    clicks = (chances[0] * appeal_BC).sum(axis=1).mean()
+    if len(chances) > 1:
+        clicks += day.looked_K[1] * (chances[1].sum(axis=1) * appeal_BC).sum(axis=1).mean()
+    return float(clicks / len(chances))
+
+
+def _log(day: Day, logging: Votes, votes: Votes, slate: int, random: np.random.Generator) -> Logged:
+    """Slates of requests drawn with replacement, so that the day is what they are a sample of."""
+    rows_S = random.integers(0, len(day.requests.shoppers_B), SLATES)
+    shown, asked = (
+        Votes(one.scores_BVC[rows_S], one.weights_BV[rows_S], one.uniform_B[rows_S], present_SC)
+        for one in (logging, votes)
+        for present_SC in [one.present_BC[rows_S]]
+    )
+    slates = drawn(shown, slate, random)
+    picks_SK = slates.picks_BK
+    probability_SK = probabilities(asked, picks_SK)
+    appeal_SK = np.take_along_axis(day.requests.appeal_BC[rows_S], picks_SK, axis=1)
+    reward_SK = random.random(appeal_SK.shape) < appeal_SK * day.looked_K[:slate]
+    predicted_SC = day.belief.mean_BC[rows_S].clip(0, 1)
+    predicted_SK = np.take_along_axis(predicted_SC, picks_SK, axis=1)
+    value_S = (first_position(asked) * predicted_SC).sum(axis=1)
+    return logged(
+        reward_SK.ravel() * 1.0,
+        prefix_weights(slates.propensities_BK).ravel(),
+        prefix_weights(probability_SK).ravel(),
+        predicted_SK.ravel(),
+        np.repeat(value_S, slate),
+        np.repeat(np.arange(SLATES), slate),
+    )
+
+
+def page(figures: dict[str, Any]) -> str:
+    lines = [CAPTION.strip().format(repeats=REPEATS, slates=SLATES, days=DAYS)]
+    for name, found in figures.items():
+        lines += [
+            "",
+            f"**{name}**: true value {found['truth']:.4f}, largest weight "
+            f"{found['largest_weight']:.1f}, {100 * found['effective_share']:.0f} % of the rows
+            count", "", "| estimator | mean of the logs | deviation | within the bootstrap | within
+            Bernstein |", "|---|---|---|---|---|",
+        ]
+        for estimator, one in found["estimates"].items():
+            bounded = "" if one["bounded"] is None else f"{100 * one['bounded']:.1f} %"
+            figures_of = f"{one['mean']:.4f} | {one['deviation']:.4f}"
+            lines.append(
+                f"| {estimator} | {figures_of} | {100 * one['within']:.1f} % | {bounded} |"
+            )
+    return "\n".join(lines)
