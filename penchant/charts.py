@@ -258,6 +258,23 @@ def curve_plots(curves: dict[str, list[tuple[float, float]]], x_axis: str) -> st
     return _svg(height, f"validation NDCG@10 against {x_axis}", parts, width)
 
 
+def line_plot(lines: dict[str, list[tuple[float, float]]], x_axis: str, y_axis: str) -> str:
+    """Lines on the same axes from 0, coloured in their order: ``line0``, ``line1`` and so on."""
+    height, left, right = 320, 56, WIDTH - 16
+    every = [point for line in lines.values() for point in line]
+    x = Scale(0.0, max(at for at, _ in every), left, right)
+    y = Scale(0.0, max(value for _, value in every) * 1.05 or 1.0, height - BOTTOM, TOP + 12)
+    parts = [
+        *_vertical_grid(x, TOP + 12, height - BOTTOM),
+        *_horizontal_grid(y, left, right),
+        _axis_name(x_axis, height - BOTTOM, right),
+        _text(left, TOP, y_axis, "tick"),
+    ]
+    for number, line in enumerate(lines.values()):
+        parts.append(_path([(x.at(at), y.at(value)) for at, value in line], f"line{number}"))
+    return _svg(height, f"{y_axis} against {x_axis}", parts)
+
+
 def round_down(value: float) -> float:
     """The largest of 1, 2, 5 times a power of ten that is not above ``value``."""
     power = 10.0 ** math.floor(math.log10(value))

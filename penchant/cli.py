@@ -262,6 +262,19 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def simulate(
+    days: Annotated[int, typer.Option(help="days of the closed loop")] = 60,
+    shoppers: Annotated[int, typer.Option(help="shoppers of the world")] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Let each policy serve a small world with known truth, and see its regret fall."""
+    from training.simulate import simulate as run
+
+    simulation = run(Settings(), days, shoppers)
+    answer(simulation.summary(), simulation.as_dict(), as_json)
+
+
+@app.command()
 def report(as_json: AsJson = False) -> None:
     """Write the HTML report of the live generation."""
     from penchant.report import report as run

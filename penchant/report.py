@@ -13,6 +13,7 @@ from penchant.report_figures import figures
 from penchant.report_page import page
 from penchant.report_policies import policy_section
 from penchant.report_portrait import portrait_section
+from penchant.report_regret import regret_section
 from penchant.serving.generation import RANKED_LISTS
 from penchant.serving.reader import Item, Reader
 from penchant.serving.status import status
@@ -92,6 +93,7 @@ def report(settings: Settings) -> Report:
     beside = [
         *_portrait(settings, shoppers, generation),
         policy_section(gates(settings, snapshot.id), verdicts(settings)),
+        regret_section(settings),
     ]
     write_atomic(path, page(state, snapshot.describe(), described, drawn, beside))
     return Report(path, generation["id"], state, shoppers)

@@ -85,6 +85,13 @@ svg .shade0 { opacity: .25; } svg .shade1 { opacity: .5; } svg .shade2 { opacity
 .key.shade2::before { opacity: .75; }
 .bar { height: 12px; background: var(--all); border-radius: 3px; min-width: 1px; }
 .bars td:nth-child(2) { width: 40%; vertical-align: middle; }
+svg .line0 { stroke: var(--hue0); stroke-width: 2; stroke-linejoin: round; }
+svg .line1 { stroke: var(--hue1); stroke-width: 2; stroke-linejoin: round; }
+svg .line2 { stroke: var(--hue2); stroke-width: 2; stroke-linejoin: round; }
+svg .line3 { stroke: var(--hue3); stroke-width: 2; stroke-linejoin: round; }
+svg .line4 { stroke: var(--hue4); stroke-width: 2; stroke-linejoin: round; }
+svg .line5 { stroke: var(--hue5); stroke-width: 2; stroke-linejoin: round; }
+svg .line6 { stroke: var(--hue6); stroke-width: 2; stroke-linejoin: round; }
 svg .hue0 { fill: var(--hue0); opacity: .8; } .key.hue0::before { background: var(--hue0); }
 svg .hue1 { fill: var(--hue1); opacity: .8; } .key.hue1::before { background: var(--hue1); }
 svg .hue2 { fill: var(--hue2); opacity: .8; } .key.hue2::before { background: var(--hue2); }

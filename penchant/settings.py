@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         return self.home / "experiments"
 
     @property
+    def simulation(self) -> Path:
+        """What policies did in the world with known truth."""
+        return self.home / "simulation"
+
+    @property
     def site(self) -> Path:
         """Static pages: Data Docs, dbt docs, reports."""
         return self.home / "site"

@@ -230,14 +230,14 @@ def joined(first: Histories, second: Histories) -> Histories:
 def _histories(
     sequences: pa.Table, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, end: int
 ) -> Histories:
-    order = _rows(sequences["user_id"], user_ids, "user", "users")
+    order = rows_of(sequences["user_id"], user_ids, "user", "users")
     sequences = sequences.take(pa.array(np.argsort(order)))
     lengths_U = np.zeros(len(user_ids), np.int64)
     lengths_U[np.sort(order)] = pc.list_value_length(sequences["item_ids"]).to_numpy()
     histories = Histories(
         users_U=np.arange(len(user_ids)),
         starts_U1=starts(lengths_U),
-        items_N=_rows(pc.list_flatten(sequences["item_ids"]), item_ids, "item", "items").astype(
+        items_N=rows_of(pc.list_flatten(sequences["item_ids"]), item_ids, "item", "items").astype(
             np.int32
         ),
         times_N=_seconds(pc.list_flatten(sequences["event_ats"])),
@@ -249,11 +249,14 @@ def _histories(
     return histories
 
 
-def _rows(values: pa.ChunkedArray, index: pa.ChunkedArray, what: str, mart: str) -> IntArray:
+def rows_of(
+    values: pa.ChunkedArray, index: pa.ChunkedArray, what: str, mart: str, naming: str = "sequences"
+) -> IntArray:
+    """The row of each value in ``index``, a column of ``mart``; DataError where one has none."""
     rows = pc.index_in(values, index.combine_chunks())
     if rows.null_count:
         raise DataError(
-            f"mart sequences names {rows.null_count} {what}s that mart {mart} lacks",
+            f"mart {naming} names {rows.null_count} {what}s that mart {mart} lacks",
             "run `penchant check`: referential integrity is broken",
         )
     return rows.to_numpy().astype(np.int64)

@@ -12,18 +12,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from penchant.errors import UsageError
+from penchant.errors import NothingToDo, UsageError
+from penchant.policy.slates import Votes
 from training.budget import Budget
 from training.data import Histories, IntArray
 from training.evaluation import Scorer, ndcg_at_10
 from training.names import FAMILIES
+from training.policy_log import Asked, PolicyLog
 from training.progress import Curve, no_curve, no_steps
 from training.split import Split, Window
 
 State = dict[str, torch.Tensor]
+
+
+def no_policy_log() -> PolicyLog:
+    """For fitting on histories alone."""
+    raise NothingToDo(
+        "there is no log of what was shown here",
+        "fit this family by `penchant train` on a snapshot",
+    )
 
 
 def no_training_set(name: str) -> pa.Table:
@@ -42,7 +54,8 @@ class Bench:
     in the order of the item rows, for families that read more than who bought what. ``curve``:
     where figures to plot go, by name, step and value. ``expect``: takes how many steps a fit makes
     at most, for telling the time left. ``users``: what is known of them, in the order of the user
-    rows. ``training_set``: one that Feast assembled point-in-time, by name. ``members``: the
+    rows. ``training_set``: one that Feast assembled point-in-time, by name. ``policy_log``: what
+    was shown with which probability. ``members``: the
     families that have been fitted on this data already, by name; to be asked on the CPU.
     """
 
@@ -57,6 +70,7 @@ class Bench:
     expect: Callable[[int], None] = field(default=no_steps)
     users: pa.Table = field(default_factory=lambda: pa.table({}))
     training_set: Callable[[str], pa.Table] = field(default=no_training_set)
+    policy_log: Callable[[], PolicyLog] = field(default=no_policy_log)
     members: Callable[[], dict[str, "Ranker"]] = field(default=dict)
 
     def validate(self, score: Scorer) -> float:
@@ -158,6 +172,17 @@ class PredictsResponse(Protocol):
 
 
 @runtime_checkable
+class ChoosesActions(Protocol):
+    """A family that chooses what to show among candidates, and knows with what probability."""
+
+    def votes(self, asked: Asked, random: np.random.Generator) -> Votes:
+        """Of the candidates of each request; see penchant/policy/slates.py."""
+
+    def expected(self, asked: Asked) -> npt.NDArray[np.float64]:
+        """clicks_BC that each candidate is expected to get where it would be shown."""
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A family that makes up histories like those it learned from.
 
@@ -191,6 +216,7 @@ def capabilities(family: Family) -> tuple[str, ...]:
         "classifies": isinstance(family, ClassifiesInterests),
         "predicts response": isinstance(family, PredictsResponse),
         "generates": isinstance(family, Generates),
+        "chooses actions": isinstance(family, ChoosesActions),
     }
     return tuple(name for name, has in found.items() if has)
 

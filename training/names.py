@@ -24,5 +24,5 @@ RANKERS = (
 COMBINED = ("fusion",)
 """Made of the others' runs, and trained after them."""
 
-FAMILIES = (*RANKERS, "pca_svm", "linear_response", "logistic_response", *COMBINED)
+FAMILIES = (*RANKERS, "pca_svm", "linear_response", "logistic_response", "bandit", *COMBINED)
 """All, in the order in which they are compared."""

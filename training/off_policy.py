@@ -15,6 +15,7 @@ Rows of one slate or one shopper are not independent: ``units_N`` names what is 
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ from penchant.policy.slates import FloatArray, IntArray
 from training.intervals import RESAMPLES, resampled_means
 
 CONFIDENCE = 0.95
-NEEDED = ("propensity", "reward")
+NORMAL = NormalDist()
 THRESHOLDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0)
 
 
@@ -54,8 +55,8 @@ class Logged:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A policy's value for each row. ``low`` and ``high``: bootstrap. ``bound_*``: empirical
-    Bernstein, None where the estimator is no mean of bounded terms."""
+    """A policy's value for each row. ``low`` and ``high``: bootstrap, corrected for skew.
+    ``bound_*``: empirical Bernstein, None where the estimator is no mean of bounded terms."""
 
     value: float
     low: float
@@ -105,13 +106,14 @@ def logged(
     )
 
 
-def check_columns(table: pa.Table) -> None:
+def check_columns(table: pa.Table, reward: str = "reward") -> None:
     """Raise DataError for a table of impressions that no policy can be learned or judged from: a
-    column that is missing or empty is named."""
-    missing = [name for name in NEEDED if name not in table.column_names]
+    column that is missing or empty is named. ``reward``: the column of what came of it."""
+    needed = ("propensity", reward)
+    missing = [name for name in needed if name not in table.column_names]
     empty = [
         name
-        for name in NEEDED
+        for name in needed
         if name not in missing and len(table) and table[name].null_count == len(table)
     ]
     if missing or empty:
@@ -235,7 +237,7 @@ def estimate(
     sums_U2 = np.zeros((len(rows_U), 2))
     np.add.at(sums_U2, unit_N, np.stack([terms_N, weights_N], axis=1))
     drawn_R = resampled(sums_U2, seed, resamples)
-    low, high = np.quantile(drawn_R, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(drawn_R, corrected_levels(drawn_R, sums_U2))
     bounds: tuple[float | None, float | None] = (None, None)
     if reach is not None and len(np.unique(rows_U)) == 1 and len(rows_U) > 1:
         bounds = empirical_bernstein(sums_U2[:, 0] / rows_U, *reach)
@@ -247,6 +249,25 @@ def resampled(sums_U2: FloatArray, seed: int, resamples: int = RESAMPLES) -> Flo
     """value_R: the ratio of the two columns' sums, over units drawn with replacement."""
     means_R2 = resampled_means(sums_U2, seed, resamples)
     return _ratio(means_R2[:, 0], means_R2[:, 1])
+
+
+def corrected_levels(drawn_R: FloatArray, sums_U2: FloatArray) -> list[float]:
+    """The levels of the resampled values that bound an interval (BCa: Efron 1987).
+
+    Values by weights are skewed: many small ones and a few large. The plain percentiles of few rows
+    then hold the truth too seldom.
+    """
+    totals = sums_U2.sum(axis=0)
+    if totals[1] == 0 or drawn_R.min() == drawn_R.max():
+        return [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    value = totals[0] / totals[1]
+    pull_U = sums_U2[:, 0] - value * sums_U2[:, 1]  # of each unit on the ratio
+    acceleration = (pull_U**3).sum() / (6 * (pull_U**2).sum() ** 1.5)
+    below = (drawn_R < value).mean() + (drawn_R == value).mean() / 2
+    bias = NORMAL.inv_cdf(float(np.clip(below, 1 / len(drawn_R), 1 - 1 / len(drawn_R))))
+    reach = NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
+    ends = (bias - reach, bias + reach)
+    return [float(NORMAL.cdf(bias + end / (1 - acceleration * end))) for end in ends]
 
 
 def empirical_bernstein(

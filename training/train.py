@@ -25,6 +25,7 @@ from training.distributed import started_together
 from training.failure import KILLED, Failure, leaving_its_cause
 from training.family import (
     Bench,
+    ChoosesActions,
     ClassifiesInterests,
     Generates,
     PredictsResponse,
@@ -35,9 +36,10 @@ from training.family import (
     make_ranker,
 )
 from training.names import COMBINED, FAMILIES
+from training.policy_log import read_policy_log
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tasks import generation, interests, ranking, response
+from training.tasks import acting, generation, interests, ranking, response
 from training.tasks.case import Case
 
 Judge = Callable[[Any, Case], dict[str, Any]]
@@ -47,6 +49,7 @@ TASKS: dict[str, tuple[type, Judge]] = {
     "interests": (ClassifiesInterests, interests.judge),
     "response": (PredictsResponse, response.judge),
     "generation": (Generates, generation.judge),
+    "acting": (ChoosesActions, acting.judge),
 }
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 
@@ -244,6 +247,7 @@ def _bench(
         expect=recorder.expect,
         users=dataset.users,
         training_set=lambda name: read_training_set(snapshot, name),
+        policy_log=lambda: read_policy_log(snapshot, dataset),
         members=lambda: members(settings, snapshot),
     )
 

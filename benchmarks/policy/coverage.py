@@ -17,7 +17,7 @@ TITLE = "Off-policy estimates against the world's true values"
 REPEATS = 200
 SLATES = 1500  # of a log
 DAYS = 30  # that the belief has learned
-RESAMPLES = 300
+RESAMPLES = 600
 CLIP = 20.0
 CONFIG = WorldConfig(shoppers=2000, slate=2)
 WITHOUT_A_MODEL = ("IPS", "clipped IPS", "SNIPS")
@@ -78,7 +78,10 @@ def _pair(day: Day, pair: Pair, seed: int) -> dict[str, Any]:
     chances = _chances(votes, pair.slate)
     truth = _value(day, chances)
     over = _chances(logging, pair.slate)
-    largest = max(float((one / other).max()) for one, other in zip(chances, over, strict=True))
+    largest = max(
+        float((one[one > 0] / other[one > 0]).max())
+        for one, other in zip(chances, over, strict=True)
+    )
     logs = [_log(day, logging, votes, pair.slate, random) for _ in range(REPEATS)]
     found = [
         estimates(log, repeat, clip=CLIP, largest_weight=largest, resamples=RESAMPLES)
@@ -155,20 +158,20 @@ def _log(day: Day, logging: Votes, votes: Votes, slate: int, random: np.random.G
     )
 
 
+TABLE_HEAD = (
+    "| estimator | mean of the logs | deviation | within the bootstrap | within Bernstein |",
+    "|---|---|---|---|---|",
+)
+
+
 def page(figures: dict[str, Any]) -> str:
     lines = [CAPTION.strip().format(repeats=REPEATS, slates=SLATES, days=DAYS)]
     for name, found in figures.items():
-        lines += [
-            "",
-            f"**{name}**: true value {found['truth']:.4f}, largest weight "
-            f"{found['largest_weight']:.1f}, {100 * found['effective_share']:.0f} % of the rows
-            count", "", "| estimator | mean of the logs | deviation | within the bootstrap | within
-            Bernstein |", "|---|---|---|---|---|",
-        ]
+        says = f"largest weight {found['largest_weight']:.1f}, effective share of the rows"
+        head = f"**{name}**: true value {found['truth']:.4f}, {says} {found['effective_share']:.2f}"
+        lines += ["", head, "", *TABLE_HEAD]
         for estimator, one in found["estimates"].items():
             bounded = "" if one["bounded"] is None else f"{100 * one['bounded']:.1f} %"
-            figures_of = f"{one['mean']:.4f} | {one['deviation']:.4f}"
-            lines.append(
-                f"| {estimator} | {figures_of} | {100 * one['within']:.1f} % | {bounded} |"
-            )
+            value = f"{one['mean']:.4f} | {one['deviation']:.4f}"
+            lines.append(f"| {estimator} | {value} | {100 * one['within']:.1f} % | {bounded} |")
     return "\n".join(lines)

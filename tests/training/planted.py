@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from planted_ads import write_ads
+from planted_log import write_log
 
 from penchant.settings import Settings
 
@@ -70,5 +71,6 @@ def write_snapshot(
     )
     pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")
     write_ads(folder / "training_sets", users)
+    write_log(folder / "marts", len(histories), items, GROUPS, AS_OF)
     (folder / "snapshot.json").write_text(json.dumps({"id": SNAPSHOT, "as_of": AS_OF.isoformat()}))
     (folder / "checks.json").write_text(json.dumps({"passed": passed}))
