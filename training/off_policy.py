@@ -26,6 +26,7 @@ from training.intervals import RESAMPLES, resampled_means
 
 CONFIDENCE = 0.95
 NORMAL = NormalDist()
+Reach = tuple[float, float] | None
 THRESHOLDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0)
 
 
@@ -198,51 +199,54 @@ def estimates(
     logging policy's smallest propensity; the log's own largest where it is not known, and then the
     Bernstein bounds hold only as far as that does."""
     low, high = reward_range
-    most = max(abs(low), abs(high))
+    most, spread = max(abs(low), abs(high)), high - low
     weight = float(log.weight_N.max()) if largest_weight is None else largest_weight
-    threshold = switch_threshold(log, high - low)
-    spread = high - low
-
-    def made(terms_N: FloatArray, reach: tuple[float, float] | None) -> Estimate:
-        return estimate(terms_N, np.ones(len(terms_N)), log.units_N, seed, reach, resamples)
-
+    threshold = switch_threshold(log, spread)
     bounded = min(weight, threshold)
-    return {
-        "IPS": made(ips(log), (min(0.0, low * weight), most * weight)),
-        "clipped IPS": made(ips(log, clip=clip), (min(0.0, low * clip), most * clip)),
-        "SNIPS": estimate(ips(log), log.weight_N, log.units_N, seed, None, resamples),
-        "DM": made(direct(log), (low, high)),
-        "DR": made(doubly_robust(log), (low - spread * weight, high + spread * weight)),
-        "switch-DR": made(
+    terms: dict[str, tuple[FloatArray, Reach]] = {
+        "IPS": (ips(log), (min(0.0, low * weight), most * weight)),
+        "clipped IPS": (ips(log, clip=clip), (min(0.0, low * clip), most * clip)),
+        "SNIPS": (ips(log), None),
+        "DM": (direct(log), (low, high)),
+        "DR": (doubly_robust(log), (low - spread * weight, high + spread * weight)),
+        "switch-DR": (
             doubly_robust(log, threshold=threshold),
             (low - spread * bounded, high + spread * bounded),
         ),
     }
+    ones_N = np.ones(len(log.reward_N))
+    columns = [*(terms_N for terms_N, _ in terms.values()), ones_N, log.weight_N]
+    sums_UM = by_unit(columns, log.units_N)
+    means_RM = resampled_means(sums_UM, seed, resamples)  # drawing costs most: once for all
+    found = {}
+    for column, (name, (_, reach)) in enumerate(terms.items()):
+        pair = [column, -1 if name == "SNIPS" else -2]
+        found[name] = _estimate(sums_UM[:, pair], means_RM[:, pair], reach)
+    return found
 
 
-def estimate(
-    terms_N: FloatArray,
-    weights_N: FloatArray,
-    units_N: IntArray,
-    seed: int,
-    reach: tuple[float, float] | None,
-    resamples: int = RESAMPLES,
-) -> Estimate:
-    """The sum of the terms over that of the weights, with its intervals over units.
+def by_unit(columns: list[FloatArray], units_N: IntArray) -> FloatArray:
+    """sums_UM of each column over the rows of each unit."""
+    units, unit_N = np.unique(units_N, return_inverse=True)
+    return np.stack(
+        [np.bincount(unit_N, each_N, len(units)).astype(np.float64) for each_N in columns], axis=1
+    )
+
+
+def _estimate(sums_U2: FloatArray, means_R2: FloatArray, reach: Reach) -> Estimate:
+    """The sum of the terms over that of what they are divided by, with intervals over units.
 
     ``reach``: the least and the most that a term can be, for the Bernstein bounds; they are given
     where every unit has the same number of rows.
     """
-    _, unit_N, rows_U = np.unique(units_N, return_inverse=True, return_counts=True)
-    sums_U2 = np.zeros((len(rows_U), 2))
-    np.add.at(sums_U2, unit_N, np.stack([terms_N, weights_N], axis=1))
-    drawn_R = resampled(sums_U2, seed, resamples)
+    drawn_R = _ratio(means_R2[:, 0], means_R2[:, 1])
     low, high = np.quantile(drawn_R, corrected_levels(drawn_R, sums_U2))
+    rows_U = sums_U2[:, 1]
     bounds: tuple[float | None, float | None] = (None, None)
-    if reach is not None and len(np.unique(rows_U)) == 1 and len(rows_U) > 1:
+    if reach is not None and (rows_U == rows_U[0]).all() and len(rows_U) > 1:
         bounds = empirical_bernstein(sums_U2[:, 0] / rows_U, *reach)
-    value = float(terms_N.sum() / weights_N.sum()) if weights_N.sum() else 0.0
-    return Estimate(value, float(low), float(high), *bounds)
+    over, under = sums_U2.sum(axis=0)
+    return Estimate(float(over / under) if under else 0.0, float(low), float(high), *bounds)
 
 
 def resampled(sums_U2: FloatArray, seed: int, resamples: int = RESAMPLES) -> FloatArray:

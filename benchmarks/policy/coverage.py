@@ -15,9 +15,9 @@ from training.world import Requests, WorldConfig
 
 TITLE = "Off-policy estimates against the world's true values"
 REPEATS = 200
-SLATES = 1500  # of a log
+SLATES = 4000  # of a log
 DAYS = 30  # that the belief has learned
-RESAMPLES = 600
+RESAMPLES = 1000
 CLIP = 20.0
 CONFIG = WorldConfig(shoppers=2000, slate=2)
 WITHOUT_A_MODEL = ("IPS", "clipped IPS", "SNIPS")
@@ -58,7 +58,10 @@ class Day:
 
 def measure(settings: Settings) -> dict[str, Any]:
     day = _day(settings.seed)
-    return {name: _pair(day, pair, settings.seed) for name, pair in PAIRS.items()}
+    return {
+        name: _pair(day, pair, [settings.seed, number])
+        for number, (name, pair) in enumerate(PAIRS.items())
+    }
 
 
 def _day(seed: int) -> Day:
@@ -69,7 +72,7 @@ def _day(seed: int) -> Day:
     return Day(requests, loop.belief(requests)[0], loop.world.examination_K)
 
 
-def _pair(day: Day, pair: Pair, seed: int) -> dict[str, Any]:
+def _pair(day: Day, pair: Pair, seed: list[int]) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     present_BC = np.ones(day.requests.items_BC.shape, bool)
     logging, votes = (

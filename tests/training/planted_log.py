@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-PICKS, SLATE = 2000, 2
+PICKS, SLATE = 8000, 2
 CLICKS = (0.05, 0.6)  # of what isn't of the shopper's group, and of what is
 
 
