@@ -45,9 +45,9 @@ def simulate(
 ) -> Simulation:
     """Let each policy serve the same small world, over a few seeds from that of the settings.
 
-    Writes ``simulation/regret.json`` under the home: of each policy the clicks a visit that the best
-    slates would have got more, day by day, and the clicks of all days. Raises UsageError for a world
-    that is too small to learn in.
+    Writes ``simulation/regret.json`` under the home: of each policy the clicks a visit that the
+    best slates would have got more, day by day, and the clicks of all days. Raises UsageError for a
+    world that is too small to learn in.
     """
     if days < LEAST_DAYS or shoppers < 1:
         raise UsageError(

@@ -20,9 +20,11 @@ CAPTION = """
 1,000 shoppers, 240 items, 120 days, slates of 4 among 24 candidates (`training/world.py`). *Value*
 is the clicks expected from day 4 on, over all shoppers, also by those who stay for being less
 bored; *regret* what the best slate of each visit would have earned more, on that day. The best
-fixed share was chosen on {choosing} other seeds. Gains are paired over {judging} seeds, in brackets
-the 95 % bootstrap interval. The rows below the line are the dynamic trade-off with its share of
-exploration held fixed: they tell what the share is worth apart from what is explored.
+fixed share was chosen on {choosing} other seeds, as were the numbers of the trade-off. Gains are
+paired over {judging} seeds, in brackets the 95 % bootstrap interval. The rows named *its explorers*
+are the dynamic trade-off with its share of exploration held fixed: beside them one sees what a
+share that moves is worth, apart from what is explored (draws from the posterior, sparing what
+tires).
 """
 
 
@@ -102,19 +104,24 @@ def page(figures: dict[str, Any]) -> str:
         f"The best fixed share: **{best}**. The world alone answers "
         f"{figures['impressions_per_second']:,.0f} impressions a second with one thread.",
         "",
-        f"| policy | value | regret | shoppers who left | value over {best} |",
-        "|---|---|---|---|---|",
+        f"| policy | value | regret | shoppers who left | value over {best} | dynamic over it |",
+        "|---|---|---|---|---|---|",
     ]
     rows = sorted(figures["policies"].items(), key=lambda one: one[1]["explorer"])
     for name, one in rows:
         value, regret = (_whole(one[key]) for key in ("value", "regret"))
-        mean, low, high = (f"{100 * figure:+.1f} %" for figure in one["gain_over_best_fixed"])
-        lines.append(
-            f"| {name} | {value} | {regret} | {one['left']:.0f} | {mean} [{low}, {high}] |"
+        gains = " | ".join(
+            _percent(one[key]) for key in ("gain_over_best_fixed", "gain_of_dynamic")
         )
+        lines.append(f"| {name} | {value} | {regret} | {one['left']:.0f} | {gains} |")
     return "\n".join(lines)
 
 
 def _whole(interval: list[float]) -> str:
     mean, low, high = (f"{figure:,.0f}" for figure in interval)
+    return f"{mean} [{low}, {high}]"
+
+
+def _percent(interval: list[float]) -> str:
+    mean, low, high = (f"{100 * figure:+.1f} %" for figure in interval)
     return f"{mean} [{low}, {high}]"

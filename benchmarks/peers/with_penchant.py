@@ -1,0 +1,47 @@
+"""Our LinUCB, in batches."""
+
+import bandit_peer as peer
+import numpy as np
+
+from penchant.policy.policies import UpperConfidence
+from penchant.policy.posterior import LinearPosterior
+from penchant.policy.slates import drawn
+
+DECIDED_AT_ONCE = 1000
+
+
+def main() -> None:
+    log, settings = peer.arguments()
+    learning, deciding = [], []
+    policy = UpperConfidence(settings["width"], floor=0.0)
+    rewards_N = log.rewards_N.astype(float)
+    for _ in range(settings["repeats"]):
+
+        def learn() -> LinearPosterior:
+            posterior = LinearPosterior.prior(log.arms, log.contexts_ND.shape[1])
+            for part in np.array_split(np.arange(len(log.picks_N)), settings["batches"]):
+                posterior = posterior.updated(
+                    log.contexts_ND[part], rewards_N[part], log.picks_N[part]
+                )
+            return posterior
+
+        seconds, posterior = peer.timed(learn)
+        learning.append(seconds)
+
+        def decide(posterior: LinearPosterior = posterior) -> np.ndarray:
+            random = np.random.default_rng(0)
+            picks = []
+            for first in range(0, len(log.asked_BD), DECIDED_AT_ONCE):
+                asked_BD = log.asked_BD[first : first + DECIDED_AT_ONCE]
+                present_BC = np.ones((len(asked_BD), log.arms), bool)
+                votes = policy.votes(posterior.of_arms(asked_BD), present_BC, random)
+                picks.append(drawn(votes, 1, random).picks_BK[:, 0])
+            return np.concatenate(picks)
+
+        seconds, picks = peer.timed(decide)
+        deciding.append(seconds)
+    peer.finish("penchant", learning, deciding, picks)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Policies: what they earn, how well a log tells of them, and how fast they are.
+
+Run by ``make bench-policy``; ``ARGS="--only PART ..."`` measures a part. What each part measured is
+kept in benchmarks/out/policy/PART.json until it is measured again, and docs/policies.md is written
+of all that is there.
+"""
+
+from pathlib import Path
+
+from benchmarks.parts import Benchmark
+
+HEAD = """# Policies: exploring, and judging before a shopper is met
+
+Written by `make bench-policy`. What a policy is: `penchant/policy/`. How one is judged from a log:
+`training/off_policy.py`.
+"""
+ROOT = Path(__file__).resolve().parent.parent.parent
+PARTS = ("long_term", "coverage", "open_bandit", "speed")
+
+if __name__ == "__main__":
+    Benchmark("policy", PARTS, HEAD, ROOT / "docs" / "policies.md").main(__doc__ or "")
