@@ -20,7 +20,7 @@ from training.intervals import bootstrap
 
 TITLE = "Updates and decisions a second"
 ARMS, DIMENSIONS, PICKS, ASKED = 20, 12, 20_000, 5_000
-SETTINGS = {"repeats": 3, "batches": 20, "width": 1.0}
+SETTINGS = {"repeats": 7, "batches": 20, "width": 1.0}
 AIMS = {"mabwiser": ">= 10 x", "vowpalwabbit": ">= 0.5 x"}
 CAPTION = """
 {picks:,} picks by chance among {arms} arms in contexts of {dimensions} numbers, learned in batches

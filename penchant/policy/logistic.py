@@ -60,9 +60,11 @@ class LogisticPosterior:
         precision_ADD = self.precision_ADD.copy()
         mean_AD = self.weights.mean_AD.copy()
         covariance_ADD = self.weights.covariance_ADD.copy()
-        for arm, rows in by_arm(arms_N, len(clicks_N)):
+        order_N, parts = by_arm(arms_N, len(clicks_N))
+        features_ND, clicks_N = features_ND[order_N], clicks_N[order_N]
+        for arm, part in parts:
             mean_AD[arm], precision_ADD[arm] = _mode(
-                mean_AD[arm], precision_ADD[arm], features_ND[rows], clicks_N[rows]
+                mean_AD[arm], precision_ADD[arm], features_ND[part], clicks_N[part]
             )
             covariance_ADD[arm] = np.linalg.inv(precision_ADD[arm])
         return replace(self, precision_ADD=precision_ADD, weights=Weights(mean_AD, covariance_ADD))

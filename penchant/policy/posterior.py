@@ -12,6 +12,8 @@ shopper, or all rows together (arm 0 of one).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -100,11 +102,12 @@ class OfArms:
 
     @property
     def deviation_BC(self) -> FloatArray:
-        """One product of the contexts' second powers with all covariances."""
-        rows, dimensions = self.context_BD.shape
-        squares = self.context_BD[:, :, None] * self.context_BD[:, None, :]
-        covariances = self.weights.covariance_ADD.reshape(-1, dimensions * dimensions)
-        return np.sqrt(squares.reshape(rows, -1) @ covariances.T)
+        """One product of the contexts' second powers with all covariances, each pair once."""
+        first, second = np.triu_indices(self.context_BD.shape[1])
+        times = np.where(first == second, 1.0, 2.0)
+        pairs_PA = (self.weights.covariance_ADD[:, first, second] * times).T
+        context_DB = np.ascontiguousarray(self.context_BD.T)
+        return np.sqrt((context_DB[first] * context_DB[second]).T @ pairs_PA)
 
     def draws(self, count: int, random: np.random.Generator) -> FloatArray:
         weights_VAD = self.weights.draws(count, random)
@@ -114,12 +117,11 @@ class OfArms:
 
 @dataclass(frozen=True)
 class LinearPosterior:
-    """State after some rows: ``precision_ADD`` and ``moment_AD`` over the prior's, and the weights
-    that follow from them. ``noise``: a reward's standard deviation around its mean."""
+    """State after some rows: ``precision_ADD`` and ``moment_AD``, the prior's with the rows'.
+    ``noise``: a reward's standard deviation around its mean."""
 
     precision_ADD: FloatArray
     moment_AD: FloatArray
-    weights: Weights
     prior_precision: float
     prior_mean_D: FloatArray
     noise: float
@@ -140,7 +142,6 @@ class LinearPosterior:
         return cls(
             precision * eye_ADD,
             precision * mean_AD,
-            Weights(mean_AD, eye_ADD / precision),
             precision,
             mean_D,
             noise,
@@ -150,11 +151,15 @@ class LinearPosterior:
     def of_state(cls, state: Mapping[str, FloatArray]) -> "LinearPosterior":
         """The posterior whose ``state`` it was: beliefs are then equal."""
         prior_precision, noise = state["prior"].tolist()
-        precision_ADD, moment_AD = state["precision_ADD"], state["moment_AD"]
-        nothing = Weights(np.zeros_like(moment_AD), np.zeros_like(precision_ADD))
-        weights = _solved(nothing, precision_ADD, moment_AD, np.arange(len(moment_AD)))
-        mean_D = state["prior_mean_D"]
-        return cls(precision_ADD, moment_AD, weights, prior_precision, mean_D, noise)
+        statistics = (state["precision_ADD"], state["moment_AD"])
+        return cls(*statistics, prior_precision, state["prior_mean_D"], noise)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """What follows from the statistics; solved when it is first asked for."""
+        covariance_ADD = np.linalg.inv(self.precision_ADD)
+        mean_AD = np.matmul(covariance_ADD, self.moment_AD[:, :, None])[:, :, 0]
+        return Weights(mean_AD, covariance_ADD)
 
     def state(self) -> dict[str, FloatArray]:
         """All of it as plain arrays."""
@@ -171,14 +176,14 @@ class LinearPosterior:
         """After these rows too, in any order. Raises DataError for a value that is not finite."""
         check_rows(features_ND, rewards_N)
         precision_ADD, moment_AD = self.precision_ADD.copy(), self.moment_AD.copy()
-        touched = []
-        for arm, rows in by_arm(arms_N, len(rewards_N)):
-            features, rewards = features_ND[rows], rewards_N[rows]
-            precision_ADD[arm] += features.T @ features / self.noise**2
-            moment_AD[arm] += rewards @ features / self.noise**2
-            touched.append(arm)
-        weights = _solved(self.weights, precision_ADD, moment_AD, np.array(touched, np.int64))
-        return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD, weights=weights)
+        order_N, parts = by_arm(arms_N, len(rewards_N))
+        rows_NE = np.concatenate([features_ND, rewards_N[:, None]], axis=1)[order_N] / self.noise
+        for arm, part in parts:
+            own_NE = rows_NE[part]
+            products_EE = own_NE.T @ own_NE  # of the features and, in the last row, the reward
+            precision_ADD[arm] += products_EE[:-1, :-1]
+            moment_AD[arm] += products_EE[-1, :-1]
+        return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD)
 
     def forgetting(self, share: float) -> "LinearPosterior":
         """What was learned counts a little less: evidence is ``1 - share`` of what it was, the
@@ -188,8 +193,7 @@ class LinearPosterior:
         floor_DD = self.prior_precision * np.eye(len(self.prior_mean_D))
         precision_ADD = keep * self.precision_ADD + share * floor_DD
         moment_AD = keep * self.moment_AD + share * self.prior_precision * self.prior_mean_D
-        weights = _solved(self.weights, precision_ADD, moment_AD, np.arange(len(moment_AD)))
-        return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD, weights=weights)
+        return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD)
 
     def of_candidates(
         self, features_BCD: FloatArray, arms_B: IntArray | None = None
@@ -213,20 +217,15 @@ def check_rows(features_ND: FloatArray, rewards_N: FloatArray) -> None:
             )
 
 
-def by_arm(arms_N: IntArray | None, rows: int) -> list[tuple[int, IntArray | slice]]:
-    """Each arm that has rows, with them. Without ``arms_N`` all rows are of arm 0."""
+def by_arm(arms_N: IntArray | None, rows: int) -> tuple[IntArray | slice, list[tuple[int, slice]]]:
+    """The order that puts rows of an arm together, and each arm that has rows with its part of
+    them. Without ``arms_N`` all rows are of arm 0."""
     if arms_N is None:
-        return [(0, slice(None))] if rows else []
+        return slice(None), [(0, slice(None))]
+    if not rows:
+        return slice(None), []
     order_N = np.argsort(arms_N, kind="stable")
-    arms, first = np.unique(arms_N[order_N], return_index=True)
-    return list(zip(arms.tolist(), np.split(order_N, first[1:]), strict=True))
-
-
-def _solved(
-    before: Weights, precision_ADD: FloatArray, moment_AD: FloatArray, arms: IntArray
-) -> Weights:
-    """The weights, new for these arms."""
-    mean_AD, covariance_ADD = before.mean_AD.copy(), before.covariance_ADD.copy()
-    covariance_ADD[arms] = np.linalg.inv(precision_ADD[arms])
-    mean_AD[arms] = np.matmul(covariance_ADD[arms], moment_AD[arms][:, :, None])[:, :, 0]
-    return Weights(mean_AD, covariance_ADD)
+    sorted_N = arms_N[order_N]
+    starts = [0, *(np.flatnonzero(np.diff(sorted_N)) + 1).tolist(), rows]
+    parts = [(int(sorted_N[first]), slice(first, end)) for first, end in pairwise(starts)]
+    return order_N, parts

@@ -1,0 +1,31 @@
+"""The small closed loop: regret falls, the report draws it, and a world too small is refused."""
+
+import json
+
+import pytest
+
+from penchant.errors import UsageError
+from penchant.report_regret import regret_section
+from penchant.settings import Settings
+from training.simulate import BY_CHANCE, SHOWN, simulate
+
+
+def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:
+    assert regret_section(settings) == "", "nothing before it has run"
+    simulation = simulate(settings, days=30, shoppers=150)
+    again = simulate(settings, days=30, shoppers=150)
+    assert simulation == again
+    for name, figures in simulation.policies.items():
+        assert figures["clicks"] > 0, name
+        assert name == BY_CHANCE or figures["last"] < 0.8 * figures["first"], name
+    written = json.loads(simulation.path.read_text())
+    assert tuple(written["policies"]) == tuple(sorted(SHOWN)) and written["days"] == 30
+    shown = regret_section(settings)
+    assert shown.count("<polyline") == len(SHOWN)
+    assert all(name in shown for name in SHOWN)
+
+
+@pytest.mark.parametrize(("days", "shoppers"), [(5, 100), (30, 0)])
+def test_a_world_too_small_is_refused(settings: Settings, days: int, shoppers: int) -> None:
+    with pytest.raises(UsageError, match="too small to see regret fall"):
+        simulate(settings, days, shoppers)
