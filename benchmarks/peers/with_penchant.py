@@ -7,7 +7,7 @@ from penchant.policy.policies import UpperConfidence
 from penchant.policy.posterior import LinearPosterior
 from penchant.policy.slates import drawn
 
-DECIDED_AT_ONCE = 500  # whose arrays fit into a cache
+DECIDED_AT_ONCE = 200  # whose arrays fit into a cache
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ shopper, or all rows together (arm 0 of one).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -103,8 +103,7 @@ class OfArms:
     @property
     def deviation_BC(self) -> FloatArray:
         """One product of the contexts' second powers with all covariances, each pair once."""
-        first, second = np.triu_indices(self.context_BD.shape[1])
-        times = np.where(first == second, 1.0, 2.0)
+        first, second, times = _pairs(self.context_BD.shape[1])
         pairs_PA = (self.weights.covariance_ADD[:, first, second] * times).T
         context_DB = np.ascontiguousarray(self.context_BD.T)
         return np.sqrt((context_DB[first] * context_DB[second]).T @ pairs_PA)
@@ -157,7 +156,7 @@ class LinearPosterior:
     @cached_property
     def weights(self) -> Weights:
         """What follows from the statistics; solved when it is first asked for."""
-        covariance_ADD = np.linalg.inv(self.precision_ADD)
+        covariance_ADD = np.linalg.inv(self.precision_ADD).astype(np.float64)
         mean_AD = np.matmul(covariance_ADD, self.moment_AD[:, :, None])[:, :, 0]
         return Weights(mean_AD, covariance_ADD)
 
@@ -178,11 +177,13 @@ class LinearPosterior:
         precision_ADD, moment_AD = self.precision_ADD.copy(), self.moment_AD.copy()
         order_N, parts = by_arm(arms_N, len(rewards_N))
         rows_NE = np.concatenate([features_ND, rewards_N[:, None]], axis=1)[order_N] / self.noise
-        for arm, part in parts:
+        arms = [arm for arm, _ in parts]
+        products_AEE = np.empty((len(parts), rows_NE.shape[1], rows_NE.shape[1]))
+        for place, (_, part) in enumerate(parts):
             own_NE = rows_NE[part]
-            products_EE = own_NE.T @ own_NE  # of the features and, in the last row, the reward
-            precision_ADD[arm] += products_EE[:-1, :-1]
-            moment_AD[arm] += products_EE[-1, :-1]
+            np.matmul(own_NE.T, own_NE, out=products_AEE[place])
+        precision_ADD[arms] += products_AEE[:, :-1, :-1]  # of the features with each other
+        moment_AD[arms] += products_AEE[:, -1, :-1]  # and with the reward
         return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD)
 
     def forgetting(self, share: float) -> "LinearPosterior":
@@ -204,6 +205,13 @@ class LinearPosterior:
 
     def of_arms(self, context_BD: FloatArray) -> OfArms:
         return OfArms(self.weights, context_BD)
+
+
+@cache
+def _pairs(dimensions: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Each pair of dimensions, and how often it is in a square: two differ, so they come twice."""
+    first, second = np.triu_indices(dimensions)
+    return first, second, np.where(first == second, 1.0, 2.0)
 
 
 def check_rows(features_ND: FloatArray, rewards_N: FloatArray) -> None:
