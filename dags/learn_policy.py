@@ -3,8 +3,9 @@
 ## What it does
 
 `penchant train --family bandit` fits what is believed of clicks on the picks before the last four
-weeks and estimates, off-policy, what choosing by it would have earned since. The Asset `policy`
-then starts `evaluate_policy`.
+weeks and estimates, off-policy, what choosing by it would have earned since. `train_families` has
+done so a moment before, with the other families: then the run is there, and nothing is done again.
+The Asset `policy` starts `evaluate_policy`.
 
 ## Run it again, or for another day
 
@@ -22,14 +23,14 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from dags.assets import POLICY, SNAPSHOT
+from dags.assets import MODELS, POLICY
 from dags.defaults import DEFAULT_ARGS, GPU_POOL, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
 
 with DAG(
     dag_id="learn_policy",
     doc_md=__doc__,
     description="A policy from the log of what was shown",
-    schedule=SNAPSHOT,
+    schedule=MODELS,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
