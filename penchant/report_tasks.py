@@ -7,6 +7,7 @@ from penchant.charts import figure_plot
 from penchant.report_generation import generation_section
 from penchant.report_interests import interests_section
 from penchant.report_parts import family_name, html_table, metric_cell, point, section
+from penchant.report_tags import tags_section
 
 COSTS = ("fit_seconds", "peak_memory_bytes")
 Families = list[tuple[str, dict[str, Any]]]
@@ -19,6 +20,7 @@ def task_sections(families: list[dict[str, Any]]) -> str:
         "interests": interests_section,
         "response": _response,
         "generation": generation_section,
+        "tags": tags_section,
     }
     found = {
         task: [

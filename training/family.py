@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import scipy.sparse as sp
 import torch
 
 from penchant.errors import NothingToDo, UsageError
@@ -183,6 +184,15 @@ class ChoosesActions(Protocol):
 
 
 @runtime_checkable
+class ProposesTags(Protocol):
+    """A family that proposes tags for items that lack them (see tags.py)."""
+
+    def tag_words(self, items: pa.Table, hidden: bool) -> sp.csr_matrix:
+        """words_IW, in which items of like words are neighbours; ``hidden``: without the names of
+        an item's own categories."""
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A family that makes up histories like those it learned from.
 
@@ -217,6 +227,7 @@ def capabilities(family: Family) -> tuple[str, ...]:
         "predicts response": isinstance(family, PredictsResponse),
         "generates": isinstance(family, Generates),
         "chooses actions": isinstance(family, ChoosesActions),
+        "proposes tags": isinstance(family, ProposesTags),
     }
     return tuple(name for name, has in found.items() if has)
 

@@ -29,6 +29,7 @@ from training.family import (
     ClassifiesInterests,
     Generates,
     PredictsResponse,
+    ProposesTags,
     Ranker,
     capabilities,
     check_name,
@@ -39,7 +40,7 @@ from training.names import COMBINED, FAMILIES
 from training.policy_log import read_policy_log
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tasks import acting, generation, interests, ranking, response
+from training.tasks import acting, generation, interests, ranking, response, tags
 from training.tasks.case import Case
 
 Judge = Callable[[Any, Case], dict[str, Any]]
@@ -50,6 +51,7 @@ TASKS: dict[str, tuple[type, Judge]] = {
     "response": (PredictsResponse, response.judge),
     "generation": (Generates, generation.judge),
     "acting": (ChoosesActions, acting.judge),
+    "tags": (ProposesTags, tags.judge),
 }
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 
@@ -163,10 +165,10 @@ def _make_run(
         atomic_directory(final) as folder,
         budget.enforced(),
     ):
-        dataset = _read(snapshot)
+        dataset = read_checked(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
-        bench = _bench(settings, snapshot, dataset, split, recorder, run_id)
+        bench = bench_of(settings, snapshot, dataset, split, recorder, run_id)
         family = make(name, config)
         log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
         read_seconds = budget.spent
@@ -214,10 +216,10 @@ def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, r
     """Fit beside the first of the processes, which alone judges the model and writes the run."""
     budget = Budget.of(settings)
     with budget.enforced():
-        dataset = _read(snapshot)
+        dataset = read_checked(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
-        bench = _bench(settings, snapshot, dataset, split, recorder, run_id)
+        bench = bench_of(settings, snapshot, dataset, split, recorder, run_id)
         make(name, config).fit(split, bench)
 
 
@@ -225,7 +227,7 @@ def _checkpoints(settings: Settings, snapshot: Snapshot, run_id: str) -> Path:
     return settings.runs / snapshot.id / f"{STAGING_PREFIX}checkpoints-{run_id}"
 
 
-def _bench(
+def bench_of(
     settings: Settings,
     snapshot: Snapshot,
     dataset: Dataset,
@@ -274,7 +276,7 @@ def member_runs(settings: Settings, snapshot_id: str) -> dict[str, str]:
     return found
 
 
-def _read(snapshot: Snapshot) -> Dataset:
+def read_checked(snapshot: Snapshot) -> Dataset:
     """The snapshot's arrays; no training set in it may know the future, whoever uses it."""
     for file in sorted(snapshot.training_set("any").parent.glob("*.parquet")):
         read_training_set(snapshot, file.stem)

@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
@@ -29,6 +30,7 @@ from training.data import Histories, IntArray
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.split import Split
+from training.tags import words_of
 from training.taste import decorrelated, even_taste, log_share
 
 WORD = r"\w+"
@@ -97,6 +99,9 @@ class Model(VectorFamily):
 
     def learned_items(self) -> torch.Tensor:
         return self.words_TD.any(dim=1)[self.text_I]
+
+    def tag_words(self, items: pa.Table, hidden: bool) -> sp.csr_matrix:
+        return words_of(items, hidden)
 
     def state(self) -> State:
         words = {"words_TD": self.words_TD, "text_I": self.text_I}

@@ -1,0 +1,97 @@
+"""Tags are found again from planted words and buyers, each alone and both together."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import scipy.sparse as sp
+
+from penchant.errors import DataError
+from training.data import Histories, starts
+from training.tags import Tags, shoppers_of, vote, words_of
+from training.tasks.tags import held_out, hits, judged
+
+ITEMS, SHOPPERS, KINDS = 120, 90, 3
+
+
+def catalogue(**columns: list[Any]) -> pa.Table:
+    kinds = ("Tea", "Soap", "Rope")
+    given: dict[str, Any] = {
+        "item_id": [f"i{item:03}" for item in range(ITEMS)],
+        "title": [f"{kinds[item % KINDS]} {'abc'[item % KINDS]}{item}" for item in range(ITEMS)],
+        "category_3": [kinds[item % KINDS] for item in range(ITEMS)],
+    }
+    return pa.table(given | columns)
+
+
+@pytest.fixture
+def histories() -> Histories:
+    """Shopper u buys of items i with i % KINDS = u % KINDS."""
+    random = np.random.default_rng(0)
+    bought = [random.choice(np.arange(user % KINDS, ITEMS, KINDS), 15) for user in range(SHOPPERS)]
+    items_N = np.concatenate(bought).astype(np.int32)
+    return Histories(
+        np.arange(SHOPPERS),
+        starts(np.full(SHOPPERS, 15)),
+        items_N,
+        np.zeros(len(items_N), np.int64),
+        np.ones(len(items_N), np.float32),
+        ITEMS,
+        1,
+    )
+
+
+def figures(items: pa.Table, histories: Histories, hidden: bool = False) -> dict[str, Any]:
+    tags = Tags.of(items, "category_3")
+    held_N = held_out(tags, histories, seed=0)[:60]
+    return judged(words_of(items, hidden), shoppers_of(histories), tags, held_N, seed=0)
+
+
+def test_words_and_buyers_each_find_the_tag_again(histories: Histories) -> None:
+    found = figures(catalogue(), histories)
+    for way in ("both", "words", "shoppers"):
+        assert found[way]["precision@1"]["low"] > 0.9, way
+    assert found["most common"]["precision@1"]["high"] < 0.7
+
+
+def test_a_title_that_spells_the_tag_says_nothing_once_hidden(histories: Histories) -> None:
+    found = figures(catalogue(), histories, hidden=True)
+    assert found["words"]["precision@1"]["high"] < 0.7
+    assert found["shoppers"]["precision@1"]["low"] > 0.9
+    assert found["both"]["precision@1"]["low"] > 0.9
+
+
+def test_an_item_does_not_vote_for_itself(histories: Histories) -> None:
+    items = catalogue(category_3=["Tea"] + ["Rope"] * (ITEMS - 1))
+    tags = Tags.of(items, "category_3")
+    votes = vote(words_of(items), shoppers_of(histories), tags, np.array([0]))
+    assert votes.joined(0.5)[0].argmax() == tags.names_C.index("Rope")
+
+
+def test_without_any_text_shoppers_alone_propose(histories: Histories) -> None:
+    items = catalogue(title=[""] * ITEMS)
+    assert words_of(items).shape == (ITEMS, 0)
+    found = figures(items, histories)
+    assert found["both"]["precision@1"]["low"] > 0.9
+
+
+def test_of_an_item_of_which_nothing_is_known_the_commonest_tag_comes_first() -> None:
+    nothing = np.zeros((1, 3), np.float32)
+    assert hits(nothing, np.array([1]), np.array([2, 5, 1])).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("column", [[None] * ITEMS, [f"only {item}" for item in range(ITEMS)]])
+def test_a_catalogue_without_tags_to_share_is_refused(
+    column: list[str | None], histories: Histories
+) -> None:
+    items = catalogue(category_3=pa.array(column, pa.string()))
+    with pytest.raises(DataError, match="there is nothing to"):
+        held_out(Tags.of(items, "category_3"), histories, seed=0)
+
+
+def test_rows_of_both_spaces_are_of_length_1_or_0(histories: Histories) -> None:
+    for space in (words_of(catalogue()), shoppers_of(histories)):
+        assert isinstance(space, sp.csr_matrix)
+        lengths = np.sqrt(space.multiply(space).sum(axis=1))
+        assert np.all((np.abs(lengths - 1) < 1e-5) | (lengths == 0))

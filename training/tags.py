@@ -1,0 +1,136 @@
+"""Tags proposed for items: what items with like words, and items of the same shoppers, are tagged.
+
+A tag is a category of one level of the tree. Each of an item's nearest neighbours votes for its own
+tag, by its likeness (the k nearest neighbours of Cover & Hart 1967): once in the space of words
+(TF-IDF) and once in that of shoppers, where those who buy little of everything say more (inverse
+document frequency, as for words). The two are joined by a weight that is chosen on other items.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
+
+from penchant.errors import DataError
+from training.data import Histories, IntArray
+
+FloatArray = npt.NDArray[np.float32]
+
+LEVELS = ("category_1", "category_2", "category_3")
+WORDS = ("title", "description")
+NEIGHBOURS = 30
+ITEMS_AT_ONCE = 100
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the words' votes, beside the shoppers'
+WORD = r"\w+"
+
+
+@dataclass(frozen=True)
+class Tags:
+    """One level's tags: ``names_C``; ``tag_I``, which of them an item has, -1 for none."""
+
+    level: str
+    names_C: tuple[str, ...]
+    tag_I: IntArray
+
+    @classmethod
+    def of(cls, items: pa.Table, level: str) -> "Tags":
+        """Raises DataError when no item has a tag of this level."""
+        column = items[level].to_pylist() if level in items.column_names else []
+        names = sorted({name for name in column if name})
+        if not names:
+            raise DataError(
+                f"no item has a {level}: there is nothing to propose",
+                "land a catalogue with categories",
+            )
+        rows = {name: row for row, name in enumerate(names)}
+        return cls(level, tuple(names), np.array([rows.get(name, -1) for name in column]))
+
+
+@dataclass(frozen=True)
+class Votes:
+    """For N items: votes_NC of words and of shoppers. A row sums to 1, or is 0 where nothing is
+    known of the item that way."""
+
+    words_NC: FloatArray
+    shoppers_NC: FloatArray
+
+    def joined(self, words_weight: float) -> FloatArray:
+        """votes_NC of both; of one alone where the other is silent."""
+        both_NC = words_weight * self.words_NC + (1 - words_weight) * self.shoppers_NC
+        silent_N1 = ~both_NC.any(axis=1, keepdims=True)
+        return both_NC + silent_N1 * (self.words_NC + self.shoppers_NC)
+
+
+def vote(
+    words_IW: sp.csr_matrix, shoppers_IU: sp.csr_matrix, tags: Tags, asked_N: IntArray
+) -> Votes:
+    """Votes for the items ``asked_N`` by all others that have a tag."""
+    voters = tags.tag_I >= 0
+    voters[asked_N] = False
+    rows_V = np.flatnonzero(voters)
+    ballot_VC = sp.csr_matrix(
+        (np.ones(len(rows_V), np.float32), (np.arange(len(rows_V)), tags.tag_I[rows_V])),
+        shape=(len(rows_V), len(tags.names_C)),
+    )
+    return Votes(
+        *(_votes(space[asked_N], space[rows_V], ballot_VC) for space in (words_IW, shoppers_IU))
+    )
+
+
+def words_of(items: pa.Table, hidden: bool = False) -> sp.csr_matrix:
+    """words_IW, rows of length 1 or 0; from title and description, never from the categories.
+
+    ``hidden``: also without an item's own categories where its title or description spells them.
+    """
+    texts = [" ".join(parts) for parts in zip(*_columns(items, WORDS), strict=True)]
+    if hidden:
+        own = zip(*_columns(items, LEVELS), strict=True)
+        texts = [_without(text, names) for text, names in zip(texts, own, strict=True)]
+    if not any(re.search(WORD, text) for text in texts):
+        return sp.csr_matrix((len(items), 0), dtype=np.float32)
+    vectorizer = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True, dtype=np.float32)
+    return vectorizer.fit_transform(texts)
+
+
+def shoppers_of(histories: Histories) -> sp.csr_matrix:
+    """shoppers_IU, rows of length 1 or 0."""
+    bought_UI = histories.matrix(histories.weights_N)
+    np.log1p(bought_UI.data, out=bought_UI.data)
+    return TfidfTransformer().fit_transform(bought_UI.T.tocsr()).astype(np.float32)
+
+
+def _votes(
+    asked_ND: sp.csr_matrix, voters_VD: sp.csr_matrix, ballot_VC: sp.csr_matrix
+) -> FloatArray:
+    votes_NC = np.zeros((asked_ND.shape[0], ballot_VC.shape[1]), np.float32)
+    if not (asked_ND.shape[1] and voters_VD.shape[0]):
+        return votes_NC
+    voters_DV, most = voters_VD.T.tocsr(), min(NEIGHBOURS, voters_VD.shape[0])
+    for first in range(0, len(votes_NC), ITEMS_AT_ONCE):
+        like_BV = (asked_ND[first : first + ITEMS_AT_ONCE] @ voters_DV).toarray()
+        near_BK = np.argpartition(-like_BV, most - 1, axis=1)[:, :most]
+        like_BK = np.take_along_axis(like_BV, near_BK, axis=1)
+        rows_B = np.repeat(np.arange(len(like_BV)), most)
+        by_voter_BV = sp.csr_matrix((like_BK.ravel(), (rows_B, near_BK.ravel())), like_BV.shape)
+        votes_NC[first : first + ITEMS_AT_ONCE] = (by_voter_BV @ ballot_VC).toarray()
+    total_N1 = votes_NC.sum(axis=1, keepdims=True)
+    votes_NC /= np.where(total_N1 > 0, total_N1, 1)
+    return votes_NC
+
+
+def _columns(items: pa.Table, names: tuple[str, ...]) -> list[list[str]]:
+    empty = [""] * len(items)
+    return [
+        [value or "" for value in items[name].to_pylist()] if name in items.column_names else empty
+        for name in names
+    ]
+
+
+def _without(text: str, names: tuple[str, ...]) -> str:
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = re.sub(rf"\b{re.escape(name)}\b", " ", text, flags=re.IGNORECASE)
+    return text
