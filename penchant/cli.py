@@ -174,6 +174,23 @@ def plan_ads(
 
 
 @app.command()
+def compress(
+    snapshot: SnapshotId,
+    family: Annotated[str | None, typer.Option(help="default: the chosen retriever")] = None,
+    run: Annotated[str | None, typer.Option(help="a run's id, in place of a family")] = None,
+    student: Annotated[
+        bool, typer.Option("--student", help="also distil a Transformer into a smaller one")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make smaller forms of a trained run, and measure what each loses."""
+    from training.compression.compress import compress as make_smaller
+
+    report = make_smaller(Settings(), snapshot, family, run, student)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Publish the chosen models' vectors and lists as one generation, verified, then live."""
     from penchant.serving.publish import publish as run

@@ -87,16 +87,20 @@ class NextItem(VectorFamily):
         self.masking = masking
 
     def fit(self, split: Split, bench: Bench) -> None:
+        self.learn(split, bench, lambda network: network)
+
+    def learn(self, split: Split, bench: Bench, learner: Callable[["Network"], nn.Module]) -> None:
+        """Fit the network by the loss of what ``learner`` makes of it: itself, or more around
+        it."""
         torch.manual_seed(bench.seed)
         learning, train = self.learning, split.train
         row_I = torch.from_numpy(embedding_rows(train, learning.min_events))
         tags_IK = padded_tags(bench.items) if learning.tags else torch.zeros(train.item_count, 1)
         self.network = self._network(int(row_I.max()) + 1, tags_IK.long())
         self.network.start_from(train, row_I)
-        self.network.to(bench.device)
         windows = Windows(train, learning.windows, bench.seed, bench.device, self.masking)
         progress = fit_by_gradient(
-            self.network,
+            learner(self.network).to(bench.device),
             windows.batch,
             lambda: bench.validate(self.scores),
             learning.trainer.shortened(windows.steps_for(learning.epochs)),
@@ -231,20 +235,22 @@ class Network(nn.Module):
         embeddings_CD = self.embed(items_C)
         return F.normalize(embeddings_CD, dim=1) if self.config.temperature else embeddings_CD
 
-    def loss(self, batch: Batch) -> torch.Tensor:
+    def asked(self, batch: Batch) -> torch.Tensor:
+        """hidden_PD of the positions that have a target, as they are compared."""
         hidden_BTD = self(batch.read_BT, batch.lengths_B)
-        hidden_PD = self.compared(hidden_BTD[batch.has_BT])
-        target_P = batch.targets_BT[batch.has_BT]
-        items_C, log_chance_C = self._candidates(batch.wanted_N, batch.step)
+        return self.compared(hidden_BTD[batch.has_BT])
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        items_C, log_chance_C = self.candidates(batch.wanted_N, batch.step)
         return softmax_loss(
-            hidden_PD.float(),
+            self.asked(batch).float(),
             self.targets(items_C).float(),
             self.bias_I[items_C],
             log_chance_C,
-            torch.searchsorted(items_C, target_P),
+            torch.searchsorted(items_C, batch.targets_BT[batch.has_BT]),
         )
 
-    def _candidates(self, wanted_N: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def candidates(self, wanted_N: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The items of a batch's softmax, ascending, and the chances to be in it.
 
         The targets of all positions serve as each other's negatives.

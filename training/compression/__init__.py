@@ -1,0 +1,1 @@
+"""Smaller forms of a trained run, each with what it saves and what it loses."""

@@ -1,0 +1,246 @@
+"""The `compress` stage: a trained run in smaller forms, each with what it saves and what it loses.
+
+What it writes lies beside the runs, in ``compressed/<run id>``, and is made once: the vectors as
+int8 and as half precision, the network with int8 layers where it has any, and a record. A student
+(distillation.py) takes a fit, so it is made only when asked for, in ``compressed/<run
+id>-student``. ``penchant publish`` reads the vectors and the record.
+"""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import structlog
+from safetensors.torch import load_file, save_file
+
+from penchant import vectors
+from penchant.errors import NothingToDo, UsageError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.storage import atomic_directory, write_json
+from training.budget import Budget
+from training.compression.distillation import DistillationConfig, distil, student_of
+from training.compression.forms import Trial
+from training.compression.linear import with_int8_layers
+from training.compression.measuring import METRIC
+from training.configs import chosen
+from training.data import Dataset
+from training.family import VectorFamily, check_name, make
+from training.next_item import NextItem
+from training.progress import Recorder
+from training.split import Split, split_by_time
+from training.train import bench_of, read_checked, run_id_of
+
+FOLDER, RECORD = "compressed", "compression.json"
+SIDES = {"user_vectors": "user_id", "item_vectors": "item_id"}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class CompressReport:
+    """``forms``: each with its bytes, milliseconds and NDCG@10 lost; ``left_out``: form -> why."""
+
+    run_id: str
+    status: str
+    forms: dict[str, dict[str, Any]]
+    left_out: dict[str, str]
+
+    def summary(self) -> str:
+        said = [
+            f"{name} {form['times_smaller']:.1f}x smaller, "
+            f"{100 * form['validation']['share']['mean']:+.2f} % of validation {METRIC} lost"
+            for name, form in self.forms.items()
+            if "validation" in form
+        ]
+        return f"{self.status} {self.run_id}: {'; '.join(said)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has vectors, as it was fitted, with the data it was fitted on."""
+
+    folder: Path
+    name: str
+    family: VectorFamily
+    dataset: Dataset
+    split: Split
+    seed: int
+
+    def trial(self) -> Trial:
+        """Both windows, with what the run itself is worth on them, as its record has it."""
+        windows = {"validation": self.split.validation, "test": self.split.test}
+        row_of = {user: row for row, user in enumerate(self.dataset.user_ids)}
+        wanted = pc.field("population") == "all"
+        table = pq.read_table(self.folder / "per_user.parquet", filters=wanted)
+        before: dict[str, dict[int, float]] = {name: {} for name in windows}
+        rows = zip(
+            *(table[name].to_pylist() for name in ("window", "user_id", METRIC)), strict=True
+        )
+        for window, user, value in rows:
+            before[window][row_of[user]] = value
+        return Trial(windows, before, self.seed)
+
+
+def compress(
+    settings: Settings,
+    snapshot_id: str,
+    family: str | None = None,
+    run_id: str | None = None,
+    student: bool = False,
+) -> CompressReport:
+    """Make the smaller forms of a run, of the chosen retriever's where none is named; do nothing
+    where they are there.
+
+    Raises UsageError for a run that isn't there or has no vectors, NothingToDo where popularity
+    serves, and PenchantError when a student is over budget: then nothing of it is left.
+    """
+    snapshot = Snapshot.open(settings, snapshot_id)
+    name, run_id = _asked(settings, snapshot, family, run_id)
+    final = settings.runs / snapshot.id / FOLDER / run_id
+    wanted = [(final, _write_forms)]
+    if student:  # first: it is refused where it can't be
+        wanted.insert(0, (final.with_name(f"{run_id}-student"), _write_student))
+    missing = [(folder, make_it) for folder, make_it in wanted if not folder.exists()]
+    if missing:
+        budget = Budget.of(settings)
+        with budget.enforced():
+            run = _read(settings, snapshot, name, run_id)
+            for folder, make_it in missing:
+                with atomic_directory(folder) as staging:
+                    record = make_it(settings, snapshot, run, staging, budget)
+                    write_json(staging / RECORD, {"run_id": run_id, "family": name, **record})
+    return _report(run_id, "compressed" if missing else "unchanged", [each for each, _ in wanted])
+
+
+def _asked(
+    settings: Settings, snapshot: Snapshot, family: str | None, run_id: str | None
+) -> tuple[str, str]:
+    """The family and the run that are meant."""
+    if family is None and run_id is None:
+        run_id = _retriever(settings, snapshot)
+    name = family or str(run_id).rpartition("-")[0]
+    check_name(name)
+    expected = run_id_of(snapshot.id, name, chosen(settings, name), settings.seed)
+    if run_id not in (None, expected):
+        raise UsageError(
+            f"run {run_id} is not one of {name} with this config, seed and code",
+            f"run `penchant train --family {name} --snapshot {snapshot.id}`, and choose, again",
+        )
+    if not (settings.runs / snapshot.id / expected).exists():
+        raise UsageError(
+            f"{name} has no run on snapshot {snapshot.id}",
+            f"run `penchant train --family {name} --snapshot {snapshot.id}` first",
+        )
+    return name, expected
+
+
+def _retriever(settings: Settings, snapshot: Snapshot) -> str:
+    path = settings.runs / snapshot.id / "choice.json"
+    if not path.exists():
+        raise UsageError(
+            f"no models were chosen for snapshot {snapshot.id}",
+            f"run `penchant choose --snapshot {snapshot.id}` first, or name a family",
+        )
+    retriever = json.loads(path.read_text())["retriever"]
+    if retriever is None:
+        raise NothingToDo(
+            f"popularity serves on snapshot {snapshot.id}, and has no vectors",
+            "name a family with vectors to compress it all the same",
+        )
+    return str(retriever)
+
+
+def _read(settings: Settings, snapshot: Snapshot, name: str, run_id: str) -> Run:
+    family = make(name, chosen(settings, name))
+    if not isinstance(family, VectorFamily):
+        raise UsageError(
+            f"{name} has no vectors to compress",
+            "compress a family that has: its run's capabilities say `vectors`",
+        )
+    folder = settings.runs / snapshot.id / run_id
+    family.load_state(load_file(folder / "model.safetensors"))
+    dataset = read_checked(snapshot)
+    split = split_by_time(dataset.histories)
+    return Run(folder, name, family, dataset, split, settings.seed)
+
+
+def _write_forms(
+    settings: Settings, snapshot: Snapshot, run: Run, folder: Path, budget: Budget
+) -> dict[str, Any]:
+    trial = run.trial()
+    whole = sum((run.folder / f"{side}.parquet").stat().st_size for side in SIDES)
+    forms: dict[str, dict[str, Any]] = {
+        vectors.FLOAT: {"bytes": whole, "milliseconds": trial.milliseconds(run.family)}
+    }
+    for kind, figures in trial.judge_vectors(run.family).items():
+        written = sum(path.stat().st_size for path in _write_vectors(run.folder, folder, kind))
+        forms[kind] = {"bytes": written, "times_smaller": whole / written, **figures}
+        log.info("compressed", form=kind, **figures["validation"])
+    smaller = copy.deepcopy(run.family)
+    if isinstance(smaller, NextItem) and with_int8_layers(smaller.network):
+        forms["int8 layers"] = _network(run, smaller, folder / "model.int8.safetensors", trial)
+        left_out = {}
+    else:
+        left_out = {"int8 layers": f"{run.name} has no linear layers"}
+    return {"forms": forms, "left_out": left_out}
+
+
+def _write_vectors(run: Path, folder: Path, kind: str) -> Iterator[Path]:
+    """Both sides' vectors as the run has them for serving, in one kind; gives the files."""
+    tables = {side: pq.read_table(run / f"{side}.parquet") for side in SIDES}
+    plain = {side: vectors.matrix(table) for side, table in tables.items()}
+    framed = vectors.frames(kind, plain["user_vectors"], plain["item_vectors"])
+    for (side, key), frame in zip(SIDES.items(), framed, strict=True):
+        path = folder / f"{side}.{kind}.parquet"
+        vectors.write(path, vectors.table(key, tables[side][key], frame.encode(plain[side])))
+        yield path
+
+
+def _network(run: Run, family: NextItem, path: Path, trial: Trial) -> dict[str, Any]:
+    """Write a smaller network of the same family, and judge it."""
+    save_file({key: tensor.contiguous() for key, tensor in family.state().items()}, path)
+    whole, written = (run.folder / "model.safetensors").stat().st_size, path.stat().st_size
+    figures = trial.judge(family)
+    log.info("compressed", form=path.name, **figures["validation"])
+    return {"bytes": written, "times_smaller": whole / written, **figures}
+
+
+def _write_student(
+    settings: Settings, snapshot: Snapshot, run: Run, folder: Path, budget: Budget
+) -> dict[str, Any]:
+    config = DistillationConfig()
+    student = student_of(run.family, run.name, config)
+    recorder = Recorder(run.name, budget)
+    bench = bench_of(settings, snapshot, run.dataset, run.split, recorder, folder.name)
+    begun = budget.spent
+    distil(run.family, student, run.split, bench, config)
+    fit_seconds = round(budget.spent - begun, 2)
+    rmtree(bench.checkpoints, ignore_errors=True)
+    student.load_state(student.state())  # on the CPU, where forms are judged
+    trial = run.trial()
+    forms = {"student": _network(run, student, folder / "model.safetensors", trial)}
+    forms["student int8"] = forms["student"] | trial.judge_vectors(student)[vectors.INT8]
+    return {
+        "distillation": asdict(config),
+        "config": asdict(student.config),
+        "fit_seconds": fit_seconds,
+        "forms": forms,
+        "left_out": {},
+    }
+
+
+def _report(run_id: str, status: str, folders: list[Path]) -> CompressReport:
+    records = [json.loads((folder / RECORD).read_text()) for folder in folders]
+    forms = {name: form for record in records for name, form in record["forms"].items()}
+    left_out = {name: why for record in records for name, why in record["left_out"].items()}
+    return CompressReport(run_id, status, forms, left_out)
