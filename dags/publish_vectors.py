@@ -2,10 +2,14 @@
 
 ## What it does
 
-1. `publish`: `penchant publish` writes user and item vectors, ranked lists and the prior as one
+1. `compress`: `penchant compress` makes smaller forms of the retriever's vectors and measures what
+   each loses. It is skipped where popularity serves.
+2. `publish`: `penchant publish` writes user and item vectors, ranked lists and the prior as one
    generation, verifies counts, norms and the recall of approximate search, and only then makes it
-   live. The Asset `generation` carries its id. The generation before stays ready.
-2. `report`: `penchant report` writes the HTML report of the live generation.
+   live. Vectors go online in the smallest form that loses no more than
+   `PENCHANT_COMPRESSION_LOSS`. The Asset `generation` carries its id. The generation before stays
+   ready.
+3. `report`: `penchant report` writes the HTML report of the live generation.
 
 ## Run it again, or for another day
 
@@ -15,6 +19,8 @@ before: `penchant rollback`.
 
 ## When it fails
 
+- `compress`: `publish` goes on with the vectors as they are, four times as large. Mend what the log
+  names, then clear `compress` and what follows.
 - `publish`: readers still have the generation they had. The log names the figure that did not hold
   (a count, a norm, the recall). Run `train_families` again for that snapshot; if the figure is
   still short, the model it came from is broken.
@@ -23,7 +29,7 @@ before: `penchant rollback`.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import GENERATION, MODELS
 from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
@@ -40,12 +46,14 @@ with DAG(
     tags=[*TAGS, "serving"],
     **OF_A_SNAPSHOT,
 ):
+    compress = Verb(task_id="compress", verb=["compress", "--snapshot", SNAPSHOT_ID])
     publish = Verb(
         task_id="publish",
         verb=["publish", "--snapshot", SNAPSHOT_ID],
+        trigger_rule=TriggerRule.ALL_DONE,
         event={"snapshot_id": SNAPSHOT_ID},
         event_from_result=["generation_id"],
         outlets=[GENERATION],
     )
     report = Verb(task_id="report", verb=["report"])
-    publish >> report
+    compress >> publish >> report

@@ -384,8 +384,26 @@ def _generation(generation: dict[str, Any]) -> str:
     if generation["recall_at_10"] is not None:
         facts.append(("dimensions", str(generation["dimensions"])))
         facts.append(("recall@10 of the index", f"{generation['recall_at_10']:.4f}"))
+        facts += _vectors(generation)
     rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in facts]
     return section("What was published", html_table(["", ""], rows, headed=False))
+
+
+def _vectors(generation: dict[str, Any]) -> list[tuple[str, str]]:
+    """In which form vectors were published, why, and what that loses; a generation from before
+    there were other forms says nothing of it."""
+    vectors = generation.get("vectors")
+    if vectors is None:
+        return []
+    facts = [("vectors are", f"{vectors['kind']}: {vectors['why']}")]
+    facts += [
+        (
+            f"NDCG@10 lost by that, {window}",
+            f"{share['mean']:+.2%} ({share['low']:+.2%} to {share['high']:+.2%})",
+        )
+        for window, share in (vectors["lost"] or {}).items()
+    ]
+    return [*facts, ("numbers of the index", generation["index"])]
 
 
 def _data(snapshot: dict[str, Any]) -> str:

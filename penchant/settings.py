@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     )
     family_memory_mb: int = Field(3000, gt=0, description="memory budget of one training run, MB")
 
+    compression_loss: float = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="share of NDCG@10 that published vectors may lose to be smaller; 0: none",
+    )
     reference_configs: bool = Field(
         False, description="train every family larger and longer, for a GPU or a night"
     )

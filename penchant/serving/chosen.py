@@ -10,19 +10,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from penchant.errors import DataError, UsageError
+from penchant.serving.compressed import Form, form_of
 from penchant.serving.generation import (
-    ITEM_VECTORS,
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
     PUBLISHED_AT,
     RANKED_LISTS,
     USER_SEGMENTS,
-    USER_VECTORS,
     View,
+    vector_views,
 )
 from penchant.serving.segments import segment_table
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
+from penchant.vectors import FLOAT, matrix
 
 PORTRAITS = "user_portrait"
 TRANSFERRED = "transferred.parquet"
@@ -30,6 +31,8 @@ TRANSFERRED = "transferred.parquet"
 
 _TYPES = {
     "vector": pa.list_(pa.float32()),
+    "numbers": pa.binary(),
+    "scale": pa.float32(),
     "item_ids": pa.list_(pa.string()),
     "scores": pa.list_(pa.float32()),
 }
@@ -56,6 +59,7 @@ class Chosen:
     retriever: Run | None
     ranker: Run
     prior: Run
+    form: Form | None
 
     @classmethod
     def of(cls, settings: Settings, snapshot: Snapshot) -> "Chosen":
@@ -68,24 +72,35 @@ class Chosen:
                 f"no models were chosen for snapshot {snapshot.id}",
                 f"run `penchant choose --snapshot {snapshot.id}` first",
             ) from None
-        retriever = choice["retriever"]
+        retriever = _run(runs, choice["retriever"]) if choice["retriever"] else None
         return cls(
             choice["choice_id"],
             snapshot,
-            _run(runs, retriever) if retriever else None,
+            retriever,
             _run(runs, choice["ranker"]),
             _run(runs, choice["prior"]),
+            form_of(settings, retriever.path) if retriever else None,
         )
+
+    @property
+    def kind(self) -> str:
+        """Of the published vectors."""
+        return self.form.kind if self.form else FLOAT
+
+    @property
+    def views(self) -> tuple[View, View]:
+        """Of users' and of items' vectors."""
+        return vector_views(self.kind)
 
     def tables(self) -> dict[View, pa.Table]:
         """The rows of each view, sorted by key. Raises DataError for what must not be served."""
         as_of = self.snapshot.as_of
         tables = {RANKED_LISTS: _lists(self.ranker), POPULARITY_PRIOR: _prior(self.prior)}
-        if self.retriever:
-            tables[USER_VECTORS] = _vectors(self.retriever, USER_VECTORS)
-            tables[ITEM_VECTORS] = _vectors(self.retriever, ITEM_VECTORS)
-            _refuse_unequal_widths(self.retriever, tables[USER_VECTORS], tables[ITEM_VECTORS])
-            tables[USER_SEGMENTS] = self._segments(self.retriever, tables[USER_VECTORS])
+        if self.retriever and self.form:
+            users, items = (_vectors(self.retriever, view, self.form) for view in self.views)
+            _refuse_unequal_widths(self.retriever, users, items)
+            tables |= dict(zip(self.views, (users, items), strict=True))
+            tables[USER_SEGMENTS] = self._segments(self.retriever, users)
         self._refuse_unknown_items(tables)
         when = pa.scalar(as_of, pa.timestamp("us"))
         return {
@@ -104,13 +119,13 @@ class Chosen:
         transferred = next((path for path in left if path.is_file()), None)
         if transferred:
             _refuse_wrong_shares(transferred)
-        users = vectors[USER_VECTORS.key].to_pylist()
+        users = vectors[self.views[0].key].to_pylist()
         return _signed(segment_table(users, matrix(vectors), portraits, transferred), retriever)
 
     def _refuse_unknown_items(self, tables: dict[View, pa.Table]) -> None:
         known = pq.read_table(self.snapshot.mart("items"), columns=["item_id"])["item_id"]
         for view, table in tables.items():
-            ids = table["item_id"] if view is ITEM_VECTORS else None
+            ids = table["item_id"] if view.key == "item_id" else None
             if "item_ids" in table.column_names:
                 ids = pc.list_flatten(table["item_ids"])
             if ids is None:
@@ -121,12 +136,6 @@ class Chosen:
                     f"{view.name} names {len(unknown)} items that snapshot {self.snapshot.id} "
                     f"does not have, such as {unknown[0].as_py()!r}"
                 )
-
-
-def matrix(table: pa.Table) -> np.ndarray:
-    """The ``vector`` column as float32, one row each."""
-    vectors = table["vector"].combine_chunks()
-    return vectors.flatten().to_numpy().reshape(len(vectors), -1)
 
 
 def _run(runs: Path, run_id: str) -> Run:
@@ -143,12 +152,16 @@ def _run(runs: Path, run_id: str) -> Run:
 
 def _read(run: Run, name: str, key: str, columns: list[str]) -> pa.Table:
     """Rows of a run's Parquet sorted by ``key``, which is unique and never null."""
-    path = run.path / f"{name}.parquet"
+    return _read_file(run, run.path / f"{name}.parquet", key, columns)
+
+
+def _read_file(run: Run, path: Path, key: str, columns: list[str]) -> pa.Table:
     try:
         table = pq.read_table(path, columns=[key, *columns])
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", f"train {run.family} again") from None
-    table = table.cast(pa.schema([(key, pa.string()), *((n, _TYPES[n]) for n in columns)]))
+    fields = [(key, pa.string()), *((name, _TYPES[name]) for name in columns)]
+    table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
     if table.num_rows == 0:
         raise _refused(f"{path} has no rows")
     nulls = sum(table[column].null_count for column in table.column_names)
@@ -157,10 +170,12 @@ def _read(run: Run, name: str, key: str, columns: list[str]) -> pa.Table:
     return table.sort_by(key)
 
 
-def _vectors(run: Run, view: View) -> pa.Table:
+def _vectors(run: Run, view: View, form: Form) -> pa.Table:
     """All vectors finite, of one width, none of length zero."""
-    table = _read(run, view.name, view.key, ["vector"])
-    if len(pc.unique(pc.list_value_length(table["vector"]))) != 1:
+    columns = [column for column in view.columns if column != "run_id"]
+    table = _read_file(run, form.file(view.name), view.key, columns)
+    widths = pc.list_value_length if form.kind == FLOAT else pc.binary_length
+    if len(pc.unique(widths(table[columns[0]]))) != 1:
         raise _refused(f"{view.name} of {run.id} has vectors of several widths")
     vectors = matrix(table)
     for wrong, what in (

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penchant.errors import DataError
 from penchant.settings import Settings
+from penchant.vectors import FLOAT, FloatArray, Frame
 
 FORMAT = 2  # part of a generation's id: raise it when what publish writes changes
 GENERATION_ID = re.compile(r"g-[0-9a-f]{12}")
@@ -38,6 +41,7 @@ class View:
 
 
 _VECTOR = ("vector", "run_id")
+_NUMBERS = ("numbers", "scale", "run_id")  # of a compressed vector: see penchant/vectors.py
 _LIST = ("item_ids", "scores", "run_id")
 
 USER_VECTORS = View("user_vectors", "user", "user_id", _VECTOR)
@@ -48,6 +52,8 @@ USER_SEGMENTS = View(
     "user_id",
     ("segment", "segment_interests", "transferred", "transferred_shares", "run_id"),
 )
+COMPRESSED_USER_VECTORS = View("user_vectors", "user", "user_id", _NUMBERS)
+COMPRESSED_ITEM_VECTORS = View("item_vectors", "item", "item_id", _NUMBERS)
 RANKED_LISTS = View("ranked_lists", "user", "user_id", _LIST)
 POPULARITY_PRIOR = View("popularity_prior", "scope", "scope", _LIST)
 
@@ -87,10 +93,31 @@ class Generation:
         """False also of a generation from before there were segments: publish again."""
         return USER_SEGMENTS.name in self.description["counts"]
 
+    @property
+    def item_vectors(self) -> View:
+        """Plain in a generation from before there were other kinds."""
+        described = self.description.get("vectors") or {"kind": FLOAT}
+        return vector_views(described["kind"])[1]
 
-def generation_id(snapshot_id: str, choice_id: str) -> str:
-    """``g-`` and 12 hex digits: the same choice on the same snapshot is the same generation."""
-    content = json.dumps([snapshot_id, choice_id, FORMAT])
+    def item_vector(self, row: dict[str, Any]) -> FloatArray:
+        """The vector of a row of ``item_vectors``, decoded where it is compressed."""
+        if "vector" in row:
+            return np.array(row["vector"], np.float32)
+        frame = Frame.from_dict(self.description["vectors"]["frames"][ITEM_VECTORS.name])
+        return frame.decode([row["numbers"]], [row["scale"]])[0]
+
+
+def vector_views(kind: str) -> tuple[View, View]:
+    """Of users and of items, for vectors of one kind (see penchant/vectors.py)."""
+    if kind == FLOAT:
+        return USER_VECTORS, ITEM_VECTORS
+    return COMPRESSED_USER_VECTORS, COMPRESSED_ITEM_VECTORS
+
+
+def generation_id(snapshot_id: str, choice_id: str, kind: str = FLOAT) -> str:
+    """``g-`` and 12 hex digits: the same choice on the same snapshot, its vectors of the same kind,
+    is the same generation."""
+    content = json.dumps([snapshot_id, choice_id, kind, FORMAT])
     return f"g-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

@@ -6,6 +6,7 @@ import yaml
 
 from penchant.serving.feast import (
     Array,
+    Bytes,
     Entity,
     FeastType,
     FeatureStore,
@@ -22,6 +23,8 @@ from penchant.settings import Settings
 
 _TYPES: dict[str, FeastType] = {
     "vector": Array(Float32),
+    "numbers": Bytes,
+    "scale": Float32,
     "item_ids": Array(String),
     "scores": Array(Float32),
     "segment": String,

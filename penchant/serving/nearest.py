@@ -30,9 +30,18 @@ class NearestItems:
     item_ids: list[str]
 
     @classmethod
-    def build(cls, item_ids: list[str], vectors: np.ndarray) -> "NearestItems":
-        """Index ``vectors`` (float32, one row an item); one thread, so that it is repeatable."""
-        index = Index(ndim=vectors.shape[1], metric=METRIC, dtype="f32", expansion_add=128)
+    def build(
+        cls, item_ids: list[str], vectors: np.ndarray, numbers: str = "f32"
+    ) -> "NearestItems":
+        """Index ``vectors`` (float32, one row an item), kept as f32, f16 or i8; one thread, so that
+        it is repeatable."""
+        index = Index(
+            ndim=vectors.shape[1],
+            metric=METRIC,
+            dtype=numbers,
+            expansion_add=128,
+            expansion_search=EXPANSION_SEARCH,
+        )
         index.add(np.arange(len(item_ids), dtype=np.uint64), vectors, threads=1)
         return cls(index, item_ids)
 

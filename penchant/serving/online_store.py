@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from penchant.serving.feast import (
     Bool,
+    Bytes,
     Entity,
     EntityKeyProto,
     FeastType,
@@ -47,6 +48,7 @@ ROWS_A_BATCH = 20_000
 
 SCALARS: dict[FeastType, str] = {
     Bool: "bool_val",
+    Bytes: "bytes_val",
     Float32: "float_val",
     Float64: "double_val",
     Int32: "int32_val",

@@ -14,15 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.chosen import Chosen, matrix
+from penchant.serving.chosen import Chosen
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generation import (
     DESCRIPTION,
-    ITEM_VECTORS,
     POPULARITY_PRIOR,
     USER_SEGMENTS,
-    USER_VECTORS,
     Generation,
     View,
     generation_id,
@@ -34,11 +32,14 @@ from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_json
+from penchant.vectors import FLOAT, HALF, INT8, frame_of, matrix
 
 KEPT = 3  # the live generation and two to go back to
 # An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
 # HNSW at the size used here finds over 99 % of them on vectors that a model has learned.
 MIN_RECALL = 0.95
+INDEXED = {FLOAT: ("f32",), HALF: ("f16",), INT8: ("i8", "f16")}
+"""The kinds of numbers that an index may hold, as usearch calls them: the smallest first."""
 RECALL_QUERIES = (
     500  # of users and of items each: the 95 % interval is then ±0.6 % at 0.98 or better
 )
@@ -88,7 +89,7 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     chosen = Chosen.of(settings, snapshot)
-    identity = generation_id(snapshot_id, chosen.id)
+    identity = generation_id(snapshot_id, chosen.id, chosen.kind)
     with held_alone(settings.generations):
         live = settings.live_generation.current()
         if not (settings.generations / identity / DESCRIPTION).is_file():
@@ -135,28 +136,48 @@ def _fill(
 ) -> None:
     store = create_store(settings, staging, final, tuple(tables))
     with ThreadPoolExecutor(1) as beside:  # the index needs no Python: it grows on another core
-        indexing = beside.submit(_index, tables) if chosen.retriever else None
+        indexing = beside.submit(_index, chosen, tables) if chosen.retriever else None
         for view, table in tables.items():
             pq.write_table(table, staging / f"{view.name}.parquet")
             store.write_to_online_store(view.name, df=table.to_pandas())
             _verify_count(store, view, table)
             _verify_read_back(store, view, table)
-        if indexing:
-            indexing.result().save(staging)
-    write_json(staging / DESCRIPTION, _describe(staging, final.name, chosen, tables))
+        found = indexing.result() if indexing else None
+        if found:
+            found.items.save(staging)
+    write_json(staging / DESCRIPTION, _describe(staging, final.name, chosen, tables, found))
 
 
-def _index(tables: dict[View, pa.Table]) -> NearestItems:
-    items = tables[ITEM_VECTORS]
-    return NearestItems.build(items["item_id"].to_pylist(), matrix(items))
+@dataclass(frozen=True)
+class _Index:
+    """``numbers``: of which kind the index holds; ``recall``: see ``_recall``."""
+
+    items: NearestItems
+    numbers: str
+    recall: float
+
+
+def _index(chosen: Chosen, tables: dict[View, pa.Table]) -> _Index:
+    """The first index that finds enough, of the kinds of numbers that suit the vectors' own."""
+    items = tables[chosen.views[1]]
+    vectors = matrix(items)
+    for numbers in INDEXED[chosen.kind]:
+        index = NearestItems.build(items["item_id"].to_pylist(), vectors, numbers)
+        recall = _recall(index, vectors)
+        if recall >= MIN_RECALL:
+            break
+    return _Index(index, numbers, recall)
 
 
 def _describe(
-    staging: Path, identity: str, chosen: Chosen, tables: dict[View, pa.Table]
+    staging: Path,
+    identity: str,
+    chosen: Chosen,
+    tables: dict[View, pa.Table],
+    index: _Index | None,
 ) -> dict[str, Any]:
-    vectors = {
-        view: matrix(tables[view]) for view in (USER_VECTORS, ITEM_VECTORS) if view in tables
-    }
+    sides = {view.name: tables[view] for view in chosen.views if view in tables}
+    vectors = {name: matrix(table) for name, table in sides.items()}
     return {
         "id": identity,
         "snapshot_id": chosen.snapshot.id,
@@ -165,11 +186,13 @@ def _describe(
         "ranker": chosen.ranker.as_dict(),
         "prior": chosen.prior.as_dict(),
         "counts": {view.name: table.num_rows for view, table in tables.items()},
-        "dimensions": vectors[ITEM_VECTORS].shape[1] if vectors else None,
+        "dimensions": vectors["item_vectors"].shape[1] if vectors else None,
+        "vectors": _described_vectors(chosen, sides),
         "metric": METRIC if vectors else None,
-        "recall_at_10": _verified_recall(staging, vectors) if vectors else None,
         "segments": _segments(tables[USER_SEGMENTS]) if vectors else [],
-        "norms": {view.name: _norms(each) for view, each in vectors.items()},
+        "index": index.numbers if index else None,
+        "recall_at_10": _verified_recall(staging, vectors["item_vectors"]) if vectors else None,
+        "norms": {name: _norms(each) for name, each in vectors.items()},
         "content_hash": _content_hash(staging, tables),
         "created_at": datetime.now(UTC).isoformat(),
     }
@@ -187,6 +210,15 @@ def _segments(table: pa.Table) -> list[dict[str, Any]]:
     ]
 
 
+def _described_vectors(chosen: Chosen, sides: dict[str, pa.Table]) -> dict[str, Any] | None:
+    """Which form they have and what it loses, and the frames that decode them."""
+    if chosen.form is None:
+        return None
+    frames = {name: frame_of(table) for name, table in sides.items()}
+    kept = {name: frame.as_dict() for name, frame in frames.items() if frame}
+    return chosen.form.as_dict() | {"frames": kept}
+
+
 def _norms(vectors: np.ndarray) -> dict[str, float]:
     norms = np.linalg.norm(vectors, axis=1)
     return {"min": float(norms.min()), "max": float(norms.max())}
@@ -200,10 +232,14 @@ def _content_hash(staging: Path, tables: dict[View, pa.Table]) -> str:
     return digest.hexdigest()
 
 
-def _verified_recall(staging: Path, vectors: dict[View, np.ndarray]) -> float:
-    """Recall@10 of the saved index on what `similar` asks of it: the items' own vectors."""
-    items = vectors[ITEM_VECTORS]
-    recall = NearestItems.open(staging).recall(_spread(items, RECALL_QUERIES), items)
+def _recall(index: NearestItems, items: np.ndarray) -> float:
+    """Recall@10 of an index on what `similar` asks of it: the items' own vectors."""
+    return index.recall(_spread(items, RECALL_QUERIES), items)
+
+
+def _verified_recall(staging: Path, items: np.ndarray) -> float:
+    """Of the saved index, as readers open it."""
+    recall = _recall(NearestItems.open(staging), items)
     if recall < MIN_RECALL:
         raise DataError(
             f"the index finds {recall:.3f} of the exact nearest items, less than {MIN_RECALL}; "

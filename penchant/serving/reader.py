@@ -6,12 +6,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generation import (
-    ITEM_VECTORS,
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
     RANKED_LISTS,
@@ -166,13 +163,13 @@ class _OpenGeneration:
                 f"generation {self._generation.id} has no item vectors: popularity serves",
                 "`penchant status` says why no family with vectors was chosen",
             )
-        row = self._row(ITEM_VECTORS, item_id)
+        row = self._row(self._generation.item_vectors, item_id)
         if row is None:
             raise UsageError(
                 f"item {item_id!r} has no vector in generation {self._generation.id}",
                 "pass an item that enough shoppers bought: of rarer ones nothing is learned",
             )
-        near = self._nearest.search(np.array(row["vector"], dtype=np.float32), k + 1)
+        near = self._nearest.search(self._generation.item_vector(row), k + 1)
         others = [(each, cosine) for each, cosine in near if each != item_id][:k]
         return self._answer(item_id, f"similar by {self._family('retriever')}", others)
 
