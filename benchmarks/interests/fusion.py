@@ -8,7 +8,7 @@ a test item a user, ranked among all that the user had not had before.
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from training.budget import Budget
 from training.configs import main_job, published
 from training.data import read_dataset
 from training.evaluation import Evaluation, evaluate
-from training.families.fusion import Config, Stacked
+from training.families.fusion import Config, Model
 from training.family import Bench, Ranker
 from training.intervals import FloatArray, bootstrap
 from training.names import RANKERS
@@ -38,17 +38,19 @@ from training.train import train as trained_run
 TITLE = "Fused interests"
 SEEDS = (0, 1, 2)
 MAIN, BEAUTY = "main data", "Beauty"
+NAMES = {"stack": "stack", "gate": "gate alone"}
 SECONDS, MEMORY_MB = 3600.0, 12_000
 HEAD = """`fusion` combines the runs of the others: it keeps the members whose lists add up best,
 and a small network weighs what they say beside the shopper's own habit with an item. It learns from
 half of the validation shoppers at most; what is reported is of the test window. The best member is
 the one that validated best; the gain over it is paired, shopper by shopper, of the mean over
-{seeds} seeds of fusion on the same members.
+{seeds} seeds of fusion on the same members. The gate needs no members: behaviour, content, profile
+and context in one vector; one seed.
 """
 TABLE_HEAD = (
-    "| data | items | best member | its NDCG@10 | fusion's NDCG@10 | seeds | gain | fit, s |"
+    "| mode | data | items | best member | its NDCG@10 | fusion's NDCG@10 | seeds | gain | fit, s |"
     " ms a shopper |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -71,42 +73,40 @@ def measure(settings: Settings) -> dict[str, Any]:
             "fusion is measured on Beauty too, and its files are not there",
             "set PENCHANT_PUBLISHED_DATA to the folder with Beauty.txt, or give --data",
         )
-    snapshot = _snapshot(settings)
+    snapshot, published_data = _snapshot(settings), str(settings.published_data)
     for family in RANKERS:
         if family not in member_runs(settings, snapshot.id):
             apart("fusion:fit_on_main_data", family=family)
-    for family in RANKERS:
+    for family in FAMILIES_OF["beauty"]:
         if not (
             settings.home / "published" / _beauty_run(settings.published_data, family)
         ).exists():
-            apart("fusion:fit_on_beauty", family=family, data=str(settings.published_data))
+            apart("fusion:fit_on_beauty", family=family, data=published_data)
     rows = []
-    for data in (MAIN, BEAUTY):
+    for data, mode in ((MAIN, "stack"), (BEAUTY, "stack"), (MAIN, "gate")):
         found = [
-            apart("fusion:fused", data=data, seed=seed, published=str(settings.published_data))
-            for seed in SEEDS
+            apart("fusion:fused", data=data, seed=seed, mode=mode, published=published_data)
+            for seed in (SEEDS if mode == "stack" else SEEDS[:1])
         ]
-        rows += _rows(data, [one.value for one in found])
+        rows += [row | {"mode": mode} for row in _rows(data, [one.value for one in found])]
     return {"rows": rows}
 
 
 def page(figures: dict[str, Any]) -> str:
     lines = [HEAD.format(seeds=len(SEEDS)), *TABLE_HEAD]
     for row in figures["rows"]:
-        gain = row["gain"]
         seeds = f"{min(row['by_seed']):.4f} to {max(row['by_seed']):.4f}"
-        lines.append(
-            f"| {row['data']} | {row['population']} | `{row['best']}` | {_told(row['member'])} "
-            f"| {_told(row['fusion'])} | {seeds} | {gain['mean']:+.4f} [{gain['low']:+.4f}, "
-            f"{gain['high']:+.4f}] | {row['seconds']:.0f} | {row['ms_per_user']:.1f} |"
-        )
+        cells = [NAMES[row["mode"]], row["data"], row["population"], f"`{row['best']}`"]
+        cells += [_told(row["member"]), _told(row["fusion"]), seeds, _told(row["gain"], "+")]
+        cells += [f"{row['seconds']:.0f}", f"{row['ms_per_user']:.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "Members kept, best first, by seed:", ""]
     for data in (MAIN, BEAUTY):
         kept = next(row["kept"] for row in figures["rows"] if row["data"] == data)
         lines.append(f"- {data}: " + "; ".join(", ".join(f"`{n}`" for n in one) for one in kept))
     verdicts = [
-        f"On {row['data']}, {row['population']} items, fusion "
-        f"{'beats' if row['gain']['low'] > 0 else 'does not beat'} its best member by more than "
+        f"- The {NAMES[row['mode']]}, {row['data']}, {row['population']} items, "
+        f"{'beats' if row['gain']['low'] > 0 else 'does not beat'} the best member by more than "
         "the interval."
         for row in figures["rows"]
     ]
@@ -122,11 +122,12 @@ def fit_on_beauty(family: str, data: str) -> None:
     published_run(Table(Path(data), "beauty"), family, 0, Settings().home / "published")
 
 
-def fused(data: str, seed: int, published: str) -> dict[str, Any]:
+def fused(data: str, seed: int, mode: str, published: str) -> dict[str, Any]:
     """Fusion and its best member on the test window, each user's NDCG@10."""
     settings = Settings()
     ground = _main_data(settings) if data == MAIN else _beauty(settings, Path(published))
-    model, budget = Stacked(ground.config), Budget(SECONDS, MEMORY_MB)
+    model = Model(replace(ground.config, mode=mode))
+    budget = Budget(SECONDS, MEMORY_MB)
     with tempfile.TemporaryDirectory(prefix="penchant-bench-") as folder:
         bench = Bench(
             ground.split.validation,
@@ -146,7 +147,7 @@ def fused(data: str, seed: int, published: str) -> dict[str, Any]:
     took = budget.spent - seconds
     return {
         "best": ground.best,
-        "kept": list(model.members),
+        "kept": list(getattr(model, "members", [])),
         "tuned": model.tuned,
         "seconds": round(seconds, 1),
         "ms_per_user": round(1000 * took / len(ground.split.test.judged().histories), 2),
@@ -244,5 +245,6 @@ def _interval(values_U: FloatArray) -> dict[str, float]:
     return asdict(bootstrap(values_U, 0))
 
 
-def _told(interval: dict[str, float]) -> str:
-    return f"{interval['mean']:.4f} [{interval['low']:.4f}, {interval['high']:.4f}]"
+def _told(interval: dict[str, float], sign: str = "") -> str:
+    mean, low, high = (f"{interval[name]:{sign}.4f}" for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
