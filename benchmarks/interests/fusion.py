@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ def fit_on_beauty(family: str, data: str) -> None:
     published_run(Table(Path(data), "beauty"), family, 0, Settings().home / "published")
 
 
-def fused(data: str, seed: int, mode: str, published: str) -> dict[str, Any]:
+def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) -> dict[str, Any]:
     """Fusion and its best member on the test window, each user's NDCG@10."""
     settings = Settings()
     ground = _main_data(settings) if data == MAIN else _beauty(settings, Path(published))
