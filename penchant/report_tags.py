@@ -8,7 +8,7 @@ from penchant.report_parts import html_table, metric_cell, point, section
 
 WAYS = ("both", "words", "shoppers", "most common")
 TITLES = {"category_1": "category", "category_3": "type"}
-FIRST = "precision@1"
+FIRST, AMONG = "precision@1", "found in 3"
 
 
 def tags_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
@@ -26,7 +26,12 @@ def tags_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
         for level, found in one["levels"].items()
     )
     rows = [
-        [TITLES[level], escape(setting), way, *map(metric_cell, found[setting][way].values())]
+        [
+            TITLES[level],
+            escape(setting),
+            way,
+            *(metric_cell(found[setting][way][each]) for each in (FIRST, AMONG)),
+        ]
         for level, found in one["levels"].items()
         for setting in ("as they are", "names hidden")
         for way in WAYS

@@ -9,6 +9,7 @@ from penchant.snapshot import Snapshot
 
 TITLE = "Tags proposed for items"
 WAYS = ("both", "words", "shoppers", "most common")
+MEASURES = ("precision@1", "found in 3")
 NAMES = {"category_1": "category", "category_3": "type"}
 
 
@@ -39,7 +40,7 @@ def page(figures: dict[str, Any]) -> str:
     for level, found in figures["levels"].items():
         for setting in ("as they are", "names hidden"):
             for way in WAYS:
-                measures = [_interval(one) for one in found[setting][way].values()]
+                measures = [_interval(found[setting][way][each]) for each in MEASURES]
                 lines.append(f"| {NAMES[level]} | {setting} | {way} | {' | '.join(measures)} |")
     counts = ", ".join(
         f"{one['tags']:,} of {NAMES[level]}" for level, one in figures["levels"].items()
