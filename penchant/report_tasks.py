@@ -8,6 +8,7 @@ from penchant.report_generation import generation_section
 from penchant.report_interests import interests_section
 from penchant.report_parts import family_name, html_table, metric_cell, point, section
 from penchant.report_tags import tags_section
+from penchant.report_transfer import transfer_section
 
 COSTS = ("fit_seconds", "peak_memory_bytes")
 Families = list[tuple[str, dict[str, Any]]]
@@ -21,6 +22,7 @@ def task_sections(families: list[dict[str, Any]]) -> str:
         "response": _response,
         "generation": generation_section,
         "tags": tags_section,
+        "transfer": transfer_section,
     }
     found = {
         task: [

@@ -5,7 +5,7 @@ K ranks, D vector dimensions.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +63,11 @@ class Histories:
 
     def between(self, start: int, end: int) -> "Histories":
         """The same users with only the events of [start, end)."""
-        keep_N = (self.times_N >= start) & (self.times_N < end)
+        kept = self.only((self.times_N >= start) & (self.times_N < end))
+        return replace(kept, end=min(end, self.end))
+
+    def only(self, keep_N: npt.NDArray[np.bool_]) -> "Histories":
+        """The same users with only some of the events."""
         lengths_U = np.bincount(self.rows_N[keep_N], minlength=len(self))
         return Histories(
             self.users_U,
@@ -72,7 +76,7 @@ class Histories:
             self.times_N[keep_N],
             self.weights_N[keep_N],
             self.item_count,
-            min(end, self.end),
+            self.end,
         )
 
     def before(self, end: int) -> "Histories":

@@ -23,6 +23,7 @@ from penchant.policy.slates import Votes
 from training.budget import Budget
 from training.data import Histories, IntArray
 from training.evaluation import Scorer, ndcg_at_10
+from training.guard import Verdict
 from training.names import FAMILIES
 from training.policy_log import Asked, PolicyLog
 from training.progress import Curve, no_curve, no_steps
@@ -217,6 +218,17 @@ class LearnsFromValidation(Protocol):
     learned_from_U: IntArray
 
 
+@runtime_checkable
+class Transfers(Protocol):
+    """A family that moves what it learned of some categories to others."""
+
+    def moves(self) -> tuple[Verdict, ...]:
+        """What its guard said of each category that it could be moved to, by the last ``fit``."""
+
+    def learning_curve(self, split: Split, bench: Bench) -> list[dict[str, Any]]:
+        """What each way there is worth by the share of the target that it learns from, as JSON."""
+
+
 def capabilities(family: Family) -> tuple[str, ...]:
     """What a family can do, as the run's record names it."""
     found = {
@@ -228,6 +240,7 @@ def capabilities(family: Family) -> tuple[str, ...]:
         "generates": isinstance(family, Generates),
         "chooses actions": isinstance(family, ChoosesActions),
         "proposes tags": isinstance(family, ProposesTags),
+        "transfers": isinstance(family, Transfers),
     }
     return tuple(name for name, has in found.items() if has)
 

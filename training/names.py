@@ -19,6 +19,7 @@ RANKERS = (
     "bert4rec",
     "hstu",
     "gan",
+    "transfer",
 )
 
 COMBINED = ("fusion",)

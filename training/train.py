@@ -31,6 +31,7 @@ from training.family import (
     PredictsResponse,
     ProposesTags,
     Ranker,
+    Transfers,
     capabilities,
     check_name,
     make,
@@ -40,7 +41,7 @@ from training.names import COMBINED, FAMILIES
 from training.policy_log import read_policy_log
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
-from training.tasks import acting, generation, interests, ranking, response, tags
+from training.tasks import acting, generation, interests, ranking, response, tags, transfer
 from training.tasks.case import Case
 
 Judge = Callable[[Any, Case], dict[str, Any]]
@@ -52,6 +53,7 @@ TASKS: dict[str, tuple[type, Judge]] = {
     "generation": (Generates, generation.judge),
     "acting": (ChoosesActions, acting.judge),
     "tags": (ProposesTags, tags.judge),
+    "transfer": (Transfers, transfer.judge),
 }
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.data import DAY, Histories, IntArray
+from training.data import DAY, Histories, IntArray, starts
 
 ItemArray = npt.NDArray[np.int32]
 
@@ -81,6 +81,9 @@ class Windows:
     same basket, so a position predicts the coming weeks (the dense all-action loss of PinnerFormer,
     Pancha et al. 2022). The first position reads the token and predicts any event of its window:
     who comes, before anything is read. With ``masking`` the token stands elsewhere.
+
+    ``wanted``: of the same users, what is to be foretold where that isn't all that is read; windows
+    after which nothing of it comes are left out. At least one event.
     """
 
     def __init__(
@@ -90,16 +93,27 @@ class Windows:
         seed: int,
         device: torch.device,
         masking: Masking | None = None,
+        wanted: Histories | None = None,
     ) -> None:
         self.train, self.config, self.seed, self.device = train, config, seed, device
         self.masking = masking
-        rows_N = train.rows_N
+        self.wanted = train if wanted is None else wanted
         # One sorted key of user and time finds each event's user's events of (now, now + horizon].
-        first_time = train.times_N.min(initial=train.end)
+        first_time = min(one.times_N.min(initial=train.end) for one in (train, self.wanted))
         span = int(train.end - first_time) + (config.horizon_days + 1) * DAY
-        key_N = rows_N * span + (train.times_N - first_time)
-        self.later_N = np.searchsorted(key_N, key_N, side="right")
-        self.until_N = np.searchsorted(key_N, key_N + config.horizon_days * DAY, side="right")
+
+        def key(histories: Histories) -> IntArray:
+            return histories.rows_N * span + (histories.times_N - first_time)
+
+        key_N, wanted_key_N = key(train), key(self.wanted)
+        self.later_N = np.searchsorted(wanted_key_N, key_N, side="right")
+        self.until_N = np.searchsorted(
+            wanted_key_N, key_N + config.horizon_days * DAY, side="right"
+        )
+        # Of a window's own events: from its first one's place to that behind its last one's.
+        self.place_N1 = np.arange(len(key_N) + 1)
+        if wanted is not None:
+            self.place_N1 = np.append(np.searchsorted(wanted_key_N, key_N), len(wanted_key_N))
         self._plan = lru_cache(maxsize=1)(self._plan_of)
         self._first_steps = [0]  # of each epoch so far, and of the one that comes
 
@@ -119,13 +133,12 @@ class Windows:
         events_BL = first_B[:, None] + np.arange(int(lengths_B.max()))
         inside_BL = events_BL < past_B[:, None]
         events_BL = np.minimum(events_BL, past_B[:, None] - 1)
-        from_BT = np.concatenate([first_B[:, None], self.later_N[events_BL]], axis=1)
-        to_BT = np.concatenate([past_B[:, None], self.until_N[events_BL]], axis=1)
+        from_BT = np.concatenate([self.place_N1[first_B, None], self.later_N[events_BL]], axis=1)
+        to_BT = np.concatenate([self.place_N1[past_B, None], self.until_N[events_BL]], axis=1)
         has_BT = from_BT < to_BT
         has_BT[:, 1:] &= inside_BL
         picked_BT = random.integers(from_BT, np.maximum(to_BT, from_BT + 1))
-        picked_BT = np.where(has_BT, picked_BT, first_B[:, None])
-        targets_BT = self.train.items_N[picked_BT]
+        targets_BT = self.wanted.items_N[np.where(has_BT, picked_BT, 0)]
         if self.masking:
             events_BT = np.pad(events_BL, ((0, 0), (0, 1)), mode="edge")
             items_BT = self.train.items_N[events_BT]
@@ -199,4 +212,10 @@ class Windows:
         begin_W, end_W = train.starts_U1[user_W], train.starts_U1[user_W + 1]
         first_W = begin_W - offset_U[user_W] + piece_W * length
         past_W = np.minimum(first_W + length, end_W)
-        return np.maximum(first_W, begin_W), past_W
+        first_W = np.maximum(first_W, begin_W)
+        if self.wanted is train:
+            return first_W, past_W
+        foretelling_N1 = starts((self.later_N < self.until_N).astype(np.int64))
+        some_W = foretelling_N1[first_W] < foretelling_N1[past_W]
+        some_W |= self.place_N1[first_W] < self.place_N1[past_W]
+        return first_W[some_W], past_W[some_W]

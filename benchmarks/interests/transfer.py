@@ -1,0 +1,352 @@
+"""Transfer: adapters beside full fine-tuning, learning from scratch and popularity, by how much of
+the target is learned from; and whether the guard falls back where nothing can be transferred.
+
+In the simulated shop each kind of Leisure shares an interest with one of Grocery, and Care with
+nothing. On a snapshot, the small departments are the target.
+"""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from benchmarks.interests.apart import apart
+from penchant.ingestion.sources.simulator import simulate
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.adaptation import FULL, MoveConfig, move, starting
+from training.adapters import parameter_count
+from training.budget import Budget
+from training.data import Histories, epoch, read_dataset, starts
+from training.domains import DomainsConfig, domains
+from training.families.transfer import Config, Model
+from training.family import Bench
+from training.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
+from training.intervals import Interval, bootstrap
+from training.moving import of_source, target_of, verdicts, ways
+from training.next_item import NextItemConfig
+from training.split import Window, split_by_time
+from training.target import thinned
+from training.trainer import TrainerConfig
+from training.windows import WindowsConfig
+
+TITLE = "Transfer to categories with little data"
+SEEDS = 20
+CURVE_SEEDS = 3
+SHARES = (0.01, 0.05, 0.10, 0.25, 1.0)
+SHARE = 0.05  # that the targets of quality are of
+USERS, ITEMS, DAYS, WINDOW_DAYS = 1500, 120, 180, 28
+LINKED, UNLINKED = "Leisure", "Care"
+WAYS = (TRANSFER, FULL, SCRATCH, POPULARITY)
+NAMES = {
+    TRANSFER: "adapters",
+    FULL: "full fine-tuning",
+    SCRATCH: "from scratch",
+    POPULARITY: "popularity",
+}
+
+LEARNING = NextItemConfig(
+    windows=WindowsConfig(length=50, events_a_batch=1024, horizon_days=WINDOW_DAYS),
+    negatives=128,
+    temperature=0.1,
+    warm_start=True,
+    sum_weight=60.0,
+    epochs=20.0,
+    trainer=TrainerConfig(
+        steps=300, learning_rate=3e-3, warmup_steps=20, validate_every=50, patience=2
+    ),
+)
+SMALL = Config(
+    dimensions=32,
+    learning=LEARNING,
+    scratch=LEARNING,
+    moving=MoveConfig(bottleneck=3),
+    domains=DomainsConfig(targets=(UNLINKED, LINKED)),
+)
+"""For the simulated shop: chosen on the validation windows of its first seeds."""
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    simulated = [
+        apart(
+            "transfer:simulated", seed=seed, shares=list(SHARES if seed < CURVE_SEEDS else [SHARE])
+        )
+        for seed in range(SEEDS)
+    ]
+    department = apart("transfer:departments", home=str(settings.home), seed=settings.seed)
+    return {
+        "simulated": _pooled(
+            [{"seed": seed, **point} for seed, one in enumerate(simulated) for point in one.value]
+        ),
+        "simulated_seconds": round(sum(each.seconds for each in simulated)),
+        "departments": department.value,
+        "departments_seconds": department.seconds,
+        "departments_peak_mb": department.peak_mb,
+    }
+
+
+def _pooled(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """``points`` without each shopper's figure, and ``curves`` of the shoppers of some seeds."""
+    curves = [
+        {
+            "target": name,
+            "share": share,
+            "events": float(np.mean([point["events"] for point in there])),
+            "taken": sum(point["verdict"]["status"] == ADOPTED for point in there),
+            "seeds": len(there),
+            "ndcg": {way: asdict(bootstrap(_together(there, way), 0)) for way in WAYS},
+        }
+        for name in (LINKED, UNLINKED)
+        for share in SHARES
+        if (
+            there := [
+                point
+                for point in points
+                if (point["target"], point["share"]) == (name, share)
+                and point["seed"] < CURVE_SEEDS
+            ]
+        )
+    ]
+    for point in points:
+        values = {way: np.array(found) for way, found in point.pop("values").items()}
+        point["ndcg"] = {way: float(found.mean()) for way, found in values.items()}
+        point["over"] = {
+            way: asdict(bootstrap(values[TRANSFER] - values[way], 0)) for way in WAYS[1:]
+        }
+    return {"points": points, "curves": curves}
+
+
+def simulated(seed: int, shares: list[float]) -> list[dict[str, Any]]:
+    """One trunk of one shop, moved to the linked department and to the other, by each share."""
+    items, histories = shop(seed)
+    split = split_by_time(histories, WINDOW_DAYS)
+    with TemporaryDirectory() as folder:
+        bench = Bench(
+            split.validation, items, torch.device("cpu"), seed, Budget(3600, 10**5), Path(folder)
+        )
+        found = domains(items, split.train.counts_I(), SMALL.domains)
+        source = of_source(split, found)
+        trunk = SMALL.model(SMALL.learning)
+        trunk.fit(source, replace(bench, window=source.validation))
+        points = []
+        for name in (LINKED, UNLINKED):
+            for share in shares:
+                there = replace(bench, checkpoints=bench.checkpoints / f"{name}-{share}")
+                keep = thinned(found.items_of(name), share, seed)
+                target, guarding = target_of(split, items, found, [name], keep)
+                tried = ways(trunk, SMALL.model(SMALL.scratch), target, SMALL.moving, there)
+                start = starting(trunk, target, SMALL.moving, there)
+                full, _ = move(
+                    trunk,
+                    target,
+                    start,
+                    FULL,
+                    SMALL.moving,
+                    replace(there, checkpoints=there.checkpoints / FULL),
+                )
+                [verdict] = verdicts(tried, guarding, found, [name], seed)
+                test = Window(keep(split.test.histories), split.test.targets)
+                values = {
+                    way: target.values(score, test).round(5).tolist()
+                    for way, score in {**tried.scorers(), FULL: full.scores}.items()
+                }
+                points.append(
+                    {
+                        "target": name,
+                        "share": share,
+                        "events": len(target.wanted.items_N),
+                        "verdict": asdict(verdict),
+                        "steps": tried.tuned,
+                        "adapters": tried.moved.adapter_parameters,
+                        "trunk": parameter_count(trunk.network.encoder),
+                        "of_items": tried.moved.item_parameters,
+                        "values": values,
+                    }
+                )
+    return points
+
+
+def departments(home: str, seed: int) -> dict[str, Any]:
+    """The family of the main job on the current snapshot, with the whole curve."""
+    settings = Settings().model_copy(update={"home": Path(home)})
+    snapshot = Snapshot.live(settings)
+    dataset = read_dataset(snapshot)
+    split = split_by_time(dataset.histories)
+    with TemporaryDirectory() as folder:
+        budget = Budget(3600, 10**5)
+        bench = Bench(
+            split.validation, dataset.items, torch.device("cpu"), seed, budget, Path(folder)
+        )
+        model = Model(replace(Config(), curve_shares=SHARES))
+        model.fit(split, bench)
+        return {
+            "sources": sorted({str(snapshot.id)}),
+            "tuned": model.tuned,
+            "trunk": model.trunk_parameters,
+            "categories": [asdict(verdict) for verdict in model.moves()],
+            "curve": model.learning_curve(split, bench),
+        }
+
+
+def shop(seed: int) -> tuple[pa.Table, Histories]:
+    """The catalogue of a simulated shop, and what was bought."""
+    tables = simulate(seed, USERS, ITEMS, DAYS)
+    rows = sorted(tables["items"], key=lambda row: row["item_id"])
+    columns = ("item_id", "category_1", "category_2", "category_3", "brand")
+    items = pa.table({name: [row[name] for row in rows] for name in columns})
+    number = {row["item_id"]: place for place, row in enumerate(rows)}
+    events = sorted(
+        (int(event["user_id"][1:]), epoch(event["event_at"]), number[event["item_id"]])
+        for event in tables["events"]
+        if event["event_type"] == "purchase"
+    )
+    users_N, times_N, items_N = np.array(events).T
+    return items, Histories(
+        np.arange(USERS),
+        starts(np.bincount(users_N, minlength=USERS)),
+        items_N.astype(np.int32),
+        times_N,
+        np.ones(len(events), np.float32),
+        ITEMS,
+        int(times_N.max()) + 1,
+    )
+
+
+def page(figures: dict[str, Any]) -> str:
+    return "\n\n".join([_simulated(figures), _departments(figures)])
+
+
+def _simulated(figures: dict[str, Any]) -> str:
+    points = [point for point in figures["simulated"]["points"] if point["share"] == SHARE]
+    linked, unlinked = (
+        [point for point in points if point["target"] == name] for name in (LINKED, UNLINKED)
+    )
+    first, seeds = linked[0], f"{len(linked)} seeds"
+    share = first["adapters"] / first["trunk"]
+    ratio = _mean(linked, TRANSFER) / _mean(linked, FULL)
+    gain, over = (
+        bootstrap(np.array([point["over"][way]["mean"] for point in linked]), 0)
+        for way in (SCRATCH, POPULARITY)
+    )
+    surely = sum(point["over"][SCRATCH]["low"] > 0 for point in linked)
+    fell = sum(point["verdict"]["status"] != ADOPTED for point in unlinked)
+    took = sum(point["verdict"]["status"] == ADOPTED for point in linked)
+    rows = [
+        ["what", "measured", "target", "met"],
+        ["---"] * 4,
+        [
+            "adapters' parameters, of the trunk's",
+            f"{first['adapters']:,} of {first['trunk']:,}: {share:.1%}",
+            "<= 5 %",
+            _met(share <= 0.05),
+        ],
+        ["parameters of the target's items, beside", f"{first['of_items']:,}", "", ""],
+        [
+            f"adapters over full fine-tuning, linked, {seeds}",
+            f"{ratio:.3f}",
+            ">= 0.9",
+            _met(ratio >= 0.9),
+        ],
+        [
+            f"adapters above from scratch, linked, {seeds}",
+            _signed(gain),
+            "> its interval",
+            _met(gain.low > 0),
+        ],
+        ["of these, seeds above by more than their own interval", f"{surely}", "", ""],
+        [f"adapters above popularity, linked, {seeds}", _signed(over), "", ""],
+        [f"guard takes over, linked, {seeds}", f"{took}", "", ""],
+        [
+            f"guard falls back, unlinked, {seeds}",
+            f"{fell}",
+            f"{len(unlinked)}",
+            _met(fell == len(unlinked)),
+        ],
+    ]
+    curves = [
+        _curve(
+            f"{name}, {CURVE_SEEDS} seeds",
+            [_point_row(one) for one in figures["simulated"]["curves"] if one["target"] == name],
+        )
+        for name in (LINKED, UNLINKED)
+    ]
+    told = (
+        f"A simulated shop of {USERS:,} shoppers and {ITEMS} items over {DAYS} days. The trunk is "
+        "trained on Grocery and Home; each kind of Leisure shares an interest with one of Grocery, "
+        "those of Care with nothing. NDCG@10 of the target's items among themselves, of all who "
+        f"went to it in the last {WINDOW_DAYS} days; what isn't of the share is neither learned "
+        f"from nor read. At {SHARE:.0%} of the target:"
+    )
+    return "\n\n".join([told, _lines(rows), *curves])
+
+
+def _point_row(one: dict[str, Any]) -> list[str]:
+    ndcg = [_shown(one["ndcg"][way]) for way in WAYS]
+    return [
+        f"{one['share']:.0%}",
+        f"{one['events']:,.0f}",
+        *ndcg,
+        f"{one['taken']} of {one['seeds']}",
+    ]
+
+
+def _departments(figures: dict[str, Any]) -> str:
+    found = figures["departments"]
+    tuned = found["tuned"]
+    by_share: dict[float, dict[str, Any]] = {}
+    for point in found["curve"]:
+        by_share.setdefault(point["share"], {"events": point["events"]})[point["way"]] = point
+    rows = [
+        [f"{share:.0%}", f"{one['events']:,}", *(_shown(one[way]["ndcg"]) for way in WAYS), ""]
+        for share, one in sorted(by_share.items())
+    ]
+    categories = "\n".join(
+        f"| {each['category']} | {each['status']} | {each['served']} | {each['reason']} | "
+        f"{each['shoppers']} | {each['share']:.0%} |"
+        for each in found["categories"]
+    )
+    return (
+        "On the current snapshot, the main job's family: the source is the largest departments "
+        "that hold 95 % of the events, the target all others together. Adapters have "
+        f"{tuned.get('adapter_parameters', 0):,.0f} parameters, "
+        f"{tuned.get('adapter_share', 0):.1%} of the trunk's {found['trunk']:,}; the target's "
+        f"items {tuned.get('target_item_parameters', 0):,.0f} beside. One seed, "
+        f"{figures['departments_seconds']:.0f} s with the curve, "
+        f"{figures['departments_peak_mb']:,.0f} MB.\n\n"
+        f"{_curve('the small departments', rows)}\n\n"
+        "| department | verdict | served by | gain, 99 % interval | shoppers judged | "
+        "came by transfer |\n|---|---|---|---|---|---|\n" + categories
+    )
+
+
+def _curve(title: str, rows: list[list[str]]) -> str:
+    head = ["share", "events", *(NAMES[way] for way in WAYS), "guard took over"]
+    return f"NDCG@10, {title}:\n\n" + _lines([head, ["---"] * len(head), *rows])
+
+
+def _lines(rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _mean(points: list[dict[str, Any]], way: str) -> float:
+    return float(np.mean([point["ndcg"][way] for point in points]))
+
+
+def _signed(gain: Interval) -> str:
+    return f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+
+
+def _met(met: bool) -> str:
+    return "yes" if met else "**no**"
+
+
+def _together(points: list[dict[str, Any]], way: str) -> np.ndarray:
+    return np.concatenate([np.array(point["values"][way]) for point in points])
+
+
+def _shown(ndcg: dict[str, float]) -> str:
+    return f"{ndcg['mean']:.4f} ({ndcg['low']:.4f} to {ndcg['high']:.4f})"

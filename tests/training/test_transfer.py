@@ -1,0 +1,275 @@
+"""Moving to categories with little data: what is linked is taken over, what isn't falls back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from penchant.errors import DataError, UsageError
+from training.adaptation import FULL, MoveConfig, Moved, Start, move, starting
+from training.adapters import parameter_count
+from training.budget import Budget
+from training.data import DAY, Histories, starts
+from training.domains import DomainsConfig, domains
+from training.families.transfer import TRANSFER, Config, Model
+from training.family import Bench
+from training.guard import (
+    ADOPTED,
+    FELL_BACK,
+    LEAST_SHOPPERS,
+    POPULARITY,
+    SCRATCH,
+    Values,
+    judged,
+)
+from training.moving import target_of
+from training.next_item import NextItemConfig
+from training.split import Split, split_by_time
+from training.target import thinned
+from training.trainer import TrainerConfig
+from training.windows import Windows, WindowsConfig
+
+USERS, TASTES, DAYS = 240, 4, 120
+SOURCE, TARGET = 24, 12
+"""Items of the source, and of each target; item i is for taste i % TASTES."""
+CATALOGUE = pa.table(
+    {
+        "item_id": [f"i{item:03}" for item in range(SOURCE + 2 * TARGET)],
+        "category_1": ["Much"] * SOURCE + ["Linked"] * TARGET + ["Unlinked"] * TARGET,
+        "category_2": [f"kind {item % TASTES} of {item // TARGET}" for item in range(SOURCE)]
+        + [f"linked {item % TASTES}" for item in range(TARGET)]
+        + [f"unlinked {item % TASTES}" for item in range(TARGET)],
+    }
+)
+STEPS = TrainerConfig(steps=40, learning_rate=3e-3, warmup_steps=5, validate_every=20, patience=2)
+LEARNING = NextItemConfig(
+    windows=WindowsConfig(length=40, events_a_batch=1024, horizon_days=14),
+    negatives=32,
+    temperature=0.1,
+    warm_start=True,
+    sum_weight=20.0,
+    epochs=5,
+    trainer=STEPS,
+)
+CONFIG = Config(
+    dimensions=16,
+    layers=1,
+    heads=1,
+    learning=LEARNING,
+    scratch=LEARNING,
+    moving=MoveConfig(bottleneck=1, ridges=(3.0,), trainer=STEPS),
+    domains=DomainsConfig(source_share=0.7, least_events=50),
+    curve_shares=(),
+)
+
+
+def shop(seed: int = 0) -> Histories:
+    """A shopper's taste in the source is that in the linked target, not that in the other."""
+    random = np.random.default_rng(seed)
+    events = []
+    for user in range(USERS):
+        taste, other = random.integers(TASTES, size=2)
+        for first, count, own in (
+            (0, 24, taste),
+            (SOURCE, 6, taste),
+            (SOURCE + TARGET, 6, other),
+        ):
+            size = SOURCE if first == 0 else TARGET
+            items = first + random.integers(size // TASTES, size=count) * TASTES + own
+            times = random.integers(DAYS * DAY, size=count)
+            events += [
+                (user, int(time), int(item)) for time, item in zip(times, items, strict=True)
+            ]
+    users_N, times_N, items_N = np.array(sorted(events)).T
+    lengths_U = np.bincount(users_N, minlength=USERS)
+    weights_N = np.ones(len(items_N), np.float32)
+    return Histories(
+        np.arange(USERS),
+        starts(lengths_U),
+        items_N.astype(np.int32),
+        times_N,
+        weights_N,
+        len(CATALOGUE),
+        DAYS * DAY,
+    )
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    """Little of what was done with the targets is known: most who are judged are new there."""
+    histories = shop()
+    targets_J = np.arange(SOURCE, len(CATALOGUE))
+    known = thinned(targets_J, 0.15, 0)
+    whole = split_by_time(histories, 28)
+    return Split(
+        known(whole.train),
+        replace(whole.validation, histories=known(whole.validation.histories)),
+        replace(whole.test, histories=known(whole.test.histories)),
+    )
+
+
+@pytest.fixture(scope="module")
+def scratch_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("transfer")
+
+
+def bench_of(split: Split, folder: Path) -> Bench:
+    return Bench(split.validation, CATALOGUE, torch.device("cpu"), 0, Budget(600, 10**6), folder)
+
+
+def fitted(split: Split, folder: Path) -> Model:
+    model = Model(CONFIG)
+    model.fit(split, bench_of(split, folder))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model(split: Split, scratch_folder: Path) -> Model:
+    return fitted(split, scratch_folder / "once")
+
+
+def test_the_guard_takes_the_linked_and_lets_the_other_fall_back(model: Model) -> None:
+    said = {verdict.category: verdict for verdict in model.verdicts}
+    linked, unlinked = said["Linked"], said["Unlinked"]
+    assert linked.status == ADOPTED and linked.low is not None and linked.low > 0
+    assert 0 < linked.share < 1
+    assert unlinked.status == FELL_BACK and unlinked.share == 0
+    assert unlinked.served in (SCRATCH, POPULARITY)
+    assert model.tuned["targets"] == 2 and model.tuned["adopted"] == 1
+
+
+def test_the_trunk_stays_as_it_was_to_the_bit(
+    model: Model, split: Split, scratch_folder: Path
+) -> None:
+    before = {name: tensor.clone() for name, tensor in model.trunk.state().items()}
+    target, _ = target_of(split, CATALOGUE, model.domains, model.domains.targets)
+    bench = bench_of(split, scratch_folder / "full")
+    start = starting(model.trunk, target, CONFIG.moving, bench)
+    full, progress = move(model.trunk, target, start, FULL, CONFIG.moving, bench)
+    assert progress.step > 0 and not full.adapters
+    after = model.trunk.state()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    moved = model.moved
+    assert moved is not None
+    frozen = {name for name in moved.state_dict() if name not in moved.learned()}
+    of_trunk = {
+        name: tensor
+        for name, tensor in moved.network.state_dict().items()
+        if f"network.{name}" in frozen
+    }
+    for name, tensor in of_trunk.items():
+        if name != "row_I":
+            was = name.replace(".out.0.", ".out.").replace("feed_forward.0.", "feed_forward.")
+            was = was.replace("embedding.known_RD", "embedding.weight")
+            assert torch.equal(tensor, before[was]), name
+
+
+def test_adapters_are_a_twentieth_of_the_trunk_at_most() -> None:
+    config = Config()
+    trunk = config.model(config.learning)
+    trunk.network = trunk._network(3, torch.zeros(4, 1, dtype=torch.long))
+    width = config.dimensions
+    start = Start(torch.zeros(2, width), torch.zeros(2, width), torch.zeros(2))
+    moved = Moved(trunk, np.array([2, 3]), start, config.moving.bottleneck)
+    learned = moved.learned()
+    assert 0 < moved.adapter_parameters <= 0.05 * parameter_count(trunk.network.encoder)
+    assert sum(weight.numel() for weight in learned.values()) == (
+        moved.adapter_parameters + moved.item_parameters
+    )
+
+
+def test_the_same_seed_moves_alike_and_a_loaded_model_scores_alike(
+    model: Model, split: Split, scratch_folder: Path
+) -> None:
+    again = fitted(split, scratch_folder / "again").state()
+    state = model.state()
+    assert state.keys() == again.keys()
+    assert all(torch.equal(state[name], again[name]) for name in state)
+    loaded = Model(CONFIG)
+    loaded.load_state(state)
+    histories = split.test.histories
+    torch.testing.assert_close(loaded.scores(histories), model.scores(histories))
+    assert any(name.startswith(TRANSFER) for name in state)
+
+
+def test_scores_are_the_logarithms_of_chances(model: Model, split: Split) -> None:
+    chances_BI = model.scores(split.test.histories).exp()
+    torch.testing.assert_close(chances_BI.sum(dim=1), torch.ones(USERS), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("targets", "bought", "error", "says"),
+    [
+        (("Nowhere",), {}, UsageError, "no item has"),
+        (("Linked",), {"Linked": 0}, DataError, "nobody bought"),
+        (("Linked",), {"Linked": 1}, DataError, "only one item"),
+        (("Linked", "Much"), {}, DataError, "the source has"),
+    ],
+)
+def test_a_named_target_that_cannot_be_moved_to_is_refused(
+    targets: tuple[str, ...], bought: dict[str, int], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        domains(CATALOGUE, counts(**bought), DomainsConfig(targets=targets))
+
+
+def test_what_has_too_little_is_left_to_popularity_and_says_why() -> None:
+    found = domains(CATALOGUE, counts(Linked=1), DomainsConfig(source_share=0.5))
+    assert found.targets == ("Unlinked",)
+    assert found.too_little == {"Linked": "100 events to learn from, fewer than 200"}
+    poor = domains(CATALOGUE, counts() // 50, DomainsConfig(source_share=0.5))
+    assert not poor.names and len(poor.source_I) == len(CATALOGUE)
+
+
+def counts(**bought: int) -> np.ndarray:
+    """100 events of each item, of a category only of its first few items."""
+    counts_I = np.full(len(CATALOGUE), 100)
+    categories = np.array(CATALOGUE["category_1"].to_pylist())
+    for name, items in bought.items():
+        counts_I[np.flatnonzero(categories == name)[items:]] = 0
+    return counts_I
+
+
+def test_a_share_of_the_target_keeps_the_same_events_in_every_part() -> None:
+    histories, targets_J = shop(), np.arange(SOURCE, len(CATALOGUE))
+    keep = thinned(targets_J, 0.25, 3)
+    kept = keep(histories)
+    own = np.isin(histories.items_N, targets_J).sum()
+    assert np.isin(kept.items_N, targets_J).sum() == pytest.approx(0.25 * own, rel=0.15)
+    assert (kept.items_N < SOURCE).sum() == (histories.items_N < SOURCE).sum()
+    early = histories.before(60 * DAY)
+    np.testing.assert_array_equal(keep(early).items_N, kept.before(60 * DAY).items_N)
+
+
+def test_windows_foretell_only_what_is_wanted() -> None:
+    histories = shop()
+    wanted = histories.only(histories.items_N >= SOURCE)
+    windows = Windows(histories, LEARNING.windows, 0, torch.device("cpu"), wanted=wanted)
+    read, foretold = set(), set()
+    for step in range(3):
+        batch = windows.batch(step)
+        read |= set(batch.read_BT.flatten().tolist())
+        foretold |= set(batch.wanted_N.tolist())
+    assert min(foretold) >= SOURCE and min(read) < SOURCE
+
+
+def values(transfer: float, without: float, shoppers: int = 200) -> Values:
+    random = np.random.default_rng(1)
+    noise_U = random.normal(0, 0.1, shoppers)
+    return {
+        "transfer": transfer + noise_U + random.normal(0, 0.1, shoppers),
+        "scratch": without + noise_U,
+        "popularity": without - 0.2 + noise_U,
+    }
+
+
+def test_the_guard_asks_for_more_than_the_interval() -> None:
+    better, same = values(0.4, 0.3), values(0.3, 0.3)
+    assert judged("Toys", better, better, 0).status == ADOPTED
+    fell = judged("Toys", same, same, 0)
+    assert (fell.status, fell.served, fell.share) == (FELL_BACK, SCRATCH, 0.0)
+    few = values(0.9, 0.3, LEAST_SHOPPERS - 1)
+    assert "shoppers to judge by" in judged("Toys", few, few, 0).reason

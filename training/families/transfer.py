@@ -1,0 +1,282 @@
+"""A sequence model of the categories with much data, moved to those with little by small adapters.
+
+The trunk is sasrec's, trained on the source alone. To go to a target its encoder is frozen, and
+bottleneck adapters in it are learned (Houlsby et al. 2019), with what new items need: see
+adaptation.py. A guard keeps what was moved to a category only where it ranks better than a model
+learned from scratch and than popularity, on validation shoppers that nothing was tuned on; what
+falls back says so in the record (guard.py). Which categories are which: domains.py.
+
+All are ranked together as a mixture: how likely a shopper's next event is in a domain, by a count
+of theirs, times the item's softmax within it, by what serves the domain. Its logarithm is a dot
+product.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from training.adaptation import MoveConfig, Moved, Start
+from training.adapters import parameter_count
+from training.data import Histories, IntArray
+from training.domains import DomainsConfig, domains
+from training.families import sasrec
+from training.families.popularity import popularity
+from training.family import Bench, State, VectorFamily
+from training.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, Verdict, unjudged
+from training.moving import POPULARITY_DAYS, curve, of_source, target_of, verdicts, ways
+from training.next_item import NextItem, NextItemConfig, main_job_learning
+from training.split import Split
+from training.target import alone
+from training.taste import RARE
+from training.trainer import TrainerConfig
+
+TRUNK = "trunk"
+SERVED = (TRUNK, TRANSFER, SCRATCH, POPULARITY)
+HALF_LIFE_DAYS = 90.0  # of an event that says which domain a shopper goes to
+PRIOR_EVENTS = 10.0  # for which a shopper's own count as much as everybody's
+
+
+def trunk_learning() -> NextItemConfig:
+    """Shorter than sasrec's: the seconds are shared with what comes after the trunk."""
+    learning = main_job_learning()
+    return replace(learning, trainer=replace(learning.trainer, steps=120, validate_every=60))
+
+
+def scratch_learning() -> NextItemConfig:
+    """On the target alone, which is small."""
+    trainer = TrainerConfig(
+        steps=60, learning_rate=2e-3, warmup_steps=10, validate_every=20, patience=2
+    )
+    return replace(main_job_learning(), min_events=2, trainer=trainer)
+
+
+def main_job_moving() -> MoveConfig:
+    """In seconds: the closed form that a move starts from does most of it."""
+    moving = MoveConfig()
+    return replace(moving, trainer=replace(moving.trainer, steps=60, validate_every=20))
+
+
+@dataclass(frozen=True)
+class Config:
+    """``learning``: of the trunk; ``scratch``: of what is learned on the target alone.
+    ``curve_shares``: of the target's events, for the record's curve."""
+
+    dimensions: int = 64
+    layers: int = 2
+    heads: int = 2
+    dropout: float = 0.1
+    learning: NextItemConfig = field(default_factory=trunk_learning)
+    scratch: NextItemConfig = field(default_factory=scratch_learning)
+    moving: MoveConfig = field(default_factory=main_job_moving)
+    domains: DomainsConfig = field(default_factory=DomainsConfig)
+    curve_shares: tuple[float, ...] = (0.01, 0.05)
+
+    def model(self, learning: NextItemConfig) -> NextItem:
+        """A sequence model of this shape that isn't fitted."""
+        return sasrec.Model(
+            sasrec.Config(self.dimensions, self.layers, self.heads, self.dropout, learning)
+        )
+
+
+class Model(VectorFamily):
+    """State: the trunk's, what was learned beside it, the model from scratch, which domain each
+    item is of, what serves each, and counts. ``verdicts``: what the guard said, after ``fit``."""
+
+    config: Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.moved: Moved | None = None
+        self.scratch: NextItem | None = None
+        self.items_J: IntArray = np.zeros(0, np.int64)
+        self.verdicts: tuple[Verdict, ...] = ()
+
+    def fit(self, split: Split, bench: Bench) -> None:
+        config = self.config
+        self.domains = domains(bench.items, split.train.counts_I(), config.domains)
+        self.domain_I = torch.from_numpy(self.domains.domain_I)
+        self.trunk = config.model(config.learning)
+        source = of_source(split, self.domains)
+        self.trunk.fit(
+            source,
+            replace(bench, window=source.validation, checkpoints=bench.checkpoints / TRUNK),
+        )
+        self.tuned = dict(self.trunk.tuned)
+        self.served = (TRUNK, *(POPULARITY for _ in self.domains.names))
+        self.verdicts = tuple(
+            unjudged(name, reason) for name, reason in sorted(self.domains.too_little.items())
+        )
+        if self.domains.targets:
+            self._move(split, bench)
+        self._settle()
+        self.observe(split.train)
+
+    def _move(self, split: Split, bench: Bench) -> None:
+        config, targets = self.config, self.domains.targets
+        target, guarding = target_of(split, bench.items, self.domains, targets)
+        found = ways(self.trunk, config.model(config.scratch), target, config.moving, bench)
+        said = verdicts(found, guarding, self.domains, targets, bench.seed)
+        self.moved, self.scratch, self.items_J = found.moved, found.scratch, target.items_J
+        self.verdicts = (*said, *self.verdicts)
+        served = {verdict.category: verdict.served for verdict in self.verdicts}
+        self.served = (TRUNK, *(served[name] for name in self.domains.names))
+        self.tuned |= found.tuned | {
+            "targets": len(said),
+            "adopted": sum(verdict.status == ADOPTED for verdict in said),
+            "adapter_parameters": self.moved.adapter_parameters,
+            "adapter_share": self.moved.adapter_parameters / self.trunk_parameters,
+            "target_item_parameters": self.moved.item_parameters,
+        }
+
+    @property
+    def trunk_parameters(self) -> int:
+        """Of the encoder: what is frozen beside the embeddings."""
+        return parameter_count(self.trunk.network.encoder)
+
+    def observe(self, histories: Histories) -> None:
+        """Popularity within each domain, and how much of all is done in each."""
+        shares_I = popularity(histories, POPULARITY_DAYS)
+        domain_I = self.domain_I.numpy()
+        shares_K = np.bincount(domain_I, shares_I, minlength=len(self.served))
+        within_I = shares_I / np.maximum(shares_K, RARE)[domain_I]
+        self.popularity_I = torch.from_numpy(within_I.astype(np.float32))
+        self.share_K = torch.from_numpy(shares_K.astype(np.float32))
+
+    @torch.no_grad()
+    def user_vectors(self, batch: Histories) -> torch.Tensor:
+        """States of each model that serves, 1, and of each domain the logarithm of its chance over
+        the sum of its softmax."""
+        states = self._states(batch)
+        offset_BK = self._chance(batch).log()
+        for number, (name, weight_JD, bias_J) in self.layers.items():
+            offset_BK[:, number] -= (states[name] @ weight_JD.T + bias_J).logsumexp(dim=1)
+        return torch.cat([*states.values(), torch.ones(len(batch), 1), offset_BK], dim=1)
+
+    @torch.no_grad()
+    def item_vectors(self) -> torch.Tensor:
+        models, width = self._models(), self.config.dimensions
+        ones = width * len(models)
+        vectors_ID = torch.zeros(len(self.domain_I), ones + 1 + len(self.served))
+        vectors_ID[:, ones] = (self.popularity_I + RARE).log()
+        for number, (name, weight_JD, bias_J) in self.layers.items():
+            rows_J = torch.nonzero(self.domain_I == number)[:, 0]
+            first = width * models.index(name)
+            vectors_ID[rows_J, first : first + width] = weight_JD
+            vectors_ID[rows_J, ones] = bias_J
+        vectors_ID[torch.arange(len(vectors_ID)), ones + 1 + self.domain_I] = 1
+        return vectors_ID
+
+    def learned_items(self) -> torch.Tensor:
+        served_K = torch.tensor([name != POPULARITY for name in self.served])
+        known_I = (self.domain_I > 0) | self.trunk.learned_items().cpu()
+        return served_K[self.domain_I] & known_I
+
+    def state(self) -> State:
+        state = {f"{TRUNK}.{name}": tensor for name, tensor in self.trunk.state().items()}
+        models = self._models()
+        if TRANSFER in models:
+            learned = cast(Moved, self.moved).learned()
+            state |= {f"{TRANSFER}.{name}": tensor.cpu() for name, tensor in learned.items()}
+        if SCRATCH in models:
+            learned = cast(NextItem, self.scratch).state()
+            state |= {f"{SCRATCH}.{name}": tensor for name, tensor in learned.items()}
+        return state | {
+            "domain_I": self.domain_I,
+            "items_J": torch.from_numpy(self.items_J),
+            "served_K": torch.tensor([SERVED.index(name) for name in self.served]),
+            "popularity_I": self.popularity_I,
+            "share_K": self.share_K,
+        }
+
+    def load_state(self, state: State) -> None:
+        self.domain_I, self.items_J = state["domain_I"], state["items_J"].numpy()
+        self.served = tuple(SERVED[number] for number in state["served_K"].tolist())
+        self.popularity_I, self.share_K = state["popularity_I"], state["share_K"]
+        self.trunk = self.config.model(self.config.learning)
+        self.trunk.load_state(_of(TRUNK, state))
+        learned = _of(TRANSFER, state)
+        if learned:
+            weight_JD, bias_J = learned["weight_JD"], learned["bias_J"]
+            start = Start(torch.zeros_like(weight_JD), weight_JD, bias_J)
+            self.moved = Moved(self.trunk, self.items_J, start, self.config.moving.bottleneck)
+            self.moved.load_state_dict(learned, strict=False)
+        if SCRATCH in self.served:
+            self.scratch = self.config.model(self.config.scratch)
+            self.scratch.load_state(_of(SCRATCH, state))
+        self._settle()
+
+    def moves(self) -> tuple[Verdict, ...]:
+        return self.verdicts
+
+    def learning_curve(self, split: Split, bench: Bench) -> list[dict[str, Any]]:
+        config = self.config
+        if not self.domains.targets:
+            return []
+        points = curve(
+            self.trunk,
+            lambda: config.model(config.scratch),
+            config.curve_shares,
+            split,
+            bench.items,
+            self.domains,
+            config.moving,
+            bench,
+        )
+        return [asdict(point) for point in points]
+
+    def _models(self) -> list[str]:
+        """Those that serve a domain, in the order of their part of a vector."""
+        return [name for name in SERVED if name != POPULARITY and name in self.served]
+
+    def _states(self, batch: Histories) -> dict[str, torch.Tensor]:
+        """states_BD of each model that serves a domain, by its name."""
+        own = alone(batch, self.items_J)
+        states: dict[str, Callable[[], torch.Tensor]] = {
+            TRUNK: lambda: self.trunk.user_vectors(batch)[:, :-1],
+            TRANSFER: lambda: cast(Moved, self.moved).states(batch),
+            SCRATCH: lambda: cast(NextItem, self.scratch).user_vectors(own)[:, :-1],
+        }
+        return {name: states[name]().cpu() for name in self._models()}
+
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Of each domain that a model serves: its name, and its items' weight_JD and bias_J."""
+        self.layers: dict[int, tuple[str, torch.Tensor, torch.Tensor]] = {}
+        of_model = {TRUNK: self.trunk.item_vectors()}
+        if self.moved is not None:
+            layer = [self.moved.weight_JD, self.moved.bias_J[:, None]]
+            of_model[TRANSFER] = torch.cat(layer, dim=1)
+        if self.scratch is not None:
+            of_model[SCRATCH] = self.scratch.item_vectors()
+        place_I = torch.arange(len(self.domain_I))
+        place_J = place_I.clone()
+        place_J[torch.from_numpy(self.items_J)] = torch.arange(len(self.items_J))
+        for number, name in enumerate(self.served):
+            if name != POPULARITY:
+                rows_J = (place_I if name == TRUNK else place_J)[self.domain_I == number]
+                vectors_JD = of_model[name].cpu()[rows_J]
+                self.layers[number] = (name, vectors_JD[:, :-1], vectors_JD[:, -1])
+
+    def _chance(self, batch: Histories) -> torch.Tensor:
+        """chance_BK that a shopper's next event is in a domain."""
+        counts = batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / HALF_LIFE_DAYS))
+        items = len(self.domain_I)
+        member = (np.ones(items, np.float32), (np.arange(items), self.domain_I.numpy()))
+        counts_BK = torch.from_numpy(
+            (counts @ sp.csr_matrix(member, (items, len(self.served)))).toarray()
+        )
+        counts_BK = counts_BK + PRIOR_EVENTS * (self.share_K + RARE)
+        return counts_BK / counts_BK.sum(dim=1, keepdim=True)
+
+
+def _of(name: str, state: State) -> State:
+    """A part of a state, without its name."""
+    return {
+        key.removeprefix(f"{name}."): tensor
+        for key, tensor in state.items()
+        if key.startswith(f"{name}.")
+    }

@@ -1,0 +1,130 @@
+"""The target of a transfer: which items, what is known of them, and how their ranking is judged.
+
+A target is judged by itself: its items are ranked among themselves, for the shoppers who went to
+it, whatever part of their histories it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from penchant.errors import DataError
+from training.data import Histories, IntArray
+from training.evaluation import Scorer, evaluate
+from training.family import Bench
+from training.split import Split, Window
+
+ALL = ("all",)
+
+Keep = Callable[[Histories], Histories]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to move, and what is known there.
+
+    ``items_J``: rows of the items, ascending. ``source``: what the same shoppers did in the source;
+    ``wanted``: what they did in the target, to be learned; ``train``: both, to be read. ``window``:
+    of all items too, to tune on. ``tags_JT``: see catalogue.py.
+    """
+
+    items_J: IntArray
+    source: Histories
+    wanted: Histories
+    train: Histories
+    window: Window
+    tags_JT: sp.csr_matrix
+
+    def __post_init__(self) -> None:
+        if not len(self.wanted.items_N):
+            raise DataError(
+                "nothing was done with the target's items in the time that is learned from",
+                "wait for its first events, or move to another target",
+            )
+
+    def alone(self, histories: Histories) -> Histories:
+        """What was done with its items, as a catalogue of its own."""
+        return alone(histories, self.items_J)
+
+    def alone_in(self, window: Window) -> Window:
+        """A window of that catalogue, of those who did something with it."""
+        return Window(self.alone(window.histories), self.alone(window.targets)).judged()
+
+    def split(self) -> Split:
+        """Of that catalogue, to learn it from scratch."""
+        window = self.alone_in(self.window)
+        return Split(self.alone(self.wanted), window, window)
+
+    def ndcg(self, score: Scorer, bench: Bench) -> float:
+        """Mean NDCG@10 on its window; 0 where nobody went to it."""
+        bench.budget.check()
+        values_U = self.values(score, self.window)
+        return float(values_U.mean()) if len(values_U) else 0.0
+
+    def values(self, score: Scorer, window: Window) -> npt.NDArray[np.float64]:
+        """NDCG@10 of its items among themselves, of each user of a window who went to it.
+
+        ``score``: histories of all items -> scores_BJ.
+        """
+        everything = window.histories
+        row_U = np.zeros(int(everything.users_U.max(initial=0)) + 1, np.int64)
+        row_U[everything.users_U] = np.arange(len(everything))
+        judged = self.alone_in(window)
+        if not len(judged.targets):
+            return np.zeros(0)
+        found = evaluate(lambda part: score(everything.take(row_U[part.users_U])), judged, ALL)
+        return found["all"].values["ndcg@10"]
+
+
+def alone(histories: Histories, items_J: IntArray) -> Histories:
+    """What was done with these items, as a catalogue of its own: item j is items_J[j]."""
+    place_I = np.full(histories.item_count, -1, np.int32)
+    place_I[items_J] = np.arange(len(items_J))
+    place_N = place_I[histories.items_N]
+    kept = histories.only(place_N >= 0)
+    return replace(kept, items_N=place_N[place_N >= 0], item_count=len(items_J))
+
+
+def halves(window: Window, items_J: IntArray) -> tuple[Window, Window]:
+    """Two halves of the users of a window who went to these items: to tune on, and to judge by."""
+    went_U = window.targets.only(np.isin(window.targets.items_N, items_J)).lengths_U > 0
+    rows_B = np.flatnonzero(went_U)
+    return window.take(rows_B[::2]), window.take(rows_B[1::2])
+
+
+def thinned(items_J: IntArray, share: float, seed: int) -> Keep:
+    """Leaves a share of what was done with these items, and all of the rest.
+
+    Which events stay is drawn by the event's own place in time, so that the same stay in every
+    part of the same histories.
+    """
+
+    def keep(histories: Histories) -> Histories:
+        own_N = np.isin(histories.items_N, items_J)
+        user_N = histories.users_U[histories.rows_N]
+        return histories.only(
+            ~own_N | (_chance(user_N, histories.times_N, histories.items_N, seed) < share)
+        )
+
+    return keep
+
+
+def _chance(
+    user_N: IntArray, time_N: IntArray, item_N: npt.NDArray[np.int32], seed: int
+) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) for each event that looks drawn: splitmix64 (Steele et al. 2014)."""
+    state_N = np.full(len(user_N), seed, np.uint64)
+    for part_N in (user_N, time_N, item_N):
+        state_N = _mixed(state_N ^ part_N.astype(np.uint64))
+    return state_N / 2.0**64
+
+
+def _mixed(state_N: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    state_N = state_N + np.uint64(0x9E3779B97F4A7C15)
+    state_N = (state_N ^ (state_N >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state_N = (state_N ^ (state_N >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed_N: npt.NDArray[np.uint64] = state_N ^ (state_N >> np.uint64(31))
+    return mixed_N
