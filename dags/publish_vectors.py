@@ -9,7 +9,9 @@
    live. Vectors go online in the smallest form that loses no more than
    `PENCHANT_COMPRESSION_LOSS`. The Asset `generation` carries its id. The generation before stays
    ready.
-3. `report`: `penchant report` writes the HTML report of the live generation.
+3. `simulate`: `penchant simulate` lets each policy serve a small world whose truth is known, beside
+   the others, so that the report shows what exploring is worth.
+4. `report`: `penchant report` writes the HTML report of the live generation.
 
 ## Run it again, or for another day
 
@@ -55,5 +57,7 @@ with DAG(
         event_from_result=["generation_id"],
         outlets=[GENERATION],
     )
+    simulate = Verb(task_id="simulate", verb=["simulate"])
     report = Verb(task_id="report", verb=["report"])
     compress >> publish >> report
+    simulate >> report
