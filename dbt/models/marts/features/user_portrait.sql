@@ -61,14 +61,15 @@ weighed as (
         priors.gap_days,
         touched.evidence * touched.share + priors.strength * priors.share as for_it,
         greatest(touched.evidence + priors.strength - for_it, 1e-6) as against_it,
-        for_it / (for_it + against_it) as weight
+        for_it / (for_it + against_it) as weight,
+        row_number() over (
+            partition by touched.user_id, touched.feature_at
+            order by weight desc, touched.category asc
+        ) as place
     from touched_or_not as touched
     inner join priors
         on touched.feature_at = priors.feature_at and touched.category = priors.category
-    qualify row_number() over (
-        partition by touched.user_id, touched.feature_at
-        order by weight desc, touched.category asc
-    ) <= {{ most }}
+    qualify place <= {{ most }}
 ),
 
 described as (
@@ -84,7 +85,8 @@ described as (
         evidence * share as interest_evidence,
         shop_share as interest_shop_shares,
         evidence,
-        strength
+        strength,
+        place
     from weighed
 ),
 
@@ -92,9 +94,9 @@ portraits as (
     select
         user_id,
         feature_at,
-        list(interests order by interest_weights desc, interests asc) as interests,
+        list(interests order by place) as interests,
         {% for column in columns -%}
-        list(round({{ column }}, 6) order by interest_weights desc, interests asc) as {{ column }},
+        list(round({{ column }}, 6) order by place) as {{ column }},
         {% endfor -%}
         round(any_value(evidence), 6) as evidence,
         round(any_value(strength), 6) as prior_strength
