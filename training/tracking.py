@@ -7,6 +7,7 @@ as a cheap family's fit and evaluation.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from penchant.storage import held_alone
 from training.failure import FOLDER
 
 EXPERIMENT = "families"
+NOT_IN_NAMES = re.compile(r"[^\w\-. :/]", re.ASCII)
 A_BATCH = 1000  # metrics that MLflow takes at a time
 FILES = ("run.json", "model.safetensors")
 
@@ -142,7 +144,7 @@ def _record(client: Any, experiment_id: str, run: Ended) -> bool:
         client.log_batch(mlflow_id, metrics=metrics[first : first + A_BATCH])
     client.log_batch(
         mlflow_id,
-        params=[Param(name, str(value)) for name, value in run.parameters.items()],
+        params=[Param(mlflow_name(name), str(value)) for name, value in run.parameters.items()],
         tags=[RunTag(name, value) for name, value in run.tags.items()],
     )
     for file in run.files:
@@ -166,5 +168,5 @@ def _artifacts(settings: Settings) -> str | None:
 
 
 def mlflow_name(name: str) -> str:
-    """MLflow takes no @ in the name of a metric."""
-    return name.replace("@", "_at_")
+    """A metric's or a parameter's name as MLflow takes it."""
+    return NOT_IN_NAMES.sub("_", name.replace("@", "_at_"))

@@ -13,7 +13,7 @@ from training.budget import Budget
 from training.families.popularity import Model
 from training.names import FAMILIES
 from training.progress import Recorder
-from training.tracking import track
+from training.tracking import mlflow_name, track
 from training.train import train
 
 Planted = tuple[Settings, str]
@@ -137,3 +137,11 @@ def test_the_time_left_is_of_the_steps_or_of_the_budget() -> None:
     recorder.expect(40)
     line = recorder.line(10, 4.0)
     assert (line["step"], line["best_validation"], line["seconds_left"]) == ("10 of 40", 0.25, 12)
+
+
+def test_mlflow_takes_every_name_that_a_run_may_have() -> None:
+    from mlflow.utils.validation import _validate_metric_name, _validate_param_name
+
+    for name in ("ndcg@10_of_lists_added", "the shopper's own habit", "all_ndcg@10", "é/ü"):
+        _validate_param_name(mlflow_name(name))
+        _validate_metric_name(mlflow_name(name))
