@@ -27,6 +27,7 @@ from training.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 
 POPULARITY_DAYS = 90.0
 HALF_LIFE_DAYS = 120.0
+MOST_SUM_WEIGHT = 2.0  # for dot products, where there are few rows
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,10 @@ class Network(nn.Module):
         self.tag_embedding = nn.Embedding(int(tags_IK.max()) + 1, dimensions, padding_idx=0)
         self.token_D = nn.Parameter(torch.zeros(dimensions))
         self.bias_I = nn.Parameter(torch.zeros(item_count), requires_grad=not config.temperature)
-        self.sum_weight = nn.Parameter(torch.tensor(config.sum_weight * dimensions / row_count))
+        first = config.sum_weight * dimensions / row_count
+        if not config.temperature:  # a product grows with it, a cosine doesn't
+            first = min(first, MOST_SUM_WEIGHT)
+        self.sum_weight = nn.Parameter(torch.tensor(first))
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.row_I: torch.Tensor
         self.share_I: torch.Tensor

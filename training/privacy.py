@@ -23,7 +23,7 @@ from training.trainer import TrainerConfig
 
 @dataclass(frozen=True)
 class PrivacyConfig:
-    """``shoppers`` of each kind at most, ``made`` histories, ``steps``: share of the run's."""
+    """``shoppers`` of each kind and ``made`` histories, at most; ``steps``: share of the run's."""
 
     shoppers: int = 400
     made: int = 300
@@ -54,7 +54,7 @@ def remembered(
         train.take(np.sort(rows)) for rows in (known[:count], known[count : 2 * count])
     )
     taught = taught_anew(family, replace(split, train=members), config, bench)
-    made = taught.generate(config.made, seed)
+    made = taught.generate(min(config.made, count), seed)
     to_members, to_strangers = (1 - cosine(made, real) for real in (members, strangers))
     near = auc(-to_members.min(axis=0), -to_strangers.min(axis=0), seed)
     ratio_M = to_members.min(axis=1) / np.maximum(to_strangers.min(axis=1), 1e-9)

@@ -20,6 +20,7 @@ from training.draws import draw
 from training.families.gan import AdversarialConfig, Game, energy_distance
 from training.family import Bench, Family, Generates, make
 from training.frame import Frame, fingerprints
+from training.likeness import bought_before
 from training.privacy import shortened
 from training.rhythm import Rhythm, visits
 from training.split import split_by_time
@@ -61,11 +62,12 @@ def test_made_up_histories_keep_the_planted_taste(name: str, trained_once: Train
     assert isinstance(family, Generates)
     made = family.generate(100, 1)
     real = split_by_time(read_dataset(Snapshot.open(*trained_once)).histories).train
-    assert in_one_group(made) > 0.6, "one of four at random is about .35"
+    assert in_one_group(made) > 0.5, "one of four at random is about .35"
     assert (made.users_U == -1).all() and made.end == real.end
     assert (made.times_N < made.end).all() and (made.weights_N > 0).all()
     assert (np.diff(made.times_N)[np.diff(made.rows_N) == 0] >= 0).all()
     assert 0.7 < made.lengths_U.mean() / real.lengths_U[real.lengths_U > 0].mean() < 1.4
+    assert bought_before(made) < 0.5 * (1 + bought_before(real)), "the same again and again"
     assert not np.isin(fingerprints(made), fingerprints(real)).any()
 
 

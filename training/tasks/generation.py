@@ -23,8 +23,9 @@ from training.tasks.case import Case
 
 @dataclass(frozen=True)
 class Config:
-    """``made``: histories. ``ranker``: what learns from them, ``users`` whom it is asked about at
-    most; ``cuts``: fortnights that the classifier learns from."""
+    """``made``: histories at most, and no more than there are real ones. ``ranker``: what learns
+    from them, ``users`` whom it is asked about at most; ``cuts``: fortnights that the classifier
+    learns from."""
 
     made: int = 600
     users: int = 600
@@ -46,7 +47,7 @@ def judge(family: Family, case: Case, config: Config | None = None) -> dict[str,
     picked = np.random.default_rng(seed).permutation(known)[: config.made]
     real = split.train.take(np.sort(picked))
     try:
-        made = family.generate(config.made, seed)
+        made = family.generate(len(real), seed)
         rejected = family.rejected
         privacy = remembered(family, split, config.privacy, bench, seed)
     except DataError as error:
