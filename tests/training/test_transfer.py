@@ -23,12 +23,14 @@ from training.guard import (
     POPULARITY,
     SCRATCH,
     Values,
+    Verdict,
     judged,
 )
 from training.moving import target_of
 from training.next_item import NextItemConfig
 from training.split import Split, split_by_time
 from training.target import thinned
+from training.tasks.transfer import transferred
 from training.trainer import TrainerConfig
 from training.windows import Windows, WindowsConfig
 
@@ -273,3 +275,13 @@ def test_the_guard_asks_for_more_than_the_interval() -> None:
     assert (fell.status, fell.served, fell.share) == (FELL_BACK, SCRATCH, 0.0)
     few = values(0.9, 0.3, LEAST_SHOPPERS - 1)
     assert "shoppers to judge by" in judged("Toys", few, few, 0).reason
+
+
+def test_portraits_are_told_what_of_an_interest_came_by_transfer() -> None:
+    adopted = [Verdict("Care", "adopted", "transfer", "it is better", share=0.25)]
+    table = transferred(adopted, ["ann", "bob"])
+    assert table.to_pylist() == [
+        {"user_id": "ann", "category": "Care", "share": 0.25},
+        {"user_id": "bob", "category": "Care", "share": 0.25},
+    ]
+    assert transferred([], ["ann"]).num_rows == 0

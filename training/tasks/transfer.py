@@ -1,8 +1,9 @@
 """The judge of families that move what they learned to other categories: what was taken over, what
 fell back, and what each way there is worth by how much of the target it learns from.
 
-Writes ``transfer.parquet``, a row a category that could be moved to, for whoever asks how much of
-an interest came by transfer.
+Writes ``transfer.parquet``, a row a category that could be moved to, and ``transferred.parquet``,
+what of each shopper's interest in a category came by transfer: portraits show it where this family
+serves.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from training.family import Transfers
 from training.guard import ADOPTED, Verdict
 from training.tasks.case import Case
 
-FILE = "transfer.parquet"
+FILE, TRANSFERRED = "transfer.parquet", "transferred.parquet"
 SCHEMA = pa.schema(
     [
         ("category", pa.string()),
@@ -38,9 +39,10 @@ def judge(family: Transfers, case: Case) -> dict[str, Any]:
     """The record's entry: ``categories`` as the guard judged them, ``curve`` on the test window."""
     verdicts = family.moves()
     write(verdicts, case.folder / FILE)
-    adopted = sum(verdict.status == ADOPTED for verdict in verdicts)
+    adopted = [verdict for verdict in verdicts if verdict.status == ADOPTED]
+    pq.write_table(transferred(adopted, case.dataset.user_ids), case.folder / TRANSFERRED)
     return {
-        "headline": f"transfer taken over in {adopted} of {len(verdicts)} categories",
+        "headline": f"transfer taken over in {len(adopted)} of {len(verdicts)} categories",
         "categories": [asdict(verdict) for verdict in verdicts],
         "curve": family.learning_curve(case.split, case.bench),
     }
@@ -49,3 +51,15 @@ def judge(family: Transfers, case: Case) -> dict[str, Any]:
 def write(verdicts: Sequence[Verdict], path: Path) -> None:
     rows = [asdict(verdict) for verdict in verdicts]
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+
+
+def transferred(adopted: Sequence[Verdict], user_ids: Sequence[str]) -> pa.Table:
+    """user_id, category and the share of what serves it: the same for all, as it was judged."""
+    pairs = [(user, verdict) for user in user_ids for verdict in adopted]
+    return pa.table(
+        {
+            "user_id": pa.array([user for user, _ in pairs], pa.string()),
+            "category": pa.array([verdict.category for _, verdict in pairs], pa.string()),
+            "share": pa.array([verdict.share for _, verdict in pairs], pa.float64()),
+        }
+    )
