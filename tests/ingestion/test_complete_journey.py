@@ -252,7 +252,9 @@ def test_nothing_landed_is_a_data_error(settings: Settings, good: Path) -> None:
 
 
 def test_an_unknown_source_names_the_known_ones(settings: Settings) -> None:
-    with pytest.raises(UsageError, match="complete_journey, files, online_retail, simulator"):
+    with pytest.raises(
+        UsageError, match="complete_journey, feedback, files, online_retail, open_bandit, simulator"
+    ):
         ingest(settings, source="comlete_journey")
 
 

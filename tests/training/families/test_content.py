@@ -30,7 +30,9 @@ def test_minilm_without_its_extra_says_what_to_install(
 
 
 def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(bench: Bench) -> None:
-    words_ID = encoded(catalogue("red tea", "tea red", "nails", ""), Config(), bench)
+    titles = catalogue("red tea", "tea red", "nails", "")
+    words_TD, text_I = encoded(titles, Config(), bench)
+    words_ID = words_TD[text_I]
     near_II = words_ID @ words_ID.T
     assert near_II[0, 1] == pytest.approx(1) and near_II[0, 2] == pytest.approx(0, abs=1e-6)
     assert not words_ID[3].any()
