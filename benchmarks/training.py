@@ -76,8 +76,8 @@ def transformer(name: str) -> Part:
         (Peer("rectools", name, ">= 25 x"), Peer("recbole", name, ">= 40 x")),
         to_goal=True,
         short="the whole softmax multiplies each state with all 12,101 items, as the peers do: "
-        "what is saved there is only the padding. Shared negatives save the rest. To a validation: "
-        "in its minutes a peer makes an epoch or less, reaches little, and ours has its set-up too.",
+        "what is saved there is only the padding. Shared negatives save the rest. To a validation:"
+        " in its minutes a peer makes an epoch or less, so it reaches little.",
     )
 
 
@@ -256,7 +256,8 @@ HEAD = """# Seconds and memory of training, beside what people use
 Written by `make bench-training`, measured on {machine}, with {threads} threads each, on Amazon
 Beauty: 22,363 users, 12,101 items, 131,413 events to learn from. Ours and a peer have the same
 size; each ran in a process of its own, one after the other. *Times* is how many times less than the
-peer ours takes. Memory is the peak of the process.
+peer ours takes. Memory is the peak of the process. In this run other work shared the machine while
+the sequence models were measured, ours and peers alike; `bert4rec` had a minute of each peer.
 """
 TABLE_HEAD = (
     "| what | ours, s | peer | peer, s | times | aim | MB | peer's MB |",
