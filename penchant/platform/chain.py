@@ -1,4 +1,4 @@
-"""The main job as Airflow runs it: a chain of five DAGs, each started by the Asset of the one before."""
+"""The main job as Airflow runs it: a chain of DAGs, each started by the Asset of the one before."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
