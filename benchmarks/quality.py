@@ -24,10 +24,10 @@ from benchmarks.rows import OUT, machine
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import write_json
-from training.combination import Combination, combine
 from training.configs import published
 from training.evaluation import Evaluation, evaluate
 from training.family import Ranker
+from training.fusion.combination import Combination, combine
 from training.intervals import bootstrap
 from training.published import FILES, NEW, Table, loaded, run, run_id
 

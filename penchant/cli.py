@@ -193,7 +193,7 @@ def compress(
 @app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Publish the chosen models' vectors and lists as one generation, verified, then live."""
-    from penchant.serving.publish import publish as run
+    from penchant.serving.generations.publish import publish as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
@@ -202,7 +202,7 @@ def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
     """Make the previous generation live again."""
-    from penchant.serving.publish import rollback as run
+    from penchant.serving.generations.publish import rollback as run
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)
@@ -231,7 +231,7 @@ def interests(
 ) -> None:
     """What a shopper will act on in the coming fortnight, by a run on the live snapshot."""
     from penchant.snapshot import Snapshot
-    from training.foresee import foresee
+    from training.interests.foresee import foresee
 
     settings = Settings()
     answered = foresee(settings, Snapshot.live(settings).id, user, k, family, category)
@@ -285,7 +285,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Let each policy serve a small world with known truth, and see its regret fall."""
-    from training.simulate import simulate as run
+    from training.policies.simulate import simulate as run
 
     simulation = run(Settings(), days, shoppers)
     answer(simulation.summary(), simulation.as_dict(), as_json)
@@ -305,8 +305,8 @@ def serve() -> None:
     """Serve recommendations, features and the door for events over HTTP."""
     import uvicorn
 
-    from penchant.serving.access import require_guarded
-    from penchant.serving.api import create_app
+    from penchant.serving.http.access import require_guarded
+    from penchant.serving.http.api import create_app
 
     settings = Settings()
     require_guarded(settings)
@@ -328,7 +328,7 @@ def make_token(
     scope: Annotated[list[str], typer.Option(help="what it may do; give several, one by one")],
 ) -> None:
     """Make a token and show it, this once."""
-    from penchant.serving.tokens import Tokens
+    from penchant.serving.http.tokens import Tokens
 
     made, secret = Tokens(Settings()).make(name, scope)
     typer.echo(f"token {made.id} for {made.name} ({', '.join(made.scopes)}); shown only now:")
@@ -338,7 +338,7 @@ def make_token(
 @token.command("list")
 def list_tokens() -> None:
     """The tokens that hold, without their secrets."""
-    from penchant.serving.tokens import Tokens
+    from penchant.serving.http.tokens import Tokens
 
     for each in Tokens(Settings()).all():
         typer.echo(f"{each.id}  {each.name}  {', '.join(each.scopes)}  made {each.made_at[:10]}")
@@ -349,7 +349,7 @@ def revoke_token(
     token_id: Annotated[str, typer.Argument(help="as `penchant token list` shows")],
 ) -> None:
     """Let a token hold no longer, from the next request on."""
-    from penchant.serving.tokens import Tokens
+    from penchant.serving.http.tokens import Tokens
 
     revoked = Tokens(Settings()).revoke(token_id)
     typer.echo(f"token {revoked.id} of {revoked.name} no longer holds")

@@ -14,7 +14,7 @@ from penchant.report_page import page
 from penchant.report_policies import policy_section
 from penchant.report_portrait import portrait_section
 from penchant.report_regret import regret_section
-from penchant.serving.generation import RANKED_LISTS
+from penchant.serving.generations.generation import RANKED_LISTS
 from penchant.serving.reader import Item, Reader
 from penchant.serving.status import status
 from penchant.settings import Settings

@@ -23,11 +23,11 @@ from penchant.policy.slates import Votes
 from training.budget import Budget
 from training.data import Histories, IntArray
 from training.evaluation import Scorer, ndcg_at_10
-from training.guard import Verdict
 from training.names import FAMILIES
-from training.policy_log import Asked, PolicyLog
+from training.policies.policy_log import Asked, PolicyLog
 from training.progress import Curve, no_curve, no_steps
 from training.split import Split, Window
+from training.transfer.guard import Verdict
 
 State = dict[str, torch.Tensor]
 

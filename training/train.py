@@ -38,7 +38,7 @@ from training.family import (
     make_ranker,
 )
 from training.names import COMBINED, FAMILIES
-from training.policy_log import read_policy_log
+from training.policies.policy_log import read_policy_log
 from training.progress import Recorder
 from training.split import Split, Window, split_by_time
 from training.tasks import acting, generation, interests, ranking, response, tags, transfer

@@ -16,9 +16,9 @@ from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from training.budget import MB
-from training.classification import draws, intervals_of, resampled
 from training.configs import main_job
 from training.family import ClassifiesInterests, make
+from training.interests.classification import draws, intervals_of, resampled
 from training.intervals import FloatArray
 from training.names import COMBINED, FAMILIES, RANKERS
 from training.tasks.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
@@ -48,9 +48,10 @@ are of the median and the largest of the runs.
 
 *Base rate* says the share of all shoppers, *own habit* the share of a shopper's last six
 fortnights; *fitted habits* is a logistic regression on how much of each interest was bought lately.
-The families whose vectors are read out (training/readout.py) have those habits beside them, and
-`pca_svm` has nothing else: what a family knows more is what it has above *fitted habits*, the
-second table. Accuracy flatters: to say no to everything is right in {nothing:.1%} of the answers.
+The families whose vectors are read out (training/interests/readout.py) have those habits beside
+them, and `pca_svm` has nothing else: what a family knows more is what it has above *fitted
+habits*, the second table. Accuracy flatters: to say no to everything is right in {nothing:.1%} of
+the answers.
 """
 
 

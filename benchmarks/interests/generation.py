@@ -19,10 +19,10 @@ from penchant.snapshot import Snapshot
 from training.budget import Budget
 from training.configs import main_job
 from training.data import Histories, read_dataset
-from training.draws import draw
 from training.family import Bench, Family, State, make
-from training.frame import Frame
-from training.rhythm import Schedule
+from training.generation.draws import draw
+from training.generation.frame import Frame
+from training.generation.rhythm import Schedule
 from training.split import Split, split_by_time
 from training.tasks import generation
 from training.tasks.case import Case

@@ -14,14 +14,14 @@ import torch
 from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from training.ads import RESPONSES, SPENDING, AdSplit, AdWindows, labels, left_out_columns
 from training.budget import Budget
-from training.calibration import platt
 from training.data import read_training_set
 from training.families import logistic_response
 from training.families.logistic_response import log_loss
 from training.family import Bench
-from training.hashing import HashedDesign, HashingConfig
+from training.responses.ads import RESPONSES, SPENDING, AdSplit, AdWindows, labels, left_out_columns
+from training.responses.calibration import platt
+from training.responses.hashing import HashedDesign, HashingConfig
 
 TIMES = 3
 OURS, PLAIN = "logistic_response", "logistic_response without crosses"

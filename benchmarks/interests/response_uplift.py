@@ -13,10 +13,10 @@ from penchant.ingestion.sources import simulator
 from penchant.quality.check import check
 from penchant.serving.features import training_sets
 from penchant.settings import Settings
-from training.ads import RESPONSES, SPENDING, AdSplit, AdWindows
 from training.families import linear_response, logistic_response
+from training.responses.ads import RESPONSES, SPENDING, AdSplit, AdWindows
+from training.responses.uplift import residuals
 from training.tasks.response import uplift_figures
-from training.uplift import residuals
 
 UPLIFTS = ("linear_response", OURS, TREES)
 SIMULATED = {"users": 1500, "items": 60, "days": 240}

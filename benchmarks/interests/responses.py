@@ -18,7 +18,7 @@ from benchmarks.interests.response_uplift import UPLIFTS, simulated
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from training.ads import labels, users
+from training.responses.ads import labels, users
 from training.tasks.response import Measure, auc, interval, mean, probability_figures
 
 TITLE = "Will this shopper respond to this ad?"
@@ -110,7 +110,8 @@ Bandit, where nobody can be told apart, over impressions."""
 UPLIFT_INTRODUCTION = """What a campaign adds to a shopper's spending, in the shop's money: *mean*
 over all; *gain*, beyond the mean, for each of the three tenths of shoppers that a model would send
 it to first; *Qini*, the area between that order and none. The assumptions are those of
-`training/uplift.py`. The trees are two models, of those who were sent it and of the others."""
+`training/responses/uplift.py`. The trees are two models, of those who were sent it and of the
+others."""
 NAMES = {
     "complete_journey": "Complete Journey: was a coupon of the mailed campaign redeemed?",
     "open_bandit": "Open Bandit: was the item that was shown clicked?",

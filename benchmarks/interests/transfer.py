@@ -18,21 +18,21 @@ from benchmarks.interests.apart import apart
 from penchant.ingestion.sources.simulator import simulate
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from training.adaptation import FULL, MoveConfig, move, starting
-from training.adapters import parameter_count
 from training.budget import Budget
 from training.data import Histories, epoch, read_dataset, starts
-from training.domains import DomainsConfig, domains
 from training.families.transfer import Config, Model
 from training.family import Bench
-from training.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
 from training.intervals import Interval, bootstrap
-from training.moving import of_source, target_of, verdicts, ways
-from training.next_item import NextItemConfig
+from training.sequences.next_item import NextItemConfig
+from training.sequences.windows import WindowsConfig
 from training.split import Window, split_by_time
-from training.target import thinned
 from training.trainer import TrainerConfig
-from training.windows import WindowsConfig
+from training.transfer.adaptation import FULL, MoveConfig, move, starting
+from training.transfer.adapters import parameter_count
+from training.transfer.domains import DomainsConfig, domains
+from training.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
+from training.transfer.moving import of_source, target_of, verdicts, ways
+from training.transfer.target import thinned
 
 TITLE = "Transfer to categories with little data"
 SEEDS = 20

@@ -26,9 +26,9 @@ from training.evaluation import Scorer, rank
 from training.families import ease
 from training.family import Bench, make
 from training.published import Table
+from training.sequences.windows import Windows
 from training.split import Split
 from training.trainer import TrainerConfig
-from training.windows import Windows
 
 RANKED = 10
 NEVER = 10**9

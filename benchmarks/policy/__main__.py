@@ -12,7 +12,7 @@ from benchmarks.parts import Benchmark
 HEAD = """# Policies: exploring, and judging before a shopper is met
 
 Written by `make bench-policy`. What a policy is: `penchant/policy/`. How one is judged from a log:
-`training/off_policy.py`.
+`training/policies/off_policy.py`.
 """
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = ("long_term", "coverage", "open_bandit", "speed")

@@ -8,10 +8,10 @@ import numpy as np
 from penchant.policy.policies import EpsilonGreedy, Policy, Thompson
 from penchant.policy.slates import FloatArray, Votes, drawn, first_position, probabilities
 from penchant.settings import Settings
-from training.additive_belief import AdditiveBelief, AdditiveConfig
-from training.closed_loop import Loop, fixed
-from training.off_policy import Estimate, Logged, estimates, logged, prefix_weights
-from training.world import Requests, WorldConfig
+from training.policies.additive_belief import AdditiveBelief, AdditiveConfig
+from training.policies.closed_loop import Loop, fixed
+from training.policies.off_policy import Estimate, Logged, estimates, logged, prefix_weights
+from training.policies.world import Requests, WorldConfig
 
 TITLE = "Off-policy estimates against the world's true values"
 REPEATS = 200

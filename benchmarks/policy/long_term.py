@@ -8,23 +8,23 @@ import numpy as np
 from penchant.policy.dynamic import TradeOff
 from penchant.policy.slates import FloatArray
 from penchant.settings import Settings
-from training.closed_loop import Chooser, Course, contenders, dynamic, lived
 from training.intervals import bootstrap
-from training.world import World, WorldConfig
+from training.policies.closed_loop import Chooser, Course, contenders, dynamic, lived
+from training.policies.world import World, WorldConfig
 
 TITLE = "The world with known truth: long-term value and regret"
 CHOOSING = range(100, 106)  # seeds on which the best fixed share was chosen
 JUDGING = range(12)
 ALWAYS = 50.0  # of a trade-off's base: the share is then its ceiling
 CAPTION = """
-1,000 shoppers, 240 items, 120 days, slates of 4 among 24 candidates (`training/world.py`). *Value*
-is the clicks expected from day 4 on, over all shoppers, also by those who stay for being less
-bored; *regret* what the best slate of each visit would have earned more, on that day. The best
-fixed share was chosen on {choosing} other seeds, as were the numbers of the trade-off. Gains are
-paired over {judging} seeds, in brackets the 95 % bootstrap interval. The rows named *its explorers*
-are the dynamic trade-off with its share of exploration held fixed: beside them one sees what a
-share that moves is worth, apart from what is explored (draws from the posterior, sparing what
-tires).
+1,000 shoppers, 240 items, 120 days, slates of 4 among 24 candidates
+(`training/policies/world.py`). *Value* is the clicks expected from day 4 on, over all shoppers,
+also by those who stay for being less bored; *regret* what the best slate of each visit would have
+earned more, on that day. The best fixed share was chosen on {choosing} other seeds, as were the
+numbers of the trade-off. Gains are paired over {judging} seeds, in brackets the 95 % bootstrap
+interval. The rows named *its explorers* are the dynamic trade-off with its share of exploration
+held fixed: beside them one sees what a share that moves is worth, apart from what is explored
+(draws from the posterior, sparing what tires).
 """
 
 

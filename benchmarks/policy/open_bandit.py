@@ -15,7 +15,14 @@ from penchant.ingestion.sources.open_bandit import (
 from penchant.policy.logistic import LogisticPosterior, sigmoid
 from penchant.policy.slates import FloatArray, IntArray
 from penchant.settings import Settings
-from training.off_policy import Logged, doubly_robust, ips, logged, resampled, switch_threshold
+from training.policies.off_policy import (
+    Logged,
+    doubly_robust,
+    ips,
+    logged,
+    resampled,
+    switch_threshold,
+)
 
 TITLE = "Open Bandit: what `bts` would have earned, from the log of `random`"
 POSITIONS = 3

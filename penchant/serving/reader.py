@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.serving.feature_repository import open_features
-from penchant.serving.generation import (
+from penchant.serving.generations.generation import (
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
     RANKED_LISTS,
@@ -16,8 +16,8 @@ from penchant.serving.generation import (
     Generation,
     View,
 )
-from penchant.serving.generation_store import open_generation
-from penchant.serving.nearest import NearestItems
+from penchant.serving.generations.nearest import NearestItems
+from penchant.serving.generations.store import open_generation
 from penchant.serving.portrait import Portrait, portrait
 from penchant.serving.titles import item_facts
 from penchant.settings import Settings

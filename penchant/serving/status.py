@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penchant.serving.generation import DESCRIPTION, Generation
+from penchant.serving.generations.generation import DESCRIPTION, Generation
 from penchant.settings import Settings
 from penchant.storage import Pointer
 

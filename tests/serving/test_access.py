@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.errors import UsageError
-from penchant.serving.access import Rate, require_guarded
-from penchant.serving.api import create_app
-from penchant.serving.tokens import Tokens
+from penchant.serving.http.access import Rate, require_guarded
+from penchant.serving.http.api import create_app
+from penchant.serving.http.tokens import Tokens
 from penchant.settings import Settings
 
 RECOMMEND = "/v1/recommendations?user_id=u1"

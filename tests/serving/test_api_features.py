@@ -4,9 +4,9 @@ import pytest
 from fastapi.testclient import TestClient
 from feature_home import write_snapshot
 
-from penchant.serving.api import create_app
 from penchant.serving.feature_repository import open_features
 from penchant.serving.features import materialize
+from penchant.serving.http.api import create_app
 from penchant.settings import Settings
 
 A, B = "s-20180102-00000000000a", "s-20180102-00000000000b"

@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 
 from penchant.feedback import FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.serving.api import create_app
-from penchant.serving.bounds import MOST_BYTES
-from penchant.serving.publish import publish
+from penchant.serving.generations.publish import publish
+from penchant.serving.http.api import create_app
+from penchant.serving.http.bounds import MOST_BYTES
 
 ONE = "s-20180102-000000000001"
 

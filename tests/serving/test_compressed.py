@@ -11,9 +11,9 @@ import pytest
 
 from penchant import vectors
 from penchant.errors import DataError
-from penchant.serving.compressed import FOLDER, RECORD
-from penchant.serving.generation import Generation
-from penchant.serving.publish import publish
+from penchant.serving.generations.compressed import FOLDER, RECORD
+from penchant.serving.generations.generation import Generation
+from penchant.serving.generations.publish import publish
 from penchant.serving.reader import Reader
 
 ONE = "s-20180102-000000000001"
@@ -71,7 +71,7 @@ def test_the_smallest_that_loses_within_the_setting_is_published(
 
 
 def test_what_is_online_decodes_to_what_was_learned(shop: Any) -> None:
-    from penchant.serving.generation_store import open_generation
+    from penchant.serving.generations.store import open_generation
 
     write_compressed(shop.run(1), {"int8": 0.0, "half": 0.0})
     generation = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)

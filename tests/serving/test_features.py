@@ -15,9 +15,9 @@ from fastapi.testclient import TestClient
 from feature_home import write_snapshot
 
 from penchant.errors import UsageError
-from penchant.serving.api import create_app
 from penchant.serving.feature_repository import open_features, repository_config
 from penchant.serving.features import materialize, online_features
+from penchant.serving.http.api import create_app
 from penchant.settings import Settings
 from penchant.storage import write_json
 

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.publish import publish
+from penchant.serving.generations.publish import publish
+from penchant.serving.generations.segments import segments
 from penchant.serving.reader import Reader
-from penchant.serving.segments import segments
 
 ONE = "s-20180102-000000000001"
 
@@ -49,7 +49,7 @@ def test_few_shoppers_or_equal_ones_are_one_segment(vectors_UD: np.ndarray) -> N
 def test_segments_are_named_by_what_their_members_like_more(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penchant.serving.segments.LEAST_MEMBERS", 10)
+    monkeypatch.setattr("penchant.serving.generations.segments.LEAST_MEMBERS", 10)
     shop.spoil(1, "user_vectors", part_in_two)
     live = publish(shop.settings, ONE).generation_id
     described = json.loads((shop.settings.generations / live / "generation.json").read_text())

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.publish import KEPT, publish, rollback
+from penchant.serving.generations.publish import KEPT, publish, rollback
 from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
@@ -146,7 +146,7 @@ def test_what_was_written_wrong_is_refused(shop: Any, monkeypatch: pytest.Monkey
 def test_an_index_that_finds_too_little_is_refused(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penchant.serving.nearest import NearestItems
+    from penchant.serving.generations.nearest import NearestItems
 
     monkeypatch.setattr(NearestItems, "recall", lambda *_: 0.9)
     with pytest.raises(DataError, match=r"0\.900"):
@@ -195,7 +195,7 @@ def test_old_generations_are_removed_but_none_that_the_pointer_names(shop: Any) 
 
 # A fork of a process that has imported Feast and has no thread yet: 3 s less for each kill.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["penchant.serving.publish"])
+FORKS.set_forkserver_preload(["penchant.serving.generations.publish"])
 
 
 def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None:
@@ -220,13 +220,13 @@ def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None
 @pytest.mark.parametrize(
     ("where", "call"),
     [
-        ("penchant.serving.publish:create_store", 1),
+        ("penchant.serving.generations.publish:create_store", 1),
         ("feast:FeatureStore.write_to_online_store", 2),
-        ("penchant.serving.publish:_verify_read_back", 1),
+        ("penchant.serving.generations.publish:_verify_read_back", 1),
         ("os:rename", 1),  # the generation gets its name
         ("penchant.storage:Pointer.flip", 1),
         ("os:replace", 2),  # the first writes generation.json, the second moves the pointer
-        ("penchant.serving.publish:_prune", 1),
+        ("penchant.serving.generations.publish:_prune", 1),
     ],
 )
 def test_killed_anywhere_the_next_run_completes_with_the_same_content(
@@ -238,7 +238,7 @@ def test_killed_anywhere_the_next_run_completes_with_the_same_content(
     publisher.join(60)
     assert publisher.exitcode == -signal.SIGKILL
     live = shop.settings.live_generation.current()
-    assert (live == first) is (where != "penchant.serving.publish:_prune")
+    assert (live == first) is (where != "penchant.serving.generations.publish:_prune")
 
     report = publish(shop.settings, TWO)
 

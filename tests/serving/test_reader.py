@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.publish import publish, rollback
+from penchant.serving.generations.publish import publish, rollback
 from penchant.serving.reader import Reader
 from penchant.settings import Settings
 

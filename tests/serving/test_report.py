@@ -11,7 +11,7 @@ from penchant.errors import UsageError
 from penchant.report import report
 from penchant.report_figures import figures
 from penchant.report_fusion import fusion_section
-from penchant.serving.publish import publish
+from penchant.serving.generations.publish import publish
 from penchant.serving.status import status
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from penchant.serving.publish import publish
+from penchant.serving.generations.publish import publish
 from penchant.serving.status import render, status
 from penchant.settings import Settings
 from penchant.storage import write_json

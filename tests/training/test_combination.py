@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from training.combination import combine
 from training.data import DAY, Histories, starts
 from training.evaluation import evaluate
 from training.family import Ranker, State
+from training.fusion.combination import combine
 from training.split import Split, Window
 
 ITEMS, USERS = 30, 40

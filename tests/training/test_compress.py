@@ -24,9 +24,9 @@ from training.compression.measuring import lost
 from training.configs import main_job
 from training.data import read_dataset
 from training.family import make
-from training.next_item import NextItem
+from training.sequences.next_item import NextItem
+from training.sequences.windows import Windows
 from training.train import run_id_of
-from training.windows import Windows
 
 Trained = tuple[Settings, str]
 

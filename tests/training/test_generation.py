@@ -16,13 +16,13 @@ from penchant.snapshot import Snapshot
 from training.budget import Budget
 from training.configs import main_job
 from training.data import Dataset, Histories, read_dataset
-from training.draws import draw
 from training.families.gan import AdversarialConfig, Game, energy_distance
 from training.family import Bench, Family, Generates, make
-from training.frame import Frame, fingerprints
-from training.likeness import bought_before
-from training.privacy import shortened
-from training.rhythm import Rhythm, visits
+from training.generation.draws import draw
+from training.generation.frame import Frame, fingerprints
+from training.generation.likeness import bought_before
+from training.generation.privacy import shortened
+from training.generation.rhythm import Rhythm, visits
 from training.split import split_by_time
 from training.tasks import generation
 from training.tasks.case import Case

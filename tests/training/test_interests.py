@@ -17,10 +17,10 @@ from training.budget import Budget
 from training.configs import main_job
 from training.data import DAY, Dataset, Histories, read_dataset, starts
 from training.family import Bench, ClassifiesInterests, Family, State, make
-from training.foresee import foresee
-from training.interests import NO_INTEREST, cut_points, find_interests, known
+from training.interests.foresee import foresee
+from training.interests.labels import NO_INTEREST, cut_points, find_interests, known
+from training.interests.readout import Readout, fit_readout, no_vectors
 from training.names import FAMILIES
-from training.readout import Readout, fit_readout, no_vectors
 from training.split import Split, split_by_time
 from training.tasks.case import Case
 from training.tasks.interests import judge, kept_answers

@@ -6,8 +6,8 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
-from training.calibration import bins_of, platt
-from training.linear import logistic, ridge, sigmoid
+from training.responses.calibration import bins_of, platt
+from training.responses.linear import logistic, ridge, sigmoid
 from training.tasks.response import auc, calibration_error, interval
 
 WEIGHTS = np.array([1.5, -1.0, 0.5, 0.0])

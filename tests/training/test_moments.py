@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from training.data import DAY, Dataset
-from training.interests import find_interests
-from training.moments import NO_ITEM, Moments, read_histories
+from training.interests.labels import find_interests
+from training.interests.moments import NO_ITEM, Moments, read_histories
 
 
 def moments(dataset: Dataset, length: int = 10) -> Moments:

@@ -9,8 +9,8 @@ import torch
 
 from training.data import DAY, Histories, starts
 from training.family import default_config, make
-from training.next_item import NextItem
-from training.windows import TOKEN
+from training.sequences.next_item import NextItem
+from training.sequences.windows import TOKEN
 
 CAUSAL = ("rnn", "gru", "lstm", "sasrec", "hstu")
 FAMILIES = (*CAUSAL, "bert4rec")

@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 from penchant.errors import DataError, NothingToDo, PenchantError, UsageError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from training.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
 from training.budget import Budget
-from training.calibration import bins_of
 from training.choose import choose
 from training.configs import main_job
 from training.data import Dataset, read_training_set
 from training.family import Bench, PredictsResponse, capabilities, make
+from training.responses.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
+from training.responses.calibration import bins_of
 from training.split import Split, split_by_time
 from training.tasks import response
 from training.tasks.case import Case

@@ -7,7 +7,7 @@ import pytest
 from penchant.errors import UsageError
 from penchant.report_regret import regret_section
 from penchant.settings import Settings
-from training.simulate import BY_CHANCE, SHOWN, simulate
+from training.policies.simulate import BY_CHANCE, SHOWN, simulate
 
 
 def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:

@@ -9,14 +9,19 @@ import pytest
 import torch
 
 from penchant.errors import DataError, UsageError
-from training.adaptation import FULL, MoveConfig, Moved, Start, move, starting
-from training.adapters import parameter_count
 from training.budget import Budget
 from training.data import DAY, Histories, starts
-from training.domains import DomainsConfig, domains
 from training.families.transfer import TRANSFER, Config, Model
 from training.family import Bench
-from training.guard import (
+from training.sequences.next_item import NextItemConfig
+from training.sequences.windows import Windows, WindowsConfig
+from training.split import Split, split_by_time
+from training.tasks.transfer import transferred
+from training.trainer import TrainerConfig
+from training.transfer.adaptation import FULL, MoveConfig, Moved, Start, move, starting
+from training.transfer.adapters import parameter_count
+from training.transfer.domains import DomainsConfig, domains
+from training.transfer.guard import (
     ADOPTED,
     FELL_BACK,
     LEAST_SHOPPERS,
@@ -26,13 +31,8 @@ from training.guard import (
     Verdict,
     judged,
 )
-from training.moving import target_of
-from training.next_item import NextItemConfig
-from training.split import Split, split_by_time
-from training.target import thinned
-from training.tasks.transfer import transferred
-from training.trainer import TrainerConfig
-from training.windows import Windows, WindowsConfig
+from training.transfer.moving import target_of
+from training.transfer.target import thinned
 
 USERS, TASTES, DAYS = 240, 4, 120
 SOURCE, TARGET = 24, 12

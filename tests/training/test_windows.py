@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from training.data import DAY, Histories, starts
-from training.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
+from training.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 
 HORIZON = 3
 CONFIG = WindowsConfig(length=7, events_a_batch=40, horizon_days=HORIZON)

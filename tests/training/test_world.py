@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.closed_loop import contenders, lived
-from training.world import Requests, World, WorldConfig
+from training.policies.closed_loop import contenders, lived
+from training.policies.world import Requests, World, WorldConfig
 
 SMALL = WorldConfig(shoppers=200, items=60, days=30, candidates=12)
 

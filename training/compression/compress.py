@@ -32,8 +32,8 @@ from training.compression.measuring import METRIC
 from training.configs import chosen
 from training.data import Dataset
 from training.family import VectorFamily, check_name, make
-from training.next_item import NextItem
 from training.progress import Recorder
+from training.sequences.next_item import NextItem
 from training.split import Split, split_by_time
 from training.train import bench_of, read_checked, run_id_of
 

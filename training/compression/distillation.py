@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from penchant.errors import UsageError
 from training.family import Bench, Family, make
-from training.next_item import Network, NextItem
-from training.softmax import softmax_loss
+from training.sequences.next_item import Network, NextItem
+from training.sequences.softmax import softmax_loss
+from training.sequences.windows import Batch
 from training.split import Split
-from training.windows import Batch
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from penchant.policy.logistic import LogisticPosterior, sigmoid
 from penchant.policy.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
 from penchant.policy.posterior import LinearPosterior
 from penchant.policy.slates import Votes
-from training.action_features import NAMES, Known, features, known, of_picks
 from training.data import Histories
 from training.family import Bench, Family, State
-from training.policy_log import Asked, PolicyLog
+from training.policies.action_features import NAMES, Known, features, known, of_picks
+from training.policies.policy_log import Asked, PolicyLog
 from training.split import Split
 
 NOISE = 0.5  # the most that a click can deviate

@@ -28,10 +28,10 @@ from penchant.errors import DataError
 from training.data import Histories, IntArray
 from training.families.popularity import popularity
 from training.family import Bench, Ranker, State
-from training.interests import NO_INTEREST, cut_points, find_interests, known, one_hot
-from training.moments import NO_ITEM, Batch, Moments, Read, read_histories
-from training.next_item import embedding_rows, warm_embeddings
-from training.readout import calibrated, no_interests
+from training.interests.labels import NO_INTEREST, cut_points, find_interests, known, one_hot
+from training.interests.moments import NO_ITEM, Batch, Moments, Read, read_histories
+from training.interests.readout import calibrated, no_interests
+from training.sequences.next_item import embedding_rows, warm_embeddings
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
 

@@ -19,16 +19,17 @@ import numpy as np
 import torch
 
 from penchant.errors import UsageError
-from training import candidates, configs
-from training.candidates import Market, asked
-from training.combination import standardised
+from training import configs
 from training.data import Histories, IntArray
 from training.evaluation import SCORES_A_BATCH
 from training.family import Bench, Ranker, State, VectorFamily, make_ranker
-from training.gated import GateConfig, Gated
-from training.readout import Readout, fit_readout, no_vectors, without_readout
+from training.fusion import candidates
+from training.fusion.candidates import Market, asked
+from training.fusion.combination import standardised
+from training.fusion.gated import GateConfig, Gated
+from training.fusion.stacking import Lesson, Stacker, by_warmth, halves, joined, ndcg_U, selected
+from training.interests.readout import Readout, fit_readout, no_vectors, without_readout
 from training.split import Split, Window
-from training.stacking import Lesson, Stacker, by_warmth, halves, joined, ndcg_U, selected
 from training.trainer import TrainerConfig, fit_by_gradient
 
 NETWORK, MEMBER, MARKET = "network.", "member.", "market."

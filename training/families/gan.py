@@ -28,20 +28,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.adversary import Discriminator, Labelled, Stock, Stretches, advantages
 from training.data import Histories
 from training.family import Bench, State, VectorFamily
-from training.frame import Frame, without_frame
-from training.next_item import NextItem, NextItemConfig, main_job_learning
-from training.policy import Policy, Rollouts
+from training.generation.adversary import Discriminator, Labelled, Stock, Stretches, advantages
+from training.generation.frame import Frame, without_frame
+from training.generation.policy_gradient import Policy, Rollouts
+from training.generation.rhythm import Schedule
+from training.generation.walk import Choices, Habit, walk
+from training.interests.readout import Readout, fit_readout, without_readout
 from training.progress import VALIDATION, no_steps
-from training.readout import Readout, fit_readout, without_readout
-from training.recurrent import RecurrentEncoder
-from training.rhythm import Schedule
+from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.sequences.recurrent import RecurrentEncoder
+from training.sequences.windows import Windows
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
-from training.walk import Choices, Habit, walk
-from training.windows import Windows
 
 SHOPPERS_AT_ONCE = 128
 HABIT = "habit.moved_2"

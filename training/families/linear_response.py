@@ -14,12 +14,12 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
-from training.ads import RESPONSES, SPENDING, AdWindows, left_out_columns, with_days
 from training.family import Bench, Family, State
-from training.hashing import HashedDesign, HashingConfig
-from training.linear import Linear, ridge
+from training.responses.ads import RESPONSES, SPENDING, AdWindows, left_out_columns, with_days
+from training.responses.hashing import HashedDesign, HashingConfig
+from training.responses.linear import Linear, ridge
+from training.responses.uplift import Residuals, residuals
 from training.split import Split
-from training.uplift import Residuals, residuals
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from training.ads import RESPONSES, AdWindows, labels, left_out_columns, with_days
-from training.calibration import Platt, platt
 from training.family import Bench, Family, State
-from training.hashing import HashedDesign, HashingConfig
-from training.linear import Linear, logistic
+from training.responses.ads import RESPONSES, AdWindows, labels, left_out_columns, with_days
+from training.responses.calibration import Platt, platt
+from training.responses.hashing import HashedDesign, HashingConfig
+from training.responses.linear import Linear, logistic
 from training.split import Split
 
 PAIRS = (

@@ -11,9 +11,9 @@ from torch import nn
 
 from training.data import Histories
 from training.family import Bench, State
-from training.next_item import NextItem, NextItemConfig, main_job_learning
-from training.readout import Readout, fit_readout, without_readout
-from training.recurrent import RecurrentEncoder
+from training.interests.readout import Readout, fit_readout, without_readout
+from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.sequences.recurrent import RecurrentEncoder
 from training.split import Split
 
 

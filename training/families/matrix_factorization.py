@@ -22,8 +22,8 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
-from training import als, bpr
 from training.data import Histories
+from training.factors import als, bpr
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.split import Split

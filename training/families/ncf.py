@@ -19,11 +19,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.data import Histories
 from training.families.popularity import popularity
 from training.family import Bench, Ranker, State
-from training.next_item import embedding_rows, warm_embeddings
+from training.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
+from training.sequences.next_item import embedding_rows, warm_embeddings
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
 

@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from training.data import Histories
 from training.family import Bench, Family, State
-from training.interests import BoolArray, cut_points, find_interests, known
-from training.readout import calibrated, habits
+from training.interests.labels import BoolArray, cut_points, find_interests, known
+from training.interests.readout import calibrated, habits
 from training.split import Split
 
 Array = npt.NDArray[np.floating]

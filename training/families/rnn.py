@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from training.next_item import NextItem, NextItemConfig, main_job_learning
-from training.recurrent import RecurrentEncoder
+from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.sequences.recurrent import RecurrentEncoder
 
 
 @dataclass(frozen=True)

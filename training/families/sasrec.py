@@ -19,8 +19,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from training.next_item import NextItem, NextItemConfig, main_job_learning
-from training.transformer import Block
+from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.sequences.transformer import Block
 
 
 @dataclass(frozen=True)

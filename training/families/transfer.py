@@ -19,20 +19,20 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.adaptation import MoveConfig, Moved, Start
-from training.adapters import parameter_count
 from training.data import Histories, IntArray
-from training.domains import DomainsConfig, domains
 from training.families import sasrec
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
-from training.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, Verdict, unjudged
-from training.moving import POPULARITY_DAYS, curve, of_source, target_of, verdicts, ways
-from training.next_item import NextItem, NextItemConfig, main_job_learning
+from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
 from training.split import Split
-from training.target import alone
 from training.taste import RARE
 from training.trainer import TrainerConfig
+from training.transfer.adaptation import MoveConfig, Moved, Start
+from training.transfer.adapters import parameter_count
+from training.transfer.domains import DomainsConfig, domains
+from training.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, Verdict, unjudged
+from training.transfer.moving import POPULARITY_DAYS, curve, of_source, target_of, verdicts, ways
+from training.transfer.target import alone
 
 TRUNK = "trunk"
 SERVED = (TRUNK, TRANSFER, SCRATCH, POPULARITY)

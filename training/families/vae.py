@@ -26,16 +26,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.data import Histories
-from training.draws import draw
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
-from training.frame import Frame, without_frame
-from training.next_item import embedding_rows, warm_embeddings
-from training.readout import Readout, fit_readout, without_readout
-from training.rhythm import Schedule
-from training.softmax import softmax_loss
+from training.generation.draws import draw
+from training.generation.frame import Frame, without_frame
+from training.generation.rhythm import Schedule
+from training.interests.readout import Readout, fit_readout, without_readout
+from training.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
+from training.sequences.next_item import embedding_rows, warm_embeddings
+from training.sequences.softmax import softmax_loss
 from training.split import Split
 from training.trainer import TrainerConfig, fit_by_gradient
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from penchant.policy.slates import FloatArray, first_position
 from penchant.storage import write_json
-from training.action_features import NAMES
 from training.data import Histories
 from training.family import ChoosesActions
 from training.intervals import bootstrap
-from training.off_policy import estimates, logged
-from training.policy_log import Asked, PolicyLog
+from training.policies.action_features import NAMES
+from training.policies.off_policy import estimates, logged
+from training.policies.policy_log import Asked, PolicyLog
 from training.tasks.case import Case
 
 CLIP = 20.0

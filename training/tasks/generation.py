@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from penchant.errors import DataError
-from training.augmentation import Comparison, classifying, ranking
 from training.data import Histories, IntArray
 from training.families import ease
 from training.family import Family, Generates
-from training.likeness import discriminability, diversity
-from training.privacy import PrivacyConfig, copied, remembered
+from training.generation.augmentation import Comparison, classifying, ranking
+from training.generation.likeness import discriminability, diversity
+from training.generation.privacy import PrivacyConfig, copied, remembered
 from training.tasks.case import Case
 
 

@@ -16,7 +16,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from penchant.errors import DataError, PenchantError
-from training.classification import (
+from training.data import DAY, Histories
+from training.family import ClassifiesInterests, Family
+from training.interests.classification import (
     Answers,
     class_auc,
     draws,
@@ -25,11 +27,9 @@ from training.classification import (
     resampled,
     thresholds,
 )
-from training.data import DAY, Histories
-from training.family import ClassifiesInterests, Family
-from training.interests import CUTS, Interests, cut_points, find_interests, known
+from training.interests.labels import CUTS, Interests, cut_points, find_interests, known
+from training.interests.readout import fit_readout, no_vectors
 from training.intervals import FloatArray
-from training.readout import fit_readout, no_vectors
 from training.split import WINDOW_DAYS, Split
 from training.tasks.case import Case
 
@@ -111,7 +111,7 @@ def _asked(family: ClassifiesInterests, histories: Histories, interests: int) ->
     if probability_UC.shape[1] != interests:
         raise PenchantError(
             f"the family answers on {probability_UC.shape[1]} interests of {interests}",
-            "take them from training.interests.find_interests, of the training data alone",
+            "take them from training.interests.labels.find_interests, of the training data alone",
         )
     if not (np.isfinite(probability_UC) & (probability_UC >= 0) & (probability_UC <= 1)).all():
         raise PenchantError(

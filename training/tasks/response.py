@@ -14,7 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.ads import (
+from training.family import PredictsResponse
+from training.intervals import RESAMPLES, Interval
+from training.responses.ads import (
     CANDIDATES,
     RESPONSES,
     SPENDING,
@@ -24,11 +26,9 @@ from training.ads import (
     offered_now,
     users,
 )
-from training.calibration import bins_of
-from training.family import PredictsResponse
-from training.intervals import RESAMPLES, Interval
+from training.responses.calibration import bins_of
+from training.responses.uplift import Residuals, residuals
 from training.tasks.case import Case
-from training.uplift import Residuals, residuals
 
 Doubles = npt.NDArray[np.float64]
 Measure = Callable[[Doubles], Doubles]

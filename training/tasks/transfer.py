@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.family import Transfers
-from training.guard import ADOPTED, Verdict
 from training.tasks.case import Case
+from training.transfer.guard import ADOPTED, Verdict
 
 FILE, TRANSFERRED = "transfer.parquet", "transferred.parquet"
 SCHEMA = pa.schema(

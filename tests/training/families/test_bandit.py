@@ -16,11 +16,11 @@ from penchant.errors import DataError, NothingToDo
 from penchant.policy.logistic import LogisticPosterior
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from training.action_features import NAMES
 from training.configs import main_job
 from training.data import Dataset, read_dataset
 from training.families.bandit import Config, Model
-from training.policy_log import Asked, of_table, read_policy_log
+from training.policies.action_features import NAMES
+from training.policies.policy_log import Asked, of_table, read_policy_log
 from training.train import run_id_of, train
 
 Trained = tuple[Settings, str]

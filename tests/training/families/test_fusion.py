@@ -13,16 +13,16 @@ from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from training.budget import Budget
-from training.candidates import OF_A_HABIT, habits
 from training.configs import main_job
 from training.data import DAY, Dataset, Histories, read_dataset, starts
 from training.evaluation import evaluate
 from training.families import fusion
 from training.families.fusion import Config, Stacked
 from training.family import Bench, LearnsFromValidation, Ranker, State, VectorFamily
-from training.gated import profiles
+from training.fusion.candidates import OF_A_HABIT, habits
+from training.fusion.gated import profiles
+from training.fusion.stacking import softmax_over_users
 from training.split import Split, Window, split_by_time
-from training.stacking import softmax_over_users
 from training.train import member_runs, run_id_for, train
 
 ITEMS, USERS, WARM = 60, 160, 6

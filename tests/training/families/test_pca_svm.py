@@ -15,8 +15,8 @@ from training.budget import Budget
 from training.data import Dataset
 from training.families.pca_svm import TOLERANCE, Config, Model
 from training.family import Bench
-from training.interests import cut_points, find_interests, known
-from training.readout import habits
+from training.interests.labels import cut_points, find_interests, known
+from training.interests.readout import habits
 from training.split import split_by_time
 
 

@@ -1,0 +1,252 @@
+"""What `choose` decided for a snapshot, read and refused where it cannot be served."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from penchant.errors import DataError, UsageError
+from penchant.serving.generations.compressed import Form, form_of
+from penchant.serving.generations.generation import (
+    POPULARITY_PRIOR,
+    PRIOR_SCOPE,
+    PUBLISHED_AT,
+    RANKED_LISTS,
+    USER_SEGMENTS,
+    View,
+    vector_views,
+)
+from penchant.serving.generations.segments import segment_table
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.vectors import FLOAT, matrix
+
+PORTRAITS = "user_portrait"
+TRANSFERRED = "transferred.parquet"
+"""What a run may leave that took interests from elsewhere: user_id, category and share of it."""
+
+_TYPES = {
+    "vector": pa.list_(pa.float32()),
+    "numbers": pa.binary(),
+    "scale": pa.float32(),
+    "item_ids": pa.list_(pa.string()),
+    "scores": pa.list_(pa.float32()),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run by its directory."""
+
+    id: str
+    family: str
+    path: Path
+
+    def as_dict(self) -> dict[str, str]:
+        return {"run_id": self.id, "family": self.family}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The runs to publish for ``snapshot``; ``retriever`` is None where popularity serves."""
+
+    id: str
+    snapshot: Snapshot
+    retriever: Run | None
+    ranker: Run
+    prior: Run
+    form: Form | None
+
+    @classmethod
+    def of(cls, settings: Settings, snapshot: Snapshot) -> "Chosen":
+        """Raises UsageError before the first choice, DataError where a chosen run is gone."""
+        runs = settings.runs / snapshot.id
+        try:
+            choice = json.loads((runs / "choice.json").read_text())
+        except FileNotFoundError:
+            raise UsageError(
+                f"no models were chosen for snapshot {snapshot.id}",
+                f"run `penchant choose --snapshot {snapshot.id}` first",
+            ) from None
+        retriever = _run(runs, choice["retriever"]) if choice["retriever"] else None
+        return cls(
+            choice["choice_id"],
+            snapshot,
+            retriever,
+            _run(runs, choice["ranker"]),
+            _run(runs, choice["prior"]),
+            form_of(settings, retriever.path) if retriever else None,
+        )
+
+    @property
+    def kind(self) -> str:
+        """Of the published vectors."""
+        return self.form.kind if self.form else FLOAT
+
+    @property
+    def views(self) -> tuple[View, View]:
+        """Of users' and of items' vectors."""
+        return vector_views(self.kind)
+
+    def tables(self) -> dict[View, pa.Table]:
+        """The rows of each view, sorted by key. Raises DataError for what must not be served."""
+        as_of = self.snapshot.as_of
+        tables = {RANKED_LISTS: _lists(self.ranker), POPULARITY_PRIOR: _prior(self.prior)}
+        if self.retriever and self.form:
+            users, items = (_vectors(self.retriever, view, self.form) for view in self.views)
+            _refuse_unequal_widths(self.retriever, users, items)
+            tables |= dict(zip(self.views, (users, items), strict=True))
+            tables[USER_SEGMENTS] = self._segments(self.retriever, users)
+        self._refuse_unknown_items(tables)
+        when = pa.scalar(as_of, pa.timestamp("us"))
+        return {
+            view: table.append_column(PUBLISHED_AT, pa.repeat(when, table.num_rows))
+            for view, table in tables.items()
+        }
+
+    def _segments(self, retriever: Run, vectors: pa.Table) -> pa.Table:
+        portraits = self.snapshot.mart(PORTRAITS)
+        if not portraits.is_file():
+            raise DataError(
+                f"snapshot {self.snapshot.id} has no mart {PORTRAITS}, which segments are named by",
+                "restore it in dbt/models/marts/features and run `penchant build`",
+            )
+        left = (run.path / TRANSFERRED for run in (retriever, self.ranker))
+        transferred = next((path for path in left if path.is_file()), None)
+        if transferred:
+            _refuse_wrong_shares(transferred)
+        users = vectors[self.views[0].key].to_pylist()
+        return _signed(segment_table(users, matrix(vectors), portraits, transferred), retriever)
+
+    def _refuse_unknown_items(self, tables: dict[View, pa.Table]) -> None:
+        known = pq.read_table(self.snapshot.mart("items"), columns=["item_id"])["item_id"]
+        for view, table in tables.items():
+            ids = table["item_id"] if view.key == "item_id" else None
+            if "item_ids" in table.column_names:
+                ids = pc.list_flatten(table["item_ids"])
+            if ids is None:
+                continue
+            unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=known.combine_chunks())))
+            if len(unknown):
+                raise _refused(
+                    f"{view.name} names {len(unknown)} items that snapshot {self.snapshot.id} "
+                    f"does not have, such as {unknown[0].as_py()!r}"
+                )
+
+
+def _run(runs: Path, run_id: str) -> Run:
+    path = runs / run_id
+    try:
+        described = json.loads((path / "run.json").read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"the chosen run {run_id} is not in {runs}",
+            "run `penchant train` for its family, then `penchant choose`, again",
+        ) from None
+    return Run(run_id, described["family"], path)
+
+
+def _read(run: Run, name: str, key: str, columns: list[str]) -> pa.Table:
+    """Rows of a run's Parquet sorted by ``key``, which is unique and never null."""
+    return _read_file(run, run.path / f"{name}.parquet", key, columns)
+
+
+def _read_file(run: Run, path: Path, key: str, columns: list[str]) -> pa.Table:
+    try:
+        table = pq.read_table(path, columns=[key, *columns])
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist", f"train {run.family} again") from None
+    fields = [(key, pa.string()), *((name, _TYPES[name]) for name in columns)]
+    table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
+    if table.num_rows == 0:
+        raise _refused(f"{path} has no rows")
+    nulls = sum(table[column].null_count for column in table.column_names)
+    if nulls or len(pc.unique(table[key])) != table.num_rows:
+        raise _refused(f"{path} has nulls or repeats a {key}")
+    return table.sort_by(key)
+
+
+def _vectors(run: Run, view: View, form: Form) -> pa.Table:
+    """All vectors finite, of one width, none of length zero."""
+    columns = [column for column in view.columns if column != "run_id"]
+    table = _read_file(run, form.file(view.name), view.key, columns)
+    widths = pc.list_value_length if form.kind == FLOAT else pc.binary_length
+    if len(pc.unique(widths(table[columns[0]]))) != 1:
+        raise _refused(f"{view.name} of {run.id} has vectors of several widths")
+    vectors = matrix(table)
+    for wrong, what in (
+        (~np.isfinite(vectors).all(axis=1), "NaN or infinite"),
+        (~vectors.any(axis=1), "all zero"),
+    ):
+        if wrong.any():
+            first = table[view.key][int(np.flatnonzero(wrong)[0])].as_py()
+            raise _refused(
+                f"{int(wrong.sum())} of {len(vectors)} {view.name} of {run.id} are {what}, "
+                f"such as that of {first!r}"
+            )
+    return _signed(table, run)
+
+
+def _lists(run: Run) -> pa.Table:
+    table = _read(run, RANKED_LISTS.name, RANKED_LISTS.key, ["item_ids", "scores"])
+    lengths = pc.list_value_length(table["item_ids"])
+    if pc.min(lengths).as_py() == 0:
+        raise _refused(f"ranked_lists of {run.id} has empty lists")
+    if not lengths.equals(pc.list_value_length(table["scores"])):
+        raise _refused(f"ranked_lists of {run.id} has more items than scores, or fewer")
+    _refuse_infinite(run, RANKED_LISTS.name, pc.list_flatten(table["scores"]))
+    return _signed(table, run)
+
+
+def _prior(run: Run) -> pa.Table:
+    """The prior's rows, best first, folded into the one row that is served."""
+    path = run.path / "prior.parquet"
+    try:
+        rows = pq.read_table(path, columns=["item_id", "score"])
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist", f"train {run.family} again") from None
+    if rows.num_rows == 0:
+        raise _refused(f"{path} has no rows")
+    rows = rows.sort_by([("score", "descending"), ("item_id", "ascending")])
+    _refuse_infinite(run, "prior", rows["score"])
+    folded = {
+        "scope": pa.array([PRIOR_SCOPE]),
+        "item_ids": pa.array([rows["item_id"].to_pylist()], _TYPES["item_ids"]),
+        "scores": pa.array([rows["score"].to_pylist()], _TYPES["scores"]),
+    }
+    return _signed(pa.table(folded), run)
+
+
+def _signed(table: pa.Table, run: Run) -> pa.Table:
+    """Name the run in each row, so that a reader can tell what it holds."""
+    return table.append_column("run_id", pa.repeat(run.id, table.num_rows))
+
+
+def _refuse_unequal_widths(run: Run, users: pa.Table, items: pa.Table) -> None:
+    widths = matrix(users).shape[1], matrix(items).shape[1]
+    if widths[0] != widths[1]:
+        raise _refused(f"users of {run.id} have {widths[0]} dimensions, its items have {widths[1]}")
+
+
+def _refuse_wrong_shares(transferred: Path) -> None:
+    table = pq.read_table(transferred, columns=["user_id", "category", "share"])
+    shares = table["share"].to_numpy()
+    if sum(column.null_count for column in table.columns) or not (
+        (shares >= 0).all() and (shares <= 1).all()
+    ):
+        raise _refused(f"{transferred} has nulls, or shares that are not from 0 to 1")
+
+
+def _refuse_infinite(run: Run, name: str, scores: pa.ChunkedArray) -> None:
+    if not np.isfinite(scores.to_numpy()).all():
+        raise _refused(f"{name} of {run.id} has scores that are NaN or infinite")
+
+
+def _refused(cause: str) -> DataError:
+    return DataError(
+        f"{cause}; nothing was published", "train that family again, or report it as its defect"
+    )

@@ -1,0 +1,110 @@
+"""Who may ask what, and how often.
+
+While a home has no token, only clients on this machine are answered, and they may do everything but
+administer; with the first token, every request needs one. So a newcomer's `make up` just works, and
+nothing is open to a network unasked.
+"""
+
+import ipaddress
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from threading import Lock
+
+import structlog
+from fastapi import Request
+
+from penchant.errors import UsageError
+from penchant.serving.http.problems import Refused
+from penchant.serving.http.tokens import SCOPES, Token, Tokens
+from penchant.settings import Settings
+
+LOCAL = Token("local", "this machine", tuple(s for s in SCOPES if s != "admin"), "", "")
+MOST_CLIENTS = 10_000  # of whom a rate is remembered
+
+log = structlog.get_logger("penchant.audit")
+
+
+class Rate:
+    """A token bucket for each client: ``a_second`` on average, ``burst`` at once."""
+
+    def __init__(self, a_second: float, burst: float, clock: Callable[[], float]) -> None:
+        self._a_second, self._burst, self._clock = a_second, burst, clock
+        self._left: dict[str, tuple[float, float]] = {}
+        self._lock = Lock()
+
+    def wait(self, client: str) -> float:
+        """Seconds to wait before the next request may come; 0 when this one may."""
+        now = self._clock()
+        with self._lock:
+            left, since = self._left.pop(client, (self._burst, now))
+            left = min(self._burst, left + (now - since) * self._a_second)
+            allowed = left >= 1
+            self._left[client] = (left - 1 if allowed else left, now)
+            while len(self._left) > MOST_CLIENTS:  # the one that was silent longest
+                del self._left[next(iter(self._left))]
+        return 0.0 if allowed else (1 - left) / self._a_second
+
+
+class Access:
+    """The guard before every route that answers with data."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tokens = Tokens(settings)
+        self._rate = Rate(settings.requests_a_second, 2 * settings.requests_a_second, clock)
+
+    def needs(self, scope: str) -> Callable[[Request], Token]:
+        """A FastAPI dependency: the token of a request that may do what ``scope`` allows."""
+
+        def guard(request: Request) -> Token:
+            token = self._token(request)
+            allowed = token.may(scope)
+            log.info("asked", token=token.id, path=request.url.path, scope=scope, allowed=allowed)
+            if not allowed:
+                raise Refused(HTTPStatus.FORBIDDEN, f"token {token.id} lacks the scope {scope}")
+            client = token.id if token is not LOCAL else _host(request)
+            if wait := self._rate.wait(client):
+                raise Refused(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    f"more requests than are allowed; try again in {wait:.2f} s",
+                    {"Retry-After": str(int(wait) + 1)},
+                )
+            return token
+
+        return guard
+
+    def _token(self, request: Request) -> Token:
+        given = request.headers.get("authorization")
+        if given is None and not self._tokens.all() and is_loopback(_host(request)):
+            return LOCAL
+        scheme, _, secret = (given or "").partition(" ")
+        token = self._tokens.of(secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            raise Refused(
+                HTTPStatus.UNAUTHORIZED,
+                "the request has no bearer token that holds",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        return token
+
+
+def require_guarded(settings: Settings) -> None:
+    """Raise UsageError where the reader would be open to a network without any token."""
+    if not is_loopback(settings.reader_host) and not Tokens(settings).all():
+        raise UsageError(
+            f"PENCHANT_READER_HOST is {settings.reader_host}, and there is no token",
+            "make one first: penchant token make --name NAME --scope recommendations:read",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    if host in ("localhost", "testclient"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -1,0 +1,30 @@
+"""``POST /v1/events``: what shoppers did, durable before it is acknowledged."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from penchant.feedback import FeedbackLog
+from penchant.serving.http.access import Access
+from penchant.serving.http.feedback_events import Events
+
+
+class Received(BaseModel):
+    """The events are on the disk."""
+
+    received: int
+
+
+def add(router: APIRouter, access: Access, log: FeedbackLog) -> None:
+    @router.post(
+        "/events",
+        status_code=HTTPStatus.ACCEPTED,
+        dependencies=[Depends(access.needs("events:write"))],
+    )
+    def events(posted: Events) -> Received:
+        """Keep what shoppers did. Sending an event again does no harm: it counts once."""
+        received_at = datetime.now(UTC).replace(tzinfo=None)
+        log.append("events", [event.row(received_at) for event in posted.events])
+        return Received(received=len(posted.events))

@@ -1,0 +1,20 @@
+"""All routes under ``/v1``, over one reader and one log."""
+
+from fastapi import APIRouter
+
+from penchant.feedback import FeedbackLog
+from penchant.serving.http.access import Access
+from penchant.serving.http.v1 import events, portrait, recommendations, similar
+from penchant.serving.reader import Reader
+from penchant.settings import Settings
+
+
+def routes(settings: Settings, access: Access) -> APIRouter:
+    """The router; its reader follows the live generation."""
+    router = APIRouter(prefix="/v1")
+    reader, log = Reader(settings), FeedbackLog.of(settings)
+    recommendations.add(router, access, reader, log)
+    similar.add(router, access, reader)
+    portrait.add(router, access, reader)
+    events.add(router, access, log)
+    return router

@@ -1,0 +1,181 @@
+"""Whether made-up histories can be told from real ones, and whether they are as various.
+
+The first is a classifier two-sample test (Lopez-Paz & Oquab 2017): a classifier is taught on one
+half of both kinds and asked about the other. An AUC of 0.5 means that it can't tell.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import svds
+
+from training.data import DAY, Histories, IntArray
+from training.generation.rhythm import visits
+from training.intervals import RESAMPLES, FloatArray, Interval, quantiled
+
+DIRECTIONS = 32  # of taste, that the classifier sees
+TREES = 80
+
+
+def discriminability(
+    real: Histories, made: Histories, category_I: IntArray, seed: int
+) -> dict[str, dict[str, float]]:
+    """AUC of telling them apart, by what the histories hold (``items``) and also by when (``all``).
+    Empty with fewer than eight of a kind."""
+    if min(len(real), len(made)) < 8:
+        return {}
+    tastes = directions(real)
+    what, when = (
+        np.concatenate([of(real), of(made)])
+        for of in (lambda one: contents(one, tastes, category_I), times)
+    )
+    made_U = np.arange(len(what)) >= len(real)
+    taught_U = np.random.default_rng(seed).permutation(len(what)) % 2 == 0
+    return {
+        name: asdict(_told_apart(seen_UF, made_U, taught_U, seed))
+        for name, seen_UF in (("items", what), ("all", np.concatenate([what, when], axis=1)))
+    }
+
+
+def auc(positive_M: FloatArray, negative_N: FloatArray, seed: int) -> Interval:
+    """The chance that a positive scores above a negative, over resamples of both."""
+    wins_MN = (positive_M[:, None] > negative_N) + 0.5 * (positive_M[:, None] == negative_N)
+    random = np.random.default_rng(seed)
+    weight_RM, weight_RN = (
+        np.vstack([np.ones(size), random.multinomial(size, np.full(size, 1 / size), RESAMPLES)])
+        for size in wins_MN.shape
+    )
+    return quantiled(((weight_RM @ wins_MN) * weight_RN).sum(axis=1) / wins_MN.size)
+
+
+def directions(real: Histories) -> sp.csr_matrix:
+    """tastes_ID: the leading directions in which histories differ, without any for few."""
+    counts = real.matrix(np.ones(len(real.items_N))).log1p()
+    rank = min(DIRECTIONS, min(counts.shape) - 1)
+    if rank < 1:
+        return np.zeros((real.item_count, 0))
+    return svds(counts, rank, v0=np.ones(min(counts.shape)))[2].T
+
+
+def contents(histories: Histories, tastes_ID: FloatArray, category_I: IntArray) -> FloatArray:
+    """seen_UF: taste, categories, how alike, how varied and how popular what was bought is."""
+    counts = histories.matrix(np.ones(len(histories.items_N)))
+    length_U = np.maximum(1, histories.lengths_U)
+    share_I = np.log(np.maximum(1, histories.counts_I()) / max(1, len(histories.items_N)))
+    rows = counts.log1p()
+    norm_U = np.maximum(1e-9, np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel()))
+    distinct_U, most_U = counts.getnnz(axis=1), counts.max(axis=1).toarray().ravel()
+    spread_U = np.asarray(counts.multiply(rows).sum(axis=1)).ravel() / length_U
+    famous_U = (counts @ share_I) / length_U
+    columns = [distinct_U / length_U, most_U / length_U, spread_U, famous_U, again(histories)]
+    taste_UD = (rows @ tastes_ID) / norm_U[:, None]
+    return np.column_stack([*columns, taste_UD, category_shares(histories, category_I)])
+
+
+def times(histories: Histories) -> FloatArray:
+    """seen_UF: how often, how regularly and how much."""
+    visit_N = visits(histories)
+    first_V = np.flatnonzero(np.diff(visit_N, prepend=-1))
+    user_V, size_V = histories.rows_N[first_V], np.bincount(visit_N).astype(float)
+    gap_V = np.diff(histories.times_N[first_V], prepend=0) / DAY
+    gap_V[np.diff(user_V, prepend=-1) != 0] = 0
+    users = len(histories)
+    visits_U = np.maximum(1, np.bincount(user_V, minlength=users))
+
+    def of(value_V: FloatArray) -> list[FloatArray]:
+        mean_U = np.bincount(user_V, value_V, users) / visits_U
+        square_U = np.bincount(user_V, value_V**2, users) / visits_U
+        return [mean_U, np.sqrt(np.maximum(0, square_U - mean_U**2))]
+
+    last_U = np.full(users, histories.times_N.min(initial=histories.end))
+    np.maximum.at(last_U, user_V, histories.times_N[first_V])
+    since_U = (histories.end - last_U) / DAY
+    hour_V = histories.times_N[first_V] % DAY / 3600
+    return np.column_stack([visits_U, since_U, *of(size_V), *of(gap_V), *of(hour_V)])
+
+
+def again(histories: Histories) -> FloatArray:
+    """share_U of what each visit after the first holds that the one before it held too."""
+    visit_N, row_N, items = visits(histories), histories.rows_N, histories.item_count
+    cell_N, before_N = visit_N * items + histories.items_N, (visit_N - 1) * items
+    first_V = np.flatnonzero(np.diff(visit_N, prepend=-1))
+    follows_N = (np.diff(row_N[first_V], prepend=-1) == 0)[visit_N]
+    same_N = np.isin(before_N + histories.items_N, cell_N) & follows_N
+    asked_U = np.bincount(row_N[follows_N], minlength=len(histories))
+    return np.bincount(row_N, same_N, len(histories)) / np.maximum(1, asked_U)
+
+
+def category_shares(histories: Histories, category_I: IntArray) -> FloatArray:
+    """share_UC of each category of the tree's first level in a history."""
+    shape = (len(histories), int(category_I.max(initial=0)) + 1)
+    cell_N = histories.rows_N * shape[1] + category_I[histories.items_N]
+    counts_UC = np.bincount(cell_N, minlength=shape[0] * shape[1]).reshape(shape)
+    return counts_UC / np.maximum(1, histories.lengths_U)[:, None]
+
+
+def diversity(histories: Histories, category_I: IntArray) -> dict[str, float]:
+    """Signs of collapse. ``distinct_2`` and ``distinct_3``: different runs of two and three items,
+    as a share of all; ``items``: how many are in any history; entropies in nats; ``again``: share
+    of a visit that the one before held; ``bought_before``: share of events that repeat an item of
+    the history; ``nearest_other``: mean cosine to the most alike other history.
+    """
+    counts_I = histories.counts_I()
+    counts_C = np.bincount(category_I[histories.items_N])
+    alike_UU = cosine(histories, histories)
+    np.fill_diagonal(alike_UU, -1)
+    return {
+        "distinct_2": _distinct(histories, 2),
+        "distinct_3": _distinct(histories, 3),
+        "items": float(np.count_nonzero(counts_I)),
+        "item_entropy": _entropy(counts_I),
+        "category_entropy": _entropy(counts_C),
+        "again": float(again(histories).mean()),
+        "bought_before": bought_before(histories),
+        "nearest_other": float(alike_UU.max(axis=1).mean()) if len(histories) > 1 else 0.0,
+    }
+
+
+def bought_before(histories: Histories) -> float:
+    """Share of events that repeat an item of their history."""
+    pairs = np.unique(histories.rows_N * histories.item_count + histories.items_N)
+    return 1 - len(pairs) / max(1, len(histories.items_N))
+
+
+def cosine(one: Histories, other: Histories) -> FloatArray:
+    """cosine_MN of what each history of the one and of the other holds, repeats damped."""
+    rows, columns = (_unit(histories) for histories in (one, other))
+    return (rows @ columns.T).toarray()
+
+
+def _unit(histories: Histories) -> sp.csr_matrix:
+    counts = histories.matrix(np.ones(len(histories.items_N))).log1p().astype(np.float64)
+    norm_U = np.sqrt(np.asarray(counts.multiply(counts).sum(axis=1)).ravel())
+    return sp.diags(1 / np.maximum(norm_U, 1e-9)) @ counts
+
+
+def _told_apart(
+    seen_UF: FloatArray, made_U: np.ndarray, taught_U: np.ndarray, seed: int
+) -> Interval:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    trees = HistGradientBoostingClassifier(
+        max_iter=TREES, min_samples_leaf=5, early_stopping=False, random_state=seed
+    )
+    trees.fit(seen_UF[taught_U], made_U[taught_U])
+    score_U = trees.predict_proba(seen_UF[~taught_U])[:, 1]
+    asked_U = made_U[~taught_U]
+    return auc(score_U[asked_U], score_U[~asked_U], seed)
+
+
+def _distinct(histories: Histories, length: int) -> float:
+    items_N, row_N = histories.items_N.astype(np.int64), histories.rows_N
+    count = max(0, len(items_N) - length + 1)
+    whole_N = row_N[:count] == row_N[length - 1 :][:count]
+    runs = np.stack([items_N[place : place + count] for place in range(length)], axis=1)[whole_N]
+    return len(np.unique(runs, axis=0)) / max(1, len(runs))
+
+
+def _entropy(counts: IntArray) -> float:
+    share = counts[counts > 0] / max(1, counts.sum())
+    return float(-(share * np.log(share)).sum())

@@ -1,0 +1,230 @@
+"""A next-item network as a generator: it reads what it drew and draws on.
+
+The items of a visit are drawn together from the one state before it, as the network has learned to
+foretell a fortnight and not the order within a basket. The first visit has no taste before it, and
+its items should be of one: first one is drawn, then one more, then two, four and so on, as many as
+are there already.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from training.data import IntArray, starts
+from training.generation.draws import draw
+from training.generation.rhythm import Schedule
+from training.sequences.next_item import Network
+from training.sequences.recurrent import RecurrentEncoder
+
+STRIDE = 50.0  # so that two numbers get far at a learning rate that is right for weights
+FEW_REPEATS = 1000.0  # events: where the habit of repeating starts
+GROUPS = 64  # of rare items, so that a visit can hold several
+
+
+class Habit(nn.Module):
+    """Two numbers that a generator has beside its network, where ranking does not need them: how
+    much taste counts beside popularity, and after how many events of a history the next repeats
+    one of them as often as not, as in a Chinese restaurant process (Aldous 1985)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved_2 = nn.Parameter(torch.zeros(2))
+
+    @property
+    def sharpness(self) -> torch.Tensor:
+        return torch.exp(STRIDE * self.moved_2[0])
+
+    @property
+    def half_repeats(self) -> torch.Tensor:
+        return FEW_REPEATS * torch.exp(STRIDE * self.moved_2[1])
+
+    def chances(
+        self,
+        hidden_PD: torch.Tensor,
+        compared: tuple[torch.Tensor, torch.Tensor],
+        times_PC: torch.Tensor,
+    ) -> torch.Tensor:
+        """chance_PC of columns from hidden states as they are compared with targets, what
+        ``Choices.compared`` gives, and how often each column was drawn before."""
+        targets_CD, offset_C = compared
+        logits_PC = torch.addmm(offset_C, self.sharpness * hidden_PD, targets_CD.T)
+        read_P1 = times_PC.sum(dim=1, keepdim=True)
+        anew_P1 = self.half_repeats / (self.half_repeats + read_P1)
+        again_PC = times_PC * ((1 - anew_P1) / read_P1.clamp(min=1))
+        return anew_P1 * torch.softmax(logits_PC, dim=1) + again_PC
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The C columns that are drawn: each item with an embedding of its own, then the rare items
+    that were bought, in groups, because the network can't tell them apart.
+
+    ``items_C``: the item, or one of the group. ``column_I``: of each item, -1 for what nobody
+    bought. ``rare_J``: the rare items, group after group from ``starts_G1``, and ``cumulative_J``
+    of their shares.
+    """
+
+    items_C: torch.Tensor
+    column_I: torch.Tensor
+    rare_J: torch.Tensor
+    cumulative_J: torch.Tensor
+    starts_G1: torch.Tensor
+
+    @classmethod
+    def of(cls, network: Network) -> "Choices":
+        row_I, share_I = network.row_I.cpu(), network.share_I.cpu().double()
+        known_K = torch.nonzero(row_I > 0)[:, 0]
+        rare_J = torch.nonzero((row_I == 0) & (share_I > 0))[:, 0]
+        groups = min(GROUPS, len(rare_J))
+        parts = torch.tensor_split(rare_J, groups) if groups else ()
+        sizes_G = torch.tensor([len(part) for part in parts], dtype=torch.long)
+        firsts_G = torch.tensor([int(part[0]) for part in parts], dtype=torch.long)
+        column_I = torch.full_like(row_I, -1)
+        column_I[known_K] = torch.arange(len(known_K))
+        column_I[rare_J] = len(known_K) + torch.arange(groups).repeat_interleave(sizes_G)
+        return cls(
+            torch.cat([known_K, firsts_G]),
+            column_I,
+            rare_J,
+            F.pad(share_I[rare_J].cumsum(0), (1, 0)),
+            F.pad(sizes_G.cumsum(0), (1, 0)),
+        )
+
+    def compared(self, network: Network) -> tuple[torch.Tensor, torch.Tensor]:
+        """targets_CD and offset_C of the columns as the network is now."""
+        known, groups = len(self.items_C) - len(self.starts_G1) + 1, len(self.starts_G1) - 1
+        bias_J = network.bias_I[self.rare_J]
+        sums_G = bias_J.new_zeros(groups).index_add(
+            0, self.column_I[self.rare_J] - known, bias_J.exp()
+        )
+        offset_C = torch.cat([network.bias_I[self.items_C[:known]], sums_G.log()])
+        return network.targets(self.items_C), offset_C
+
+    def items(self, columns_N: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The items that columns stand for; of a group, one by its share."""
+        items_N = self.items_C[columns_N]
+        group_N = columns_N - (len(self.items_C) - len(self.starts_G1) + 1)
+        grouped = torch.nonzero(group_N >= 0)[:, 0]
+        group_R = group_N[grouped]
+        low_R, high_R = (self.cumulative_J[self.starts_G1[group_R + end]] for end in (0, 1))
+        level_R = torch.rand(len(grouped), generator=generator, dtype=torch.double)
+        place_R = torch.searchsorted(
+            self.cumulative_J, low_R + level_R * (high_R - low_R), right=True
+        )
+        last_R = self.starts_G1[group_R + 1] - 1
+        items_N[grouped] = self.rare_J[torch.minimum(place_R - 1, last_R)]
+        return items_N
+
+
+class Reader:
+    """What a recurrent network has read of B histories, one event more at a time.
+
+    Gives the states of ``Network.forward`` without reading all anew.
+    """
+
+    def __init__(self, network: Network, count: int) -> None:
+        self.network, self.read_before = network, 0
+        self.encoder: RecurrentEncoder = network.encoder  # type: ignore[assignment]
+        self.memory_LBH: Any = None
+        self.sum_BD = network.token_D.new_zeros(count, len(network.token_D))
+        self.hidden_BD = self._states(network.token_D.expand(count, 1, -1))
+
+    def read(self, items_BT: torch.Tensor) -> None:
+        items_BTD = self.network.embed(items_BT)
+        self.read_before += items_BT.shape[1]
+        self.sum_BD = self.sum_BD + items_BTD.sum(dim=1)
+        self.hidden_BD = self._states(items_BTD)
+
+    def keep(self, count: int) -> None:
+        """Go on with the first so many histories."""
+        self.sum_BD, self.hidden_BD = self.sum_BD[:count], self.hidden_BD[:count]
+        self.memory_LBH = self.memory_LBH[:, :count].contiguous()
+
+    def _states(self, read_BTD: torch.Tensor) -> torch.Tensor:
+        hidden_BTD, self.memory_LBH = self.encoder.step(read_BTD, self.memory_LBH)
+        known_BD = self.sum_BD / max(1, self.read_before) ** 0.5
+        return hidden_BTD[:, -1] + self.network.sum_weight * known_BD
+
+
+@torch.no_grad()
+def walk(
+    network: Network,
+    habit: Habit,
+    choices: Choices,
+    schedule: Schedule,
+    length: int,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """items_N drawn for the events of a schedule, by a network that is on the CPU.
+
+    The network knows at most the ``length`` latest events: on what it made up, what it learned of
+    real histories holds no further than it was rewarded for. It forgets half of them at once,
+    because then all that it knows has to be read anew. Habit forgets nothing.
+    """
+    network.eval()
+    order_B = np.argsort(-schedule.lengths_B, kind="stable")
+    schedule = schedule.take(order_B)
+    lengths_B = schedule.lengths_B
+    begin_B = starts(lengths_B)[:-1]
+    from_N, size_N, first_N = _drawn_together(schedule)
+    items_N = torch.zeros(int(lengths_B.sum()), dtype=torch.long)
+    compared = choices.compared(network)
+    times_BC = torch.zeros(len(lengths_B), len(choices.items_C))
+    reader = Reader(network, len(lengths_B))
+    for place in range(int(lengths_B.max(initial=0))):
+        active = int(np.searchsorted(-lengths_B, -place))
+        events_B = begin_B[:active] + place
+        if place:
+            reader.keep(active)
+            if reader.read_before == length:
+                reader = Reader(network, active)
+                back_T = np.arange(-(length // 2), 0)
+                reader.read(items_N[torch.from_numpy(events_B[:, None] + back_T)])
+            else:
+                reader.read(items_N[torch.from_numpy(events_B - 1)][:, None])
+        due_D = np.flatnonzero(from_N[events_B] == place)
+        if not len(due_D):
+            continue
+        hidden_DD = network.compared(reader.hidden_BD[torch.from_numpy(due_D)])
+        times_DC = times_BC[torch.from_numpy(due_D)]
+        chance_DC = habit.chances(hidden_DD, compared, times_DC)
+        events_D = events_B[due_D]
+        first_D1 = torch.from_numpy(first_N[events_D])[:, None]  # all that is there is of the visit
+        chance_DC = chance_DC.masked_fill((times_DC > 0) & first_D1, 0)
+        sizes_D = torch.from_numpy(size_N[events_D])
+        columns_M = draw(chance_DC, torch.arange(len(due_D)), sizes_D, generator)
+        times_BC[torch.from_numpy(due_D).repeat_interleave(sizes_D), columns_M] += 1
+        first_M = torch.from_numpy(events_D).repeat_interleave(sizes_D)
+        nth_M = torch.arange(len(columns_M)) - (sizes_D.cumsum(0) - sizes_D).repeat_interleave(
+            sizes_D
+        )
+        items_N[first_M + nth_M] = choices.items(columns_M, generator)
+    back_N = np.argsort(np.repeat(order_B, lengths_B), kind="stable")
+    return items_N[torch.from_numpy(back_N)]
+
+
+def drawn_after(place: IntArray, began: IntArray) -> IntArray:
+    """How many events had been read when one was drawn: the ``place``-th of its history, from 0,
+    of a visit that began at ``began``."""
+    doubled = 2 ** np.floor(np.log2(np.maximum(1, place))).astype(np.int64)
+    return np.where(began > 0, began, np.minimum(place, doubled))
+
+
+def _drawn_together(schedule: Schedule) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
+    """For each event: how many of its history were read when it was drawn, with how many others it
+    was drawn, itself included, and whether it is of the first visit."""
+    visit_N = np.repeat(np.arange(len(schedule.sizes_V)), schedule.sizes_V)
+    lengths_B = schedule.lengths_B
+    row_N = np.repeat(np.arange(len(lengths_B)), lengths_B)
+    place_N = np.arange(len(visit_N)) - starts(lengths_B)[row_N]
+    began_N = place_N[starts(schedule.sizes_V)[:-1]][visit_N]
+    from_N = drawn_after(place_N, began_N)
+    begins_N = np.diff(from_N, prepend=-1) != 0
+    begins_N |= np.diff(row_N, prepend=-1) != 0
+    together = np.cumsum(begins_N) - 1
+    return from_N, np.bincount(together)[together], began_N == 0

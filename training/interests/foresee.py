@@ -1,0 +1,94 @@
+"""What a shopper will act on next, as a family that is trained says it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from penchant.errors import DataError, UsageError
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.configs import chosen
+from training.data import read_dataset
+from training.family import ClassifiesInterests, make
+from training.interests.labels import row_of
+from training.names import FAMILIES
+from training.train import run_id_for
+
+BY = "auc_macro"  # on validation: of the family that is asked where none is named
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """``interests``: titles with their probability in the fortnight from the snapshot's end, most
+    probable first. ``run_id``: of the family that says so."""
+
+    user_id: str
+    run_id: str
+    interests: tuple[tuple[str, float], ...]
+
+    def summary(self) -> str:
+        lines = [f"{probability:6.1%}  {title}" for title, probability in self.interests]
+        return "\n".join([f"shopper {self.user_id}, by {self.run_id}:", *lines])
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def foresee(
+    settings: Settings,
+    snapshot_id: str,
+    user_id: str,
+    most: int,
+    family: str | None = None,
+    category: str | None = None,
+) -> Foreseen:
+    """The ``most`` probable interests of a shopper, or the one asked for.
+
+    Raises UsageError for an unknown shopper or category, and where no family that classifies has a
+    run on the snapshot; DataError where its catalogue has no interests.
+    """
+    snapshot = Snapshot.open(settings, snapshot_id)
+    name, run, task = _run(settings, snapshot, family)
+    titles = tuple(task["titles"])
+    wanted = titles if category is None else (titles[row_of(category, titles, task["left_out"])],)
+    dataset = read_dataset(snapshot)
+    if user_id not in dataset.user_ids:
+        raise UsageError(
+            f"no shopper {user_id!r} is in snapshot {snapshot_id}", "ask for one that it has"
+        )
+    model = make(name, chosen(settings, name))
+    assert isinstance(model, ClassifiesInterests)
+    model.load_state(load_file(run / "model.safetensors"))
+    shopper = dataset.histories.take(np.array([dataset.user_ids.index(user_id)]))
+    said = dict(zip(titles, model.interests(shopper)[0].tolist(), strict=True))
+    found = sorted(((title, said[title]) for title in wanted), key=lambda one: -one[1])
+    return Foreseen(user_id, run.name, tuple(found[:most]))
+
+
+def _run(
+    settings: Settings, snapshot: Snapshot, family: str | None
+) -> tuple[str, Path, dict[str, Any]]:
+    """The run that is asked, of a named family or of the best on validation, and its task."""
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for name in FAMILIES if family is None else (family,):
+        run = settings.runs / snapshot.id / run_id_for(settings, snapshot.id, name)
+        record = run / "run.json"
+        task = json.loads(record.read_text())["tasks"].get("interests") if record.exists() else None
+        if task is not None:
+            found[name] = run, task
+    if not found:
+        who = f"{family} has no run that tells" if family else "no run tells"
+        raise UsageError(
+            f"{who} interests on snapshot {snapshot.id}",
+            f"run `penchant train --family {family or 'vae'} --snapshot {snapshot.id}` first",
+        )
+    told = {name: task for name, (_, task) in found.items() if "missing" not in task}
+    if not told:
+        task = next(iter(found.values()))[1]
+        raise DataError(task["missing"], task["remedy"])
+    best = max(told, key=lambda name: told[name]["validation_metrics"][BY]["mean"])
+    return best, *found[best]

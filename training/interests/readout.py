@@ -1,0 +1,206 @@
+"""Interests read out of a family's vectors: one logistic regression for each, beside the shopper's
+own habits.
+
+For families that learn something else, next items or whole histories, and whose vectors know more
+than they were asked. The regression reads the vector and how often and how lately the shopper acted
+on each interest. It is fitted on cut points inside the training data. The vectors there come from a
+family that has learned from what followed, so they look better than they are; therefore the answers
+are calibrated (Platt 1999) on the validation window, which the family has not learned from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import structlog
+import torch
+from torch.nn import functional as F
+
+from penchant.errors import DataError
+from training.data import Histories
+from training.family import Bench, State
+from training.interests.labels import cut_points, find_interests, known, one_hot
+from training.split import Split, Window
+
+PREFIX = "readout."
+HALF_LIVES_DAYS = (7.0, 30.0, 180.0)
+USERS_AT_ONCE = 256
+RIDGE = 1e-2  # of the weights, in the loss of one interest
+CALIBRATION_RIDGE = 1e-3  # towards what calibrates all interests together
+SHARES = (0.0, 0.25, 0.5, 1.0)  # of what vectors add, of which the best on validation is taken
+FIT_STEPS, CALIBRATION_STEPS = 60, 30
+
+Vectors = Callable[[Histories], torch.Tensor]
+"""Histories of B users -> vectors_BD, on any device."""
+
+log = structlog.get_logger()
+
+
+def no_vectors(batch: Histories) -> torch.Tensor:
+    """For reading habits alone."""
+    return torch.zeros(len(batch), 0)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """``interest_I``: of each item, see interests.py. ``mean_F``, ``scale_F``: of the F things that
+    are read. ``weight_FC`` and ``bias_C``: of the regressions, calibrated. ``share``: how much
+    vectors count. No interests, C = 0, where the catalogue has none."""
+
+    interest_I: torch.Tensor
+    mean_F: torch.Tensor
+    scale_F: torch.Tensor
+    weight_FC: torch.Tensor
+    bias_C: torch.Tensor
+    share: torch.Tensor
+
+    def probabilities(self, vectors: Vectors, batch: Histories) -> torch.Tensor:
+        """probability_BC that each interest is acted on in the window that begins at the end of the
+        histories. Raises DataError where the catalogue has no interests."""
+        if not len(self.bias_C):
+            raise no_interests()
+        return torch.sigmoid(self._logits(_read(vectors, batch, self.interest_I, len(self.bias_C))))
+
+    def record(self) -> dict[str, float]:
+        """What a run's record says of it."""
+        return {"vectors_share": self.share.item()}
+
+    def state(self) -> State:
+        return {f"{PREFIX}{name}": tensor for name, tensor in vars(self).items()}
+
+    @classmethod
+    def of(cls, state: State) -> "Readout":
+        """From the state of the family that it is of."""
+        return cls(**{name: state[f"{PREFIX}{name}"] for name in cls.__dataclass_fields__})
+
+    def _logits(self, read_BF: torch.Tensor) -> torch.Tensor:
+        return (read_BF - self.mean_F) / self.scale_F @ self.weight_FC + self.bias_C
+
+
+def no_interests() -> DataError:
+    """For who is asked about interests and has learned none."""
+    return DataError(
+        "no interests were learned: the catalogue had none to tell apart",
+        "give the items categories, and fit the family again",
+    )
+
+
+def without_readout(state: State) -> State:
+    """The rest of a family's state."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
+
+
+def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
+    """Read interests out of what ``vectors`` gives; one without interests where there are none."""
+    try:
+        interests = find_interests(bench.items, split.train)
+    except DataError as error:
+        log.warning("no interests are learned", cause=error.cause)
+        nothing = torch.zeros(0)
+        interest_I = torch.full((split.train.item_count,), -1)
+        return Readout(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
+    interest_I = torch.from_numpy(interests.interest_I)
+
+    def read_and_acted(window: Window) -> tuple[torch.Tensor, torch.Tensor]:
+        bench.budget.check()
+        label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
+        return _read(vectors, window.histories, interest_I, len(interests)), label_UC
+
+    windows = [read_and_acted(window) for window in cut_points(split.train)]
+    read_NF, label_NC = (torch.cat(parts) for parts in zip(*windows, strict=True))
+    mean_F, scale_F = read_NF.mean(dim=0), read_NF.std(dim=0).clamp(min=1e-3)
+    habit_count = (len(interests) + 1) * len(HALF_LIVES_DAYS)
+    dimensions = read_NF.shape[1] - habit_count
+    vectors_ND, habits_NH = ((read_NF - mean_F) / scale_F).split([dimensions, habit_count], dim=1)
+    rate_C = torch.logit(label_NC.mean(dim=0).clamp(1e-4, 1 - 1e-4))
+    habit_HC, bias_C = regressed(habits_NH, label_NC, rate_C)
+    by_habits_NC = torch.addmm(rate_C + bias_C, habits_NH, habit_HC)
+    vector_DC, shift_C = regressed(vectors_ND, label_NC, by_habits_NC)
+
+    read_UF, label_UC = read_and_acted(known(split.validation))
+    found = {}
+    for share in SHARES if dimensions else (0.0,):
+        weight_FC = torch.cat([share * vector_DC, habit_HC])
+        bias = rate_C + bias_C + share * shift_C
+        rough = Readout(interest_I, mean_F, scale_F, weight_FC, bias, torch.tensor(share))
+        logits_UC = rough._logits(read_UF)
+        slope_C, moved_C = calibrated(logits_UC, label_UC)
+        loss = _log_loss(logits_UC * slope_C + moved_C, label_UC).item()
+        calm = replace(rough, weight_FC=weight_FC * slope_C, bias_C=bias * slope_C + moved_C)
+        found[share] = loss, calm
+    return min(found.values(), key=lambda one: one[0])[1]
+
+
+def calibrated(
+    logits_NC: torch.Tensor, label_NC: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """slope_C and shift_C with which logits, or margins of any scale, tell probabilities.
+
+    By log loss (Platt 1999), those of an interest held near those of all: some interests have few
+    shoppers to calibrate on.
+    """
+    of_all_2 = torch.tensor([1.0, 0.0], requires_grad=True)
+    own_2C = torch.zeros(2, logits_NC.shape[1], requires_grad=True)
+
+    def loss() -> torch.Tensor:
+        slope_C, shift_C = of_all_2[:, None] + own_2C
+        log_loss = _log_loss(logits_NC * slope_C + shift_C, label_NC)
+        return log_loss + CALIBRATION_RIDGE * own_2C.square().sum()
+
+    _minimize(loss, [of_all_2, own_2C], CALIBRATION_STEPS)
+    slope_C, shift_C = (of_all_2[:, None] + own_2C).detach()
+    return slope_C, shift_C
+
+
+def regressed(
+    read_NF: torch.Tensor, label_NC: torch.Tensor, start_NC: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """weight_FC and bias_C of what is added to ``start_NC``, logits or one for each interest."""
+    weight_FC = torch.zeros(read_NF.shape[1], label_NC.shape[1], requires_grad=True)
+    bias_C = torch.zeros(label_NC.shape[1], requires_grad=True)
+
+    def loss() -> torch.Tensor:
+        logits_NC = start_NC + torch.addmm(bias_C, read_NF, weight_FC)
+        return _log_loss(logits_NC, label_NC) + RIDGE * weight_FC.square().sum()
+
+    _minimize(loss, [weight_FC, bias_C], FIT_STEPS)
+    return weight_FC.detach(), bias_C.detach()
+
+
+def _log_loss(logits_NC: torch.Tensor, label_NC: torch.Tensor) -> torch.Tensor:
+    """Means over users, summed over interests, so that each is fitted as if it were alone."""
+    loss_NC = F.binary_cross_entropy_with_logits(logits_NC, label_NC, reduction="none")
+    return loss_NC.mean(dim=0).sum()
+
+
+def _minimize(loss: Callable[[], torch.Tensor], weights: list[torch.Tensor], steps: int) -> None:
+    """L-BFGS (Liu & Nocedal 1989): the losses are convex and all data fits into memory."""
+    optimizer = torch.optim.LBFGS(weights, max_iter=steps, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(closure)
+
+
+@torch.no_grad()
+def _read(
+    vectors: Vectors, histories: Histories, interest_I: torch.Tensor, interests: int
+) -> torch.Tensor:
+    """read_UF: vectors, then habits."""
+    vectors_UD = torch.cat([vectors(one).float().cpu() for one in histories.parts(USERS_AT_ONCE)])
+    return torch.cat([vectors_UD, habits(histories, interest_I, interests)], dim=1)
+
+
+def habits(histories: Histories, interest_I: torch.Tensor, interests: int) -> torch.Tensor:
+    """read_UH: for each half-life, how much each user did lately, of each interest and at all."""
+    columns = one_hot(interest_I.numpy(), interests)
+    found = []
+    for half_life in HALF_LIVES_DAYS:
+        lately = histories.matrix(histories.weights_N * 0.5 ** (histories.ages_N / half_life))
+        found += [(lately @ columns).toarray(), np.asarray(lately.sum(axis=1))]
+    return torch.from_numpy(np.log1p(np.concatenate(found, axis=1, dtype=np.float32)))

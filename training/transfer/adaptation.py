@@ -1,0 +1,229 @@
+"""Moving a sequence model to items that it never saw: what is learned, and from what it starts.
+
+``adapters``: the encoder and the source's embeddings stay as they are; small modules in the encoder
+(adapters.py) and what the target's items need are learned. ``full``: everything is. Both start from
+the same closed form (discriminant.py), so that a target of some hundred events has a model before
+the first step, and training is kept only where it validates better.
+"""
+
+import copy
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from penchant.errors import DataError
+from training.data import Histories, IntArray
+from training.family import Bench
+from training.sequences.next_item import Network, NextItem, reading, warm_embeddings
+from training.sequences.softmax import softmax_loss
+from training.sequences.windows import Batch, Windows
+from training.trainer import Progress, TrainerConfig, fit_by_gradient
+from training.transfer.adapters import Adapter, insert, parameter_count
+from training.transfer.discriminant import discriminant, shrunk_means
+from training.transfer.target import Target
+
+ADAPTERS, FULL = "adapters", "full"
+
+
+@dataclass(frozen=True)
+class MoveConfig:
+    """``bottleneck``: units of an adapter. ``passes`` over the target, of ``most_batches`` at most,
+    give the states that its items start from; ``shrinkage`` and ``ridges``: see discriminant.py,
+    the best ridge is tuned. ``full_learning_rate``: where all is learned."""
+
+    bottleneck: int = 4
+    passes: float = 3.0
+    most_batches: int = 40
+    shrinkage: float = 5.0
+    ridges: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
+    epochs: float = 20.0
+    full_learning_rate: float = 3e-3
+    trainer: TrainerConfig = field(
+        default_factory=lambda: TrainerConfig(
+            steps=300, learning_rate=1e-2, warmup_steps=10, validate_every=60, patience=2
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Start:
+    """Of the target's items: what they are read as, and the linear layer that ranks them."""
+
+    read_JD: torch.Tensor
+    weight_JD: torch.Tensor
+    bias_J: torch.Tensor
+
+
+class Tables(nn.Module):
+    """Rows of embeddings in two parts: those known before, and behind them those of a target."""
+
+    def __init__(self, known_RD: torch.Tensor, new_JD: torch.Tensor) -> None:
+        super().__init__()
+        self.known_RD, self.new_JD = nn.Parameter(known_RD.clone()), nn.Parameter(new_JD.clone())
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        known = len(self.known_RD)
+        return torch.where(
+            (rows >= known)[..., None],
+            F.embedding((rows - known).clamp(min=0), self.new_JD),
+            F.embedding(rows.clamp(max=known - 1), self.known_RD),
+        )
+
+
+class Moved(nn.Module):
+    """A copy of a trunk that reads a target's items too, and a linear layer that ranks them by its
+    states, each of length 1. ``adapters`` is empty where none are asked for."""
+
+    def __init__(self, trunk: NextItem, items_J: IntArray, start: Start, bottleneck: int) -> None:
+        super().__init__()
+        self.length, self.items_J = trunk.learning.windows.length, items_J
+        self.network = _extended(trunk.network, items_J, start.read_JD)
+        self.weight_JD, self.bias_J = nn.Parameter(start.weight_JD), nn.Parameter(start.bias_J)
+        self.place_I: torch.Tensor
+        place_I = np.zeros(len(self.network.row_I), np.int64)
+        place_I[items_J] = np.arange(len(items_J))
+        self.register_buffer("place_I", torch.from_numpy(place_I), persistent=False)
+        self.adapters: list[Adapter] = []
+        if bottleneck:
+            self.adapters = insert(self.network.encoder, trunk.dimensions, bottleneck)
+            self.network.requires_grad_(False)
+            for adapter in self.adapters:
+                adapter.requires_grad_(True)
+            cast(Tables, self.network.embedding).new_JD.requires_grad_(True)
+        self.to(trunk.network.bias_I.device)
+        self.eval()
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        states_PD = F.normalize(self.network(batch.read_BT, batch.lengths_B)[batch.has_BT], dim=1)
+        target_P = self.place_I[batch.targets_BT[batch.has_BT]]
+        whole_J = torch.zeros_like(self.bias_J)
+        return softmax_loss(states_PD.float(), self.weight_JD, self.bias_J, whole_J, target_P)
+
+    @torch.no_grad()
+    def states(self, batch: Histories) -> torch.Tensor:
+        """states_BD of users with these histories, of all items."""
+        read_BT, lengths_B = (
+            tensor.to(self.bias_J.device) for tensor in reading(batch.latest(self.length), False)
+        )
+        hidden_BTD = self.network(read_BT, lengths_B)
+        rows_B = torch.arange(len(batch), device=hidden_BTD.device)
+        return F.normalize(hidden_BTD[rows_B, lengths_B - 1], dim=1)
+
+    @torch.no_grad()
+    def scores(self, batch: Histories) -> torch.Tensor:
+        """scores_BJ of the target's items."""
+        return self.states(batch) @ self.weight_JD.T + self.bias_J
+
+    def learned(self) -> dict[str, torch.Tensor]:
+        """What differs from the trunk, by name."""
+        names = {name for name, weight in self.named_parameters() if weight.requires_grad}
+        return {name: tensor for name, tensor in self.state_dict().items() if name in names}
+
+    @property
+    def adapter_parameters(self) -> int:
+        return sum(parameter_count(adapter) for adapter in self.adapters)
+
+    @property
+    def item_parameters(self) -> int:
+        """Of what the target's items are read as, and of the layer that ranks them."""
+        new = cast(Tables, self.network.embedding).new_JD.numel()
+        return new + self.weight_JD.numel() + self.bias_J.numel()
+
+
+def move(
+    trunk: NextItem, target: Target, start: Start, how: str, config: MoveConfig, bench: Bench
+) -> tuple[Moved, Progress]:
+    """Move a fitted model to a target, by ``adapters`` or in ``full``; the trunk stays as it is."""
+    torch.manual_seed(bench.seed)
+    moved = Moved(trunk, target.items_J, start, config.bottleneck if how == ADAPTERS else 0)
+    trainer = config.trainer
+    if how == FULL:
+        trainer = replace(trainer, learning_rate=config.full_learning_rate)
+    windows = Windows(
+        target.train, trunk.learning.windows, bench.seed, bench.device, wanted=target.wanted
+    )
+    progress = fit_by_gradient(
+        moved,
+        windows.batch,
+        lambda: target.ndcg(moved.scores, bench),
+        trainer.shortened(windows.steps_for(config.epochs)),
+        bench,
+    )
+    return moved, progress
+
+
+def starting(trunk: NextItem, target: Target, config: MoveConfig, bench: Bench) -> Start:
+    """What a move starts from: nothing but sums over states of the trunk, none of it trained.
+
+    An item that the trunk knows is read as before. Any other is read as the mean state of those who
+    went to it, by what they had of the source; where they had nothing there, as its row of the
+    singular vectors of what they did in the target.
+    """
+    known_RD = trunk.network.embedding.weight.detach()
+    length = float(known_RD[1:].norm(dim=1).mean()) if len(known_RD) > 1 else 1.0
+    shared = bool((target.source.lengths_U[target.wanted.lengths_U > 0] > 0).any())
+    read_JD, read = torch.zeros(len(target.items_J), trunk.dimensions), target.source
+    if not shared:
+        alone = target.alone(target.wanted)
+        warm_JD = warm_embeddings(alone, np.arange(len(target.items_J)) + 1, trunk.dimensions)[1:]
+        read_JD[:, : warm_JD.shape[1]] = torch.from_numpy(warm_JD)
+        read_JD, read = F.normalize(read_JD, dim=1) * length, target.train
+    states_PD, place_P = _states_before(trunk, target, read, read_JD, config, bench)
+    mean_D, means_JD = shrunk_means(states_PD, place_P, target.tags_JT, config.shrinkage)
+    if shared:
+        read_JD = F.normalize(_tensor(mean_D + means_JD), dim=1) * length
+    row_J = trunk.network.row_I[torch.from_numpy(target.items_J)].cpu()
+    read_JD = torch.where((row_J > 0)[:, None], known_RD.cpu()[row_J], read_JD)
+    counts_J = target.alone(target.wanted).counts_I()
+    found = {}
+    for ridge in config.ridges:
+        weight_JD, bias_J = discriminant(states_PD, place_P, mean_D, means_JD, counts_J, ridge)
+        start = Start(read_JD, _tensor(weight_JD), _tensor(bias_J))
+        moved = Moved(trunk, target.items_J, start, 0)
+        found[ridge] = (target.ndcg(moved.scores, bench), start)
+    return max(found.values(), key=lambda pair: pair[0])[1]
+
+
+@torch.no_grad()
+def _states_before(
+    trunk: NextItem,
+    target: Target,
+    read: Histories,
+    read_JD: torch.Tensor,
+    config: MoveConfig,
+    bench: Bench,
+) -> tuple[npt.NDArray[np.float64], IntArray]:
+    """states_PD, of length 1, in which an item of the target came next, and which, place_P."""
+    network = _extended(trunk.network, target.items_J, read_JD).eval()
+    windows = Windows(read, trunk.learning.windows, bench.seed, bench.device, wanted=target.wanted)
+    states, wanted = [], []
+    if not windows.steps_for(config.passes):
+        raise DataError(
+            "nobody went to the target within the horizon of what is read before",
+            "move to another target, or lengthen the windows' horizon",
+        )
+    for step in range(min(windows.steps_for(config.passes), config.most_batches)):
+        batch = windows.batch(step)
+        hidden_BTD = network(batch.read_BT, batch.lengths_B)
+        states.append(F.normalize(hidden_BTD[batch.has_BT], dim=1).double().cpu().numpy())
+        wanted.append(batch.wanted_N.cpu().numpy())
+    return np.concatenate(states), np.searchsorted(target.items_J, np.concatenate(wanted))
+
+
+def _extended(network: Network, items_J: IntArray, new_JD: torch.Tensor) -> Network:
+    """A copy with rows of embeddings for these items, behind all others."""
+    known_RD = network.embedding.weight.detach()
+    extended = copy.deepcopy(network)
+    rows_J = len(known_RD) + torch.arange(len(items_J), device=known_RD.device)
+    extended.embedding = Tables(known_RD, new_JD.to(known_RD.device))  # type: ignore[assignment]
+    extended.row_I[torch.from_numpy(items_J)] = rows_J
+    return extended
+
+
+def _tensor(array: npt.NDArray[np.float64]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))

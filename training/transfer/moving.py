@@ -1,0 +1,194 @@
+"""A transfer from end to end: trunk, target, the ways there, and what the guard makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from training import catalogue
+from training.data import Histories, IntArray
+from training.evaluation import Scorer
+from training.families.popularity import popularity
+from training.family import Bench
+from training.intervals import Interval, bootstrap
+from training.sequences.next_item import NextItem
+from training.split import Split, Window
+from training.transfer.adaptation import ADAPTERS, FULL, MoveConfig, Moved, move, starting
+from training.transfer.domains import Domains
+from training.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, Verdict, judged
+from training.transfer.target import Keep, Target, halves, thinned
+
+POPULARITY_DAYS = 90.0
+LEAST_EVENTS = 50  # for a point of a curve
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What can rank a target's items. ``moved``: by adapters."""
+
+    target: Target
+    moved: Moved
+    scratch: NextItem
+    popularity_J: torch.Tensor
+    tuned: dict[str, float]
+
+    def scorers(self) -> dict[str, Scorer]:
+        """By name, each from histories of all items to scores_BJ."""
+        return {
+            TRANSFER: self.moved.scores,
+            SCRATCH: lambda batch: self.scratch.scores(self.target.alone(batch)),
+            POPULARITY: lambda batch: self.popularity_J.repeat(len(batch), 1),
+        }
+
+
+def of_source(split: Split, domains: Domains) -> Split:
+    """Only what was done with the items that the model is trained on; the test isn't looked at."""
+    source_I = domains.domain_I == 0
+
+    def keep(histories: Histories) -> Histories:
+        return histories.only(source_I[histories.items_N])
+
+    window = Window(keep(split.validation.histories), keep(split.validation.targets))
+    return Split(keep(split.train), window, window)
+
+
+def target_of(
+    split: Split, items: pa.Table, domains: Domains, names: Sequence[str], keep: Keep | None = None
+) -> tuple[Target, Window]:
+    """The categories of these names as one target, and the window that a guard judges by.
+
+    ``keep``: of what is known of the target. Raises DataError when nothing is.
+    """
+    items_J = domains.items_of(*names)
+    keep = keep or _all
+    known = Window(keep(split.validation.histories), split.validation.targets)
+    tuning, guarding = halves(known, items_J)
+    train = keep(split.train)
+    is_source_N = domains.domain_I[train.items_N] == 0
+    is_target_N = np.isin(train.items_N, items_J)
+    target = Target(
+        items_J,
+        train.only(is_source_N),
+        train.only(is_target_N),
+        train.only(is_source_N | is_target_N),
+        tuning,
+        catalogue.tags(items)[items_J],
+    )
+    return target, guarding
+
+
+def ways(
+    trunk: NextItem, scratch: NextItem, target: Target, config: MoveConfig, bench: Bench
+) -> Ways:
+    """Move by adapters, and learn ``scratch`` on the target alone."""
+    start = starting(trunk, target, config, bench)
+    moved, progress = move(trunk, target, start, ADAPTERS, config, _beside(bench, ADAPTERS))
+    learned(scratch, target, bench)
+    shares_J = popularity(target.alone(target.wanted), POPULARITY_DAYS)
+    tuned = {"moving_steps": progress.best_step, "scratch_steps": scratch.tuned["steps"]}
+    return Ways(target, moved, scratch, torch.from_numpy(shares_J), tuned)
+
+
+def learned(scratch: NextItem, target: Target, bench: Bench) -> None:
+    """Learn a model on the target alone, in place."""
+    split = target.split()
+    scratch.fit(split, replace(_beside(bench, SCRATCH), window=split.validation))
+
+
+def verdicts(
+    found: Ways, guarding: Window, domains: Domains, names: Sequence[str], seed: int
+) -> list[Verdict]:
+    """What the guard says of each of the categories that a target is made of."""
+    window = {"tuning": found.target.window, "guarding": guarding}
+    scores = {
+        (name, which): _kept(score, window[which])
+        for name, score in found.scorers().items()
+        for which in window
+    }
+    said = []
+    for category in names:
+        place_J = np.flatnonzero(np.isin(found.target.items_J, domains.items_of(category)))
+        part = replace(found.target, items_J=found.target.items_J[place_J])
+
+        def values(which: str, part: Target = part, place_J: IntArray = place_J) -> Values:
+            return {
+                name: part.values(_columns(scores[name, which], place_J), window[which])
+                for name in (TRANSFER, SCRATCH, POPULARITY)
+            }
+
+        said.append(judged(category, values("tuning"), values("guarding"), seed))
+    return said
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """NDCG@10 of the target's items on a window, of one way, learned from a share of the target."""
+
+    share: float
+    way: str
+    events: int
+    ndcg: Interval
+
+
+def curve(
+    trunk: NextItem,
+    scratch: Any,
+    shares: Sequence[float],
+    split: Split,
+    items: pa.Table,
+    domains: Domains,
+    config: MoveConfig,
+    bench: Bench,
+) -> list[CurvePoint]:
+    """Each way on the test window, learned from some shares of the target's events.
+
+    ``scratch``: gives a model that isn't fitted. What isn't of the share is neither learned from
+    nor read; a share of too few events is left out. Judged are all who went to the target.
+    """
+    names, points = domains.targets, []
+    for share in shares:
+        keep = thinned(domains.items_of(*names), share, bench.seed)
+        known = keep(split.train)
+        if np.isin(known.items_N, domains.items_of(*names)).sum() < LEAST_EVENTS:
+            continue
+        target, _ = target_of(split, items, domains, names, keep)
+        test = Window(keep(split.test.histories), split.test.targets)
+        there = _beside(bench, f"share-{share}")
+        found = ways(trunk, scratch(), target, config, there)
+        start = starting(trunk, target, config, there)
+        full, _ = move(trunk, target, start, FULL, config, _beside(there, FULL))
+        scorers = {**found.scorers(), FULL: full.scores}
+        points += [
+            CurvePoint(
+                share,
+                way,
+                len(target.wanted.items_N),
+                bootstrap(target.values(score, test), bench.seed),
+            )
+            for way, score in scorers.items()
+        ]
+    return points
+
+
+def _beside(bench: Bench, name: str) -> Bench:
+    """The same bench with checkpoints of its own."""
+    return replace(bench, checkpoints=bench.checkpoints / name)
+
+
+def _all(histories: Histories) -> Histories:
+    return histories
+
+
+def _kept(score: Scorer, window: Window) -> Scorer:
+    """Scores of a window's users, asked for once."""
+    scores_UJ = score(window.histories) if len(window.histories) else torch.zeros(0, 0)
+    row_U = np.zeros(int(window.histories.users_U.max(initial=0)) + 1, np.int64)
+    row_U[window.histories.users_U] = np.arange(len(window.histories))
+    return lambda batch: scores_UJ[torch.from_numpy(row_U[batch.users_U])]
+
+
+def _columns(score: Scorer, place_J: IntArray) -> Scorer:
+    return lambda batch: score(batch)[:, torch.from_numpy(place_J)]
