@@ -294,7 +294,7 @@ def simulate(
 @app.command()
 def report(as_json: AsJson = False) -> None:
     """Write the HTML report of the live generation."""
-    from penchant.report import report as run
+    from penchant.report.report import report as run
 
     written = run(Settings())
     answer(written.summary(), written.as_dict(), as_json)

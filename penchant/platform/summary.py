@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.platform.chain import Chain
-from penchant.report import Report, Shopper, report
+from penchant.report.report import Report, Shopper, report
 from penchant.serving.status import families_table
 from penchant.settings import Settings
 

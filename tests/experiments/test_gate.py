@@ -10,7 +10,7 @@ import pytest
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.experiments import store
 from penchant.experiments.gate import GATE, decide, gates, promote
-from penchant.report_policies import policy_section
+from penchant.report.policies import policy_section
 from penchant.settings import Settings
 from penchant.storage import write_json
 

@@ -8,9 +8,9 @@ import pytest
 
 from penchant.charts import Point, Priced, Scale, beside, cost_plot, interval_plot, pareto_front
 from penchant.errors import UsageError
-from penchant.report import report
-from penchant.report_figures import figures
-from penchant.report_fusion import fusion_section
+from penchant.report.figures import figures
+from penchant.report.fusion import fusion_section
+from penchant.report.report import report
 from penchant.serving.generations.publish import publish
 from penchant.serving.status import status
 from penchant.settings import Settings

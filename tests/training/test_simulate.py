@@ -5,7 +5,7 @@ import json
 import pytest
 
 from penchant.errors import UsageError
-from penchant.report_regret import regret_section
+from penchant.report.regret import regret_section
 from penchant.settings import Settings
 from training.policies.simulate import BY_CHANCE, SHOWN, simulate
 

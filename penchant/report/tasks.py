@@ -4,11 +4,11 @@ from html import escape
 from typing import Any
 
 from penchant.charts import figure_plot
-from penchant.report_generation import generation_section
-from penchant.report_interests import interests_section
-from penchant.report_parts import family_name, html_table, metric_cell, point, section
-from penchant.report_tags import tags_section
-from penchant.report_transfer import transfer_section
+from penchant.report.generation import generation_section
+from penchant.report.interests import interests_section
+from penchant.report.parts import family_name, html_table, metric_cell, point, section
+from penchant.report.tags import tags_section
+from penchant.report.transfer import transfer_section
 
 COSTS = ("fit_seconds", "peak_memory_bytes")
 Families = list[tuple[str, dict[str, Any]]]

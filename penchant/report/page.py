@@ -14,10 +14,10 @@ from penchant.charts import (
     interval_plot,
     map_plot,
 )
-from penchant.report_figures import Curve, Figures, Found, Warmth
-from penchant.report_fusion import fusion_section
-from penchant.report_parts import family_name, html_table, metric_cell, section
-from penchant.report_tasks import task_sections
+from penchant.report.figures import Curve, Figures, Found, Warmth
+from penchant.report.fusion import fusion_section
+from penchant.report.parts import family_name, html_table, metric_cell, section
+from penchant.report.tasks import task_sections
 from penchant.serving.status import METRIC
 
 STYLE = """

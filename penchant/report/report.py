@@ -9,11 +9,11 @@ import duckdb
 from penchant.errors import PenchantError, UsageError
 from penchant.experiments.gate import gates
 from penchant.experiments.store import verdicts
-from penchant.report_figures import figures
-from penchant.report_page import page
-from penchant.report_policies import policy_section
-from penchant.report_portrait import portrait_section
-from penchant.report_regret import regret_section
+from penchant.report.figures import figures
+from penchant.report.page import page
+from penchant.report.policies import policy_section
+from penchant.report.portrait import portrait_section
+from penchant.report.regret import regret_section
 from penchant.serving.generations.generation import RANKED_LISTS
 from penchant.serving.reader import Item, Reader
 from penchant.serving.status import status

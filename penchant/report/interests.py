@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import HALF, Point, figure_plot, interval_plot
-from penchant.report_parts import family_name, html_table, point, section
+from penchant.report.parts import family_name, html_table, point, section
 
 METRICS = {
     "auc_macro": "AUC",

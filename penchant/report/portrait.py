@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import Scale
-from penchant.report_parts import html_table, section
+from penchant.report.parts import html_table, section
 from penchant.serving.portrait import Interest, Portrait
 
 WIDTH, LEFT, RIGHT, ROW = 720, 250, 110, 30  # SVG units: the labels' and the notes' columns, a row

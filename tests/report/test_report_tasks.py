@@ -3,7 +3,7 @@
 from typing import Any
 
 from penchant.charts import Point, figure_plot
-from penchant.report_tasks import task_sections
+from penchant.report.tasks import task_sections
 
 
 def figure(mean: float) -> dict[str, float]:

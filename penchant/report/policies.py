@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from penchant.report_parts import html_table, section
+from penchant.report.parts import html_table, section
 
 
 def policy_section(gates: list[dict[str, Any]], verdicts: list[dict[str, Any]]) -> str:

@@ -1,6 +1,6 @@
 """The report's section on made-up shoppers."""
 
-from penchant.report_generation import generation_section
+from penchant.report.generation import generation_section
 
 
 def interval(mean: float) -> dict[str, float]:

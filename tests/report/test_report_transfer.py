@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penchant.report_transfer import transfer_section
+from penchant.report.transfer import transfer_section
 
 
 def test_what_was_taken_over_and_what_fell_back_is_shown_with_the_curve() -> None:

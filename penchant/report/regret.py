@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import line_plot
-from penchant.report_parts import html_table, section
+from penchant.report.parts import html_table, section
 from penchant.settings import Settings
 
 AXES = ("day", "clicks lost a visit, against the best slates")

@@ -1,7 +1,7 @@
 """The report's section on fusion: what each of its sources is worth, and to whom."""
 
 from penchant.charts import dot_plot
-from penchant.report_parts import family_name, section
+from penchant.report.parts import family_name, section
 
 GROUPS = ("coldest quarter", "colder", "warmer", "warmest quarter")
 

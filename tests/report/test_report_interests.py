@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penchant.report_interests import METRICS, interests_section
+from penchant.report.interests import METRICS, interests_section
 
 
 def figure(mean: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import figure_plot
-from penchant.report_parts import html_table, metric_cell, point, section
+from penchant.report.parts import html_table, metric_cell, point, section
 
 WAYS = ("both", "words", "shoppers", "most common")
 TITLES = {"category_1": "category", "category_3": "type"}

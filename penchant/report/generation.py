@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import HALF, interval_plot
-from penchant.report_parts import family_name, html_table, metric_cell, point, section
+from penchant.report.parts import family_name, html_table, metric_cell, point, section
 
 Judged = list[tuple[str, dict[str, Any]]]
 

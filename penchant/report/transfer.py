@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from penchant.charts import Point, interval_plot
-from penchant.report_parts import html_table, section
+from penchant.report.parts import html_table, section
 
 WAYS = {
     "transfer": "moved by adapters",
