@@ -1,0 +1,116 @@
+"""What is live, why, for whom as an example, and from what data."""
+
+from html import escape
+from typing import Any
+
+from penchant.report.parts import html_table, section
+
+
+def choice_section(choice: dict[str, Any] | None) -> str:
+    if choice is None:
+        return section("Why these are live", '<div class="soft">The choice is gone.</div>')
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in choice["reasons"])
+    return section("Why these are live", f"<ul>{reasons}</ul>")
+
+
+def shoppers_section(shoppers: list[dict[str, Any]]) -> str:
+    return section("Three shoppers", "".join(_shopper(shopper) for shopper in shoppers))
+
+
+def _shopper(shopper: dict[str, Any]) -> str:
+    bought = "".join(_line(item["title"], item["day"]) for item in shopper["purchases"])
+    liked = "".join(_line(item["title"], item["category"] or "") for item in shopper["recommended"])
+    return (
+        f'<div class="shopper"><h3>Shopper {escape(shopper["user_id"])} '
+        f'<span class="soft">{shopper["bought"]:,} purchases</span></h3>'
+        f'<div><div class="soft">bought last</div><ul>{bought}</ul></div>'
+        f'<div><div class="soft">would like, by {escape(shopper["origin"])}</div>'
+        f"<ol>{liked}</ol></div></div>"
+    )
+
+
+def _line(title: str, aside: str) -> str:
+    return f'<li>{escape(title)} <span class="soft">{escape(aside)}</span></li>'
+
+
+def generation_section(generation: dict[str, Any]) -> str:
+    norms = [
+        (f"{view.replace('_', ' ')}, length", f"{norm['min']:.3f} to {norm['max']:.3f}")
+        for view, norm in sorted(generation["norms"].items())
+    ]
+    roles = [
+        (role, generation[role]["run_id"] if generation[role] else "none: popularity serves")
+        for role in ("retriever", "ranker", "prior")
+    ]
+    facts = [
+        *roles,
+        *(
+            (view.replace("_", " "), f"{rows:,}")
+            for view, rows in sorted(generation["counts"].items())
+        ),
+        *norms,
+    ]
+    if generation["recall_at_10"] is not None:
+        facts.append(("dimensions", str(generation["dimensions"])))
+        facts.append(("recall@10 of the index", f"{generation['recall_at_10']:.4f}"))
+        facts += _vectors(generation)
+    rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in facts]
+    return section("What was published", html_table(["", ""], rows, headed=False))
+
+
+def _vectors(generation: dict[str, Any]) -> list[tuple[str, str]]:
+    """In which form vectors were published, why, and what that loses; a generation from before
+    there were other forms says nothing of it."""
+    vectors = generation.get("vectors")
+    if vectors is None:
+        return []
+    facts = [("vectors are", f"{vectors['kind']}: {vectors['why']}")]
+    facts += [
+        (
+            f"NDCG@10 lost by that, {window}",
+            f"{share['mean']:+.2%} ({share['low']:+.2%} to {share['high']:+.2%})",
+        )
+        for window, share in (vectors["lost"] or {}).items()
+    ]
+    return [*facts, ("numbers of the index", generation["index"])]
+
+
+def data_section(snapshot: dict[str, Any]) -> str:
+    rows = [
+        [f"<code>{escape(name)}</code>", f"{mart['rows']:,}"]
+        for name, mart in sorted(snapshot["marts"].items())
+    ]
+    return section(
+        "The data",
+        f"<div>From {escape(', '.join(snapshot['sources']))}, up to "
+        f"{escape(snapshot['as_of'][:10])}.</div>"
+        f"<details><summary>rows of each table</summary>"
+        f"{html_table(['table', 'rows'], rows, numbers={1})}</details>",
+    )
+
+
+def checks_section(live: dict[str, Any] | None, served: str) -> str:
+    if live is None or live["id"] != served or live["checks"] is None:
+        return section("Checks", '<div class="soft">Not those of the live snapshot.</div>')
+    verdict, counts = live["checks"], live["checks"]["statistics"]
+    rows = [
+        [
+            f"<code>{escape(name)}</code>",
+            str(mart["expectations"]),
+            "<br>".join(_failure(failure) for failure in mart["failed"]) or "",
+        ]
+        for name, mart in sorted(verdict["marts"].items())
+    ]
+    style, word = ("good", "Passed") if verdict["passed"] else ("bad", "Refused")
+    return section(
+        "Checks",
+        f'<div><b class="{style}">{word}</b>: {counts["expectations"]} expectations, '
+        f"{counts['failed_critical']} critical failures, {counts['failed_warning']} warnings.</div>"
+        f"<details><summary>by table</summary>"
+        f"{html_table(['table', 'expectations', 'failed'], rows)}</details>",
+    )
+
+
+def _failure(failure: dict[str, Any]) -> str:
+    what = failure["rule"] or failure["expectation"]
+    return f"{escape(failure['severity'])}: {escape(str(failure['column'] or ''))} {escape(what)}"

@@ -1,0 +1,110 @@
+"""How well families rank, what that costs, and why some are missing."""
+
+from html import escape
+from typing import Any
+
+from penchant.charts import Point, Priced, cost_plot, interval_plot
+from penchant.report.parts import family_name, html_table, metric_cell, section
+from penchant.serving.status import METRIC
+
+
+def quality_section(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> str:
+    rows = [(family_name(family["family"]), _points(family)) for family in families]
+    keys = '<span class="key">all items</span><span class="key new">new to the shopper</span>'
+    table = html_table(
+        [
+            "family",
+            "live as",
+            f"{METRIC}, all",
+            f"{METRIC}, new",
+            "recall@10, all",
+            "recall@10, new",
+        ],
+        [
+            [
+                escape(family_name(family["family"])),
+                "".join(f'<span class="badge">{escape(role)}</span>' for role in family["roles"]),
+                *(
+                    metric_cell(family["metrics"].get(population, {}).get(metric))
+                    for metric in (METRIC, "recall@10")
+                    for population in ("all", "new")
+                ),
+            ]
+            for family in families
+        ],
+    )
+    return section(
+        "How well each family predicts what comes next",
+        f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
+        f"training data; the line is the 95 % interval over shoppers. {keys}</div>"
+        f"{interval_plot(rows, 'NDCG@10')}{_missing(choice)}"
+        f"<details><summary>the figures</summary>{table}</details>",
+    )
+
+
+def _missing(choice: dict[str, Any] | None) -> str:
+    """Why families are not there."""
+    if choice is None:
+        return ""
+    missing = tuple(f"{name} " for name in choice["missing"])
+    found = [reason for reason in choice["reasons"] if reason.startswith(missing)]
+    lines = "".join(f"<li>{escape(reason)}</li>" for reason in found)
+    return f'<ul class="bad">{lines}</ul>' if lines else ""
+
+
+COSTS = (
+    ("fit_seconds", 1.0, "seconds to fit"),
+    ("peak_memory_bytes", 1e6, "peak memory, MB"),
+    ("scoring_ms_per_user", 1.0, "milliseconds to score one shopper"),
+)
+
+
+def cost_section(families: list[dict[str, Any]]) -> str:
+    plots = "".join(
+        cost_plot(
+            [
+                Priced(
+                    family_name(family["family"]),
+                    max(family[name] / unit, 0.001),
+                    _points(family)[0],
+                )
+                for family in families
+            ],
+            f"{axis} (logarithmic)",
+            "NDCG@10, all items",
+        )
+        for name, unit, axis in COSTS
+    )
+    table = html_table(
+        ["family", "fit, s", "whole run, s", "peak MB", "ms a shopper", "parameters", "device"],
+        [
+            [
+                escape(family_name(family["family"])),
+                f"{family['fit_seconds']:,.1f}",
+                f"{family['seconds']:,.1f}",
+                f"{family['peak_memory_bytes'] / 1e6:,.0f}",
+                f"{family['scoring_ms_per_user']:.3f}",
+                f"{family['parameters']:,}" if family["parameters"] is not None else "-",
+                escape(family["device"] or "-"),
+            ]
+            for family in families
+        ],
+        numbers={1, 2, 3, 4, 5},
+    )
+    return section(
+        "What that quality costs",
+        '<div class="soft">Up is better, left is cheaper. On the line, the Pareto front: '
+        "families than which no other is both better and cheaper. Scoring is of the whole "
+        f'catalogue, in batches.</div><div class="plots">{plots}</div>'
+        f"<details><summary>the figures</summary>{table}</details>",
+    )
+
+
+def _points(family: dict[str, Any]) -> list[Point]:
+    """NDCG@10 on all items, and on new ones where that was measured."""
+    found = ((name, family["metrics"].get(name, {}).get(METRIC)) for name in ("all", "new"))
+    return [
+        Point(metric["mean"], metric["low"], metric["high"], name)
+        for name, metric in found
+        if metric
+    ]
