@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from penchant.build import build
 from penchant.ingestion.ingest import ingest
-from penchant.ingestion.sources.simulator import truth
+from penchant.ingestion.simulated.shop import truth
 from penchant.settings import Settings
 from training.intervals import Interval, bootstrap
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.interests.response_models import OURS, TREES, bench, frame, sets
 from penchant.build import build
 from penchant.ingestion.ingest import ingest
-from penchant.ingestion.sources import simulator
+from penchant.ingestion.simulated.campaigns import added_by_campaigns
 from penchant.quality.check import check
 from penchant.serving.features import training_sets
 from penchant.settings import Settings
@@ -69,7 +69,7 @@ def truth(home: str, snapshot_id: str) -> dict[str, Any]:
     """
     from scipy.stats import spearmanr
 
-    people, added = simulator.added_by_campaigns(SIMULATED_SEED, **SIMULATED)
+    people, added = added_by_campaigns(SIMULATED_SEED, **SIMULATED)
     row_of = {user: row for row, user in enumerate(people)}
     tables = sets(home, snapshot_id)
     offered = AdWindows.of(tables[RESPONSES]).split(tables[SPENDING])

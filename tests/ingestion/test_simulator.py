@@ -8,7 +8,9 @@ import pytest
 
 from penchant.errors import UsageError
 from penchant.ingestion.ingest import ingest
-from penchant.ingestion.sources.simulator import LINKS, added_by_campaigns, simulate, truth
+from penchant.ingestion.simulated.campaigns import added_by_campaigns
+from penchant.ingestion.simulated.shop import LINKS, truth
+from penchant.ingestion.sources.simulator import simulate
 from penchant.settings import Settings
 
 SIZES = {"users": 30, "items": 40, "days": 90}
