@@ -57,27 +57,17 @@ class Access:
         """A FastAPI dependency: the token of a request that may do what ``scope`` allows."""
 
         def guard(request: Request) -> Token:
-            token = self._token(request)
-            allowed = token.may(scope)
-            log.info("asked", token=token.id, path=request.url.path, scope=scope, allowed=allowed)
-            if not allowed:
-                raise Refused(HTTPStatus.FORBIDDEN, f"token {token.id} lacks the scope {scope}")
-            client = token.id if token is not LOCAL else _host(request)
-            if wait := self._rate.wait(client):
-                raise Refused(
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    f"more requests than are allowed; try again in {wait:.2f} s",
-                    {"Retry-After": str(int(wait) + 1)},
-                )
+            token = self.known(request, request.headers.get("authorization"))
+            self.allow(request, token, scope)
             return token
 
         return guard
 
-    def _token(self, request: Request) -> Token:
-        given = request.headers.get("authorization")
-        if given is None and not self._tokens.all() and is_loopback(_host(request)):
+    def known(self, request: Request, authorization: str | None) -> Token:
+        """The token of an ``Authorization`` header, or this machine where none is needed."""
+        if authorization is None and not self._tokens.all() and is_loopback(_host(request)):
             return LOCAL
-        scheme, _, secret = (given or "").partition(" ")
+        scheme, _, secret = (authorization or "").partition(" ")
         token = self._tokens.of(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise Refused(
@@ -86,6 +76,21 @@ class Access:
                 {"WWW-Authenticate": "Bearer"},
             )
         return token
+
+    def allow(self, request: Request, token: Token, *scopes: str) -> None:
+        """Write down what is asked; refuse it without one of the scopes, or when it is too much."""
+        allowed = any(token.may(scope) for scope in scopes)
+        scope = " or ".join(scopes)
+        log.info("asked", token=token.id, path=request.url.path, scope=scope, allowed=allowed)
+        if not allowed:
+            raise Refused(HTTPStatus.FORBIDDEN, f"token {token.id} lacks the scope {scope}")
+        client = token.id if token is not LOCAL else _host(request)
+        if wait := self._rate.wait(client):
+            raise Refused(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"more requests than are allowed; try again in {wait:.2f} s",
+                {"Retry-After": str(int(wait) + 1)},
+            )
 
 
 def require_guarded(settings: Settings) -> None:
