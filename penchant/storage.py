@@ -23,9 +23,7 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     yield staging
-    for path in staging.rglob("*"):
-        if path.is_file():
-            sync(path)
+    sync_files(staging)
     staging.rename(final)
     sync(final.parent)
 
@@ -61,6 +59,13 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_files(directory: Path) -> None:
+    """Flush every file below ``directory`` to the disk."""
+    for path in directory.rglob("*"):
+        if path.is_file():
+            sync(path)
 
 
 @dataclass(frozen=True)

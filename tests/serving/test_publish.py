@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 
 from penchant.errors import DataError, UsageError
+from penchant.serving.generations import publish as publishing
+from penchant.serving.generations.fence import Overtaken
 from penchant.serving.generations.publish import KEPT, publish, rollback
 from penchant.settings import Settings
 
@@ -24,10 +26,8 @@ ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 
 
 def names(settings: Settings) -> set[str]:
-    """Everything under generations/ but the lock."""
-    if not settings.generations.exists():
-        return set()
-    return {path.name for path in settings.generations.iterdir()} - {".lock"}
+    """Everything under generations/ but what keeps publishers apart."""
+    return {path.name for path in settings.generations.iterdir()} - {".lock", "FENCE"}
 
 
 def content(generation: Path) -> list[tuple]:
@@ -75,8 +75,8 @@ def test_publishing_twice_changes_nothing(shop: Any) -> None:
     assert again.status == "unchanged"
     assert again.generation_id == first.generation_id
     after = {path: path.stat().st_mtime_ns for path in shop.settings.generations.rglob("*")}
-    lock = shop.settings.generations / ".lock"
-    assert {**before, lock: 0} == {**after, lock: 0}
+    apart = {shop.settings.generations / name: 0 for name in (".lock", "FENCE")}
+    assert before | apart == after | apart
 
 
 def set_vector(value: float) -> Callable[[dict[str, Any]], None]:
@@ -181,16 +181,77 @@ def test_rollback_goes_back_and_publish_forth(shop: Any) -> None:
 
 
 def test_old_generations_are_removed_but_none_that_the_pointer_names(shop: Any) -> None:
-    def choose_again(choice: str) -> str:
-        path = shop.settings.runs / ONE / "choice.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice}))
-        return publish(shop.settings, ONE).generation_id
-
-    published = [choose_again(f"{number:012x}") for number in range(KEPT + 2)]
+    published = []
+    for number in range(KEPT + 2):
+        choose_again(shop, f"{number:012x}")
+        published.append(publish(shop.settings, ONE).generation_id)
 
     left = {name for name in names(shop.settings) if name.startswith("g-")}
     assert len(left) == KEPT
     assert {published[-1], published[-2]} <= left
+
+
+def choose_again(shop: Any, choice: str) -> None:
+    """Another choice for snapshot ONE, so that there is another generation to publish."""
+    path = shop.settings.runs / ONE / "choice.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice}))
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, where: str, act: Callable[[], object]) -> None:
+    """Hold the next publisher up at a function of its module, once, and act."""
+    whole, pending = getattr(publishing, where), [act]
+
+    def held_up(*args: Any, **kwargs: Any) -> Any:
+        if pending:
+            pending.pop()()
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(publishing, where, held_up)
+
+
+@pytest.mark.parametrize("where", ["create_store", "sync_files"])  # with no file yet, with all
+def test_a_run_that_was_held_up_can_not_undo_a_later_one(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    meanwhile(monkeypatch, where, lambda: publish(shop.settings, TWO))
+
+    with pytest.raises(Overtaken, match=r"overtaken: .* \(ticket 2, this one has 1\) made g-"):
+        publish(shop.settings, ONE)
+
+    live = shop.settings.live_generation.current()
+    assert names(shop.settings) == {live, "CURRENT"}
+    assert publish(shop.settings, TWO).status == "unchanged"
+    assert publish(shop.settings, ONE).status == "published"  # asked anew, it is the later one
+
+
+def test_a_later_run_of_the_same_choice_does_the_work_of_both(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, "create_store", lambda: publish(shop.settings, ONE))
+    report = publish(shop.settings, ONE)
+    assert report.status == "unchanged"
+    assert names(shop.settings) == {report.generation_id, "CURRENT"}
+
+
+def test_a_rollback_shuts_out_what_began_before_it(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(shop.settings, ONE).generation_id
+    publish(shop.settings, TWO)
+    choose_again(shop, "another")
+    meanwhile(monkeypatch, "sync_files", lambda: rollback(shop.settings))
+    with pytest.raises(Overtaken, match=f"made {first} live"):
+        publish(shop.settings, ONE)
+    assert shop.settings.live_generation.current() == first
+
+
+def test_a_fence_that_is_none_is_a_clear_error(shop: Any) -> None:
+    live = publish(shop.settings, ONE).generation_id
+    for rubbish in ("", "{}", "[1]", "drawn: 1"):
+        (shop.settings.generations / "FENCE").write_text(rubbish)
+        with pytest.raises(DataError, match="FENCE is not a fence"):
+            publish(shop.settings, TWO)
+    assert shop.settings.live_generation.current() == live
 
 
 # A fork of a process that has imported Feast and has no thread yet: 3 s less for each kill.
@@ -225,7 +286,7 @@ def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None
         ("penchant.serving.generations.publish:_verify_read_back", 1),
         ("os:rename", 1),  # the generation gets its name
         ("penchant.storage:Pointer.flip", 1),
-        ("os:replace", 2),  # the first writes generation.json, the second moves the pointer
+        ("os:replace", 3),  # the fence moves: after ticket and generation.json, before the pointer
         ("penchant.serving.generations.publish:_prune", 1),
     ],
 )

@@ -17,6 +17,7 @@ from penchant.errors import DataError, UsageError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generations.chosen import Chosen
+from penchant.serving.generations.fence import FENCE_FILE, Fence
 from penchant.serving.generations.generation import (
     DESCRIPTION,
     POPULARITY_PRIOR,
@@ -31,9 +32,10 @@ from penchant.serving.generations.store import create_store
 from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
-from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_json
+from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files, write_json
 from penchant.vectors import FLOAT, HALF, INT8, frame_of, matrix
 
+SWEPT_PREFIX = ".swept-"
 KEPT = 3  # the live generation and two to go back to
 # An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
 # HNSW at the size used here finds over 99 % of them on vectors that a model has learned.
@@ -90,21 +92,22 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     snapshot = Snapshot.open(settings, snapshot_id)
     chosen = Chosen.of(settings, snapshot)
     identity = generation_id(snapshot_id, chosen.id, chosen.kind)
+    fence = _fence(settings)
     with held_alone(settings.generations):
-        live = settings.live_generation.current()
-        if not (settings.generations / identity / DESCRIPTION).is_file():
-            _build(settings, identity, chosen)
-        settings.live_generation.flip(identity)
-        _prune(settings)
+        ticket = fence.draw()
+    while (status := _flip(settings, identity, ticket)) is None:
+        _build(settings, identity, chosen, ticket)
     built = Generation.open(settings, identity).description
-    status = "unchanged" if live == identity else "published"
     return PublishReport(identity, snapshot_id, status, built["counts"], built["recall_at_10"])
 
 
 def rollback(settings: Settings) -> RollbackReport:
-    """Make the generation that was live before the last flip live again."""
+    """Make the generation that was live before the last flip live again.
+
+    A publish that began before is shut out: whoever goes back wants no surprise an hour later.
+    """
     with held_alone(settings.generations):
-        pointer = settings.live_generation
+        pointer, fence = settings.live_generation, _fence(settings)
         left, previous = pointer.current(), pointer.previous()
         if left is None or previous is None:
             raise UsageError(
@@ -113,22 +116,66 @@ def rollback(settings: Settings) -> RollbackReport:
             )
         back = Generation.open(settings, previous)
         open_features(settings, back.snapshot_id)
+        fence.shut_out_before(fence.draw(), previous)
         pointer.flip(previous)
     return RollbackReport(previous, back.snapshot_id, left)
 
 
-def _build(settings: Settings, identity: str, chosen: Chosen) -> None:
-    """Write and verify the generation; it has its final name only when all of it is right."""
+def _fence(settings: Settings) -> Fence:
+    return Fence(settings.generations / FENCE_FILE)
+
+
+def _flip(settings: Settings, identity: str, ticket: int) -> str | None:
+    """Make the generation live and say whether it was not; None where it must be built first.
+
+    Raises Overtaken, unless what is live is the same already.
+    """
+    pointer, fence = settings.live_generation, _fence(settings)
+    with held_alone(settings.generations):
+        live = pointer.current() == identity
+        if not live:
+            fence.refuse_overtaken(ticket, identity)
+        if not _is_whole(settings, identity):
+            return None
+        fence.shut_out_before(ticket, identity)
+        pointer.flip(identity)
+        _prune(settings, ticket)
+    return "unchanged" if live else "published"
+
+
+def _is_whole(settings: Settings, identity: str) -> bool:
+    return (settings.generations / identity / DESCRIPTION).is_file()
+
+
+def _build(settings: Settings, identity: str, chosen: Chosen, ticket: int) -> None:
+    """Write and verify the generation; it has its final name only when all of it is right.
+
+    Nothing is locked meanwhile: who publishes next neither waits for this one nor disturbs it, as
+    the name it works under has its ticket in it.
+    """
     features = open_features(settings, chosen.snapshot.id)
     tables = chosen.tables()
     _refuse_untitled(features, tables[POPULARITY_PRIOR])
     final = settings.generations / identity
-    shutil.rmtree(final, ignore_errors=True)  # without its generation.json it is no generation
+    staging = final.with_name(f"{STAGING_PREFIX}{identity}-{ticket}")
+    staging.mkdir()
     try:
-        with atomic_directory(final) as staging:
-            _fill(settings, staging, final, chosen, tables)
-    finally:  # after a failure; after success it has its final name
-        shutil.rmtree(final.with_name(f"{STAGING_PREFIX}{final.name}"), ignore_errors=True)
+        _fill(settings, staging, final, chosen, tables)
+        sync_files(staging)
+        with held_alone(settings.generations):
+            if _is_whole(settings, identity):  # by a run of the same choice, meanwhile
+                shutil.rmtree(staging)
+            else:
+                shutil.rmtree(final, ignore_errors=True)  # without generation.json it is none
+                staging.rename(final)
+                sync(final.parent)
+    except Exception:
+        with held_alone(settings.generations):  # so nobody is sweeping
+            swept = not staging.exists()
+            shutil.rmtree(staging, ignore_errors=True)
+        if not swept:
+            raise
+        # A later run has swept it away: whichever file was missed first, `_flip` says by which.
 
 
 def _fill(
@@ -287,17 +334,24 @@ def _not_as_written(cause: str) -> DataError:
     )
 
 
-def _prune(settings: Settings) -> None:
-    """Remove what killed publishers left, and generations beyond those kept.
+def _prune(settings: Settings, ticket: int) -> None:
+    """Remove what earlier publishers left, dead or overtaken, and generations beyond those kept.
 
-    A directory loses its name before its files, so no reader opens half of one; a reader that has
-    one open keeps its files until it closes them.
+    A directory loses its name before its files, so no reader opens half of one and no publisher
+    writes into it; a reader that has one open keeps its files until it closes them.
     """
-    pointer = settings.live_generation
+    pointer, folder = settings.live_generation, settings.generations
     newest = [each.id for each in on_disk(settings)]
     named = [each for each in (pointer.current(), pointer.previous()) if each in newest]
     kept = dict.fromkeys([*named, *newest])
-    for each in list(kept)[KEPT:]:
-        (settings.generations / each).rename(settings.generations / f"{STAGING_PREFIX}{each}")
-    for left in settings.generations.glob(f"{STAGING_PREFIX}g-*"):
-        shutil.rmtree(left)
+    left = [path for path in folder.glob(f"{STAGING_PREFIX}g-*") if _ticket_of(path) < ticket]
+    for path in (*left, *(folder / each for each in list(kept)[KEPT:])):
+        path.rename(folder / f"{SWEPT_PREFIX}{path.name}")
+    for path in folder.glob(f"{SWEPT_PREFIX}*"):
+        shutil.rmtree(path)
+
+
+def _ticket_of(staging: Path) -> int:
+    """0 where it was left by a version that had none."""
+    ticket = staging.name.rpartition("-")[2]
+    return int(ticket) if ticket.isdecimal() and len(ticket) < 12 else 0

@@ -1,0 +1,71 @@
+"""Order among publishers, so that one that was held up for an hour can't undo what came after it.
+
+A lock alone does not give that: it is given up when its holder is thought dead, and where the home
+is shared by machines it can be lost. So a publisher draws a number when it begins and shows it when
+it flips, and no number passes after a higher one. See Kleppmann 2016, "How to do distributed
+locking", on fencing tokens; a number is called a ticket here.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from penchant.errors import DataError, UsageError
+from penchant.storage import write_json
+
+FENCE_FILE = "FENCE"
+
+
+class Overtaken(UsageError):
+    """A run that began later has flipped since. Not worth a retry: that would undo what it did."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """``path``: the last ticket drawn, the last that passed, and what it made live.
+
+    Every method wants the folder's lock held (``penchant.storage.held_alone``).
+    """
+
+    path: Path
+
+    def draw(self) -> int:
+        """The next ticket: 1, 2, 3..."""
+        state = self._read()
+        ticket = state["drawn"] + 1
+        write_json(self.path, {**state, "drawn": ticket})
+        return ticket
+
+    def refuse_overtaken(self, ticket: int, generation_id: str) -> None:
+        """Raise Overtaken where a later ticket has passed."""
+        state = self._read()
+        if ticket < state["passed"]:
+            raise Overtaken(
+                f"publishing {generation_id} was overtaken: a run that began later "
+                f"(ticket {state['passed']}, this one has {ticket}) made {state['live']} live; "
+                "nothing was changed",
+                f"publish again if {generation_id} is what readers should have",
+            )
+
+    def shut_out_before(self, ticket: int, generation_id: str) -> None:
+        """Refuse all earlier tickets from now on, for the sake of what is made live.
+
+        Call it before the flip: a kill between the two shuts out too many, and never too few.
+        """
+        state = self._read()
+        if ticket > state["passed"]:
+            write_json(self.path, {**state, "passed": ticket, "live": generation_id})
+
+    def _read(self) -> dict:
+        try:
+            state = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return {"drawn": 0, "passed": 0, "live": None}
+        except ValueError:
+            state = None
+        if not isinstance(state, dict) or not {"drawn", "passed", "live"} <= state.keys():
+            raise DataError(
+                f"{self.path} is not a fence: it should hold drawn, passed and live, as JSON",
+                "see that no publish is running, remove the file, and publish again",
+            )
+        return state
