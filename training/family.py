@@ -22,6 +22,7 @@ from penchant.errors import NothingToDo, UsageError
 from penchant.policy.slates import Votes
 from training.budget import Budget
 from training.data import Histories, IntArray
+from training.encoders.encoder import Encoder
 from training.evaluation import Scorer, ndcg_at_10
 from training.names import FAMILIES
 from training.policies.policy_log import Asked, PolicyLog
@@ -145,6 +146,14 @@ class VectorFamily(Ranker):
 
 
 @runtime_checkable
+class Encodes(Protocol):
+    """A family with vectors that can leave behind how it makes one of a history."""
+
+    def exported(self) -> Encoder:
+        """What gives, outside this package, the vector that ``user_vectors`` gives."""
+
+
+@runtime_checkable
 class HasPrior(Protocol):
     """A family that can say what a shopper of whom nothing is known would like."""
 
@@ -234,6 +243,7 @@ def capabilities(family: Family) -> tuple[str, ...]:
     found = {
         "ranks": isinstance(family, Ranker),
         "vectors": isinstance(family, VectorFamily),
+        "encodes": isinstance(family, Encodes),
         "prior": isinstance(family, HasPrior),
         "classifies": isinstance(family, ClassifiesInterests),
         "predicts response": isinstance(family, PredictsResponse),

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import normalize
 
 from training.data import Histories
+from training.encoders import encoder
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.split import Split
@@ -67,6 +68,10 @@ class TasteFamily(VectorFamily):
 
     def learned_items(self) -> torch.Tensor:
         return self.vectors_ID.any(dim=1)
+
+    def exported(self) -> encoder.Encoder:
+        form = "even" if isinstance(self.config.popularity_weight, tuple) else "log"
+        return encoder.taste(self.vectors_ID, form, self.config.half_life_days)
 
     def state(self) -> State:
         return {"vectors_ID": self.vectors_ID, "popularity_I": self.popularity_I}

@@ -27,6 +27,7 @@ from sklearn.utils.extmath import randomized_svd
 from penchant.errors import DataError, UsageError
 from training.catalogue import texts
 from training.data import Histories, IntArray
+from training.encoders import encoder
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.split import Split
@@ -99,6 +100,11 @@ class Model(VectorFamily):
 
     def learned_items(self) -> torch.Tensor:
         return self.words_TD.any(dim=1)[self.text_I]
+
+    def exported(self) -> encoder.Encoder:
+        form = "even" if isinstance(self.config.popularity_weight, tuple) else "mean"
+        half_life_days = self.config.half_life_days
+        return encoder.taste(self.words_TD, form, half_life_days, row_I=self.text_I)
 
     def tag_words(self, items: pa.Table, hidden: bool) -> sp.csr_matrix:
         return words_of(items, hidden)

@@ -29,6 +29,7 @@ import torch
 from torch import nn
 
 from training.data import Histories
+from training.encoders.encoder import Encoder
 from training.family import Bench, State, VectorFamily
 from training.generation.adversary import Discriminator, Labelled, Stock, Stretches, advantages
 from training.generation.frame import Frame, without_frame
@@ -138,6 +139,9 @@ class Model(VectorFamily):
 
     def learned_items(self) -> torch.Tensor:
         return self.generator.learned_items()
+
+    def exported(self) -> Encoder:
+        return self.generator.exported()
 
     def interests(self, batch: Histories) -> torch.Tensor:
         return self.readout.probabilities(self.user_vectors, batch)

@@ -23,6 +23,7 @@ import torch
 from torch.nn import functional as F
 
 from training.data import Histories
+from training.encoders import encoder
 from training.factors import als, bpr
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
@@ -126,6 +127,13 @@ class Model(VectorFamily):
 
     def learned_items(self) -> torch.Tensor:
         return self.factors_ID.any(dim=1)
+
+    def exported(self) -> encoder.Encoder:
+        config, days = self.config, self.config.fold_half_life_days
+        if config.solver == "als":
+            ridge = config.alpha, config.regularization
+            return encoder.ridge(self.factors_ID, *ridge, days, POPULARITY_SHARE)
+        return encoder.taste(self.factors_ID, "log", days, POPULARITY_SHARE)
 
     def state(self) -> State:
         return {"factors_ID": self.factors_ID.cpu(), "popularity_I": self.popularity_I}

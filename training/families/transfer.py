@@ -18,12 +18,14 @@ from typing import Any, cast
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch import nn
 
 from training.data import Histories, IntArray
+from training.encoders import encoder
 from training.families import sasrec
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.sequences.next_item import NextItem, NextItemConfig, Reader, main_job_learning
 from training.split import Split
 from training.taste import RARE
 from training.trainer import TrainerConfig
@@ -175,6 +177,9 @@ class Model(VectorFamily):
         known_I = (self.domain_I > 0) | self.trunk.learned_items().cpu()
         return served_K[self.domain_I] & known_I
 
+    def exported(self) -> encoder.Encoder:
+        return encoder.program(Reading(self), None, HALF_LIFE_DAYS)
+
     def state(self) -> State:
         state = {f"{TRUNK}.{name}": tensor for name, tensor in self.trunk.state().items()}
         models = self._models()
@@ -271,6 +276,50 @@ class Model(VectorFamily):
         )
         counts_BK = counts_BK + PRIOR_EVENTS * (self.share_K + RARE)
         return counts_BK / counts_BK.sum(dim=1, keepdim=True)
+
+
+class Reading(nn.Module):
+    """One history in, its user's vector out: what serving runs."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.readers, self.lengths = nn.ModuleList(), list[int]()
+        self.names = model._models()
+        for name in self.names:
+            if name == TRANSFER:
+                moved = cast(Moved, model.moved)
+                self.readers.append(Reader(moved.network, False))
+                self.lengths.append(moved.length)
+            else:
+                served = model.trunk if name == TRUNK else cast(NextItem, model.scratch)
+                self.readers.append(Reader(served.network, False))
+                self.lengths.append(served.learning.windows.length)
+        self.layers, self.domain_I = model.layers, model.domain_I
+        self.first_K = PRIOR_EVENTS * (model.share_K + RARE)
+        place_I = np.full(len(model.domain_I), -1, np.int64)
+        place_I[model.items_J] = np.arange(len(model.items_J))
+        self.place_I = torch.from_numpy(place_I)
+
+    def forward(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> torch.Tensor:
+        states = self._states(items_L, weights_L)
+        in_LK = self.domain_I[items_L][:, None] == torch.arange(len(self.first_K))
+        counts_K = self.first_K + (in_LK * weights_L[:, None]).sum(dim=0)
+        offset_K = (counts_K / counts_K.sum()).log()
+        sums = [torch.zeros(())] * len(self.first_K)
+        for number, (name, weight_JD, bias_J) in self.layers.items():
+            sums[number] = (weight_JD @ states[name] + bias_J).logsumexp(dim=0)
+        one_1 = torch.ones(1)
+        return torch.cat([*states.values(), one_1, offset_K - torch.stack(sums)])
+
+    def _states(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> dict[str, torch.Tensor]:
+        places_L = self.place_I[items_L]
+        own_L = places_L[places_L >= 0]  # what scratch knows, by its own numbers
+        states = {}
+        for name, reader, length in zip(self.names, self.readers, self.lengths, strict=True):
+            read_L = (own_L if name == SCRATCH else items_L)[-length:]
+            state_D = reader(read_L, weights_L)[:-1]
+            states[name] = nn.functional.normalize(state_D, dim=0) if name == TRANSFER else state_D
+        return states
 
 
 def _of(name: str, state: State) -> State:

@@ -27,6 +27,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.data import Histories
+from training.encoders import encoder
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.generation.draws import draw
@@ -114,6 +115,10 @@ class Model(VectorFamily):
     def learned_items(self) -> torch.Tensor:
         return self.network.row_I > 0
 
+    def exported(self) -> encoder.Encoder:
+        cuts = self.config.cuts
+        return encoder.program(Reader(self.network), cuts.length, cuts.half_life_days)
+
     def generate(self, count: int, seed: int) -> Histories:
         made, self.rejected = self.frame.filled(self._fill, count, seed)
         return made
@@ -142,6 +147,20 @@ class Model(VectorFamily):
         self.network.load_state_dict(without_frame(state))
         self.network.eval()
         self.frame = Frame.load(state)
+
+
+class Reader(nn.Module):
+    """One history in, its user's vector out: what serving runs."""
+
+    def __init__(self, network: "Network") -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> torch.Tensor:
+        count_1 = torch.ones_like(items_L).sum()[None]
+        history = Bags(items_L, weights_L / weights_L.sum().clamp(min=1e-30), count_1)
+        state_D = self.network.decoded(self.network.encoded(history)[0])[0]
+        return torch.cat([state_D * (count_1 > 0), torch.ones_like(state_D[:1])])
 
 
 class Network(nn.Module):

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from training import catalogue
 from training.data import FloatArray, Histories, IntArray
+from training.encoders import encoder
 from training.families.popularity import popularity
 from training.family import Bench, State, VectorFamily
 from training.sequences.softmax import log_chances, log_never, softmax_loss
@@ -129,6 +130,10 @@ class NextItem(VectorFamily):
     def learned_items(self) -> torch.Tensor:
         return (self.network.row_I > 0) | self.network.tags_IK.any(dim=1)
 
+    def exported(self) -> encoder.Encoder:
+        reader = Reader(self.network, bool(self.masking))
+        return encoder.program(reader, self.learning.windows.length)
+
     def state(self) -> State:
         return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
 
@@ -213,7 +218,7 @@ class Network(nn.Module):
     ) -> torch.Tensor:
         """The items that each position may know, over the root of their number."""
         if self.causal:
-            return items_BTD.cumsum(dim=1) / item_BT1.cumsum(dim=1).clamp(min=1).sqrt()
+            return items_BTD.cumsum(dim=1) / item_BT1.long().cumsum(dim=1).clamp(min=1).sqrt()
         positions_T = torch.arange(items_BTD.shape[1], device=items_BTD.device)
         item_BT1 = item_BT1 & (positions_T < lengths_B[:, None])[:, :, None]
         count_B11 = item_BT1.sum(dim=1, keepdim=True).clamp(min=1)
@@ -271,6 +276,22 @@ class Network(nn.Module):
         log_never_C = log_never(self.share_I[items_C], len(wanted_N))
         log_never_C += log_never(self.drawn_share_I[items_C], draws)
         return items_C, log_chances(log_never_C)
+
+
+class Reader(nn.Module):
+    """One history in, its user's vector out: what serving runs. ``token_last``: as ``reading``."""
+
+    def __init__(self, network: Network, token_last: bool) -> None:
+        super().__init__()
+        self.network, self.token_last = network, token_last
+
+    def forward(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> torch.Tensor:
+        token_1 = torch.full((1,), TOKEN, dtype=torch.long)
+        parts = (items_L, token_1) if self.token_last else (token_1, items_L)
+        read_1T = torch.cat(parts)[None]
+        hidden_1TD = self.network(read_1T, torch.ones_like(read_1T).sum(dim=1))
+        state_D = self.network.compared(hidden_1TD[:, -1])[0]
+        return torch.cat([state_D, torch.ones_like(state_D[:1])])
 
 
 def reading(histories: Histories, token_last: bool) -> tuple[torch.Tensor, torch.Tensor]:

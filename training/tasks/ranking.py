@@ -17,7 +17,7 @@ import torch
 from training.budget import Budget
 from training.data import Dataset, Histories, starts
 from training.evaluation import Evaluation, Scorer, evaluate, parts, top
-from training.family import HasPrior, Ranker, VectorFamily
+from training.family import Encodes, HasPrior, Ranker, VectorFamily
 from training.split import Split
 from training.tasks.case import Case
 
@@ -55,6 +55,8 @@ def publishable(family: Ranker, case: Case) -> None:
         learned_I = family.learned_items()[:, None]
         vectors_ID = (family.item_vectors() * learned_I).cpu().numpy()
         _write_vectors(folder / "item_vectors.parquet", "item_id", dataset.item_ids, vectors_ID)
+    if isinstance(family, Encodes):
+        family.exported().save(folder, dataset.item_ids)
     if isinstance(family, HasPrior):
         scores_1K, items_1K = top(family.prior()[None], PRIOR_LENGTH)
         ids = np.array(dataset.item_ids)[items_1K[0]]

@@ -1,0 +1,39 @@
+"""Sorted ids in an array that is mapped into memory: millions of them cost no start-up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Ids:
+    """``ids_N``: UTF-8, ascending, each once."""
+
+    ids_N: npt.NDArray[np.bytes_]
+
+    @classmethod
+    def open(cls, path: Path) -> "Ids":
+        return cls(np.load(path, mmap_mode="r", allow_pickle=False))
+
+    def __len__(self) -> int:
+        return len(self.ids_N)
+
+    def rows(self, wanted: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The row of each id; -1 for one that isn't there."""
+        if not len(self.ids_N):
+            return np.full(len(wanted), -1)
+        encoded, width = [each.encode() for each in wanted], self.ids_N.dtype.itemsize
+        # cut to the ids' width, or searchsorted would widen a copy of them all
+        looked_N = np.array([each[:width] for each in encoded], self.ids_N.dtype)
+        rows_N = np.minimum(np.searchsorted(self.ids_N, looked_N), len(self.ids_N) - 1)
+        fits_N = np.array([len(each) <= width for each in encoded], bool)
+        same_N = fits_N & (self.ids_N[rows_N] == looked_N)
+        return np.where(same_N, rows_N, -1).astype(np.int64)
+
+    def names(self, rows_N: npt.NDArray[np.integer[Any]]) -> tuple[str, ...]:
+        """The ids of rows."""
+        return tuple(each.decode() for each in self.ids_N[rows_N].tolist())

@@ -1,0 +1,117 @@
+"""How serving folds a history into a vector without this package: the folder ``encoder`` of a run.
+
+``encoder.json`` says which fold it is and what of a history it reads; the numbers are safetensors
+beside it, or a graph in ONNX, so nothing in it runs by being loaded. ``item_ids.npy`` holds the
+catalogue in the order of its rows. What reads it is ``penchant/serving/folding``.
+"""
+
+import copy
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+FOLDER = "encoder"
+OPSET = 17
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """``kind``: "ridge", "taste" or "program". ``latest``: how many of the newest events are read,
+    None for all. ``half_life_days``: an event's weight is halved every so often, None for never.
+    ``more``: what else the fold needs, as JSON. ``program``: takes items_L and weights_L, rows of
+    the catalogue oldest first and their decayed weights, and gives vector_D; any length, 0 too.
+    """
+
+    kind: str
+    latest: int | None
+    half_life_days: float | None
+    more: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+    program: nn.Module | None = None
+
+    def save(self, run: Path, item_ids: tuple[str, ...]) -> None:
+        folder = run / FOLDER
+        folder.mkdir()
+        reads = {"latest": self.latest, "half_life_days": self.half_life_days}
+        (folder / "encoder.json").write_text(
+            json.dumps({"kind": self.kind, **reads, **self.more}, indent=2, sort_keys=True) + "\n"
+        )
+        np.save(folder / "item_ids.npy", np.array([item.encode() for item in item_ids]))
+        if self.tensors:
+            tensors = {name: tensor.cpu().contiguous() for name, tensor in self.tensors.items()}
+            save_file(tensors, folder / "encoder.safetensors")
+        if self.program is not None:
+            _export(self.program, folder / "encoder.onnx")
+
+
+def ridge(
+    factors_ID: torch.Tensor,
+    alpha: float,
+    regularization: float,
+    half_life_days: float,
+    tail: float,
+) -> Encoder:
+    """The implicit least squares of one user (als.py), then ``tail`` as one dimension more."""
+    factors_ID = factors_ID.cpu().double()
+    kept_VD, row_I = _kept(factors_ID)
+    more = {"alpha": alpha, "regularization": regularization, "tail": tail}
+    tensors = {
+        "vectors_VD": kept_VD.float(),
+        "row_I": row_I,
+        "gram_DD": factors_ID.T @ factors_ID,
+    }
+    return Encoder("ridge", None, half_life_days, more, tensors)
+
+
+def taste(
+    vectors_ID: torch.Tensor,
+    form: str,
+    half_life_days: float,
+    tail: float = 1.0,
+    row_I: torch.Tensor | None = None,
+) -> Encoder:
+    """A sum of the vectors of what was bought, then ``tail`` as one dimension more.
+
+    ``form``: "log", each item counts log(1 + its decayed events); "even", the sum of the decayed
+    events has length D ** .5 whatever was bought; "mean", it is divided by their number. ``row_I``:
+    where several items share a vector, which is whose.
+    """
+    vectors_VD, rows_I = _kept(vectors_ID.cpu()) if row_I is None else (vectors_ID.cpu(), row_I)
+    tensors = {"vectors_VD": vectors_VD, "row_I": rows_I.int()}
+    return Encoder("taste", None, half_life_days, {"form": form, "tail": tail}, tensors)
+
+
+def program(module: nn.Module, latest: int | None, half_life_days: float | None = None) -> Encoder:
+    """See ``Encoder.program``."""
+    return Encoder("program", latest, half_life_days, program=copy.deepcopy(module).cpu().eval())
+
+
+def _kept(vectors_ID: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The vectors that aren't 0, and of each item which it has; -1 for none."""
+    has_I = vectors_ID.any(dim=1)
+    row_I = torch.where(has_I, has_I.cumsum(0) - 1, -1).int()
+    return vectors_ID[has_I], row_I
+
+
+def _export(module: nn.Module, path: Path) -> None:
+    """By the exporter that traces: the newer one needs three packages more, and gives the same."""
+    example = (torch.zeros(3, dtype=torch.long), torch.ones(3))
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of shapes that are fixed by tracing: the tests vary them
+        torch.onnx.export(
+            module,
+            example,
+            path,
+            input_names=["items", "weights"],
+            output_names=["vector"],
+            dynamic_axes={"items": {0: "L"}, "weights": {0: "L"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
