@@ -56,8 +56,30 @@ def portraits() -> pa.Table:
     )
 
 
+def events() -> pa.Table:
+    """Shopper n bought the items n to n + 9, and looked at item 100 before all of them."""
+    rows = [
+        (user, ITEMS[at + day - 1], "purchase", datetime(2017, 12, day))
+        for at, user in enumerate(USERS)
+        for day in range(1, 11)
+    ]
+    rows += [(user, ITEMS[100], "view", datetime(2017, 11, 30)) for user in USERS]
+    users, items, types, times = zip(*rows, strict=True)
+    return pa.table(
+        {
+            "event_id": [f"e{number}" for number in range(len(rows))],
+            "user_id": users,
+            "session_id": [f"{user} {time}" for user, _, _, time in rows],
+            "item_id": items,
+            "event_type": types,
+            "quantity": pa.array([None] * len(rows), pa.int64()),
+            "event_at": pa.array(times, pa.timestamp("us")),
+        }
+    )
+
+
 def write_snapshot(settings: Settings, number: int) -> str:
-    """Users, items and sequences; every shopper bought ten items."""
+    """Users, items, events and sequences; every shopper bought ten items, one a day."""
     identity = snapshot_id(number)
     marts = settings.snapshots / identity / "marts"
     marts.mkdir(parents=True)
@@ -78,6 +100,7 @@ def write_snapshot(settings: Settings, number: int) -> str:
                 "weights": [[1.0] * 10] * len(USERS),
             }
         ),
+        "events": events(),
         "user_portrait": portraits(),
     }
     for name, table in tables.items():

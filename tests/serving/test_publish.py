@@ -55,6 +55,8 @@ def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
         "item_vectors": 120,
         "ranked_lists": 30,
         "popularity_prior": 1,
+        "recent_items": 30,
+        "bought_items": 30,
     }
     assert report.recall_at_10 == 1.0
     assert shop.settings.live_generation.current() == report.generation_id

@@ -47,6 +47,7 @@ def test_all_done_says_what_is_live(shop: Any) -> None:
     assert state["live_generation"]["id"] == live.generation_id
     assert state["live_generation"]["counts"]["item_vectors"] == 120
     assert state["live_snapshot"]["rows"] == {
+        "events": 330,
         "items": 120,
         "sequences": 30,
         "user_portrait": 30,

@@ -12,14 +12,17 @@ import pyarrow.parquet as pq
 from penchant.errors import DataError, UsageError
 from penchant.serving.generations.compressed import Form, form_of
 from penchant.serving.generations.generation import (
+    BOUGHT_ITEMS,
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
     PUBLISHED_AT,
     RANKED_LISTS,
+    RECENT_ITEMS,
     USER_SEGMENTS,
     View,
     vector_views,
 )
+from penchant.serving.generations.histories import bought, recent_items
 from penchant.serving.generations.segments import segment_table
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
@@ -96,6 +99,9 @@ class Chosen:
         """The rows of each view, sorted by key. Raises DataError for what must not be served."""
         as_of = self.snapshot.as_of
         tables = {RANKED_LISTS: _lists(self.ranker), POPULARITY_PRIOR: _prior(self.prior)}
+        tables[RECENT_ITEMS] = recent_items(self.snapshot)
+        if (ever := bought(self.snapshot)).num_rows:  # where only views are recorded, none has any
+            tables[BOUGHT_ITEMS] = ever
         if self.retriever and self.form:
             users, items = (_vectors(self.retriever, view, self.form) for view in self.views)
             _refuse_unequal_widths(self.retriever, users, items)

@@ -1,6 +1,6 @@
 """A generation: what online readers see, as one immutable directory under ``generations/``.
 
-It is a Feast repository of its own with five views, the nearest-item index, and
+It is a Feast repository of its own with a view for each kind of row, the nearest-item index, and
 ``generation.json``, which says what it was made of. Its Feast project bears its id, so that a
 shared registry or online store keeps generations as far apart as the files do.
 """
@@ -18,7 +18,7 @@ from penchant.errors import DataError
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, FloatArray, Frame
 
-FORMAT = 2  # part of a generation's id: raise it when what publish writes changes
+FORMAT = 3  # part of a generation's id: raise it when what publish writes changes
 GENERATION_ID = re.compile(r"g-[0-9a-f]{12}")
 DESCRIPTION = "generation.json"
 PUBLISHED_AT = "published_as_of"  # timestamp column of every view: the snapshot's as_of
@@ -56,6 +56,13 @@ COMPRESSED_USER_VECTORS = View("user_vectors", "user", "user_id", _NUMBERS)
 COMPRESSED_ITEM_VECTORS = View("item_vectors", "item", "item_id", _NUMBERS)
 RANKED_LISTS = View("ranked_lists", "user", "user_id", _LIST)
 POPULARITY_PRIOR = View("popularity_prior", "scope", "scope", _LIST)
+RECENT_ITEMS = View(
+    "recent_items",
+    "user",
+    "user_id",
+    ("item_ids", "event_types", "event_ats", "quantities", "run_id"),
+)
+BOUGHT_ITEMS = View("bought_items", "user", "user_id", ("item_ids", "run_id"))
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,10 @@ class Generation:
     def has_segments(self) -> bool:
         """False also of a generation from before there were segments: publish again."""
         return USER_SEGMENTS.name in self.description["counts"]
+
+    def has(self, view: View) -> bool:
+        """False of a generation from before there was that view: publish again."""
+        return view.name in self.description["counts"]
 
     @property
     def item_vectors(self) -> View:

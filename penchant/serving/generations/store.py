@@ -14,6 +14,7 @@ from penchant.serving.feast import (
     Field,
     FileSource,
     Float32,
+    Int64,
     String,
     ValueType,
 )
@@ -27,6 +28,9 @@ _TYPES: dict[str, FeastType] = {
     "scale": Float32,
     "item_ids": Array(String),
     "scores": Array(Float32),
+    "event_types": Array(String),
+    "event_ats": Array(Int64),
+    "quantities": Array(Int64),
     "segment": String,
     "segment_interests": Array(String),
     "transferred": Array(String),

@@ -1,0 +1,76 @@
+"""What each shopper did, as a generation carries it: lately, and all that was ever bought.
+
+Of the snapshot's ``events``, so that a reader needs no mart to explain a recommendation, to leave
+out what was bought or to encode a shopper again.
+"""
+
+import duckdb
+import pyarrow as pa
+
+from penchant.errors import DataError
+from penchant.snapshot import Snapshot
+
+LATEST = 50
+"""Events with an item that are kept of a shopper: as many as the longest sequence model reads."""
+
+_RECENT = """
+    SELECT
+        user_id,
+        list(item_id ORDER BY {order}) AS item_ids,
+        list(event_type ORDER BY {order}) AS event_types,
+        list(epoch_us(event_at) ORDER BY {order}) AS event_ats,
+        list(coalesce(quantity, 1)::BIGINT ORDER BY {order}) AS quantities
+    FROM (
+        FROM events WHERE item_id IS NOT NULL QUALIFY
+            row_number() OVER (PARTITION BY user_id ORDER BY {backwards}) <= {latest}
+    )
+    GROUP BY user_id
+    ORDER BY user_id
+"""
+
+_BOUGHT = """
+    SELECT user_id, list(item_id ORDER BY item_id) AS item_ids
+    FROM (SELECT DISTINCT user_id, item_id FROM events WHERE event_type = 'purchase')
+    GROUP BY user_id
+    ORDER BY user_id
+"""
+
+
+def recent_items(snapshot: Snapshot) -> pa.Table:
+    """A row for each shopper with their last ``LATEST`` events that have an item, oldest first.
+
+    ``event_ats`` are microseconds since 1970, UTC; a quantity that is not recorded is 1. Events of
+    one moment are in the order in which the mart ``sequences`` has them. ``run_id`` names the
+    snapshot. Raises DataError where the snapshot has no events.
+    """
+    keys = ("event_at", "session_id", "item_id", "event_id")
+    return _rows(
+        snapshot,
+        _RECENT.format(
+            order=", ".join(keys),
+            backwards=", ".join(f"{key} DESC" for key in keys),
+            latest=LATEST,
+        ),
+    )
+
+
+def bought(snapshot: Snapshot) -> pa.Table:
+    """A row for each shopper who ever bought, with every item once. ``run_id`` names the snapshot.
+
+    Raises DataError where the snapshot has no events.
+    """
+    return _rows(snapshot, _BOUGHT)
+
+
+def _rows(snapshot: Snapshot, query: str) -> pa.Table:
+    mart = snapshot.mart("events")
+    if not mart.is_file():
+        raise DataError(
+            f"snapshot {snapshot.id} has no mart events, which histories are published from",
+            "run `penchant build` again",
+        )
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")
+        connection.read_parquet(str(mart)).create_view("events")
+        table = connection.sql(query).to_arrow_table()
+    return table.append_column("run_id", pa.repeat(snapshot.id, table.num_rows))

@@ -1,0 +1,46 @@
+"""What a generation carries of each shopper's own past."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from penchant.errors import DataError
+from penchant.serving.generations.generation import BOUGHT_ITEMS, RECENT_ITEMS, Generation
+from penchant.serving.generations.histories import bought, recent_items
+from penchant.serving.generations.publish import publish
+from penchant.serving.generations.store import open_generation
+from penchant.snapshot import Snapshot
+
+ONE = "s-20180102-000000000001"
+
+
+def test_the_last_events_of_a_shopper_are_published_oldest_first(shop: Any) -> None:
+    live = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
+    assert live.has(RECENT_ITEMS) and live.has(BOUGHT_ITEMS)
+    row = (
+        open_generation(shop.settings, live)
+        .get_online_features(
+            features=[*RECENT_ITEMS.refs], entity_rows=[{"user_id": "u3"}, {"user_id": "nobody"}]
+        )
+        .to_dict()
+    )
+    assert row["item_ids"] == [["i100", *(f"i{number:03}" for number in range(3, 13))], None]
+    assert row["event_types"][0] == ["view"] + ["purchase"] * 10
+    assert row["event_ats"][0][0] == int(datetime(2017, 11, 30, tzinfo=UTC).timestamp() * 1e6)
+    assert row["quantities"][0] == [1] * 11
+
+
+def test_no_more_than_the_latest_are_kept_and_what_was_bought_once(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penchant.serving.generations.histories.LATEST", 2)
+    snapshot = Snapshot.open(shop.settings, ONE)
+    assert recent_items(snapshot)["item_ids"][0].as_py() == ["i008", "i009"]
+    assert bought(snapshot)["item_ids"][0].as_py() == [f"i{number:03}" for number in range(10)]
+
+
+def test_a_snapshot_without_events_is_not_published(shop: Any) -> None:
+    Snapshot.open(shop.settings, ONE).mart("events").unlink()
+    with pytest.raises(DataError, match="no mart events"):
+        publish(shop.settings, ONE)
