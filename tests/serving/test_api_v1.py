@@ -64,6 +64,29 @@ def test_a_similar_item_names_its_generation(served: tuple[Any, TestClient]) -> 
     assert len(answer["items"]) == 3
 
 
+def test_a_portrait_is_of_the_live_generation_and_whole(served: tuple[Any, TestClient]) -> None:
+    shop, client = served
+    response = client.get("/v1/portrait", params={"user_id": "u4"})
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer["generation_id"] == shop.settings.live_generation.current()
+    assert (answer["snapshot_id"], answer["price_band"]) == (ONE, "standard")
+    tea, pans = answer["interests"]
+    assert tea == {
+        "category": "FOOD > TEA",
+        "weight": 0.7,
+        "low": 0.5,
+        "high": 0.8,
+        "half_life_days": 9.0,
+        "trend": 0.14,
+        "evidence": 7.5,
+        "transferred": 0.0,
+    }
+    assert pans["weight"] < tea["weight"]
+    nothing_yet = client.get("/v1/portrait", params={"user_id": "u0"}).json()
+    assert (nothing_yet["lifecycle_stage"], nothing_yet["interests"]) == ("prospect", [])
+
+
 def test_an_acknowledged_event_is_on_the_disk_and_lands(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     shown = client.get("/v1/recommendations", params={"user_id": "u3", "k": 1}).json()["items"][0]
@@ -136,6 +159,8 @@ def test_a_body_that_is_none_is_refused(
         ("/v1/recommendations", {"user_id": "u3", "k": 10**9}),
         ("/v1/recommendations", {"user_id": " \t"}),
         ("/v1/similar", {"item_id": "nobody knows it"}),
+        ("/v1/portrait", {"user_id": "nobody knows them"}),
+        ("/v1/portrait", {}),
     ],
 )
 def test_a_wrong_question_is_refused(
@@ -144,8 +169,7 @@ def test_a_wrong_question_is_refused(
     assert served[1].get(path, params=params).status_code == 422
 
 
-def test_before_the_first_generation_it_is_unavailable(shop: Any) -> None:
-    answer = TestClient(create_app(shop.settings)).get(
-        "/v1/recommendations", params={"user_id": "u3"}
-    )
+@pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/portrait"])
+def test_before_the_first_generation_it_is_unavailable(shop: Any, path: str) -> None:
+    answer = TestClient(create_app(shop.settings)).get(path, params={"user_id": "u3"})
     assert answer.status_code == 503 and "no generation" in answer.json()["detail"]
