@@ -30,6 +30,7 @@ ORDER = (
     "generation",
     "fusion",
     "transfer",
+    "transfer_elsewhere",
     "tags",
     "portraits",
     "compression",

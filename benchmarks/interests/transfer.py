@@ -296,11 +296,11 @@ def _simulated(figures: dict[str, Any]) -> str:
         "learning it from scratch is best, since habits within it say most, and the guard falls "
         "back."
     )
-    return "\n\n".join([told, _lines(rows), start, *curves])
+    return "\n\n".join([told, lines(rows), start, *curves])
 
 
 def _point_row(one: dict[str, Any]) -> list[str]:
-    ndcg = [_shown(one["ndcg"][way]) for way in WAYS]
+    ndcg = [shown(one["ndcg"][way]) for way in WAYS]
     return [
         f"{one['share']:.0%}",
         f"{one['events']:,.0f}",
@@ -316,7 +316,7 @@ def _departments(figures: dict[str, Any]) -> str:
     for point in found["curve"]:
         by_share.setdefault(point["share"], {"events": point["events"]})[point["way"]] = point
     rows = [
-        [f"{share:.0%}", f"{one['events']:,}", *(_shown(one[way]["ndcg"]) for way in WAYS), ""]
+        [f"{share:.0%}", f"{one['events']:,}", *(shown(one[way]["ndcg"]) for way in WAYS), ""]
         for share, one in sorted(by_share.items())
     ]
     categories = "\n".join(
@@ -339,10 +339,10 @@ def _departments(figures: dict[str, Any]) -> str:
 
 def _curve(title: str, rows: list[list[str]]) -> str:
     head = ["share", "events", *(NAMES[way] for way in WAYS), "guard took over"]
-    return f"NDCG@10, {title}:\n\n" + _lines([head, ["---"] * len(head), *rows])
+    return f"NDCG@10, {title}:\n\n" + lines([head, ["---"] * len(head), *rows])
 
 
-def _lines(rows: list[list[str]]) -> str:
+def lines(rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -362,5 +362,5 @@ def _together(points: list[dict[str, Any]], way: str) -> np.ndarray:
     return np.concatenate([np.array(point["values"][way]) for point in points])
 
 
-def _shown(ndcg: dict[str, float]) -> str:
+def shown(ndcg: dict[str, float]) -> str:
     return f"{ndcg['mean']:.4f} ({ndcg['low']:.4f} to {ndcg['high']:.4f})"

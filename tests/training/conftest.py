@@ -1,5 +1,6 @@
 """Homes with the planted snapshot."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,11 @@ def trained_once(shared_homes: Path) -> tuple[Settings, str]:
                 train(settings, snapshot_id, family)
             done.write_text(snapshot_id)
     return settings, done.read_text()
+
+
+@pytest.fixture
+def copied(trained_once: tuple[Settings, str], settings: Settings) -> tuple[Settings, str]:
+    """The same runs in a home of the test's own, to write beside."""
+    once, snapshot_id = trained_once
+    shutil.copytree(once.home, settings.home, dirs_exist_ok=True)
+    return settings.model_copy(update={"seed": once.seed}), snapshot_id

@@ -97,8 +97,8 @@ def test_a_family_over_its_budget_is_reported_and_stops_no_other(
     assert "item_cf" not in choose(settings, snapshot_id).missing
 
 
-def test_the_planted_taste_goes_live(trained_once: tuple[Settings, str]) -> None:
-    choice = choose(*trained_once)
+def test_the_planted_taste_goes_live(copied: tuple[Settings, str]) -> None:
+    choice = choose(*copied)
     assert choice.missing == ()
     assert not choice.ranker.startswith("popularity")
     assert choice.retriever is not None

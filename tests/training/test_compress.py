@@ -1,7 +1,6 @@
 """Smaller forms of a run: made once, close to the run, refused in words."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,14 +28,6 @@ from training.sequences.windows import Windows
 from training.train import run_id_of
 
 Trained = tuple[Settings, str]
-
-
-@pytest.fixture
-def copied(trained_once: Trained, settings: Settings) -> Trained:
-    """All runs of the planted snapshot, to write beside."""
-    once, snapshot_id = trained_once
-    shutil.copytree(once.home, settings.home, dirs_exist_ok=True)
-    return settings.model_copy(update={"seed": once.seed}), snapshot_id
 
 
 def run_of(copied: Trained, family: str) -> Path:
@@ -75,7 +66,6 @@ def test_it_is_made_once(copied: Trained) -> None:
 def test_the_chosen_retriever_is_meant_where_none_is_named(copied: Trained) -> None:
     settings, snapshot_id = copied
     choice = settings.runs / snapshot_id / "choice.json"
-    choice.unlink(missing_ok=True)  # another test may have chosen among the same runs
     with pytest.raises(UsageError, match="no models were chosen"):
         compress(*copied)
     choice.write_text(json.dumps({"retriever": run_of(copied, "word2vec").name}))

@@ -17,8 +17,6 @@ from training.evaluation import Scorer, evaluate
 from training.family import Bench
 from training.split import Split, Window
 
-ALL = ("all",)
-
 Keep = Callable[[Histories], Histories]
 
 
@@ -28,7 +26,8 @@ class Target:
 
     ``items_J``: rows of the items, ascending. ``source``: what the same shoppers did in the source;
     ``wanted``: what they did in the target, to be learned; ``train``: both, to be read. ``window``:
-    of all items too, to tune on. ``tags_JT``: see catalogue.py.
+    of all items too, to tune on. ``tags_JT``: see catalogue.py. ``population``: whether judged by
+    all of its items or by those new to a shopper; see evaluation.py.
     """
 
     items_J: IntArray
@@ -37,6 +36,7 @@ class Target:
     train: Histories
     window: Window
     tags_JT: sp.csr_matrix
+    population: str = "all"
 
     def __post_init__(self) -> None:
         if not len(self.wanted.items_N):
@@ -75,8 +75,10 @@ class Target:
         judged = self.alone_in(window)
         if not len(judged.targets):
             return np.zeros(0)
-        found = evaluate(lambda part: score(everything.take(row_U[part.users_U])), judged, ALL)
-        return found["all"].values["ndcg@10"]
+        found = evaluate(
+            lambda part: score(everything.take(row_U[part.users_U])), judged, (self.population,)
+        )
+        return found[self.population].values["ndcg@10"]
 
 
 def alone(histories: Histories, items_J: IntArray) -> Histories:
@@ -95,15 +97,15 @@ def halves(window: Window, items_J: IntArray) -> tuple[Window, Window]:
     return window.take(rows_B[::2]), window.take(rows_B[1::2])
 
 
-def thinned(items_J: IntArray, share: float, seed: int) -> Keep:
-    """Leaves a share of what was done with these items, and all of the rest.
+def thinned(items_J: IntArray, share: float, seed: int, since: int = 0) -> Keep:
+    """Leaves a share of what was done with these items since a moment, and all of the rest.
 
     Which events stay is drawn by the event's own place in time, so that the same stay in every
     part of the same histories.
     """
 
     def keep(histories: Histories) -> Histories:
-        own_N = np.isin(histories.items_N, items_J)
+        own_N = np.isin(histories.items_N, items_J) & (histories.times_N >= since)
         user_N = histories.users_U[histories.rows_N]
         return histories.only(
             ~own_N | (_chance(user_N, histories.times_N, histories.items_N, seed) < share)
