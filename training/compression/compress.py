@@ -114,7 +114,7 @@ def compress(
     if missing:
         budget = Budget.of(settings)
         with budget.enforced():
-            run = _read(settings, snapshot, name, run_id)
+            run = read_run(settings, snapshot, name, run_id)
             for folder, make_it in missing:
                 with atomic_directory(folder) as staging:
                     record = make_it(settings, snapshot, run, staging, budget)
@@ -160,7 +160,8 @@ def _retriever(settings: Settings, snapshot: Snapshot) -> str:
     return str(retriever)
 
 
-def _read(settings: Settings, snapshot: Snapshot, name: str, run_id: str) -> Run:
+def read_run(settings: Settings, snapshot: Snapshot, name: str, run_id: str) -> Run:
+    """A run as it was fitted. Raises UsageError where its family has no vectors."""
     family = make(name, chosen(settings, name))
     if not isinstance(family, VectorFamily):
         raise UsageError(
