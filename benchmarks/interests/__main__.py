@@ -1,4 +1,4 @@
-"""Interests, responses, generated behaviour, fusion, transfer, tags, portraits and compression.
+"""Interests, responses, made-up behaviour, fusion, transfer, words, tags, portraits, compression.
 
 Run by ``make bench-interests``; ``ARGS="--only PART ..."`` measures a part, ``ARGS=--only`` none.
 What each part measured is kept in benchmarks/out/interests/PART.json until it is measured again,
@@ -31,6 +31,7 @@ ORDER = (
     "fusion",
     "transfer",
     "transfer_elsewhere",
+    "encoders",
     "tags",
     "portraits",
     "compression",

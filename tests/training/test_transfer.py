@@ -197,6 +197,35 @@ def test_the_same_seed_moves_alike_and_a_loaded_model_scores_alike(
     assert any(name.startswith(TRANSFER) for name in state)
 
 
+def test_an_echo_lets_what_was_read_come_again(
+    model: Model, split: Split, scratch_folder: Path
+) -> None:
+    target, _ = target_of(split, CATALOGUE, model.domains, ["Linked"])
+    bench, known = bench_of(split, scratch_folder / "echo"), split.test.histories
+    silent_UJ, echoing_UJ = (
+        Moved(
+            model.trunk,
+            target.items_J,
+            starting(model.trunk, target, replace(CONFIG.moving, echoes=(echo,)), bench),
+            bottleneck=0,
+        ).scores(known)
+        for echo in (0.0, 10.0)
+    )
+    own = target.alone(known)
+    had_UJ = own.matrix(np.ones(len(own.items_N))).toarray() > 0
+    gain_UJ = (echoing_UJ - silent_UJ).numpy()
+    assert gain_UJ[had_UJ].mean() > gain_UJ[~had_UJ].mean() + 0.5
+
+
+def test_a_target_of_a_later_time_keeps_what_was_before() -> None:
+    histories, everything_J = shop(), np.arange(len(CATALOGUE))
+    kept = thinned(everything_J, 0.25, 3, since=60 * DAY)(histories)
+    before, after = (each.before(60 * DAY) for each in (histories, kept))
+    np.testing.assert_array_equal(before.items_N, after.items_N)
+    late = len(histories.items_N) - len(before.items_N)
+    assert len(kept.items_N) - len(after.items_N) == pytest.approx(0.25 * late, rel=0.15)
+
+
 def test_scores_are_the_logarithms_of_chances(model: Model, split: Split) -> None:
     chances_BI = model.scores(split.test.histories).exp()
     torch.testing.assert_close(chances_BI.sum(dim=1), torch.ones(USERS), rtol=1e-3, atol=1e-3)

@@ -8,6 +8,7 @@ the first step, and training is kept only where it validates better.
 
 import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from penchant.errors import DataError
 from training.data import Histories, IntArray
+from training.evaluation import Scorer
 from training.family import Bench
 from training.sequences.next_item import Network, NextItem, reading, warm_embeddings
 from training.sequences.softmax import softmax_loss
@@ -25,7 +27,7 @@ from training.sequences.windows import Batch, Windows
 from training.trainer import Progress, TrainerConfig, fit_by_gradient
 from training.transfer.adapters import Adapter, insert, parameter_count
 from training.transfer.discriminant import discriminant, shrunk_means
-from training.transfer.target import Target
+from training.transfer.target import Target, kept
 
 ADAPTERS, FULL = "adapters", "full"
 
@@ -33,14 +35,17 @@ ADAPTERS, FULL = "adapters", "full"
 @dataclass(frozen=True)
 class MoveConfig:
     """``bottleneck``: units of an adapter. ``passes`` over the target, of ``most_batches`` at most,
-    give the states that its items start from; ``shrinkage`` and ``ridges``: see discriminant.py,
-    the best ridge is tuned. ``full_learning_rate``: where all is learned."""
+    give the states that its items start from; ``shrinkage`` and ``ridges``: see discriminant.py.
+    ``echoes``: how much more an item scores where a state is like what the item is read as, which
+    is how the trunk itself ranks, and lets what was read come again. The best ridge and echo are
+    tuned. ``full_learning_rate``: where all is learned."""
 
     bottleneck: int = 4
     passes: float = 3.0
     most_batches: int = 40
     shrinkage: float = 5.0
     ridges: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
+    echoes: tuple[float, ...] = (0.0, 3.0, 10.0)
     epochs: float = 20.0
     full_learning_rate: float = 3e-3
     trainer: TrainerConfig = field(
@@ -180,13 +185,19 @@ def starting(trunk: NextItem, target: Target, config: MoveConfig, bench: Bench) 
     row_J = trunk.network.row_I[torch.from_numpy(target.items_J)].cpu()
     read_JD = torch.where((row_J > 0)[:, None], known_RD.cpu()[row_J], read_JD)
     counts_J = target.alone(target.wanted).counts_I()
-    found = {}
+    same_JD, found = F.normalize(read_JD, dim=1), {}
+    unranked = Start(read_JD, torch.zeros_like(read_JD), torch.zeros(len(read_JD)))
+    states = kept(Moved(trunk, target.items_J, unranked, 0).states, target.window)
     for ridge in config.ridges:
         weight_JD, bias_J = discriminant(states_PD, place_P, mean_D, means_JD, counts_J, ridge)
-        start = Start(read_JD, _tensor(weight_JD), _tensor(bias_J))
-        moved = Moved(trunk, target.items_J, start, 0)
-        found[ridge] = (target.ndcg(moved.scores, bench), start)
+        for echo in config.echoes:
+            start = Start(read_JD, _tensor(weight_JD) + echo * same_JD, _tensor(bias_J))
+            found[ridge, echo] = target.ndcg(partial(_ranked, states, start), bench), start
     return max(found.values(), key=lambda pair: pair[0])[1]
+
+
+def _ranked(states: Scorer, start: Start, batch: Histories) -> torch.Tensor:
+    return states(batch).cpu() @ start.weight_JD.T + start.bias_J
 
 
 @torch.no_grad()

