@@ -1,4 +1,4 @@
-"""Answers from the live generation, by Feast online features and vectors only."""
+"""Answers from the live generation, by what was published with it only."""
 
 import threading
 import unicodedata
@@ -7,19 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from penchant.errors import DataError, PenchantError, UsageError
-from penchant.serving.feature_repository import open_features
 from penchant.serving.generations.generation import (
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
     RANKED_LISTS,
     USER_SEGMENTS,
-    Generation,
-    View,
 )
-from penchant.serving.generations.nearest import NearestItems
-from penchant.serving.generations.store import open_generation
+from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.portrait import Portrait, portrait
-from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 
 MOST = 100  # items in a published list
@@ -72,7 +67,7 @@ class Reader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._open: dict[str, _OpenGeneration] = {}
+        self._open: dict[str, OpenGeneration] = {}
         self._lock = threading.Lock()
 
     def recommend(self, user_id: str, k: int = 10) -> Answer:
@@ -82,7 +77,7 @@ class Reader:
         """
         _check_id("user", user_id)
         _check_k(k)
-        return self._read(lambda generation: generation.recommend(user_id, k))
+        return self.read(lambda opened: _recommend(opened, user_id, k))
 
     def similar(self, item_id: str, k: int = 10) -> Answer:
         """The ``k`` items whose vectors point most nearly the same way as this item's.
@@ -92,7 +87,7 @@ class Reader:
         """
         _check_id("item", item_id)
         _check_k(k)
-        return self._read(lambda generation: generation.similar(item_id, k))
+        return self.read(lambda opened: _similar(opened, item_id, k))
 
     def portrait(self, user_id: str) -> Portrait:
         """What is known of a shopper: of the live generation, and of the snapshot that it is of.
@@ -100,9 +95,9 @@ class Reader:
         Raises UsageError for a malformed or unknown id.
         """
         _check_id("user", user_id)
-        return self._read(lambda generation: generation.portrait(user_id))
+        return self.read(lambda opened: _portrait(opened, user_id))
 
-    def _read(self, ask: Callable[["_OpenGeneration"], _Read]) -> _Read:
+    def read(self, ask: Callable[[OpenGeneration], _Read]) -> _Read:
         """Ask the generation that the pointer names now.
 
         Publish may remove a generation while it is asked, but only after the pointer has left it:
@@ -123,81 +118,64 @@ class Reader:
             f"the live generation was removed {ATTEMPTS} times while it was read", "try again"
         )
 
-    def _opened(self, generation_id: str) -> "_OpenGeneration":
+    def _opened(self, generation_id: str) -> OpenGeneration:
         with self._lock:
             opened = self._open.get(generation_id)
             if opened is None:
-                opened = _OpenGeneration(self._settings, generation_id)
+                opened = OpenGeneration(self._settings, generation_id)
                 self._open[generation_id] = opened
                 while len(self._open) > KEPT_OPEN:
                     del self._open[next(iter(self._open))]
             return opened
 
 
-class _OpenGeneration:
-    """One generation and the features of its snapshot."""
-
-    def __init__(self, settings: Settings, generation_id: str) -> None:
-        self._generation = Generation.open(settings, generation_id)
-        self._vectors = open_generation(settings, self._generation)
-        self._features = open_features(settings, self._generation.snapshot_id)
-        self._nearest = None
-        if self._generation.has_vectors:
-            self._nearest = NearestItems.open(self._generation.path)
-
-    def recommend(self, user_id: str, k: int) -> Answer:
-        ranked, origin = self._row(RANKED_LISTS, user_id), f"ranker {self._family('ranker')}"
-        if ranked is None:
-            ranked, origin = self._row(POPULARITY_PRIOR, PRIOR_SCOPE), "popularity prior"
-        if ranked is None:
-            raise DataError(
-                f"generation {self._generation.id} has no popularity prior online",
-                "`penchant rollback`, and report how it was published",
-            )
-        scored = list(zip(ranked["item_ids"][:k], ranked["scores"][:k], strict=True))
-        return self._answer(user_id, origin, scored)
-
-    def similar(self, item_id: str, k: int) -> Answer:
-        if self._nearest is None:
-            raise UsageError(
-                f"generation {self._generation.id} has no item vectors: popularity serves",
-                "`penchant status` says why no family with vectors was chosen",
-            )
-        row = self._row(self._generation.item_vectors, item_id)
-        if row is None:
-            raise UsageError(
-                f"item {item_id!r} has no vector in generation {self._generation.id}",
-                "pass an item that enough shoppers bought: of rarer ones nothing is learned",
-            )
-        near = self._nearest.search(self._generation.item_vector(row), k + 1)
-        others = [(each, cosine) for each, cosine in near if each != item_id][:k]
-        return self._answer(item_id, f"similar by {self._family('retriever')}", others)
-
-    def portrait(self, user_id: str) -> Portrait:
-        generation = self._generation
-        segment = self._row(USER_SEGMENTS, user_id) if generation.has_segments else None
-        return portrait(self._features, generation.id, generation.snapshot_id, user_id, segment)
-
-    def _family(self, role: str) -> str:
-        return self._generation.description[role]["family"]
-
-    def _row(self, view: View, key: str) -> dict[str, Any] | None:
-        """The view's row for ``key`` by column name, or None."""
-        row = self._vectors.get_online_features(
-            features=view.refs, entity_rows=[{view.key: key}]
-        ).to_dict()
-        if row["run_id"][0] is None:
-            return None
-        return {column: row[column][0] for column in view.columns}
-
-    def _answer(self, asked: str, origin: str, scored: list[tuple[str, float]]) -> Answer:
-        facts = item_facts(self._features, [item_id for item_id, _ in scored]) if scored else []
-        items = tuple(
-            Item(item_id, fact.title, fact.category, float(score))
-            for (item_id, score), fact in zip(scored, facts, strict=True)
+def _recommend(opened: OpenGeneration, user_id: str, k: int) -> Answer:
+    ranked, origin = opened.row(RANKED_LISTS, user_id), f"ranker {opened.family('ranker')}"
+    if ranked is None:
+        ranked, origin = opened.row(POPULARITY_PRIOR, PRIOR_SCOPE), "popularity prior"
+    if ranked is None:
+        raise DataError(
+            f"generation {opened.generation.id} has no popularity prior online",
+            "`penchant rollback`, and report how it was published",
         )
-        generation = self._generation
-        return Answer(asked, origin, generation.id, generation.snapshot_id, items)
+    scored = list(zip(ranked["item_ids"][:k], ranked["scores"][:k], strict=True))
+    return _answer(opened, user_id, origin, scored)
+
+
+def _similar(opened: OpenGeneration, item_id: str, k: int) -> Answer:
+    generation = opened.generation
+    if opened.nearest is None:
+        raise UsageError(
+            f"generation {generation.id} has no item vectors: popularity serves",
+            "`penchant status` says why no family with vectors was chosen",
+        )
+    row = opened.row(generation.item_vectors, item_id)
+    if row is None:
+        raise UsageError(
+            f"item {item_id!r} has no vector in generation {generation.id}",
+            "pass an item that enough shoppers bought: of rarer ones nothing is learned",
+        )
+    near = opened.nearest.search(generation.item_vector(row), k + 1)
+    others = [(each, cosine) for each, cosine in near if each != item_id][:k]
+    return _answer(opened, item_id, f"similar by {opened.family('retriever')}", others)
+
+
+def _portrait(opened: OpenGeneration, user_id: str) -> Portrait:
+    generation = opened.generation
+    segment = opened.row(USER_SEGMENTS, user_id) if generation.has_segments else None
+    return portrait(opened.features, generation.id, generation.snapshot_id, user_id, segment)
+
+
+def _answer(
+    opened: OpenGeneration, asked: str, origin: str, scored: list[tuple[str, float]]
+) -> Answer:
+    facts = opened.facts_of([item_id for item_id, _ in scored])
+    items = tuple(
+        Item(item_id, fact.title, fact.category, float(score))
+        for (item_id, score), fact in zip(scored, facts, strict=True)
+    )
+    generation = opened.generation
+    return Answer(asked, origin, generation.id, generation.snapshot_id, items)
 
 
 def _check_id(kind: str, value: str) -> None:

@@ -87,7 +87,15 @@ def write_snapshot(settings: Settings, number: int) -> str:
     tables = {
         "users": pa.table({"user_id": USERS}),
         "items": pa.table(
-            {"item_id": ITEMS, "title": titles, "category_1": ["GROCERY"] * len(ITEMS)}
+            {
+                "item_id": ITEMS,
+                "title": titles,
+                "category_1": ["GROCERY"] * len(ITEMS),
+                "category_2": ["TEA", "PANS"] * (len(ITEMS) // 2),
+                "category_3": pa.nulls(len(ITEMS), pa.string()),
+                "brand": [f"BRAND {at % 7}" for at in range(len(ITEMS))],
+                "price": [1.0 + at % 10 for at in range(len(ITEMS))],
+            }
         ),
         "sequences": pa.table(
             {
@@ -138,7 +146,10 @@ def write_features(settings: Settings, number: int) -> None:
     view = FeatureView(
         name="item_profile",
         entities=[item],
-        schema=[Field(name=name, dtype=String) for name in ("item_id", "title", "category_1")],
+        schema=[
+            Field(name=field.name, dtype=Float64 if field.name == "price" else String)
+            for field in pq.read_schema(items)
+        ],
         source=FileSource(path=str(items), timestamp_field="feature_at"),
     )
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.STRING)

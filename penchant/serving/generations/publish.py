@@ -17,6 +17,7 @@ from penchant.errors import DataError, UsageError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generations.chosen import Chosen
+from penchant.serving.generations.facts import verify_facts, write_facts
 from penchant.serving.generations.fence import FENCE_FILE, Fence
 from penchant.serving.generations.generation import (
     DESCRIPTION,
@@ -28,8 +29,8 @@ from penchant.serving.generations.generation import (
     on_disk,
 )
 from penchant.serving.generations.nearest import METRIC, NearestItems
+from penchant.serving.generations.rows import Rows, write
 from penchant.serving.generations.store import create_store
-from penchant.serving.titles import item_facts
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files, write_json
@@ -155,11 +156,11 @@ def _build(settings: Settings, identity: str, chosen: Chosen, ticket: int) -> No
     """
     features = open_features(settings, chosen.snapshot.id)
     tables = chosen.tables()
-    _refuse_untitled(features, tables[POPULARITY_PRIOR])
     final = settings.generations / identity
     staging = final.with_name(f"{STAGING_PREFIX}{identity}-{ticket}")
     staging.mkdir()
     try:
+        _fill_facts(staging, features, chosen.snapshot, tables[POPULARITY_PRIOR])
         _fill(settings, staging, final, chosen, tables)
         sync_files(staging)
         with held_alone(settings.generations):
@@ -178,6 +179,13 @@ def _build(settings: Settings, identity: str, chosen: Chosen, ticket: int) -> No
         # A later run has swept it away: whichever file was missed first, `_flip` says by which.
 
 
+def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior: pa.Table) -> None:
+    """What unknown shoppers are shown first, and a sample of all items, must be online so too."""
+    facts = write_facts(staging, snapshot)
+    sample = facts.table["item_id"].take(_spread(np.arange(len(facts)), READ_BACK)).to_pylist()
+    verify_facts(features, facts, [*prior["item_ids"][0].as_py()[:READ_BACK], *sample])
+
+
 def _fill(
     settings: Settings, staging: Path, final: Path, chosen: Chosen, tables: dict[View, pa.Table]
 ) -> None:
@@ -186,9 +194,10 @@ def _fill(
         indexing = beside.submit(_index, chosen, tables) if chosen.retriever else None
         for view, table in tables.items():
             pq.write_table(table, staging / f"{view.name}.parquet")
+            write(staging, view, table)
             store.write_to_online_store(view.name, df=table.to_pandas())
             _verify_count(store, view, table)
-            _verify_read_back(store, view, table)
+            _verify_read_back(store, staging, view, table)
         found = indexing.result() if indexing else None
         if found:
             found.items.save(staging)
@@ -308,19 +317,19 @@ def _verify_count(store: FeatureStore, view: View, table: pa.Table) -> None:
         raise _not_as_written(f"{found} rows of {view.name} are online, not {len(keys)}")
 
 
-def _verify_read_back(store: FeatureStore, view: View, table: pa.Table) -> None:
-    """A sample read as a service would reads as it was written, to the last bit."""
+def _verify_read_back(store: FeatureStore, staging: Path, view: View, table: pa.Table) -> None:
+    """A sample reads as it was written, to the last bit: as a service reads it, and as ours do."""
     sample = table.take(_spread(np.arange(table.num_rows), READ_BACK))
-    rows = [{view.key: key} for key in sample[view.key].to_pylist()]
-    online = store.get_online_features(features=view.refs, entity_rows=rows).to_dict()
+    keys = sample[view.key].to_pylist()
+    online = store.get_online_features(
+        features=view.refs, entity_rows=[{view.key: key} for key in keys]
+    ).to_dict()
+    rows = Rows.open(staging, view)
+    mapped = [rows.row(key) or {} for key in keys]
     for column in view.columns:
-        if online[column] != sample[column].to_pylist():
+        wanted = sample[column].to_pylist()
+        if online[column] != wanted or [row.get(column) for row in mapped] != wanted:
             raise _not_as_written(f"{column} of {view.name} reads back different from the run's")
-
-
-def _refuse_untitled(features: FeatureStore, prior: pa.Table) -> None:
-    """Readers show titles: what is shown first to unknown shoppers must have them online."""
-    item_facts(features, prior["item_ids"][0].as_py()[:READ_BACK])
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:

@@ -1,0 +1,87 @@
+"""What answers say of items, and filter by: of the snapshot, beside the generation's own rows.
+
+They are the columns of the mart ``items`` that the Feast view ``item_profile`` has too. Publish
+refuses to make live what differs from that view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from penchant.errors import DataError
+from penchant.serving.feast import FeatureStore
+from penchant.serving.generations.generation import View
+from penchant.serving.generations.rows import Rows, write
+from penchant.snapshot import Snapshot
+
+ITEM_FACTS = View(
+    "item_facts",
+    "item",
+    "item_id",
+    ("title", "category_1", "category_2", "category_3", "brand", "price"),
+)
+ONLINE = "item_profile"
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """``category``: the first level of ``path``, which has up to three; both are empty where the
+    source has none. ``price``: in the source's currency."""
+
+    title: str
+    category: str | None
+    path: tuple[str, ...]
+    brand: str | None
+    price: float | None
+
+
+def item_facts(facts: Rows, item_ids: Sequence[str]) -> list[ItemFacts]:
+    """One for each id, in order. Raises DataError for an item that the snapshot does not have."""
+    found = [facts.row(item_id) for item_id in item_ids]
+    missing = [item_id for item_id, row in zip(item_ids, found, strict=True) if row is None]
+    if missing:
+        raise _unlike(f"{len(missing)} items have no title, such as {missing[0]!r}")
+    return [
+        ItemFacts(
+            row["title"],
+            row["category_1"],
+            tuple(row[f"category_{level}"] for level in (1, 2, 3) if row[f"category_{level}"]),
+            row["brand"],
+            row["price"],
+        )
+        for row in found
+        if row is not None
+    ]
+
+
+def write_facts(directory: Path, snapshot: Snapshot) -> Rows:
+    """Write the facts of all the snapshot's items. Raises DataError where a column is missing."""
+    mart = snapshot.mart("items")
+    known = pq.read_schema(mart).names
+    missing = [name for name in ITEM_FACTS.columns if name not in known]
+    if missing:
+        raise DataError(
+            f"the mart items of snapshot {snapshot.id} has no {', '.join(missing)}",
+            "restore it in dbt/models/marts and run `penchant build`",
+        )
+    write(directory, ITEM_FACTS, pq.read_table(mart, columns=[ITEM_FACTS.key, *ITEM_FACTS.columns]))
+    return Rows.open(directory, ITEM_FACTS)
+
+
+def verify_facts(features: FeatureStore, facts: Rows, item_ids: Sequence[str]) -> None:
+    """Raise DataError unless these items' facts are, to the last bit, what Feast has online."""
+    asked = [{ITEM_FACTS.key: item_id} for item_id in item_ids]
+    refs = [f"{ONLINE}:{column}" for column in ITEM_FACTS.columns]
+    online = features.get_online_features(features=refs, entity_rows=asked).to_dict()
+    for at, item_id in enumerate(item_ids):
+        row = {column: online[column][at] for column in ITEM_FACTS.columns}
+        if row["title"] is None or facts.row(item_id) != row:
+            raise _unlike(f"item {item_id!r} is {facts.row(item_id)}, online it is {row}")
+
+
+def _unlike(cause: str) -> DataError:
+    return DataError(
+        cause, "the features are of another snapshot or incomplete: materialize this one again"
+    )

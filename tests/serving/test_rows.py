@@ -1,0 +1,87 @@
+"""Rows found by key in mapped files: the same as were written, whatever their keys look like."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from penchant.errors import DataError
+from penchant.serving.feast import FeatureStore
+from penchant.serving.generations.facts import ITEM_FACTS
+from penchant.serving.generations.generation import RANKED_LISTS, Generation
+from penchant.serving.generations.publish import publish
+from penchant.serving.generations.rows import Rows, write
+from penchant.serving.generations.store import open_generation
+from penchant.serving.reader import Reader
+
+ONE = "s-20180102-000000000001"
+KEYS = ["z", "10", "9", "é", "", "Z", "10 ", "\U0001f375", "\uffee"]
+
+
+@pytest.fixture
+def table() -> pa.Table:
+    lists = [[key, "x"] for key in KEYS]
+    scores = pa.array([[at + 0.1, 0.0] for at in range(len(KEYS))], pa.list_(pa.float32()))
+    return pa.table({"user_id": KEYS, "item_ids": lists, "scores": scores, "run_id": KEYS})
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])  # as before there were mapped files
+def test_every_key_finds_its_row_and_no_other(tmp_path: Path, table: pa.Table, form: str) -> None:
+    if form == "arrow":
+        write(tmp_path, RANKED_LISTS, table)
+    else:
+        pq.write_table(table, tmp_path / "ranked_lists.parquet")
+    rows = Rows.open(tmp_path, RANKED_LISTS)
+    assert len(rows) == len(KEYS)
+    for row in table.to_pylist():
+        key = row.pop("user_id")
+        assert rows.row(key) == row
+        position = rows.position(key)
+        assert position is not None and rows.at(position) == row
+    for unknown in ("1", "zz", "\U0001f376", "\x00"):
+        assert rows.row(unknown) is None
+
+
+def test_mapped_rows_are_what_feast_serves(shop: Any) -> None:
+    """All of them: publish itself compares a sample."""
+    generation = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
+    store: FeatureStore = open_generation(shop.settings, generation)
+    for view in (RANKED_LISTS, generation.item_vectors):
+        rows = Rows.open(generation.path, view)
+        keys = rows.table[view.key].to_pylist()
+        asked = [{view.key: key} for key in keys]
+        online = store.get_online_features(features=view.refs, entity_rows=asked).to_dict()
+        for at, key in enumerate(keys):
+            assert rows.row(key) == {name: online[name][at] for name in view.columns}
+
+
+def test_facts_that_are_not_online_so_are_refused(shop: Any) -> None:
+    items = shop.settings.snapshots / ONE / "marts" / "items.parquet"
+    columns = pq.read_table(items).to_pydict()
+    columns["title"][0] = "ANOTHER"
+    pq.write_table(pa.table(columns, schema=pq.read_schema(items)), items)
+    with pytest.raises(DataError, match=r"'i000' is .*ANOTHER.*, online it is"):
+        publish(shop.settings, ONE)
+
+
+def test_a_reader_sees_all_facts_and_vectors_of_one_generation(shop: Any) -> None:
+    publish(shop.settings, ONE)
+
+    def facts(opened: Any) -> tuple[Any, Any, Any]:
+        (of_one,) = opened.facts_of(["i003"])
+        return of_one, opened.facts.table.column_names, opened.vectors_ID
+
+    fact, columns, vectors_ID = Reader(shop.settings).read(facts)
+    assert (fact.title, fact.path) == ("TITLE i003 OF 1", ("GROCERY", "PANS"))
+    assert (fact.brand, fact.price) == ("BRAND 3", 4.0)
+    assert columns == [ITEM_FACTS.key, *ITEM_FACTS.columns]
+    trained = pq.read_table(shop.run(1) / "item_vectors.parquet")["vector"].to_pylist()
+    assert vectors_ID.tolist() == trained
+
+
+def test_items_that_the_snapshot_lacks_are_an_error(shop: Any) -> None:
+    publish(shop.settings, ONE)
+    with pytest.raises(DataError, match="1 items have no title, such as 'i999'"):
+        Reader(shop.settings).read(lambda opened: opened.facts_of(["i001", "i999"]))
