@@ -11,12 +11,12 @@ from penchant.errors import DataError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.generations.facts import ITEM_FACTS
 from penchant.serving.generations.generation import RANKED_LISTS, Generation
-from penchant.serving.generations.publish import publish
+from penchant.serving.generations.publish import publish, rollback
 from penchant.serving.generations.rows import Rows, write
 from penchant.serving.generations.store import open_generation
 from penchant.serving.reader import Reader
 
-ONE = "s-20180102-000000000001"
+ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 KEYS = ["z", "10", "9", "é", "", "Z", "10 ", "\U0001f375", "\uffee"]
 
 
@@ -85,3 +85,12 @@ def test_items_that_the_snapshot_lacks_are_an_error(shop: Any) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(DataError, match="1 items have no title, such as 'i999'"):
         Reader(shop.settings).read(lambda opened: opened.facts_of(["i001", "i999"]))
+
+
+def test_a_generation_without_facts_is_not_gone_back_to(shop: Any) -> None:
+    old = publish(shop.settings, ONE).generation_id
+    live = publish(shop.settings, TWO).generation_id
+    (shop.settings.generations / old / "item_facts.arrow").unlink()
+    with pytest.raises(DataError, match="before generations had facts"):
+        rollback(shop.settings)
+    assert shop.settings.live_generation.current() == live

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from penchant.errors import DataError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generations.facts import ITEM_FACTS, ItemFacts, item_facts
@@ -19,7 +20,7 @@ class OpenGeneration:
     """Safe to share between threads. Files are mapped when they are first asked for."""
 
     def __init__(self, settings: Settings, generation_id: str) -> None:
-        """Raises DataError when the generation is not on disk, UsageError when its snapshot's
+        """Raises DataError when the generation is not whole on disk, UsageError when its snapshot's
         features are not online."""
         self.generation = Generation.open(settings, generation_id)
         self.features: FeatureStore = open_features(settings, self.generation.snapshot_id)
@@ -29,7 +30,13 @@ class OpenGeneration:
             self.nearest = NearestItems.open(self.generation.path)
         self._rows: dict[str, Rows] = {}
         self._mapping = threading.Lock()
-        self.rows(ITEM_FACTS)
+        try:
+            self.facts  # noqa: B018 -- every answer needs them
+        except FileNotFoundError:
+            raise DataError(
+                f"generation {generation_id} is from before generations had facts of items",
+                f"`penchant publish --snapshot {self.generation.snapshot_id}`",
+            ) from None
 
     def rows(self, view: View) -> Rows:
         """All rows of a view."""

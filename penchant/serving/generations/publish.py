@@ -29,6 +29,7 @@ from penchant.serving.generations.generation import (
     on_disk,
 )
 from penchant.serving.generations.nearest import METRIC, NearestItems
+from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.generations.rows import Rows, write
 from penchant.serving.generations.store import create_store
 from penchant.settings import Settings
@@ -116,7 +117,7 @@ def rollback(settings: Settings) -> RollbackReport:
                 "`penchant publish` another snapshot or choice first",
             )
         back = Generation.open(settings, previous)
-        open_features(settings, back.snapshot_id)
+        OpenGeneration(settings, previous)  # readers will find all that they need
         fence.shut_out_before(fence.draw(), previous)
         pointer.flip(previous)
     return RollbackReport(previous, back.snapshot_id, left)
