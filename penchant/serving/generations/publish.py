@@ -142,6 +142,7 @@ def _flip(settings: Settings, identity: str, ticket: int) -> str | None:
         fence.shut_out_before(ticket, identity)
         pointer.flip(identity)
         _prune(settings, ticket)
+    _sweep(settings)
     return "unchanged" if live else "published"
 
 
@@ -345,11 +346,8 @@ def _not_as_written(cause: str) -> DataError:
 
 
 def _prune(settings: Settings, ticket: int) -> None:
-    """Remove what earlier publishers left, dead or overtaken, and generations beyond those kept.
-
-    A directory loses its name before its files, so no reader opens half of one and no publisher
-    writes into it; a reader that has one open keeps its files until it closes them.
-    """
+    """Take their names from what earlier publishers left, dead or overtaken, and from generations
+    beyond those kept: no reader opens half of one then, and no publisher writes into it."""
     pointer, folder = settings.live_generation, settings.generations
     newest = [each.id for each in on_disk(settings)]
     named = [each for each in (pointer.current(), pointer.previous()) if each in newest]
@@ -357,8 +355,15 @@ def _prune(settings: Settings, ticket: int) -> None:
     left = [path for path in folder.glob(f"{STAGING_PREFIX}g-*") if _ticket_of(path) < ticket]
     for path in (*left, *(folder / each for each in list(kept)[KEPT:])):
         path.rename(folder / f"{SWEPT_PREFIX}{path.name}")
-    for path in folder.glob(f"{SWEPT_PREFIX}*"):
-        shutil.rmtree(path)
+
+
+def _sweep(settings: Settings) -> None:
+    """Remove the files of what was pruned, with nothing locked: a rollback should not wait for it.
+
+    A reader that has a generation open keeps its files until it closes them.
+    """
+    for path in settings.generations.glob(f"{SWEPT_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)  # another publisher may be at the same
 
 
 def _ticket_of(staging: Path) -> int:

@@ -1,0 +1,348 @@
+"""Whether readers ever notice that generations are published, rolled back, killed or held up.
+
+Run by ``make bench-generations``; ``ARGS="--reads 5000 --flips 10 --kills 10 --held-up 5"`` is a
+small one. The shop is that of the tests: its two snapshots differ in every score and title, so that
+an answer tells which of them it is from. Readers are processes of their own.
+Prints a table and writes benchmarks/out/generations.json.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row, machine, report
+from penchant.serving.generations.fence import Overtaken
+from penchant.serving.generations.generation import DESCRIPTION, generation_id
+from penchant.serving.generations.publish import KEPT, publish, rollback
+from penchant.serving.reader import Reader
+from penchant.settings import Settings
+from tests.serving.conftest import Shop, snapshot_id
+from tests.serving.test_reader import what_is_wrong
+
+READERS = 2
+READS_A_COUNT = 20  # reads between two looks at what the others do
+PAUSE = 0.005  # seconds between those, where it is publishers that are watched
+CHOICES = 2000  # more than there are publishes
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["penchant.serving.generations.publish", "penchant.serving.reader"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.generations", description=__doc__)
+    parser.add_argument("--reads", type=int, default=100_000)
+    parser.add_argument("--flips", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--held-up", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the points of kill and hold-up")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(_env_file=None, home=Path(folder) / "home", threads=1)
+        shop = Published(settings)
+        rows = [
+            machine(),
+            *flips(shop, asked.reads, asked.flips),
+            *kills(shop, asked.kills, random.Random(asked.seed)),
+            *held_up(shop, asked.held_up, random.Random(asked.seed)),
+        ]
+    report("generations", rows)
+    if not all(row.met is not False for row in rows):
+        sys.exit("a target is missed")
+
+
+class Published:
+    """A shop of two snapshots, ready; each publish is of another choice, and so is built anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        shop = Shop(settings)
+        for number in (1, 2):
+            shop.ready(number)
+        self._choices = 0
+        self.publish(1)
+        self.publish(2)
+
+    @property
+    def live(self) -> str:
+        live = self.settings.live_generation.current()
+        assert live
+        return live
+
+    @property
+    def other(self) -> int:
+        """The number of the snapshot that is not live, so that a flip changes every answer."""
+        described = json.loads((self.settings.generations / self.live / DESCRIPTION).read_text())
+        return 3 - int(described["snapshot_id"][-1])
+
+    def choose(self, number: int) -> str:
+        """A choice that was never published; the id that its generation will have."""
+        self._choices += 1
+        choice_id = f"{self._choices:012x}"
+        path = self.settings.runs / snapshot_id(number) / "choice.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice_id}))
+        return generation_id(snapshot_id(number), choice_id)
+
+    def publish(self, number: int) -> None:
+        chosen = self.choose(number)
+        publish(self.settings, snapshot_id(number))
+        assert self.live == chosen
+
+    def content(self) -> str:
+        """SHA-256 of what is live, as publish takes it over all rows."""
+        path = self.settings.generations / self.live / DESCRIPTION
+        return json.loads(path.read_text())["content_hash"]
+
+    def left(self) -> int:
+        """Directories beyond the generations kept: there should be none."""
+        return sum(path.is_dir() for path in self.settings.generations.iterdir()) - KEPT
+
+
+# --- readers
+
+
+def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> None:
+    """Read until told to stop, in a process of its own; puts counts of what was wrong."""
+    reader = Reader(Settings(_env_file=None, home=home, threads=1))
+    numbers = {
+        generation_id(snapshot_id(number), f"{choice:012x}"): number
+        for number in (1, 2)
+        for choice in range(CHOICES)
+    }
+    counts: Counter[str] = Counter()
+    seen, longest = set(), 0.0
+    while not stop.is_set():
+        for _ in range(READS_A_COUNT):
+            user, item = f"u{counts['reads'] % 30}", f"i{counts['reads'] % 120:03}"
+            asks: tuple[tuple[Callable[[str], Any], str], ...] = (
+                (reader.recommend, user),
+                (reader.recommend, "nobody"),
+                (reader.similar, item),
+            )
+            ask, key = asks[counts["reads"] % 3]
+            begun = time.perf_counter()
+            try:
+                answer = ask(key)
+            except Exception as error:  # noqa: BLE001 -- whatever refuses a read is counted
+                counts["refused"] += 1
+                print(f"refused: {error!r}", file=sys.stderr)
+            else:
+                longest = max(longest, time.perf_counter() - begun)
+                seen.add(answer.generation_id)
+                if wrong := what_is_wrong(answer, numbers):
+                    counts[wrong.partition(":")[0]] += 1
+                    print(wrong, file=sys.stderr)
+            counts["reads"] += 1
+        with total.get_lock():
+            total.value += READS_A_COUNT
+        time.sleep(pause)
+    results.put((dict(counts), seen, longest))
+
+
+class Readers:
+    """``counts``: reads, and those of them that were mixed, empty or refused; after the end.
+    ``longest``: seconds of the slowest read. ``seen``: the generations that answered."""
+
+    counts: Counter[str]
+    longest: float
+    seen: set[str]
+
+    def __init__(self, total: Any) -> None:
+        self._total = total
+
+    def wait_for(self, reads: int) -> None:
+        while self._total.value < reads:
+            time.sleep(0.001)
+
+    def rows(self, while_: str) -> list[Row]:
+        wrong = [
+            Row(f"{while_}: {kind} reads", self.counts[kind], "", target="<= 0")
+            for kind in ("mixed", "empty", "refused")
+        ]
+        return [
+            Row(f"{while_}: reads", self.counts["reads"], ""),
+            *wrong,
+            Row(f"{while_}: generations that answered", len(self.seen), ""),
+            Row(f"{while_}: the slowest read", 1000 * self.longest, "ms"),
+        ]
+
+
+@contextmanager
+def reading(settings: Settings, pause: float = 0) -> Iterator[Readers]:
+    """Processes that read meanwhile; what they found is there after the block."""
+    total, stop, results = FORKS.Value("q", 0), FORKS.Event(), FORKS.Queue()
+    processes = [
+        FORKS.Process(target=read_on, args=(settings.home, pause, total, stop, results))
+        for _ in range(READERS)
+    ]
+    for process in processes:
+        process.start()
+    readers = Readers(total)
+    readers.wait_for(READERS * READS_A_COUNT)  # all of them, or nearly, have begun
+    try:
+        yield readers
+    finally:
+        stop.set()
+        found = [results.get(timeout=60) for _ in processes]
+        for process in processes:
+            process.join(60)
+    readers.counts = sum((Counter(counts) for counts, _, _ in found), Counter())
+    readers.seen = set().union(*(seen for _, seen, _ in found))
+    readers.longest = max(longest for _, _, longest in found)
+
+
+# --- what happens meanwhile
+
+
+def flips(shop: Published, reads: int, flips: int) -> list[Row]:
+    """Publish a new generation and roll back, in turn, at even distances of reads."""
+    seconds: dict[str, list[float]] = {"publish": [], "rollback": []}
+    with reading(shop.settings) as readers:
+        for flip in range(flips):
+            readers.wait_for(reads * flip // flips)
+            before, number, begun = shop.live, shop.other, time.perf_counter()
+            if flip % 2:
+                rollback(shop.settings)
+            else:
+                shop.publish(number)
+            seconds["rollback" if flip % 2 else "publish"].append(time.perf_counter() - begun)
+            assert shop.live != before
+        readers.wait_for(reads)
+    return [
+        Row("flips, every second one a rollback", flips, ""),
+        *readers.rows("flips"),
+        Row("publish, median", statistics.median(seconds["publish"]), "s"),
+        Row("rollback, slowest", max(seconds["rollback"]), "s", target="<= 1"),
+        Row("directories left over", shop.left(), "", target="<= 0"),
+    ]
+
+
+def publish_apart(home: Path, identity: str, begun: Any) -> None:
+    """In a process of its own; exits as the command line does."""
+    settings = Settings(_env_file=None, home=home, threads=1)
+    begun.set()
+    try:
+        publish(settings, identity)
+    except Overtaken as error:
+        sys.exit(error.exit_code)
+
+
+def publisher(shop: Published, number: int) -> Any:
+    """A process that is about to publish."""
+    begun = FORKS.Event()
+    identity = snapshot_id(number)
+    process = FORKS.Process(target=publish_apart, args=(shop.settings.home, identity, begun))
+    process.start()
+    begun.wait(60)
+    return process
+
+
+def seconds_apart(shop: Published) -> float:
+    """Of a publish in a process of its own, from its start to its end: where kills may fall."""
+    taken = []
+    for _ in range(5):
+        shop.choose(number := shop.other)
+        process, begun = publisher(shop, number), time.perf_counter()
+        process.join()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def kills(shop: Published, kills: int, chance: random.Random) -> list[Row]:
+    """Kill publishers at random; after each the next run must complete, with the same content."""
+    wanted = {}
+    for _ in range(2):
+        number = shop.other
+        shop.publish(number)
+        wanted[number] = shop.content()
+    counts: Counter[str] = Counter()
+    with reading(shop.settings, PAUSE) as readers:
+        span = seconds_apart(shop)
+        while counts["killed"] < kills:
+            number, before = shop.other, shop.live
+            chosen = shop.choose(number)
+            process = publisher(shop, number)
+            process.join(chance.uniform(0, span))
+            with contextlib.suppress(ProcessLookupError):  # done before it was its time
+                os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            if process.exitcode != -signal.SIGKILL:
+                counts["too late"] += 1
+                continue
+            counts["killed"] += 1
+            counts["after the flip"] += shop.live == chosen
+            counts["neither old nor new"] += shop.live not in (before, chosen)
+            counts["with files left"] += shop.left() > 0
+            publish(shop.settings, snapshot_id(number))
+            whole = shop.live == chosen and shop.content() == wanted[number]
+            counts["completed"] += whole and shop.left() <= 0
+    return [
+        Row("publishers killed by SIGKILL at random", counts["killed"], "", target=f">= {kills}"),
+        Row("of them in the middle, files left behind", counts["with files left"], ""),
+        Row("of them between the flip and the end", counts["after the flip"], ""),
+        Row(
+            "next runs that completed with the same content",
+            counts["completed"],
+            "",
+            target=f">= {kills}",
+        ),
+        Row("pointers to neither old nor new", counts["neither old nor new"], "", target="<= 0"),
+        *readers.rows("kills"),
+    ]
+
+
+def held_up(shop: Published, times: int, chance: random.Random) -> list[Row]:
+    """Stop publishers at random, publish something else, let them go on: they must change nothing.
+
+    One that is stopped while it has the lock, for milliseconds as a rule, makes the next wait.
+    """
+    counts: Counter[str] = Counter()
+    with reading(shop.settings, PAUSE) as readers:
+        span = seconds_apart(shop)
+        while counts["held up"] < times:
+            number = shop.other
+            older = shop.choose(number)
+            process = publisher(shop, number)
+            process.join(chance.uniform(0, span))
+            if process.exitcode is not None:
+                continue
+            os.kill(process.pid, signal.SIGSTOP)
+            begun = shop.live
+            newer = shop.choose(3 - number)
+            later = publisher(shop, 3 - number)
+            later.join(20 * span)
+            waited = later.exitcode is None
+            os.kill(process.pid, signal.SIGCONT)
+            later.join()
+            process.join()
+            if begun == older:  # it had flipped already, and had nothing left to undo
+                counts["after the flip"] += 1
+                continue
+            counts["held up"] += 1
+            counts["waited for"] += waited
+            counts["refused"] += process.exitcode == Overtaken.exit_code
+            counts["undone"] += shop.live != newer
+    return [
+        Row("publishers held up by SIGSTOP while a later one ran", counts["held up"], ""),
+        Row(
+            "of them held up with the lock, so that the later one waited", counts["waited for"], ""
+        ),
+        Row("of them refused as overtaken", counts["refused"], ""),
+        Row("later runs that were undone", counts["undone"], "", target="<= 0"),
+        *readers.rows("held up"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
