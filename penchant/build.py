@@ -84,6 +84,16 @@ class Landing:
         return sorted({batch.source for batch in self.batches})
 
     @property
+    def last_feedback(self) -> str | None:
+        """The newest file of the reader's own log of events: it lands in the order of names."""
+        names = [
+            batch.original_name
+            for batch in self.batches
+            if (batch.source, batch.table) == ("feedback", "events")
+        ]
+        return max(names, default=None)
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The variables that dbt is given."""
         return {"sources": self.sources, "as_of": self.as_of.isoformat(sep=" ")}
@@ -239,6 +249,7 @@ def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path
         "as_of": landing.as_of.isoformat(),
         "sources": landing.sources,
         "batches": len(landing.batches),
+        "last_feedback": landing.last_feedback,
         "marts": marts,
     }
     write_json(staging / "snapshot.json", description)

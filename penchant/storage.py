@@ -62,10 +62,9 @@ def sync(path: Path) -> None:
 
 
 def sync_files(directory: Path) -> None:
-    """Flush every file below ``directory`` to the disk."""
+    """Flush everything below ``directory`` to the disk, folders too: they hold the names."""
     for path in directory.rglob("*"):
-        if path.is_file():
-            sync(path)
+        sync(path)
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,11 @@ class Generation:
         return view.name in self.description["counts"]
 
     @property
+    def has_encoder(self) -> bool:
+        """False where popularity serves, or nothing tells how the retriever's vectors are made."""
+        return self.description.get("encoder") is not None
+
+    @property
     def item_vectors(self) -> View:
         """Plain in a generation from before there were other kinds."""
         described = self.description.get("vectors") or {"kind": FLOAT}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from penchant.errors import DataError, UsageError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
+from penchant.serving.generations import encoded
 from penchant.serving.generations.chosen import Chosen
 from penchant.serving.generations.facts import verify_facts, write_facts
 from penchant.serving.generations.fence import FENCE_FILE, Fence
@@ -200,10 +201,12 @@ def _fill(
             store.write_to_online_store(view.name, df=table.to_pandas())
             _verify_count(store, view, table)
             _verify_read_back(store, staging, view, table)
+        encoder = encoded.write(staging, chosen)
         found = indexing.result() if indexing else None
         if found:
             found.items.save(staging)
-    write_json(staging / DESCRIPTION, _describe(staging, final.name, chosen, tables, found))
+    description = _describe(staging, final.name, chosen, tables, found)
+    write_json(staging / DESCRIPTION, {**description, "encoder": encoder})
 
 
 @dataclass(frozen=True)

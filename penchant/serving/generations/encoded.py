@@ -1,0 +1,85 @@
+"""The retriever's encoder in a generation, with the histories it reads: verified, or refused."""
+
+import json
+import shutil
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from penchant.errors import DataError
+from penchant.serving.folding import histories
+from penchant.serving.folding.encoder import FOLDER, Encoder
+from penchant.serving.generations.chosen import Chosen, Run
+from penchant.snapshot import Snapshot
+from penchant.vectors import FloatArray, matrix
+
+CLOSE = 1e-4
+"""By how much a folded vector may miss the trained one, of its largest number where that is above
+1."""
+VERIFIED = 200  # users, evenly spread
+
+
+def write(staging: Path, chosen: Chosen) -> dict[str, Any] | None:
+    """Copy the encoder into a generation, and describe it; None where the retriever left none.
+
+    Raises DataError where it is broken, or does not give the vectors that were trained.
+    """
+    run, snapshot = chosen.retriever, chosen.snapshot
+    if run is None or not _has_one(run):
+        return None
+    shutil.copytree(run.path / FOLDER, staging / FOLDER)
+    encoder = Encoder.open(staging / FOLDER)
+    sequences = pq.read_table(snapshot.mart("sequences"))
+    as_of = int(snapshot.as_of.replace(tzinfo=UTC).timestamp())
+    folder = staging / histories.FOLDER
+    histories.write(folder, sequences, encoder.items, as_of, encoder.latest)
+    published = histories.Histories.open(folder, encoder.items)
+    return {
+        "family": run.family,
+        "learned_from": _learned_from(snapshot),
+        "latest": encoder.latest,
+        **_verified(run, encoder, published),
+    }
+
+
+def _has_one(run: Run) -> bool:
+    """Raises DataError where there should be one."""
+    if (run.path / FOLDER).is_dir():
+        return True
+    if "encodes" in json.loads((run.path / "run.json").read_text())["capabilities"]:
+        raise DataError(
+            f"run {run.id} has lost its encoder, {run.path / FOLDER}", f"train {run.family} again"
+        )
+    return False
+
+
+def _learned_from(snapshot: Snapshot) -> str:
+    """The one kind of event that the mart ``sequences`` is made of."""
+    kinds = pq.read_table(snapshot.mart("interactions"), columns=["event_type"])["event_type"]
+    return str(kinds.unique()[0].as_py())
+
+
+def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> dict[str, Any]:
+    trained = pq.read_table(run.path / "user_vectors.parquet")
+    spread = np.linspace(0, trained.num_rows - 1, min(VERIFIED, trained.num_rows))
+    sample = trained.take(pa.array(np.unique(spread.astype(int))))
+    worst = 0.0
+    for user_id, vector_D in zip(sample["user_id"].to_pylist(), matrix(sample), strict=True):
+        worst = max(worst, _missed(encoder.fold(published.of(user_id)), vector_D))
+        if not worst <= CLOSE:  # NaN too
+            raise DataError(
+                f"the encoder of {run.id} gives {user_id!r} a vector that is {worst:.2g} off the "
+                f"trained one, more than {CLOSE}; nothing was published",
+                f"train {run.family} on this snapshot again, or report it as the family's defect",
+            )
+    return {"verified_users": sample.num_rows, "largest_difference": worst}
+
+
+def _missed(folded_D: FloatArray, trained_D: FloatArray) -> float:
+    if folded_D.shape != trained_D.shape:
+        return float("inf")
+    return float(np.abs(folded_D - trained_D).max() / max(1.0, np.abs(trained_D).max()))
