@@ -37,9 +37,12 @@ class History:
         )
 
     def then(self, later: "History") -> "History":
-        """These events, and the others after them."""
+        """These events and the others, in the order of time: what came late may be older."""
+        ages_N = np.concatenate([self.ages_N, later.ages_N])
+        order_N = np.argsort(-ages_N, kind="stable")
+        item_ids = (*self.item_ids, *later.item_ids)
         return History(
-            (*self.item_ids, *later.item_ids),
-            np.concatenate([self.ages_N, later.ages_N]),
-            np.concatenate([self.weights_N, later.weights_N]),
+            tuple(item_ids[at] for at in order_N.tolist()),
+            ages_N[order_N],
+            np.concatenate([self.weights_N, later.weights_N])[order_N],
         )

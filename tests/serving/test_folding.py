@@ -1,0 +1,100 @@
+"""Encoders: what a generation folds by, and what is not published."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from fresh_shop import with_encoder
+from safetensors.numpy import save_file
+
+from penchant.errors import DataError
+from penchant.serving.folding import histories
+from penchant.serving.folding.encoder import Encoder
+from penchant.serving.folding.history import History
+from penchant.serving.folding.ids import Ids
+from penchant.serving.generations.generation import Generation
+from penchant.serving.generations.publish import publish
+
+ONE = "s-20180102-000000000001"
+
+
+def ids(*names: str) -> Ids:
+    return Ids(np.array([name.encode() for name in names]))
+
+
+def test_ids_are_found_whatever_their_length() -> None:
+    known = ids("a", "bcd", "é")
+    assert known.rows(["bcd", "é", "bcde", "b", "zzzz", ""]).tolist() == [1, 2, -1, -1, -1, -1]
+    assert known.names(np.array([2, 0])) == ("é", "a")
+    assert Ids(np.zeros(0, "S1")).rows(["a"]).tolist() == [-1]
+
+
+def test_a_generation_folds_every_shopper_as_training_did(shop: Any) -> None:
+    with_encoder(shop, 1)
+    live = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
+    described = live.description["encoder"]
+    assert (described["verified_users"], described["learned_from"]) == (30, "purchase")
+    assert described["largest_difference"] <= 1e-4
+    encoder = Encoder.open(live.path / "encoder")
+    published = histories.Histories.open(live.path / "histories", encoder.items)
+    history = published.of("u3")
+    assert history.item_ids == tuple(f"i{number:03}" for number in range(3, 13))
+    assert not np.allclose(encoder.fold(history), encoder.fold(history.without("i005")))
+    assert len(published.of("nobody")) == 0
+
+
+def test_an_encoder_that_gives_other_vectors_is_not_published(shop: Any) -> None:
+    with_encoder(shop, 1)
+
+    def turn(columns: dict[str, Any]) -> None:
+        columns["vector"][7][0] += 0.01
+
+    shop.spoil(1, "user_vectors", turn)
+    with pytest.raises(DataError, match="off the trained one"):
+        publish(shop.settings, ONE)
+    assert shop.settings.live_generation.current() is None
+
+
+@pytest.mark.parametrize("text", ["{", '{"kind": "oracle"}', "{}"])
+def test_a_broken_encoder_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "encoder.json").write_text(text)
+    np.save(tmp_path / "item_ids.npy", np.array([b"a"]))
+    save_file({"row_I": np.zeros(1, np.int32)}, tmp_path / "encoder.safetensors")
+    with pytest.raises(DataError, match="can't be read"):
+        Encoder.open(tmp_path)
+
+
+def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
+    described = '{"kind": "program", "latest": null, "half_life_days": null}'
+    (tmp_path / "encoder.json").write_text(described)
+    np.save(tmp_path / "item_ids.npy", np.array([b"a"]))
+    (tmp_path / "encoder.onnx").write_bytes(b"rubbish")
+    with pytest.raises(DataError, match="can't be read"):
+        Encoder.open(tmp_path)
+
+
+def test_only_what_is_read_of_a_history_is_published(tmp_path: Path) -> None:
+    sequences = pa.table(
+        {
+            "user_id": ["v", "u"],
+            "item_ids": [["a", "b", "c"], ["c"]],
+            "event_ats": pa.array([[0, 1, 2], [3]], pa.list_(pa.timestamp("s"))),
+            "weights": [[1.0, 2.0, 3.0], [4.0]],
+        }
+    )
+    histories.write(tmp_path / "h", sequences, ids("a", "b", "c"), 86_400, latest=2)
+    published = histories.Histories.open(tmp_path / "h", ids("a", "b", "c"))
+    one = published.of("v")
+    assert (one.item_ids, one.weights_N.tolist()) == (("b", "c"), [2.0, 3.0])
+    assert published.of("u").item_ids == ("c",)
+    with pytest.raises(DataError, match="no item 'c'"):
+        histories.write(tmp_path / "i", sequences, ids("a", "b"), 86_400, latest=None)
+
+
+def test_what_came_later_is_read_in_the_order_of_time() -> None:
+    def of(item_id: str, age: float) -> History:
+        return History((item_id,), np.array([age], np.float32), np.ones(1, np.float32))
+
+    assert of("new", 0.5).then(of("late", 3.0)).item_ids == ("late", "new")
