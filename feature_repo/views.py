@@ -11,7 +11,7 @@ from pathlib import Path
 
 from feature_repo.entities import ENTITIES
 from penchant.errors import DataError
-from penchant.manifest import Column, Mart
+from penchant.manifest import PII_CLASSES, Column, Mart
 from penchant.serving.feast import (
     Array,
     Bool,
@@ -38,8 +38,8 @@ FEAST_TYPES: dict[str, FeastType] = {
 }
 """DuckDB's scalar types that Feast can hold exactly; each is allowed as an array, ``T[]``, too."""
 
-PII_CLASSES = ("none", "quasi", "direct")
-"""What a column says of a person, mildest first; a view has the class of its worst column."""
+PII_TAG = "pii"
+"""A feature's class is a tag of its field; a view has the class of its worst feature."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def feature_view(mart: Mart, parquet: Path, time_as: str | None = None) -> Featu
         online=spec.online,
         description=mart.description,
         owner=str(mart.meta.get("owner", "")),
-        tags={"owner": str(mart.meta.get("owner", "")), "pii": _pii(mart)},
+        tags={"owner": str(mart.meta.get("owner", "")), PII_TAG: _pii(mart)},
     )
 
 
@@ -149,10 +149,10 @@ def _field(mart: Mart, column: Column) -> Field:
         name=column.name,
         dtype=feast_type(mart, column),
         description=column.description,
-        tags={"pii": column.meta.get("pii", "none")},
+        tags={PII_TAG: column.pii},
     )
 
 
 def _pii(mart: Mart) -> str:
-    classes = {column.meta.get("pii", "none") for column in features_of(mart)}
-    return max(classes, key=PII_CLASSES.index, default="none")
+    classes = {column.pii for column in features_of(mart)}
+    return max(classes, key=PII_CLASSES.index, default=PII_CLASSES[0])

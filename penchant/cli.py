@@ -9,7 +9,7 @@ Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running a
 
 import json
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -341,7 +341,27 @@ def list_tokens() -> None:
     from penchant.serving.http.tokens import Tokens
 
     for each in Tokens(Settings()).all():
-        typer.echo(f"{each.id}  {each.name}  {', '.join(each.scopes)}  made {each.made_at[:10]}")
+        state = f"until {each.expires_at}" if each.holds else "expired"
+        typer.echo(
+            f"{each.id}  {each.name}  {', '.join(each.scopes)}  made {each.made_at[:10]}"
+            f"{f'  {state}' if each.expires_at else ''}"
+        )
+
+
+@token.command("rotate")
+def rotate_token(
+    token_id: Annotated[str, typer.Argument(help="as `penchant token list` shows")],
+    hours: Annotated[float, typer.Option(help="that the old one holds on")] = 24.0,
+) -> None:
+    """Make a token of the same name and scopes and show it; the old one holds for some hours."""
+    from penchant.serving.http.tokens import Tokens
+
+    made, secret = Tokens(Settings()).rotate(token_id, timedelta(hours=hours))
+    typer.echo(
+        f"token {made.id} for {made.name} takes the place of {token_id}, which holds for "
+        f"{hours:g} hours; shown only now:"
+    )
+    typer.echo(secret)
 
 
 @token.command("revoke")

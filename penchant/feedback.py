@@ -8,7 +8,7 @@ leaves at most a torn last line, which nobody was promised; the next to write or
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,13 @@ TAIL = 1 << 16  # bytes looked at in search of the last whole line
 
 @dataclass(frozen=True)
 class FeedbackLog:
-    """The log under ``folder``: an open file for each table, and sealed ones."""
+    """The log under ``folder``: an open file for each table, and sealed ones.
+
+    ``kept`` is told of each table's rows once they are durable.
+    """
 
     folder: Path
+    kept: Callable[[str, int], None] = lambda table, rows: None
 
     @classmethod
     def of(cls, settings: Settings) -> "FeedbackLog":
@@ -37,7 +41,7 @@ class FeedbackLog:
 
         Times are given as datetimes, naive UTC.
         """
-        lines = b"".join(_line(row) for row in rows)
+        lines = [_line(row) for row in rows]
         if not lines:
             return
         place = self.folder / table
@@ -46,11 +50,12 @@ class FeedbackLog:
             new = not path.exists()
             with path.open("ab") as log:
                 _cut_torn_line(path)
-                log.write(lines)
+                log.write(b"".join(lines))
                 log.flush()
                 os.fsync(log.fileno())
             if new:
                 sync(place)
+        self.kept(table, len(lines))
 
     def seal(self) -> None:
         """Close every table's open file that has rows; later rows go to new ones."""

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penchant.errors import DataError
+
+PII_CLASSES = ("none", "quasi", "direct")
+"""What a column says of a person, mildest first; one without ``pii`` in its YAML says nothing."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -15,6 +20,17 @@ class Column:
     description: str
     nullable: bool
     meta: dict[str, Any]
+
+    @property
+    def pii(self) -> str:
+        """One of PII_CLASSES. Raises DataError for another: who may read it would be unknown."""
+        named: str = self.meta.get("pii", PII_CLASSES[0])
+        if named not in PII_CLASSES:
+            raise DataError(
+                f"column {self.name} has the pii class {named!r}",
+                f"use one of {', '.join(PII_CLASSES)} in the YAML of its mart",
+            )
+        return named
 
 
 @dataclass(frozen=True)

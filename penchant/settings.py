@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     requests_a_second: float = Field(
         200.0, gt=0, description="that one client of the HTTP API may make, on average"
     )
+    audit_days: int = Field(90, gt=0, description="that files of the audit log are kept")
 
     tracking: str | None = Field(
         None, description="MLflow tracking URI; None keeps a SQLite file in the home"
@@ -94,6 +95,11 @@ class Settings(BaseSettings):
     def feedback(self) -> Path:
         """The log of what was shown and done since the last landing."""
         return self.home / "feedback"
+
+    @property
+    def audit(self) -> Path:
+        """Who asked the HTTP API for what: a file a day."""
+        return self.home / "audit"
 
     @property
     def warehouse(self) -> Path:

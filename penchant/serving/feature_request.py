@@ -6,7 +6,9 @@ Feast itself answers an unknown key with a row of nulls and an unknown feature w
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from feature_repo.views import PII_TAG
 from penchant.errors import UsageError
+from penchant.manifest import PII_CLASSES
 from penchant.serving.feast import FeatureService, FeatureStore, FeatureView
 
 Requested = FeatureService | list[str]
@@ -28,6 +30,8 @@ def resolve(store: FeatureStore, features: str | list[str]) -> Requested:
         )
     for reference in features:
         _check_reference(store, reference)
+    if twice := {each for each in features if features.count(each) > 1}:
+        raise UsageError(f"the request names {_listed(twice)} twice", "name each feature once")
     return list(features)
 
 
@@ -67,6 +71,19 @@ def require_keys(
                 )
 
 
+def classes_of(store: FeatureStore, requested: Requested) -> dict[str, str]:
+    """The PII class of each feature asked for, by its reference.
+
+    A feature without one was not derived from a manifest: it counts as the most personal.
+    """
+    views = views_of(store, requested)
+    tags = {f"{view.name}:{field.name}": field.tags for view in views for field in view.features}
+    return {
+        reference: tags[reference].get(PII_TAG, PII_CLASSES[-1])
+        for reference in _references(requested)
+    }
+
+
 def columnar(rows: list[dict[str, str]]) -> dict[str, list[str]]:
     """Rows as columns. Raises UsageError when a row has other keys than the first."""
     for position, row in enumerate(rows):
@@ -87,6 +104,16 @@ def views_of(store: FeatureStore, requested: Requested) -> list[FeatureView]:
     )
     views = _online_views(store)
     return [views[name] for name in dict.fromkeys(names)]
+
+
+def _references(requested: Requested) -> list[str]:
+    if not isinstance(requested, FeatureService):
+        return requested
+    return [
+        f"{projection.name}:{field.name}"
+        for projection in requested.feature_view_projections
+        for field in projection.features
+    ]
 
 
 def _check_reference(store: FeatureStore, reference: str) -> None:

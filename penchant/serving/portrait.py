@@ -29,6 +29,8 @@ _FACTS = (
     "lifecycle_stage",
 )
 
+FEATURES = [f"{VIEW}:{fact}" for fact in _FACTS]
+
 
 @dataclass(frozen=True)
 class Interest:
@@ -109,7 +111,7 @@ def portrait(
     Raises UsageError for a shopper of whom the snapshot knows nothing.
     """
     online = features.get_online_features(
-        features=[f"{VIEW}:{fact}" for fact in _FACTS], entity_rows=[{"user_id": user_id}]
+        features=FEATURES, entity_rows=[{"user_id": user_id}]
     ).to_dict()
     facts = {fact: online[fact][0] for fact in _FACTS}
     if facts["lifecycle_stage"] is None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from penchant.errors import DataError, PenchantError, UsageError
+from penchant.serving.feast import FeatureStore
 from penchant.serving.generations.generation import (
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
@@ -14,7 +15,7 @@ from penchant.serving.generations.generation import (
     USER_SEGMENTS,
 )
 from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.portrait import Portrait, portrait
+from penchant.serving.portrait import FEATURES, Portrait, portrait
 from penchant.settings import Settings
 
 MOST = 100  # items in a published list
@@ -23,6 +24,7 @@ KEPT_OPEN = 3  # as many generations as publish keeps
 ATTEMPTS = 5  # to open what the pointer names, should it move meanwhile
 
 _Read = TypeVar("_Read")
+Allow = Callable[[FeatureStore, list[str]], None]
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,14 @@ class Reader:
         _check_k(k)
         return self.read(lambda opened: _similar(opened, item_id, k))
 
-    def portrait(self, user_id: str) -> Portrait:
+    def portrait(self, user_id: str, allow: Allow = lambda store, features: None) -> Portrait:
         """What is known of a shopper: of the live generation, and of the snapshot that it is of.
 
-        Raises UsageError for a malformed or unknown id.
+        ``allow`` raises where the features read may not be. Raises UsageError for a malformed or
+        unknown id.
         """
         _check_id("user", user_id)
-        return self.read(lambda opened: _portrait(opened, user_id))
+        return self.read(lambda opened: _portrait(opened, user_id, allow))
 
     def read(self, ask: Callable[[OpenGeneration], _Read]) -> _Read:
         """Ask the generation that the pointer names now.
@@ -160,7 +163,8 @@ def _similar(opened: OpenGeneration, item_id: str, k: int) -> Answer:
     return _answer(opened, item_id, f"similar by {opened.family('retriever')}", others)
 
 
-def _portrait(opened: OpenGeneration, user_id: str) -> Portrait:
+def _portrait(opened: OpenGeneration, user_id: str, allow: Allow) -> Portrait:
+    allow(opened.features, FEATURES)
     generation = opened.generation
     segment = opened.row(USER_SEGMENTS, user_id) if generation.has_segments else None
     return portrait(opened.features, generation.id, generation.snapshot_id, user_id, segment)

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -46,17 +47,50 @@ def test_a_scope_is_for_what_it_says(settings: Settings) -> None:
 
 def test_a_token_is_changed_for_another_without_a_gap(settings: Settings) -> None:
     tokens = Tokens(settings)
-    old, old_secret = tokens.make("shop", [READ])
+    old, old_secret = tokens.make("shop", [READ, "features:read"])
     client = TestClient(create_app(settings))
 
     def asked(secret: str) -> int:
         return client.get(RECOMMEND, headers={"authorization": f"Bearer {secret}"}).status_code
 
     assert asked(old_secret) == 503
-    _, new_secret = tokens.make("shop", [READ])
+    new, new_secret = tokens.rotate(old.id, timedelta(hours=1))
+    assert (new.name, new.scopes) == (old.name, old.scopes)
     assert (asked(old_secret), asked(new_secret)) == (503, 503)
+    with pytest.raises(UsageError, match="replaced already"):
+        tokens.rotate(old.id, timedelta(hours=1))
     tokens.revoke(old.id)
     assert (asked(old_secret), asked(new_secret)) == (401, 503)
+    _, newest_secret = tokens.rotate(new.id, timedelta(0))
+    assert (asked(new_secret), asked(newest_secret)) == (401, 503)
+
+
+def test_no_home_is_opened_by_the_clock(settings: Settings) -> None:
+    old, _ = Tokens(settings).make("shop", [READ])
+    new, _ = Tokens(settings).rotate(old.id, timedelta(0))
+    Tokens(settings).revoke(new.id)
+    assert status(settings, None) == 401
+
+
+def test_a_token_from_before_tokens_ended_holds(settings: Settings) -> None:
+    _, secret = Tokens(settings).make("shop", [READ])
+    path = settings.home / "tokens.json"
+    (kept,) = json.loads(path.read_text())
+    del kept["expires_at"]
+    path.write_text(json.dumps([kept]))
+    assert status(settings, secret) == 503
+
+
+@pytest.mark.parametrize(
+    ("token_id", "overlap"),
+    [("nobody", timedelta(0)), (None, -timedelta(1)), (None, timedelta(days=31))],
+)
+def test_what_can_not_be_rotated_is_named(
+    settings: Settings, token_id: str | None, overlap: timedelta
+) -> None:
+    made, _ = Tokens(settings).make("shop", [READ])
+    with pytest.raises(UsageError):
+        Tokens(settings).rotate(token_id or made.id, overlap)
 
 
 def test_secrets_are_not_kept(settings: Settings) -> None:
@@ -67,7 +101,19 @@ def test_secrets_are_not_kept(settings: Settings) -> None:
     assert json.loads(path.read_text())[0]["name"] == "shop"
 
 
-@pytest.mark.parametrize("given", ["", "Bearer", "Basic abc", "Bearer \u00e9", "Bearer a b c"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "Bearer",
+        "Basic abc",
+        "Bearer \u00e9",
+        "Bearer a b c",
+        "Bearer \x01\xff",
+        "Bearer " + "x" * 10**4,
+    ],
+    ids=len,
+)
 def test_a_malformed_token_is_no_token(settings: Settings, given: str) -> None:
     Tokens(settings).make("shop", [READ])
     answer = TestClient(create_app(settings)).get(
@@ -107,3 +153,12 @@ def test_who_asks_too_often_is_told_when_to_come_back(settings: Settings) -> Non
     assert answers[0].status_code == 503
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+def test_who_guesses_tokens_is_slowed_down_and_fills_no_disk(settings: Settings) -> None:
+    Tokens(settings).make("shop", [READ])
+    client = TestClient(create_app(settings.model_copy(update={"requests_a_second": 1.0})))
+    answers = [client.get(RECOMMEND, headers={"authorization": "Bearer x"}) for _ in range(5)]
+    assert [answer.status_code for answer in answers[:2] + answers[-1:]] == [401, 401, 429]
+    (file,) = settings.audit.iterdir()
+    assert len(file.read_text().splitlines()) < 5

@@ -1,12 +1,18 @@
 """The HTTP reader: Feast's wire format, precise refusals, nothing that writes."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
-from feature_home import write_snapshot
+from feature_home import edit_manifest, write_snapshot
 
+from penchant.errors import DataError
 from penchant.serving.feature_repository import open_features
 from penchant.serving.features import materialize
 from penchant.serving.http.api import create_app
+from penchant.serving.http.tokens import SCOPES, Tokens
+from penchant.serving.http.v1.features import MOST_ROWS
 from penchant.settings import Settings
 
 A, B = "s-20180102-00000000000a", "s-20180102-00000000000b"
@@ -102,7 +108,7 @@ def test_it_follows_the_pointer(settings: Settings) -> None:
     assert by_name(answer.json())["spend_28d"]["values"][0] == 2001.0
 
 
-def test_health_is_alive_and_ready_is_features(settings: Settings) -> None:
+def test_health_is_alive_and_ready_is_features_and_a_generation(settings: Settings) -> None:
     client = TestClient(create_app(settings))
     assert client.get("/healthz").status_code == 200
     not_ready = client.get("/readyz")
@@ -111,9 +117,101 @@ def test_health_is_alive_and_ready_is_features(settings: Settings) -> None:
     assert client.post("/get-online-features", json=PORTRAIT).status_code == 503
     write_snapshot(settings, A)
     materialize(settings, A)
-    assert client.get("/readyz").json() == {"status": "ok", "snapshot_id": A}
+    not_yet = client.get("/readyz")
+    assert not_yet.status_code == 503 and "no generation is live" in not_yet.json()["detail"]
+    assert client.post("/get-online-features", json=PORTRAIT).status_code == 200
 
 
-def test_nothing_writes(client: TestClient) -> None:
-    for path in ("/push", "/write-to-online-store", "/materialize", "/materialize-incremental"):
-        assert client.post(path, json={}).status_code == 404
+def test_rows_of_many_entities_come_in_the_order_asked(client: TestClient) -> None:
+    answer = client.post(
+        "/v1/features",
+        json={
+            "service": "portrait",
+            "entities": [{"user_id": each} for each in ("u4", "u?", "u1")],
+        },
+    )
+    assert answer.status_code == 200
+    assert answer.json()["snapshot_id"] == A
+    rows = answer.json()["rows"]
+    assert [row["user_id"] for row in rows] == ["u4", "u?", "u1"]
+    assert [row["user_statistics__spend_28d"] for row in rows] == [1004.0, None, 1001.0]
+    assert rows[0]["user_statistics__last_seen_at"].startswith("2017-12-01T10:20:30")
+    assert rows[1]["user_affinities__top_categories"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"service": "chat"}, "no feature service is called 'chat'"),
+        ({"service": "portrait", "features": ["a:b"]}, "both service and features"),
+        ({}, "names no feature"),
+        ({"service": "portrait", "entities": []}, "at least 1 item"),
+        ({"service": "portrait", "entities": [{"user_id": "u1"}] * (MOST_ROWS + 1)}, "at most 500"),
+        ({"service": "portrait", "entities": [{"user_id": 7}]}, "valid string"),
+        ({"service": "portrait", "entities": [{"user_id": "u1"}, {}]}, "entity row 1 has the keys"),
+        ({"features": ["user_statistics:is_new"] * 2}, "twice"),
+        ({"service": "portrait", "entities": [{"item_id": "i1"}]}, "need the entity key user_id"),
+    ],
+)
+def test_a_mistake_in_rows_is_named(client: TestClient, body: dict, detail: str) -> None:
+    response = client.post("/v1/features", json={"entities": [{"user_id": "u1"}]} | body)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert detail in response.json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def ask(once: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Asks for features with a token of some scope."""
+    home = tmp_path_factory.mktemp("guarded")
+    for name in ("snapshots", "online"):
+        (home / name).symlink_to(once.home / name)
+    guarded = once.model_copy(update={"home": home})
+    tokens = Tokens(guarded)
+    secrets = {scope: tokens.make(scope, [scope])[1] for scope in SCOPES}
+    client = TestClient(create_app(guarded))
+
+    def post(scope: str, path: str, **body: Any) -> Any:
+        headers = {"authorization": f"Bearer {secrets[scope]}"}
+        return client.post(path, json=body, headers=headers)
+
+    return post
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [
+        ("features:read", 403),
+        ("features:read:quasi", 200),
+        ("features:read:direct", 200),
+        ("admin", 200),
+        ("recommendations:read", 403),
+    ],
+)
+def test_what_says_more_of_a_person_needs_more_of_a_token(
+    ask: Callable[..., Any], scope: str, status: int
+) -> None:
+    rows = {"entities": [{"user_id": "u1"}]}
+    assert ask(scope, "/v1/features", service="portrait", **rows).status_code == status
+    wire = ask(scope, "/get-online-features", **PORTRAIT)
+    assert wire.status_code == status
+    mild = ask(scope, "/v1/features", features=["user_statistics:spend_28d"], **rows)
+    assert mild.status_code == (403 if scope == "recommendations:read" else 200)
+
+
+def test_the_refusal_names_the_features_and_the_scope(ask: Callable[..., Any]) -> None:
+    answer = ask("features:read", "/get-online-features", **PORTRAIT)
+    assert "may not read user_affinities:top_categories: " in answer.json()["detail"]
+    assert "features:read:quasi" in answer.json()["remedy"]
+
+
+def test_an_unknown_class_is_refused_before_anything_is_online(settings: Settings) -> None:
+    folder = write_snapshot(settings, A)
+
+    def misspell(nodes: dict[str, Any]) -> None:
+        columns = nodes["model.penchant.user_affinities"]["columns"]
+        columns["top_categories"]["config"]["meta"]["pii"] = "quasy"
+
+    edit_manifest(folder, misspell)
+    with pytest.raises(DataError, match="top_categories has the pii class 'quasy'"):
+        materialize(settings, A)

@@ -8,21 +8,20 @@ nothing is open to a network unasked.
 import ipaddress
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Lock
 
-import structlog
 from fastapi import Request
 
 from penchant.errors import UsageError
+from penchant.serving.http.asked import Asked
 from penchant.serving.http.problems import Refused
 from penchant.serving.http.tokens import SCOPES, Token, Tokens
 from penchant.settings import Settings
 
 LOCAL = Token("local", "this machine", tuple(s for s in SCOPES if s != "admin"), "", "")
 MOST_CLIENTS = 10_000  # of whom a rate is remembered
-
-log = structlog.get_logger("penchant.audit")
 
 
 class Rate:
@@ -53,15 +52,9 @@ class Access:
         self._tokens = Tokens(settings)
         self._rate = Rate(settings.requests_a_second, 2 * settings.requests_a_second, clock)
 
-    def needs(self, scope: str) -> Callable[[Request], Token]:
+    def needs(self, scope: str) -> "Guard":
         """A FastAPI dependency: the token of a request that may do what ``scope`` allows."""
-
-        def guard(request: Request) -> Token:
-            token = self.known(request, request.headers.get("authorization"))
-            self.allow(request, token, scope)
-            return token
-
-        return guard
+        return Guard(self, scope)
 
     def known(self, request: Request, authorization: str | None) -> Token:
         """The token of an ``Authorization`` header, or this machine where none is needed."""
@@ -70,6 +63,8 @@ class Access:
         scheme, _, secret = (authorization or "").partition(" ")
         token = self._tokens.of(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
+            self._not_too_often(_host(request))
+            Asked.by(request, token_id=None, scope=None, allowed=False)
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 "the request has no bearer token that holds",
@@ -78,19 +73,40 @@ class Access:
         return token
 
     def allow(self, request: Request, token: Token, *scopes: str) -> None:
-        """Write down what is asked; refuse it without one of the scopes, or when it is too much."""
+        """Have it audited what is asked; refuse it when it is too much, or without one of the
+        scopes."""
+        self._not_too_often(token.id if token is not LOCAL else _host(request))
         allowed = any(token.may(scope) for scope in scopes)
         scope = " or ".join(scopes)
-        log.info("asked", token=token.id, path=request.url.path, scope=scope, allowed=allowed)
+        Asked.by(request, token.id, scope, allowed)
         if not allowed:
-            raise Refused(HTTPStatus.FORBIDDEN, f"token {token.id} lacks the scope {scope}")
-        client = token.id if token is not LOCAL else _host(request)
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                f"token {token.id} lacks the scope {scope}",
+                remedy=f"ask for a token with the scope {scope}",
+            )
+
+    def _not_too_often(self, client: str) -> None:
+        """What is refused here is not audited: nobody can fill the disk with it."""
         if wait := self._rate.wait(client):
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"more requests than are allowed; try again in {wait:.2f} s",
                 {"Retry-After": str(int(wait) + 1)},
             )
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Before a route. Asynchronous, though it waits for nothing: a thread would cost more."""
+
+    access: Access
+    scope: str
+
+    async def __call__(self, request: Request) -> Token:
+        token = self.access.known(request, request.headers.get("authorization"))
+        self.access.allow(request, token, self.scope)
+        return token
 
 
 def require_guarded(settings: Settings) -> None:

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from penchant.feedback import FeedbackLog
 from penchant.serving.http.access import Access
+from penchant.serving.http.asked import about
 from penchant.serving.http.feedback_events import Events
 
 
@@ -23,8 +24,9 @@ def add(router: APIRouter, access: Access, log: FeedbackLog) -> None:
         status_code=HTTPStatus.ACCEPTED,
         dependencies=[Depends(access.needs("events:write"))],
     )
-    def events(posted: Events) -> Received:
+    def events(request: Request, posted: Events) -> Received:
         """Keep what shoppers did. Sending an event again does no harm: it counts once."""
+        about(request, len(posted.events))
         received_at = datetime.now(UTC).replace(tzinfo=None)
         log.append("events", [event.row(received_at) for event in posted.events])
         return Received(received=len(posted.events))

@@ -4,17 +4,19 @@ from fastapi import APIRouter
 
 from penchant.feedback import FeedbackLog
 from penchant.serving.http.access import Access
-from penchant.serving.http.v1 import events, portrait, recommendations, similar
+from penchant.serving.http.v1 import events, features, portrait, recommendations, similar
+from penchant.serving.online_features import LiveFeatures
 from penchant.serving.reader import Reader
 from penchant.settings import Settings
 
 
-def routes(settings: Settings, access: Access) -> APIRouter:
+def routes(settings: Settings, access: Access, live: LiveFeatures, log: FeedbackLog) -> APIRouter:
     """The router; its reader follows the live generation."""
     router = APIRouter(prefix="/v1")
-    reader, log = Reader(settings), FeedbackLog.of(settings)
+    reader = Reader(settings)
     recommendations.add(router, access, reader, log)
     similar.add(router, access, reader)
     portrait.add(router, access, reader)
+    features.add(router, access, live)
     events.add(router, access, log)
     return router
