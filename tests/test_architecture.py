@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("penchant", "training", "feature_repo", "dags", "tests", "benchmarks")
-NAMES = "assignment errors feedback logs manifest policy settings snapshot storage vectors"
+NAMES = (
+    "assignment errors feedback group_commit logs manifest policy settings snapshot storage vectors"
+)
 LEAVES = {f"penchant.{leaf}" for leaf in NAMES.split()}
 ANYTHING_OF = {
     "penchant/ingestion": LEAVES | {"penchant.ingestion"},

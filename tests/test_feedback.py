@@ -1,11 +1,14 @@
 """The log of what was shown and done: durable, whole lines only, from any number of processes."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -59,6 +62,7 @@ def test_a_value_that_is_no_json_writes_nothing(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
+from threading import Event
 from penchant.feedback import FeedbackLog
 log = FeedbackLog(Path(sys.argv[1]))
 for n in range(10**6):
@@ -91,3 +95,57 @@ def test_threads_that_append_and_seal_at_once_lose_no_row(tmp_path: Path) -> Non
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(0, 100, 25)))
     assert sorted(row["n"] for row in lines(log, "events")) == list(range(100))
+
+
+def test_threads_that_wait_reach_the_disk_together_each_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, flushed, entered, go_on = FeedbackLog(tmp_path), [], Event(), Event()
+    flush = os.fsync
+
+    def slow(descriptor: int) -> None:
+        if not flushed:
+            entered.set()
+            assert go_on.wait(10)
+        flushed.append(descriptor)
+        flush(descriptor)
+
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "open.jsonl").touch()
+    monkeypatch.setattr(os, "fsync", slow)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(log.append, "events", [{"thread": 0, "n": 0}])
+        assert entered.wait(10)
+        others = [
+            pool.submit(log.append, "events", [{"thread": thread, "n": n} for n in range(3)])
+            for thread in range(1, 9)
+        ]
+        while len(log._commits._queue) < 8:
+            assert not any(each.done() for each in others)
+        go_on.set()
+        for each in (first, *others):
+            each.result(10)
+
+    assert len(flushed) == 2  # of the first, and of all eight that came meanwhile
+    found = lines(log, "events")
+    for thread in range(1, 9):
+        assert [row["n"] for row in found if row["thread"] == thread] == [0, 1, 2]
+
+
+def test_what_the_disk_refuses_is_refused_of_all_tables_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = FeedbackLog(tmp_path)
+    log.append_together({"impressions": [{"n": 1}], "propensities": [{"n": 1}]})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="no space left"):
+            log.append_together({"impressions": [{"n": 2}], "propensities": [{"n": 2}]})
+
+    log.append_together({"impressions": [{"n": 3}], "propensities": [{"n": 3}]})
+    for table in ("impressions", "propensities"):
+        assert [row["n"] for row in lines(log, table)] == [1, 3]

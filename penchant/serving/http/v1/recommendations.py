@@ -50,8 +50,7 @@ def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> 
         """What a shopper would like; for one who is not known, what is popular."""
         answer = reader.recommend(user_id, k)
         shown = _shown(answer, placement)
-        log.append("propensities", shown["propensities"])
-        log.append("impressions", shown["impressions"])
+        log.append_together({name: shown[name] for name in ("propensities", "impressions")})
         items = [
             RecommendedItem(**fields(item), impression_id=impression["impression_id"])
             for item, impression in zip(answer.items, shown["impressions"], strict=True)
