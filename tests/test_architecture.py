@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("penchant", "training", "feature_repo", "dags", "tests", "benchmarks")
 NAMES = (
-    "assignment errors feedback group_commit logs manifest policy settings snapshot storage vectors"
+    "assignment bar_plot charts errors feedback group_commit logs manifest palette policy settings "
+    "snapshot storage vectors"
 )
 LEAVES = {f"penchant.{leaf}" for leaf in NAMES.split()}
 ANYTHING_OF = {

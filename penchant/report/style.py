@@ -1,14 +1,10 @@
 """How the report looks: light and dark, on paper, a phone or a screen."""
 
-STYLE = """
-:root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2230; --soft: #667085;
-  --line: #e3e6ec; --all: #2f6fed; --new: #e08a1e; --good: #16885a; --bad: #c9372c;
-  --hue0: #2f6fed; --hue1: #e08a1e; --hue2: #16885a; --hue3: #c2379b; --hue4: #7a52d1;
-  --hue5: #0f9fb5; --hue6: #c9372c; }
-@media (prefers-color-scheme: dark) { :root { --page: #12151c; --card: #1b202a; --ink: #e8ebf2;
-  --soft: #98a2b3; --line: #2d3442; --all: #7aa5ff; --new: #f5b35c; --good: #4cc38a;
-  --bad: #ff8a80; --hue0: #7aa5ff; --hue1: #f5b35c; --hue2: #4cc38a; --hue3: #f07fd0;
-  --hue4: #b79bff; --hue5: #56cfe1; --hue6: #ff8a80; } }
+from penchant.palette import PALETTE
+
+STYLE = (
+    PALETTE
+    + """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -34,7 +30,7 @@ tr:last-child td { border-bottom: 0; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .badge { display: inline-block; border: 1px solid var(--all); color: var(--all);
   border-radius: 99px; font-size: 12px; padding: 0 8px; margin: 0 4px 2px 0; }
-svg { width: 100%; height: auto; display: block; margin-top: 8px; }
+svg { width: 100%; display: block; margin-top: 8px; } svg[viewBox] { height: auto; }
 svg text { fill: var(--ink); font-size: 14px; } svg .tick { fill: var(--soft); font-size: 12px; }
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
@@ -42,6 +38,9 @@ svg .whisker { stroke-width: 3; stroke-linecap: round; opacity: .45; }
 svg .whisker.all { stroke: var(--all); } svg .whisker.new { stroke: var(--new); }
 svg .whisker.rest { stroke: var(--soft); }
 svg .bar-all { fill: var(--all); opacity: .45; } svg .bar-rest { fill: var(--soft); opacity: .25; }
+svg .nothing { fill: none; pointer-events: all; }
+svg.fluid .label { font-size: 13px; font-weight: 600; }
+svg .note { fill: var(--soft); font-size: 12px; }
 svg .interval { stroke: var(--ink); stroke-width: 1.5; stroke-linecap: round; opacity: .75; }
 svg .dot.all { fill: var(--all); } svg .dot.new { fill: var(--new); }
 .key::before { content: ""; display: inline-block; width: 10px; height: 10px;
@@ -87,3 +86,4 @@ svg .hue6 { fill: var(--hue6); opacity: .8; } .key.hue6::before { background: va
 ol, ul { margin: 4px 0 0; padding-left: 20px; } li { margin: 3px 0; }
 summary { cursor: pointer; color: var(--soft); }
 """
+)

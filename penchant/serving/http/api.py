@@ -13,6 +13,7 @@ from penchant.serving.http import feast_wire, health, metrics, openapi, problems
 from penchant.serving.http.access import Access
 from penchant.serving.http.audit import AuditLog
 from penchant.serving.http.bounds import Bounds
+from penchant.serving.http.console.routes import console
 from penchant.serving.http.v1.routes import routes
 from penchant.serving.http.watch import Watch
 from penchant.serving.online_features import LiveFeatures
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics.add(app.router, access, numbers)
     problems.handle(app, settings)
     openapi.describe(app)
+    app.mount("/console", console(settings, access))
     app.add_middleware(Bounds)
     app.add_middleware(Watch, metrics=numbers, audit=audit)
     return app

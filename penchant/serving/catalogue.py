@@ -1,0 +1,203 @@
+"""Shoppers, items and events to look up, from the marts of the snapshot that is served.
+
+For people who search and for pages that say what an item is; services read features instead.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+
+QUANTILES = [0.25, 0.5, 0.75]  # a light, a middling and a heavy shopper, by purchases
+
+
+@dataclass(frozen=True)
+class FoundShopper:
+    """``bought``: items bought, again and again included."""
+
+    user_id: str
+    bought: int
+
+
+@dataclass(frozen=True)
+class FoundItem:
+    item_id: str
+    title: str
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Described:
+    """An item as the shop has it. ``sold`` counts purchases, ``buyers`` the shoppers who made
+    them."""
+
+    item_id: str
+    title: str
+    description: str | None
+    categories: tuple[str, ...]
+    brand: str | None
+    price: float | None
+    first_seen_at: datetime | None
+    sold: int
+    buyers: int
+
+
+@dataclass(frozen=True)
+class ProposedTag:
+    level: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class PastEvent:
+    """What a shopper did, naive UTC. ``title`` is None where the event has no item."""
+
+    event_at: datetime
+    event_type: str
+    item_id: str | None
+    title: str | None
+    quantity: int | None
+    value: float | None
+    query: str | None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Reads the Parquet files of one snapshot, anew for each question."""
+
+    settings: Settings
+    snapshot: Snapshot
+
+    def shoppers(self, prefix: str, most: int) -> list[FoundShopper]:
+        """Whose id starts with ``prefix``: the shortest ids first, so that a whole id is first."""
+        rows = self._ask(
+            """
+            SELECT user_id, coalesce(len(item_ids), 0)
+            FROM read_parquet($users) AS users
+            LEFT JOIN read_parquet($sequences) AS sequences USING (user_id)
+            WHERE starts_with(user_id, $prefix) ORDER BY length(user_id), user_id LIMIT $most
+            """,
+            ("users", "sequences"),
+            prefix=prefix,
+            most=most,
+        )
+        return [FoundShopper(*row) for row in rows]
+
+    def example_shoppers(self) -> list[FoundShopper]:
+        """One who bought little, one in the middle, one who bought much; the same each time."""
+        rows = self._ask(
+            """
+            WITH bought AS (
+                SELECT user_id, len(item_ids) AS items,
+                    row_number() OVER (ORDER BY len(item_ids), user_id) AS place
+                FROM read_parquet($sequences)
+            )
+            SELECT user_id, items FROM bought WHERE place IN (
+                SELECT 1 + floor(unnest($quantiles) * (max(place) - 1)) FROM bought
+            ) ORDER BY place
+            """,
+            ("sequences",),
+            quantiles=QUANTILES,
+        )
+        return [FoundShopper(*row) for row in rows]
+
+    def items(self, words: str, most: int) -> list[FoundItem]:
+        """Whose id starts with ``words``, or whose title has all of them, in any order and case;
+        a whole id first, then the shortest titles."""
+        rows = self._ask(
+            """
+            SELECT item_id, title, category_1 FROM read_parquet($items)
+            WHERE starts_with(item_id, $asked)
+                OR (len($words) > 0 AND len(list_filter($words, lambda word:
+                    NOT contains(lower(title), word))) = 0)
+            ORDER BY item_id != $asked, NOT starts_with(item_id, $asked), length(title), title,
+                item_id
+            LIMIT $most
+            """,
+            ("items",),
+            asked=words.strip(),
+            words=words.lower().split(),
+            most=most,
+        )
+        return [FoundItem(*row) for row in rows]
+
+    def best_sellers(self, most: int) -> list[FoundItem]:
+        """Bought the most often."""
+        rows = self._ask(
+            """
+            SELECT item_id, any_value(title), any_value(category_1)
+            FROM read_parquet($events) AS events JOIN read_parquet($items) AS items USING (item_id)
+            WHERE event_type = 'purchase'
+            GROUP BY item_id ORDER BY count(*) DESC, item_id LIMIT $most
+            """,
+            ("events", "items"),
+            most=most,
+        )
+        return [FoundItem(*row) for row in rows]
+
+    def proposed_tags(self, item_id: str) -> list[ProposedTag]:
+        """What a family proposed for an item that lacks a tag; mostly nothing."""
+        runs = self.settings.runs / self.snapshot.id
+        files = [str(path) for path in runs.glob("*/proposed_tags.parquet")]
+        if not files:
+            return []
+        rows = self._query(
+            "SELECT DISTINCT level, tag FROM read_parquet($files) WHERE item_id = $item_id "
+            "ORDER BY level, tag",
+            {"files": files, "item_id": item_id},
+        )
+        return [ProposedTag(*row) for row in rows]
+
+    def item(self, item_id: str) -> Described | None:
+        """None for an item that the snapshot does not have."""
+        rows = self._ask(
+            """
+            SELECT item_id, title, description, category_1, category_2, category_3, brand, price,
+                first_seen_at
+            FROM read_parquet($items) WHERE item_id = $item_id
+            """,
+            ("items",),
+            item_id=item_id,
+        )
+        if not rows:
+            return None
+        ((identity, title, description, *path, brand, price, first_seen_at),) = rows
+        ((sold, buyers),) = self._ask(
+            """
+            SELECT count(*), count(DISTINCT user_id) FROM read_parquet($events)
+            WHERE item_id = $item_id AND event_type = 'purchase'
+            """,
+            ("events",),
+            item_id=item_id,
+        )
+        categories = tuple(part for part in path if part)
+        return Described(
+            identity, title, description, categories, brand, price, first_seen_at, sold, buyers
+        )
+
+    def events(self, user_id: str, most: int) -> list[PastEvent]:
+        """A shopper's last events, the latest first."""
+        rows = self._ask(
+            """
+            SELECT event_at, event_type, item_id, title, quantity, value, query
+            FROM read_parquet($events) AS events
+            LEFT JOIN read_parquet($items) AS items USING (item_id)
+            WHERE user_id = $user_id ORDER BY event_at DESC, event_id LIMIT $most
+            """,
+            ("events", "items"),
+            user_id=user_id,
+            most=most,
+        )
+        return [PastEvent(*row) for row in rows]
+
+    def _ask(self, query: str, marts: tuple[str, ...], **values: Any) -> list[tuple[Any, ...]]:
+        paths = {name: str(self.snapshot.mart(name)) for name in marts}
+        return self._query(query, paths | values)
+
+    def _query(self, query: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        with duckdb.connect(config={"threads": self.settings.threads}) as connection:
+            return connection.execute(query, values).fetchall()

@@ -1,0 +1,97 @@
+"""The console as an application: its pages, its files, and how it answers what goes wrong."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+
+from penchant.errors import PenchantError, UsageError
+from penchant.serving.http.access import Access
+from penchant.serving.http.console import (
+    families,
+    generations,
+    item,
+    login,
+    search,
+    shopper,
+    static,
+)
+from penchant.serving.http.console.render import page
+from penchant.serving.http.console.session import Sessions, Visitor
+from penchant.serving.http.problems import Refused
+from penchant.serving.reader import Reader
+from penchant.serving.status import status
+from penchant.settings import Settings
+
+
+def console(settings: Settings, access: Access) -> FastAPI:
+    """The application to mount at ``/console``."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    sessions, reader = Sessions(access), Reader(settings)
+    search.add(app, settings, sessions)
+    shopper.add(app, settings, sessions, reader)
+    item.add(app, settings, sessions, reader)
+    generations.add(app, settings, sessions)
+    families.add(app, settings, sessions)
+    login.add(app, sessions)
+    static.add(app)
+
+    @app.exception_handler(Refused)
+    def refused(request: Request, error: Refused) -> HTMLResponse:
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            return login.ask(request, error)
+        heading = error.status.phrase
+        return _wrong(request, error.status, heading, error.detail, None, error.headers)
+
+    @app.exception_handler(PenchantError)
+    def failed(request: Request, error: PenchantError) -> HTMLResponse:
+        if settings.live_generation.current() is None:
+            code, heading = HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is published yet"
+        elif isinstance(error, UsageError):
+            code, heading = HTTPStatus.UNPROCESSABLE_ENTITY, "That can't be"
+        else:
+            code, heading = HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong here"
+        return _wrong(request, code, heading, error.cause, error.remedy)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> HTMLResponse:
+        wrong = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+        code = HTTPStatus.UNPROCESSABLE_ENTITY
+        return _wrong(request, code, "That can't be", wrong, "mend the address")
+
+    @app.exception_handler(HTTPStatus.NOT_FOUND)
+    def unknown(request: Request, error: Exception) -> HTMLResponse:
+        code = HTTPStatus.NOT_FOUND
+        return _wrong(request, code, "No such page", "There is no page at this address", None)
+
+    def _wrong(
+        request: Request,
+        code: HTTPStatus,
+        heading: str,
+        cause: str,
+        remedy: str | None,
+        headers: dict[str, str] | None = None,
+    ) -> HTMLResponse:
+        visitor = _known(request)
+        empty = code == HTTPStatus.SERVICE_UNAVAILABLE and visitor is not None
+        missing = status(settings)["missing"] if empty else []
+        return page(
+            "error.html",
+            visitor,
+            code,
+            headers,
+            heading=heading,
+            cause=cause.rstrip("."),
+            remedy=remedy,
+            missing=missing,
+        )
+
+    def _known(request: Request) -> Visitor | None:
+        """The visitor, for a page that also a stranger gets."""
+        try:
+            return sessions.visitor(request)
+        except Refused:
+            return None
+
+    return app

@@ -1,0 +1,71 @@
+// The console works without this file; with it, forms answer in place and fields complete themselves.
+"use strict";
+
+const WAIT_MS = 180; // after the last letter
+
+function after(wait, act) {
+  let timer;
+  return (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => act(...given), wait);
+  };
+}
+
+// A form with data-live="#part" replaces that part of the page by the same part of its answer.
+function answerInPlace(form) {
+  let asked;
+  const send = async () => {
+    asked?.abort();
+    asked = new AbortController();
+    const address = new URL(form.action);
+    address.search = new URLSearchParams(new FormData(form)).toString();
+    const part = document.querySelector(form.dataset.live);
+    part.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(address, { signal: asked.signal });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.querySelector(form.dataset.live);
+      if (!fresh) {
+        location.assign(address); // another page came: a token that ended, or an error
+        return;
+      }
+      part.replaceChildren(...fresh.childNodes);
+      part.removeAttribute("aria-busy");
+      history.replaceState(null, "", address);
+    } catch (error) {
+      if (error.name !== "AbortError") location.assign(address);
+    }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
+  if ("typing" in form.dataset) form.addEventListener("input", after(WAIT_MS, send));
+}
+
+// A field with data-suggest completes itself with items, by id or by words of their titles.
+function complete(field) {
+  const list = document.getElementById(field.getAttribute("list"));
+  const ask = after(WAIT_MS, async () => {
+    const typed = field.value.trim();
+    if (!typed || [...list.options].some((option) => option.value === typed)) return;
+    const answer = await fetch(`suggest?${new URLSearchParams({ q: typed })}`);
+    if (!answer.ok || field.value.trim() !== typed) return;
+    const found = await answer.json();
+    list.replaceChildren(...found.map((item) => new Option(item.title, item.item_id)));
+  });
+  field.addEventListener("input", ask);
+}
+
+document.querySelectorAll("form[data-live]").forEach(answerInPlace);
+document.querySelectorAll("input[data-suggest]").forEach(complete);
+
+// "/" goes to the search from anywhere, unless somebody is typing.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  const field = document.getElementById("q");
+  if (field) field.focus();
+  else location.assign("./");
+});

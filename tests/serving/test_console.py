@@ -1,0 +1,323 @@
+"""The console: pages for people, which escape all they show, and one button that is guarded."""
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import uvicorn
+from browser import CHROMIUM, Page, chromium
+from fastapi.testclient import TestClient
+
+from penchant.serving.generations.publish import publish
+from penchant.serving.http.api import create_app
+from penchant.serving.http.tokens import Tokens
+from penchant.settings import Settings
+
+ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
+EVIL = '<script>alert(1)</script> & "tea"'
+BASE = "http://testserver"
+
+
+def write_marts(settings: Settings, snapshot_id: str) -> None:
+    """What the console looks up beside features: items as the shop has them, and events."""
+    marts = settings.snapshots / snapshot_id / "marts"
+    items = pq.read_table(marts / "items.parquet").to_pydict()
+    count = len(items["item_id"])
+    items["title"][1] = EVIL
+    words = pa.array([None] * count, pa.string())
+    table = pa.table(items)
+    for name in ("description", "category_2", "category_3", "brand"):
+        table = table.append_column(name, words)
+    table = table.append_column("price", pa.array([1.25] * count))
+    table = table.append_column("first_seen_at", pa.array([None] * count, pa.timestamp("us")))
+    pq.write_table(table, marts / "items.parquet")
+    times = [datetime(2017, 12, 1 + number, 9) for number in range(3)]
+    pq.write_table(
+        pa.table(
+            {
+                "event_id": ["e1", "e2", "e3"],
+                "user_id": ["u3"] * 3,
+                "item_id": ["i001", "i002", None],
+                "event_type": ["purchase", "view", "search"],
+                "quantity": pa.array([2, None, None], pa.int64()),
+                "value": [3.5, None, None],
+                "query": [None, None, "<b>pans</b>"],
+                "event_at": pa.array(times, pa.timestamp("us")),
+            }
+        ),
+        marts / "events.parquet",
+    )
+
+
+@pytest.fixture(scope="module")
+def published_once(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Generation of snapshot 2 live, that of snapshot 1 behind it."""
+    home = tmp_path_factory.mktemp("console") / "home"
+    shutil.copytree(shop_once, home)
+    settings = Settings(_env_file=None, home=home, threads=1)
+    for snapshot_id in (ONE, TWO):
+        write_marts(settings, snapshot_id)
+        publish(settings, snapshot_id)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def pages(published_once: Settings) -> TestClient:
+    """For tests that only look."""
+    return TestClient(create_app(published_once), base_url=BASE)
+
+
+@pytest.fixture
+def home(settings: Settings, published_once: Settings) -> Settings:
+    """For tests that change it."""
+    shutil.copytree(published_once.home, settings.home)
+    return settings
+
+
+@pytest.fixture
+def visited(home: Settings) -> TestClient:
+    return TestClient(create_app(home), base_url=BASE)
+
+
+def logged_in(client: TestClient, settings: Settings, *scopes: str) -> str:
+    """A visitor with a new token; returns the sign that their forms bear."""
+    _, secret = Tokens(settings).make("me", scopes)
+    answer = client.post("/console/login", data={"token": secret, "next": "generations"})
+    assert answer.status_code == 200, answer.text
+    return re.search(r'name="sign" value="(\w+)"', answer.text)[1]
+
+
+def text_of(answer: httpx.Response) -> str:
+    return re.sub(r"\s+", " ", answer.text)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("", ["Some shoppers", "What is popular"]),
+        ("?q=u1", ["shopper?user_id=u10", "No item has that id"]),
+        ("?q=of%20TITLE%20i00", ["item?item_id=i005", "No shopper"]),
+        ("shopper?user_id=u4", ["TEA", "70.0%", "50.0% to 80.0%", "active", "item?item_id="]),
+        ("shopper?user_id=u0", ["nothing was looked at or bought", "prospect"]),
+        ("item?item_id=i007", ["TITLE i007 OF 2", "GROCERY", "1.25", "Similar items"]),
+        ("generations", ["matrix factorization", ONE, TWO, "live", "before it"]),
+        ("families", ["matrix factorization", 'badge">retriever', "0.2000", "0.1500 to 0.2500"]),
+    ],
+)
+def test_a_page_shows_what_it_is_for(pages: TestClient, address: str, shown: list[str]) -> None:
+    answer = pages.get(f"/console/{address}")
+    assert answer.status_code == 200
+    for expected in shown:
+        assert expected in text_of(answer)
+
+
+def test_all_that_is_shown_is_escaped_and_no_script_but_ours_runs(pages: TestClient) -> None:
+    for address in (
+        "item?item_id=i001",
+        "shopper?user_id=u3",
+        "?q=alert",
+        f"?q={EVIL}",
+        f"shopper?user_id={EVIL}",
+        f"item?item_id={EVIL}",
+    ):
+        answer = pages.get(f"/console/{address}")
+        assert "alert(1)" in answer.text
+        assert "<script>" not in answer.text and "<b>pans" not in answer.text
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert " style=" not in answer.text and " onclick=" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "shown"),
+    [
+        ("shopper?user_id=nobody", 404, "is not known"),
+        ("item?item_id=nothing", 404, "is not in snapshot"),
+        ("shopper", 422, "user_id"),
+        ("shopper?user_id=a%00b", 422, "user_id"),
+        (f"?q={'x' * 200}", 422, "at most 128"),
+        ("nowhere", 404, "no page at this address"),
+    ],
+)
+def test_what_is_not_there_is_answered_with_a_page(
+    pages: TestClient, address: str, status: int, shown: str
+) -> None:
+    answer = pages.get(f"/console/{address}")
+    assert answer.status_code == status
+    assert "text/html" in answer.headers["content-type"] and shown in answer.text
+
+
+def test_a_stranger_is_shown_what_strangers_get(pages: TestClient) -> None:
+    assert "By the popularity prior" in pages.get("/console/shopper?user_id=nobody").text
+
+
+def test_looking_is_not_showing(published_once: Settings, pages: TestClient) -> None:
+    pages.get("/console/shopper?user_id=u3")
+    assert not published_once.feedback.exists()
+
+
+def test_an_empty_home_says_what_to_do(settings: Settings) -> None:
+    client = TestClient(create_app(settings))
+    for address in ("", "shopper?user_id=u1", "item?item_id=i1", "generations", "families"):
+        answer = client.get(f"/console/{address}")
+        assert answer.status_code == 503
+        assert "Nothing is published yet" in answer.text
+        assert "run `penchant check`" in answer.text and "make demo" in answer.text
+
+
+def test_a_token_is_kept_for_the_console_alone(home: Settings, visited: TestClient) -> None:
+    _, secret = Tokens(home).make("me", ["recommendations:read"])
+    asked = visited.get("/console/shopper?user_id=u3")
+    assert asked.status_code == 401 and 'value="shopper?user_id=u3"' in asked.text
+    wrong = visited.post("/console/login", data={"token": "pk_made-up", "next": ""})
+    assert wrong.status_code == 401 and "does not hold" in wrong.text
+    right = visited.post(
+        "/console/login",
+        data={"token": secret, "next": "shopper?user_id=u3"},
+        follow_redirects=False,
+    )
+    assert (right.status_code, right.headers["location"]) == (303, "shopper?user_id=u3")
+    cookie = right.headers["set-cookie"].lower()
+    for expected in ("httponly", "samesite=strict", "path=/console"):
+        assert expected in cookie
+    assert visited.get("/console/shopper?user_id=u3").status_code == 200
+    assert visited.get("/v1/similar?item_id=i001").status_code == 401, "services don't use cookies"
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example/", "../docs", "a\r\nb"])
+def test_login_leads_nowhere_else(home: Settings, visited: TestClient, wanted: str) -> None:
+    _, secret = Tokens(home).make("me", ["features:read"])
+    answer = visited.post(
+        "/console/login", data={"token": secret, "next": wanted}, follow_redirects=False
+    )
+    assert answer.headers["location"] == "./"
+
+
+def test_each_part_needs_its_scope(home: Settings, visited: TestClient) -> None:
+    logged_in(visited, home, "recommendations:read")
+    shopper = text_of(visited.get("/console/shopper?user_id=u3"))
+    assert "By the ranker" in shopper and "needs the scope <code>features:read" in shopper
+    assert "70.0%" not in shopper and "2017-12-01" not in shopper
+    assert "user_id=u10" not in visited.get("/console/?q=u1").text
+    logged_in(visited, home, "features:read")
+    shopper = text_of(visited.get("/console/shopper?user_id=u3"))
+    assert "70.0%" in shopper and "needs the scope <code>recommendations:read" in shopper
+    assert "needs the scope" in visited.get("/console/item?item_id=i001").text
+    _, till = Tokens(home).make("till", ["events:write"])
+    refused = visited.post("/console/login", data={"token": till, "next": ""})
+    assert refused.status_code == 403 and "may not read" in refused.text
+
+
+def test_an_admin_rolls_back_by_a_form_of_their_own(home: Settings, visited: TestClient) -> None:
+    pointer = home.live_generation
+    live, before = pointer.current(), pointer.previous()
+    sign = logged_in(visited, home, "admin")
+    right = {"sign": sign, "live": live}
+    assert visited.get("/console/rollback").status_code == 405
+    for wrong, headers, status in [
+        ({"live": live}, {}, 403),
+        (right | {"sign": "0" * 64}, {}, 403),
+        (right | {"sign": "é"}, {}, 403),
+        (right, {"origin": "https://evil.example"}, 403),
+        (right, {"sec-fetch-site": "cross-site"}, 403),
+        (right | {"live": before}, {}, 422),
+    ]:
+        refused = visited.post("/console/rollback", data=wrong, headers=headers)
+        assert refused.status_code == status and pointer.current() == live
+    done = visited.post("/console/rollback", data=right, headers={"origin": BASE})
+    assert (done.status_code, pointer.current()) == (200, before)
+    assert f"<code>{before}</code> is live again" in done.text
+    again = visited.post("/console/rollback", data=right)
+    assert again.status_code == 422 and "nothing was changed" in again.text
+
+
+def test_who_is_no_admin_has_no_button(home: Settings, visited: TestClient) -> None:
+    live = home.live_generation.current()
+    local = visited.get("/console/generations").text
+    assert '<form method="post" action="rollback"' not in local and "--scope admin" in local
+    assert visited.post("/console/rollback", data={"live": live}).status_code == 403
+    sign = logged_in(visited, home, "features:read")
+    refused = visited.post("/console/rollback", data={"sign": sign, "live": live})
+    assert refused.status_code == 403 and "lacks the scope admin" in refused.text
+    assert home.live_generation.current() == live
+
+
+def test_logging_out_forgets_the_token(home: Settings, visited: TestClient) -> None:
+    sign = logged_in(visited, home, "features:read")
+    assert visited.post("/console/logout", data={"sign": "wrong"}).status_code == 403
+    assert visited.post("/console/logout", data={"sign": sign}).status_code == 200
+    assert visited.get("/console/").status_code == 401
+
+
+def test_a_token_that_is_revoked_ends_the_visit(home: Settings, visited: TestClient) -> None:
+    logged_in(visited, home, "features:read")
+    tokens = Tokens(home)
+    tokens.make("other", ["features:read"])
+    tokens.revoke(tokens.all()[0].id)
+    ended = visited.get("/console/")
+    assert ended.status_code == 401 and "no longer holds" in ended.text
+
+
+@pytest.fixture
+def address(home: Settings) -> Iterator[str]:
+    """The console on a port of this machine."""
+    server = uvicorn.Server(uvicorn.Config(create_app(home), port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}/console/"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+def test_a_browser_goes_the_whole_way_by_keyboard(
+    home: Settings, address: str, tmp_path: Path
+) -> None:
+    before = home.live_generation.previous()
+    _, secret = Tokens(home).make("me", ["admin"])
+    with chromium(tmp_path / "profile") as page:
+        page.look(360, dark=True)
+        page.open(address)
+        page.type(secret)
+        page.press("Enter")
+        page.until("document.querySelector('#q') === document.activeElement")
+        page.type("OF title I001")
+        page.until("document.querySelectorAll('#found a[href^=item]').length === 1")
+        reach(page, "item?")
+        page.press("Enter")
+        page.until("document.querySelector('h1')?.textContent.includes('alert(1)')")
+        reach(page, "generations")
+        page.press("Enter")
+        page.until("document.querySelector('details > summary')")
+        page.ask("document.querySelector('main').focus()")
+        page.press("Tab")
+        page.press("Enter")
+        page.press("Tab")
+        assert before in page.ask("document.activeElement.textContent")
+        page.press("Enter")
+        page.until("document.querySelector('[role=status]')")
+        assert page.ask("document.documentElement.scrollWidth") <= 360
+        assert page.problems == ["401"]
+    assert home.live_generation.current() == before
+
+
+def reach(page: Page, address: str) -> None:
+    """Press Tab until a link to ``address`` has the focus."""
+    for _ in range(30):
+        page.press("Tab")
+        if address in (page.ask("document.activeElement.href") or ""):
+            return
+    raise AssertionError(f"no way by keyboard to {address}")
