@@ -62,7 +62,7 @@ class Page:
     def until(self, script: str) -> None:
         """Wait until a JavaScript expression holds."""
         deadline = time.monotonic() + PATIENCE
-        while not self.ask(script):
+        while not self.ask(f"Boolean({script})"):
             assert time.monotonic() < deadline, f"never true: {script}"
             time.sleep(0.02)
 

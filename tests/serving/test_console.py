@@ -139,7 +139,7 @@ def test_all_that_is_shown_is_escaped_and_no_script_but_ours_runs(pages: TestCli
 @pytest.mark.parametrize(
     ("address", "status", "shown"),
     [
-        ("shopper?user_id=nobody", 404, "is not known"),
+        ("shopper?user_id=nobody", 404, "Not known in snapshot"),
         ("item?item_id=nothing", 404, "is not in snapshot"),
         ("shopper", 422, "user_id"),
         ("shopper?user_id=a%00b", 422, "user_id"),
@@ -294,7 +294,8 @@ def test_a_browser_goes_the_whole_way_by_keyboard(
         page.type(secret)
         page.press("Enter")
         page.until("document.querySelector('#q') === document.activeElement")
-        page.type("OF title I001")
+        page.type("TEA alert(1)")
+        page.until("location.search.includes('TEA')")  # found while it was typed
         page.until("document.querySelectorAll('#found a[href^=item]').length === 1")
         reach(page, "item?")
         page.press("Enter")
@@ -310,7 +311,8 @@ def test_a_browser_goes_the_whole_way_by_keyboard(
         page.press("Enter")
         page.until("document.querySelector('[role=status]')")
         assert page.ask("document.documentElement.scrollWidth") <= 360
-        assert page.problems == ["401"]
+        (asked,) = page.problems  # for a token, at first
+        assert "401" in asked
     assert home.live_generation.current() == before
 
 

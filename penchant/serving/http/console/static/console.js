@@ -40,7 +40,11 @@ function answerInPlace(form) {
     event.preventDefault();
     send();
   });
-  if ("typing" in form.dataset) form.addEventListener("input", after(WAIT_MS, send));
+  if ("typing" in form.dataset) {
+    form.addEventListener("input", after(WAIT_MS, send));
+    const typed = [...form.elements].some((field) => field.value !== (field.defaultValue ?? field.value));
+    if (typed) send(); // before this script was there
+  }
 }
 
 // A field with data-suggest completes itself with items, by id or by words of their titles.
