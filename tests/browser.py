@@ -49,7 +49,7 @@ class Page:
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
-        self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.until("location.href !== 'about:blank'")
 
     def ask(self, script: str) -> Any:
         """The value of a JavaScript expression."""
@@ -60,11 +60,13 @@ class Page:
         return answer["result"].get("value")
 
     def until(self, script: str) -> None:
-        """Wait until a JavaScript expression holds."""
+        """Wait until a JavaScript expression holds on a page that is loaded and painted: what is
+        typed before that is dropped."""
         deadline = time.monotonic() + PATIENCE
-        while not self.ask(f"Boolean({script})"):
+        while not self.ask(f"document.readyState === 'complete' && Boolean({script})"):
             assert time.monotonic() < deadline, f"never true: {script}"
             time.sleep(0.02)
+        self.ask("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)

@@ -58,7 +58,7 @@ def console(settings: Settings, access: Access) -> FastAPI:
     def malformed(request: Request, error: RequestValidationError) -> HTMLResponse:
         wrong = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
         code = HTTPStatus.UNPROCESSABLE_ENTITY
-        return _wrong(request, code, "That can't be", wrong, "mend the address")
+        return _wrong(request, code, "That can't be", f"The address is wrong: {wrong}", None)
 
     @app.exception_handler(HTTPStatus.NOT_FOUND)
     def unknown(request: Request, error: Exception) -> HTMLResponse:
