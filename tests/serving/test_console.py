@@ -192,15 +192,22 @@ def test_login_leads_nowhere_else(home: Settings, visited: TestClient, wanted: s
 
 
 def test_each_part_needs_its_scope(home: Settings, visited: TestClient) -> None:
+    def shopper() -> str:
+        return text_of(visited.get("/console/shopper?user_id=u3"))
+
     logged_in(visited, home, "recommendations:read")
-    shopper = text_of(visited.get("/console/shopper?user_id=u3"))
-    assert "By the ranker" in shopper and "needs the scope <code>features:read" in shopper
-    assert "70.0%" not in shopper and "2017-12-01" not in shopper
+    assert "By the ranker" in shopper() and "lacks the scope features:read" in shopper()
+    assert "70.0%" not in shopper() and "2017-12-01" not in shopper()
     assert "user_id=u10" not in visited.get("/console/?q=u1").text
     logged_in(visited, home, "features:read")
-    shopper = text_of(visited.get("/console/shopper?user_id=u3"))
-    assert "70.0%" in shopper and "needs the scope <code>recommendations:read" in shopper
+    assert "needs the scope <code>recommendations:read" in shopper()
     assert "needs the scope" in visited.get("/console/item?item_id=i001").text
+    logged_in(visited, home, "features:read:quasi")
+    assert "may not read user_portrait:interests" in shopper()  # it has no class: the highest
+    assert "70.0%" not in shopper() and "2017-12-01" not in shopper()
+    logged_in(visited, home, "features:read:direct")
+    assert "70.0%" in shopper() and "2017-12-01" in shopper()
+    assert "user_id=u10" in visited.get("/console/?q=u1").text
     _, till = Tokens(home).make("till", ["events:write"])
     refused = visited.post("/console/login", data={"token": till, "next": ""})
     assert refused.status_code == 403 and "may not read" in refused.text

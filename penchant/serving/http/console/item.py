@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from penchant.errors import UsageError
 from penchant.serving.http.console.live import live_catalogue
 from penchant.serving.http.console.render import page
-from penchant.serving.http.console.session import READS, Sessions, Visitor
+from penchant.serving.http.console.session import READS, RECOMMENDATIONS, Sessions, Visitor
 from penchant.serving.http.feedback_events import Id
 from penchant.serving.http.problems import Refused
 from penchant.serving.reader import Answer, Reader
@@ -30,7 +30,7 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) ->
         if described is None:
             cause = f"Item {item_id!r} is not in snapshot {catalogue.snapshot.id}"
             raise Refused(HTTPStatus.NOT_FOUND, cause)
-        sees_similar = visitor.may("recommendations:read")
+        sees_similar = visitor.may(RECOMMENDATIONS)
         answer, refusal = _similar(reader, item_id) if sees_similar else (None, None)
         return page(
             "item.html",

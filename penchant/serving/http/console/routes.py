@@ -42,7 +42,7 @@ def console(settings: Settings, access: Access) -> FastAPI:
         if error.status == HTTPStatus.UNAUTHORIZED:
             return login.ask(request, error)
         heading = error.status.phrase
-        return _wrong(request, error.status, heading, error.detail, None, error.headers)
+        return _wrong(request, error.status, heading, error.detail, error.remedy, error.headers)
 
     @app.exception_handler(PenchantError)
     def failed(request: Request, error: PenchantError) -> HTMLResponse:

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from penchant.serving.http.console.live import live_catalogue
 from penchant.serving.http.console.render import PRIVATE, page
-from penchant.serving.http.console.session import READS, Sessions, Visitor
+from penchant.serving.http.console.session import READS, SHOPPERS, Sessions, Visitor
 from penchant.serving.reader import LONGEST_ID
 from penchant.settings import Settings
 
@@ -22,9 +22,9 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
 
     @app.get("/")
     def search(visitor: Annotated[Visitor, Depends(guard)], q: Asked = "") -> HTMLResponse:
-        """What is found, or a few to begin with. To list shoppers is to read features."""
+        """What is found, or a few to begin with. To list shoppers takes more than to open one."""
         catalogue, asked = live_catalogue(settings), q.strip()
-        sees_shoppers = visitor.may("features:read")
+        sees_shoppers = visitor.may(SHOPPERS)
         shoppers = []
         if sees_shoppers:
             shoppers = catalogue.shoppers(asked, MOST) if asked else catalogue.example_shoppers()
@@ -35,6 +35,7 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
             most=MOST,
             shoppers=shoppers,
             sees_shoppers=sees_shoppers,
+            scope=SHOPPERS,
             items=catalogue.items(asked, MOST) if asked else catalogue.best_sellers(SUGGESTED),
         )
 

@@ -16,12 +16,16 @@ from fastapi import Request, Response
 
 from penchant.serving.http.access import Access
 from penchant.serving.http.problems import Refused
-from penchant.serving.http.tokens import Token
+from penchant.serving.http.tokens import FEATURE_SCOPES, FEATURES, Token
 
 COOKIE = "penchant_console"
 PATH = "/console"
-READS = ("features:read", "recommendations:read")
-"""The scopes that open the console; what needs one of them in particular says so on the page."""
+RECOMMENDATIONS = "recommendations:read"
+READS = (FEATURES, RECOMMENDATIONS)
+"""The scopes that open the console; what needs more than one of them says so on the page."""
+
+SHOPPERS = FEATURE_SCOPES["direct"]
+"""To list shoppers' ids, and to see day by day what one did: more personal than any feature."""
 
 
 @dataclass(frozen=True)

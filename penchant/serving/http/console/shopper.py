@@ -1,16 +1,27 @@
 """A shopper's page: portrait, recommendations, what they did."""
 
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
 from penchant.errors import UsageError
 from penchant.serving.http.console.live import live_catalogue
 from penchant.serving.http.console.render import drawn, page
-from penchant.serving.http.console.session import READS, Sessions, Visitor
+from penchant.serving.http.console.session import (
+    READS,
+    RECOMMENDATIONS,
+    SHOPPERS,
+    Sessions,
+    Visitor,
+)
+from penchant.serving.http.feature_access import require_readable
 from penchant.serving.http.feedback_events import Id
+from penchant.serving.http.problems import Refused
+from penchant.serving.http.tokens import FEATURES
 from penchant.serving.portrait import Portrait
 from penchant.serving.portrait_plot import interests_plot
 from penchant.serving.reader import Reader
@@ -20,38 +31,50 @@ RECOMMENDED = 10
 EVENTS = 20
 
 
+@dataclass(frozen=True)
+class Known:
+    """A shopper's portrait, or why it isn't shown: the visitor may not, or nobody has that id."""
+
+    portrait: Portrait | None = None
+    refused: str | None = None
+    unknown: bool = False
+
+
 def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) -> None:
     @app.get("/shopper")
     def shopper(
+        request: Request,
         user_id: Annotated[Id, Query()],
         visitor: Annotated[Visitor, Depends(sessions.needs(*READS))],
     ) -> HTMLResponse:
         """404 for one who is not known, with what a stranger is recommended."""
         catalogue = live_catalogue(settings)
-        sees_portrait = visitor.may("features:read")
-        sees_recommended = visitor.may("recommendations:read")
-        portrait, unknown = _portrait(reader, user_id) if sees_portrait else (None, None)
-        answer = reader.recommend(user_id, RECOMMENDED) if sees_recommended else None
-        events = catalogue.events(user_id, EVENTS) if sees_portrait else []
+        known = _known(request, visitor, reader, user_id)
+        sees_events = visitor.may(SHOPPERS)
         return page(
             "shopper.html",
             visitor,
-            HTTPStatus.NOT_FOUND if unknown else HTTPStatus.OK,
+            HTTPStatus.NOT_FOUND if known.unknown else HTTPStatus.OK,
             user_id=user_id,
-            sees_portrait=sees_portrait,
-            portrait=portrait,
-            unknown=unknown,
-            interests=drawn(interests_plot(portrait.interests)) if portrait else None,
-            answer=answer,
-            events=events,
+            known=known,
+            interests=drawn(interests_plot(known.portrait.interests)) if known.portrait else None,
+            answer=reader.recommend(user_id, RECOMMENDED) if visitor.may(RECOMMENDATIONS) else None,
+            sees_events=sees_events,
+            events=catalogue.events(user_id, EVENTS) if sees_events else [],
+            scope=SHOPPERS,
             generation_id=settings.live_generation.current(),
             snapshot_id=catalogue.snapshot.id,
         )
 
 
-def _portrait(reader: Reader, user_id: str) -> tuple[Portrait | None, UsageError | None]:
-    """The portrait, or why there is none."""
+def _known(request: Request, visitor: Visitor, reader: Reader, user_id: str) -> Known:
+    """As much as the visitor may read, by the classes of the portrait's features."""
+    if not visitor.may(FEATURES):
+        return Known(refused=f"your token lacks the scope {FEATURES}")
+    may_read = partial(require_readable, request, visitor.token)
     try:
-        return reader.portrait(user_id), None
-    except UsageError as error:
-        return None, error
+        return Known(reader.portrait(user_id, may_read))
+    except Refused as error:
+        return Known(refused=error.detail)
+    except UsageError:
+        return Known(unknown=True)
