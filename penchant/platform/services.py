@@ -161,7 +161,7 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
             settings.reader_port,
             "reader_port",
             f"{reader}/healthz",
-            (("Feature reader", f"{reader}/docs"),),
+            (("Console", f"{reader}/console/"), ("Feature reader", f"{reader}/docs")),
         ),
     )
 
