@@ -15,7 +15,8 @@ from penchant.report.policies import policy_section
 from penchant.report.portrait import portrait_section
 from penchant.report.regret import regret_section
 from penchant.serving.generations.generation import RANKED_LISTS
-from penchant.serving.reader import Item, Reader
+from penchant.serving.reader import Reader
+from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.status import status
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
@@ -44,7 +45,7 @@ class Shopper:
     bought: int
     purchases: tuple[Purchase, ...]
     origin: str
-    recommended: tuple[Item, ...]
+    recommended: tuple[RecommendedItem, ...]
 
 
 @dataclass(frozen=True)

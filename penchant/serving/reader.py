@@ -6,16 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from penchant.errors import DataError, PenchantError, UsageError
+from penchant.errors import PenchantError, UsageError
 from penchant.serving.feast import FeatureStore
-from penchant.serving.generations.generation import (
-    POPULARITY_PRIOR,
-    PRIOR_SCOPE,
-    RANKED_LISTS,
-    USER_SEGMENTS,
-)
+from penchant.serving.generations.generation import USER_SEGMENTS
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.portrait import FEATURES, Portrait, portrait
+from penchant.serving.recommending.recommendation import Recommendation
+from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.wishes import NO_WISHES, Wishes
 from penchant.settings import Settings
 
 MOST = 100  # items in a published list
@@ -67,19 +65,24 @@ class Reader:
     Safe to share between threads. Generations stay open between requests.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
+        """``recommender``: with the policy that picks slates, and what shoppers did since; without,
+        the ranker's order is shown and shoppers are as they were published."""
         self._settings = settings
+        self._recommender = recommender or Recommender()
         self._open: dict[str, OpenGeneration] = {}
         self._lock = threading.Lock()
 
-    def recommend(self, user_id: str, k: int = 10) -> Answer:
-        """The ranker's first ``k`` for a known shopper, else the popularity prior's, marked so.
+    def recommend(self, user_id: str, k: int = 10, wishes: Wishes = NO_WISHES) -> Recommendation:
+        """What the ranker has for a known shopper, else what is popular, marked so: ``k`` items, or
+        fewer where fewer pass what is wished for.
 
-        Raises UsageError for a malformed id, or for ``k`` outside 1 to 100.
+        Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for a wish that can't
+        be granted.
         """
         _check_id("user", user_id)
         _check_k(k)
-        return self.read(lambda opened: _recommend(opened, user_id, k))
+        return self.read(lambda opened: self._recommender.recommend(opened, user_id, k, wishes))
 
     def similar(self, item_id: str, k: int = 10) -> Answer:
         """The ``k`` items whose vectors point most nearly the same way as this item's.
@@ -130,19 +133,6 @@ class Reader:
                 while len(self._open) > KEPT_OPEN:
                     del self._open[next(iter(self._open))]
             return opened
-
-
-def _recommend(opened: OpenGeneration, user_id: str, k: int) -> Answer:
-    ranked, origin = opened.row(RANKED_LISTS, user_id), f"ranker {opened.family('ranker')}"
-    if ranked is None:
-        ranked, origin = opened.row(POPULARITY_PRIOR, PRIOR_SCOPE), "popularity prior"
-    if ranked is None:
-        raise DataError(
-            f"generation {opened.generation.id} has no popularity prior online",
-            "`penchant rollback`, and report how it was published",
-        )
-    scored = list(zip(ranked["item_ids"][:k], ranked["scores"][:k], strict=True))
-    return _answer(opened, user_id, origin, scored)
 
 
 def _similar(opened: OpenGeneration, item_id: str, k: int) -> Answer:

@@ -110,16 +110,31 @@ class Generation:
         return self.description.get("encoder") is not None
 
     @property
+    def user_vectors(self) -> View:
+        return self._vector_views[0]
+
+    @property
     def item_vectors(self) -> View:
+        return self._vector_views[1]
+
+    @property
+    def _vector_views(self) -> tuple[View, View]:
         """Plain in a generation from before there were other kinds."""
         described = self.description.get("vectors") or {"kind": FLOAT}
-        return vector_views(described["kind"])[1]
+        return vector_views(described["kind"])
 
     def item_vector(self, row: dict[str, Any]) -> FloatArray:
         """The vector of a row of ``item_vectors``, decoded where it is compressed."""
+        return self._vector(ITEM_VECTORS, row)
+
+    def user_vector(self, row: dict[str, Any]) -> FloatArray:
+        """The vector of a row of ``user_vectors``, decoded where it is compressed."""
+        return self._vector(USER_VECTORS, row)
+
+    def _vector(self, side: View, row: dict[str, Any]) -> FloatArray:
         if "vector" in row:
             return np.array(row["vector"], np.float32)
-        frame = Frame.from_dict(self.description["vectors"]["frames"][ITEM_VECTORS.name])
+        frame = Frame.from_dict(self.description["vectors"]["frames"][side.name])
         return frame.decode([row["numbers"]], [row["scale"]])[0]
 
 

@@ -68,6 +68,10 @@ class NearestItems:
             for position, distance in zip(found.keys, found.distances, strict=True)
         ]
 
+    def rows(self, vector: np.ndarray, k: int) -> np.ndarray:
+        """Where the ``k`` nearest items are in the order of ``item_ids``, nearest first; int64."""
+        return np.asarray(self.index.search(vector, k).keys).astype(np.int64)
+
     def recall(self, queries: np.ndarray, vectors: np.ndarray) -> float:
         """Share of the exact nearest ``RECALL_AT`` that the index finds, averaged over ``queries``.
 

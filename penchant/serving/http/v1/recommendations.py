@@ -5,31 +5,45 @@ gives one back is what it led to.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
-from uuid import uuid4
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from penchant.feedback import FeedbackLog
 from penchant.serving.http.access import Access
 from penchant.serving.http.feedback_events import Id
-from penchant.serving.http.v1.similar import fields
-from penchant.serving.reader import MOST, Answer, Reader
+from penchant.serving.reader import MOST, Reader
+from penchant.serving.recommending.impressions import Shown, log_shown
+from penchant.serving.recommending.recommendation import Recommendation
+from penchant.serving.recommending.wishes import LONGEST_CATEGORY, MOST_EXCLUDED, Wishes
+
+
+class Because(BaseModel):
+    """What of the shopper's history an item was recommended for."""
+
+    item_id: str
+    title: str
+    because: str = Field(description="in words", examples=["because you bought White bread"])
+    drop: float = Field(description="by how much the item's score falls without it; above 0")
 
 
 class RecommendedItem(BaseModel):
-    """``score`` compares only within its answer."""
+    """``score`` compares only with others of the same ``source`` and answer."""
 
     item_id: str
     title: str
     category: str | None
+    price: float | None
     score: float
+    source: str = Field(description="what found it", examples=["ranker", "retriever"])
+    propensity: float = Field(description="its chance to be here, given the items before it")
     impression_id: str
+    reason: Because | None = Field(description="null where none was asked for, or none holds")
 
 
 class Recommendations(BaseModel):
-    """Best first. ``origin``: what ranked them; ``policy``: what chose to show them so."""
+    """In the order to show them in. ``origin``: what ranked them; ``policy``: what chose them."""
 
     user_id: str
     origin: str
@@ -38,6 +52,8 @@ class Recommendations(BaseModel):
     snapshot_id: str
     slate_id: str
     items: list[RecommendedItem]
+    reasons_by: str | None = Field(description="the model family whose score reasons explain")
+    reasons_withheld: str | None = Field(description="why none is given, where asked for")
 
 
 def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> None:
@@ -46,53 +62,47 @@ def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> 
         user_id: Annotated[Id, Query()],
         k: Annotated[int, Query(ge=1, le=MOST)] = 10,
         placement: Annotated[Id, Query(description="where it is shown")] = "home",
+        exclude_bought: Annotated[bool, Query(description="leave out what they bought")] = False,
+        exclude: Annotated[
+            list[Id],
+            Query(max_length=MOST_EXCLUDED, description="items to leave out, such as out of stock"),
+        ] = [],  # noqa: B006 -- FastAPI copies it
+        in_stock: Annotated[
+            bool, Query(description="only what the shop's data says is in stock")
+        ] = False,
+        category: Annotated[
+            str | None,
+            Query(max_length=LONGEST_CATEGORY, examples=["Grocery", "Grocery > Soup"]),
+        ] = None,
+        price_min: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
+        price_max: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
+        diversity: Annotated[
+            float,
+            Query(ge=0, le=1, allow_inf_nan=False, description="0: best first; 1: all unlike"),
+        ] = 0.0,
+        reasons: Annotated[bool, Query(description="say why, where it holds")] = False,
     ) -> Recommendations:
         """What a shopper would like; for one who is not known, what is popular."""
-        answer = reader.recommend(user_id, k)
-        shown = _shown(answer, placement)
-        log.append_together({name: shown[name] for name in ("propensities", "impressions")})
-        items = [
-            RecommendedItem(**fields(item), impression_id=impression["impression_id"])
-            for item, impression in zip(answer.items, shown["impressions"], strict=True)
-        ]
-        return Recommendations(
-            user_id=user_id,
-            origin=answer.origin,
-            policy=answer.origin,
-            generation_id=answer.generation_id,
-            snapshot_id=answer.snapshot_id,
-            slate_id=shown["slate_id"],
-            items=items,
+        wishes = Wishes(
+            exclude_bought,
+            tuple(exclude),
+            in_stock,
+            category,
+            price_min,
+            price_max,
+            diversity,
+            reasons,
         )
+        answer = reader.recommend(user_id, k, wishes)
+        shown = log_shown(log, answer, placement, datetime.now(UTC).replace(tzinfo=None))
+        return _answered(answer, shown)
 
 
-def _shown(answer: Answer, placement: str) -> dict[str, Any]:
-    """The log's rows of an answer. A ranker shows its first k always: with probability one."""
-    slate_id, shown_at = str(uuid4()), datetime.now(UTC).replace(tzinfo=None)
-    impressions = [
-        {
-            "impression_id": f"{slate_id}-{position}",
-            "slate_id": slate_id,
-            "user_id": answer.asked,
-            "item_id": item.item_id,
-            "ad_id": None,
-            "placement": placement,
-            "position": position,
-            "policy": answer.origin,
-            "propensity": 1.0,
-            "context": None,
-            "generation_id": answer.generation_id,
-            "shown_at": shown_at,
-        }
-        for position, item in enumerate(answer.items)
+def _answered(answer: Recommendation, shown: Shown) -> Recommendations:
+    described = answer.as_dict()
+    items = [
+        RecommendedItem(**item, impression_id=impression_id)
+        for item, impression_id in zip(described.pop("items"), shown.impression_ids, strict=True)
     ]
-    propensities = [
-        {
-            "slate_id": slate_id,
-            "position": position,
-            "candidate_id": item.item_id,
-            "propensity": 1.0,
-        }
-        for position, item in enumerate(answer.items)
-    ]
-    return {"slate_id": slate_id, "impressions": impressions, "propensities": propensities}
+    user_id = described.pop("asked")
+    return Recommendations(user_id=user_id, slate_id=shown.slate_id, items=items, **described)

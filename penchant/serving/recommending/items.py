@@ -1,0 +1,107 @@
+"""All items of a snapshot as arrays, made once for each open generation: ids, category paths,
+prices, and which of them have a vector."""
+
+import threading
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penchant.errors import DataError, UsageError
+from penchant.serving.folding.ids import Ids
+from penchant.serving.generations.generation import POPULARITY_PRIOR, PRIOR_SCOPE
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.vectors import FloatArray
+
+SEPARATOR = " > "  # of a category path, as in a portrait
+LEVELS = ("category_1", "category_2", "category_3")
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray64 = npt.NDArray[np.float64]
+
+
+class Items:
+    """``levels_IL``: codes of an item's category path down to each level, -1 where it has none:
+    equal codes are equal paths. ``prices_I``: NaN where none is known. ``row_I``: of an item in
+    ``vectors_VD``, -1 where it has no vector; ``item_V``: the items that have one."""
+
+    def __init__(self, opened: OpenGeneration) -> None:
+        table = opened.facts.table
+        self.ids = _ids(table["item_id"])
+        self.prices_I = pc.fill_null(table["price"], np.nan).to_numpy().astype(np.float64)
+        self._level_of: dict[str, tuple[int, int]] = {}
+        self.levels_IL = np.stack(
+            [self._codes(_paths(table, level), level) for level in range(len(LEVELS))], axis=1
+        )
+        self._prior: tuple[IntArray, FloatArray64] | None = None
+        self.row_I = np.full(len(self.ids), -1, np.int64)
+        self.item_V = np.zeros(0, np.int64)
+        self.vectors_VD: FloatArray = np.zeros((0, 0), np.float32)
+        if opened.nearest is not None:
+            named = opened.rows(opened.generation.item_vectors).table["item_id"]
+            self.item_V = self.ids.rows(named.to_pylist())
+            self.row_I[self.item_V] = np.arange(len(self.item_V))
+            self.vectors_VD = opened.vectors_ID
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def within(self, category: str) -> BoolArray:
+        """mask_I of a category path. Raises UsageError for one that no item is in."""
+        level, code = self._level_of.get(category.strip(), (-1, -1))
+        if level < 0:
+            first = sorted(name for name, (level, _) in self._level_of.items() if level == 0)
+            raise UsageError(
+                f"no item is in the category {category!r}",
+                f"pass one of {', '.join(first[:20])}, or a path below it, such as those that "
+                "/v1/portrait shows",
+            )
+        return self.levels_IL[:, level] == code
+
+    def prior(self, opened: OpenGeneration) -> tuple[IntArray, FloatArray64]:
+        """What is popular, best first: the items and their scores. Raises DataError where the
+        generation lacks it."""
+        if self._prior is None:
+            row = opened.row(POPULARITY_PRIOR, PRIOR_SCOPE)
+            if row is None:
+                raise DataError(
+                    f"generation {opened.generation.id} has no popularity prior",
+                    "`penchant rollback`, and report how it was published",
+                )
+            self._prior = self.ids.rows(row["item_ids"]), np.array(row["scores"], np.float64)
+        return self._prior
+
+    def _codes(self, paths: pa.DictionaryArray, level: int) -> IntArray:
+        for code, name in enumerate(paths.dictionary.to_pylist()):
+            self._level_of.setdefault(name, (level, code))
+        return pc.fill_null(paths.indices, -1).to_numpy().astype(np.int64)
+
+
+def _ids(column: pa.ChunkedArray) -> Ids:
+    encoded = [each.encode() for each in column.to_pylist()]
+    return Ids(np.array(encoded, dtype=np.bytes_))
+
+
+def _paths(table: pa.Table, level: int) -> pa.DictionaryArray:
+    """Each item's path down to a level, without the levels that it lacks; null without a first."""
+    parts = [table[name].combine_chunks().cast(pa.string()) for name in LEVELS[: level + 1]]
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = pc.coalesce(pc.binary_join_element_wise(joined, part, SEPARATOR), joined)
+    return joined.dictionary_encode()
+
+
+_made: WeakKeyDictionary[OpenGeneration, Items] = WeakKeyDictionary()
+_making = threading.Lock()
+
+
+def items_of(opened: OpenGeneration) -> Items:
+    """The items of a generation, made when it is first asked."""
+    with _making:
+        found = _made.get(opened)
+        if found is None:
+            found = _made[opened] = Items(opened)
+        return found

@@ -1,0 +1,80 @@
+"""What a request for recommendations is answered with."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from penchant.serving.recommending.picking import Candidates, Slate
+
+
+@dataclass(frozen=True)
+class Reason:
+    """``item_id``: an item of the shopper's history; ``because``: in words. ``share``: of the
+    product of the shopper's and the recommended item's vectors that goes with it."""
+
+    item_id: str
+    title: str
+    because: str
+    drop: float
+
+
+@dataclass(frozen=True)
+class RecommendedItem:
+    """``source``: what found it; scores compare within one source of one answer. ``propensity``:
+    the chance of this item at this position, given those before it. ``reason``: None where none was
+    asked for or none held."""
+
+    item_id: str
+    title: str
+    category: str | None
+    price: float | None
+    score: float
+    source: str
+    propensity: float
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Items in the order to show them in. ``origin``: what ranked them; ``policy``: what chose the
+    slate, which ``candidates`` and ``slate`` tell for the log. ``reasons_by``: the family whose
+    score the reasons explain; ``reasons_withheld``: why there are none at all, where that is so."""
+
+    asked: str
+    origin: str
+    generation_id: str
+    snapshot_id: str
+    items: tuple[RecommendedItem, ...]
+    candidates: Candidates
+    slate: Slate
+    reasons_by: str | None = None
+    reasons_withheld: str | None = None
+
+    @property
+    def policy(self) -> str:
+        return self.slate.policy
+
+    def as_dict(self) -> dict[str, Any]:
+        """All but what only the log wants."""
+        return {
+            "asked": self.asked,
+            "origin": self.origin,
+            "policy": self.policy,
+            "generation_id": self.generation_id,
+            "snapshot_id": self.snapshot_id,
+            "items": [asdict(item) for item in self.items],
+            "reasons_by": self.reasons_by,
+            "reasons_withheld": self.reasons_withheld,
+        }
+
+    def render(self) -> str:
+        """A heading and a line an item, for a terminal."""
+        lines = [f"{self.asked}: {self.origin} (generation {self.generation_id})"]
+        for place, item in enumerate(self.items, start=1):
+            category = f"  [{item.category}]" if item.category else ""
+            why = f"  ({item.reason.because})" if item.reason else ""
+            lines.append(
+                f"{place:>3}. {item.score:>10.4f}  {item.item_id:>10}  {item.title}{category}{why}"
+            )
+        if self.reasons_withheld:
+            lines.append(f"no reasons: {self.reasons_withheld}")
+        return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""One request for recommendations, on one generation: every step in its order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.serving.recommending.candidates import BOTH, PRIOR, RANKER, RETRIEVER, find
+from penchant.serving.recommending.diversity import spread
+from penchant.serving.recommending.filtering import allowed
+from penchant.serving.recommending.items import items_of
+from penchant.serving.recommending.picking import Candidates, InOrder, Picker, Slate
+from penchant.serving.recommending.recommendation import Recommendation, RecommendedItem
+from penchant.serving.recommending.shopper import AS_PUBLISHED, Shoppers
+from penchant.serving.recommending.wishes import Wishes
+
+DIVERSE = 3  # times as many candidates as are shown, where they are to be spread
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """``picker``: what chooses slates; None shows the order as it is. ``shoppers``: who knows what
+    a shopper did."""
+
+    picker: Picker | None = None
+    shoppers: Shoppers = AS_PUBLISHED
+
+    def recommend(
+        self, opened: OpenGeneration, user_id: str, k: int, wishes: Wishes
+    ) -> Recommendation:
+        """At most ``k`` items; fewer where fewer pass the filters. Raises UsageError for a wish
+        that this shop's data can't grant."""
+        items = items_of(opened)
+        shopper = self.shoppers.of(opened, user_id)
+        allowed_I = allowed(opened, items, shopper, wishes)
+        wanted = DIVERSE * k if wishes.diversity else k
+        found = find(opened, items, shopper, allowed_I, wanted)
+        if wishes.diversity:  # among the best: what comes after them stays behind them
+            places = spread(items, found.items_C[:wanted], wishes.diversity)
+            found = found.take(np.append(places, np.arange(len(places), len(found))))
+        candidates = Candidates(items.ids.names(found.items_C), found.scores_C, found.sources)
+        origin = _origin(opened, candidates)
+        slate = (self.picker or InOrder(origin)).pick(user_id, candidates, k)
+        return Recommendation(
+            user_id,
+            origin,
+            opened.generation.id,
+            opened.generation.snapshot_id,
+            _items(opened, candidates, slate),
+            candidates,
+            slate,
+        )
+
+
+def _origin(opened: OpenGeneration, candidates: Candidates) -> str:
+    """What ranked the first, which is what ranks most."""
+    first = candidates.sources[0] if len(candidates) else PRIOR
+    if first == RANKER:
+        return f"ranker {opened.family('ranker')}"
+    if first == RETRIEVER:
+        return f"retriever {opened.family('retriever')}"
+    if first == BOTH:
+        return f"ranker {opened.family('ranker')} and retriever {opened.family('retriever')}"
+    return "popularity prior"
+
+
+def _items(
+    opened: OpenGeneration, candidates: Candidates, slate: Slate
+) -> tuple[RecommendedItem, ...]:
+    ids = [candidates.item_ids[place] for place in slate.places]
+    return tuple(
+        RecommendedItem(
+            item_id,
+            fact.title,
+            fact.category,
+            fact.price,
+            float(candidates.scores_C[place]),
+            candidates.sources[place],
+            propensity,
+        )
+        for item_id, fact, place, propensity in zip(
+            ids, opened.facts_of(ids), slate.places, slate.propensities, strict=True
+        )
+    )
