@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     feast_redis: str | None = Field(
         None, description="Redis connection string of the online store; None keeps SQLite files"
     )
+    vector_postgres: str | None = Field(
+        None,
+        description="URL of a Postgres with pgvector for items' vectors; None keeps index files",
+    )
 
     @property
     def training_threads(self) -> int:

@@ -12,9 +12,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typeguard
+
+if TYPE_CHECKING:
+    from feast.infra.online_stores.redis import RedisOnlineStore
 
 _T = TypeVar("_T")
 
@@ -84,6 +87,14 @@ from feast.types import (  # noqa: E402
     UnixTimestamp,
 )
 
+
+def redis_online_store() -> "RedisOnlineStore":
+    """Feast's own; its client is of the extra `production`, so it is not imported before."""
+    from feast.infra.online_stores.redis import RedisOnlineStore
+
+    return RedisOnlineStore()
+
+
 __all__ = [
     "Array",
     "Bool",
@@ -114,5 +125,6 @@ __all__ = [
     "ValueType",
     "convert_response_to_dict",
     "python_values_to_proto_values",
+    "redis_online_store",
     "serialize_entity_key",
 ]

@@ -54,9 +54,26 @@ def open_store(
     settings: Settings, snapshot_id: str, directory: Path, read_only: bool = True
 ) -> FeatureStore:
     """Open the repository in ``directory``."""
+    if read_only:
+        refuse_other_store(settings, directory)
     config = RepoConfig(**repository_config(settings, snapshot_id, directory, read_only))
     config.repo_path = directory
     return FeatureStore(config=config)
+
+
+def refuse_other_store(settings: Settings, directory: Path) -> None:
+    """Raise UsageError where the rows are not in the kind of store that the settings name.
+
+    Reads would find nothing there, and say of everybody that nothing is known.
+    """
+    in_file = (directory / ONLINE_STORE).is_file()
+    if in_file == (settings.feast_redis is None):
+        return
+    holder, named = ("a SQLite file", "Redis") if in_file else ("Redis", "files")
+    raise UsageError(
+        f"the rows of {directory.name} are in {holder}; PENCHANT_FEAST_REDIS says {named}",
+        f"set it as it was, or remove {directory} and materialize or publish again",
+    )
 
 
 def open_features(settings: Settings, snapshot_id: str) -> FeatureStore:

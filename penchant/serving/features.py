@@ -20,7 +20,12 @@ from feature_repo.definitions import definitions
 from penchant.serving.checked_snapshot import checked_snapshot
 from penchant.serving.feast import FeatureStore, FeatureView, SqlRegistry
 from penchant.serving.feature_check import check_view
-from penchant.serving.feature_repository import open_store, repository_config, repository_path
+from penchant.serving.feature_repository import (
+    open_store,
+    refuse_other_store,
+    repository_config,
+    repository_path,
+)
 from penchant.serving.online_features import online_features
 from penchant.serving.online_store import WideSqliteOnlineStore
 from penchant.serving.training_sets import training_sets
@@ -75,6 +80,7 @@ def materialize(settings: Settings, snapshot_id: str) -> MaterializeReport:
             config = repository_config(settings, snapshot_id, final)
             (staging / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
             write_json(staging / "features.json", {"snapshot_id": snapshot_id, "rows": rows})
+    refuse_other_store(settings, final)
     settings.live_features.flip(snapshot_id)
     _link(settings.online / LIVE_LINK, snapshot_id)
     rows = json.loads((final / "features.json").read_text())["rows"]

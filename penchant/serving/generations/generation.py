@@ -1,13 +1,14 @@
 """A generation: what online readers see, as one immutable directory under ``generations/``.
 
 It is a Feast repository of its own with a view for each kind of row, the nearest-item index, and
-``generation.json``, which says what it was made of. Its Feast project bears its id, so that a
-shared registry or online store keeps generations as far apart as the files do.
+``generation.json``, which says what it was made of. Its Feast project bears the name of the
+attempt that published it, so that shared stores keep generations as far apart as the files do.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ class Generation:
         return self.description["snapshot_id"]
 
     @property
+    def attempt(self) -> str:
+        """Which attempt to publish made it: names what it has in shared stores, and its Feast
+        project."""
+        return self.description.get("attempt", self.id)
+
+    @property
     def has_vectors(self) -> bool:
         """False where popularity serves: then there are no vector views and no index."""
         return self.description["retriever"] is not None
@@ -145,10 +152,12 @@ def vector_views(kind: str) -> tuple[View, View]:
     return COMPRESSED_USER_VECTORS, COMPRESSED_ITEM_VECTORS
 
 
-def generation_id(snapshot_id: str, choice_id: str, kind: str = FLOAT) -> str:
-    """``g-`` and 12 hex digits: the same choice on the same snapshot, its vectors of the same kind,
-    is the same generation."""
-    content = json.dumps([snapshot_id, choice_id, kind, FORMAT])
+def generation_id(
+    snapshot_id: str, choice_id: str, kind: str = FLOAT, stores: Sequence[str] = ()
+) -> str:
+    """``g-`` and 12 hex digits: the same choice on the same snapshot, its vectors of the same kind
+    and in the same ``stores``, is the same generation. No stores are those of its own files."""
+    content = json.dumps([snapshot_id, choice_id, kind, FORMAT, *stores])
     return f"g-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

@@ -60,6 +60,10 @@ class NearestItems:
         self.index.save(str(directory / INDEX_FILE))
         pq.write_table(pa.table({"item_id": self.item_ids}), directory / IDS_FILE)
 
+    def rows(self, vector: np.ndarray, k: int) -> np.ndarray:
+        """Where the ``k`` nearest items are in the order of ``item_ids``, nearest first; int64."""
+        return np.asarray(self.index.search(vector, k).keys).astype(np.int64)
+
     def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
         """The ``k`` nearest items and their cosine to ``vector``, nearest first."""
         found = self.index.search(vector, k)
@@ -73,20 +77,26 @@ class NearestItems:
         return np.asarray(self.index.search(vector, k).keys).astype(np.int64)
 
     def recall(self, queries: np.ndarray, vectors: np.ndarray) -> float:
-        """Share of the exact nearest ``RECALL_AT`` that the index finds, averaged over ``queries``.
-
-        ``vectors`` are those that were indexed. An item as near as the last exact one counts as
-        found, because items with equal vectors have no order.
-        """
+        """See ``share_found``; ``vectors`` are those that were indexed."""
         k = min(RECALL_AT, len(self.item_ids))
-        cosines = unit(queries) @ unit(vectors).T
-        last = np.partition(cosines, -k, axis=1)[:, -k]
         matches = self.index.search(queries, k, threads=1)
         assert isinstance(matches, BatchMatches)  # what it returns for a matrix of queries
         found = np.arange(k) < matches.counts[:, None]  # the rest of a row is unset
-        positions = np.where(found, matches.keys, 0).astype(np.int64)
-        near = np.take_along_axis(cosines, positions, axis=1) >= last[:, None] - 1e-6
-        return float((found & near).mean())
+        return share_found(np.where(found, matches.keys, -1).astype(np.int64), queries, vectors)
+
+
+def share_found(positions: np.ndarray, queries: np.ndarray, vectors: np.ndarray) -> float:
+    """Share of the exact nearest that an index found, averaged over queries: its recall.
+
+    ``positions``: for each query where in ``vectors`` the found are, -1 where one is wanting. An
+    item as near as the last exact one counts as found: items with equal vectors have no order.
+    """
+    cosines = unit(queries) @ unit(vectors).T
+    last = np.partition(cosines, -positions.shape[1], axis=1)[:, -positions.shape[1]]
+    found = positions >= 0
+    at = np.where(found, positions, 0)
+    near = np.take_along_axis(cosines, at, axis=1) >= last[:, None] - 1e-6
+    return float((found & near).mean())
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

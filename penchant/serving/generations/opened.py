@@ -10,7 +10,7 @@ from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generations.facts import ITEM_FACTS, ItemFacts, item_facts
 from penchant.serving.generations.generation import Generation, View
-from penchant.serving.generations.nearest import NearestItems
+from penchant.serving.generations.index import open_index
 from penchant.serving.generations.rows import Rows
 from penchant.settings import Settings
 from penchant.vectors import FloatArray, matrix
@@ -27,7 +27,7 @@ class OpenGeneration:
         self.nearest = None
         """None where popularity serves, which has no vectors."""
         if self.generation.has_vectors:
-            self.nearest = NearestItems.open(self.generation.path)
+            self.nearest = open_index(settings, self.generation)
         self._rows: dict[str, Rows] = {}
         self._mapping = threading.Lock()
         try:

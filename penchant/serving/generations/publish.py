@@ -1,6 +1,7 @@
 """Publish the chosen models as one generation, verified whole before one pointer flip shows it."""
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
-from penchant.errors import DataError, UsageError
+from penchant.errors import DataError, PenchantError, UsageError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generations import encoded
@@ -29,27 +31,23 @@ from penchant.serving.generations.generation import (
     generation_id,
     on_disk,
 )
-from penchant.serving.generations.nearest import METRIC, NearestItems
+from penchant.serving.generations.index import build_index
+from penchant.serving.generations.nearest import METRIC
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.generations.rows import Rows, write
+from penchant.serving.generations.shared import forget, stores_of
 from penchant.serving.generations.store import create_store
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files, write_json
-from penchant.vectors import FLOAT, HALF, INT8, frame_of, matrix
+from penchant.vectors import frame_of, matrix
 
 SWEPT_PREFIX = ".swept-"
 KEPT = 3  # the live generation and two to go back to
-# An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
-# HNSW at the size used here finds over 99 % of them on vectors that a model has learned.
-MIN_RECALL = 0.95
-INDEXED = {FLOAT: ("f32",), HALF: ("f16",), INT8: ("i8", "f16")}
-"""The kinds of numbers that an index may hold, as usearch calls them: the smallest first."""
-RECALL_QUERIES = (
-    500  # of users and of items each: the 95 % interval is then ±0.6 % at 0.98 or better
-)
 READ_BACK = 200  # rows of each view compared with what was to be written
 READ_AT_ONCE = 5000  # keys looked up by one call of Feast
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,12 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     chosen = Chosen.of(settings, snapshot)
-    identity = generation_id(snapshot_id, chosen.id, chosen.kind)
+    identity = generation_id(snapshot_id, chosen.id, chosen.kind, stores_of(settings))
     fence = _fence(settings)
     with held_alone(settings.generations):
         ticket = fence.draw()
     while (status := _flip(settings, identity, ticket)) is None:
-        _build(settings, identity, chosen, ticket)
+        _build(settings, identity, chosen, f"{identity}-{ticket}")
     built = Generation.open(settings, identity).description
     return PublishReport(identity, snapshot_id, status, built["counts"], built["recall_at_10"])
 
@@ -151,35 +149,46 @@ def _is_whole(settings: Settings, identity: str) -> bool:
     return (settings.generations / identity / DESCRIPTION).is_file()
 
 
-def _build(settings: Settings, identity: str, chosen: Chosen, ticket: int) -> None:
+def _build(settings: Settings, identity: str, chosen: Chosen, attempt: str) -> None:
     """Write and verify the generation; it has its final name only when all of it is right.
 
     Nothing is locked meanwhile: who publishes next neither waits for this one nor disturbs it, as
-    the name it works under has its ticket in it.
+    all that it writes bears its own name, with its ticket in it.
     """
     features = open_features(settings, chosen.snapshot.id)
     tables = chosen.tables()
     final = settings.generations / identity
-    staging = final.with_name(f"{STAGING_PREFIX}{identity}-{ticket}")
+    staging = final.with_name(f"{STAGING_PREFIX}{attempt}")
     staging.mkdir()
     try:
         _fill_facts(staging, features, chosen.snapshot, tables[POPULARITY_PRIOR])
-        _fill(settings, staging, final, chosen, tables)
+        _fill(settings, attempt, staging, final, chosen, tables)
         sync_files(staging)
         with held_alone(settings.generations):
-            if _is_whole(settings, identity):  # by a run of the same choice, meanwhile
-                shutil.rmtree(staging)
-            else:
+            if not _is_whole(settings, identity):  # else a run of the same choice was faster
                 shutil.rmtree(final, ignore_errors=True)  # without generation.json it is none
                 staging.rename(final)
                 sync(final.parent)
     except Exception:
         with held_alone(settings.generations):  # so nobody is sweeping
             swept = not staging.exists()
-            shutil.rmtree(staging, ignore_errors=True)
         if not swept:
             raise
         # A later run has swept it away: whichever file was missed first, `_flip` says by which.
+    finally:
+        _leave_nothing(settings, staging)
+
+
+def _leave_nothing(settings: Settings, staging: Path) -> None:
+    """Of an attempt that failed or came second."""
+    with held_alone(settings.generations):
+        if not staging.exists():
+            return
+        staging.rename(staging.with_name(f"{SWEPT_PREFIX}{staging.name}"))
+    try:
+        _sweep(settings)
+    except PenchantError as error:
+        log.warning("left for the next publish to remove", attempt=staging.name, cause=error.cause)
 
 
 def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior: pa.Table) -> None:
@@ -190,11 +199,19 @@ def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior
 
 
 def _fill(
-    settings: Settings, staging: Path, final: Path, chosen: Chosen, tables: dict[View, pa.Table]
+    settings: Settings,
+    attempt: str,
+    staging: Path,
+    final: Path,
+    chosen: Chosen,
+    tables: dict[View, pa.Table],
 ) -> None:
-    store = create_store(settings, staging, final, tuple(tables))
+    store = create_store(settings, attempt, staging, final, tuple(tables))
+    indexing = None
     with ThreadPoolExecutor(1) as beside:  # the index needs no Python: it grows on another core
-        indexing = beside.submit(_index, chosen, tables) if chosen.retriever else None
+        if chosen.retriever:
+            items = tables[chosen.views[1]]
+            indexing = beside.submit(build_index, settings, staging, attempt, items, chosen.kind)
         for view, table in tables.items():
             pq.write_table(table, staging / f"{view.name}.parquet")
             write(staging, view, table)
@@ -202,32 +219,15 @@ def _fill(
             _verify_count(store, view, table)
             _verify_read_back(store, staging, view, table)
         encoder = encoded.write(staging, chosen)
-        found = indexing.result() if indexing else None
-        if found:
-            found.items.save(staging)
-    description = _describe(staging, final.name, chosen, tables, found)
-    write_json(staging / DESCRIPTION, {**description, "encoder": encoder})
-
-
-@dataclass(frozen=True)
-class _Index:
-    """``numbers``: of which kind the index holds; ``recall``: see ``_recall``."""
-
-    items: NearestItems
-    numbers: str
-    recall: float
-
-
-def _index(chosen: Chosen, tables: dict[View, pa.Table]) -> _Index:
-    """The first index that finds enough, of the kinds of numbers that suit the vectors' own."""
-    items = tables[chosen.views[1]]
-    vectors = matrix(items)
-    for numbers in INDEXED[chosen.kind]:
-        index = NearestItems.build(items["item_id"].to_pylist(), vectors, numbers)
-        recall = _recall(index, vectors)
-        if recall >= MIN_RECALL:
-            break
-    return _Index(index, numbers, recall)
+        index = indexing.result() if indexing else None
+    described = {
+        **_describe(staging, final.name, chosen, tables),
+        "attempt": attempt,
+        "index": index.kind if index else None,
+        "recall_at_10": index.recall if index else None,
+        "encoder": encoder,
+    }
+    write_json(staging / DESCRIPTION, described)
 
 
 def _describe(
@@ -235,7 +235,6 @@ def _describe(
     identity: str,
     chosen: Chosen,
     tables: dict[View, pa.Table],
-    index: _Index | None,
 ) -> dict[str, Any]:
     sides = {view.name: tables[view] for view in chosen.views if view in tables}
     vectors = {name: matrix(table) for name, table in sides.items()}
@@ -251,8 +250,6 @@ def _describe(
         "vectors": _described_vectors(chosen, sides),
         "metric": METRIC if vectors else None,
         "segments": _segments(tables[USER_SEGMENTS]) if vectors else [],
-        "index": index.numbers if index else None,
-        "recall_at_10": _verified_recall(staging, vectors["item_vectors"]) if vectors else None,
         "norms": {name: _norms(each) for name, each in vectors.items()},
         "content_hash": _content_hash(staging, tables),
         "created_at": datetime.now(UTC).isoformat(),
@@ -291,23 +288,6 @@ def _content_hash(staging: Path, tables: dict[View, pa.Table]) -> str:
     for name in sorted(view.name for view in tables):
         digest.update((staging / f"{name}.parquet").read_bytes())
     return digest.hexdigest()
-
-
-def _recall(index: NearestItems, items: np.ndarray) -> float:
-    """Recall@10 of an index on what `similar` asks of it: the items' own vectors."""
-    return index.recall(_spread(items, RECALL_QUERIES), items)
-
-
-def _verified_recall(staging: Path, items: np.ndarray) -> float:
-    """Of the saved index, as readers open it."""
-    recall = _recall(NearestItems.open(staging), items)
-    if recall < MIN_RECALL:
-        raise DataError(
-            f"the index finds {recall:.3f} of the exact nearest items, less than {MIN_RECALL}; "
-            "nothing was published",
-            "the retriever's vectors may have collapsed: look at its norms, train it again",
-        )
-    return round(recall, 4)
 
 
 def _verify_count(store: FeatureStore, view: View, table: pa.Table) -> None:
@@ -361,12 +341,22 @@ def _prune(settings: Settings, ticket: int) -> None:
 
 
 def _sweep(settings: Settings) -> None:
-    """Remove the files of what was pruned, with nothing locked: a rollback should not wait for it.
+    """Remove what was pruned, here and in shared stores, with nothing locked: a rollback should not
+    wait for it. A reader that has a generation open keeps its files until it closes them.
 
-    A reader that has a generation open keeps its files until it closes them.
+    Raises PenchantError where a shared store can't be reached: the next publish tries again.
     """
     for path in settings.generations.glob(f"{SWEPT_PREFIX}*"):
+        forget(settings, _attempt_of(path))
         shutil.rmtree(path, ignore_errors=True)  # another publisher may be at the same
+
+
+def _attempt_of(swept: Path) -> str:
+    """Of a whole generation what it says, else what the directory was called."""
+    try:
+        return json.loads((swept / DESCRIPTION).read_text())["attempt"]
+    except (FileNotFoundError, KeyError):
+        return swept.name.removeprefix(SWEPT_PREFIX).removeprefix(STAGING_PREFIX)
 
 
 def _ticket_of(staging: Path) -> int:

@@ -41,19 +41,20 @@ _TYPES: dict[str, FeastType] = {
 
 def open_generation(settings: Settings, generation: Generation) -> FeatureStore:
     """The views of a generation, to read."""
-    return open_store(settings, generation.id, generation.path)
+    return open_store(settings, generation.attempt, generation.path)
 
 
 def create_store(
-    settings: Settings, staging: Path, final: Path, views: tuple[View, ...]
+    settings: Settings, attempt: str, staging: Path, final: Path, views: tuple[View, ...]
 ) -> FeatureStore:
     """Lay an empty, writable Feast repository in ``staging``, which is to be renamed ``final``.
 
-    What it writes down names ``final``: the views' offline source is ``<final>/<view>.parquet``.
+    ``attempt`` names its project. What it writes down names ``final``: the views' offline source is
+    ``<final>/<view>.parquet``.
     """
-    config = repository_config(settings, final.name, final)
+    config = repository_config(settings, attempt, final)
     (staging / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    store = open_store(settings, final.name, staging, read_only=False)
+    store = open_store(settings, attempt, staging, read_only=False)
     entities = {
         view.entity: Entity(name=view.entity, join_keys=[view.key], value_type=ValueType.STRING)
         for view in views
