@@ -1,5 +1,6 @@
 """The console: pages for people, which escape all they show, and one button that is guarded."""
 
+import json
 import re
 import shutil
 import threading
@@ -234,6 +235,17 @@ def test_an_admin_rolls_back_by_a_form_of_their_own(home: Settings, visited: Tes
     assert f"<code>{before}</code> is live again" in done.text
     again = visited.post("/console/rollback", data=right)
     assert again.status_code == 422 and "nothing was changed" in again.text
+
+
+def test_the_audit_names_the_page_and_of_how_many_shoppers_it_told(
+    home: Settings, visited: TestClient
+) -> None:
+    for address in ("?q=u1", "shopper?user_id=u1"):
+        visited.get(f"/console/{address}")
+    (file,) = home.audit.iterdir()
+    lines = [json.loads(line) for line in file.read_text().splitlines()[-2:]]
+    told = [(line["route"], line["entities"], line["token"]) for line in lines]
+    assert told == [("/console/", 11, "local"), ("/console/shopper", 1, "local")]
 
 
 def test_who_is_no_admin_has_no_button(home: Settings, visited: TestClient) -> None:

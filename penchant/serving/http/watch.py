@@ -21,12 +21,12 @@ class Watch:
             return
         arrived = time.perf_counter()
         scope.setdefault("state", {})
-        left = False
+        left, outer = False, scope.get("root_path", "")
 
         def leave(status: int) -> None:
             nonlocal left
             left = True
-            route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+            route = _route(scope, outer)
             self._metrics.answered(route, scope["method"], status, time.perf_counter() - arrived)
             self._write(scope, route, status)
 
@@ -56,3 +56,10 @@ class Watch:
                 "entities": asked.entities,
             }
             self._audit.write(line, now())
+
+
+def _route(scope: Any, outer: str) -> str:
+    """The template that was found; of an application that is mounted, with where that is."""
+    path = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+    mounted = scope.get("root_path", "").removeprefix(outer)
+    return path if path == mounted else f"{mounted}{path}"

@@ -20,7 +20,7 @@ from penchant.serving.http.console.session import (
 )
 from penchant.settings import Settings
 
-log = structlog.get_logger("penchant.audit")
+log = structlog.get_logger()
 
 
 def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:

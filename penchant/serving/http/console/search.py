@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from penchant.serving.http.asked import about
 from penchant.serving.http.console.live import live_catalogue
 from penchant.serving.http.console.render import PRIVATE, page
 from penchant.serving.http.console.session import READS, SHOPPERS, Sessions, Visitor
@@ -21,13 +22,16 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
     guard = sessions.needs(*READS)
 
     @app.get("/")
-    def search(visitor: Annotated[Visitor, Depends(guard)], q: Asked = "") -> HTMLResponse:
+    def search(
+        request: Request, visitor: Annotated[Visitor, Depends(guard)], q: Asked = ""
+    ) -> HTMLResponse:
         """What is found, or a few to begin with. To list shoppers takes more than to open one."""
         catalogue, asked = live_catalogue(settings), q.strip()
         sees_shoppers = visitor.may(SHOPPERS)
         shoppers = []
         if sees_shoppers:
             shoppers = catalogue.shoppers(asked, MOST) if asked else catalogue.example_shoppers()
+            about(request, len(shoppers))
         return page(
             "search.html",
             visitor,
