@@ -155,6 +155,26 @@ def test_looking_is_not_showing(published_once: Settings, pages: TestClient) -> 
     assert not published_once.feedback.exists()
 
 
+@pytest.mark.parametrize(
+    ("filters", "shown"),
+    [
+        ("category=GROCERY+>+TEA", "policy <code>"),
+        ("category=toys", "No item is in the category &#39;toys&#39;"),
+        ("price_min=1,50", "The lowest price is &#39;1,50&#39;"),
+        ("price_min=9&price_max=2", "above price_max"),
+        ("price_min=1000", "Nothing passes these filters"),
+        ("diversity=2", "Diversity is 2.0"),
+        ("price_min=&price_max=&diversity=&exclude_bought=true", "propensity 1"),
+    ],
+)
+def test_recommendations_are_filtered_or_the_filter_is_refused_in_its_place(
+    pages: TestClient, filters: str, shown: str
+) -> None:
+    answer = pages.get(f"/console/shopper?user_id=u3&{filters}")
+    assert answer.status_code == 200
+    assert shown in text_of(answer) and "70.0%" in answer.text
+
+
 def test_an_empty_home_says_what_to_do(settings: Settings) -> None:
     client = TestClient(create_app(settings))
     for address in ("", "shopper?user_id=u1", "item?item_id=i1", "generations", "families"):

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
 from penchant.errors import UsageError
+from penchant.serving.http.console.filters import Filters
 from penchant.serving.http.console.live import live_catalogue
 from penchant.serving.http.console.render import drawn, page
 from penchant.serving.http.console.session import (
@@ -25,6 +26,7 @@ from penchant.serving.http.tokens import FEATURES
 from penchant.serving.portrait import Portrait
 from penchant.serving.portrait_plot import interests_plot
 from penchant.serving.reader import Reader
+from penchant.serving.recommending.recommendation import Recommendation
 from penchant.settings import Settings
 
 RECOMMENDED = 10
@@ -40,16 +42,26 @@ class Known:
     unknown: bool = False
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What is recommended, or why the filters can't be granted; neither for who may not see it."""
+
+    answer: Recommendation | None = None
+    wrong: UsageError | None = None
+
+
 def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) -> None:
     @app.get("/shopper")
     def shopper(
         request: Request,
         user_id: Annotated[Id, Query()],
+        filters: Annotated[Filters, Depends()],
         visitor: Annotated[Visitor, Depends(sessions.needs(*READS))],
     ) -> HTMLResponse:
         """404 for one who is not known, with what a stranger is recommended."""
         catalogue = live_catalogue(settings)
         known = _known(request, visitor, reader, user_id)
+        answered = _answered(visitor, reader, user_id, filters)
         sees_events = visitor.may(SHOPPERS)
         return page(
             "shopper.html",
@@ -58,13 +70,34 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) ->
             user_id=user_id,
             known=known,
             interests=drawn(interests_plot(known.portrait.interests)) if known.portrait else None,
-            answer=reader.recommend(user_id, RECOMMENDED) if visitor.may(RECOMMENDATIONS) else None,
+            sees_recommended=visitor.may(RECOMMENDATIONS),
+            answer=answered.answer,
+            wrong=answered.wrong,
+            filters=filters,
+            categories=_categories(known, answered.answer),
             sees_events=sees_events,
             events=catalogue.events(user_id, EVENTS) if sees_events else [],
             scope=SHOPPERS,
             generation_id=settings.live_generation.current(),
             snapshot_id=catalogue.snapshot.id,
         )
+
+
+def _answered(visitor: Visitor, reader: Reader, user_id: str, filters: Filters) -> Answered:
+    if not visitor.may(RECOMMENDATIONS):
+        return Answered()
+    try:
+        return Answered(reader.recommend(user_id, RECOMMENDED, filters.wishes()))
+    except UsageError as error:
+        return Answered(wrong=error)
+
+
+def _categories(known: Known, answer: Recommendation | None) -> list[str]:
+    """To filter by: those of the shopper's interests and of what is recommended."""
+    interests = known.portrait.interests if known.portrait else ()
+    named = {each.category for each in interests}
+    named |= {item.category for item in answer.items if item.category} if answer else set()
+    return sorted(named)
 
 
 def _known(request: Request, visitor: Visitor, reader: Reader, user_id: str) -> Known:

@@ -31,7 +31,7 @@ function answerInPlace(form) {
       }
       part.replaceChildren(...fresh.childNodes);
       part.removeAttribute("aria-busy");
-      history.replaceState(null, "", address);
+      if (address.pathname === location.pathname) history.replaceState(null, "", address);
     } catch (error) {
       if (error.name !== "AbortError") location.assign(address);
     }
