@@ -60,10 +60,6 @@ class NearestItems:
         self.index.save(str(directory / INDEX_FILE))
         pq.write_table(pa.table({"item_id": self.item_ids}), directory / IDS_FILE)
 
-    def rows(self, vector: np.ndarray, k: int) -> np.ndarray:
-        """Where the ``k`` nearest items are in the order of ``item_ids``, nearest first; int64."""
-        return np.asarray(self.index.search(vector, k).keys).astype(np.int64)
-
     def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
         """The ``k`` nearest items and their cosine to ``vector``, nearest first."""
         found = self.index.search(vector, k)
