@@ -129,10 +129,14 @@ class Catalogue:
         """Bought the most often."""
         rows = self._ask(
             """
-            SELECT item_id, any_value(title), any_value(category_1)
-            FROM read_parquet($events) AS events JOIN read_parquet($items) AS items USING (item_id)
-            WHERE event_type = 'purchase'
-            GROUP BY item_id ORDER BY count(*) DESC, item_id LIMIT $most
+            WITH best AS (
+                SELECT item_id, count(*) AS sold FROM read_parquet($events)
+                WHERE event_type = 'purchase'
+                GROUP BY item_id ORDER BY sold DESC, item_id LIMIT $most
+            )
+            SELECT item_id, title, category_1
+            FROM best JOIN read_parquet($items) AS items USING (item_id)
+            ORDER BY sold DESC, item_id
             """,
             ("events", "items"),
             most=most,
