@@ -122,8 +122,9 @@ class _OpenFile:
 
     def sync(self) -> None:
         os.fsync(self._file.fileno())
-        if self._new:
-            sync(self._place)
+        if self._new:  # a file is found after a power cut only if its folders were flushed too
+            for folder in (self._place, *self._place.parents[:2]):
+                sync(folder)
 
     def undo(self) -> None:
         """Leave nothing of rows that aren't acknowledged, such as where the disk is full."""

@@ -69,6 +69,12 @@ class Snapshot:
         return json.loads((self.path / "snapshot.json").read_text())
 
     @property
+    def last_feedback(self) -> str | None:
+        """The newest file of the log of events that has landed in it; None where none had, or it
+        was built before snapshots said so."""
+        return self.describe().get("last_feedback")
+
+    @property
     def as_of(self) -> datetime:
         """The exclusive end of the data: every event is before it, no feature row after it."""
         return datetime.fromisoformat(self.describe()["as_of"])

@@ -50,6 +50,10 @@ class Encoder:
             ) from error
         return cls(items, described["latest"], described["half_life_days"], fold)
 
+    def knows(self, history: History) -> bool:
+        """Whether it is about any item of the catalogue."""
+        return bool((self.items.rows(history.item_ids) >= 0).any())
+
     def fold(self, history: History) -> FloatArray:
         """vector_D of a shopper who did this; events with items of no catalogue say nothing.
 

@@ -40,6 +40,7 @@ def write(staging: Path, chosen: Chosen) -> dict[str, Any] | None:
     published = histories.Histories.open(folder, encoder.items)
     return {
         "family": run.family,
+        "as_of": snapshot.as_of.isoformat(),
         "learned_from": _learned_from(snapshot),
         "latest": encoder.latest,
         **_verified(run, encoder, published),

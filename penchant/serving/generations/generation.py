@@ -98,6 +98,11 @@ class Generation:
         return self.description.get("attempt", self.id)
 
     @property
+    def last_feedback(self) -> str | None:
+        """The newest file of the log of events that it knows of; see ``Snapshot``."""
+        return self.description.get("last_feedback")
+
+    @property
     def has_vectors(self) -> bool:
         """False where popularity serves: then there are no vector views and no index."""
         return self.description["retriever"] is not None

@@ -226,6 +226,7 @@ def _fill(
         "index": index.kind if index else None,
         "recall_at_10": index.recall if index else None,
         "encoder": encoder,
+        "last_feedback": chosen.snapshot.last_feedback,
     }
     write_json(staging / DESCRIPTION, described)
 

@@ -1,0 +1,110 @@
+"""Fresh events by shopper: in memory, of the log, so nothing is lost with a process."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from penchant.serving.fresh.log_tail import LogFile, LogTail, Row
+from penchant.serving.generations.generation import on_disk
+from penchant.settings import Settings
+
+MOST_OF_ONE = 1000  # events kept of a shopper, the newest
+
+
+@dataclass(frozen=True)
+class Event:
+    """One that the API acknowledged. Times are naive UTC; ``file``: of the log."""
+
+    event_id: str
+    user_id: str
+    session_id: str
+    event_type: str
+    item_id: str | None
+    quantity: int | None
+    event_at: datetime
+    received_at: datetime
+    file: LogFile
+
+    @classmethod
+    def of(cls, row: Row, file: LogFile) -> "Event":
+        return cls(
+            row["event_id"],
+            row["user_id"],
+            row["session_id"],
+            row["event_type"],
+            row["item_id"],
+            row["quantity"],
+            _time(row["event_at"]),
+            _time(row["received_at"]),
+            file,
+        )
+
+    def known_to(self, last_feedback: str | None) -> bool:
+        """Whether a snapshot has it whose newest file of the log is this."""
+        name = self.file.name
+        return name is not None and last_feedback is not None and name <= last_feedback
+
+
+class FreshEvents:
+    """The events that the oldest generation on the disk, or a newer one, may not know of.
+
+    Safe to share between threads. What one server acknowledged another sees at its next ``of``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._by_user: dict[str, list[Event]] = defaultdict(list)
+        self._seen: set[str] = set()
+        self._forgotten = _oldest_known(settings)
+        self._live: str | None = None
+        self._tail = LogTail(settings, self._forgotten)
+        self._catch_up()
+
+    def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
+        """A shopper's events that a snapshot does not have, as they were received; each once.
+
+        ``last_feedback``: the newest file of events in the snapshot (``Snapshot.last_feedback``).
+        """
+        with self._lock:
+            self._catch_up()
+            if last_feedback != self._live:  # another generation is live: old ones may be gone
+                self._live = last_feedback
+                self._forget()
+            events = sorted(self._by_user.get(user_id, ()), key=lambda event: event.received_at)
+        return [event for event in events if not event.known_to(last_feedback)]
+
+    def _catch_up(self) -> None:
+        for row, file in self._tail.new():
+            event = Event.of(row, file)
+            if event.event_id not in self._seen:  # of copies the first counts, as in the marts
+                self._seen.add(event.event_id)
+                own = self._by_user[event.user_id]
+                own.append(event)
+                del own[:-MOST_OF_ONE]
+
+    def _forget(self) -> None:
+        """What every generation on the disk knows."""
+        oldest = _oldest_known(self._settings)
+        if oldest <= self._forgotten:
+            return
+        self._forgotten = oldest
+        kept: dict[str, list[Event]] = defaultdict(list)
+        for user_id, events in self._by_user.items():
+            if left := [event for event in events if not event.known_to(oldest)]:
+                kept[user_id] = left
+        self._by_user = kept
+        self._seen = {event.event_id for events in kept.values() for event in events}
+
+
+def _oldest_known(settings: Settings) -> str:
+    """The newest file of events that every generation on the disk has; "" where one has none."""
+    known = [each.last_feedback or "" for each in on_disk(settings)]
+    return min(known, default="")
+
+
+def _time(value: datetime | str) -> datetime:
+    """Naive UTC."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
