@@ -224,7 +224,7 @@ def recommend(
 @app.command()
 def interests(
     user: Annotated[str, typer.Option(help="user id")],
-    k: Annotated[int, typer.Option(help="how many")] = 10,
+    k: Annotated[int, typer.Option(help="how many", min=1)] = 10,
     category: Annotated[str | None, typer.Option(help="one only, by its path")] = None,
     family: Annotated[str | None, typer.Option(help="default: the best on validation")] = None,
     as_json: AsJson = False,

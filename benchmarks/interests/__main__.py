@@ -12,6 +12,7 @@ settings and gives its figures as JSON; and ``page``, which makes Markdown of th
 import argparse
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ def measured(name: str, settings: Settings) -> bool:
     except PenchantError as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)
         return False
-    write_json(FIGURES / f"{name}.json", {"machine": machine().ours, "figures": figures})
+    load = os.getloadavg()[2]  # of the last quarter of an hour
+    record = {"machine": machine().ours, "load": load, "cores": os.cpu_count(), "figures": figures}
+    write_json(FIGURES / f"{name}.json", record)
     return True
 
 
@@ -74,9 +77,19 @@ def page() -> str:
         kept = FIGURES / f"{name}.json"
         if kept.exists():
             part, record = _part(name), json.loads(kept.read_text())
-            on = f"`{name}`, measured on {record['machine']}."
+            on = f"`{name}`, measured on {record['machine']}.{_shared(record)}"
             sections.append(f"## {part.TITLE}\n\n{on}\n\n{part.page(record['figures']).strip()}\n")
     return "\n".join(sections)
+
+
+def _shared(record: dict[str, Any]) -> str:
+    """What to know of seconds that were taken beside other work. Older records don't say."""
+    if record.get("load", 0.0) <= record.get("cores", 1):
+        return ""
+    return (
+        f" Other work shared the {record['cores']} cores (a load of {record['load']:.0f}): seconds "
+        "are upper bounds, and what was timed close together is comparable."
+    )
 
 
 def _part(name: str) -> Any:

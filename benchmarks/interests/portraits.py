@@ -164,9 +164,14 @@ NOTES = (
     "acts to rank what a shopper hardly cares for: most true shares are near the floor of 1 %, "
     "where one act is expected or none. A prior of what shoppers with like interests do, the "
     "covariance of interests, and the true popularity as the prior were tried on the seeds that "
-    "the estimator was made on, and gained 0.005 at most. Intervals of great interests hold less "
-    "often than those of small ones: slates show what is popular to all, and the prior draws great "
-    "shares down. In the simulator interests stand still, so trends and half-lives are not judged."
+    "the estimator was made on, and gained 0.005 at most. So were, on the same seeds, acts with an "
+    "item bought before that count a fifth (+0.005 in half a year, +0.003 in a year), slates told "
+    "from what was looked for, and what was shown and not looked at (none gained); acts that never "
+    "grow old gained 0.005 more, but only because here interests stand still. They are not taken: "
+    "in a real shop what is bought again is much of an interest. Intervals of great interests hold "
+    "less often than those of small ones: slates show what is popular to all, and the prior draws "
+    "great shares down. In the simulator interests stand still, so trends and half-lives are not "
+    "judged."
 )
 
 

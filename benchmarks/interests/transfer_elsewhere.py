@@ -43,6 +43,7 @@ SHARES = (0.01, 0.05, 0.10, 0.25, 1.0)
 MONTHS_FROM = datetime(2011, 9, 1)
 WINDOW_DAYS = 28
 MONTHS, PAIRS = "months of Online Retail", (("beauty", "sports"), ("sports", "beauty"))
+PAIR_SHARES = (0.05, 0.25, 1.0)  # a point takes a minute
 MOST_USERS = 4000  # of a window of another shop: a half to tune on, a half for the guard
 
 
@@ -55,6 +56,7 @@ class Ground:
     target: Callable[[float], tuple[Target, Window, Window]]
     config: Config
     population: str
+    shares: tuple[float, ...] = SHARES
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def _measured(ground: Ground, seed: int = 0) -> dict[str, Any]:
         )
         trunk = config.model(config.learning)
         trunk.fit(ground.trunk, bench)
-        points = [_point(trunk, ground, share, bench) for share in SHARES]
+        points = [_point(trunk, ground, share, bench) for share in ground.shares]
         return {"trunk": parameter_count(trunk.network.encoder), "points": points}
 
 
@@ -235,6 +237,7 @@ def of_shops(source: Table, target: Table) -> Ground:
         part,
         sequences_config(),
         "new",
+        PAIR_SHARES,
     )
 
 
@@ -253,7 +256,7 @@ def sequences_config() -> Config:
         windows=WindowsConfig(length=50, events_a_batch=1024, horizon_days=1),
         min_events=1,
         temperature=0.07,
-        trainer=replace(config.learning.trainer, steps=1200, validate_every=300),
+        trainer=replace(config.learning.trainer, steps=800, validate_every=200),
     )
     scratch = replace(learning, trainer=replace(learning.trainer, steps=600, validate_every=150))
     few = replace(config.moving, ridges=(1.0, 10.0, 100.0))

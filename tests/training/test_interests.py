@@ -18,7 +18,7 @@ from training.configs import main_job
 from training.data import DAY, Dataset, Histories, read_dataset, starts
 from training.family import Bench, ClassifiesInterests, Family, State, make
 from training.interests.foresee import foresee
-from training.interests.labels import NO_INTEREST, cut_points, find_interests, known
+from training.interests.labels import NO_INTEREST, cut_points, find_interests, known, row_of
 from training.interests.readout import Readout, fit_readout, no_vectors
 from training.names import FAMILIES
 from training.split import Split, split_by_time
@@ -203,7 +203,7 @@ def test_a_shopper_is_foretold_by_the_best_on_validation(trained_once: Trained) 
     assert len(told.interests) == 3
     assert told.interests[0][0] == "Kind 2", "what u006 buys"
     assert told.interests[0][1] > 0.8 > 0.2 > told.interests[1][1]
-    assert "Kind 2" in told.summary()
+    assert "in the fortnight from 2024-04-01" in told.summary() and "Kind 2" in told.summary()
     one = foresee(*trained_once, "u006", most=3, family="vae", category="Kind 1")
     assert [title for title, _ in one.interests] == ["Kind 1"] and one.run_id.startswith("vae")
 
@@ -212,7 +212,7 @@ def test_a_shopper_is_foretold_by_the_best_on_validation(trained_once: Trained) 
     ("asked", "message"),
     [
         ({"category": "Caviar"}, "no interest is called 'Caviar'; 0 rare"),
-        ({"family": "popularity"}, "popularity has no run that tells interests"),
+        ({"family": "popularity"}, "popularity does not tell interests"),
         ({"user_id": "nobody"}, "no shopper 'nobody'"),
     ],
 )
@@ -221,6 +221,17 @@ def test_an_unknown_category_family_or_shopper_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         foresee(*trained_once, **({"user_id": "u006", "most": 3} | asked))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [("bread", "'Food > Bread'"), ("Food > Mlik", "'Food > Milk'"), ("xyz", "'Food > Bread', ")],
+)
+def test_an_unknown_category_is_told_which_may_be_meant(asked: str, named: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        row_of(asked, ("Food > Bread", "Food > Milk", "Home > Lamps"), left_out=7)
+    assert "7 rare categories have none" in raised.value.cause
+    assert f"such as {named}" in raised.value.remedy
 
 
 def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: Settings) -> None:

@@ -23,16 +23,18 @@ BY = "auc_macro"  # on validation: of the family that is asked where none is nam
 
 @dataclass(frozen=True)
 class Foreseen:
-    """``interests``: titles with their probability in the fortnight from the snapshot's end, most
-    probable first. ``run_id``: of the family that says so."""
+    """``interests``: titles with their probability in the fortnight that ``begins`` on the day of
+    the snapshot's end, most probable first. ``run_id``: of the family that says so."""
 
     user_id: str
     run_id: str
+    begins: str
     interests: tuple[tuple[str, float], ...]
 
     def summary(self) -> str:
         lines = [f"{probability:6.1%}  {title}" for title, probability in self.interests]
-        return "\n".join([f"shopper {self.user_id}, by {self.run_id}:", *lines])
+        head = f"shopper {self.user_id}, in the fortnight from {self.begins}, by {self.run_id}:"
+        return "\n".join([head, *lines])
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,7 +60,8 @@ def foresee(
     dataset = read_dataset(snapshot)
     if user_id not in dataset.user_ids:
         raise UsageError(
-            f"no shopper {user_id!r} is in snapshot {snapshot_id}", "ask for one that it has"
+            f"no shopper {user_id!r} is in snapshot {snapshot_id}",
+            f"pass the user_id as the source has it, such as {dataset.user_ids[0]!r}",
         )
     model = make(name, chosen(settings, name))
     assert isinstance(model, ClassifiesInterests)
@@ -66,7 +69,8 @@ def foresee(
     shopper = dataset.histories.take(np.array([dataset.user_ids.index(user_id)]))
     said = dict(zip(titles, model.interests(shopper)[0].tolist(), strict=True))
     found = sorted(((title, said[title]) for title in wanted), key=lambda one: -one[1])
-    return Foreseen(user_id, run.name, tuple(found[:most]))
+    begins = f"{snapshot.as_of:%Y-%m-%d}"
+    return Foreseen(user_id, run.name, begins, tuple(found[:most]))
 
 
 def _run(
@@ -81,6 +85,10 @@ def _run(
         if task is not None:
             found[name] = run, task
     if not found:
+        if family and not isinstance(make(family, chosen(settings, family)), ClassifiesInterests):
+            raise UsageError(
+                f"{family} does not tell interests", "name a family that does, such as 'vae'"
+            )
         who = f"{family} has no run that tells" if family else "no run tells"
         raise UsageError(
             f"{who} interests on snapshot {snapshot.id}",

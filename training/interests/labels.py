@@ -7,6 +7,7 @@ windows it is judged on have no say in what is asked.
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ ENOUGH = 20  # interests of a level: then no deeper one is looked at
 MOST = 64  # interests, those with most shoppers
 LEAST_SHARE = 0.05  # of the shoppers of a fortnight, who act on a category that is common enough
 LEAST_SHOPPERS = 5  # of a fortnight, likewise
+NAMED = 4  # interests, where one that is asked about is unknown
 CUTS = 6  # fortnights at the end of the training data that are learned from
 NO_INTEREST = -1
 
@@ -81,13 +83,24 @@ def find_interests(items: pa.Table, train: Histories) -> Interests:
 
 
 def row_of(title: str, titles_C: tuple[str, ...], left_out: int) -> int:
-    """The place of an interest. Raises UsageError when there is none of this title."""
+    """The place of an interest. Raises UsageError when there is none of this title; it names those
+    that may be meant."""
     if title not in titles_C:
+        near = _meant(title, titles_C)
         raise UsageError(
             f"no interest is called {title!r}; {left_out} rare categories have none",
-            f"ask for one of {', '.join(repr(one) for one in titles_C)}",
+            f"ask for one of the {len(titles_C)} that have, such as "
+            f"{', '.join(repr(one) for one in near)}",
         )
     return titles_C.index(title)
+
+
+def _meant(title: str, titles_C: tuple[str, ...]) -> list[str]:
+    """A few interests that hold these words, else those that are spelled most alike, else any."""
+    of_lower = {one.lower(): one for one in titles_C}
+    held = [one for lower, one in of_lower.items() if title and title.lower() in lower]
+    alike = get_close_matches(title.lower(), of_lower, n=NAMED, cutoff=0.5)
+    return (held or [of_lower[one] for one in alike] or list(titles_C))[:NAMED]
 
 
 def cut_points(train: Histories, cuts: int = CUTS) -> list[Window]:
