@@ -251,6 +251,10 @@ def test_what_has_too_little_is_left_to_popularity_and_says_why() -> None:
     found = domains(CATALOGUE, counts(Linked=1), DomainsConfig(source_share=0.5))
     assert found.targets == ("Unlinked",)
     assert found.too_little == {"Linked": "100 events to learn from, fewer than 200"}
+    nothing = domains(CATALOGUE, counts(Linked=0), DomainsConfig(source_share=0.5))
+    assert nothing.too_little == {"Linked": "0 events to learn from, fewer than 200"}
+    alone = domains(CATALOGUE, 3 * counts(Linked=1), DomainsConfig(source_share=0.5))
+    assert alone.too_little == {"Linked": "only one of its items was bought"}
     poor = domains(CATALOGUE, counts() // 50, DomainsConfig(source_share=0.5))
     assert not poor.names and len(poor.source_I) == len(CATALOGUE)
 
