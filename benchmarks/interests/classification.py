@@ -172,6 +172,10 @@ def page(figures: dict[str, Any]) -> str:
             lines.append(f"| `{row['family']}` | {' | '.join(over)} | {seeds} | {cost} |")
     fitted = next(row for row in rows if row["family"] == FITTED_HABITS)
     lines += ["", _verdict(rows), f"*Fitted habits* took {fitted['seconds']:.0f} s to fit."]
+    given = ", ".join(f"`{name}`" for name in MEMBERS)
+    lines.append(
+        f"What combines others was given {given} and the classifiers above that rank, of one seed."
+    )
     lines += [
         f"`{name}` is not in the table: {cause}." for name, cause in figures["missing"].items()
     ]
@@ -180,11 +184,11 @@ def page(figures: dict[str, Any]) -> str:
 
 def _verdict(rows: list[dict[str, Any]]) -> str:
     above = [
-        f"`{row['family']}`"
+        f"`{row['family']}`, by {row['over'][FITTED_HABITS]['auc_macro']['mean']:.4f}"
         for row in rows
         if "over" in row and row["over"][FITTED_HABITS]["auc_macro"]["low"] > 0
     ]
-    said = ", ".join(above) if above else "no family"
+    said = "; ".join(above) if above else "no family"
     return f"Above *{FITTED_HABITS}* in AUC over interests by more than the interval: {said}."
 
 
