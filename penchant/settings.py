@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     reader_port: int = Field(6566, description="online feature reader")
     reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
+    exploration: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="of picks that are by chance among the best candidates until a policy is live",
+    )
     experiment_share: float = Field(
         0.2, gt=0, lt=1, description="of shoppers who get a promoted policy while it is tried"
     )

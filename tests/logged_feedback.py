@@ -26,6 +26,7 @@ def log_feedback(settings: Settings) -> None:
                     "position": position,
                     "candidate_id": candidate,
                     "propensity": 1 / len(left),
+                    "rank": CANDIDATES.index(candidate),
                 }
                 for candidate in left
             ]

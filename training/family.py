@@ -19,13 +19,14 @@ import scipy.sparse as sp
 import torch
 
 from penchant.errors import NothingToDo, UsageError
+from penchant.policy.facts import Asked
 from penchant.policy.slates import Votes
 from training.budget import Budget
 from training.data import Histories, IntArray
 from training.encoders.encoder import Encoder
 from training.evaluation import Scorer, ndcg_at_10
 from training.names import FAMILIES
-from training.policies.policy_log import Asked, PolicyLog
+from training.policies.policy_log import PolicyLog
 from training.progress import Curve, no_curve, no_steps
 from training.split import Split, Window
 from training.transfer.guard import Verdict

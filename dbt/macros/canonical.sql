@@ -30,7 +30,7 @@
         },
         "propensities": {
             "slate_id": "varchar", "position": "bigint", "candidate_id": "varchar",
-            "propensity": "double",
+            "propensity": "double", "rank": "bigint",
         },
         "outcomes": {
             "event_id": "varchar", "impression_id": "varchar", "user_id": "varchar",

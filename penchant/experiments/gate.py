@@ -2,8 +2,8 @@
 
 A learned policy is a training run whose record has estimates of its value on the later part of the
 log (family ``bandit``). It is promoted only if the lower end of its estimate's interval is above
-what the policy that wrote the log earned there. A promoted policy is not yet everybody's: it starts
-as the treatment of an experiment.
+what the live policy earned there, or all that was served, where the live one wrote too little of
+the log. A promoted policy is not yet everybody's: it starts as the treatment of an experiment.
 """
 
 import json
@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from safetensors.numpy import load_file
 
+from penchant.assignment import live_policy
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.experiments import store
+from penchant.policy.learned import LearnedPolicy
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import atomic_directory, held_alone, write_json
@@ -29,7 +30,7 @@ GATE = "gate.json"
 
 @dataclass(frozen=True)
 class Gate:
-    """``value``, ``low``: the policy's estimate; ``current``: what the log's policy earned."""
+    """``value``, ``low``, ``high``: the policy's estimate; ``current``: what it has to beat."""
 
     run_id: str
     promoted: bool
@@ -56,22 +57,31 @@ class PromotionReport:
         return asdict(self)
 
 
-def decide(record: dict[str, Any]) -> Gate:
-    """The rule, on a run's record. Raises DataError where the record holds no estimate."""
+def decide(record: dict[str, Any], live: str) -> Gate:
+    """The rule, on a run's record, against the policy that is live. Raises DataError where the
+    record holds no estimate."""
     judged = record.get("tasks", {}).get("acting", {}).get("windows", {}).get(WINDOW)
     if judged is None:
         raise DataError(
             f"run {record['run_id']} has no estimate on the {WINDOW} window",
             "log for longer: the last fortnight is what a policy is judged on",
         )
-    found, current = judged["estimates"][ESTIMATOR], judged["logged"]["mean"]
-    effective = judged["effective_size"]
+    found, effective = judged["estimates"][ESTIMATOR], judged["effective_size"]
+    own = judged["by_policy"].get(live, {"picks": 0})
+    enough = own["picks"] >= LEAST_EFFECTIVE
+    current = (own if enough else judged["logged"])["mean"]
     words = (
         f"{ESTIMATOR} value {found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}] "
-        f"against {current:.4f} earned by what was served"
+        f"against {current:.4f} earned by {live if enough else 'what was served'}"
     )
     promoted, reason = True, f"{words}: better, for sure"
-    if effective < LEAST_EFFECTIVE:
+    if not judged["choices"]:
+        promoted = False
+        reason = (
+            f"no support: all {judged['picks']} picks of the log were sure to be shown, so it says "
+            "nothing of any other policy; serve with a share of exploration (PENCHANT_EXPLORATION)"
+        )
+    elif effective < LEAST_EFFECTIVE:
         promoted = False
         reason = f"{words}: the log is worth {effective:.0f} picks of it, too few to say"
     elif found["low"] <= current:
@@ -93,15 +103,21 @@ def promote(settings: Settings, snapshot_id: str, run_id: str) -> PromotionRepor
             f"run {run_id} is not there",
             f"run `penchant train --family bandit --snapshot {snapshot_id}` first",
         )
-    gate = decide(json.loads((run / "run.json").read_text()))
+    control = live_policy(settings)
+    gate = decide(json.loads((run / "run.json").read_text()), control)
     write_json(run.with_name(f"{run_id}.{GATE}"), asdict(gate))
     if not gate.promoted:
         raise NothingToDo(f"{run_id} is not promoted: {gate.reason}", "what is served stays")
     policy_id = f"p-{run_id.rpartition('-')[2]}"
     _keep(settings, run, policy_id, gate)
-    control = settings.live_policy.current() or _logging_policy(snapshot)
     if control == policy_id:
         raise NothingToDo(f"{policy_id} is live already", "learn again when the log has grown")
+    tried = store.verdict_of(settings, control, policy_id)
+    if tried in ("rollback", "mismatch"):
+        raise NothingToDo(
+            f"{policy_id} was tried against {control} already, and ended in a {tried}",
+            "learn again when the log has grown",
+        )
     experiment = store.start(
         settings, control, policy_id, settings.experiment_share, snapshot.as_of
     )
@@ -115,7 +131,10 @@ def gates(settings: Settings, snapshot_id: str) -> list[dict[str, Any]]:
 
 
 def _keep(settings: Settings, run: Path, policy_id: str, gate: Gate) -> None:
-    """Copy what serving reads of the run; a policy that is there stays as it is."""
+    """Copy what serving reads of the run, having read it as serving does; a policy that is there
+    stays as it is."""
+    described = json.loads((run / FILES[0]).read_text())
+    LearnedPolicy.read(described, load_file(run / FILES[1]))
     with held_alone(settings.policies):
         final = settings.policies / policy_id
         if final.exists():
@@ -124,10 +143,3 @@ def _keep(settings: Settings, run: Path, policy_id: str, gate: Gate) -> None:
             for name in FILES:
                 shutil.copyfile(run / name, folder / name)
             write_json(folder / GATE, asdict(gate))
-
-
-def _logging_policy(snapshot: Snapshot) -> str:
-    """The policy that chose most of what is logged."""
-    log = pq.read_table(snapshot.mart("policy_log"), columns=["policy"])
-    counts = pc.value_counts(log["policy"])
-    return max(counts.to_pylist(), key=lambda one: one["counts"])["values"] or "unnamed"

@@ -1,5 +1,6 @@
 """The `evaluate-experiment` stage: judge what runs on a snapshot's log, and act on it."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,14 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from penchant.assignment import Experiment, live_policy, running
 from penchant.errors import NothingToDo
 from penchant.experiments import store
 from penchant.experiments.evaluate import Decision, evaluate
-from penchant.experiments.store import Experiment
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 
-COLUMNS = ["user_id", "item_id", "policy", "shown_at", "clicked", "reward"]
+COLUMNS = ["user_id", "item_id", "policy", "context", "shown_at", "clicked", "reward"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentRepor
     answered yet, and DataError for an arm without shoppers.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
-    experiment = store.current(settings)
+    experiment = running(settings)
     if experiment is None:
         raise NothingToDo("no experiment runs", "`penchant evaluate-policy` begins one")
     log = _log(snapshot, experiment)
@@ -58,16 +59,19 @@ def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentRepor
         won = verdict.decision == "keep"
         settings.live_policy.flip(experiment.treatment if won else experiment.control)
         store.end(settings)
-    live = settings.live_policy.current() or experiment.control
+    live = live_policy(settings)
     return ExperimentReport(
         experiment.id, snapshot_id, verdict.decision, verdict.reason, verdict.shoppers, live
     )
 
 
 def _log(snapshot: Snapshot, experiment: Experiment) -> pa.Table:
+    """What was shown in the experiment: by its name in the context, because control was served to
+    everybody until it began, and may be again."""
     since = pc.field("shown_at") >= pa.scalar(experiment.began_at, pa.timestamp("us"))
-    of_arms = pc.field("policy").isin(list(experiment.shares))
-    return pq.read_table(snapshot.mart("policy_log"), columns=COLUMNS, filters=since & of_arms)
+    log = pq.read_table(snapshot.mart("policy_log"), columns=COLUMNS, filters=since)
+    named = rf'"experiment": ?"{re.escape(experiment.id)}"'
+    return log.filter(pc.fill_null(pc.match_substring_regex(log["context"], named), False))
 
 
 def _returns(snapshot: Snapshot, experiment: Experiment) -> pa.Table:

@@ -15,7 +15,7 @@ with endless draws it is an unbiased estimate, with a standard deviation of at m
 The probability of a whole slate is the product over its positions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,13 @@ def probabilities(votes: Votes, picks_BK: IntArray) -> FloatArray:
         found.append(_probability(votes, _named(votes, left_BC), left_BC, picks_B))
         left_BC[everyone_B, picks_B] = False
     return np.stack(found, axis=1)
+
+
+def without(votes: Votes, pick: int) -> Votes:
+    """The same voters once a candidate has been picked for every request."""
+    present_BC = votes.present_BC.copy()
+    present_BC[:, pick] = False
+    return replace(votes, present_BC=present_BC)
 
 
 def first_position(votes: Votes) -> FloatArray:

@@ -73,16 +73,24 @@ class Reader:
         self._open: dict[str, OpenGeneration] = {}
         self._lock = threading.Lock()
 
-    def recommend(self, user_id: str, k: int = 10, wishes: Wishes = NO_WISHES) -> Recommendation:
+    def recommend(
+        self,
+        user_id: str,
+        k: int = 10,
+        wishes: Wishes = NO_WISHES,
+        slate_id: str | None = None,
+    ) -> Recommendation:
         """What the ranker has for a known shopper, else what is popular, marked so: ``k`` items, or
-        fewer where fewer pass what is wished for.
+        fewer where fewer pass what is wished for. ``slate_id``: of an answer to be given again.
 
         Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for a wish that can't
         be granted.
         """
         _check_id("user", user_id)
         _check_k(k)
-        return self.read(lambda opened: self._recommender.recommend(opened, user_id, k, wishes))
+        return self.read(
+            lambda opened: self._recommender.recommend(opened, user_id, k, wishes, slate_id)
+        )
 
     def similar(self, item_id: str, k: int = 10) -> Answer:
         """The ``k`` items whose vectors point most nearly the same way as this item's.

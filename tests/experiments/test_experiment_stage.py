@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.assignment import arm_of
+from penchant.assignment import running as current
 from penchant.errors import NothingToDo, UsageError
 from penchant.experiments import store
 from penchant.experiments.stage import evaluate_experiment
@@ -21,7 +22,7 @@ OLD, NEW = "p-old", "p-new"
 
 def write_snapshot(settings: Settings, reward: dict[str, float], shoppers: int = 1500) -> None:
     """Everybody is shown one item; one in five buys it, for the reward of the shopper's arm."""
-    experiment = store.current(settings)
+    experiment = current(settings)
     assert experiment is not None
     rows = []
     for number in range(shoppers):
@@ -29,12 +30,16 @@ def write_snapshot(settings: Settings, reward: dict[str, float], shoppers: int =
         arm = arm_of(experiment.id, user, experiment.shares)
         buys = number % 5 == 0
         at = BEGAN + timedelta(minutes=number)
-        rows.append((user, f"i{number % 7}", arm, at, buys, reward[arm] if buys else 0.0))
+        context = json.dumps({"experiment": experiment.id, "exploration": 0.1})
+        earned = reward[arm] if buys else 0.0
+        rows.append((user, f"i{number % 7}", arm, context, at, buys, earned))
+        # before it began, and to whoever is not in it, control was served to all
+        rows.append((user, f"i{number % 7}", OLD, '{"experiment":null}', at, True, 100.0))
     marts = settings.snapshots / SNAPSHOT / "marts"
     marts.mkdir(parents=True, exist_ok=True)
     write_json(marts.parent / "snapshot.json", {"id": SNAPSHOT, "as_of": "2024-04-01T00:00:00"})
-    names = ("user_id", "item_id", "policy", "shown_at", "clicked", "reward")
-    types = (pa.string(), pa.string(), pa.string(), pa.timestamp("us"), pa.bool_(), pa.float64())
+    names = ("user_id", "item_id", "policy", "context", "shown_at", "clicked", "reward")
+    types = (*[pa.string()] * 4, pa.timestamp("us"), pa.bool_(), pa.float64())
     log = pa.Table.from_pylist(
         [dict(zip(names, row, strict=True)) for row in rows],
         pa.schema(list(zip(names, types, strict=True))),
@@ -66,7 +71,7 @@ def test_a_decision_is_acted_on(running: Settings, reward: float, decision: str,
     report = evaluate_experiment(running, SNAPSHOT)
     assert (report.decision, report.live_policy) == (decision, live)
     assert running.live_policy.current() == live
-    assert store.current(running) is None
+    assert current(running) is None
     (verdict,) = store.verdicts(running)
     assert verdict["decision"] == decision and json.dumps(verdict)
     with pytest.raises(NothingToDo, match="no experiment runs"):
@@ -76,7 +81,7 @@ def test_a_decision_is_acted_on(running: Settings, reward: float, decision: str,
 def test_an_open_one_goes_on(running: Settings) -> None:
     write_snapshot(running, {OLD: 1.0, NEW: 1.0})
     assert evaluate_experiment(running, SNAPSHOT).decision == "go on"
-    assert store.current(running) is not None and running.live_policy.current() == OLD
+    assert current(running) is not None and running.live_policy.current() == OLD
 
 
 def test_only_one_runs_at_a_time(running: Settings) -> None:

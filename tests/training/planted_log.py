@@ -35,6 +35,9 @@ def log_table(users: int, items: int, groups: int, as_of: datetime) -> pa.Table:
             "shown_at": pa.array(
                 [as_of - timedelta(days=float(day)) for day in day_N], pa.timestamp("us")
             ),
+            "known_at": pa.array(
+                [as_of - timedelta(days=float(day)) for day in day_N], pa.timestamp("us")
+            ),
             "clicked": random.random(PICKS) < np.array(CLICKS)[alike_N.astype(int)],
         }
     )

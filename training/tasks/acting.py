@@ -1,24 +1,27 @@
 """The judge of families that choose actions: what the policy would have earned on the later part of
 the log, by off-policy estimates, beside what the logging policies did earn.
 
-Each position is judged on its own, against all items that the log ever showed in that place:
-whether a pick is clicked is taken to depend on where it stands, not on what stands beside it (the
-item-position model: Li et al. 2018, Offline Evaluation of Ranking Policies with Click Models).
+Each pick is judged on its own, among what there was to choose from: the candidates that were logged
+for that position of its slate, given what stood before it, or else all items that the log ever
+showed in that place. Whether a pick is clicked is taken to depend on where it stands, not on what
+stands beside it (the item-position model: Li et al. 2018, Offline Evaluation of Ranking Policies
+with Click Models).
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from penchant.policy.slates import FloatArray, first_position
+from penchant.policy.facts import NAMES, Facts
+from penchant.policy.slates import BoolArray, FloatArray, IntArray, first_position
 from penchant.storage import write_json
-from training.data import Histories
 from training.family import ChoosesActions
 from training.intervals import bootstrap
-from training.policies.action_features import NAMES
+from training.policies.action_features import asked_of, facts_of
 from training.policies.off_policy import estimates, logged
-from training.policies.policy_log import Asked, PolicyLog
+from training.policies.policy_log import PolicyLog
 from training.tasks.case import Case
 
 CLIP = 20.0
@@ -28,40 +31,43 @@ HEADLINE = "DR"
 
 def judge(family: ChoosesActions, case: Case) -> dict[str, Any]:
     """The record's entry: for each window with picks the policy's estimated clicks a pick, and what
-    was logged. Writes ``policy.json``, which names what the arrays in the run's weights are.
+    was logged. Writes ``policy.json``, which says how to ask the arrays in the run's weights.
 
     Raises DataError where the log says nothing of what the policy would show.
     """
     log = case.bench.policy_log()
+    facts = facts_of(case.dataset.histories, case.dataset.items, log)
     windows = {}
     for name, window in case.windows(family):  # type: ignore[arg-type]
-        start, end = window.histories.end, window.targets.end
-        shown = log.between(start, end)
+        shown = log.between(window.histories.end, window.targets.end)
         if len(shown):
-            windows[name] = _judged(family, shown, window.histories, log, case.seed)
+            windows[name] = judged(family, facts, shown, log, case.seed)
     config = asdict(family.config)  # type: ignore[attr-defined]
     write_json(case.folder / "policy.json", {**config, "features": NAMES})
     return {"windows": windows, "headline": _headline(windows)}
 
 
-def _judged(
-    family: ChoosesActions, shown: PolicyLog, histories: Histories, log: PolicyLog, seed: int
+def judged(
+    family: ChoosesActions, facts: Facts, shown: PolicyLog, log: PolicyLog, seed: int
 ) -> dict[str, Any]:
-    probability_N, predicted_N, value_N = np.zeros((3, len(shown)))
+    """What choosing by ``family`` would have earned on the picks of ``shown``, a part of ``log``.
+
+    ``choices``: the share of picks that had another candidate. ``by_policy``: what each that wrote
+    the log earned.
+    """
+    probability_N, predicted_N, value_N, left_N = np.zeros((4, len(shown)))
     random = np.random.default_rng(seed)
-    for place in np.unique(shown.places_N):
-        candidates_C = np.unique(log.items_N[log.places_N == place])
-        rows_N = np.flatnonzero(shown.places_N == place)
-        for rows in np.array_split(rows_N, -(-len(rows_N) // AT_ONCE)):
-            asked = Asked(histories, shown.users_N[rows], shown.positions_N[rows], candidates_C)
-            chances_BC = first_position(family.votes(asked, random))
-            clicks_BC = family.expected(asked)
-            pick_B = np.searchsorted(candidates_C, shown.items_N[rows])
-            everyone_B = np.arange(len(rows))
-            probability_N[rows] = chances_BC[everyone_B, pick_B]
-            predicted_N[rows] = clicks_BC[everyone_B, pick_B]
-            value_N[rows] = (chances_BC * clicks_BC).sum(axis=1)
-    judged = logged(
+    for rows, items_BC, rank_BC, present_BC in _offered(shown, log):
+        asked = asked_of(facts, shown.take(rows), items_BC, rank_BC, present_BC)
+        chances_BC = first_position(family.votes(asked, random))
+        clicks_BC = family.expected(asked)
+        pick_B = ((items_BC == shown.items_N[rows][:, None]) & present_BC).argmax(axis=1)
+        everyone_B = np.arange(len(rows))
+        probability_N[rows] = chances_BC[everyone_B, pick_B]
+        predicted_N[rows] = clicks_BC[everyone_B, pick_B]
+        value_N[rows] = (chances_BC * clicks_BC).sum(axis=1)
+        left_N[rows] = present_BC.sum(axis=1)
+    found = logged(
         shown.clicked_N,
         shown.propensity_N,
         probability_N,
@@ -71,12 +77,38 @@ def _judged(
     )
     return {
         "picks": len(shown),
-        "effective_size": judged.effective_size,
+        "choices": float((left_N > 1).mean()),
+        "effective_size": found.effective_size,
         "logged": asdict(bootstrap(_by_slate(shown), seed)),
-        "estimates": {
-            name: asdict(one) for name, one in estimates(judged, seed, clip=CLIP).items()
+        "by_policy": {
+            name: _earned(shown.take(np.flatnonzero(shown.policies_N == row)), seed)
+            for row, name in enumerate(shown.policies)
+            if (shown.policies_N == row).any()
         },
+        "estimates": {name: asdict(one) for name, one in estimates(found, seed, clip=CLIP).items()},
     }
+
+
+def _offered(
+    shown: PolicyLog, log: PolicyLog
+) -> Iterator[tuple[IntArray, IntArray, FloatArray, BoolArray]]:
+    """Rows of ``shown`` with their candidates, places among them and which are there."""
+    for rows in _parts(np.flatnonzero(shown.offers_N >= 0)):
+        yield rows, *log.offers.of(shown.offers_N[rows])
+    alone_N = shown.offers_N < 0
+    for place in np.unique(shown.places_N[alone_N]):
+        candidates_C = np.unique(log.items_N[log.places_N == place])
+        for rows in _parts(np.flatnonzero(alone_N & (shown.places_N == place))):
+            items_BC = np.broadcast_to(candidates_C, (len(rows), len(candidates_C)))
+            yield rows, items_BC, np.zeros(items_BC.shape), np.ones(items_BC.shape, bool)
+
+
+def _parts(rows_N: IntArray) -> list[IntArray]:
+    return np.array_split(rows_N, -(-len(rows_N) // AT_ONCE)) if len(rows_N) else []
+
+
+def _earned(shown: PolicyLog, seed: int) -> dict[str, Any]:
+    return {"picks": len(shown), **asdict(bootstrap(_by_slate(shown), seed))}
 
 
 def _by_slate(shown: PolicyLog) -> FloatArray:

@@ -54,6 +54,7 @@ PROPENSITIES = Contract(
         Column("position", "BIGINT", minimum=0),
         Column("candidate_id", "VARCHAR"),
         Column("propensity", "DOUBLE", minimum=0, maximum=1),
+        Column("rank", "BIGINT", nullable=True, minimum=0),
     ),
     key=("slate_id", "position", "candidate_id"),
 )

@@ -19,7 +19,7 @@ from penchant.errors import DataError
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, FloatArray, Frame
 
-FORMAT = 5  # part of a generation's id: raise it when what publish writes changes
+FORMAT = 6  # part of a generation's id: raise it when what publish writes changes
 GENERATION_ID = re.compile(r"g-[0-9a-f]{12}")
 DESCRIPTION = "generation.json"
 PUBLISHED_AT = "published_as_of"  # timestamp column of every view: the snapshot's as_of

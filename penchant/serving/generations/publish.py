@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from penchant.errors import DataError, PenchantError, UsageError
+from penchant.serving.exploring.known_facts import write_policy_facts
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
 from penchant.serving.generations import encoded
@@ -220,6 +221,7 @@ def _fill(
             _verify_read_back(store, staging, view, table)
         encoder = encoded.write(staging, chosen)
         index = indexing.result() if indexing else None
+    write_policy_facts(chosen.snapshot, staging)
     described = {
         **_describe(staging, final.name, chosen, tables),
         "attempt": attempt,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -24,7 +23,7 @@ def log_shown(
     log: FeedbackLog, answer: Recommendation, placement: str, shown_at: datetime
 ) -> Shown:
     """Keep a recommendation as shown, durably. ``shown_at``: naive UTC."""
-    slate_id = str(uuid4())
+    slate_id = answer.slate_id
     impressions = [
         {
             "impression_id": f"{slate_id}-{position}",
@@ -61,4 +60,5 @@ def _chances(answer: Recommendation, slate_id: str) -> Iterator[dict[str, Any]]:
                 "position": position,
                 "candidate_id": ids[candidate],
                 "propensity": chance,
+                "rank": candidate,
             }

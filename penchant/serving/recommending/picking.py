@@ -6,6 +6,7 @@ it needs beside (beliefs, facts, which arm of an experiment the shopper is in) i
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -48,9 +49,15 @@ class Slate:
 class Picker(Protocol):
     """Chooses slates. Shared between threads."""
 
-    def pick(self, user_id: str, candidates: Candidates, k: int) -> Slate:
+    def wanted(self, k: int) -> int:
+        """How many candidates a slate of ``k`` may be picked from."""
+
+    def pick(
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+    ) -> Slate:
         """The slate of one request: ``min(k, len(candidates))`` picks, none where there are no
-        candidates. ``user_id``: as asked, also of a shopper who is not known."""
+        candidates. ``user_id``: as asked, also of a shopper who is not known. ``slate_id``: what
+        seeds all chance. ``generation``: where the one lies that the candidates are of."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class InOrder:
 
     policy: str
 
-    def pick(self, user_id: str, candidates: Candidates, k: int) -> Slate:
+    def wanted(self, k: int) -> int:
+        return k
+
+    def pick(
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+    ) -> Slate:
         length = min(k, len(candidates))
         return Slate(tuple(range(length)), (1.0,) * length, self.policy)

@@ -46,6 +46,7 @@ class Recommendation:
     items: tuple[RecommendedItem, ...]
     candidates: Candidates
     slate: Slate
+    slate_id: str
     reasons_by: str | None = None
     reasons_withheld: str | None = None
 

@@ -1,6 +1,7 @@
 """One request for recommendations, on one generation: every step in its order."""
 
 from dataclasses import dataclass
+from uuid import uuid4
 
 import numpy as np
 
@@ -26,21 +27,31 @@ class Recommender:
     shoppers: Shoppers = AS_PUBLISHED
 
     def recommend(
-        self, opened: OpenGeneration, user_id: str, k: int, wishes: Wishes
+        self,
+        opened: OpenGeneration,
+        user_id: str,
+        k: int,
+        wishes: Wishes,
+        slate_id: str | None = None,
     ) -> Recommendation:
-        """At most ``k`` items; fewer where fewer pass the filters. Raises UsageError for a wish
-        that this shop's data can't grant."""
+        """At most ``k`` items; fewer where fewer pass the filters. ``slate_id``: of the answer, by
+        which the same generation and policy give it again; a new one where it is left out. Raises
+        UsageError for a wish that this shop's data can't grant."""
         items = items_of(opened)
         shopper = self.shoppers.of(opened, user_id)
         allowed_I = allowed(opened, items, shopper, wishes)
-        wanted = DIVERSE * k if wishes.diversity else k
+        wanted = max(
+            DIVERSE * k if wishes.diversity else k, self.picker.wanted(k) if self.picker else k
+        )
         found = find(opened, items, shopper, allowed_I, wanted)
         if wishes.diversity:  # among the best: what comes after them stays behind them
             places = spread(items, found.items_C[:wanted], wishes.diversity)
             found = found.take(np.append(places, np.arange(len(places), len(found))))
         candidates = Candidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = _origin(opened, candidates)
-        slate = (self.picker or InOrder(origin)).pick(user_id, candidates, k)
+        slate_id = slate_id or str(uuid4())
+        picker = self.picker or InOrder(origin)
+        slate = picker.pick(user_id, candidates, k, slate_id, opened.generation.path)
         return Recommendation(
             user_id,
             origin,
@@ -49,6 +60,7 @@ class Recommender:
             _items(opened, candidates, slate),
             candidates,
             slate,
+            slate_id,
         )
 
 

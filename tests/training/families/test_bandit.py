@@ -13,14 +13,15 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
 from penchant.errors import DataError, NothingToDo
-from penchant.policy.logistic import LogisticPosterior
+from penchant.policy.facts import NAMES, Asked
+from penchant.policy.learned import LearnedPolicy
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from training.configs import main_job
 from training.data import Dataset, read_dataset
 from training.families.bandit import Config, Model
-from training.policies.action_features import NAMES
-from training.policies.policy_log import Asked, of_table, read_policy_log
+from training.policies.action_features import facts_of
+from training.policies.policy_log import PolicyLog, of_table, read_policy_log
 from training.train import run_id_of, train
 
 Trained = tuple[Settings, str]
@@ -46,21 +47,33 @@ def test_it_earns_more_than_what_was_logged(run: Path) -> None:
 def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> None:
     arrays = load_arrays(run / "model.safetensors")
     described = json.loads((run / "policy.json").read_text())
-    assert described["features"] == list(NAMES) and described["policy"] == "thompson"
-    posterior = LogisticPosterior.of_state(
-        {name.removeprefix("posterior/"): value for name, value in arrays.items()}
-    )
-    assert posterior.weights.mean_AD.shape == (1, len(NAMES))
-    interest = posterior.weights.mean_AD[0, NAMES.index("interest")]
+    assert described["features"] == list(NAMES) and described["policy"] == "dynamic"
+    mean_AD = LearnedPolicy.read(described, arrays).posterior.weights.mean_AD
+    assert mean_AD.shape == (1, len(NAMES))
+    interest = mean_AD[0, NAMES.index("interest")]
     assert interest > 1, "the shopper's taste for the category is what tells"
 
     model = Model(Config())
     model.load_state(load_file(run / "model.safetensors"))
-    histories = read_dataset(Snapshot.open(*trained_once)).histories
-    asked = Asked(histories, np.arange(8), np.zeros(8, np.int64), np.arange(ITEMS))
+    snapshot = Snapshot.open(*trained_once)
+    dataset = read_dataset(snapshot)
+    asked = everything(dataset, read_policy_log(snapshot, dataset))
     best_B = model.expected(asked).argmax(axis=1)
     assert (best_B % GROUPS == np.arange(8) % GROUPS).all()
-    assert model.votes(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 32, ITEMS)
+    assert model.votes(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 33, ITEMS)
+
+
+def everything(dataset: Dataset, log: PolicyLog) -> Asked:
+    """The first eight shoppers, asked about all items in the end."""
+    shape = (8, ITEMS)
+    return facts_of(dataset.histories, dataset.items, log).asked(
+        np.arange(8),
+        np.broadcast_to(np.arange(ITEMS), shape),
+        np.full(8, dataset.histories.end),
+        np.zeros(8, np.int64),
+        np.zeros(shape),
+        np.ones(shape, bool),
+    )
 
 
 @pytest.mark.parametrize("policy", ["linucb", "epsilon greedy"])
@@ -70,7 +83,7 @@ def test_the_other_beliefs_and_policies_learn_too(
     log = read_policy_log(Snapshot.open(*trained_once), dataset)
     model = Model(Config(belief="linear", policy=policy))  # type: ignore[arg-type]
     model.learn(log, dataset.histories, dataset.items)
-    asked = Asked(dataset.histories, np.arange(8), np.zeros(8, np.int64), np.arange(ITEMS))
+    asked = everything(dataset, log)
     assert (model.expected(asked).argmax(axis=1) % GROUPS == np.arange(8) % GROUPS).all()
     assert model.votes(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 1, ITEMS)
 

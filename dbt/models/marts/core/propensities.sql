@@ -2,6 +2,7 @@ select
     slate_id,
     position,
     candidate_id,
-    propensity
+    propensity,
+    rank
 from {{ ref('int_propensities') }}
 order by slate_id, position, candidate_id

@@ -17,6 +17,7 @@ select
     context,
     generation_id,
     shown_at,
+    coalesce(settled_at, shown_at) as known_at,
     coalesce(clicked, false) as clicked,
     coalesce(converted, false) as converted,
     cast(coalesce(reward, 0) as double) as reward

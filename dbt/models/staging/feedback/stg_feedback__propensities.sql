@@ -8,6 +8,7 @@ select
     slate_id,
     position,
     candidate_id,
-    propensity
+    propensity,
+    rank
 from source
 {{ latest_of(['slate_id', 'position', 'candidate_id']) }}

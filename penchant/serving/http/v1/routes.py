@@ -3,17 +3,19 @@
 from fastapi import APIRouter
 
 from penchant.feedback import FeedbackLog
+from penchant.serving.exploring.live_policy import LivePolicies
 from penchant.serving.http.access import Access
 from penchant.serving.http.v1 import events, features, portrait, recommendations, similar
 from penchant.serving.online_features import LiveFeatures
 from penchant.serving.reader import Reader
+from penchant.serving.recommending.recommender import Recommender
 from penchant.settings import Settings
 
 
 def routes(settings: Settings, access: Access, live: LiveFeatures, log: FeedbackLog) -> APIRouter:
     """The router; its reader follows the live generation."""
     router = APIRouter(prefix="/v1")
-    reader = Reader(settings)
+    reader = Reader(settings, Recommender(LivePolicies(settings)))
     recommendations.add(router, access, reader, log)
     similar.add(router, access, reader)
     portrait.add(router, access, reader)

@@ -1,0 +1,156 @@
+"""The facts that a policy is told, as a generation publishes them: arrays, mapped into memory.
+
+They restate the snapshot's marts as of its end, so they move on with every generation, while a
+policy stays as it was learned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from penchant.errors import DataError
+from penchant.policy.facts import Answers, Asked, Events, Facts
+from penchant.policy.slates import IntArray
+from penchant.snapshot import Snapshot
+
+FOLDER = "policy_facts"
+CATEGORIES = ("category_3", "category_2", "category_1", "brand")
+"""The finest that an item has is its category."""
+
+
+@dataclass(frozen=True)
+class KnownFacts:
+    """``user_ids_U`` and ``item_ids_I``: sorted bytes; their places are the rows of ``facts``."""
+
+    user_ids_U: np.ndarray
+    item_ids_I: np.ndarray
+    moment: int
+    facts: Facts
+
+    @classmethod
+    def open(cls, generation: Path) -> "KnownFacts":
+        """Raises DataError for a generation from before there were facts."""
+        folder = generation / FOLDER
+        if not folder.is_dir():
+            raise DataError(
+                f"generation {generation.name} has no facts for a policy: it is from before there "
+                "were any",
+                "run `penchant publish` again",
+            )
+        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        user_ids_U, item_ids_I = arrays.pop("user_ids_U"), arrays.pop("item_ids_I")
+        moment = int(arrays.pop("moment")[0])
+        return cls(user_ids_U, item_ids_I, moment, Facts.of_standing(arrays))
+
+    def asked(self, user_id: str, item_ids: Sequence[str]) -> Asked:
+        """What is known of one shopper's candidates, in the order of the ranker. Who and what is
+        not known has no past."""
+        items_BC = _places(self.item_ids_I, item_ids)[None]
+        return self.facts.asked(
+            _places(self.user_ids_U, [user_id]),
+            items_BC,
+            np.array([self.moment]),
+            np.zeros(1, np.int64),
+            np.arange(len(item_ids), dtype=float)[None],
+            np.ones(items_BC.shape, bool),
+        )
+
+
+def write_policy_facts(snapshot: Snapshot, generation: Path) -> None:
+    """Write the facts of a snapshot's end into a generation's directory."""
+    folder = generation / FOLDER
+    folder.mkdir()
+    facts, user_ids, item_ids = facts_of_snapshot(snapshot)
+    moment = int(snapshot.as_of.replace(tzinfo=UTC).timestamp())
+    arrays = facts.standing(moment) | {
+        "user_ids_U": _bytes(user_ids),
+        "item_ids_I": _bytes(item_ids),
+        "moment": np.array([moment]),
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def facts_of_snapshot(snapshot: Snapshot) -> tuple[Facts, pa.ChunkedArray, pa.ChunkedArray]:
+    """All facts, and the ids of the users and items that they number, sorted.
+
+    What was shown but not answered yet counts as seen; answers count once they are known.
+    """
+    user_ids = pq.read_table(snapshot.mart("users"), columns=["user_id"])["user_id"].sort()
+    items = pq.ParquetFile(snapshot.mart("items")).read().sort_by("item_id")
+    sequences = pq.read_table(
+        snapshot.mart("sequences"), columns=["user_id", "item_ids", "event_ats"]
+    )
+    lengths_U = pc.list_value_length(sequences["item_ids"]).to_numpy()
+    users_U = _rows(sequences["user_id"], user_ids)
+    done = Events(
+        np.repeat(users_U, lengths_U),
+        _rows(pc.list_flatten(sequences["item_ids"]), items["item_id"]),
+        _seconds(pc.list_flatten(sequences["event_ats"])),
+    )
+    drawn = pc.field("item_id").is_valid() & pc.field("propensity").is_valid()
+    shown = _of_mart(snapshot, "impressions", ["user_id", "item_id", "shown_at"], drawn)
+    answered = _of_mart(snapshot, "policy_log", ["item_id", "known_at", "clicked"], None)
+    facts = Facts.of(
+        _categories(items),
+        done,
+        Events(
+            _rows(shown["user_id"], user_ids),
+            _rows(shown["item_id"], items["item_id"]),
+            _seconds(shown["shown_at"]),
+        ),
+        Answers(
+            _rows(answered["item_id"], items["item_id"]),
+            _seconds(answered["known_at"]),
+            pc.cast(answered["clicked"], pa.float64()).to_numpy(),
+        ),
+    )
+    return facts, user_ids, items["item_id"]
+
+
+def _of_mart(
+    snapshot: Snapshot, mart: str, columns: list[str], filters: pc.Expression | None
+) -> pa.Table:
+    """The rows of a mart of what was shown; none in a snapshot of a shop that shows nothing."""
+    if snapshot.mart(mart).is_file():
+        return pq.read_table(snapshot.mart(mart), columns=columns, filters=filters)
+    kinds = {"clicked": pa.bool_(), "shown_at": pa.timestamp("us"), "known_at": pa.timestamp("us")}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
+    return schema.empty_table()
+
+
+def _categories(items: pa.Table) -> IntArray:
+    present = [items[name] for name in CATEGORIES if name in items.column_names]
+    if not present:
+        return np.zeros(len(items), np.int64)
+    names = pc.fill_null(pc.coalesce(*present), "")
+    order = pc.unique(names)
+    order = order.take(pc.sort_indices(order))
+    return pc.index_in(names, value_set=order).to_numpy().astype(np.int64)
+
+
+def _rows(values: pa.ChunkedArray, ids: pa.ChunkedArray) -> IntArray:
+    """The place of each value, which the snapshot's checks have found to be there."""
+    return pc.index_in(values, value_set=ids.combine_chunks()).to_numpy().astype(np.int64)
+
+
+def _seconds(times: pa.ChunkedArray) -> IntArray:
+    return times.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() // 1_000_000
+
+
+def _bytes(ids: pa.ChunkedArray) -> np.ndarray:
+    return np.array([each.encode() for each in ids.to_pylist()], dtype=np.bytes_)
+
+
+def _places(sorted_X: np.ndarray, values: Sequence[str]) -> IntArray:
+    """Of each value among the sorted ids; one beyond the last for what is not there."""
+    wanted = np.array([value.encode() for value in values], dtype=np.bytes_)
+    places = np.searchsorted(sorted_X, wanted)
+    near = np.minimum(places, len(sorted_X) - 1)
+    return np.where(sorted_X[near] == wanted, near, len(sorted_X)).astype(np.int64)

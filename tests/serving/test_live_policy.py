@@ -1,0 +1,194 @@
+"""The policy that serves: exact chances, the same slate again, arms by hash, and no silent way."""
+
+import json
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from safetensors.numpy import save_file
+
+from penchant.assignment import arm_of, live_policy, running, served
+from penchant.errors import DataError
+from penchant.experiments import store
+from penchant.feedback import FeedbackLog
+from penchant.policy.facts import NAMES
+from penchant.policy.learned import Choosing, LearnedPolicy
+from penchant.serving.exploring.known_facts import KnownFacts, write_policy_facts
+from penchant.serving.exploring.live_policy import CHOICE, LivePolicies
+from penchant.serving.generations.publish import publish
+from penchant.serving.http.api import create_app
+from penchant.serving.reader import Reader
+from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.serving.recommending.recommender import Recommender
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from penchant.storage import write_json
+
+CANDIDATES = tuple(f"i{number:03}" for number in range(40))
+SLATES = 4000
+SNAPSHOT = "s-20180102-000000000001"
+
+
+def write_policy(settings: Settings, policy_id: str, **chosen: Any) -> None:
+    """A policy that likes what is popular, and what stands first."""
+    random = np.random.default_rng(1)
+    features_ND = random.standard_normal((40, len(NAMES)))
+    clicked_N = (features_ND[:, 1] + features_ND[:, 5] + random.standard_normal(40) > 0) * 1.0
+    learned = LearnedPolicy.before(Choosing(**chosen)).learned(features_ND, clicked_N)
+    folder = settings.policies / policy_id
+    folder.mkdir(parents=True)
+    write_json(folder / "policy.json", {**vars(learned.choosing), "features": NAMES})
+    save_file(learned.state(), folder / "model.safetensors")
+
+
+@pytest.fixture
+def generation(shop: Any, tmp_path: Path) -> Path:
+    """Where a generation's facts are."""
+    write_policy_facts(Snapshot.open(shop.settings, SNAPSHOT), tmp_path)
+    return tmp_path
+
+
+NOWHERE = Path("/nowhere")
+"""The ranker's policy looks at no facts."""
+
+
+def candidates(count: int = len(CANDIDATES)) -> Candidates:
+    scores_C = np.linspace(1, 0, count)
+    return Candidates(CANDIDATES[:count], scores_C, ("ranker",) * count)
+
+
+def exploring(settings: Settings, share: float) -> LivePolicies:
+    return LivePolicies(settings.model_copy(update={"exploration": share}))
+
+
+def test_without_a_policy_the_ranker_is_shown_as_it_is(settings: Settings) -> None:
+    slate = LivePolicies(settings).pick("u1", candidates(), 5, "s", NOWHERE)
+    assert (slate.policy, slate.places) == ("ranker", (0, 1, 2, 3, 4))
+    assert slate.propensities == (1.0,) * 5
+    few = LivePolicies(settings).pick("u1", candidates(2), 5, "s", NOWHERE)
+    assert few.places == (0, 1)
+    assert LivePolicies(settings).pick("u1", candidates(0), 5, "s", NOWHERE).places == ()
+
+
+def test_a_share_of_exploration_starts_the_loop(settings: Settings) -> None:
+    policies = exploring(settings, 0.3)
+    slates = [policies.pick("u1", candidates(), 2, str(n), NOWHERE) for n in range(SLATES)]
+    assert {slate.policy for slate in slates} == {"ranker-0.3"}
+    first = Counter(slate.places[0] for slate in slates)
+    assert set(first) == set(range(CHOICE * 2))
+    assert slates[0].chances_KC[0] == pytest.approx([0.75, *[0.05] * 5])
+    for place, chance in enumerate(slates[0].chances_KC[0]):
+        assert first[place] / SLATES == pytest.approx(chance, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "thompson", "linucb", "epsilon greedy"])
+def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, generation: Path, kind: str) -> None:
+    settings = shop.settings
+    write_policy(settings, "p-a", policy=kind)
+    settings.live_policy.flip("p-a")
+    policies = LivePolicies(settings)
+    slates = [policies.pick("u3", candidates(), 3, f"slate {n}", generation) for n in range(600)]
+    for position in range(3):
+        drawn = np.bincount([slate.places[position] for slate in slates], minlength=9) / 600
+        said = np.mean([slate.chances_KC[position] for slate in slates], axis=0)
+        np.testing.assert_allclose(drawn, said, atol=0.07)
+    for slate in slates:
+        assert slate.policy == "p-a" and len(set(slate.places)) == 3
+        np.testing.assert_allclose(slate.chances_KC.sum(axis=1), 1)
+        assert min(slate.propensities) > 0
+
+
+def test_a_slate_is_drawn_again_from_its_id(shop: Any, generation: Path) -> None:
+    write_policy(shop.settings, "p-a")
+    shop.settings.live_policy.flip("p-a")
+
+    def drawn_now() -> list[Slate]:
+        policies = LivePolicies(shop.settings)
+        return [policies.pick("u3", candidates(), 5, f"{n}", generation) for n in range(20)]
+
+    before = drawn_now()
+    for slate, again in zip(before, drawn_now(), strict=True):
+        assert (slate.places, slate.propensities) == (again.places, again.propensities)
+        np.testing.assert_array_equal(slate.chances_KC, again.chances_KC)
+    assert len({slate.places for slate in before}) > 3, "another id is another draw"
+
+
+def test_who_is_known_less_is_explored_more(shop: Any, generation: Path) -> None:
+    write_policy(shop.settings, "p-a")
+    shop.settings.live_policy.flip("p-a")
+    policies = LivePolicies(shop.settings)
+
+    def share(user_id: str) -> float:
+        slate = policies.pick(user_id, candidates(), 5, "one", generation)
+        return json.loads(slate.context)["exploration"]
+
+    assert 0.05 <= share("u3") < share("a stranger") <= 0.5
+
+
+def test_an_experiment_says_who_is_served_by_what(shop: Any, generation: Path) -> None:
+    settings = shop.settings
+    write_policy(settings, "p-a")
+    experiment = store.start(settings, live_policy(settings), "p-a", 0.5, datetime(2018, 1, 2))
+    policies = LivePolicies(settings)
+    served_by = set()
+    for number in range(20):
+        user_id = f"u{number}"
+        slate = policies.pick(user_id, candidates(), 2, "one", generation)
+        assert slate.policy == arm_of(experiment.id, user_id, experiment.shares)
+        assert json.loads(slate.context)["experiment"] == experiment.id
+        served_by.add(slate.policy)
+    assert served_by == {"ranker", "p-a"}
+    store.end(settings)
+    assert running(settings) is None and served(settings, "u1").policy_id == "ranker"
+    assert policies.pick("u1", candidates(), 2, "one", generation).policy == "ranker"
+
+
+def test_an_answer_is_of_the_live_policy_and_logs_every_chance(shop: Any) -> None:
+    settings = shop.settings
+    publish(settings, SNAPSHOT)
+    write_policy(settings, "p-a")
+    settings.live_policy.flip("p-a")
+    with TestClient(create_app(settings)) as client:
+        answer = client.get("/v1/recommendations", params={"user_id": "u3", "k": 2}).json()
+    assert answer["policy"] == "p-a"
+    log = FeedbackLog.of(settings)
+    log.seal()
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        (file,) = log.sealed(table)
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+    chances = rows("propensities")
+    assert Counter(row["position"] for row in chances) == {0: 6, 1: 5}
+    for item, shown in zip(answer["items"], rows("impressions"), strict=True):
+        of_position = [row for row in chances if row["position"] == shown["position"]]
+        assert sum(row["propensity"] for row in of_position) == pytest.approx(1)
+        (chosen,) = (row for row in of_position if row["candidate_id"] == shown["item_id"])
+        assert chosen["propensity"] == shown["propensity"] == item["propensity"]
+        assert (shown["policy"], shown["impression_id"]) == ("p-a", item["impression_id"])
+    reader = Reader(settings, Recommender(LivePolicies(settings)))
+    again = reader.recommend("u3", 2, slate_id=answer["slate_id"])
+    assert [item.item_id for item in again.items] == [item["item_id"] for item in answer["items"]]
+
+
+def test_a_policy_that_can_not_be_asked_is_refused(shop: Any, generation: Path) -> None:
+    settings = shop.settings
+    settings.policies.mkdir(parents=True)
+    settings.live_policy.flip("p-gone")
+    with pytest.raises(DataError, match="policy p-gone is not in"):
+        LivePolicies(settings).pick("u1", candidates(), 2, "one", generation)
+    write_policy(settings, "p-old")
+    described = settings.policies / "p-old" / "policy.json"
+    write_json(described, json.loads(described.read_text()) | {"features": ["constant"]})
+    settings.live_policy.flip("p-old")
+    with pytest.raises(DataError, match="learned on the features"):
+        LivePolicies(settings).pick("u1", candidates(), 2, "one", generation)
+
+
+def test_a_generation_without_facts_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no facts for a policy"):
+        KnownFacts.open(tmp_path)
