@@ -9,16 +9,23 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
+from fresh_shop import with_encoder
 
 from penchant.feedback import OPEN, FeedbackLog
 from penchant.ingestion.ingest import ingest
+from penchant.serving.folding.folding import folding_of
 from penchant.serving.fresh.events import Event, FreshEvents
 from penchant.serving.fresh.log_tail import LogFile
+from penchant.serving.fresh.shoppers import FreshShoppers
 from penchant.serving.fresh.weighing import weighed
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.serving.generations.publish import publish
 from penchant.serving.http.api import create_app
 from penchant.settings import Settings
 
+ONE = "s-20180102-000000000001"
 NOON = datetime(2026, 3, 1, 12)
 
 
@@ -144,3 +151,42 @@ def test_fresh_events_weigh_what_the_marts_will_say() -> None:
     assert viewed == 1
     assert weighed([event("a", "view")], "view", NOON + timedelta(days=2)).ages_N[0] == 2
     assert math.isclose(weighed([event("a", "cart")], "purchase", NOON).weights_N[0], 0.5)
+
+
+def test_the_next_answer_knows_of_an_event(shop: Any) -> None:
+    with_encoder(shop, 1)
+    publish(shop.settings, ONE)
+    client = TestClient(create_app(shop.settings))
+
+    def answer(client: TestClient, user_id: str) -> tuple[str, list[tuple[str, float]]]:
+        asked = {"user_id": user_id, "k": 10}
+        answered = client.get("/v1/recommendations", params=asked).json()
+        return answered["origin"], [(item["item_id"], item["score"]) for item in answered["items"]]
+
+    before, stranger, other = (answer(client, user_id) for user_id in ("u3", "new", "u4"))
+    now = datetime.now(UTC).isoformat()
+    for number, user_id in enumerate(("u3", "new")):
+        posted = row(f"e{number}", user_id, item_id="i077", event_at=now)
+        client.post("/v1/events", json={"events": [posted]})
+    after, known = answer(client, "u3"), answer(client, "new")
+    assert after[1] != before[1] and answer(client, "u4") == other
+    assert (stranger[0], known[0]) == ("popularity prior", "retriever matrix_factorization")
+    later = TestClient(create_app(shop.settings))
+    assert answer(later, "u3") == after, "a server that starts later knows it too"
+
+
+def test_a_fresh_vector_is_that_of_all_that_was_done(shop: Any) -> None:
+    encoder = with_encoder(shop, 1)
+    opened = OpenGeneration(shop.settings, publish(shop.settings, ONE).generation_id)
+    shoppers = FreshShoppers(FreshEvents(shop.settings))
+    assert not shoppers.of(opened, "u3").folded
+    write(shop.settings, row("e1", "u3", item_id="i077"), row("e2", "u4", item_id="unheard of"))
+    write(shop.settings, row("e3", "u4", event_type="search", item_id=None))
+    fresh, folding = shoppers.of(opened, "u3"), folding_of(opened)
+    assert folding is not None
+    history = shoppers.history(opened, folding, "u3")
+    assert history.item_ids == (*(f"i{number:03}" for number in range(3, 13)), "i077")
+    assert fresh.vector_D is not None and fresh.folded
+    np.testing.assert_allclose(fresh.vector_D, encoder.fold(history), atol=1e-6)
+    assert fresh.bought_since == {"i077"}
+    assert not shoppers.of(opened, "u4").folded, "nothing is known of what that was about"

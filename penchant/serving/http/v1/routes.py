@@ -4,6 +4,8 @@ from fastapi import APIRouter
 
 from penchant.feedback import FeedbackLog
 from penchant.serving.exploring.live_policy import LivePolicies
+from penchant.serving.fresh.events import FreshEvents
+from penchant.serving.fresh.shoppers import FreshShoppers
 from penchant.serving.http.access import Access
 from penchant.serving.http.v1 import events, features, portrait, recommendations, similar
 from penchant.serving.online_features import LiveFeatures
@@ -15,7 +17,8 @@ from penchant.settings import Settings
 def routes(settings: Settings, access: Access, live: LiveFeatures, log: FeedbackLog) -> APIRouter:
     """The router; its reader follows the live generation."""
     router = APIRouter(prefix="/v1")
-    reader = Reader(settings, Recommender(LivePolicies(settings)))
+    shoppers = FreshShoppers(FreshEvents(settings))
+    reader = Reader(settings, Recommender(LivePolicies(settings), shoppers))
     recommendations.add(router, access, reader, log)
     similar.add(router, access, reader)
     portrait.add(router, access, reader)

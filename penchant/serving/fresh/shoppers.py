@@ -1,0 +1,39 @@
+"""A shopper as a generation knows them, with what they did since folded in."""
+
+from penchant.serving.folding.folding import Folding, folding_of
+from penchant.serving.folding.history import History
+from penchant.serving.fresh.events import Event, FreshEvents
+from penchant.serving.fresh.weighing import weighed
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.serving.recommending.shopper import Shopper, published_vector
+
+
+class FreshShoppers:
+    """Safe to share between threads."""
+
+    def __init__(self, events: FreshEvents) -> None:
+        self._events = events
+
+    def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
+        """As published where nothing came since, or nothing about an item that the encoder knows;
+        so too where the generation has no encoder."""
+        fresh = self._since(opened, user_id)
+        bought = frozenset(
+            event.item_id for event in fresh if event.item_id and event.event_type == "purchase"
+        )
+        folding = folding_of(opened)
+        if fresh and folding:
+            later = weighed(fresh, folding.learned_from, folding.as_of)
+            if folding.encoder.knows(later):
+                vector_D = folding.fold(folding.history(user_id).then(later))
+                return Shopper(user_id, vector_D, folded=True, bought_since=bought)
+        return Shopper(user_id, published_vector(opened, user_id), bought_since=bought)
+
+    def history(self, opened: OpenGeneration, folding: Folding, user_id: str) -> History:
+        """What the vector of ``of`` is made of."""
+        fresh = self._since(opened, user_id)
+        later = weighed(fresh, folding.learned_from, folding.as_of)
+        return folding.history(user_id).then(later)
+
+    def _since(self, opened: OpenGeneration, user_id: str) -> list[Event]:
+        return self._events.of(user_id, opened.generation.last_feedback)
