@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from penchant.errors import DataError, UsageError
+from penchant.serving.generations.cells import NearestCells
 from penchant.serving.generations.generation import Generation
 from penchant.serving.generations.nearest import NearestItems
 from penchant.serving.generations.nearest_postgres import PostgresNearestItems
@@ -15,6 +16,10 @@ from penchant.settings import Settings
 from penchant.vectors import FLOAT, HALF, INT8, matrix
 
 POSTGRES = "postgres"
+CELLS = "cells"
+LARGE = 50_000
+"""Items of which a file holds cells: a graph of as many takes ten seconds to grow, of a million a
+quarter of an hour."""
 INDEXED = {FLOAT: ("f32",), HALF: ("f16",), INT8: ("i8", "f16")}
 """The kinds of numbers that a file's index may hold, as usearch calls them: the smallest first."""
 # An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
@@ -38,8 +43,8 @@ class Nearest(Protocol):
 
 @dataclass(frozen=True)
 class Indexed:
-    """``kind``: which numbers a file's index holds, or ``postgres``. ``recall``: at 10, of what
-    `similar` asks, the items' own vectors."""
+    """``kind``: which numbers a file's graph holds, or ``cells``, or ``postgres``. ``recall``: at
+    10, of what `similar` asks, the items' own vectors."""
 
     kind: str
     recall: float
@@ -58,6 +63,9 @@ def build_index(
         name = table_name(attempt)
         there = PostgresNearestItems.build(settings.vector_postgres, name, item_ids, vectors)
         return Indexed(POSTGRES, _verified(there, queries, vectors))
+    if len(item_ids) > LARGE:
+        NearestCells.build(item_ids, vectors, queries).save(directory)
+        return Indexed(CELLS, _verified(NearestCells.open(directory), queries, vectors))
     for numbers in INDEXED[kind]:
         built = NearestItems.build(item_ids, vectors, numbers)
         if built.recall(queries, vectors) >= MIN_RECALL:
@@ -68,6 +76,8 @@ def build_index(
 
 def open_index(settings: Settings, generation: Generation) -> Nearest:
     """Raises UsageError where it is in a Postgres that the settings do not name."""
+    if generation.description["index"] == CELLS:
+        return NearestCells.open(generation.path)
     if generation.description["index"] != POSTGRES:
         return NearestItems.open(generation.path)
     if settings.vector_postgres is None:
