@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penchant.serving.feast import (
+    Array,
     Bool,
     Bytes,
     Entity,
@@ -171,10 +174,13 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
                 )
         return [found.get(key, (None, None)) for key in keys]
 
-    def count(self, config: RepoConfig, view: FeatureView) -> int:
-        """How many entities a view holds."""
+    def count(self, config: RepoConfig, view: FeatureView, **text: str) -> int:
+        """How many entities a view holds; of those whose features have the text that is given."""
         query = f"SELECT count(*) FROM {_quote(view.name)}"
-        return int(self._reader(config).execute(query).fetchone()[0])
+        if text:
+            query += f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in text)}"
+        blobs = [ValueProto(string_val=value).SerializeToString() for value in text.values()]
+        return int(self._reader(config).execute(query, blobs).fetchone()[0])
 
     def disconnect(self) -> None:
         """Close the connection that writes; all that was written is in the file."""
@@ -234,6 +240,8 @@ def _key_part(text: str) -> bytes:
 
 def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
     """A feature's values, each as a serialized ``Value``; None for null."""
+    if dtype == Array(Float32) and not column.null_count:
+        return _float_lists(column)
     values = column.to_pylist()
     if field := SCALARS.get(dtype):
         return [
@@ -242,6 +250,22 @@ def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
         ]
     protos = python_values_to_proto_values(values, dtype.to_value_type())
     return [proto.SerializeToString() or None for proto in protos]
+
+
+def _float_lists(column: pa.Array) -> list[bytes | None]:
+    """The same of lists of floats, without an object for each float: what comes before the floats
+    depends on how many there are, and they follow as they are in memory."""
+    floats = memoryview(column.flatten().to_numpy().astype("<f4").tobytes())
+    ends = np.cumsum(pc.list_value_length(column).to_numpy()).tolist()
+    heads: dict[int, bytes] = {}
+    blobs: list[bytes | None] = []
+    for begin, end in zip([0, *ends], ends, strict=False):
+        count = end - begin
+        if count not in heads:
+            (whole,) = python_values_to_proto_values([[0.0] * count], ValueType.FLOAT_LIST)
+            heads[count] = whole.SerializeToString().removesuffix(bytes(4 * count))
+        blobs.append(heads[count] + floats[4 * begin : 4 * end] or None)
+    return blobs
 
 
 def _microseconds(at: datetime) -> int:

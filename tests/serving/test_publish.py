@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError, UsageError
@@ -132,14 +132,14 @@ def test_what_must_not_be_served_is_refused_and_nothing_is_left(
 
 def test_what_was_written_wrong_is_refused(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that loses the second row of every write."""
-    from penchant.serving.feast import FeatureStore
+    from penchant.serving.online_store import WideSqliteOnlineStore
 
-    whole = FeatureStore.write_to_online_store
-    monkeypatch.setattr(
-        FeatureStore,
-        "write_to_online_store",
-        lambda self, view, df: whole(self, view, df=pd.concat([df.iloc[:1], df.iloc[2:]])),
-    )
+    whole = WideSqliteOnlineStore.write_table
+
+    def lose(self: Any, config: Any, view: Any, table: pa.Table) -> None:
+        whole(self, config, view, pa.concat_tables([table.slice(0, 1), table.slice(2)]))
+
+    monkeypatch.setattr(WideSqliteOnlineStore, "write_table", lose)
     with pytest.raises(DataError, match="online, not"):
         publish(shop.settings, ONE)
     assert names(shop.settings) == set()
@@ -284,7 +284,7 @@ def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None
     ("where", "call"),
     [
         ("penchant.serving.generations.publish:create_store", 1),
-        ("feast:FeatureStore.write_to_online_store", 2),
+        ("penchant.serving.online_store:WideSqliteOnlineStore.write_table", 2),
         ("penchant.serving.generations.publish:_verify_read_back", 1),
         ("os:rename", 1),  # the generation gets its name
         ("penchant.storage:Pointer.flip", 1),

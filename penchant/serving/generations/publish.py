@@ -37,7 +37,7 @@ from penchant.serving.generations.nearest import METRIC
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.generations.rows import Rows, write
 from penchant.serving.generations.shared import forget, stores_of
-from penchant.serving.generations.store import create_store
+from penchant.serving.generations.store import count_rows, create_store, write_rows
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files, write_json
@@ -46,7 +46,6 @@ from penchant.vectors import frame_of, matrix
 SWEPT_PREFIX = ".swept-"
 KEPT = 3  # the live generation and two to go back to
 READ_BACK = 200  # rows of each view compared with what was to be written
-READ_AT_ONCE = 5000  # keys looked up by one call of Feast
 
 log = structlog.get_logger()
 
@@ -216,7 +215,7 @@ def _fill(
         for view, table in tables.items():
             pq.write_table(table, staging / f"{view.name}.parquet")
             write(staging, view, table)
-            store.write_to_online_store(view.name, df=table.to_pandas())
+            write_rows(store, view, table)
             _verify_count(store, view, table)
             _verify_read_back(store, staging, view, table)
         encoder = encoded.write(staging, chosen)
@@ -296,11 +295,7 @@ def _content_hash(staging: Path, tables: dict[View, pa.Table]) -> str:
 def _verify_count(store: FeatureStore, view: View, table: pa.Table) -> None:
     """Every key that was to be written reads back, of the run it should be of."""
     keys, run_id = table[view.key].to_pylist(), table["run_id"][0].as_py()
-    found = 0
-    for start in range(0, len(keys), READ_AT_ONCE):
-        rows = [{view.key: key} for key in keys[start : start + READ_AT_ONCE]]
-        online = store.get_online_features(features=[f"{view.name}:run_id"], entity_rows=rows)
-        found += online.to_dict()["run_id"].count(run_id)
+    found = count_rows(store, view, keys, run_id)
     if found != len(keys):
         raise _not_as_written(f"{found} rows of {view.name} are online, not {len(keys)}")
 

@@ -1,7 +1,9 @@
 """The Feast repository inside a generation: declared once, then only read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import yaml
 
 from penchant.serving.feast import (
@@ -20,7 +22,10 @@ from penchant.serving.feast import (
 )
 from penchant.serving.feature_repository import open_store, repository_config
 from penchant.serving.generations.generation import PUBLISHED_AT, Generation, View
+from penchant.serving.online_store import WideSqliteOnlineStore
 from penchant.settings import Settings
+
+READ_AT_ONCE = 5000  # keys looked up by one call of Feast
 
 _TYPES: dict[str, FeastType] = {
     "vector": Array(Float32),
@@ -62,6 +67,29 @@ def create_store(
     declared = [_feast_view(view, entities[view.entity], final) for view in views]
     store.apply([*entities.values(), *declared])
     return store
+
+
+def write_rows(store: FeatureStore, view: View, table: pa.Table) -> None:
+    """Write a view's rows: by whole columns where the store is our own."""
+    online_store = store._get_provider().online_store
+    if isinstance(online_store, WideSqliteOnlineStore):
+        online_store.write_table(store.config, store.get_feature_view(view.name), table)
+    else:
+        store.write_to_online_store(view.name, df=table.to_pandas())
+
+
+def count_rows(store: FeatureStore, view: View, keys: Sequence[str], run_id: str) -> int:
+    """How many of the keys read back as rows of that run."""
+    online_store = store._get_provider().online_store
+    if isinstance(online_store, WideSqliteOnlineStore):  # whose keys are unique
+        feast_view = store.get_feature_view(view.name)
+        return online_store.count(store.config, feast_view, run_id=run_id)
+    found = 0
+    for start in range(0, len(keys), READ_AT_ONCE):
+        rows = [{view.key: key} for key in keys[start : start + READ_AT_ONCE]]
+        online = store.get_online_features(features=[f"{view.name}:run_id"], entity_rows=rows)
+        found += online.to_dict()["run_id"].count(run_id)
+    return found
 
 
 def _feast_view(view: View, entity: Entity, final: Path) -> FeatureView:
