@@ -37,23 +37,14 @@ class ItemFacts:
     price: float | None
 
 
-def item_facts(facts: Rows, item_ids: Sequence[str]) -> list[ItemFacts]:
-    """One for each id, in order. Raises DataError for an item that the snapshot does not have."""
-    found = [facts.row(item_id) for item_id in item_ids]
-    missing = [item_id for item_id, row in zip(item_ids, found, strict=True) if row is None]
-    if missing:
-        raise _unlike(f"{len(missing)} items have no title, such as {missing[0]!r}")
-    return [
-        ItemFacts(
-            row["title"],
-            row["category_1"],
-            tuple(row[f"category_{level}"] for level in (1, 2, 3) if row[f"category_{level}"]),
-            row["brand"],
-            row["price"],
-        )
-        for row in found
-        if row is not None
-    ]
+def item_facts(facts: Rows, item_id: str) -> ItemFacts | None:
+    """None for an item that the snapshot does not have."""
+    row = facts.row(item_id)
+    if row is None:
+        return None
+    levels = (row[f"category_{level}"] for level in (1, 2, 3))
+    path = tuple(level for level in levels if level)
+    return ItemFacts(row["title"], row["category_1"], path, row["brand"], row["price"])
 
 
 def write_facts(directory: Path, snapshot: Snapshot) -> Rows:
@@ -78,10 +69,10 @@ def verify_facts(features: FeatureStore, facts: Rows, item_ids: Sequence[str]) -
     for at, item_id in enumerate(item_ids):
         row = {column: online[column][at] for column in ITEM_FACTS.columns}
         if row["title"] is None or facts.row(item_id) != row:
-            raise _unlike(f"item {item_id!r} is {facts.row(item_id)}, online it is {row}")
+            raise unlike(f"item {item_id!r} is {facts.row(item_id)}, online it is {row}")
 
 
-def _unlike(cause: str) -> DataError:
+def unlike(cause: str) -> DataError:
     return DataError(
         cause, "the features are of another snapshot or incomplete: materialize this one again"
     )

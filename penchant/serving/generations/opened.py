@@ -2,18 +2,20 @@
 
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from penchant.errors import DataError
 from penchant.serving.feast import FeatureStore
 from penchant.serving.feature_repository import open_features
-from penchant.serving.generations.facts import ITEM_FACTS, ItemFacts, item_facts
+from penchant.serving.generations.facts import ITEM_FACTS, ItemFacts, item_facts, unlike
 from penchant.serving.generations.generation import Generation, View
 from penchant.serving.generations.index import open_index
 from penchant.serving.generations.rows import Rows
 from penchant.settings import Settings
 from penchant.vectors import FloatArray, matrix
+
+FACTS_KEPT = 50_000  # items whose facts stay at hand: few are shown most of the time
 
 
 class OpenGeneration:
@@ -31,12 +33,13 @@ class OpenGeneration:
         self._rows: dict[str, Rows] = {}
         self._mapping = threading.Lock()
         try:
-            self.facts  # noqa: B018 -- every answer needs them
+            facts = self.facts
         except FileNotFoundError:
             raise DataError(
                 f"generation {generation_id} is from before generations had facts of items",
                 f"`penchant publish --snapshot {self.generation.snapshot_id}`",
             ) from None
+        self._facts_of_one = lru_cache(FACTS_KEPT)(partial(item_facts, facts))
 
     def rows(self, view: View) -> Rows:
         """All rows of a view."""
@@ -57,7 +60,11 @@ class OpenGeneration:
 
     def facts_of(self, item_ids: Sequence[str]) -> list[ItemFacts]:
         """One for each id, in order. Raises DataError for an item that the snapshot lacks."""
-        return item_facts(self.facts, item_ids)
+        found = [(item_id, self._facts_of_one(item_id)) for item_id in item_ids]
+        missing = [item_id for item_id, fact in found if fact is None]
+        if missing:
+            raise unlike(f"{len(missing)} items have no title, such as {missing[0]!r}")
+        return [fact for _, fact in found if fact is not None]
 
     @cached_property
     def vectors_ID(self) -> FloatArray:
