@@ -10,7 +10,8 @@ benchmarks/out/ads.json.
 import numpy as np
 
 from benchmarks.rows import Row, machine, report
-from penchant.ads.allocation import Campaigns, allocate
+from penchant.ads.allocation import allocate
+from penchant.ads.campaigns import Campaigns
 from penchant.ads.pacing import Pacer, PacingConfig
 
 DAYS, MOMENTS, VISITS, SHOPPERS = 20, 96, 4_000, 1_500

@@ -12,10 +12,11 @@ NAMES = (
     "snapshot storage vectors"
 )
 LEAVES = {f"penchant.{leaf}" for leaf in NAMES.split()}
+PACING = {"penchant.ads.campaigns", "penchant.ads.pacing"}  # of a plan's day, as it is served
 ANYTHING_OF = {
     "penchant/ingestion": LEAVES | {"penchant.ingestion"},
     "penchant/quality": LEAVES | {"penchant.quality"},
-    "penchant/serving": LEAVES | {"penchant.serving", "feature_repo"},
+    "penchant/serving": LEAVES | {"penchant.serving", "feature_repo"} | PACING,
     "penchant/platform": LEAVES | {"penchant.platform", "penchant.report", "penchant.serving"},
     "penchant/experiments": LEAVES | {"penchant.experiments"},
     "penchant/ads": LEAVES | {"penchant.ads"},

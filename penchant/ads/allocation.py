@@ -10,25 +10,11 @@ uses the budgets' prices in the day (pacing.py), when shoppers come in an order 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+from penchant.ads.campaigns import Campaigns, Floats
 from penchant.errors import DataError
-
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Campaigns:
-    """C campaigns. ``budget_C``: money for the day. ``price_C``: money for an impression.
-    ``value_C``: what a response is worth. ``cap_C``: impressions a shopper and day at most."""
-
-    ids: tuple[str, ...]
-    budget_C: Floats
-    price_C: Floats
-    value_C: Floats
-    cap_C: Floats
 
 
 @dataclass(frozen=True)

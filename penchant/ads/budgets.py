@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from penchant.ads.allocation import Campaigns
+from penchant.ads.campaigns import Campaigns
 from penchant.errors import UsageError
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from penchant.ads.allocation import Campaigns, Floats
+from penchant.ads.campaigns import Campaigns, Floats
 from penchant.errors import UsageError
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from penchant.ads.allocation import Campaigns, Floats, Plan, allocate
+from penchant.ads.allocation import Plan, allocate
 from penchant.ads.budgets import Budgets, read_budgets
+from penchant.ads.campaigns import Campaigns, Floats
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.snapshot import Snapshot
@@ -21,18 +22,26 @@ from penchant.storage import write_json
 
 FAMILY = "logistic_response"
 UPCOMING = "upcoming.parquet"
+HOURS, CURVE_DAYS = 24, 28
+EVEN = 10.0  # impressions that each hour is taken to have had, beside those it had
 
 
 @dataclass(frozen=True)
 class PlanReport:
     """``campaigns``: impressions, money spent, responses expected, and the price of the budget: the
-    value that one more unit of money would add."""
+    value that one more unit of money would add; and the budget, price, value and cap they were
+    planned for. ``attention``: what a shopper takes in, in a day, of which an ad takes
+    ``ad_attention``. ``curve``: the share of a day's traffic that has come by the end of each
+    hour."""
 
     snapshot_id: str
     run_id: str
     shoppers: int
     worth: float
     campaigns: dict[str, dict[str, float]]
+    attention: int
+    ad_attention: int
+    curve: list[float]
     path: Path
 
     def summary(self) -> str:
@@ -79,6 +88,9 @@ def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanRe
         len(users),
         plan.worth,
         _figures(campaigns, probability_UC, plan),
+        budgets.attention,
+        budgets.ad_attention,
+        _curve(snapshot),
         folder / "plan.parquet",
     )
     write_json(folder / "plan.json", report.as_dict())
@@ -132,6 +144,18 @@ def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets:
     return np.floor(np.maximum(0.0, budgets.attention - taken_U) / budgets.ad_attention)
 
 
+def _curve(snapshot: Snapshot) -> list[float]:
+    """Of what was shown in the last four weeks, by hour of the day, UTC; even where little was."""
+    recent = pc.field("shown_at") >= pa.scalar(
+        snapshot.as_of - timedelta(days=CURVE_DAYS), pa.timestamp("us")
+    )
+    shown = pq.read_table(snapshot.mart("impressions"), columns=["shown_at"], filters=recent)
+    hours = pc.hour(shown["shown_at"]).to_numpy()
+    counts = np.bincount(hours, minlength=HOURS) + EVEN
+    cumulated = np.cumsum(counts) / counts.sum()
+    return [float(share) for share in cumulated]
+
+
 def _rows(
     users_U: npt.NDArray[np.object_], campaigns: Campaigns, probability_UC: Floats, plan: Plan
 ) -> pa.Table:
@@ -157,6 +181,9 @@ def _figures(
             "impressions": float(shown_C[place]),
             "spent": float(shown_C[place] * campaigns.price_C[place]),
             "budget": float(campaigns.budget_C[place]),
+            "price": float(campaigns.price_C[place]),
+            "value": float(campaigns.value_C[place]),
+            "cap": float(campaigns.cap_C[place]),
             "responses": float(responses_C[place]),
             "budget_price": float(plan.budget_prices_C[place]),
         }

@@ -2,7 +2,7 @@
 
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from penchant.serving.feast import FeatureStore
 from penchant.serving.generations.generation import USER_SEGMENTS
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.portrait import FEATURES, Portrait, portrait
+from penchant.serving.recommending.basket import LARGEST, NOBODY, Completion, complete
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.wishes import NO_WISHES, Wishes
@@ -86,11 +87,26 @@ class Reader:
         Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for a wish that can't
         be granted.
         """
-        _check_id("user", user_id)
+        check_id("user", user_id)
         _check_k(k)
         return self.read(
             lambda opened: self._recommender.recommend(opened, user_id, k, wishes, slate_id)
         )
+
+    def complete(self, basket: Sequence[str], k: int = 10, user_id: str = NOBODY) -> Completion:
+        """The ``k`` items that go best with a basket, by their vectors, without the basket's own.
+
+        Raises UsageError for a malformed id, for no item or more than 100, for ``k`` outside 1 to
+        100, where no item of the basket has a vector and where popularity serves.
+        """
+        if not 1 <= len(basket) <= LARGEST:
+            raise UsageError(f"the basket has {len(basket)} items", f"pass 1 to {LARGEST} item ids")
+        for item_id in basket:
+            check_id("item", item_id)
+        if user_id != NOBODY:
+            check_id("user", user_id)
+        _check_k(k)
+        return self.read(lambda opened: complete(opened, basket, k, user_id))
 
     def similar(self, item_id: str, k: int = 10) -> Answer:
         """The ``k`` items whose vectors point most nearly the same way as this item's.
@@ -98,7 +114,7 @@ class Reader:
         Raises UsageError for a malformed or unknown id, for ``k`` outside 1 to 100, and where
         popularity serves, which has no vectors.
         """
-        _check_id("item", item_id)
+        check_id("item", item_id)
         _check_k(k)
         return self.read(lambda opened: _similar(opened, item_id, k))
 
@@ -108,7 +124,7 @@ class Reader:
         ``allow`` raises where the features read may not be. Raises UsageError for a malformed or
         unknown id.
         """
-        _check_id("user", user_id)
+        check_id("user", user_id)
         return self.read(lambda opened: _portrait(opened, user_id, allow))
 
     def read(self, ask: Callable[[OpenGeneration], _Read]) -> _Read:
@@ -180,7 +196,7 @@ def _answer(
     return Answer(asked, origin, generation.id, generation.snapshot_id, items)
 
 
-def _check_id(kind: str, value: str) -> None:
+def check_id(kind: str, value: str) -> None:
     remedy = f"pass the {kind}_id as the source has it, such as the ids `penchant report` shows"
     if not value.strip():
         raise UsageError(f"the {kind} id is empty", remedy)

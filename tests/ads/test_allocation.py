@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from penchant.ads.allocation import Campaigns, allocate
+from penchant.ads.allocation import allocate
+from penchant.ads.campaigns import Campaigns
 from penchant.errors import DataError
 
 

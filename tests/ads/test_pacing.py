@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from penchant.ads.allocation import Campaigns, allocate
+from penchant.ads.allocation import allocate
+from penchant.ads.campaigns import Campaigns
 from penchant.ads.pacing import Pacer, PacingConfig
 from penchant.errors import UsageError
 

@@ -302,3 +302,18 @@ def shop_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(settings: Settings, shop_once: Path) -> Shop:
     shutil.copytree(shop_once, settings.home)
     return Shop(settings)
+
+
+@pytest.fixture(scope="session")
+def served_once(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Snapshot 1 is live, with an encoder. For tests that change nothing but what is logged."""
+    from fresh_shop import with_encoder
+
+    from penchant.serving.generations.publish import publish
+
+    home = tmp_path_factory.mktemp("served") / "home"
+    shutil.copytree(shop_once, home)
+    shop = Shop(Settings(_env_file=None, home=home, threads=1))
+    with_encoder(shop, 1)
+    publish(shop.settings, snapshot_id(1))
+    return shop

@@ -15,6 +15,8 @@ from penchant.settings import Settings
 OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
 NEEDS = {
     ("GET", "/metrics"): "metrics:read",
+    ("GET", "/v1/ads"): "recommendations:read",
+    ("GET", "/v1/basket"): "recommendations:read",
     ("GET", "/v1/portrait"): "features:read",
     ("GET", "/v1/recommendations"): "recommendations:read",
     ("GET", "/v1/similar"): "recommendations:read",

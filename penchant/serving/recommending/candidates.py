@@ -22,7 +22,7 @@ from penchant.vectors import FloatArray as Vector
 RANKER, RETRIEVER, BOTH, PRIOR = "ranker", "retriever", "ranker and retriever", "popularity"
 EXACT = 200_000  # vectors: of so many the products with a shopper's take a millisecond or two
 NEAR = 2_000  # of more vectors than that, the nearest by angle whose products are taken
-SMOOTHING = 60.0  # of reciprocal ranks: what the paper found to serve
+SMOOTHING = 10.0  # of reciprocal ranks; the paper's 60 is for longer lists
 
 
 @dataclass(frozen=True)

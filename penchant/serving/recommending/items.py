@@ -2,6 +2,7 @@
 prices, and which of them have a vector."""
 
 import threading
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -48,6 +49,11 @@ class Items:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def rows(self, item_ids: Sequence[str]) -> IntArray:
+        """The row of each item in ``vectors_VD``, -1 for one without a vector."""
+        items_N = self.ids.rows(item_ids)
+        return np.where(items_N >= 0, self.row_I[items_N], -1)
 
     def within(self, category: str) -> BoolArray:
         """mask_I of a category path. Raises UsageError for one that no item is in."""

@@ -8,8 +8,8 @@ from penchant.serving.recommending.picking import Candidates, Slate
 
 @dataclass(frozen=True)
 class Reason:
-    """``item_id``: an item of the shopper's history; ``because``: in words. ``share``: of the
-    product of the shopper's and the recommended item's vectors that goes with it."""
+    """``item_id``: an item of the shopper's history, which may be the recommended one; ``because``:
+    in words. ``drop``: by how much the recommended item's score falls without it."""
 
     item_id: str
     title: str

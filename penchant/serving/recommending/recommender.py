@@ -1,16 +1,18 @@
 """One request for recommendations, on one generation: every step in its order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
 
+from penchant.serving.folding.folding import folding_of
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.recommending.candidates import BOTH, PRIOR, RANKER, RETRIEVER, find
 from penchant.serving.recommending.diversity import spread
 from penchant.serving.recommending.filtering import allowed
 from penchant.serving.recommending.items import items_of
 from penchant.serving.recommending.picking import Candidates, InOrder, Picker, Slate
+from penchant.serving.recommending.reasons import reasons
 from penchant.serving.recommending.recommendation import Recommendation, RecommendedItem
 from penchant.serving.recommending.shopper import AS_PUBLISHED, Shoppers
 from penchant.serving.recommending.wishes import Wishes
@@ -40,28 +42,48 @@ class Recommender:
         items = items_of(opened)
         shopper = self.shoppers.of(opened, user_id)
         allowed_I = allowed(opened, items, shopper, wishes)
-        wanted = max(
-            DIVERSE * k if wishes.diversity else k, self.picker.wanted(k) if self.picker else k
-        )
+        spreading = DIVERSE * k if wishes.diversity else 0
+        wanted = max(k, spreading, self.picker.wanted(k) if self.picker else 0)
         found = find(opened, items, shopper, allowed_I, wanted)
-        if wishes.diversity:  # among the best: what comes after them stays behind them
-            places = spread(items, found.items_C[:wanted], wishes.diversity)
+        if spreading:  # among the best: what comes after them stays behind them
+            places = spread(items, found.items_C[:spreading], wishes.diversity)
             found = found.take(np.append(places, np.arange(len(places), len(found))))
         candidates = Candidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = _origin(opened, candidates)
         slate_id = slate_id or str(uuid4())
         picker = self.picker or InOrder(origin)
         slate = picker.pick(user_id, candidates, k, slate_id, opened.generation.path)
-        return Recommendation(
+        answer = Recommendation(
             user_id,
             origin,
             opened.generation.id,
             opened.generation.snapshot_id,
-            _items(opened, candidates, slate),
+            recommended_items(opened, candidates, slate),
             candidates,
             slate,
             slate_id,
         )
+        return self._explained(opened, answer) if wishes.reasons else answer
+
+    def _explained(self, opened: OpenGeneration, answer: Recommendation) -> Recommendation:
+        folding = folding_of(opened)
+        if folding is None:
+            withheld = "popularity serves: it looks at no shopper's history"
+            if opened.generation.has_vectors:
+                withheld = (
+                    f"the family {opened.family('retriever')} left no encoder here, "
+                    "so nothing can be scored again without an item"
+                )
+            return replace(answer, reasons_withheld=withheld)
+        history = self.shoppers.history(opened, folding, answer.asked)
+        if not len(history):
+            return replace(answer, reasons_withheld="nothing is known of this shopper")
+        ids = [item.item_id for item in answer.items]
+        found = reasons(opened, items_of(opened), folding, history, ids)
+        explained = (
+            replace(item, reason=reason) for item, reason in zip(answer.items, found, strict=True)
+        )
+        return replace(answer, items=tuple(explained), reasons_by=opened.family("retriever"))
 
 
 def _origin(opened: OpenGeneration, candidates: Candidates) -> str:
@@ -76,9 +98,10 @@ def _origin(opened: OpenGeneration, candidates: Candidates) -> str:
     return "popularity prior"
 
 
-def _items(
+def recommended_items(
     opened: OpenGeneration, candidates: Candidates, slate: Slate
 ) -> tuple[RecommendedItem, ...]:
+    """What an answer says of a slate's picks, in their order."""
     ids = [candidates.item_ids[place] for place in slate.places]
     return tuple(
         RecommendedItem(

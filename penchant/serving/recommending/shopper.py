@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from penchant.serving.folding.folding import Folding
+from penchant.serving.folding.history import History
 from penchant.serving.generations.generation import BOUGHT_ITEMS
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.vectors import FloatArray
@@ -32,12 +34,18 @@ class Shoppers(Protocol):
     def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
         """As the generation knows them, and whatever came after."""
 
+    def history(self, opened: OpenGeneration, folding: Folding, user_id: str) -> History:
+        """What the vector of ``of`` is made of; empty for a shopper of whom nothing is known."""
+
 
 class AsPublished:
     """Nothing is known but what the generation has."""
 
     def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
         return Shopper(user_id, published_vector(opened, user_id))
+
+    def history(self, opened: OpenGeneration, folding: Folding, user_id: str) -> History:
+        return folding.history(user_id)
 
 
 AS_PUBLISHED = AsPublished()

@@ -3,11 +3,20 @@
 from fastapi import APIRouter
 
 from penchant.feedback import FeedbackLog
+from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.exploring.live_policy import LivePolicies
 from penchant.serving.fresh.events import FreshEvents
 from penchant.serving.fresh.shoppers import FreshShoppers
 from penchant.serving.http.access import Access
-from penchant.serving.http.v1 import events, features, portrait, recommendations, similar
+from penchant.serving.http.v1 import (
+    ads,
+    basket,
+    events,
+    features,
+    portrait,
+    recommendations,
+    similar,
+)
 from penchant.serving.online_features import LiveFeatures
 from penchant.serving.reader import Reader
 from penchant.serving.recommending.recommender import Recommender
@@ -20,6 +29,8 @@ def routes(settings: Settings, access: Access, live: LiveFeatures, log: Feedback
     shoppers = FreshShoppers(FreshEvents(settings))
     reader = Reader(settings, Recommender(LivePolicies(settings), shoppers))
     recommendations.add(router, access, reader, log)
+    basket.add(router, access, reader, log)
+    ads.add(router, access, Advertiser(settings, reader), log)
     similar.add(router, access, reader)
     portrait.add(router, access, reader)
     features.add(router, access, live)

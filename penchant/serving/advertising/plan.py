@@ -1,0 +1,90 @@
+"""The plan of a day, as ``penchant plan-ads`` left it beside the snapshot's other results."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from penchant.ads.campaigns import Campaigns, Floats
+from penchant.ads.pacing import PacingConfig
+from penchant.errors import DataError, NothingToDo
+from penchant.serving.folding.ids import Ids
+from penchant.settings import Settings
+
+
+@dataclass(frozen=True)
+class AdPlan:
+    """``run_id``: of the family that foretold responses. ``prices_C``: what a unit of each budget
+    was worth. ``curve_M``: the share of the day's traffic by the end of each moment."""
+
+    snapshot_id: str
+    run_id: str
+    campaigns: Campaigns
+    pacing: PacingConfig
+    prices_C: Floats
+    curve_M: Floats
+    _users: Ids
+    _starts: np.ndarray
+    _columns: np.ndarray
+    _planned: Floats
+    _probability: Floats
+
+    @classmethod
+    def open(cls, settings: Settings, snapshot_id: str) -> "AdPlan":
+        """Raises NothingToDo where none was made, DataError for one from before it told all."""
+        folder = settings.home / "ads" / snapshot_id
+        try:
+            described = json.loads((folder / "plan.json").read_text())
+        except FileNotFoundError:
+            raise NothingToDo(
+                f"no ads are planned for snapshot {snapshot_id}, which is live",
+                f"run `penchant plan-ads --snapshot {snapshot_id} --budgets FILE`",
+            ) from None
+        if "curve" not in described:
+            raise DataError(
+                f"the plan of ads for {snapshot_id} does not tell prices and caps",
+                f"`penchant plan-ads --snapshot {snapshot_id} --budgets FILE` again",
+            )
+        return cls._of(described, folder)
+
+    @classmethod
+    def _of(cls, described: dict, folder: Path) -> "AdPlan":
+        figures = described["campaigns"]
+        ids = tuple(figures)
+
+        def column(name: str) -> Floats:
+            return np.array([figures[one][name] for one in ids], dtype=float)
+
+        campaigns = Campaigns(
+            ids, column("budget"), column("price"), column("value"), column("cap")
+        )
+        rows = pq.read_table(folder / "plan.parquet").sort_by("user_id")
+        place = {name: at for at, name in enumerate(ids)}
+        users = np.array([each.encode() for each in rows["user_id"].to_pylist()], np.bytes_)
+        distinct, starts = np.unique(users, return_index=True)
+        return cls(
+            described["snapshot_id"],
+            described["run_id"],
+            campaigns,
+            PacingConfig(attention=described["attention"], ad_attention=described["ad_attention"]),
+            column("budget_price"),
+            np.array(described["curve"]),
+            Ids(distinct),
+            np.append(starts, len(users)),
+            np.array([place[one] for one in rows["ad_id"].to_pylist()], dtype=np.int64),
+            rows["impressions"].to_numpy(),
+            rows["probability"].to_numpy(),
+        )
+
+    def of(self, user_id: str) -> tuple[Floats, Floats]:
+        """planned_C and probability_C of a shopper: impressions, rounded up, and chances of a
+        response to one; 0 where nothing is planned."""
+        planned_C, probability_C = np.zeros((2, len(self.campaigns.ids)))
+        (user,) = self._users.rows([user_id])
+        if user >= 0:
+            part = slice(self._starts[user], self._starts[user + 1])
+            planned_C[self._columns[part]] = np.ceil(self._planned[part] - 1e-9)
+            probability_C[self._columns[part]] = self._probability[part]
+        return planned_C, probability_C

@@ -1,0 +1,76 @@
+"""What goes with a basket: the items whose vectors point most nearly where the basket's do.
+
+Each item of the basket counts alike, however popular it is: vectors are brought to one length
+before they are added.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import numpy as np
+
+from penchant.errors import UsageError
+from penchant.serving.generations.nearest import unit
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.serving.recommending.items import items_of
+from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.serving.recommending.recommendation import Recommendation
+from penchant.serving.recommending.recommender import recommended_items
+
+LARGEST = 100  # items of a basket
+BASKET = "basket"
+NOBODY = ""
+"""Who is asked for where nobody is named: then nothing is logged."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """``answer``: what goes with the basket. ``ignored``: items of the basket without a vector."""
+
+    answer: Recommendation
+    ignored: tuple[str, ...]
+
+
+def complete(
+    opened: OpenGeneration, basket: Sequence[str], k: int, user_id: str = NOBODY
+) -> Completion:
+    """The ``k`` items that go best with the basket, none of which are in it.
+
+    Raises UsageError where no item of the basket has a vector, and where popularity serves.
+    """
+    generation = opened.generation
+    if opened.nearest is None:
+        raise UsageError(
+            f"generation {generation.id} has no item vectors: popularity serves",
+            "`penchant status` says why no family with vectors was chosen",
+        )
+    items, asked = items_of(opened), list(dict.fromkeys(basket))
+    row_B = items.rows(asked)
+    if not (row_B >= 0).any():
+        raise UsageError(
+            f"no item of the basket has a vector in generation {generation.id}, "
+            f"such as {asked[0]!r}",
+            "pass items that enough shoppers bought: of rarer ones nothing is learned",
+        )
+    vector_D = unit(items.vectors_VD[row_B[row_B >= 0]]).mean(axis=0)
+    near_V = opened.nearest.rows(vector_D, k + len(asked))
+    near_K = near_V[~np.isin(near_V, row_B)][:k]
+    cosines_K = unit(items.vectors_VD[near_K]) @ (vector_D / np.linalg.norm(vector_D))
+    candidates = Candidates(
+        items.ids.names(items.item_V[near_K]), cosines_K.astype(np.float64), (BASKET,) * len(near_K)
+    )
+    origin = f"{BASKET} by {opened.family('retriever')}"
+    slate = Slate(tuple(range(len(near_K))), (1.0,) * len(near_K), origin)
+    answer = Recommendation(
+        user_id,
+        origin,
+        generation.id,
+        generation.snapshot_id,
+        recommended_items(opened, candidates, slate),
+        candidates,
+        slate,
+        str(uuid4()),
+    )
+    ignored = tuple(each for each, row in zip(asked, row_B.tolist(), strict=True) if row < 0)
+    return Completion(answer, ignored)

@@ -1,0 +1,121 @@
+"""Ads as they are asked for: of the plan, under its caps and budgets, whoever serves them."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+
+from penchant.errors import DataError
+from penchant.feedback import FeedbackLog
+from penchant.serving.advertising.advertiser import Advertiser
+from penchant.serving.http.api import create_app
+from penchant.serving.reader import Reader
+from penchant.settings import Settings
+from penchant.storage import write_json
+
+ONE = "s-20180102-000000000001"
+NOON = datetime(2026, 1, 1, 12)
+
+
+@pytest.fixture
+def planned(served_once: Any) -> Settings:
+    """u3 may see c1 twice and c2 once, u4 c1 once; c1 has money for three."""
+    settings = served_once.settings
+    (settings.home / "ads" / "shown.db").unlink(missing_ok=True)
+    write_plan(settings)
+    return settings
+
+
+def write_plan(settings: Settings) -> Path:
+    folder = settings.home / "ads" / ONE
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {"budget": 3.0, "price": 1.0, "value": 10.0, "cap": 2.0, "budget_price": 0.0}
+    plan = {
+        "user_id": ["u4", "u3", "u3", "u5"],
+        "ad_id": ["c1", "c1", "c2", "c1"],
+        "impressions": [0.5, 2.0, 1.0, 2.0],
+        "probability": [0.5, 0.5, 0.25, 0.5],
+    }
+    pq.write_table(pa.table(plan), folder / "plan.parquet")
+    described = {
+        "snapshot_id": ONE,
+        "run_id": "logistic_response-1",
+        "campaigns": {"c1": figures, "c2": figures | {"budget": 30.0}},
+        "attention": 40,
+        "ad_attention": 4,
+        "curve": [(hour + 1) / 24 for hour in range(24)],
+    }
+    write_json(folder / "plan.json", described)
+    return folder / "plan.json"
+
+
+def advertiser(settings: Settings) -> Advertiser:
+    return Advertiser(settings, Reader(settings))
+
+
+def shown(settings: Settings, user_id: str, k: int = 10, at: datetime = NOON) -> list[str]:
+    return [ad.ad_id for ad in advertiser(settings).choose(user_id, k, at).ads]
+
+
+def test_an_ad_is_shown_as_often_as_planned_and_no_oftener(planned: Settings) -> None:
+    assert [shown(planned, "u3") for _ in range(3)] == [["c1", "c2"], ["c1"], []]
+    assert shown(planned, "nobody") == []
+    assert shown(planned, "u3", at=datetime(2026, 1, 2, 12)) == ["c1", "c2"], "another day"
+
+
+def test_a_budget_holds_over_all_shoppers(planned: Settings) -> None:
+    found = [shown(planned, user, 1) for user in ("u3", "u4", "u5", "u5")]
+    assert sum(ads.count("c1") for ads in found) == 3
+
+
+def test_caps_hold_however_many_ask_at_once(planned: Settings) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(shown, planned, "u3", 1) for _ in range(24)]
+        found = [ad for one in asked for ad in one.result()]
+    assert sorted(found) == ["c1", "c1", "c2"]
+
+
+@pytest.mark.parametrize(("budget", "later"), [(24.0, []), (2400.0, ["c1"])])
+def test_what_spends_too_fast_is_held_back_next(
+    planned: Settings, budget: float, later: list[str]
+) -> None:
+    """Two in the first hour: twice what a budget of 24 has for it, little of one of 2,400."""
+    plan = planned.home / "ads" / ONE / "plan.json"
+    described = json.loads(plan.read_text())
+    described["campaigns"]["c1"] |= {"budget": budget, "budget_price": 4.9}
+    write_json(plan, described)
+    early = datetime(2026, 1, 1, 0, 30)
+    assert shown(planned, "u5", 1, early) == shown(planned, "u5", 1, early) == ["c1"]
+    assert shown(planned, "u4", 1, datetime(2026, 1, 1, 1, 30)) == later
+
+
+def test_over_http_ads_are_logged_with_their_ids(planned: Settings) -> None:
+    client = TestClient(create_app(planned))
+    answer = client.get("/v1/ads", params={"user_id": "u3", "k": 2}).json()
+    assert [ad["ad_id"] for ad in answer["ads"]] == ["c1", "c2"]
+    assert answer["policy"] == "ads by logistic_response-1"
+    log = FeedbackLog.of(planned)
+    log.seal()
+    rows = [json.loads(line) for path in log.sealed("impressions") for line in path.open()]
+    own = [row for row in rows if row["slate_id"] == answer["slate_id"]]
+    assert [row["ad_id"] for row in own] == ["c1", "c2"] and own[0]["item_id"] is None
+    assert client.get("/v1/ads", params={"user_id": "u3", "k": 11}).status_code == 422
+
+
+def test_where_no_ads_are_planned_it_is_said(planned: Settings) -> None:
+    plan = planned.home / "ads" / ONE / "plan.json"
+    described = json.loads(plan.read_text())
+    del described["curve"]
+    write_json(plan, described)
+    with pytest.raises(DataError, match="does not tell prices"):
+        shown(planned, "u3")
+    plan.unlink()
+    answer = TestClient(create_app(planned)).get("/v1/ads", params={"user_id": "u3"})
+    assert answer.status_code == 503
+    assert "penchant plan-ads" in answer.json()["detail"]

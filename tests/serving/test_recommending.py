@@ -1,0 +1,241 @@
+"""What is recommended: filters, diversity, who picks the slate, reasons, and what is logged."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from penchant.errors import UsageError
+from penchant.feedback import FeedbackLog
+from penchant.ingestion.ingest import ingest
+from penchant.serving.folding.folding import folding_of
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.serving.generations.publish import publish
+from penchant.serving.http.api import create_app
+from penchant.serving.reader import Reader
+from penchant.serving.recommending.candidates import find
+from penchant.serving.recommending.diversity import likeness, spread
+from penchant.serving.recommending.items import items_of
+from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.shopper import Shopper, published_vector
+from penchant.serving.recommending.wishes import Wishes
+
+ONE = "s-20180102-000000000001"
+BOUGHT = {f"i{number:03}" for number in range(3, 13)}  # by u3
+
+
+@pytest.fixture
+def reader(served_once: Any) -> Reader:
+    return Reader(served_once.settings)
+
+
+@pytest.fixture
+def opened(served_once: Any) -> OpenGeneration:
+    settings = served_once.settings
+    return OpenGeneration(settings, settings.live_generation.current())
+
+
+def ids(answer: Any) -> list[str]:
+    return [item.item_id for item in answer.items]
+
+
+def test_what_was_bought_or_is_named_is_left_out_and_the_order_stays(reader: Reader) -> None:
+    everything = ids(reader.recommend("u3", 20))
+    gone = everything[2]
+    answer = reader.recommend("u3", 20, Wishes(exclude_bought=True, exclude=(gone, "unknown")))
+    left = [item for item in everything if item not in BOUGHT and item != gone]
+    assert ids(answer)[: len(left)] == left
+    assert not BOUGHT & set(ids(answer)) and gone not in ids(answer)
+    assert len(set(ids(answer))) == 20
+
+
+def test_categories_and_prices_narrow_and_the_retriever_fills(reader: Reader) -> None:
+    wishes = Wishes(category="GROCERY > PANS", price_min=2.0, price_max=4.0)
+    answer = reader.recommend("u3", 12, wishes)
+    assert len(answer.items) == 12  # items whose number ends in 1 or 3
+    assert all(int(each[1:]) % 2 and 2 <= 1 + int(each[1:]) % 10 <= 4 for each in ids(answer))
+    sources = [item.source for item in answer.items]
+    assert sources == sorted(sources) and set(sources) == {"ranker", "retriever"}
+    few = reader.recommend("u3", 100, replace(wishes, price_min=2.0, price_max=2.0))
+    assert {item[-1] for item in ids(few)} == {"1"} and len(few.items) == 12
+
+
+def test_the_retriever_fills_by_the_greatest_products(opened: OpenGeneration) -> None:
+    items, vector_D = items_of(opened), published_vector(opened, "u3")
+    assert vector_D is not None
+    found = find(opened, items, Shopper("u3", vector_D), None, 60)
+    products = opened.vectors_ID @ vector_D
+    filled = found.take(np.array([at for at, by in enumerate(found.sources) if by == "retriever"]))
+    assert filled.scores_C == pytest.approx(np.sort(products[filled.items_C])[::-1], rel=1e-5)
+    left_out = np.setdiff1d(np.arange(len(items)), found.items_C)
+    assert products[left_out].max() <= filled.scores_C.min()
+
+
+def test_a_folded_vector_moves_the_list_towards_what_it_likes(opened: OpenGeneration) -> None:
+    items = items_of(opened)
+    towards = opened.vectors_ID[77]
+    as_it_was = find(opened, items, Shopper("u3", towards), None, 10)
+    folded = find(opened, items, Shopper("u3", towards, folded=True), None, 10)
+    products = opened.vectors_ID @ towards
+    assert products.argmax() in folded.items_C[:6]
+    first_ten = (each.items_C[:10] for each in (folded, as_it_was))
+    assert np.greater(*(products[items_C].mean() for items_C in first_ten))
+    stranger = find(opened, items, Shopper("nobody", towards, folded=True), None, 10)
+    assert stranger.items_C[0] == products.argmax()
+
+
+def test_diversity_trades_places_for_unlikeness(opened: OpenGeneration) -> None:
+    items, best = items_of(opened), np.arange(30)
+    assert spread(items, best, 0.0).tolist() == best.tolist()
+    even, unlike = (spread(items, best, diversity)[:8] for diversity in (0.3, 1.0))
+    assert even[0] == unlike[0] == 0
+
+    def alike(places: np.ndarray) -> float:
+        return float(likeness(items, best[places])[np.triu_indices(8, 1)].mean())
+
+    assert alike(unlike) < alike(even) < alike(best[:8])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"diversity": 1.5}, "diversity is 1.5"),
+        ({"diversity": float("nan")}, "diversity is nan"),
+        ({"price_min": -1.0}, "price_min is -1"),
+        ({"price_min": 3.0, "price_max": 2.0}, "above price_max"),
+        ({"category": " "}, "category is empty"),
+        ({"exclude": ("i",) * 501}, "501 items"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        Wishes(**wrong)
+
+
+def test_what_the_shop_does_not_know_is_said(reader: Reader) -> None:
+    with pytest.raises(UsageError, match="stock is not known"):
+        reader.recommend("u3", 5, Wishes(in_stock=True))
+    with pytest.raises(UsageError, match="no item is in the category 'PANS'"):
+        reader.recommend("u3", 5, Wishes(category="PANS"))
+
+
+class Backwards:
+    """Picks the last candidates, with odds that it knows."""
+
+    def wanted(self, k: int) -> int:
+        return 20
+
+    def pick(
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+    ) -> Slate:
+        last = len(candidates) - 1
+        chances_KC = np.full((k, len(candidates)), 0.5 / last)
+        places = tuple(last - position for position in range(k))
+        chances_KC[range(k), places] = 0.5
+        return Slate(places, (0.5,) * k, "backwards", chances_KC, '{"why": "test"}')
+
+
+def test_a_policy_picks_the_slate_and_its_chances_are_logged(
+    served_once: Any, tmp_path: Any
+) -> None:
+    from penchant.serving.recommending.impressions import log_shown
+
+    straight = Reader(served_once.settings).recommend("u3", 20)
+    answer = Reader(served_once.settings, Recommender(Backwards())).recommend("u3", 2)
+    assert ids(answer) == ids(straight)[:-3:-1]
+    assert (answer.policy, answer.items[0].propensity) == ("backwards", 0.5)
+    log = FeedbackLog(tmp_path)
+    shown = log_shown(log, answer, "home", datetime(2026, 1, 1))
+    log.seal()
+    impressions, chances = (
+        [json.loads(line) for path in log.sealed(table) for line in path.open()]
+        for table in ("impressions", "propensities")
+    )
+    assert [row["impression_id"] for row in impressions] == list(shown.impression_ids)
+    assert {row["context"] for row in impressions} == {'{"why": "test"}'}
+    for position in (0, 1):
+        own = [row["propensity"] for row in chances if row["position"] == position]
+        assert len(own) == 20 and sum(own) == pytest.approx(1.0)
+
+
+def test_a_reason_is_an_item_without_which_the_score_falls(
+    reader: Reader, opened: OpenGeneration
+) -> None:
+    answer = reader.recommend("u3", 20, Wishes(reasons=True))
+    folding, items = folding_of(opened), items_of(opened)
+    assert folding is not None and answer.reasons_by == "matrix_factorization"
+    history = folding.history("u3")
+    given = [item for item in answer.items if item.reason]
+    assert given
+    for item in given:
+        assert item.reason is not None
+        vector_D = items.vectors_VD[items.rows([item.item_id])[0]]
+        without = folding.fold(history.without(item.reason.item_id))
+        drop = vector_D @ folding.fold(history) - vector_D @ without
+        assert item.reason.drop == pytest.approx(drop, rel=1e-4) and drop > 0
+        assert item.reason.because.startswith("because you bought")
+
+
+def test_a_reason_that_does_not_hold_is_withheld(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were scores the same whatever is taken out, there would be no reason for anything."""
+    monkeypatch.setattr(
+        "penchant.serving.folding.history.History.without", lambda history, item_id: history
+    )
+    answer = reader.recommend("u3", 20, Wishes(reasons=True))
+    assert [item.reason for item in answer.items] == [None] * 20
+
+
+def test_without_a_history_or_an_encoder_it_is_said_why_there_are_no_reasons(
+    reader: Reader, shop: Any
+) -> None:
+    wishes = Wishes(reasons=True)
+    assert (
+        reader.recommend("nobody", 3, wishes).reasons_withheld == "nothing is known of this shopper"
+    )
+    publish(shop.settings, ONE)
+    withheld = Reader(shop.settings).recommend("u3", 3, wishes).reasons_withheld
+    assert withheld is not None and "matrix_factorization left no encoder" in withheld
+
+
+def test_a_basket_is_completed_by_its_vectors_and_not_by_itself(
+    reader: Reader, opened: OpenGeneration
+) -> None:
+    basket = ["i007", "i008", "i007", "unknown"]
+    completion = reader.complete(basket, 5)
+    unit = opened.vectors_ID / np.linalg.norm(opened.vectors_ID, axis=1, keepdims=True)
+    cosines = unit @ (unit[7] + unit[8])
+    cosines[[7, 8]] = -np.inf
+    assert ids(completion.answer) == [f"i{at:03}" for at in np.argsort(-cosines)[:5]]
+    assert completion.ignored == ("unknown",)
+    with pytest.raises(UsageError, match="no item of the basket has a vector"):
+        reader.complete(["unknown"], 5)
+    with pytest.raises(UsageError, match="101 items"):
+        reader.complete(["i001"] * 101, 5)
+
+
+def test_over_http_all_is_named_and_what_is_shown_lands(served_once: Any) -> None:
+    settings = served_once.settings
+    client = TestClient(create_app(settings))
+    params = {"user_id": "u3", "k": 3, "diversity": 0.4, "exclude_bought": True, "reasons": True}
+    answer = client.get("/v1/recommendations", params=params | {"exclude": ["i020", "i021"]}).json()
+    assert answer["generation_id"] == settings.live_generation.current()
+    assert {item["propensity"] for item in answer["items"]} == {1.0} and answer["reasons_by"]
+    basket = {"item_id": ["i007", "i008"], "k": 2, "user_id": "u3"}
+    completed = client.get("/v1/basket", params=basket).json()
+    assert all(item["impression_id"] for item in completed["items"])
+    nobody = client.get("/v1/basket", params={"item_id": "i007"}).json()
+    assert nobody["slate_id"] is None and nobody["items"][0]["impression_id"] is None
+    for wrong in ({"diversity": 2}, {"in_stock": True}, {"price_min": "nan"}, {"category": "x"}):
+        refused = client.get("/v1/recommendations", params={"user_id": "u3"} | wrong)
+        assert refused.status_code == 422, wrong
+        assert refused.headers["content-type"] == "application/problem+json"
+    report = ingest(settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
+    assert (len(report.landed), report.quarantined) == (2, [])
