@@ -6,7 +6,9 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -15,6 +17,7 @@ import pytest
 import uvicorn
 from browser import CHROMIUM, Page, chromium
 from fastapi.testclient import TestClient
+from fresh_shop import with_encoder
 
 from penchant.serving.generations.publish import publish
 from penchant.serving.http.api import create_app
@@ -67,6 +70,15 @@ def home(settings: Settings, published_once: Settings) -> Settings:
     """For tests that change it."""
     shutil.copytree(published_once.home, settings.home)
     return settings
+
+
+@pytest.fixture
+def folding(shop: Any) -> TestClient:
+    """A shop whose generation can fold events in."""
+    with_encoder(shop, 1)
+    publish(shop.settings, ONE)
+    write_marts(shop.settings, ONE)
+    return TestClient(create_app(shop.settings), base_url=BASE)
 
 
 @pytest.fixture
@@ -142,6 +154,19 @@ def test_what_is_not_there_is_answered_with_a_page(
     assert "text/html" in answer.headers["content-type"] and shown in answer.text
 
 
+def test_what_nobody_foresaw_is_a_page_without_a_traceback(
+    published_once: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise KeyError("secret")
+
+    monkeypatch.setattr("penchant.serving.http.console.families.status", fail)
+    client = TestClient(create_app(published_once), raise_server_exceptions=False)
+    answer = client.get("/console/families")
+    assert answer.status_code == 500 and "The server failed" in answer.text
+    assert "secret" not in answer.text and "content-security-policy" in answer.headers
+
+
 def test_a_search_among_events_is_escaped(pages: TestClient) -> None:
     assert "“&lt;b&gt;pans&lt;/b&gt;”" in pages.get("/console/shopper?user_id=u3").text
 
@@ -173,6 +198,45 @@ def test_recommendations_are_filtered_or_the_filter_is_refused_in_its_place(
     answer = pages.get(f"/console/shopper?user_id=u3&{filters}")
     assert answer.status_code == 200
     assert shown in text_of(answer) and "70.0%" in answer.text
+
+
+def items_of(text: str) -> list[str]:
+    """The ids of a ranked list's items, in order."""
+    ranked = text[text.index('<ol class="list ranked">') : text.index("</ol>")]
+    return re.findall(r"item\?item_id=(\w+)", ranked)
+
+
+def test_what_would_change_is_what_changes_and_nothing_is_written(
+    shop: Any, folding: TestClient
+) -> None:
+    asked = {"user_id": "u3", "item": "i077", "event_type": "purchase"}
+    shown = folding.get("/console/suppose", params=asked).text
+    assert not shop.settings.feedback.exists()
+    for expected in ("Nothing was written", ">up ", "No longer among them"):
+        assert expected in shown
+    event = {"event_id": "e1", "user_id": "u3", "session_id": "s1", "item_id": "i077"}
+    event |= {"event_type": "purchase", "event_at": datetime.now(UTC).isoformat()}
+    posted = folding.post("/v1/events", json={"events": [event]})
+    assert posted.status_code == 202
+    answer = folding.get("/v1/recommendations", params={"user_id": "u3", "k": 10}).json()
+    assert items_of(shown) == [item["item_id"] for item in answer["items"]]
+    assert "since</span>" in folding.get("/console/shopper?user_id=u3").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("item=title+i00", "Which of these?"),
+        ("item=i077", "nothing changes before the next generation"),
+        ("item=unheard+of", "No item has that id"),
+        ("", "Try it"),
+    ],
+)
+def test_an_item_is_chosen_and_a_generation_that_cannot_fold_says_so(
+    pages: TestClient, asked: str, shown: str
+) -> None:
+    answer = pages.get(f"/console/suppose?user_id=u3&{asked}")
+    assert answer.status_code == 200 and shown in text_of(answer)
 
 
 def test_an_empty_home_says_what_to_do(settings: Settings) -> None:

@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from penchant.feedback import FeedbackLog
+from penchant.serving.exploring.live_policy import LivePolicies
+from penchant.serving.fresh.events import FreshEvents
+from penchant.serving.fresh.shoppers import FreshShoppers
 from penchant.serving.http import feast_wire, health, metrics, openapi, problems
 from penchant.serving.http.access import Access
 from penchant.serving.http.audit import AuditLog
@@ -17,6 +20,8 @@ from penchant.serving.http.console.routes import console
 from penchant.serving.http.v1.routes import routes
 from penchant.serving.http.watch import Watch
 from penchant.serving.online_features import LiveFeatures
+from penchant.serving.reader import Reader
+from penchant.serving.recommending.recommender import Recommender
 from penchant.settings import Settings
 
 
@@ -38,14 +43,16 @@ def create_app(settings: Settings) -> FastAPI:
         title="Penchant", version="1", docs_url="/docs", redoc_url=None, lifespan=lifespan
     )
     live, access = LiveFeatures(settings), Access(settings)
+    events = FreshEvents(settings)
+    reader = Reader(settings, Recommender(LivePolicies(settings), FreshShoppers(events)))
     log = FeedbackLog(settings.feedback, numbers.count)
-    app.include_router(routes(settings, access, live, log))
+    app.include_router(routes(settings, access, live, reader, log))
     feast_wire.add(app.router, access, live)
     health.add(app.router, settings, live)
     metrics.add(app.router, access, numbers)
     problems.handle(app, settings)
     openapi.describe(app)
-    app.mount("/console", console(settings, access))
+    app.mount("/console", console(settings, access, reader, events))
     app.add_middleware(Bounds)
     app.add_middleware(Watch, metrics=numbers, audit=audit)
     return app

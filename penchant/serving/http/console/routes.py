@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 
 from penchant.errors import PenchantError, UsageError
+from penchant.serving.fresh.events import FreshEvents
 from penchant.serving.http.access import Access
 from penchant.serving.http.console import (
     families,
@@ -16,6 +17,7 @@ from penchant.serving.http.console import (
     search,
     shopper,
     static,
+    suppose,
 )
 from penchant.serving.http.console.render import page
 from penchant.serving.http.console.session import Sessions, Visitor
@@ -25,12 +27,13 @@ from penchant.serving.status import status
 from penchant.settings import Settings
 
 
-def console(settings: Settings, access: Access) -> FastAPI:
-    """The application to mount at ``/console``."""
+def console(settings: Settings, access: Access, reader: Reader, events: FreshEvents) -> FastAPI:
+    """The application to mount at ``/console``, over the reader that services ask."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    sessions, reader = Sessions(access), Reader(settings)
+    sessions = Sessions(access)
     search.add(app, settings, sessions)
-    shopper.add(app, settings, sessions, reader)
+    shopper.add(app, settings, sessions, reader, events)
+    suppose.add(app, settings, sessions, reader, events)
     item.add(app, settings, sessions, reader)
     generations.add(app, settings, sessions)
     families.add(app, settings, sessions)
@@ -64,6 +67,12 @@ def console(settings: Settings, access: Access) -> FastAPI:
     def unknown(request: Request, error: Exception) -> HTMLResponse:
         code = HTTPStatus.NOT_FOUND
         return _wrong(request, code, "No such page", "There is no page at this address", None)
+
+    @app.exception_handler(Exception)
+    def our_fault(request: Request, error: Exception) -> HTMLResponse:
+        """Its traceback goes to the server's log, never to the page."""
+        code, heading = HTTPStatus.INTERNAL_SERVER_ERROR, "Something is wrong here"
+        return _wrong(request, code, heading, "The server failed", "its log says how; report it")
 
     def _wrong(
         request: Request,

@@ -9,6 +9,9 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
 from penchant.errors import UsageError
+from penchant.serving.fresh.events import Event, FreshEvents
+from penchant.serving.fresh.weighing import STRONGEST_FIRST
+from penchant.serving.generations.generation import Generation
 from penchant.serving.http.console.filters import Filters
 from penchant.serving.http.console.live import live_catalogue
 from penchant.serving.http.console.render import drawn, page
@@ -50,7 +53,9 @@ class Answered:
     wrong: UsageError | None = None
 
 
-def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) -> None:
+def add(
+    app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader, events: FreshEvents
+) -> None:
     @app.get("/shopper")
     def shopper(
         request: Request,
@@ -75,7 +80,11 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) ->
             wrong=answered.wrong,
             filters=filters,
             categories=_categories(known, answered.answer),
+            asked="",
+            event_type="view",
+            event_types=STRONGEST_FIRST,
             sees_events=sees_events,
+            fresh=_fresh(settings, events, user_id) if sees_events else [],
             events=catalogue.events(user_id, EVENTS) if sees_events else [],
             scope=SHOPPERS,
             generation_id=settings.live_generation.current(),
@@ -90,6 +99,16 @@ def _answered(visitor: Visitor, reader: Reader, user_id: str, filters: Filters) 
         return Answered(reader.recommend(user_id, RECOMMENDED, filters.wishes()))
     except UsageError as error:
         return Answered(wrong=error)
+
+
+def _fresh(settings: Settings, events: FreshEvents, user_id: str) -> list[Event]:
+    """What they did since the data of the live generation ends, the latest first."""
+    live = settings.live_generation.current()
+    assert live is not None  # the page was refused before
+    since = Generation.open(settings, live).last_feedback
+    return sorted(events.of(user_id, since), key=lambda event: event.event_at, reverse=True)[
+        :EVENTS
+    ]
 
 
 def _categories(known: Known, answer: Recommendation | None) -> list[str]:

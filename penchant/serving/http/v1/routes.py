@@ -4,9 +4,6 @@ from fastapi import APIRouter
 
 from penchant.feedback import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
-from penchant.serving.exploring.live_policy import LivePolicies
-from penchant.serving.fresh.events import FreshEvents
-from penchant.serving.fresh.shoppers import FreshShoppers
 from penchant.serving.http.access import Access
 from penchant.serving.http.v1 import (
     ads,
@@ -19,15 +16,14 @@ from penchant.serving.http.v1 import (
 )
 from penchant.serving.online_features import LiveFeatures
 from penchant.serving.reader import Reader
-from penchant.serving.recommending.recommender import Recommender
 from penchant.settings import Settings
 
 
-def routes(settings: Settings, access: Access, live: LiveFeatures, log: FeedbackLog) -> APIRouter:
-    """The router; its reader follows the live generation."""
+def routes(
+    settings: Settings, access: Access, live: LiveFeatures, reader: Reader, log: FeedbackLog
+) -> APIRouter:
+    """The router; ``reader`` follows the live generation."""
     router = APIRouter(prefix="/v1")
-    shoppers = FreshShoppers(FreshEvents(settings))
-    reader = Reader(settings, Recommender(LivePolicies(settings), shoppers))
     recommendations.add(router, access, reader, log)
     basket.add(router, access, reader, log)
     ads.add(router, access, Advertiser(settings, reader), log)

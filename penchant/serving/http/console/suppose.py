@@ -1,0 +1,142 @@
+"""What a shopper would be recommended if they did one thing more. Nothing is written anywhere.
+
+The event is put behind the shopper's own, as a posted one would be, and all of it is folded in
+anew. Both answers are the order without exploration, so that what differs is the event's doing.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import Depends, FastAPI, Query
+from fastapi.responses import HTMLResponse
+
+from penchant.serving.folding.folding import folding_of
+from penchant.serving.fresh.events import Event, FreshEvents
+from penchant.serving.fresh.log_tail import LogFile
+from penchant.serving.fresh.shoppers import FreshShoppers
+from penchant.serving.fresh.weighing import STRONGEST_FIRST
+from penchant.serving.generations.opened import OpenGeneration
+from penchant.serving.http.console.live import live_catalogue
+from penchant.serving.http.console.render import page
+from penchant.serving.http.console.search import SUGGESTED, Asked
+from penchant.serving.http.console.session import RECOMMENDATIONS, Sessions, Visitor
+from penchant.serving.http.feedback_events import Id
+from penchant.serving.reader import Reader
+from penchant.serving.recommending.recommendation import RecommendedItem
+from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.wishes import NO_WISHES
+from penchant.settings import Settings
+
+SHOWN = 10
+LOOKED_AT = 100  # to tell from which place an item came
+
+
+@dataclass(frozen=True)
+class OneMore:
+    """Events as they are, and one that did not happen."""
+
+    events: FreshEvents
+    supposed: Event
+
+    def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
+        return [*self.events.of(user_id, last_feedback), self.supposed]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """``before``: the place that the item had, None beyond the first hundred."""
+
+    item: RecommendedItem
+    place: int
+    before: int | None
+
+    @property
+    def change(self) -> str:
+        if self.before is None:
+            return "new"
+        steps = self.before - self.place
+        return f"up {steps}" if steps > 0 else f"down {-steps}" if steps < 0 else "same place"
+
+
+@dataclass(frozen=True)
+class Change:
+    """``after``: the first ten with the event; ``gone``: of the first ten without it, those that
+    are not among them. ``folds``: whether the generation can fold events in at all."""
+
+    after: tuple[Moved, ...]
+    gone: tuple[RecommendedItem, ...]
+    folds: bool
+
+    @property
+    def none(self) -> bool:
+        return not self.gone and all(each.place == each.before for each in self.after)
+
+
+def add(
+    app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader, events: FreshEvents
+) -> None:
+    @app.get("/suppose")
+    def suppose(
+        user_id: Annotated[Id, Query()],
+        visitor: Annotated[Visitor, Depends(sessions.needs(RECOMMENDATIONS))],
+        item: Asked = "",
+        event_type: Literal["purchase", "cart", "view", "rating"] = "view",
+    ) -> HTMLResponse:
+        """``item``: its id; words of a title are answered with items to choose from."""
+        catalogue = live_catalogue(settings)
+        described = catalogue.item(item.strip()) if item.strip() else None
+        found = [] if described or not item.strip() else catalogue.items(item, SUGGESTED)
+        change = None
+        if described:
+            event = _supposed(user_id, described.item_id, event_type)
+            change = reader.read(lambda opened: _change(opened, events, event))
+        return page(
+            "suppose.html",
+            visitor,
+            user_id=user_id,
+            asked=item.strip(),
+            item=described,
+            event_type=event_type,
+            event_types=STRONGEST_FIRST,
+            found=found,
+            change=change,
+        )
+
+
+def _supposed(user_id: str, item_id: str, event_type: str) -> Event:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return Event(
+        event_id="supposed",
+        user_id=user_id,
+        session_id="supposed",
+        event_type=event_type,
+        item_id=item_id,
+        quantity=1,
+        event_at=now,
+        received_at=now,
+        file=LogFile(None),
+    )
+
+
+def _change(opened: OpenGeneration, events: FreshEvents, event: Event) -> Change:
+    def first(shoppers: FreshShoppers, k: int) -> tuple[RecommendedItem, ...]:
+        recommender = Recommender(shoppers=shoppers)
+        return recommender.recommend(opened, event.user_id, k, NO_WISHES).items
+
+    as_is = FreshShoppers(events)
+    before, after = first(as_is, SHOWN), first(FreshShoppers(OneMore(events, event)), SHOWN)
+    places = _places(first(as_is, LOOKED_AT)) | _places(before)
+    kept = {item.item_id for item in after}
+    return Change(
+        tuple(
+            Moved(item, place, places.get(item.item_id))
+            for place, item in enumerate(after, start=1)
+        ),
+        tuple(item for item in before if item.item_id not in kept),
+        folding_of(opened) is not None,
+    )
+
+
+def _places(items: tuple[RecommendedItem, ...]) -> dict[str, int]:
+    return {item.item_id: place for place, item in enumerate(items, start=1)}
