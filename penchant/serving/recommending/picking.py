@@ -62,12 +62,14 @@ class Picker(Protocol):
 
 @dataclass(frozen=True)
 class InOrder:
-    """Shows the first ``k`` always: nothing is explored."""
+    """Shows the first ``k`` always: nothing is explored. ``choice``: candidates for each position,
+    to be told the same ones as a policy that looks at so many."""
 
     policy: str
+    choice: int = 1
 
     def wanted(self, k: int) -> int:
-        return k
+        return self.choice * k
 
     def pick(
         self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path

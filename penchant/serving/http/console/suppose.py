@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse
 
+from penchant.serving.exploring.live_policy import CHOICE
 from penchant.serving.folding.folding import folding_of
 from penchant.serving.fresh.events import Event, FreshEvents
 from penchant.serving.fresh.log_tail import LogFile
@@ -23,6 +24,7 @@ from penchant.serving.http.console.search import SUGGESTED, Asked
 from penchant.serving.http.console.session import RECOMMENDATIONS, Sessions, Visitor
 from penchant.serving.http.feedback_events import Id
 from penchant.serving.reader import Reader
+from penchant.serving.recommending.picking import InOrder
 from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.wishes import NO_WISHES
@@ -121,7 +123,7 @@ def _supposed(user_id: str, item_id: str, event_type: str) -> Event:
 
 def _change(opened: OpenGeneration, events: FreshEvents, event: Event) -> Change:
     def first(shoppers: FreshShoppers, k: int) -> tuple[RecommendedItem, ...]:
-        recommender = Recommender(shoppers=shoppers)
+        recommender = Recommender(InOrder("unexplored", CHOICE), shoppers)
         return recommender.recommend(opened, event.user_id, k, NO_WISHES).items
 
     as_is = FreshShoppers(events)
