@@ -1,17 +1,26 @@
 """A shopper as a generation knows them, with what they did since folded in."""
 
+from typing import Protocol
+
 from penchant.serving.folding.folding import Folding, folding_of
 from penchant.serving.folding.history import History
-from penchant.serving.fresh.events import Event, FreshEvents
+from penchant.serving.fresh.events import Event
 from penchant.serving.fresh.weighing import weighed
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.recommending.shopper import Shopper, published_vector
 
 
+class EventsSince(Protocol):
+    """``FreshEvents``, or these and what somebody supposes."""
+
+    def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
+        """A shopper's events that a snapshot does not have, as they were received; each once."""
+
+
 class FreshShoppers:
     """Safe to share between threads."""
 
-    def __init__(self, events: FreshEvents) -> None:
+    def __init__(self, events: EventsSince) -> None:
         self._events = events
 
     def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
