@@ -18,6 +18,7 @@ import uvicorn
 from browser import CHROMIUM, Page, chromium
 from fastapi.testclient import TestClient
 from fresh_shop import with_encoder
+from starlette.routing import Mount, Route
 
 from penchant.serving.generations.publish import publish
 from penchant.serving.http.api import create_app
@@ -265,6 +266,20 @@ def test_a_token_is_kept_for_the_console_alone(home: Settings, visited: TestClie
         assert expected in cookie
     assert visited.get("/console/shopper?user_id=u3").status_code == 200
     assert visited.get("/v1/similar?item_id=i001").status_code == 401, "services don't use cookies"
+
+
+def test_every_page_needs_a_token_but_the_one_that_asks_for_it(
+    home: Settings, visited: TestClient
+) -> None:
+    Tokens(home).make("me", ["features:read"])
+    (mounted,) = [route for route in create_app(home).routes if isinstance(route, Mount)]
+    pages = {route.path: route.methods for route in mounted.routes if isinstance(route, Route)}
+    open_to_all = {path for path in pages if path.startswith("/static/")} | {"/login"}
+    for path in pages.keys() - open_to_all:
+        asked = {"user_id": "u1", "item_id": "i001", "q": "tea"}
+        method = "POST" if "POST" in pages[path] else "GET"
+        assert visited.request(method, f"/console{path}", params=asked).status_code == 401, path
+    assert len(pages) > len(open_to_all) + 5
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example/", "../docs", "a\r\nb"])
