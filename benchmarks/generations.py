@@ -120,7 +120,10 @@ class Published:
 
 
 def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> None:
-    """Read until told to stop, in a process of its own; puts counts of what was wrong."""
+    """Read until told to stop, in a process of its own; puts counts of what was wrong.
+
+    It stops too where whoever asked is killed: else it would read for ever.
+    """
     reader = Reader(Settings(_env_file=None, home=home, threads=1))
     numbers = {
         generation_id(snapshot_id(number), f"{choice:012x}"): number
@@ -129,7 +132,8 @@ def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> No
     }
     counts: Counter[str] = Counter()
     seen, longest = set(), 0.0
-    while not stop.is_set():
+    asker = multiprocessing.parent_process()
+    while not stop.is_set() and asker and asker.is_alive():
         for _ in range(READS_A_COUNT):
             user, item = f"u{counts['reads'] % 30}", f"i{counts['reads'] % 120:03}"
             asks: tuple[tuple[Callable[[str], Any], str], ...] = (
