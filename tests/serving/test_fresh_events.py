@@ -169,6 +169,11 @@ def test_the_next_answer_knows_of_an_event(shop: Any) -> None:
         posted = row(f"e{number}", user_id, item_id="i077", event_at=now)
         client.post("/v1/events", json={"events": [posted]})
     after, known = answer(client, "u3"), answer(client, "new")
+    did = client.get("/v1/activity", params={"user_id": "u3"}).json()
+    newest, published = did["latest"][:2]
+    assert (newest["item_id"], newest["fresh"]) == ("i077", True)
+    assert (published["item_id"], published["fresh"]) == ("i012", False)
+    assert (did["events_since"], did["last_event_at"]) == ({"purchase": 1}, newest["event_at"])
     assert after[1] != before[1] and answer(client, "u4") == other
     assert (stranger[0], known[0]) == ("popularity prior", "retriever matrix_factorization")
     later = TestClient(create_app(shop.settings))

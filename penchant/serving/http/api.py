@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     events = FreshEvents(settings)
     reader = Reader(settings, Recommender(LivePolicies(settings), FreshShoppers(events)))
     log = FeedbackLog(settings.feedback, numbers.count)
-    app.include_router(routes(settings, access, live, reader, log))
+    app.include_router(routes(settings, access, live, reader, log, events))
     feast_wire.add(app.router, access, live)
     health.add(app.router, settings, live)
     metrics.add(app.router, access, numbers)
