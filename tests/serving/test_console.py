@@ -221,7 +221,8 @@ def test_what_would_change_is_what_changes_and_nothing_is_written(
     assert posted.status_code == 202
     answer = folding.get("/v1/recommendations", params={"user_id": "u3", "k": 10}).json()
     assert items_of(shown) == [item["item_id"] for item in answer["items"]]
-    assert "since</span>" in folding.get("/console/shopper?user_id=u3").text
+    shopper = folding.get("/console/shopper?user_id=u3").text
+    assert "since</span>" in shopper and "because you bought" in shopper
 
 
 @pytest.mark.parametrize(
