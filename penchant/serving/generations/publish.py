@@ -102,9 +102,10 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     return PublishReport(identity, snapshot_id, status, built["counts"], built["recall_at_10"])
 
 
-def rollback(settings: Settings) -> RollbackReport:
+def rollback(settings: Settings, leaving: str | None = None) -> RollbackReport:
     """Make the generation that was live before the last flip live again.
 
+    ``leaving``: the one that was looked at; UsageError where another one has gone live since.
     A publish that began before is shut out: whoever goes back wants no surprise an hour later.
     """
     with held_alone(settings.generations):
@@ -114,6 +115,11 @@ def rollback(settings: Settings) -> RollbackReport:
             raise UsageError(
                 "there is no previous generation to go back to",
                 "`penchant publish` another snapshot or choice first",
+            )
+        if leaving is not None and leaving != left:
+            raise UsageError(
+                f"{left} went live since {leaving or 'none'} was looked at; nothing was changed",
+                "look again whether the one that is live now is to be left",
             )
         back = Generation.open(settings, previous)
         OpenGeneration(settings, previous)  # readers will find all that they need

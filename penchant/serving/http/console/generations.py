@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from penchant.errors import UsageError
@@ -42,7 +42,6 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
 
     @app.post("/rollback", dependencies=[Depends(require_own_page)])
     def rollback(
-        request: Request,
         posted: Annotated[Form, Depends(form)],
         visitor: Annotated[Visitor, Depends(sessions.needs("admin"))],
     ) -> RedirectResponse:
@@ -50,13 +49,7 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
         from penchant.serving.generations.publish import rollback as run
 
         require_sign(visitor, posted.get("sign", ""))
-        live = settings.live_generation.current()
-        if posted.get("live") != live:
-            raise UsageError(
-                "another generation went live since the page was shown; nothing was changed",
-                "look at the page again",
-            )
-        report = run(settings)
+        report = run(settings, leaving=posted.get("live", ""))
         log.info("rolled back", token=visitor.token.id, left=report.left, live=report.generation_id)
         return RedirectResponse(
             f"generations?done={report.generation_id}", HTTPStatus.SEE_OTHER.value
