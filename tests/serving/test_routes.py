@@ -15,7 +15,7 @@ from penchant.settings import Settings
 OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
 NEEDS = {
     ("GET", "/metrics"): "metrics:read",
-    ("GET", "/v1/activity"): "features:read:quasi",
+    ("GET", "/v1/activity"): "features:read:direct",
     ("GET", "/v1/ads"): "recommendations:read",
     ("GET", "/v1/basket"): "recommendations:read",
     ("GET", "/v1/portrait"): "features:read",

@@ -101,7 +101,7 @@ def _kept(vectors_ID: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _export(module: nn.Module, path: Path) -> None:
-    """By the exporter that traces: the newer one needs three packages more, and gives the same."""
+    """By the exporter that traces: the newer one needs two packages more."""
     example = (torch.zeros(3, dtype=torch.long), torch.ones(3))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of shapes that are fixed by tracing: the tests vary them

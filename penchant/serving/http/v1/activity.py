@@ -13,7 +13,7 @@ from penchant.serving.reader import Reader
 
 
 def add(router: APIRouter, access: Access, reader: Reader, events: FreshEvents) -> None:
-    @router.get("/activity", dependencies=[Depends(access.needs(FEATURE_SCOPES["quasi"]))])
+    @router.get("/activity", dependencies=[Depends(access.needs(FEATURE_SCOPES["direct"]))])
     def of(user_id: Annotated[Id, Query()]) -> Activity:
         """The features of a shopper that move with every event."""
         return reader.read(lambda opened: activity(opened, events, user_id))
