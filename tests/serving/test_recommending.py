@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from penchant.errors import UsageError
 from penchant.feedback import FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.serving.folding.folding import folding_of
+from penchant.serving.folding.folding import Folding, folding_of
+from penchant.serving.folding.history import History
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.generations.publish import publish
 from penchant.serving.http.api import create_app
@@ -191,6 +192,23 @@ def test_a_reason_that_does_not_hold_is_withheld(
     )
     answer = reader.recommend("u3", 20, Wishes(reasons=True))
     assert [item.reason for item in answer.items] == [None] * 20
+
+
+def test_what_came_since_is_not_called_bought(opened: OpenGeneration) -> None:
+    """Where a reason is an item that was looked at after the snapshot, it does not say "bought"."""
+
+    class Since:
+        def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
+            return Shopper(user_id, opened.vectors_ID[50], True, frozenset({"i051"}))
+
+        def history(self, opened: OpenGeneration, folding: Folding, user_id: str) -> History:
+            now, once = np.zeros(2, np.float32), np.ones(2, np.float32)
+            return History(("i050", "i051"), now, once)
+
+    answer = Recommender(shoppers=Since()).recommend(opened, "u3", 20, Wishes(reasons=True))
+    found = {item.reason.item_id: item.reason.because for item in answer.items if item.reason}
+    assert found["i050"].startswith("because you lately turned to")
+    assert found["i051"].startswith("because you bought")
 
 
 def test_without_a_history_or_an_encoder_it_is_said_why_there_are_no_reasons(

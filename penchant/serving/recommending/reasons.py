@@ -19,6 +19,7 @@ from penchant.serving.folding.history import History
 from penchant.serving.generations.opened import OpenGeneration
 from penchant.serving.recommending.items import Items
 from penchant.serving.recommending.recommendation import Reason
+from penchant.serving.recommending.shopper import Shopper
 from penchant.vectors import FloatArray
 
 TRIED = 3  # items of the history for each item
@@ -31,12 +32,15 @@ DID = {
     "rating": "you rated",
 }
 """In words, what a family was taught by: the kinds of the mart ``interactions``."""
+SINCE = "you lately turned to"
+"""What came after the snapshot counts whatever its kind, unless it is known as bought."""
 
 
 def reasons(
     opened: OpenGeneration,
     items: Items,
     folding: Folding,
+    shopper: Shopper,
     history: History,
     item_ids: Sequence[str],
 ) -> list[Reason | None]:
@@ -55,11 +59,12 @@ def reasons(
         place: scores_H - vectors_HD @ folding.fold(history.without(past[place]))
         for place in np.unique(tried_HT).tolist()
     }
-    did = DID[folding.learned_from]
+    known = frozenset(folding.history(shopper.user_id).item_ids)
     for at, place_K in enumerate(having.tolist()):
         best = max(tried_HT[at].tolist(), key=lambda place: float(drops[place][at]))
         drop = float(drops[best][at])
         if drop > NOISE * max(1e-9, abs(float(scores_H[at]))):
+            did = _did(past[best], known, folding, shopper)
             found[place_K] = _reason(opened, past[best], item_ids[place_K], did, drop)
     return found
 
@@ -72,7 +77,14 @@ def _most_like(vectors_HD: FloatArray, past_PD: FloatArray) -> np.ndarray:
     return np.argpartition(-cosine_HP, count - 1, axis=1)[:, :count]
 
 
+def _did(item_id: str, known: frozenset[str], folding: Folding, shopper: Shopper) -> str:
+    """What the shopper did with an item of their history, ``known`` of which is the snapshot's."""
+    if item_id in known:
+        return DID[folding.learned_from]
+    return DID["purchase"] if item_id in shopper.bought_since else SINCE
+
+
 def _reason(opened: OpenGeneration, because: str, item_id: str, did: str, drop: float) -> Reason:
     (fact,) = opened.facts_of([because])
-    what = "it before" if because == item_id else fact.title
+    what = "it before" if because == item_id and did != SINCE else fact.title
     return Reason(because, fact.title, f"because {did} {what}", drop)

@@ -14,7 +14,7 @@ from penchant.serving.recommending.items import items_of
 from penchant.serving.recommending.picking import Candidates, InOrder, Picker, Slate
 from penchant.serving.recommending.reasons import reasons
 from penchant.serving.recommending.recommendation import Recommendation, RecommendedItem
-from penchant.serving.recommending.shopper import AS_PUBLISHED, Shoppers
+from penchant.serving.recommending.shopper import AS_PUBLISHED, Shopper, Shoppers
 from penchant.serving.recommending.wishes import Wishes
 
 DIVERSE = 3  # times as many candidates as are shown, where they are to be spread
@@ -63,9 +63,11 @@ class Recommender:
             slate,
             slate_id,
         )
-        return self._explained(opened, answer) if wishes.reasons else answer
+        return self._explained(opened, shopper, answer) if wishes.reasons else answer
 
-    def _explained(self, opened: OpenGeneration, answer: Recommendation) -> Recommendation:
+    def _explained(
+        self, opened: OpenGeneration, shopper: Shopper, answer: Recommendation
+    ) -> Recommendation:
         folding = folding_of(opened)
         if folding is None:
             withheld = "popularity serves: it looks at no shopper's history"
@@ -79,7 +81,7 @@ class Recommender:
         if not len(history):
             return replace(answer, reasons_withheld="nothing is known of this shopper")
         ids = [item.item_id for item in answer.items]
-        found = reasons(opened, items_of(opened), folding, history, ids)
+        found = reasons(opened, items_of(opened), folding, shopper, history, ids)
         explained = (
             replace(item, reason=reason) for item, reason in zip(answer.items, found, strict=True)
         )
