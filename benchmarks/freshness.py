@@ -143,9 +143,14 @@ def serving(settings: Settings, servers: int) -> Iterator[tuple[int, ...]]:
             process = subprocess.Popen([PENCHANT, "serve"], env=environment, stdout=log, stderr=log)
             running.callback(process.wait)
             running.callback(process.terminate)
-        for port in ports:
-            _wait(port)
-        yield ports
+        try:
+            for port in ports:
+                _wait(port)
+            yield ports
+        except (OSError, RuntimeError):
+            for port in ports:
+                print((Path(home) / f"{port}.log").read_text()[-2000:], file=sys.stderr)
+            raise
 
 
 def _wait(port: int) -> None:
