@@ -11,6 +11,7 @@ import pytest
 
 from penchant.ads.stage import plan_ads
 from penchant.errors import DataError, NothingToDo, UsageError
+from penchant.serving.advertising.plan import AdPlan
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -67,6 +68,19 @@ def test_the_plan_keeps_to_budgets_caps_and_attention(foretold: tuple[Settings, 
     best = set(plan[plan["ad_id"] == "c1"]["user_id"])
     assert best == {f"u{number:02}" for number in range(1, 9)}
     assert json.loads((report.path.parent / "plan.json").read_text())["worth"] == report.worth
+
+
+def test_what_is_planned_is_what_serving_reads(foretold: tuple[Settings, Path]) -> None:
+    settings, budgets = foretold
+    report = plan_ads(settings, SNAPSHOT, budgets)
+    plan = AdPlan.open(settings, SNAPSHOT)
+    assert (plan.run_id, plan.campaigns.ids) == (RUN, ("c1", "c2"))
+    assert [plan.campaigns.cap_C.tolist(), plan.campaigns.price_C.tolist()] == [[1, 2], [1, 2]]
+    planned = sum(plan.of(user)[0][0] for user in USERS)
+    assert planned == round(report.campaigns["c1"]["impressions"])
+    assert not plan.of("u00")[0].any() and not plan.of("nobody")[0].any()
+    in_an_hour_M = np.diff(plan.curve_M, prepend=0.0)
+    assert in_an_hour_M.argmax() == 12 and plan.curve_M[-1] == pytest.approx(1.0)
 
 
 def test_when_nothing_runs_there_is_nothing_to_plan(foretold: tuple[Settings, Path]) -> None:
