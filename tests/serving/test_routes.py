@@ -6,9 +6,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from penchant.serving.http.api import create_app
+from penchant.serving.http.console.session import Sessions
 from penchant.serving.http.openapi import scope_of
 from penchant.settings import Settings
 
@@ -25,8 +26,8 @@ NEEDS = {
     ("POST", "/v1/events"): "events:write",
     ("POST", "/v1/features"): "features:read",
 }
+OPEN_PAGES = {"/login", "/logout", "/static/console.css", "/static/console.js", "/static/icon.svg"}
 DESCRIBE = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
-CONSOLE = "/console"
 
 
 @pytest.fixture
@@ -38,10 +39,26 @@ def test_every_route_needs_the_scope_that_is_written_here(app: FastAPI) -> None:
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     found = {(method, route.path): scope_of(route) for route in routes for method in route.methods}
     assert found == NEEDS | dict.fromkeys(OPEN)
-    others = {route.path for route in app.routes if not isinstance(route, APIRoute)}
-    assert others == DESCRIBE | {CONSOLE}
-    mounted = [route for route in app.routes if not isinstance(route, Route)]
-    assert [route.path for route in mounted] == [CONSOLE], "tests/serving/test_console.py guards it"
+    others = {route.path for route in app.routes if type(route) is Route}
+    assert others == DESCRIBE
+
+
+def test_the_pages_that_a_stranger_gets_are_these(app: FastAPI) -> None:
+    (mounted,) = (route for route in app.routes if isinstance(route, Mount))
+    assert mounted.path == "/console"
+    assert isinstance(mounted.app, FastAPI)
+    pages = [route for route in mounted.app.routes if isinstance(route, APIRoute)]
+    guard = Sessions.needs.__qualname__
+    unguarded = {
+        route.path
+        for route in pages
+        if not any(
+            getattr(each.call, "__qualname__", "").startswith(guard)
+            for each in route.dependant.dependencies
+        )
+    }
+    assert unguarded == OPEN_PAGES
+    assert len(app.routes) == len(NEEDS) + len(OPEN) + len(DESCRIBE) + 1
 
 
 def test_nothing_of_feasts_that_writes_has_a_route(app: FastAPI) -> None:

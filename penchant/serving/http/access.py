@@ -16,6 +16,7 @@ from fastapi import Request
 
 from penchant.errors import UsageError
 from penchant.serving.http.asked import Asked
+from penchant.serving.http.parameters import require_known
 from penchant.serving.http.problems import Refused
 from penchant.serving.http.tokens import SCOPES, Token, Tokens
 from penchant.settings import Settings
@@ -106,6 +107,7 @@ class Guard:
     async def __call__(self, request: Request) -> Token:
         token = self.access.known(request, request.headers.get("authorization"))
         self.access.allow(request, token, self.scope)
+        require_known(request)
         return token
 
 

@@ -24,6 +24,8 @@ from penchant.serving.reader import Reader
 from penchant.serving.recommending.recommender import Recommender
 from penchant.settings import Settings
 
+CONSOLE = "/console"
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The API over what is live: it follows the pointers, and writes to the feedback log and the
@@ -36,11 +38,17 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.openapi()  # made once, before it is asked for
         yield
         audit.close()
 
     app = FastAPI(
-        title="Penchant", version="1", docs_url="/docs", redoc_url=None, lifespan=lifespan
+        title="Penchant",
+        version="1",
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
     )
     live, access = LiveFeatures(settings), Access(settings)
     events = FreshEvents(settings)
@@ -52,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics.add(app.router, access, numbers)
     problems.handle(app, settings)
     openapi.describe(app)
-    app.mount("/console", console(settings, access, reader, events))
-    app.add_middleware(Bounds)
+    app.mount(CONSOLE, console(settings, access, reader, events))
+    app.add_middleware(Bounds, forms=CONSOLE)
     app.add_middleware(Watch, metrics=numbers, audit=audit)
     return app

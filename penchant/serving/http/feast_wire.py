@@ -12,7 +12,7 @@ from penchant.serving.http.access import Access
 from penchant.serving.http.asked import about
 from penchant.serving.http.feature_access import readable
 from penchant.serving.http.tokens import FEATURES, Token
-from penchant.serving.http.v1.features import MOST_ROWS
+from penchant.serving.http.v1.features import MOST_ROWS, Name, Reference
 from penchant.serving.online_features import LiveFeatures
 
 PATH = "/get-online-features"
@@ -27,8 +27,8 @@ class OnlineFeaturesRequest(BaseModel):
     entities: dict[str, Annotated[list[Any], Field(max_length=MOST_ROWS)]] = Field(
         description="each entity key with its values, one a row", examples=[{"user_id": ["1104"]}]
     )
-    feature_service: str | None = Field(None, examples=["portrait"])
-    features: list[str] = Field([], max_length=1000, examples=[["user_statistics:spend_28d"]])
+    feature_service: Name | None = Field(None, examples=["portrait"])
+    features: list[Reference] = Field([], max_length=1000, examples=[["user_statistics:spend_28d"]])
     full_feature_names: bool = Field(False, description="answer view__feature, not feature")
     include_feature_view_version_metadata: bool = False
 

@@ -1,16 +1,39 @@
 """Events as clients post them: checked, then durable, then acknowledged."""
 
 import math
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 MOST_AT_ONCE = 500
 AHEAD = timedelta(seconds=120)  # clocks differ by so much
 OLDEST = timedelta(days=30)
 
-Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+def _printable(value: str) -> str:
+    """Unicode's categories C*: control, format, surrogate, private use, unassigned."""
+    if not value.strip():
+        raise ValueError("is blank")
+    if any(unicodedata.category(character).startswith("C") for character in value):
+        raise ValueError("has control characters")
+    return value
+
+
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    AfterValidator(_printable),
+]
 
 
 class Event(BaseModel):
@@ -24,8 +47,8 @@ class Event(BaseModel):
     event_type: Literal["view", "search", "cart", "purchase", "return", "rating"]
     event_at: AwareDatetime = Field(description="with its zone", examples=["2026-03-01T12:00:00Z"])
     item_id: Id | None = Field(None, description="all but a search have one")
-    quantity: int | None = Field(None, ge=-(10**9), le=10**9)
-    value: float | None = Field(None, ge=-1e12, le=1e12, description="money")
+    quantity: int | None = Field(None, strict=True, ge=-(10**9), le=10**9)
+    value: float | None = Field(None, strict=True, ge=-1e12, le=1e12, description="money")
     query: str | None = Field(None, max_length=1000)
     impression_id: Id | None = None
 

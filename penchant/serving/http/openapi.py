@@ -10,7 +10,11 @@ from fastapi.routing import APIRoute
 from penchant.serving.http.access import Guard
 from penchant.serving.http.problems import PROBLEM, Problem
 
-ALWAYS = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+ALWAYS = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 UNREADY = HTTPStatus.SERVICE_UNAVAILABLE
 GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 BEARER = "bearer"

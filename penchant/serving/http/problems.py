@@ -13,6 +13,8 @@ from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 
 PROBLEM = "application/problem+json"
+MOST_TOLD = 10  # mistakes in one answer
+LONGEST_PATH = 200  # characters of it
 OF_FEATURES = ("/get-online-features", "/v1/features")
 
 
@@ -73,16 +75,19 @@ def handle(app: FastAPI, settings: Settings) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        wrong = "; ".join(
+        found = error.errors()
+        told = [
             f"{'.'.join(map(str, item['loc'][1:])) or 'body'}: {item['msg']}"
-            for item in error.errors()
-        )
+            for item in found[:MOST_TOLD]
+        ]
+        more = len(found) - len(told)
+        wrong = "; ".join([*told, f"and {more} more"] if more else told)
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, wrong)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> JSONResponse:
         """No such path, or not with that method."""
-        detail = f"{request.method} {request.url.path}: {error.detail}"
+        detail = f"{request.method} {request.url.path[:LONGEST_PATH]}: {error.detail}"
         return problem(
             HTTPStatus(error.status_code), detail, "/docs lists every route", error.headers
         )

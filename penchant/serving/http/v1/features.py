@@ -18,14 +18,17 @@ from penchant.serving.online_features import LiveFeatures
 
 MOST_ROWS = 500
 
+Name = Annotated[str, Field(max_length=128)]
+Reference = Annotated[str, Field(max_length=256)]
+
 
 class FeaturesRequest(BaseModel):
     """Give either ``service`` or ``features``, and the keys that they are features of."""
 
     model_config = ConfigDict(extra="forbid")
 
-    service: str | None = Field(None, examples=["portrait"])
-    features: list[str] = Field([], max_length=1000, examples=[["user_statistics:spend_28d"]])
+    service: Name | None = Field(None, examples=["portrait"])
+    features: list[Reference] = Field([], max_length=1000, examples=[["user_statistics:spend_28d"]])
     entities: list[dict[str, Id]] = Field(
         min_length=1, max_length=MOST_ROWS, examples=[[{"user_id": "1104"}, {"user_id": "387"}]]
     )

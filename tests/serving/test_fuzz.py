@@ -1,0 +1,197 @@
+"""Requests made of the API's own description, fitting it and breaking it, and worse ones by hand.
+
+Whatever comes in, the answer is one that the description foresees: never a failure of the server,
+and what is refused is a problem document that says why.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ITEMS, USERS
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode, openapi
+from schemathesis.checks import (
+    CHECKS,
+    load_all_checks,
+)
+
+from penchant.serving.generations.publish import publish
+from penchant.serving.http.api import create_app
+from penchant.serving.http.bounds import MOST_BYTES
+from penchant.serving.http.tokens import Tokens
+from penchant.settings import Settings
+
+ONE = "s-20180102-000000000001"
+EXAMPLES = 10  # for each operation, fitting and breaking its description
+FORESEEN = [
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+]
+UNPLANNED = {"GET /v1/ads": 503}  # the shop has no plan of ads
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def api(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    home = tmp_path_factory.mktemp("fuzz") / "home"
+    shutil.copytree(shop_once, home)
+    served = Settings(_env_file=None, home=home, threads=1, requests_a_second=1e9)
+    publish(served, ONE)
+    served.live_features.flip(ONE)
+    _, secret = Tokens(served).make("fuzz", ["admin"])
+    with TestClient(create_app(served), raise_server_exceptions=False) as client:
+        client.headers["authorization"] = f"Bearer {secret}"
+        yield client
+
+
+def known(value: Any, draw: Any) -> Any:
+    """The same, with what the shop knows and times of now put in three of four of its places."""
+    if isinstance(value, list):
+        return [known(each, draw) for each in value]
+    if not isinstance(value, dict):
+        return value
+    item_id, user_id = draw(st.sampled_from(ITEMS)), draw(st.sampled_from(USERS))
+    ours = {
+        "user_id": user_id,
+        "item_id": item_id,
+        "event_at": datetime.now(UTC).isoformat(),
+        "events": [event()],
+        "features": ["item_profile:title"],
+        "service": None,
+        "feature_service": None,
+        "entities": [{"item_id": item_id}]
+        if isinstance(value.get("entities"), list)
+        else {"item_id": [item_id]},
+    }
+    return {
+        key: ours[key] if key in ours and draw(st.integers(0, 3)) else known(inner, draw)
+        for key, inner in value.items()
+    }
+
+
+def fuzz(api: TestClient, operation: Any, mode: GenerationMode) -> set[int]:
+    """Ask in a way for an operation; the statuses that came back."""
+    statuses = set()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
+    def ask(case: Any, data: st.DataObject) -> None:
+        case.query, case.body = known(case.query, data.draw), known(case.body, data.draw)
+        case.headers["authorization"] = api.headers["authorization"]
+        response = case.call()
+        case.validate_response(response, checks=CHECKS.get_by_names(FORESEEN))
+        assert response.status_code < 500 or operation.label in UNPLANNED, response.text
+        statuses.add(response.status_code)
+
+    ask()
+    return statuses
+
+
+def test_no_request_makes_the_server_fail(api: TestClient) -> None:
+    load_all_checks()
+    for found in openapi.from_asgi("/openapi.json", api.app).get_all_operations():
+        operation = found.ok()
+        fits = fuzz(api, operation, GenerationMode.POSITIVE)
+        assert fits & {200, 202, UNPLANNED.get(operation.label)}, (
+            f"{operation.label} was never asked for what there is"
+        )
+        if operation.query or operation.body:
+            assert fuzz(api, operation, GenerationMode.NEGATIVE) >= {422}, operation.label
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    given = {"event_id": "e1", "user_id": "u3", "session_id": "s", "event_type": "view"}
+    return given | {"item_id": "i001", "event_at": datetime.now(UTC).isoformat()} | changes
+
+
+def refused(answer: Any, status: int, words: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("user_id=u3&k=1e3", "k: Input should be a valid integer"),
+        ("user_id=u3&k=99999999999999999999", "k: Input should be less than"),
+        ("user_id=u3&k=NaN", "k: Input should be a valid integer"),
+        ("user_id=u3&kk=3", "there is no parameter 'kk'"),
+        ("user_id=u3&user_id=u4", "user_id is given twice"),
+        ("user_id=%ff", "not UTF-8"),
+        ("user_id=%zz", "not UTF-8"),
+        ("user_id=%00", "should match pattern"),
+        ("user_id=%C2%80", "has control characters"),
+        ("user_id=%20", "is blank"),
+        (f"user_id={'x' * 129}", "at most 128 characters"),
+    ],
+)
+def test_a_query_that_could_be_meant_otherwise_is_refused(
+    api: TestClient, query: str, words: str
+) -> None:
+    refused(api.get(f"/v1/recommendations?{query}"), 422, words)
+
+
+FUTURE = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+BODIES = {
+    "a key twice": ('{"events": [], "events": []}', "'events' is there twice"),
+    "no number": ('{"events": [{"value": NaN}]}', "NaN is no number"),
+    "an endless number": (f'{{"events": [{{"quantity": {"9" * 5000}}}]}}', "limit"),
+    "half a surrogate": (json.dumps({"events": [event(user_id="\ud800")]}), "surrogate"),
+    "another encoding": (json.dumps({"events": [event()]}).encode("utf-16"), "not UTF-8"),
+    "no encoding": (b'{"events": "\xff"}', "not UTF-8"),
+    "two documents": ("{} {}", "Extra data"),
+    "a torn string": ('{"a": "\\', "Unterminated string"),
+    "very deep": ("[" * 100_000, "nested more than 12 deep"),
+    "too many mistakes": (json.dumps({"events": [{}] * 500}), "and 2490 more"),
+    "the future": (json.dumps({"events": [event(event_at=FUTURE)]}), "is in the future"),
+    "no year": (json.dumps({"events": [event(event_at="10000-01-01T00:00:00Z")]}), "event_at"),
+    "the last moment": (
+        json.dumps({"events": [event(event_at="9999-12-31T23:59:59-23:59")]}),
+        "is in the future",
+    ),
+    "a truth for a number": (json.dumps({"events": [event(quantity=True)]}), "valid integer"),
+    "a blank id": (json.dumps({"events": [event(user_id=" ")]}), "is blank"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_that_could_be_meant_otherwise_is_refused(api: TestClient, name: str) -> None:
+    body, words = BODIES[name]
+    refused(api.post("/v1/events", content=body, headers=JSON), 422, words)
+
+
+def test_a_body_has_to_say_that_it_is_json(api: TestClient) -> None:
+    body = json.dumps({"events": [event()]})
+    for headers in ({}, {"content-type": "text/plain"}, {"content-type": "multipart/form-data"}):
+        refused(api.post("/v1/events", content=body, headers=headers), 415, "not called JSON")
+    charset = {"content-type": "application/json; charset=utf-8"}
+    assert api.post("/v1/events", content=body, headers=charset).status_code == 202
+
+
+def test_a_body_that_comes_in_chunks_is_bounded_too(api: TestClient) -> None:
+    chunks = (b"x" * (MOST_BYTES // 4) for _ in range(5))
+    refused(api.post("/v1/events", content=chunks, headers=JSON), 413, "more than 262,144 bytes")
+
+
+def test_events_that_come_again_are_taken_again(api: TestClient) -> None:
+    """An acknowledgement may have been lost; landing counts each ``event_id`` once."""
+    twice = {"events": [event(), event()]}
+    for _ in range(2):
+        answer = api.post("/v1/events", json=twice)
+        assert (answer.status_code, answer.json()["received"]) == (202, 2)
