@@ -307,11 +307,14 @@ def serve() -> None:
 
     from penchant.serving.http.access import require_guarded
     from penchant.serving.http.api import create_app
+    from penchant.serving.http.process import settle
 
     settings = Settings()
     require_guarded(settings)
+    served = create_app(settings)
+    settle()
     uvicorn.run(
-        create_app(settings),
+        served,
         host=settings.reader_host,
         port=settings.reader_port,
         log_level="warning",
