@@ -60,9 +60,7 @@ def built(kind: str, vectors: np.ndarray) -> faiss.Index:
         index.hnsw.efConstruction = 128
     else:
         cells = int(2 * len(vectors) ** 0.5)
-        quantizer = faiss.IndexFlatIP(dimensions)
-        index = faiss.IndexIVFFlat(quantizer, dimensions, cells, faiss.METRIC_INNER_PRODUCT)
-        index.quantizer_ = quantizer  # the index does not keep it alive
+        index = faiss.index_factory(dimensions, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
         index.train(vectors)
     index.add(vectors)
     return index

@@ -47,6 +47,7 @@ def measure(settings: Settings) -> dict[str, Any]:
                 "rows": rows,
                 "start_seconds": served.start_seconds,
                 "resident_mb": served.resident_mb(),
+                "ranker": generation.description["ranker"]["family"],
                 "users": len(users),
                 "items": len(items),
             }
@@ -54,7 +55,7 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 def page(figures: dict[str, Any]) -> str:
     kept = (
-        f"The live generation of the main job: {figures['users']:,} shoppers, "
+        f"A live generation, ranked by `{figures['ranker']}`: {figures['users']:,} shoppers, "
         f"{figures['items']:,} items with vectors. What is recommended is on the disk as shown "
         "before it is answered, also in the figures."
     )

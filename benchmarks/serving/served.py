@@ -70,6 +70,7 @@ def feast(repository: Path) -> Iterator[Served]:
     port = free_port()
     command = [str(Path(sys.executable).with_name("feast")), "-c", str(repository), "serve"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--max-requests", "1000000"]  # else it starts anew in the middle
     with _started(command, {}, port, "/health") as served:
         yield served
 
