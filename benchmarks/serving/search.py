@@ -41,8 +41,8 @@ def page(figures: dict[str, Any]) -> str:
     lines = [
         f"{figures['items']:,} clustered vectors of 64 dimensions, {figures['queries']} queries "
         f"one by one, one thread, no HTTP. Each with the least effort that finds {GOOD:.0%} of the "
-        "exact nearest ten; ours with the effort that it chose itself. Publish takes cells for more "
-        "than 50,000 items, usearch's graph below.",
+        "exact nearest ten; ours with the effort that it chose itself. Publish takes cells for "
+        "more than 50,000 items, usearch's graph below.",
         "",
         "| index | recall@10 | p50, ms | p99, ms | build, s | effort |",
         "|---|---|---|---|---|---|",
