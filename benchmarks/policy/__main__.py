@@ -15,7 +15,7 @@ Written by `make bench-policy`. What a policy is: `penchant/policy/`. How one is
 `training/policies/off_policy.py`.
 """
 ROOT = Path(__file__).resolve().parent.parent.parent
-PARTS = ("long_term", "coverage", "open_bandit", "speed")
+PARTS = ("loop", "long_term", "coverage", "open_bandit", "speed")
 
 if __name__ == "__main__":
     Benchmark("policy", PARTS, HEAD, ROOT / "docs" / "policies.md").main(__doc__ or "")

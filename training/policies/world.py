@@ -97,13 +97,20 @@ class World:
     def requests(self) -> Requests:
         """Who visits today, and among what a slate is to be chosen for each."""
         config = self.config
-        here_U = (self.arrival_U <= self.day) & ~self.left_U
-        visits_U = self._random.random(config.shoppers) < config.visits * self.loyalty_U
-        shoppers_B = np.flatnonzero(here_U & visits_U)
+        shoppers_B = self.visitors()
         items = np.flatnonzero(self.arrival_I <= self.day)
         lots = self._random.random((len(shoppers_B), len(items)), dtype=np.float32)
         picked_BC = np.argpartition(lots, config.candidates - 1, axis=1)[:, : config.candidates]
-        items_BC = items[picked_BC]
+        return self.among(shoppers_B, items[picked_BC])
+
+    def visitors(self) -> IntArray:
+        """shoppers_B who come today."""
+        here_U = (self.arrival_U <= self.day) & ~self.left_U
+        visits_U = self._random.random(self.config.shoppers) < self.config.visits * self.loyalty_U
+        return np.flatnonzero(here_U & visits_U)
+
+    def among(self, shoppers_B: IntArray, items_BC: IntArray) -> Requests:
+        """Their requests, where somebody else finds the candidates."""
         shown_BC = self._shown_UG[shoppers_B[:, None], self.category_I[items_BC]]
         appeal_BC = self._appeal(shoppers_B, items_BC, shown_BC)
         return Requests(self.day, shoppers_B, items_BC, shown_BC, appeal_BC)

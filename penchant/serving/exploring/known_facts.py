@@ -118,8 +118,16 @@ def _of_mart(
     snapshot: Snapshot, mart: str, columns: list[str], filters: pc.Expression | None
 ) -> pa.Table:
     """The rows of a mart of what was shown; none in a snapshot of a shop that shows nothing."""
-    if snapshot.mart(mart).is_file():
-        return pq.read_table(snapshot.mart(mart), columns=columns, filters=filters)
+    path = snapshot.mart(mart)
+    lacking = sorted(set(columns) - set(pq.read_schema(path).names)) if path.is_file() else []
+    if path.is_file() and not lacking:
+        return pq.read_table(path, columns=columns, filters=filters)
+    if lacking and pq.read_metadata(path).num_rows:
+        raise DataError(
+            f"mart {mart} of snapshot {snapshot.id} lacks {', '.join(lacking)}: it was built before "
+            "policies were told of it",
+            "run `penchant build` again",
+        )
     kinds = {"clicked": pa.bool_(), "shown_at": pa.timestamp("us"), "known_at": pa.timestamp("us")}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
     return schema.empty_table()

@@ -1,0 +1,164 @@
+"""The whole loop, from a slate to a verdict, with simulated shoppers and every stage for real."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import save_file
+
+from benchmarks.policy.simulated_shop import SimulatedShop, Visit, lost_by_policy
+from penchant.assignment import live_policy
+from penchant.build import build
+from penchant.experiments import gate, store
+from penchant.experiments.stage import ExperimentReport, evaluate_experiment
+from penchant.ingestion.ingest import ingest
+from penchant.policy.learned import LearnedPolicy
+from penchant.quality.check import check
+from penchant.serving.exploring.live_policy import read_policy
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.data import read_dataset
+from training.policies.action_features import facts_of
+from training.policies.policy_log import read_policy_log
+from training.split import split_by_time
+from training.tasks.acting import judged
+from training.train import run_id_for, train
+
+TITLE = "The loop end to end: what it learns, promotes and refuses"
+USERS, ITEMS = 400, 120
+FIRST_DAYS, TRIED_DAYS = 49, 28
+MOST_LOOKS = 3
+EXPLORATION, SHARE = 0.5, 0.5
+CAPTION = """
+{users} shoppers of the world with known truth, {items} items. They are served by the readers of a
+live generation; what they click goes into the feedback log, lands, is built, checked, learned from
+and judged, by the stages of the platform; only the clock is simulated. For {first} days half of the
+picks are by chance among twelve candidates; then what was learned goes through the gate and is
+tried on half of the shoppers for {tried} days at a time. *Lost* is the clicks a visit that the best slate of
+the whole shop would have got more, which a simulation knows and no stage is told. The harmful
+policy is the learned one with all its weights turned round; past the gate, it is put into an
+experiment by hand. Seed {seed}.
+"""
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="penchant-loop-") as folder:
+        return run(loop_settings(settings, Path(folder) / "home"), settings.seed)
+
+
+def loop_settings(settings: Settings, home: Path) -> Settings:
+    changed = {"home": home, "source": "simulator", "exploration": EXPLORATION}
+    return settings.model_copy(update={**changed, "experiment_share": SHARE})
+
+
+def run(settings: Settings, seed: int) -> dict[str, Any]:
+    ingest(settings, source="simulator", users=USERS, items=ITEMS, days=60)
+    shop = SimulatedShop(settings, build(settings).snapshot_id, seed, visits=0.35)
+    check(settings, shop.snapshot_id)
+    shop.publish()
+    before = shop.serve(FIRST_DAYS)
+    snapshot_id = shop.land()
+    check(settings, snapshot_id)
+    train(settings, snapshot_id, "bandit")
+    promoted = gate.promote(settings, snapshot_id, run_id_for(settings, snapshot_id, "bandit"))
+    harmful = turned_round(read_policy(settings, promoted.policy_id))
+    refused = gate_of(settings, snapshot_id, harmful)
+    shop.publish()
+    tried, kept = until_decided(shop)
+    check(settings, shop.snapshot_id)
+    shop.publish()
+    put_past_the_gate(settings, harmful, shop.snapshot_id)
+    harmed, rolled_back = until_decided(shop)
+    check(settings, shop.snapshot_id)
+    shop.publish()
+    after = shop.serve(7)
+    return {
+        "seed": seed,
+        "gate": promoted.gate.reason,
+        "gate_of_harmful": refused.reason,
+        "harmful_promoted": refused.promoted,
+        "verdict": _told(kept),
+        "verdict_on_harmful": _told(rolled_back),
+        "live_in_the_end": live_policy(settings),
+        "lost": {
+            name: lost_by_policy(visits)
+            for name, visits in (
+                ("while exploring", before),
+                ("while it was tried", tried),
+                ("while harm was tried", harmed),
+                ("after", after),
+            )
+        },
+    }
+
+
+def until_decided(shop: SimulatedShop) -> tuple[list[Visit], ExperimentReport]:
+    """Serve and judge the running experiment, as often as it says to go on."""
+    visits = []
+    for _ in range(MOST_LOOKS):
+        visits += shop.serve(TRIED_DAYS)
+        report = evaluate_experiment(shop.settings, shop.land())
+        if report.decision != "go on":
+            break
+    return visits, report
+
+
+def turned_round(policy: LearnedPolicy) -> LearnedPolicy:
+    """A policy that prefers what this one avoids."""
+    state = policy.state()
+    state["mean_AD"] = -state["mean_AD"]
+    return LearnedPolicy.of_state(replace(policy.choosing, policy="epsilon greedy"), state)
+
+
+def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> gate.Gate:
+    """What the gate says of a policy, on the test window of a snapshot's log."""
+    snapshot = Snapshot.open(settings, snapshot_id)
+    dataset = read_dataset(snapshot)
+    log = read_policy_log(snapshot, dataset)
+    facts = facts_of(dataset.histories, dataset.items, log)
+    window = split_by_time(dataset.histories).test
+    shown = log.between(window.histories.end, window.targets.end)
+    found = judged(policy, facts, shown, log, settings.seed)
+    record = {"run_id": "harmful", "tasks": {"acting": {"windows": {"test": found}}}}
+    return gate.decide(record, live_policy(settings))
+
+
+def put_past_the_gate(settings: Settings, policy: LearnedPolicy, snapshot_id: str) -> None:
+    """Begin an experiment with a policy that no gate has seen."""
+    folder, live = settings.policies / "p-harmful", live_policy(settings)
+    folder.mkdir(parents=True)
+    kept = json.loads((settings.policies / live / "policy.json").read_text())
+    (folder / "policy.json").write_text(json.dumps(kept | vars(policy.choosing)))
+    save_file(policy.state(), folder / "model.safetensors")
+    as_of = Snapshot.open(settings, snapshot_id).as_of
+    store.start(settings, live, "p-harmful", SHARE, as_of)
+
+
+def _told(report: ExperimentReport) -> dict[str, Any]:
+    return {"decision": report.decision, "reason": report.reason, "shoppers": report.shoppers}
+
+
+def page(figures: dict[str, Any]) -> str:
+    words = {"users": USERS, "items": ITEMS, "first": FIRST_DAYS, "tried": TRIED_DAYS}
+    lines = [
+        CAPTION.strip().format(**words, seed=figures["seed"]),
+        "",
+        f"- The gate, of what was learned: {figures['gate']}.",
+        f"- The gate, of the harmful policy: {figures['gate_of_harmful']}.",
+        f"- The experiment: {_verdict(figures['verdict'])}.",
+        f"- The experiment with the harmful policy: {_verdict(figures['verdict_on_harmful'])}.",
+        f"- Live in the end: `{figures['live_in_the_end']}`.",
+        "",
+        "| when | policy | visits | clicks lost a visit |",
+        "|---|---|---|---|",
+    ]
+    for when, of_policy in figures["lost"].items():
+        for name, (visits, lost) in of_policy.items():
+            lines.append(f"| {when} | `{name}` | {visits:,} | {lost:.3f} |")
+    return "\n".join(lines)
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    return f"{found['decision']}: {found['reason']}"

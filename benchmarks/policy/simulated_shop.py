@@ -1,0 +1,165 @@
+"""A shop whose shoppers are those of the world with known truth, served by the platform itself.
+
+What is shown is what the readers of the live generation give; what is clicked goes into the
+feedback log, lands, is built into a snapshot and learned from, as in a real shop. Only the clock is
+simulated: days pass as fast as they are served.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from penchant.assignment import running
+from penchant.build import build
+from penchant.feedback import FeedbackLog
+from penchant.ingestion.ingest import ingest
+from penchant.policy.slates import IntArray
+from penchant.serving.exploring.live_policy import LivePolicies
+from penchant.serving.features import materialize
+from penchant.serving.generations.publish import publish
+from penchant.serving.reader import Reader
+from penchant.serving.recommending.impressions import log_shown
+from penchant.serving.recommending.recommender import Recommender
+from penchant.settings import Settings
+from penchant.snapshot import Snapshot
+from training.choose import choose
+from training.policies.world import World, WorldConfig
+from training.train import train
+
+SLATE = 4
+BUYS = 0.5  # of those who click
+PRICE = 10.0
+OPENS, APART = timedelta(hours=9), timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """``clicks``: expected of the slate that was shown; ``lost``: what the best slate of the whole
+    shop would have got more."""
+
+    day: int
+    policy: str
+    clicks: float
+    lost: float
+
+
+class SimulatedShop:
+    """Begins at the end of a snapshot, whose users and items are the world's shoppers and items in
+    the order of their ids."""
+
+    def __init__(self, settings: Settings, snapshot_id: str, seed: int, visits: float) -> None:
+        self.settings = settings
+        snapshot = Snapshot.open(settings, snapshot_id)
+        self._users, self._items = (
+            sorted(pq.read_table(snapshot.mart(f"{name}s"))[f"{name}_id"].to_pylist())
+            for name in ("user", "item")
+        )
+        self._opened_at = snapshot.as_of
+        self._random = np.random.default_rng([seed, 2])
+        self._reader = Reader(settings, Recommender(LivePolicies(settings)))
+        self._log = FeedbackLog.of(settings)
+        self._seed = seed
+        self.snapshot_id = snapshot_id
+        self.world = World(
+            WorldConfig(
+                shoppers=len(self._users),
+                items=len(self._items),
+                categories=24,  # as many kinds of items as the simulator's catalogue has
+                slate=SLATE,
+                visits=visits,
+                arriving_items=0.0,
+                arriving_shoppers=0.0,
+            ),
+            seed,
+        )
+
+    def publish(self) -> str:
+        """The generation of the snapshot, ranked by popularity."""
+        materialize(self.settings, self.snapshot_id)
+        train(self.settings, self.snapshot_id, "popularity")
+        choose(self.settings, self.snapshot_id)
+        return publish(self.settings, self.snapshot_id).generation_id
+
+    def serve(self, days: int) -> list[Visit]:
+        """Let days pass; all that is shown and answered goes into the feedback log."""
+        return [visit for _ in range(days) for visit in self._day()]
+
+    def land(self) -> str:
+        """Land the log and build the snapshot of all that has landed."""
+        now = self._moment() + timedelta(days=1)
+        ingest(self.settings, "feedback", now=now)
+        self.snapshot_id = build(self.settings).snapshot_id
+        return self.snapshot_id
+
+    def _moment(self) -> datetime:
+        return self._opened_at + timedelta(days=self.world.day) + OPENS
+
+    def _day(self) -> list[Visit]:
+        world, shoppers_B = self.world, self.world.visitors()
+        rows = {item_id: row for row, item_id in enumerate(self._items)}
+        shown, items_BK = [], np.zeros((len(shoppers_B), SLATE), np.int64)
+        for number, shopper in enumerate(shoppers_B.tolist()):
+            slate_id = f"w{self._seed}-{world.day}-{number}"
+            answer = self._reader.recommend(self._users[shopper], SLATE, slate_id=slate_id)
+            at = self._moment() + number * APART
+            shown.append((answer, at, log_shown(self._log, answer, "home", at)))
+            items_BK[number] = [rows[item.item_id] for item in answer.items]
+        requests = world.among(shoppers_B, items_BK)
+        every_BC = np.broadcast_to(np.arange(len(self._items)), (len(shoppers_B), len(self._items)))
+        best_B = world.best(world.among(shoppers_B, every_BC))
+        in_order_BK = np.broadcast_to(np.arange(SLATE), items_BK.shape)
+        clicks_B = world.clicks(requests, in_order_BK).sum(axis=1)
+        clicked_BK = world.answer(requests, in_order_BK)
+        self._log.append("events", self._events(shoppers_B, shown, clicked_BK))
+        day = world.day
+        world.next_day()
+        return [
+            Visit(day, answer.policy, float(clicks), float(best - clicks))
+            for (answer, _, _), clicks, best in zip(shown, clicks_B, best_B, strict=True)
+        ]
+
+    def _events(
+        self, shoppers_B: IntArray, shown: list[Any], clicked_BK: np.ndarray
+    ) -> list[dict[str, Any]]:
+        events = []
+        for number, position in np.argwhere(clicked_BK).tolist():
+            answer, at, kept = shown[number]
+            buys = bool(self._random.random() < BUYS)
+            for event_type in ("view", "purchase")[: 1 + buys]:
+                bought = event_type == "purchase"
+                events.append(
+                    {
+                        "event_id": f"{event_type}-{kept.impression_ids[position]}",
+                        "user_id": self._users[shoppers_B[number]],
+                        "session_id": kept.slate_id,
+                        "item_id": answer.items[position].item_id,
+                        "event_type": event_type,
+                        "quantity": 1 if bought else None,
+                        "value": PRICE if bought else None,
+                        "query": None,
+                        "event_at": at + timedelta(seconds=5 + 5 * bought),
+                        "impression_id": kept.impression_ids[position],
+                        "received_at": at + timedelta(seconds=15),
+                    }
+                )
+        return events
+
+
+def lost_by_policy(visits: list[Visit]) -> dict[str, tuple[int, float]]:
+    """Of each policy how many visits it served, and the clicks lost a visit."""
+    policies = sorted({visit.policy for visit in visits})
+    found = {name: [one.lost for one in visits if one.policy == name] for name in policies}
+    return {name: (len(lost), float(np.mean(lost))) for name, lost in found.items()}
+
+
+def verdict(settings: Settings) -> dict[str, Any] | None:
+    """Of the experiment that runs, as it stands."""
+    experiment = running(settings)
+    if experiment is None:
+        return None
+    path = experiment.folder(settings) / "verdict.json"
+    return json.loads(path.read_text()) if path.is_file() else None
