@@ -5,9 +5,6 @@ import numpy as np
 
 from penchant.policy.policies import UpperConfidence
 from penchant.policy.posterior import LinearPosterior
-from penchant.policy.slates import drawn
-
-DECIDED_AT_ONCE = 200  # whose arrays fit into a cache
 
 
 def main() -> None:
@@ -29,14 +26,8 @@ def main() -> None:
         learning.append(seconds)
 
         def decide(posterior: LinearPosterior = posterior) -> np.ndarray:
-            random = np.random.default_rng(0)
-            picks = []
-            for first in range(0, len(log.asked_BD), DECIDED_AT_ONCE):
-                asked_BD = log.asked_BD[first : first + DECIDED_AT_ONCE]
-                present_BC = np.ones((len(asked_BD), log.arms), bool)
-                votes = policy.votes(posterior.of_arms(asked_BD), present_BC, random)
-                picks.append(drawn(votes, 1, random).picks_BK[:, 0])
-            return np.concatenate(picks)
+            belief = posterior.of_arms(log.asked_BD)
+            return policy.one(belief, np.random.default_rng(0)).picks_BK[:, 0]
 
         seconds, picks = peer.timed(decide)
         deciding.append(seconds)

@@ -36,10 +36,10 @@ CAPTION = """
 live generation; what they click goes into the feedback log, lands, is built, checked, learned from
 and judged, by the stages of the platform; only the clock is simulated. For {first} days half of the
 picks are by chance among twelve candidates; then what was learned goes through the gate and is
-tried on half of the shoppers for {tried} days at a time. *Lost* is the clicks a visit that the best slate of
-the whole shop would have got more, which a simulation knows and no stage is told. The harmful
-policy is the learned one with all its weights turned round; past the gate, it is put into an
-experiment by hand. Seed {seed}.
+tried on half of the shoppers for {tried} days at a time. *Lost* is the clicks a visit that the
+best slate of the whole shop would have got more, which a simulation knows and no stage is told. The
+harmful policy is the learned one with all its weights turned round; past the gate, it is put into
+an experiment by hand. Seed {seed}.
 """
 
 

@@ -28,10 +28,9 @@ decision is known: what an arm is clicked, over the contexts. One thread each, a
 after the other; the best of {repeats}. *Times* is how many times less time ours takes for one.
 Reward is the mean over decisions, with the 95 % interval; ours less the peer's is paired. mabwiser
 and ours are disjoint LinUCB; Vowpal Wabbit is `--cb_explore`, by its own driver or example by
-example, whichever is faster. Ours also knows the propensity of each decision. Seconds are of the
-processor where the clock has more, because other work may share the machine. Ten times the
-decisions of mabwiser is out of reach for a method that asks the same of each arm: mabwiser
-multiplies whole batches too.
+example, whichever is faster. Ours also knows the propensity of each decision, and computes the
+deviation only of arms that could win by bounds that cost one product. Seconds are of the processor
+where the clock has more, because other work may share the machine.
 """
 
 

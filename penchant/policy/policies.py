@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from penchant.errors import UsageError
-from penchant.policy.posterior import Belief
-from penchant.policy.slates import BoolArray, FloatArray, Votes
+from penchant.policy.posterior import Belief, OfArms
+from penchant.policy.slates import BoolArray, FloatArray, Slates, Votes
 
 
 class Policy(Protocol):
@@ -47,6 +47,18 @@ class UpperConfidence:
     def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
         hoped_BC = belief.mean_BC + self.width * belief.deviation_BC
         return alone(hoped_BC, self.floor, present_BC)
+
+    def one(self, belief: OfArms, random: np.random.Generator) -> Slates:
+        """Slates of one for requests that may have any arm: what drawing from ``votes`` gives, with
+        less work, for many requests at once."""
+        best_B = belief.most_hopeful(self.width)
+        arms = len(belief.weights.mean_AD)
+        picks_B = best_B
+        if self.floor:
+            by_chance_B = random.random(len(best_B)) < self.floor
+            picks_B = np.where(by_chance_B, random.integers(0, arms, len(best_B)), best_B)
+        propensity_B = self.floor / arms + (1 - self.floor) * (picks_B == best_B)
+        return Slates(picks_B[:, None], propensity_B[:, None])
 
 
 @dataclass(frozen=True)

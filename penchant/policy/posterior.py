@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from penchant.errors import DataError
-from penchant.policy.slates import FloatArray, IntArray
+from penchant.policy.slates import BoolArray, FloatArray, IntArray
 
 
 class Belief(Protocol):
@@ -49,6 +49,12 @@ class Weights:
         factor_ADD = np.linalg.cholesky(self.covariance_ADD)
         normal_VAD = random.standard_normal((count, *self.mean_AD.shape))
         return self.mean_AD + np.einsum("aij,vaj->vai", factor_ADD, normal_VAD, optimize=True)
+
+    @cached_property
+    def reach_A2(self) -> FloatArray:
+        """The smallest and the largest deviation of each arm's score, for features of length 1."""
+        spread_AD = np.linalg.eigvalsh(self.covariance_ADD)[:, [0, -1]]
+        return np.sqrt(np.maximum(spread_AD, 0.0))
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,35 @@ class OfArms:
         pairs_PA = (self.weights.covariance_ADD[:, first, second] * times).T
         context_DB = np.ascontiguousarray(self.context_BD.T)
         return np.sqrt((context_DB[first] * context_DB[second]).T @ pairs_PA)
+
+    def most_hopeful(self, width: float) -> IntArray:
+        """arm_B: the one of the largest mean plus ``width`` (0 or more) deviations.
+
+        A deviation is the features' length times something between the arm's smallest and largest:
+        bounds that cost one product. Only where the best by the one is not above all others by the
+        other are deviations computed, and only of the arms that could still win.
+        """
+        length_B = np.sqrt(np.einsum("bd,bd->b", self.context_BD, self.context_BD))
+        reach_A2 = width * self.weights.reach_A2
+        mean_AB = self.weights.mean_AD @ self.context_BD.T
+        bar_B = (mean_AB + np.multiply.outer(reach_A2[:, 0], length_B)).max(axis=0)
+        could_AB = mean_AB + np.multiply.outer(reach_A2[:, 1], length_B) >= bar_B
+        arm_B = could_AB.argmax(axis=0)
+        open_B = np.flatnonzero(could_AB.view(np.int8).sum(axis=0, dtype=np.int16) > 1)
+        if len(open_B):
+            arm_B[open_B] = self._exactly(open_B, could_AB[:, open_B], width)
+        return arm_B
+
+    def _exactly(self, rows_R: IntArray, could_AR: BoolArray, width: float) -> IntArray:
+        hoped_AR = np.full(could_AR.shape, -np.inf)
+        context_RD = self.context_BD[rows_R]
+        for arm in np.flatnonzero(could_AR.any(axis=1)):
+            those = np.flatnonzero(could_AR[arm])
+            own_ND = context_RD[those]
+            turned_ND = own_ND @ self.weights.covariance_ADD[arm]
+            deviation_N = np.sqrt(np.einsum("nd,nd->n", turned_ND, own_ND))
+            hoped_AR[arm, those] = own_ND @ self.weights.mean_AD[arm] + width * deviation_N
+        return hoped_AR.argmax(axis=0)
 
     def draws(self, count: int, random: np.random.Generator) -> FloatArray:
         weights_VAD = self.weights.draws(count, random)

@@ -9,7 +9,7 @@ import pytest
 
 from penchant.assignment import arm_of
 from penchant.assignment import running as current
-from penchant.errors import NothingToDo, UsageError
+from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.experiments import store
 from penchant.experiments.stage import evaluate_experiment
 from penchant.settings import Settings
@@ -20,14 +20,19 @@ BEGAN = datetime(2024, 3, 1)
 OLD, NEW = "p-old", "p-new"
 
 
-def write_snapshot(settings: Settings, reward: dict[str, float], shoppers: int = 1500) -> None:
-    """Everybody is shown one item; one in five buys it, for the reward of the shopper's arm."""
+def write_snapshot(
+    settings: Settings, reward: dict[str, float], shoppers: int = 1500, lacking: str = ""
+) -> None:
+    """Everybody is shown one item; one in five buys it, for the reward of the shopper's arm.
+    ``lacking``: an arm that is not served at all."""
     experiment = current(settings)
     assert experiment is not None
     rows = []
     for number in range(shoppers):
         user = f"u{number:05d}"
         arm = arm_of(experiment.id, user, experiment.shares)
+        if arm == lacking:
+            continue
         buys = number % 5 == 0
         at = BEGAN + timedelta(minutes=number)
         context = json.dumps({"experiment": experiment.id, "exploration": 0.1})
@@ -94,3 +99,12 @@ def test_before_anything_is_answered_there_is_nothing_to_do(running: Settings) -
     write_snapshot(running, {OLD: 1.0, NEW: 1.0}, shoppers=0)
     with pytest.raises(NothingToDo, match="no settled impression"):
         evaluate_experiment(running, SNAPSHOT)
+
+
+def test_an_arm_that_is_not_served_at_all_is_refused_and_nothing_is_decided(
+    running: Settings,
+) -> None:
+    write_snapshot(running, {OLD: 1.0, NEW: 1.0}, lacking=NEW)
+    with pytest.raises(DataError, match=f"arm {NEW} of x-{OLD}-{NEW} has no shopper"):
+        evaluate_experiment(running, SNAPSHOT)
+    assert current(running) is not None and running.live_policy.current() == OLD

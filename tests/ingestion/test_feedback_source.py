@@ -42,3 +42,14 @@ def test_a_propensity_of_zero_is_quarantined(settings: Settings) -> None:
     (refused,) = ingest(settings, "feedback").quarantined
     assert refused["table"] == "impressions"
     assert {reason["column"] for reason in refused["reasons"]} == {"propensity"}
+
+
+def test_a_log_without_propensities_is_quarantined_and_says_what_is_missing(
+    settings: Settings,
+) -> None:
+    silent = impression(SLATES, 0, CANDIDATES[0], 0.5, FIRST)
+    del silent["propensity"]
+    FeedbackLog.of(settings).append("impressions", [silent])
+    (refused,) = ingest(settings, "feedback").quarantined
+    (reason,) = refused["reasons"]
+    assert (reason["code"], reason["column"]) == ("missing_column", "propensity")

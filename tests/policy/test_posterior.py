@@ -5,7 +5,9 @@ import pytest
 
 from penchant.errors import DataError
 from penchant.policy.logistic import LogisticPosterior, sigmoid
+from penchant.policy.policies import UpperConfidence
 from penchant.policy.posterior import LinearPosterior
+from penchant.policy.slates import probabilities
 
 
 def rows(seed: int = 0, arms: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -101,3 +103,20 @@ def test_what_is_no_number_is_refused() -> None:
         LinearPosterior.prior(1, 4).updated(features_ND, rewards_N)
     with pytest.raises(DataError, match="neither 0 nor 1"):
         LogisticPosterior.prior(1, 4).updated(features_ND, np.full(50, 0.5))
+
+
+@pytest.mark.parametrize("picks", [0, 40, 4000])
+def test_bounds_find_the_most_hopeful_arm(picks: int) -> None:
+    random = np.random.default_rng(picks)
+    features_ND, arms_N = random.standard_normal((picks, 5)), random.integers(0, 7, picks)
+    rewards_N = (random.random(picks) < 0.3 + 0.05 * arms_N) * 1.0
+    posterior = LinearPosterior.prior(7, 5).updated(features_ND, rewards_N, arms_N)
+    belief = posterior.of_arms(random.standard_normal((500, 5)))
+    for width in (0.0, 0.5, 3.0):
+        hoped_BC = belief.mean_BC + width * belief.deviation_BC
+        found_B = belief.most_hopeful(width)
+        np.testing.assert_allclose(hoped_BC[np.arange(500), found_B], hoped_BC.max(axis=1))
+    policy = UpperConfidence(0.5, floor=0.2)
+    slates = policy.one(belief, random)
+    votes = policy.votes(belief, np.ones((500, 7), bool), random)
+    np.testing.assert_allclose(slates.propensities_BK, probabilities(votes, slates.picks_BK))

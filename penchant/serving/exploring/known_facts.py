@@ -124,8 +124,8 @@ def _of_mart(
         return pq.read_table(path, columns=columns, filters=filters)
     if lacking and pq.read_metadata(path).num_rows:
         raise DataError(
-            f"mart {mart} of snapshot {snapshot.id} lacks {', '.join(lacking)}: it was built before "
-            "policies were told of it",
+            f"mart {mart} of snapshot {snapshot.id} lacks {', '.join(lacking)}: it was built "
+            "before policies were told of that",
             "run `penchant build` again",
         )
     kinds = {"clicked": pa.bool_(), "shown_at": pa.timestamp("us"), "known_at": pa.timestamp("us")}

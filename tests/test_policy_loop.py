@@ -1,0 +1,46 @@
+"""The loop end to end: shoppers of the world with known truth, served, learned from, judged.
+
+Every stage is the real one: readers of a live generation, the feedback log, landing, dbt, learning,
+the gate, the experiment. Only the checks of the snapshots are left out, which have their own tests.
+"""
+
+from benchmarks.policy.loop import gate_of, loop_settings, turned_round
+from benchmarks.policy.simulated_shop import SimulatedShop, lost_by_policy
+from penchant.assignment import live_policy, running
+from penchant.experiments.gate import promote
+from penchant.experiments.stage import evaluate_experiment
+from penchant.serving.exploring.live_policy import read_policy
+from penchant.settings import Settings
+from penchant.storage import write_json
+from training.train import run_id_for, train
+
+
+def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home: Settings) -> None:
+    settings = loop_settings(checked_home, checked_home.home)
+    shop = SimulatedShop(settings, str(settings.live_snapshot.current()), seed=0, visits=0.5)
+    shop.publish()
+    before = lost_by_policy(shop.serve(46))
+    assert list(before) == ["ranker-0.5"]
+
+    snapshot_id = shop.land()
+    write_json(settings.snapshots / snapshot_id / "checks.json", {"passed": True})
+    train(settings, snapshot_id, "bandit")
+    report = promote(settings, snapshot_id, run_id_for(settings, snapshot_id, "bandit"))
+    harmful = gate_of(settings, snapshot_id, turned_round(read_policy(settings, report.policy_id)))
+    assert not harmful.promoted and "not better for sure" in harmful.reason
+
+    experiment = running(settings)
+    assert experiment is not None
+    assert experiment.shares == {"ranker-0.5": 0.5, report.policy_id: 0.5}
+    shop.publish()
+    visits = shop.serve(18)
+    tried = lost_by_policy(visits)
+    assert set(tried) == set(experiment.shares)
+    assert tried[report.policy_id][1] < 0.9 * tried["ranker-0.5"][1], "regret falls"
+    assert tried[report.policy_id][1] < before["ranker-0.5"][1]
+
+    verdict = evaluate_experiment(settings, shop.land())
+    assert verdict.decision in ("keep", "go on"), verdict.reason
+    assert sum(verdict.shoppers.values()) > 60 and min(verdict.shoppers.values()) > 20
+    kept = report.policy_id if verdict.decision == "keep" else "ranker-0.5"
+    assert live_policy(settings) == kept
