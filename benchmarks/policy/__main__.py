@@ -12,7 +12,8 @@ from benchmarks.parts import Benchmark
 HEAD = """# Policies: exploring, and judging before a shopper is met
 
 Written by `make bench-policy`. What a policy is: `penchant/policy/`. How one is judged from a log:
-`training/policies/off_policy.py`.
+`training/policies/off_policy.py`. How one serves: `penchant/serving/exploring/`, by what
+[platform engineers](platform-engineers.md#learn-what-to-show) set.
 """
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = ("loop", "long_term", "coverage", "open_bandit", "speed")

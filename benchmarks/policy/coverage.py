@@ -41,8 +41,9 @@ CAPTION = """
 {repeats} logs of {slates} visits, drawn from one day of the world; the true value of the evaluated
 policy, clicks for each position, is a closed form. *Within*: the share of the logs whose 95 %
 interval holds it, promised to be 95 % ± 3 %. The Bernstein bound promises at least 95 %. The model
-is the belief that has learned in the world for {days} days; it is not the truth, so DM is biased,
-and its interval tells how much it varies, not how wrong it is. Clipping biases towards 0. Slates
+is the belief that has learned in the world for {days} days; it is not the truth, so DM is biased by
+design, its interval tells how much it varies, not how wrong it is, and the promise is not made of
+it: no gate reads DM. Clipping biases towards 0. Slates
 are drawn whole, and their weights are those of the slate so far. Smaller logs promise less than
 they keep: at 1,500 visits the intervals held the truth in 90 to 94 % of logs, and the size was then
 raised to that of this table.

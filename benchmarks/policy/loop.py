@@ -27,7 +27,7 @@ from training.tasks.acting import judged
 from training.train import run_id_for, train
 
 TITLE = "The loop end to end: what it learns, promotes and refuses"
-USERS, ITEMS = 400, 120
+USERS, ITEMS = 240, 60
 FIRST_DAYS, TRIED_DAYS = 49, 28
 MOST_LOOKS = 3
 EXPLORATION, SHARE = 0.5, 0.5
