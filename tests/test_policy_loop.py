@@ -17,10 +17,10 @@ from training.train import run_id_for, train
 
 def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home: Settings) -> None:
     settings = loop_settings(checked_home, checked_home.home)
-    shop = SimulatedShop(settings, str(settings.live_snapshot.current()), seed=0, visits=0.5)
+    shop = SimulatedShop(settings, str(settings.live_snapshot.current()), seed=0, visits=0.7)
     shop.publish()
-    before = lost_by_policy(shop.serve(46))
-    assert list(before) == ["ranker-0.5"]
+    before = lost_by_policy(shop.serve(42))
+    assert list(before) == ["ranker-0.7"]
 
     snapshot_id = shop.land()
     write_json(settings.snapshots / snapshot_id / "checks.json", {"passed": True})
@@ -31,16 +31,16 @@ def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home
 
     experiment = running(settings)
     assert experiment is not None
-    assert experiment.shares == {"ranker-0.5": 0.5, report.policy_id: 0.5}
+    assert experiment.shares == {"ranker-0.7": 0.5, report.policy_id: 0.5}
     shop.publish()
     visits = shop.serve(18)
     tried = lost_by_policy(visits)
     assert set(tried) == set(experiment.shares)
-    assert tried[report.policy_id][1] < 0.9 * tried["ranker-0.5"][1], "regret falls"
-    assert tried[report.policy_id][1] < before["ranker-0.5"][1]
+    assert tried[report.policy_id][1] < 0.9 * tried["ranker-0.7"][1], "regret falls"
+    assert tried[report.policy_id][1] < before["ranker-0.7"][1]
 
     verdict = evaluate_experiment(settings, shop.land())
     assert verdict.decision in ("keep", "go on"), verdict.reason
     assert sum(verdict.shoppers.values()) > 60 and min(verdict.shoppers.values()) > 20
-    kept = report.policy_id if verdict.decision == "keep" else "ranker-0.5"
+    kept = report.policy_id if verdict.decision == "keep" else "ranker-0.7"
     assert live_policy(settings) == kept

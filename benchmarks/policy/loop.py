@@ -30,16 +30,16 @@ TITLE = "The loop end to end: what it learns, promotes and refuses"
 USERS, ITEMS = 240, 60
 FIRST_DAYS, TRIED_DAYS = 49, 28
 MOST_LOOKS = 3
-EXPLORATION, SHARE = 0.5, 0.5
+EXPLORATION, SHARE = 0.7, 0.5
 CAPTION = """
 {users} shoppers of the world with known truth, {items} items. They are served by the readers of a
-live generation; what they click goes into the feedback log, lands, is built, checked, learned from
-and judged, by the stages of the platform; only the clock is simulated. For {first} days half of the
-picks are by chance among twelve candidates; then what was learned goes through the gate and is
-tried on half of the shoppers for {tried} days at a time. *Lost* is the clicks a visit that the
-best slate of the whole shop would have got more, which a simulation knows and no stage is told. The
-harmful policy is the learned one with all its weights turned round; past the gate, it is put into
-an experiment by hand. Seed {seed}.
+live generation; what they click goes into the feedback log, lands, is built, checked, learned
+from and judged, by the stages of the platform; only the clock is simulated. For {first} days
+{exploration:.0%} of the picks are by chance among twelve candidates; then what was learned goes
+through the gate and is tried on half of the shoppers for {tried} days at a time. *Lost* is the
+clicks a visit that the best slate of the whole shop would have got more, which a simulation knows
+and no stage is told. The harmful policy is the learned one with all its weights turned round;
+past the gate, it is put into an experiment by hand. Seed {seed}.
 """
 
 
@@ -141,7 +141,13 @@ def _told(report: ExperimentReport) -> dict[str, Any]:
 
 
 def page(figures: dict[str, Any]) -> str:
-    words = {"users": USERS, "items": ITEMS, "first": FIRST_DAYS, "tried": TRIED_DAYS}
+    words = {
+        "users": USERS,
+        "items": ITEMS,
+        "first": FIRST_DAYS,
+        "tried": TRIED_DAYS,
+        "exploration": EXPLORATION,
+    }
     lines = [
         CAPTION.strip().format(**words, seed=figures["seed"]),
         "",

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 from logged_feedback import CANDIDATES, FIRST, SLATES, impression, log_feedback
 
-from penchant.errors import NothingToDo
+from penchant.errors import DataError, NothingToDo
 from penchant.feedback import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.settings import Settings
@@ -50,6 +50,5 @@ def test_a_log_without_propensities_is_quarantined_and_says_what_is_missing(
     silent = impression(SLATES, 0, CANDIDATES[0], 0.5, FIRST)
     del silent["propensity"]
     FeedbackLog.of(settings).append("impressions", [silent])
-    (refused,) = ingest(settings, "feedback").quarantined
-    (reason,) = refused["reasons"]
-    assert (reason["code"], reason["column"]) == ("missing_column", "propensity")
+    with pytest.raises(DataError, match="propensity: no column propensity"):
+        ingest(settings, "feedback")
