@@ -21,6 +21,8 @@ import numpy as np
 from penchant.errors import DataError
 from penchant.policy.slates import BoolArray, FloatArray, IntArray
 
+FEW_ARMS = 1 << 15  # numbers of 16 bits, which numpy sorts by their digits
+
 
 class Belief(Protocol):
     """What is thought of the candidates of some requests."""
@@ -252,8 +254,9 @@ def _pairs(dimensions: int) -> tuple[IntArray, IntArray, FloatArray]:
 def check_rows(features_ND: FloatArray, rewards_N: FloatArray) -> None:
     """Raise DataError for rows that can't be learned from."""
     for name, values in (("reward", rewards_N), ("feature", features_ND)):
-        wrong = int((~np.isfinite(values)).sum())
-        if wrong:
+        finite = np.isfinite(values)
+        if not finite.all():
+            wrong = int((~finite).sum())
             raise DataError(
                 f"{wrong} {name} values are not finite numbers",
                 f"leave out rows whose {name} is missing, or mend where they come from",
@@ -267,7 +270,8 @@ def by_arm(arms_N: IntArray | None, rows: int) -> tuple[IntArray | slice, list[t
         return slice(None), [(0, slice(None))]
     if not rows:
         return slice(None), []
-    order_N = np.argsort(arms_N, kind="stable")
+    few = arms_N.max() < FEW_ARMS
+    order_N = np.argsort(arms_N.astype(np.int16) if few else arms_N, kind="stable")
     sorted_N = arms_N[order_N]
     starts = [0, *(np.flatnonzero(np.diff(sorted_N)) + 1).tolist(), rows]
     parts = [(int(sorted_N[first]), slice(first, end)) for first, end in pairwise(starts)]
