@@ -29,8 +29,10 @@ after the other; the best of {repeats}. *Times* is how many times less time ours
 Reward is the mean over decisions, with the 95 % interval; ours less the peer's is paired. mabwiser
 and ours are disjoint LinUCB; Vowpal Wabbit is `--cb_explore`, by its own driver or example by
 example, whichever is faster. Ours also knows the propensity of each decision, and computes the
-deviation only of arms that could win by bounds that cost one product. Seconds are of the processor
-where the clock has more, because other work may share the machine.
+deviation only of arms that could win by bounds that cost one product. What is left of a decision is
+that product, the bounds and, a part of each pass, solving the posteriors that were just learned;
+mabwiser multiplies whole batches too. Seconds are of the processor where the clock has more,
+because other work may share the machine.
 """
 
 
