@@ -333,8 +333,18 @@ def _departments(figures: dict[str, Any]) -> str:
         f"{figures['departments_peak_mb']:,.0f} MB.\n\n"
         f"{_curve('the small departments', rows)}\n\n"
         "| department | verdict | served by | gain, 99 % interval | shoppers judged | "
-        "came by transfer |\n|---|---|---|---|---|---|\n" + categories
+        "came by transfer |\n|---|---|---|---|---|---|\n" + categories + "\n\n" + WHY
     )
+
+
+WHY = (
+    "Where a department is learned from scratch, what a shopper bought there comes again, and that "
+    "is most of what is to be known. A moved trunk can echo what was read (``echoes`` in "
+    "training/transfer/adaptation.py), but items that it never saw are read as the mean state of "
+    "those who went to them, and these are much alike. Where the trunk knows the items, as in "
+    "later months of a shop (below), the echo is worth most. The next idea is to read a new item "
+    "by what it is bought with in the target."
+)
 
 
 def _curve(title: str, rows: list[list[str]]) -> str:

@@ -44,7 +44,7 @@ MONTHS_FROM = datetime(2011, 9, 1)
 WINDOW_DAYS = 28
 MONTHS, PAIRS = "months of Online Retail", (("beauty", "sports"), ("sports", "beauty"))
 PAIR_SHARES = (0.05, 0.25, 1.0)  # a point takes a minute
-MOST_USERS = 4000  # of a window of another shop: a half to tune on, a half for the guard
+MOST_USERS = 2000  # of a window of another shop: a half to tune on, a half for the guard
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def sequences_config() -> Config:
         windows=WindowsConfig(length=50, events_a_batch=1024, horizon_days=1),
         min_events=1,
         temperature=0.07,
-        trainer=replace(config.learning.trainer, steps=800, validate_every=200),
+        trainer=replace(config.learning.trainer, steps=500, validate_every=250),
     )
     scratch = replace(learning, trainer=replace(learning.trainer, steps=600, validate_every=150))
     few = replace(config.moving, ridges=(1.0, 10.0, 100.0))

@@ -65,7 +65,7 @@ class AdversarialConfig:
     """
 
     rounds: int = 3
-    patience: int = 2
+    patience: int = 1
     length: int = 40
     stretches: int = 64
     judged: int = 160
