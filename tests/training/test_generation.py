@@ -100,6 +100,7 @@ def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> Non
     of_one = split.train.take(np.arange(0, len(split.train) - 1, GROUPS))
     config = AdversarialConfig(
         rounds=2,
+        patience=2,
         length=10,
         likelihood=0.0,
         generator=TrainerConfig(
