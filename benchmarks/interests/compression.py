@@ -20,7 +20,7 @@ FAMILIES = ("matrix_factorization", "word2vec", "content", "vae", "gru", "sasrec
 TEACHERS = ("sasrec",)
 SMALLER, SMALLER_LOSS = 4.0, 0.01  # int8 vectors: times, and the share of NDCG@10 at most
 FASTER, FASTER_LOSS = 3.0, 0.03  # a student
-NARROW = ((48, 0.5), (32, 0.5), (32, 1.0))
+NARROW = ((48, 0.5), (32, 0.5))
 """Other students that are tried: dimensions, and the share that they read of what the teacher
 reads."""
 

@@ -270,9 +270,9 @@ def _simulated(figures: dict[str, Any]) -> str:
         [f"guard takes over, linked, {seeds}", f"{took}", "", ""],
         [
             f"guard falls back, unlinked, {seeds}",
-            f"{fell}",
-            f"{len(unlinked)}",
-            _met(fell == len(unlinked)),
+            f"{fell} of {len(unlinked)}",
+            f"{SEEDS} of {SEEDS}",
+            "so far" if fell == len(unlinked) < SEEDS else _met(fell == len(unlinked)),
         ],
     ]
     curves = [

@@ -68,7 +68,7 @@ def measure(settings: Settings) -> dict[str, Any]:
         done = apart("transfer_elsewhere:months", folder=str(settings.source_path))
         found[MONTHS] = done.value | {"peak_mb": done.peak_mb, "seconds": done.seconds}
     for source, target in PAIRS:
-        name = f"{source} to {target}".title()
+        name = f"{source.title()} to {target.title()}"
         if settings.published_data is None:
             missing[name] = "PENCHANT_PUBLISHED_DATA names no folder of the S3-Rec files"
         else:
@@ -267,7 +267,7 @@ def page(figures: dict[str, Any]) -> str:
     parts = [INTRODUCTION]
     for name, found in figures["found"].items():
         parts += [_told(name, found), lines([HEAD, ["---"] * len(HEAD), *_rows(found)])]
-    parts += [f"Not measured: {name}. {why}." for name, why in figures["missing"].items()]
+    parts += [f"Not measured: {name}: {why}." for name, why in figures["missing"].items()]
     return "\n\n".join(parts)
 
 
