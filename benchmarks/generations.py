@@ -42,7 +42,19 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["penchant.serving.generations.publish", "penchant.serving.reader"])
 
 
+class Told:
+    """Whether to come to an end: at SIGTERM what was counted so far is reported, as too little."""
+
+    def __init__(self) -> None:
+        self.to_stop = False
+        signal.signal(signal.SIGTERM, self)
+
+    def __call__(self, *_: object) -> None:
+        self.to_stop = True
+
+
 def main() -> None:
+    told = Told()
     parser = argparse.ArgumentParser(prog="benchmarks.generations", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--reads", type=int, default=100_000)
@@ -56,8 +68,8 @@ def main() -> None:
         chance = random.Random(asked.seed)
         measure: dict[str, Callable[[], list[Row]]] = {
             "flips": lambda: flips(shop, asked.reads, asked.flips),
-            "kills": lambda: kills(shop, asked.kills, chance),
-            "held-up": lambda: held_up(shop, asked.held_up, chance),
+            "kills": lambda: kills(shop, asked.kills, chance, told),
+            "held-up": lambda: held_up(shop, asked.held_up, chance, told),
         }
         for part in asked.only:
             named = [replace(row, what=f"{part}: {row.what}") for row in measure[part]()]
@@ -270,7 +282,7 @@ def seconds_apart(shop: Published) -> float:
     return statistics.median(taken)
 
 
-def kills(shop: Published, kills: int, chance: random.Random) -> list[Row]:
+def kills(shop: Published, kills: int, chance: random.Random, told: Told) -> list[Row]:
     """Kill publishers at random; after each the next run must complete, with the same content."""
     wanted = {}
     for _ in range(2):
@@ -280,7 +292,7 @@ def kills(shop: Published, kills: int, chance: random.Random) -> list[Row]:
     counts: Counter[str] = Counter()
     with reading(shop.settings, PAUSE) as readers:
         span = seconds_apart(shop)
-        while counts["killed"] < kills:
+        while counts["killed"] < kills and not told.to_stop:
             number, before = shop.other, shop.live
             chosen = shop.choose(number)
             process = publisher(shop, number)
@@ -313,7 +325,7 @@ def kills(shop: Published, kills: int, chance: random.Random) -> list[Row]:
     ]
 
 
-def held_up(shop: Published, times: int, chance: random.Random) -> list[Row]:
+def held_up(shop: Published, times: int, chance: random.Random, told: Told) -> list[Row]:
     """Stop publishers at random, publish something else, let them go on: they must change nothing.
 
     One that is stopped while it has the lock, for milliseconds as a rule, makes the next wait.
@@ -321,7 +333,7 @@ def held_up(shop: Published, times: int, chance: random.Random) -> list[Row]:
     counts: Counter[str] = Counter()
     with reading(shop.settings, PAUSE) as readers:
         span = seconds_apart(shop)
-        while counts["held up"] < times:
+        while counts["held up"] < times and not told.to_stop:
             number = shop.other
             older = shop.choose(number)
             process = publisher(shop, number)

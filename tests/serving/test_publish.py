@@ -19,6 +19,7 @@ import pytest
 from penchant.errors import DataError, UsageError
 from penchant.serving.generations import publish as publishing
 from penchant.serving.generations.fence import Overtaken
+from penchant.serving.generations.generation import Generation, on_disk
 from penchant.serving.generations.publish import KEPT, publish, rollback
 from penchant.settings import Settings
 
@@ -191,6 +192,21 @@ def test_old_generations_are_removed_but_none_that_the_pointer_names(shop: Any) 
     left = {name for name in names(shop.settings) if name.startswith("g-")}
     assert len(left) == KEPT
     assert {published[-1], published[-2]} <= left
+
+
+def test_one_that_is_removed_while_all_are_listed_is_left_out(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(shop.settings, ONE).generation_id
+    second = publish(shop.settings, TWO).generation_id
+    whole = Generation.open
+
+    def overtaken(settings: Settings, generation_id: str) -> Generation:
+        shutil.rmtree(settings.generations / first, ignore_errors=True)
+        return whole(settings, generation_id)
+
+    monkeypatch.setattr(Generation, "open", overtaken)
+    assert [each.id for each in on_disk(shop.settings)] == [second]
 
 
 def choose_again(shop: Any, choice: str) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,9 +169,9 @@ def generation_id(
 
 def on_disk(settings: Settings) -> list[Generation]:
     """All whole generations, newest first."""
-    found = [
-        Generation.open(settings, path.parent.name)
-        for path in settings.generations.glob(f"g-*/{DESCRIPTION}")
-        if GENERATION_ID.fullmatch(path.parent.name)
-    ]
+    found = []
+    for path in settings.generations.glob(f"g-*/{DESCRIPTION}"):
+        if GENERATION_ID.fullmatch(path.parent.name):
+            with suppress(DataError):  # a publisher has just removed it
+                found.append(Generation.open(settings, path.parent.name))
     return sorted(found, key=lambda each: (each.description["created_at"], each.id), reverse=True)
