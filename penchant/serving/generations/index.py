@@ -18,8 +18,8 @@ from penchant.vectors import FLOAT, HALF, INT8, matrix
 POSTGRES = "postgres"
 CELLS = "cells"
 LARGE = 50_000
-"""Items of which a file holds cells: a graph of as many takes ten seconds to grow, of a million a
-quarter of an hour."""
+"""Items above which a file holds cells: a graph of as many takes some seconds to grow, of a million
+minutes."""
 INDEXED = {FLOAT: ("f32",), HALF: ("f16",), INT8: ("i8", "f16")}
 """The kinds of numbers that a file's index may hold, as usearch calls them: the smallest first."""
 # An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
