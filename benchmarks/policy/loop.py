@@ -95,8 +95,8 @@ def run(settings: Settings, seed: int) -> dict[str, Any]:
 
 
 def checked(shop: SimulatedShop) -> None:
-    """Check the snapshot as a first one: the simulated world mails no ads, so the mart of answers to
-    them shrinks, which is meant."""
+    """Check the snapshot as a first one: the simulated world mails no ads, so the mart of answers
+    to them shrinks, which is meant."""
     shop.settings.live_snapshot.path.unlink(missing_ok=True)
     check(shop.settings, shop.snapshot_id)
 
