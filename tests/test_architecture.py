@@ -21,6 +21,7 @@ ANYTHING_OF = {
     "penchant/experiments": LEAVES | {"penchant.experiments"},
     "penchant/ads": LEAVES | {"penchant.ads"},
     "penchant/build.py": LEAVES,
+    "penchant/client.py": {"penchant.errors"},
     "feature_repo": LEAVES | {"feature_repo", "penchant.serving.feast"},
     "training": LEAVES | {"training"},
     "dags": {"dags", "training.names"},

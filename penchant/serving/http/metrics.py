@@ -36,7 +36,6 @@ OTHER = "other"
 COUNTED = {
     "impressions": "Items and ads logged as shown.",
     "events": "Events acknowledged.",
-    "folds": "Shoppers' vectors made anew of their events.",
 }
 
 
