@@ -1,5 +1,6 @@
 """A shopper as a generation knows them, with what they did since folded in."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from penchant.serving.folding.folding import Folding, folding_of
@@ -18,10 +19,10 @@ class EventsSince(Protocol):
 
 
 class FreshShoppers:
-    """Safe to share between threads."""
+    """Safe to share between threads. ``folded`` is called for each vector that is made anew."""
 
-    def __init__(self, events: EventsSince) -> None:
-        self._events = events
+    def __init__(self, events: EventsSince, folded: Callable[[], None] = lambda: None) -> None:
+        self._events, self._folded = events, folded
 
     def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
         """As published where nothing came since, or nothing about an item that the encoder knows;
@@ -35,6 +36,7 @@ class FreshShoppers:
             later = weighed(fresh, folding.learned_from, folding.as_of)
             if folding.encoder.knows(later):
                 vector_D = folding.fold(folding.history(user_id).then(later))
+                self._folded()
                 return Shopper(user_id, vector_D, folded=True, bought_since=bought)
         return Shopper(user_id, published_vector(opened, user_id), bought_since=bought)
 

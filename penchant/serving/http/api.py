@@ -52,7 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     live, access = LiveFeatures(settings), Access(settings)
     events = FreshEvents(settings)
-    reader = Reader(settings, Recommender(LivePolicies(settings), FreshShoppers(events)))
+    reader = Reader(
+        settings, Recommender(LivePolicies(settings), FreshShoppers(events, numbers.folded))
+    )
     log = FeedbackLog(settings.feedback, numbers.count)
     app.include_router(routes(settings, access, live, reader, log, events))
     feast_wire.add(app.router, access, live)

@@ -36,6 +36,7 @@ OTHER = "other"
 COUNTED = {
     "impressions": "Items and ads logged as shown.",
     "events": "Events acknowledged.",
+    "folds": "Shoppers' vectors made anew with the events since the snapshot.",
 }
 
 
@@ -65,6 +66,9 @@ class Metrics:
         with self._lock:
             if what in COUNTED:
                 self._counted[what] += number
+
+    def folded(self) -> None:
+        self.count("folds", 1)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
