@@ -221,7 +221,9 @@ class Client:
 
     def features(self, wanted: str | list[str], entities: Iterable[Mapping[str, str]]) -> Features:
         """``wanted``: a feature service's name, or references such as view:feature."""
-        named = {"service": wanted} if isinstance(wanted, str) else {"features": wanted}
+        named: dict[str, Any] = (
+            {"service": wanted} if isinstance(wanted, str) else {"features": wanted}
+        )
         body = {**named, "entities": [dict(each) for each in entities]}
         answer = self._send("POST", "/v1/features", reads=True, json=body)
         return Features.model_validate_json(answer.content)
