@@ -30,6 +30,15 @@ def test_without_any_token_this_machine_alone_is_answered(settings: Settings) ->
     assert status(settings, None, "10.0.0.7") == 401
 
 
+@pytest.mark.parametrize("name", ["localhost:6566", "127.0.0.1:6566", "[::1]:6566"])
+def test_without_any_token_it_is_asked_by_a_name_of_this_machine(
+    settings: Settings, name: str
+) -> None:
+    client = TestClient(create_app(settings))
+    assert client.get(RECOMMEND, headers={"host": name}).status_code == 503
+    assert client.get(RECOMMEND, headers={"host": "elsewhere.example"}).status_code == 401
+
+
 def test_with_a_token_everybody_needs_one(settings: Settings) -> None:
     _, secret = Tokens(settings).make("shop", [READ])
     assert status(settings, None) == 401
