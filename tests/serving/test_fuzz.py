@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ITEMS, USERS
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from schemathesis.checks import (
     CHECKS,
     load_all_checks,
 )
+from small_shop import ITEMS, USERS
 
 from penchant.serving.generations.publish import publish
 from penchant.serving.http.api import create_app
@@ -52,12 +52,15 @@ def api(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
         yield client
 
 
-def known(value: Any, draw: Any) -> Any:
-    """The same, with what the shop knows and times of now put in three of four of its places."""
+def known(value: Any, draw: Any, wholly: bool) -> Any:
+    """The same, with what the shop knows and times of now put in three of four of its places, or in
+    all of them, with the features that a request may leave out."""
     if isinstance(value, list):
-        return [known(each, draw) for each in value]
+        return [known(each, draw, wholly) for each in value]
     if not isinstance(value, dict):
         return value
+    if wholly and "entities" in value:
+        value = {"features": None, **value}
     item_id, user_id = draw(st.sampled_from(ITEMS)), draw(st.sampled_from(USERS))
     ours = {
         "user_id": user_id,
@@ -72,7 +75,9 @@ def known(value: Any, draw: Any) -> Any:
         else {"item_id": [item_id]},
     }
     return {
-        key: ours[key] if key in ours and draw(st.integers(0, 3)) else known(inner, draw)
+        key: ours[key]
+        if key in ours and (wholly or draw(st.integers(0, 3)))
+        else known(inner, draw, wholly)
         for key, inner in value.items()
     }
 
@@ -91,7 +96,9 @@ def fuzz(api: TestClient, operation: Any, mode: GenerationMode) -> set[int]:
     )
     @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
     def ask(case: Any, data: st.DataObject) -> None:
-        case.query, case.body = known(case.query, data.draw), known(case.body, data.draw)
+        wholly = data.draw(st.booleans())
+        case.query = known(case.query, data.draw, wholly)
+        case.body = known(case.body, data.draw, wholly)
         case.headers["authorization"] = api.headers["authorization"]
         response = case.call()
         case.validate_response(response, checks=CHECKS.get_by_names(FORESEEN))

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from feature_home import ROWS, write_snapshot
+from small_shop import write_features
 from store_servers import Absent, postgres_server, redis_server
 from test_publish import ONE, TWO, choose_again
 
@@ -66,6 +67,7 @@ def postgres(postgres_once: str) -> str:
     import psycopg
 
     with psycopg.connect(postgres_once) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         connection.execute("DROP SCHEMA IF EXISTS penchant_vectors CASCADE")
     return postgres_once
 
@@ -368,8 +370,6 @@ def test_plain_feast_pairs_ids_with_wrong_rows(postgres: str, tmp_path: Path) ->
 @pytest.fixture
 def shared(request: pytest.FixtureRequest, shop: Any) -> Any:
     """A shop whose generations are in Redis, Postgres and a shared registry, features too."""
-    from conftest import write_features
-
     settings = elsewhere(request, shop.settings, "redis and postgres")
     for number in (1, 2):
         path = settings.online / f"s-20180102-{number:012x}"
