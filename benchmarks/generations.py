@@ -346,7 +346,8 @@ def held_up(shop: Published, times: int, chance: random.Random, told: Told) -> l
             later = publisher(shop, 3 - number)
             later.join(20 * span)
             waited = later.exitcode is None
-            os.kill(process.pid, signal.SIGCONT)
+            if process.exitcode is None:  # it was not on its way out when it was stopped
+                os.kill(process.pid, signal.SIGCONT)
             later.join()
             process.join()
             if begun == older:  # it had flipped already, and had nothing left to undo

@@ -27,7 +27,7 @@ from training.tasks.acting import judged
 from training.train import run_id_for, train
 
 TITLE = "The loop end to end: what it learns, promotes and refuses"
-USERS, ITEMS = 240, 60
+USERS, ITEMS, VISITS = 480, 60, 0.7
 FIRST_DAYS, TRIED_DAYS = 49, 28
 MOST_LOOKS = 3
 EXPLORATION, SHARE = 0.7, 0.5
@@ -39,7 +39,9 @@ from and judged, by the stages of the platform; only the clock is simulated. For
 through the gate and is tried on half of the shoppers for {tried} days at a time. *Lost* is the
 clicks a visit that the best slate of the whole shop would have got more, which a simulation knows
 and no stage is told. The harmful policy is the learned one with all its weights turned round;
-past the gate, it is put into an experiment by hand. Seed {seed}.
+past the gate, it is put into an experiment by hand. Seed {seed}. With a fourth of these visits (240
+shoppers, 0.35 visits a day each) the gate refused what was learned: its value, 0.107
+[0.064, 0.158], was not above the 0.078 of what served for sure.
 """
 
 
@@ -55,7 +57,7 @@ def loop_settings(settings: Settings, home: Path) -> Settings:
 
 def run(settings: Settings, seed: int) -> dict[str, Any]:
     ingest(settings, source="simulator", users=USERS, items=ITEMS, days=60)
-    shop = SimulatedShop(settings, build(settings).snapshot_id, seed, visits=0.35)
+    shop = SimulatedShop(settings, build(settings).snapshot_id, seed, visits=VISITS)
     checked(shop)
     shop.publish()
     before = shop.serve(FIRST_DAYS)
@@ -69,7 +71,7 @@ def run(settings: Settings, seed: int) -> dict[str, Any]:
     tried, kept = until_decided(shop)
     checked(shop)
     shop.publish()
-    put_past_the_gate(settings, harmful, shop.snapshot_id)
+    put_past_the_gate(settings, harmful, promoted.policy_id, shop.snapshot_id)
     harmed, rolled_back = until_decided(shop)
     checked(shop)
     shop.publish()
@@ -132,11 +134,15 @@ def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> gate
     return gate.decide(record, live_policy(settings))
 
 
-def put_past_the_gate(settings: Settings, policy: LearnedPolicy, snapshot_id: str) -> None:
-    """Begin an experiment with a policy that no gate has seen."""
+def put_past_the_gate(
+    settings: Settings, policy: LearnedPolicy, like: str, snapshot_id: str
+) -> None:
+    """Begin an experiment with a policy that no gate has seen, described as another is. One that
+    is still not decided ends."""
     folder, live = settings.policies / "p-harmful", live_policy(settings)
     folder.mkdir(parents=True)
-    kept = json.loads((settings.policies / live / "policy.json").read_text())
+    store.end(settings)
+    kept = json.loads((settings.policies / like / "policy.json").read_text())
     (folder / "policy.json").write_text(json.dumps(kept | vars(policy.choosing)))
     save_file(policy.state(), folder / "model.safetensors")
     as_of = Snapshot.open(settings, snapshot_id).as_of
