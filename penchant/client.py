@@ -1,6 +1,6 @@
 """A client of the HTTP API, for services in Python. Light: it imports neither Feast nor PyTorch.
 
-    with Client("http://127.0.0.1:6566", token="pk_…") as client:
+    with Client("http://127.0.0.1:6570", token="pk_…") as client:
         for item in client.recommendations("2470", k=5).items:
             print(item.title)
 

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, description="MLflow UI")
     feast_port: int = Field(8888, description="Feast UI")
     docs_port: int = Field(8081, description="Data Docs, dbt docs and reports")
-    reader_port: int = Field(6566, description="online feature reader")
+    reader_port: int = Field(6570, description="the API and its console")
     reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
     exploration: float = Field(

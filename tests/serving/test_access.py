@@ -30,7 +30,7 @@ def test_without_any_token_this_machine_alone_is_answered(settings: Settings) ->
     assert status(settings, None, "10.0.0.7") == 401
 
 
-@pytest.mark.parametrize("name", ["localhost:6566", "127.0.0.1:6566", "[::1]:6566"])
+@pytest.mark.parametrize("name", ["localhost:6570", "127.0.0.1:6570", "[::1]:6570"])
 def test_without_any_token_it_is_asked_by_a_name_of_this_machine(
     settings: Settings, name: str
 ) -> None:

@@ -33,7 +33,7 @@ def client(shop: Any) -> Iterator[Client]:
         )
         return httpx.Response(got.status_code, content=got.content, headers=dict(got.headers))
 
-    with Client("http://127.0.0.1:6566", transport=httpx.MockTransport(answer)) as client:
+    with Client("http://127.0.0.1:6570", transport=httpx.MockTransport(answer)) as client:
         yield client
 
 
