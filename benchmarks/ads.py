@@ -1,6 +1,6 @@
 """What pacing keeps of the best plan of a day, and what serving greedily keeps.
 
-Run by ``make bench-ads``. Days are made up: shoppers come through the day in an order that nobody
+Run by ``make bench-ads``. Days are made up: users come through the day in an order that nobody
 knows, more in the evening; two campaigns of unequal worth have budget for a part of them. The best
 plan is the linear program of who came, which can't be known. Both policies have the same budgets
 and caps; pacing starts from the prices of another day. Prints a table and writes
@@ -14,7 +14,7 @@ from penchant.ads.allocation import allocate
 from penchant.ads.campaigns import Campaigns
 from penchant.ads.pacing import Pacer, PacingConfig
 
-DAYS, MOMENTS, VISITS, SHOPPERS = 20, 96, 4_000, 1_500
+DAYS, MOMENTS, VISITS, USERS = 20, 96, 4_000, 1_500
 CAMPAIGNS = Campaigns(
     ("a", "b"),
     budget_C=np.array([400.0, 150.0]),
@@ -69,7 +69,7 @@ def a_day(seed: int) -> tuple[float, float, float, float]:
 
 def visits(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """probability_VC of a response to each campaign, and who comes."""
-    return random.beta(1, 9, (VISITS, 2)), random.integers(0, SHOPPERS, VISITS)
+    return random.beta(1, 9, (VISITS, 2)), random.integers(0, USERS, VISITS)
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:

@@ -1,6 +1,6 @@
 """How soon an answer knows of an event: real servers on one log, under a steady load of events.
 
-Run by ``make bench-freshness`` on the live generation of PENCHANT_HOME, whose log is left alone.
+Run by ``make bench-freshness`` on the live release of PENCHANT_HOME, whose log is left alone.
 Each event is posted to one server, then recommendations are asked for, of that server or, where
 there are two, of the other. Timed is what lies between the moment at which the event was due and
 the first answer that differs from the one before it: a queue counts.
@@ -28,14 +28,14 @@ import pyarrow.parquet as pq
 
 from benchmarks.main_job import free_port
 from benchmarks.rows import Row, machine, report
-from penchant.serving.generations.generation import ITEM_VECTORS, RANKED_LISTS
+from penchant.releases.release import ITEM_VECTORS, RANKED_LISTS
 from penchant.settings import Settings
 
 PENCHANT = Path(sys.executable).with_name("penchant")
 ASKED = 3  # times, after which an answer counts as unchanged
 PAUSE_SECONDS = 0.02  # between two of them
 ALONE = 10  # of so many events one is preceded by two equal questions
-SHOPPERS = 250  # each is told of by turns
+USERS = 250  # each is told of by turns
 SHOWN = 10
 WORKERS = 24
 Answer = list[tuple[str, float]]
@@ -102,17 +102,17 @@ def tell(services: Services, user_id: str, item_id: str, number: int, due: float
 def measure(
     settings: Settings, ports: tuple[int, ...], a_second: float, seconds: float
 ) -> list[Told]:
-    """Each event of a shopper who was drawn, about an item that was drawn."""
-    generation = settings.generations / str(settings.live_generation.current())
+    """Each event of a user who was drawn, about an item that was drawn."""
+    release = settings.releases / str(settings.live_release.current())
     users, items = (
-        pq.read_table(generation / f"{view.name}.parquet", columns=[view.key])[view.key].to_pylist()
+        pq.read_table(release / f"{view.name}.parquet", columns=[view.key])[view.key].to_pylist()
         for view in (RANKED_LISTS, ITEM_VECTORS)
     )
     random, services = np.random.default_rng(0), Services(ports)
     count = int(a_second * seconds)
-    shoppers = random.permutation(users)
-    drawn = [(shoppers[at % SHOPPERS], item) for at, item in enumerate(random.choice(items, count))]
-    for user_id in shoppers[:WORKERS]:  # what a first request opens is not what is measured
+    users = random.permutation(users)
+    drawn = [(users[at % USERS], item) for at, item in enumerate(random.choice(items, count))]
+    for user_id in users[:WORKERS]:  # what a first request opens is not what is measured
         for which in range(len(ports)):
             services.recommended(which, user_id)
     start = time.monotonic() + 0.5
@@ -136,7 +136,7 @@ def serving(settings: Settings, servers: int) -> Iterator[tuple[int, ...]]:
             environment = {
                 **os.environ,
                 "PENCHANT_HOME": home,
-                "PENCHANT_READER_PORT": str(port),
+                "PENCHANT_API_PORT": str(port),
                 "PENCHANT_REQUESTS_A_SECOND": "100000",
             }
             log = running.enter_context((Path(home) / f"{port}.log").open("wb"))
@@ -171,9 +171,9 @@ def figures(told: list[Told]) -> dict[str, float]:
     known = np.array([each.known for each in told if each.known is not None])
     acknowledged = np.array([each.acknowledged for each in told])
     changed = [each.known is not None for each in told]
-    found = {"first": float(np.mean(changed[:SHOPPERS])), "later": 0.0}
-    if changed[SHOPPERS:]:
-        found["later"] = float(np.mean(changed[SHOPPERS:]))
+    found = {"first": float(np.mean(changed[:USERS])), "later": 0.0}
+    if changed[USERS:]:
+        found["later"] = float(np.mean(changed[USERS:]))
     found["moved_alone"] = float(np.mean([each.moved_alone for each in told[::ALONE]]))
     for name, values in (("known", known), ("acknowledged", acknowledged)):
         found |= {f"{name}_p{q}_ms": float(np.percentile(values, q)) for q in (50, 95, 99)}
@@ -197,7 +197,7 @@ def main() -> None:
             Row(f"{where}: POST to changed answer, p95", one["known_p95_ms"], "ms", "<= 300"),
             Row(f"{where}: POST to changed answer, p99", one["known_p99_ms"], "ms"),
             Row(f"{where}: POST to acknowledged, p95", one["acknowledged_p95_ms"], "ms"),
-            Row(f"{where}: first ten changed by a shopper's first event", one["first"], ""),
+            Row(f"{where}: first ten changed by a user's first event", one["first"], ""),
             Row(f"{where}: first ten changed by a later one", one["later"], ""),
             Row(f"{where}: first ten changed without an event", one["moved_alone"], ""),
         ]

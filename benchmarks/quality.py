@@ -24,12 +24,12 @@ from benchmarks.rows import OUT, machine
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import write_json
+from training.commands.published_tables import FILES, NEW, Table, loaded, run, run_id
 from training.configs import published
-from training.evaluation import Evaluation, evaluate
-from training.family import Ranker
-from training.fusion.combination import Combination, combine
-from training.intervals import bootstrap
-from training.published import FILES, NEW, Table, loaded, run, run_id
+from training.evaluation.full_ranking import Evaluation, evaluate
+from training.evaluation.intervals import bootstrap
+from training.fitting.family import Ranker
+from training.layers.fusion.combination import Combination, combine
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
@@ -251,7 +251,7 @@ def _combinations(table: Table, families: list[str], runs: Path) -> list[dict[st
     for member in (member for seed in members for member in seed):
         member.observe(split.test.histories)
 
-    def judged(members: list[Ranker], weights: tuple[float, ...]) -> dict[str, torch.Tensor]:
+    def evaluated(members: list[Ranker], weights: tuple[float, ...]) -> dict[str, torch.Tensor]:
         scores = Combination(tuple(members), weights).scores
         return _values(evaluate(scores, split.test, NEW)["new"])
 
@@ -259,11 +259,13 @@ def _combinations(table: Table, families: list[str], runs: Path) -> list[dict[st
     named = {"weights": weights}
     rows = [
         _named(table, "combination")
-        | _figures([judged(seed, of_weights) for seed in members])
+        | _figures([evaluated(seed, of_weights) for seed in members])
         | named
     ]
     if len(members) > 1:
-        every = judged([member for seed in members for member in seed], of_weights * len(members))
+        every = evaluated(
+            [member for seed in members for member in seed], of_weights * len(members)
+        )
         rows.append(_named(table, "combination of all seeds") | _figures([every]) | named)
     return rows
 

@@ -24,17 +24,12 @@ import pandas as pd
 
 from benchmarks.rows import Row, machine, report
 from benchmarks.training import PEERS, ROOT, environment
-from penchant.serving.generations import nearest_postgres
-from penchant.serving.generations.nearest import (
-    EXPANSION_SEARCH,
-    RECALL_AT,
-    NearestItems,
-    share_found,
-)
-from penchant.serving.generations.nearest_postgres import EXPANSION_ADD, PostgresNearestItems
+from penchant.releases import pgvector_index as nearest_postgres
+from penchant.releases.hnsw_index import EXPANSION_SEARCH, RECALL_AT, HnswIndex, share_found
+from penchant.releases.pgvector_index import EXPANSION_ADD, PgvectorIndex
 from tests.serving.store_servers import Absent, postgres_server, redis_server
 
-OURS = "penchant.serving.online_store.WideSqliteOnlineStore"
+OURS = "penchant.features.online_store.WideSqliteOnlineStore"
 GROUPS = 200  # that items' vectors crowd around, as those of a trained model do
 MB = 1e6
 
@@ -156,10 +151,10 @@ def vector_rows(folder: Path, items: int, searches: int, venvs: Path) -> list[Ro
     measured: dict[str, dict[str, Any]] = {}
 
     started = time.perf_counter()
-    NearestItems.build(ids, vectors).save(folder)
+    HnswIndex.build(ids, vectors).save(folder)
     built = time.perf_counter() - started
     started = time.perf_counter()
-    nearest = NearestItems.open(folder)
+    nearest = HnswIndex.open(folder)
     size = sum((folder / name).stat().st_size for name in ("items.usearch", "item_ids.parquet"))
     measured["ours, a usearch file"] = {
         "build_seconds": built,
@@ -170,7 +165,7 @@ def vector_rows(folder: Path, items: int, searches: int, venvs: Path) -> list[Ro
     try:
         with postgres_server() as url:
             started = time.perf_counter()
-            there = PostgresNearestItems.build(url, "bench", ids, vectors)
+            there = PgvectorIndex.build(url, "bench", ids, vectors)
             built = time.perf_counter() - started
             found = searched(there.rows, vectors, queries)
             with nearest_postgres._alone(url) as connection:

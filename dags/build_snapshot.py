@@ -19,7 +19,7 @@ all days that have landed. Land the missing days (`ingest_landing`) and this DAG
 - `build`: a dbt model, contract or test failed; the log names it. Mend it under `dbt/`, clear the
   task. If it says the DuckDB file is locked, something outside the pool has it open: close that.
 - `check`, *refused the data*: a critical expectation does not hold. Readers keep the last good
-  snapshot. Data Docs show the rows; mend the data at its origin or in staging, then clear `build`.
+  snapshot. Data Docs show the rows; fix the data at its origin or in staging, then clear `build`.
   It is not retried, since the data it read hasn't changed.
 """
 
@@ -28,7 +28,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import LANDING, SNAPSHOT
-from dags.defaults import DEFAULT_ARGS, DUCKDB_POOL, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, DUCKDB_POOL, TAGS, Command
 
 BUILT = "{{ ti.xcom_pull(task_ids='build')['snapshot_id'] }}"
 
@@ -43,15 +43,15 @@ with DAG(
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "snapshot"],
 ):
-    build = Verb(
+    build = Command(
         task_id="build",
-        verb=["build"],
+        subcommand=["build"],
         pool=DUCKDB_POOL,
         execution_timeout=timedelta(hours=1),
     )
-    check = Verb(
+    check = Command(
         task_id="check",
-        verb=["check", "--snapshot", BUILT],
+        subcommand=["check", "--snapshot", BUILT],
         event={"snapshot_id": BUILT},
         outlets=[SNAPSHOT],
     )

@@ -1,6 +1,6 @@
-"""What every DAG here has in common: owner, tags, retries, pools, and how a task runs a verb.
+"""What every DAG here has in common: owner, tags, retries, pools, and how a task runs a subcommand.
 
-A task is one verb of the ``penchant`` command in a process of its own: the same line that the
+A task is one subcommand of the ``penchant`` command in a process of its own: the same line that the
 task's *Rendered Templates* shows can be run by hand.
 """
 
@@ -19,11 +19,7 @@ from threading import Thread
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, Param, RetryAction, RetryRule
-from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSkipException,
-)
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 OWNER = "platform"
 TAGS = ["penchant"]
@@ -48,27 +44,27 @@ COMMAND: Sequence[str] = (str(Path(sys.executable).with_name("penchant")),)
 """The installed command, beside the interpreter that runs the task."""
 
 
-class VerbFailed(AirflowException):
-    """A verb ended with a status that is worth another try."""
+class CommandFailed(AirflowException):
+    """A subcommand ended with a status that is worth another try."""
 
 
-class VerbKilled(AirflowException):
-    """A signal that nobody here sent ended a verb: most often the kernel, out of memory."""
+class CommandKilled(AirflowException):
+    """A signal that nobody here sent ended a subcommand: most often the kernel, out of memory."""
 
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception=VerbKilled,
+            exception=CommandKilled,
             action=RetryAction.RETRY,
             retry_delay=timedelta(seconds=60),
             reason="ended by a signal, most often for want of memory: wait until others are done",
         ),
         RetryRule(
-            exception=VerbFailed,
+            exception=CommandFailed,
             action=RetryAction.RETRY,
             retry_delay=timedelta(seconds=10),
-            reason="verbs are idempotent and go on from what is done: try again",
+            reason="subcommands are idempotent and go on from what is done: try again",
         ),
     ],
 )
@@ -111,10 +107,10 @@ OF_A_SNAPSHOT: dict[str, Any] = {
 """Arguments of a DAG whose tasks take ``SNAPSHOT_ID``."""
 
 
-class Verb(BaseOperator):
-    """Run one verb of ``penchant``, its lines in the task's log; return what its last line says.
+class Command(BaseOperator):
+    """Run one subcommand of ``penchant``, its lines in the task's log; return what its last line says.
 
-    ``verb`` is the command line after ``penchant``; an empty argument is left out together with
+    ``subcommand`` is the command line after ``penchant``; an empty argument is left out together with
     the option before it. ``event`` becomes the ``extra`` of the outlets' asset events, and so do
     the fields of the result named in ``event_from_result``.
 
@@ -122,25 +118,25 @@ class Verb(BaseOperator):
     out, and by the kernel when the task's process vanishes.
     """
 
-    template_fields: Sequence[str] = ("verb", "event")
+    template_fields: Sequence[str] = ("subcommand", "event")
     ui_color = "#e8f0e4"
 
     def __init__(
         self,
         *,
-        verb: list[str],
+        subcommand: list[str],
         event: dict[str, str] | None = None,
         event_from_result: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.verb = verb
+        self.subcommand = subcommand
         self.event = event or {}
         self.event_from_result = event_from_result
         self._process: subprocess.Popen[str] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        result = self._run([*COMMAND, *without_empty_options(self.verb), "--json"])
+        result = self._run([*COMMAND, *without_empty_options(self.subcommand), "--json"])
         extra = self.event | {name: result[name] for name in self.event_from_result}
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = extra
@@ -173,8 +169,8 @@ class Verb(BaseOperator):
         finally:
             end_session(process)
         if status != 0:
-            raise failure(self.verb[0], status, cause_of(said))
-        return last_object(self.verb[0], answered)
+            raise failure(self.subcommand[0], status, cause_of(said))
+        return last_object(self.subcommand[0], answered)
 
     def _log_lines(self, stream: Any, kept: deque[str]) -> None:
         """Send each line to the task's log as it comes: a JSON event with its level and fields."""
@@ -190,10 +186,10 @@ class Verb(BaseOperator):
                 getattr(self.log, level, self.log.info)(message, **event)
 
 
-def without_empty_options(verb: Sequence[str]) -> list[str]:
+def without_empty_options(subcommand: Sequence[str]) -> list[str]:
     """Leave out ``--option ''``: the template of an option that isn't given renders to nothing."""
     kept: list[str] = []
-    for argument in verb:
+    for argument in subcommand:
         if argument == "" and kept and kept[-1].startswith("--"):
             kept.pop()
         else:
@@ -209,7 +205,7 @@ def die_with_parent() -> None:
 
 
 def end_session(process: subprocess.Popen[str]) -> None:
-    """End a verb and whatever it started; does nothing when all of it has ended."""
+    """End a subcommand and whatever it started; does nothing when all of it has ended."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -233,32 +229,36 @@ def event_of(line: str) -> dict[str, Any] | None:
 
 
 def cause_of(said: Sequence[str]) -> str:
-    """The verb's own words for why it failed: from its ``error:`` line on, or its last line."""
+    """The subcommand's own words for why it failed: from its ``error:`` line on, or its last line."""
     lines = list(said)
     starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     return "\n".join(lines[starts[-1] :]) if starts else (lines or ["it said nothing"])[-1]
 
 
-def failure(verb: str, status: int, cause: str) -> AirflowException:
+def failure(subcommand: str, status: int, cause: str) -> AirflowException:
     """The exception for an exit status: refused data and wrong usage are final, nothing to do is
     skipped."""
     if status == DATA_REFUSED:
-        return AirflowFailException(f"penchant {verb} refused the data; not retried. {cause}")
+        return AirflowFailException(f"penchant {subcommand} refused the data; not retried. {cause}")
     if status == WRONG_USAGE:
-        return AirflowFailException(f"penchant {verb} was called wrongly; not retried. {cause}")
+        return AirflowFailException(
+            f"penchant {subcommand} was called wrongly; not retried. {cause}"
+        )
     if status == NOTHING_TO_DO:
-        return AirflowSkipException(f"penchant {verb} has nothing to do. {cause}")
+        return AirflowSkipException(f"penchant {subcommand} has nothing to do. {cause}")
     if status < 0:
-        return VerbKilled(f"penchant {verb} was ended by {signal.Signals(-status).name}. {cause}")
-    return VerbFailed(f"penchant {verb} ended with status {status}. {cause}")
+        return CommandKilled(
+            f"penchant {subcommand} was ended by {signal.Signals(-status).name}. {cause}"
+        )
+    return CommandFailed(f"penchant {subcommand} ended with status {status}. {cause}")
 
 
-def last_object(verb: str, answered: Sequence[str]) -> dict[str, Any]:
-    """The JSON object of the verb's last line: a verb that ends well without one has a defect."""
+def last_object(subcommand: str, answered: Sequence[str]) -> dict[str, Any]:
+    """The JSON object of the subcommand's last line: a subcommand that ends well without one has a defect."""
     try:
         result = json.loads(answered[-1])
     except (IndexError, ValueError) as error:
-        raise VerbFailed(
-            f"penchant {verb} ended well, but its last line is no JSON object"
+        raise CommandFailed(
+            f"penchant {subcommand} ended well, but its last line is no JSON object"
         ) from error
     return result

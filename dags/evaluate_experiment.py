@@ -2,7 +2,7 @@
 
 ## What it does
 
-`penchant evaluate-experiment` compares the arms by what shoppers answered since it began. Unequal
+`penchant evaluate-experiment` compares the arms by what users answered since it began. Unequal
 arms or harm beyond its tolerance give everybody the control again; a gain beyond its interval gives
 everybody the treatment; else it goes on. The interval may be looked at as often as one likes.
 
@@ -14,7 +14,7 @@ over: judging again finds nothing to do.
 ## When it fails
 
 - A skipped task: no experiment runs, or nothing of it has been answered yet.
-- *refused the data*: an arm has no shopper. Look at whether its policy is served at all.
+- *refused the data*: an arm has no user. Look at whether its policy is served at all.
 """
 
 from datetime import timedelta
@@ -22,7 +22,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import SNAPSHOT
-from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
 
 with DAG(
     dag_id="evaluate_experiment",
@@ -36,4 +36,4 @@ with DAG(
     tags=[*TAGS, "policy"],
     **OF_A_SNAPSHOT,
 ):
-    Verb(task_id="evaluate", verb=["evaluate-experiment", "--snapshot", SNAPSHOT_ID])
+    Command(task_id="evaluate", subcommand=["evaluate-experiment", "--snapshot", SNAPSHOT_ID])

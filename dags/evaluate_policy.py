@@ -4,7 +4,7 @@
 
 `penchant evaluate-policy` reads what the policy of `learn_policy` would have earned in the log. If
 the lower end of that estimate is above what was earned, the policy becomes the treatment of an
-experiment, for a share of shoppers (`PENCHANT_EXPERIMENT_SHARE`); `evaluate_experiment` decides
+experiment, for a share of users (`PENCHANT_EXPERIMENT_SHARE`); `evaluate_experiment` decides
 from there. What is served to the others stays.
 
 ## Run it again, or for another day
@@ -23,12 +23,12 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import POLICY
-from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
 
 with DAG(
     dag_id="evaluate_policy",
     doc_md=__doc__,
-    description="The gate before a policy meets a shopper",
+    description="The gate before a policy meets a user",
     schedule=POLICY,
     catchup=False,
     max_active_runs=1,
@@ -37,4 +37,4 @@ with DAG(
     tags=[*TAGS, "policy"],
     **OF_A_SNAPSHOT,
 ):
-    Verb(task_id="evaluate", verb=["evaluate-policy", "--snapshot", SNAPSHOT_ID])
+    Command(task_id="evaluate", subcommand=["evaluate-policy", "--snapshot", SNAPSHOT_ID])

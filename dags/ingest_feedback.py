@@ -1,4 +1,4 @@
-"""Land what shoppers were shown and did, every few minutes.
+"""Land what users were shown and did, every few minutes.
 
 ## What it does
 
@@ -23,7 +23,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from dags.defaults import DEFAULT_ARGS, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, TAGS, Command
 
 with DAG(
     dag_id="ingest_feedback",
@@ -36,4 +36,4 @@ with DAG(
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "policy"],
 ):
-    Verb(task_id="ingest", verb=["ingest", "--source", "feedback"])
+    Command(task_id="ingest", subcommand=["ingest", "--source", "feedback"])

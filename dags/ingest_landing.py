@@ -18,7 +18,7 @@ Asset `landing`, which starts `build_snapshot`.
 ## When it fails
 
 - *refused the data*: nothing at all of the source could be landed. Read
-  `quarantine/<source>/<table>/<hash>/reason.json`, mend the file at its origin, run again.
+  `quarantine/<source>/<table>/<hash>/reason.json`, fix the file at its origin, run again.
 - *was called wrongly*: `PENCHANT_SOURCE` or `PENCHANT_SOURCE_PATH` names something that isn't
   there. Mend the setting, clear the task.
 - A skipped task: the source has no file of that day, as on days when the shop was shut.
@@ -30,7 +30,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from dags.assets import LANDING
-from dags.defaults import DEFAULT_ARGS, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, TAGS, Command
 
 DAY = "{{ params.date or (ds if dag_run.run_type != 'manual' else '') }}"
 """Nothing for a run by hand: it may carry a logical date, but means all there is."""
@@ -51,9 +51,9 @@ with DAG(
     },
     tags=[*TAGS, "landing"],
 ):
-    Verb(
+    Command(
         task_id="ingest",
-        verb=["ingest", "--date", DAY],
+        subcommand=["ingest", "--date", DAY],
         outlets=[LANDING],
         execution_timeout=timedelta(minutes=15),
     )

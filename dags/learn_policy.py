@@ -24,7 +24,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import MODELS, POLICY
-from dags.defaults import DEFAULT_ARGS, GPU_POOL, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, GPU_POOL, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
 
 with DAG(
     dag_id="learn_policy",
@@ -38,9 +38,9 @@ with DAG(
     tags=[*TAGS, "policy"],
     **OF_A_SNAPSHOT,
 ):
-    Verb(
+    Command(
         task_id="learn",
-        verb=["train", "--family", "bandit", "--snapshot", SNAPSHOT_ID, "--no-track"],
+        subcommand=["train", "--family", "bandit", "--snapshot", SNAPSHOT_ID, "--no-track"],
         pool=GPU_POOL,
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[POLICY],

@@ -18,7 +18,7 @@ days are in the snapshot itself, so there is no backfill by date.
 - *was called wrongly*: the snapshot does not exist or has not passed its checks. Run
   `build_snapshot` first.
 - Anything else: readers still have the features they had. The log's last lines name the view that
-  broke; views are derived from the dbt manifest, so mend the mart's YAML and run `build_snapshot`.
+  broke; views are derived from the dbt manifest, so fix the mart's YAML and run `build_snapshot`.
 """
 
 from datetime import timedelta
@@ -26,7 +26,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import FEATURES, SNAPSHOT
-from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
 
 with DAG(
     dag_id="materialize_features",
@@ -40,10 +40,12 @@ with DAG(
     tags=[*TAGS, "features"],
     **OF_A_SNAPSHOT,
 ):
-    materialize = Verb(task_id="materialize", verb=["materialize", "--snapshot", SNAPSHOT_ID])
-    training_sets = Verb(
+    materialize = Command(
+        task_id="materialize", subcommand=["materialize", "--snapshot", SNAPSHOT_ID]
+    )
+    training_sets = Command(
         task_id="training_sets",
-        verb=["training-sets", "--snapshot", SNAPSHOT_ID],
+        subcommand=["training-sets", "--snapshot", SNAPSHOT_ID],
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[FEATURES],
     )

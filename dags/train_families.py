@@ -39,21 +39,29 @@ from typing import Any
 from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import FEATURES, MODELS
-from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Verb
+from dags.defaults import (
+    DEFAULT_ARGS,
+    GPU_POOL,
+    GPU_QUEUE,
+    OF_A_SNAPSHOT,
+    SNAPSHOT_ID,
+    TAGS,
+    Command,
+)
 from training.names import COMBINED, FAMILIES
 
 TRAINING: dict[str, Any] = {
     "pool": GPU_POOL,
     "queue": GPU_QUEUE,
-    "map_index_template": "{{ task.verb[2] }}",
-    # a family that fails twice will not be mended by a third try, and holds the one slot
+    "map_index_template": "{{ task.subcommand[2] }}",
+    # a family that fails twice will not be fixed by a third try, and holds the one slot
     "retries": 1,
     "execution_timeout": timedelta(hours=2),
 }
 
 
 def training_of(family: str) -> list[str]:
-    """The verb that fits a family."""
+    """The subcommand that fits a family."""
     return ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
 
 
@@ -69,23 +77,23 @@ with DAG(
     tags=[*TAGS, "training"],
     **OF_A_SNAPSHOT,
 ):
-    train = Verb.partial(task_id="train", **TRAINING).expand(
-        verb=[training_of(family) for family in FAMILIES if family not in COMBINED]
+    train = Command.partial(task_id="train", **TRAINING).expand(
+        subcommand=[training_of(family) for family in FAMILIES if family not in COMBINED]
     )
     # not ALL_DONE_MIN_ONE_SUCCESS, which is skipped itself as soon as one family is skipped
-    combine = Verb.partial(task_id="combine", trigger_rule=TriggerRule.ALL_DONE, **TRAINING).expand(
-        verb=[training_of(family) for family in COMBINED]
-    )
-    choose = Verb(
+    combine = Command.partial(
+        task_id="combine", trigger_rule=TriggerRule.ALL_DONE, **TRAINING
+    ).expand(subcommand=[training_of(family) for family in COMBINED])
+    choose = Command(
         task_id="choose",
-        verb=["choose", "--snapshot", SNAPSHOT_ID],
+        subcommand=["choose", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[MODELS],
     )
-    track = Verb(
+    track = Command(
         task_id="track",
-        verb=["track", "--snapshot", SNAPSHOT_ID],
+        subcommand=["track", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
     )
     train >> combine >> [choose, track]

@@ -7,9 +7,9 @@ from typing import Any
 from feature_repo.entities import ENTITIES
 from feature_repo.services import feature_services
 from feature_repo.views import feature_marts, feature_view
+from penchant.artifacts import Snapshot
+from penchant.feast_sdk import Entity, FeatureService, FeatureView
 from penchant.manifest import read_marts
-from penchant.serving.feast import Entity, FeatureService, FeatureView
-from penchant.snapshot import Snapshot
 
 TEMPLATE = Path(__file__).with_name("feature_store.yaml")
 """Feast's configuration, with variables where repositories differ."""

@@ -1,9 +1,9 @@
 """What a feature is a feature of."""
 
-from penchant.serving.feast import Entity, ValueType
+from penchant.feast_sdk import Entity, ValueType
 
 USER = Entity(
-    name="user", join_keys=["user_id"], value_type=ValueType.STRING, description="A shopper."
+    name="user", join_keys=["user_id"], value_type=ValueType.STRING, description="A user."
 )
 ITEM = Entity(
     name="item", join_keys=["item_id"], value_type=ValueType.STRING, description="A thing on sale."

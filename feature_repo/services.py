@@ -5,13 +5,13 @@ from itertools import combinations
 
 from feature_repo.views import features_of, view_spec
 from penchant.errors import DataError
+from penchant.feast_sdk import FeatureService, FeatureView
 from penchant.manifest import Mart
-from penchant.serving.feast import FeatureService, FeatureView
 
 DESCRIPTIONS = {
-    "ranking": "What orders items for a shopper.",
-    "portrait": "What a shopper is like and interested in.",
-    "response": "What tells whether a shopper answers an offer; training sets are made with it.",
+    "ranking": "What orders items for a user.",
+    "portrait": "What a user is like and interested in.",
+    "response": "What tells whether a user answers an offer; training sets are made with it.",
 }
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from feature_repo.entities import ENTITIES
 from penchant.errors import DataError
-from penchant.manifest import PII_CLASSES, Column, Mart
-from penchant.serving.feast import (
+from penchant.feast_sdk import (
     Array,
     Bool,
     FeastType,
@@ -26,6 +25,7 @@ from penchant.serving.feast import (
     String,
     UnixTimestamp,
 )
+from penchant.manifest import PII_CLASSES, Column, Mart
 
 FEAST_TYPES: dict[str, FeastType] = {
     "BIGINT": Int64,

@@ -1,3 +1,3 @@
-"""Penchant: learn what each shopper is interested in, and serve it."""
+"""Penchant: learn what each user is interested in, and serve it."""
 
 __version__ = "0.1.0"

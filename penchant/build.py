@@ -196,7 +196,7 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
     if result.exception or not result.success:
         raise PenchantError(
             f"dbt {arguments[0]} stopped: {str(result.exception).strip()}",
-            f"mend it under {settings.dbt_project}; the whole log is {dbt_log}",
+            f"fix it under {settings.dbt_project}; the whole log is {dbt_log}",
         )
     return target
 

@@ -1,7 +1,7 @@
-"""The ``penchant`` command: one verb a stage, and the one file that knows every room.
+"""The ``penchant`` command: one subcommand a stage, and the one file that knows every room.
 
-Every verb prints what it did in a line. With ``--json`` the last line of stdout is one JSON
-object, which is what the DAGs read. Rooms are imported inside their verb: a verb pays only for
+Every subcommand prints what it did in a line. With ``--json`` the last line of stdout is one JSON
+object, which is what the DAGs read. Rooms are imported inside their subcommand: a subcommand pays only for
 what it uses.
 Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running again won't help),
 66 there is nothing to do.
@@ -22,7 +22,7 @@ from penchant.settings import Settings
 from penchant.telemetry import disable_telemetry
 
 app = typer.Typer(
-    help="Learn what each shopper is interested in, and serve it.",
+    help="Learn what each user is interested in, and serve it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,7 +49,7 @@ def ingest(
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="land only this day's file")
     ] = None,
-    users: Annotated[int, typer.Option(help="simulator: shoppers")] = 200,
+    users: Annotated[int, typer.Option(help="simulator: users")] = 200,
     items: Annotated[int, typer.Option(help="simulator: items")] = 300,
     days: Annotated[int, typer.Option(help="simulator: days")] = 180,
     as_json: AsJson = False,
@@ -83,7 +83,7 @@ def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Put a snapshot's features online through Feast, beside the ones being read."""
-    from penchant.serving.features import materialize as run
+    from penchant.features.materialize import materialize as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
@@ -92,7 +92,7 @@ def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Assemble point-in-time training sets with Feast's historical retrieval."""
-    from penchant.serving.features import training_sets as run
+    from penchant.features.materialize import training_sets as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
@@ -108,9 +108,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Fit and evaluate one model family on a snapshot."""
-    from training.distributed import started_together
-    from training.tracking import track
-    from training.train import train as run
+    from training.commands.track import track
+    from training.commands.train import train as run
+    from training.fitting.distributed import started_together
 
     settings, first = Settings(), started_together().first
     report = run(settings, snapshot, family)
@@ -123,7 +123,7 @@ def train(
 @app.command()
 def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Bring MLflow up to date with a snapshot's runs, also those that failed."""
-    from training.tracking import track as run
+    from training.commands.track import track as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
@@ -132,7 +132,7 @@ def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Choose the retriever and the ranker among a snapshot's trained families."""
-    from training.choose import choose as run
+    from training.commands.select_models import choose as run
 
     choice = run(Settings(), snapshot)
     answer(choice.summary(), choice.as_dict(), as_json)
@@ -141,9 +141,9 @@ def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Put a snapshot's learned policy through the gate and, when it passes, into an experiment."""
-    from penchant.experiments.gate import promote
+    from penchant.bandits.experiments.gate import promote
+    from training.commands.train import run_id_of
     from training.configs import chosen
-    from training.train import run_id_of
 
     settings = Settings()
     run_id = run_id_of(snapshot, "bandit", chosen(settings, "bandit"), settings.seed)
@@ -154,7 +154,7 @@ def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Judge the experiment that runs by a snapshot's log; end it when it is decided."""
-    from penchant.experiments.stage import evaluate_experiment as run
+    from penchant.bandits.experiments.stage import evaluate_experiment as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
@@ -166,7 +166,7 @@ def plan_ads(
     budgets: Annotated[Path, typer.Option(help="YAML file of the day's campaigns and budgets")],
     as_json: AsJson = False,
 ) -> None:
-    """Plan who sees which campaign, within budgets, caps and each shopper's attention."""
+    """Plan who sees which campaign, within budgets, caps and each user's attention."""
     from penchant.ads.stage import plan_ads as run
 
     report = run(Settings(), snapshot, budgets)
@@ -192,8 +192,8 @@ def compress(
 
 @app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Publish the chosen models' vectors and lists as one generation, verified, then live."""
-    from penchant.serving.generations.publish import publish as run
+    """Publish the chosen models' vectors and lists as one release, verified, then live."""
+    from penchant.publishing.publish import publish as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
@@ -201,8 +201,8 @@ def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
-    """Make the previous generation live again."""
-    from penchant.serving.generations.publish import rollback as run
+    """Make the previous release live again."""
+    from penchant.publishing.publish import rollback as run
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)
@@ -214,10 +214,10 @@ def recommend(
     k: Annotated[int, typer.Option(help="how many")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """What a shopper would like, from the live generation."""
-    from penchant.serving.reader import Reader
+    """What a user would like, from the live release."""
+    from penchant.serving.service import RecommendationService
 
-    answered = Reader(Settings()).recommend(user, k)
+    answered = RecommendationService(Settings()).recommend(user, k)
     answer(answered.render(), answered.as_dict(), as_json)
 
 
@@ -229,12 +229,12 @@ def interests(
     family: Annotated[str | None, typer.Option(help="default: the best on validation")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a shopper will act on in the coming fortnight, by a run on the live snapshot."""
-    from penchant.snapshot import Snapshot
-    from training.interests.foresee import foresee
+    """What a user will act on in the coming fortnight, by a run on the live snapshot."""
+    from penchant.artifacts import Snapshot
+    from training.commands.predict_interests import predict
 
     settings = Settings()
-    answered = foresee(settings, Snapshot.live(settings).id, user, k, family, category)
+    answered = predict(settings, Snapshot.live(settings).id, user, k, family, category)
     answer(answered.summary(), answered.as_dict(), as_json)
 
 
@@ -244,10 +244,10 @@ def similar(
     k: Annotated[int, typer.Option(help="how many")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Items whose vectors are nearest to an item's, from the live generation."""
-    from penchant.serving.reader import Reader
+    """Items whose vectors are nearest to an item's, from the live release."""
+    from penchant.serving.service import RecommendationService
 
-    answered = Reader(Settings()).similar(item, k)
+    answered = RecommendationService(Settings()).similar(item, k)
     answer(answered.render(), answered.as_dict(), as_json)
 
 
@@ -256,16 +256,16 @@ def portrait(
     user: Annotated[str, typer.Option(help="user id")],
     as_json: AsJson = False,
 ) -> None:
-    """What a shopper is interested in, how surely, and the segment they are in."""
-    from penchant.serving.reader import Reader
+    """What a user is interested in, how surely, and the segment they are in."""
+    from penchant.serving.service import RecommendationService
 
-    found = Reader(Settings()).portrait(user)
+    found = RecommendationService(Settings()).portrait(user)
     answer(found.render(), found.as_dict(), as_json)
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """The live generation, the live snapshot with its checks, and every family's metrics."""
+    """The live release, the live snapshot with its checks, and every family's metrics."""
     from penchant.serving.status import render
     from penchant.serving.status import status as run
 
@@ -281,19 +281,19 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def simulate(
     days: Annotated[int, typer.Option(help="days of the closed loop")] = 60,
-    shoppers: Annotated[int, typer.Option(help="shoppers of the world")] = 500,
+    users: Annotated[int, typer.Option(help="users of the world")] = 500,
     as_json: AsJson = False,
 ) -> None:
     """Let each policy serve a small world with known truth, and see its regret fall."""
-    from training.policies.simulate import simulate as run
+    from training.commands.simulate import simulate as run
 
-    simulation = run(Settings(), days, shoppers)
+    simulation = run(Settings(), days, users)
     answer(simulation.summary(), simulation.as_dict(), as_json)
 
 
 @app.command()
 def report(as_json: AsJson = False) -> None:
-    """Write the HTML report of the live generation."""
+    """Write the HTML report of the live release."""
     from penchant.report.report import report as run
 
     written = run(Settings())
@@ -305,9 +305,9 @@ def serve() -> None:
     """Serve recommendations, features and the door for events over HTTP."""
     import uvicorn
 
-    from penchant.serving.http.access import require_guarded
-    from penchant.serving.http.api import create_app
-    from penchant.serving.http.process import settle
+    from penchant.api.app import create_app
+    from penchant.api.auth.access import require_guarded
+    from penchant.api.process import settle
 
     settings = Settings()
     require_guarded(settings)
@@ -315,8 +315,8 @@ def serve() -> None:
     settle()
     uvicorn.run(
         served,
-        host=settings.reader_host,
-        port=settings.reader_port,
+        host=settings.api_host,
+        port=settings.api_port,
         log_level="warning",
     )
 
@@ -331,7 +331,7 @@ def make_token(
     scope: Annotated[list[str], typer.Option(help="what it may do; give several, one by one")],
 ) -> None:
     """Make a token and show it, this once."""
-    from penchant.serving.http.tokens import Tokens
+    from penchant.api.auth.tokens import Tokens
 
     made, secret = Tokens(Settings()).make(name, scope)
     typer.echo(f"token {made.id} for {made.name} ({', '.join(made.scopes)}); shown only now:")
@@ -341,7 +341,7 @@ def make_token(
 @token.command("list")
 def list_tokens() -> None:
     """The tokens that hold, without their secrets."""
-    from penchant.serving.http.tokens import Tokens
+    from penchant.api.auth.tokens import Tokens
 
     for each in Tokens(Settings()).all():
         state = f"until {each.expires_at}" if each.holds else "expired"
@@ -357,7 +357,7 @@ def rotate_token(
     hours: Annotated[float, typer.Option(help="that the old one holds on")] = 24.0,
 ) -> None:
     """Make a token of the same name and scopes and show it; the old one holds for some hours."""
-    from penchant.serving.http.tokens import Tokens
+    from penchant.api.auth.tokens import Tokens
 
     made, secret = Tokens(Settings()).rotate(token_id, timedelta(hours=hours))
     typer.echo(
@@ -372,7 +372,7 @@ def revoke_token(
     token_id: Annotated[str, typer.Argument(help="as `penchant token list` shows")],
 ) -> None:
     """Let a token hold no longer, from the next request on."""
-    from penchant.serving.http.tokens import Tokens
+    from penchant.api.auth.tokens import Tokens
 
     revoked = Tokens(Settings()).revoke(token_id)
     typer.echo(f"token {revoked.id} of {revoked.name} no longer holds")
@@ -420,7 +420,7 @@ def main() -> None:
         wrong = "; ".join(
             f"PENCHANT_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
         )
-        end_with(UsageError(f"wrong settings: {wrong}", "mend the environment or .env"))
+        end_with(UsageError(f"wrong settings: {wrong}", "fix the environment or .env"))
 
 
 def end_with(error: PenchantError) -> NoReturn:

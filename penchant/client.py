@@ -66,7 +66,7 @@ class Recommendations(_Model):
     user_id: str
     origin: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     slate_id: str
     items: list[RecommendedItem]
@@ -83,7 +83,7 @@ class SimilarItem(_Model):
 
 class SimilarItems(_Model):
     item_id: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     items: list[SimilarItem]
 
@@ -101,7 +101,7 @@ class Completed(_Model):
     user_id: str | None
     origin: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     slate_id: str | None
     ignored: list[str]
@@ -119,7 +119,7 @@ class ShownAd(_Model):
 class ShownAds(_Model):
     user_id: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     slate_id: str
     ads: list[ShownAd]
@@ -138,7 +138,7 @@ class Interest(_Model):
 
 class Portrait(_Model):
     user_id: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     lifecycle_stage: str
     price_band: str | None
@@ -208,7 +208,7 @@ class Client:
         return self._get(SimilarItems, "/v1/similar", {"item_id": item_id, "k": k})
 
     def basket(self, item_ids: Iterable[str], k: int = 10, user_id: str | None = None) -> Completed:
-        """What goes with items; logged as shown where a shopper is named."""
+        """What goes with items; logged as shown where a user is named."""
         asked = {"item_id": list(item_ids), "k": k}
         asked |= {} if user_id is None else {"user_id": user_id}
         return self._get(Completed, "/v1/basket", asked, logged=user_id is not None)

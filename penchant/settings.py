@@ -51,8 +51,8 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, description="MLflow UI")
     feast_port: int = Field(8888, description="Feast UI")
     docs_port: int = Field(8081, description="Data Docs, dbt docs and reports")
-    reader_port: int = Field(6570, description="the API and its console")
-    reader_host: str = Field("127.0.0.1", description="address the feature reader binds to")
+    api_port: int = Field(6570, description="the API and its console")
+    api_host: str = Field("127.0.0.1", description="address the feature reader binds to")
 
     exploration: float = Field(
         0.0,
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         description="of picks that are by chance among the best candidates until a policy is live",
     )
     experiment_share: float = Field(
-        0.2, gt=0, lt=1, description="of shoppers who get a promoted policy while it is tried"
+        0.2, gt=0, lt=1, description="of users who get a promoted policy while it is tried"
     )
     requests_a_second: float = Field(
         200.0, gt=0, description="that one client of the HTTP API may make, on average"
@@ -130,8 +130,8 @@ class Settings(BaseSettings):
         return self.home / "runs"
 
     @property
-    def generations(self) -> Path:
-        return self.home / "generations"
+    def releases(self) -> Path:
+        return self.home / "releases"
 
     @property
     def policies(self) -> Path:
@@ -176,5 +176,5 @@ class Settings(BaseSettings):
         return Pointer(self.experiments / "CURRENT")
 
     @property
-    def live_generation(self) -> Pointer:
-        return Pointer(self.generations / "CURRENT")
+    def live_release(self) -> Pointer:
+        return Pointer(self.releases / "CURRENT")

@@ -1,9 +1,9 @@
-"""A small feedback log beside the simulated shop: slates of two, and what shoppers did."""
+"""A small feedback log beside the simulated shop: slates of two, and what users did."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.settings import Settings
 
 SLATES = 6
@@ -12,7 +12,7 @@ FIRST = datetime(2024, 4, 10, 9)
 
 
 def log_feedback(settings: Settings) -> None:
-    """The shopper of each slate looks at what stands first and, in every other slate, buys it; the
+    """The user of each slate looks at what stands first and, in every other slate, buys it; the
     purchase is sent twice, and once for an impression that nobody logged."""
     log = FeedbackLog.of(settings)
     impressions, propensities, events = [], [], []
@@ -53,7 +53,7 @@ def impression(
         "policy": "uniform",
         "propensity": propensity,
         "context": None,
-        "generation_id": "g-000000000000",
+        "release_id": "g-000000000000",
         "shown_at": shown_at,
     }
 

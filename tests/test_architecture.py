@@ -18,11 +18,11 @@ ANYTHING_OF = {
     "penchant/quality": LEAVES | {"penchant.quality"},
     "penchant/serving": LEAVES | {"penchant.serving", "feature_repo"} | PACING,
     "penchant/platform": LEAVES | {"penchant.platform", "penchant.report", "penchant.serving"},
-    "penchant/experiments": LEAVES | {"penchant.experiments"},
+    "penchant/experiments": LEAVES | {"penchant.bandits.experiments"},
     "penchant/ads": LEAVES | {"penchant.ads"},
     "penchant/build.py": LEAVES,
     "penchant/client.py": {"penchant.errors"},
-    "feature_repo": LEAVES | {"feature_repo", "penchant.serving.feast"},
+    "feature_repo": LEAVES | {"feature_repo", "penchant.feast_sdk"},
     "training": LEAVES | {"training"},
     "dags": {"dags", "training.names"},
 }

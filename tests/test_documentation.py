@@ -7,8 +7,8 @@ import pytest
 import typer.main
 
 from penchant.cli import app
-from penchant.ingestion.canonical import CONTRACTS
-from penchant.ingestion.mapping import load
+from penchant.ingestion.landing.canonical import CONTRACTS
+from penchant.ingestion.landing.mapping import load
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -12,7 +12,7 @@ from threading import Event
 
 import pytest
 
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 
 
 def lines(log: FeedbackLog, table: str) -> list[dict]:
@@ -63,7 +63,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from threading import Event
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 log = FeedbackLog(Path(sys.argv[1]))
 for n in range(10**6):
     log.append("events", [{"n": n}])

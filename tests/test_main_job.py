@@ -48,11 +48,11 @@ def answer(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
 def test_from_files_to_recommendations_through_airflow(environment: dict[str, str]) -> None:
     said = penchant(environment, "demo")
     state = answer(environment, "status")
-    assert state["live_snapshot"]["id"] == state["live_generation"]["snapshot_id"]
-    assert state["live_generation"]["id"] in said
+    assert state["live_snapshot"]["id"] == state["live_release"]["snapshot_id"]
+    assert state["live_release"]["id"] in said
     assert {family["family"] for family in state["families"]} == set(FAMILIES)
     known = answer(environment, "recommend", "--user", "u00001", "--k", "5")
     assert len(known["items"]) == 5
-    assert known["generation_id"] == state["live_generation"]["id"]
+    assert known["release_id"] == state["live_release"]["id"]
     stranger = answer(environment, "recommend", "--user", "nobody", "--k", "5")
     assert stranger["origin"] == "popularity prior"

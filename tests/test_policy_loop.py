@@ -1,18 +1,18 @@
-"""The loop end to end: shoppers of the world with known truth, served, learned from, judged.
+"""The loop end to end: users of the world with known truth, served, learned from, judged.
 
-Every stage is the real one: readers of a live generation, the feedback log, landing, dbt, learning,
+Every stage is the real one: readers of a live release, the feedback log, landing, dbt, learning,
 the gate, the experiment. Only the checks of the snapshots are left out, which have their own tests.
 """
 
 from benchmarks.policy.loop import gate_of, loop_settings, turned_round
 from benchmarks.policy.simulated_shop import SimulatedShop, lost_by_policy
-from penchant.assignment import live_policy, running
-from penchant.experiments.gate import promote
-from penchant.experiments.stage import evaluate_experiment
-from penchant.serving.exploring.live_policy import read_policy
+from penchant.bandits.assignment import live_policy, running
+from penchant.bandits.experiments.gate import promote
+from penchant.bandits.experiments.stage import evaluate_experiment
+from penchant.serving.live_policy import read_policy
 from penchant.settings import Settings
 from penchant.storage import write_json
-from training.train import run_id_for, train
+from training.commands.train import run_id_for, train
 
 
 def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home: Settings) -> None:
@@ -41,6 +41,6 @@ def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home
 
     verdict = evaluate_experiment(settings, shop.land())
     assert verdict.decision in ("keep", "go on"), verdict.reason
-    assert sum(verdict.shoppers.values()) > 60 and min(verdict.shoppers.values()) > 20
+    assert sum(verdict.users.values()) > 60 and min(verdict.users.values()) > 20
     kept = report.policy_id if verdict.decision == "keep" else "ranker-0.7"
     assert live_policy(settings) == kept

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from penchant.settings import Settings
-from training.family import default_config
-from training.sequences.cuts import CutsConfig
-from training.sequences.next_item import NextItemConfig
-from training.sequences.windows import Masking, WindowsConfig
-from training.trainer import TrainerConfig
+from training.fitting.family import default_config
+from training.fitting.trainer import TrainerConfig
+from training.layers.sequences.cuts import CutsConfig
+from training.layers.sequences.next_item import NextItemConfig
+from training.layers.sequences.windows import Masking, WindowsConfig
 
 
 def main_job(family: str) -> Any:

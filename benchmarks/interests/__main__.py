@@ -39,7 +39,7 @@ ORDER = (
 )
 """Of the page."""
 PARTS = tuple(name for name in ORDER if (HERE / f"{name}.py").exists())
-HEAD = """# Interests, responses and what else a model of shoppers is good for
+HEAD = """# Interests, responses and what else a model of users is good for
 
 Written by `make bench-interests`. Every fit is a process of its own with one thread, so that its
 seconds and its peak memory are its own. In brackets, the 95 % bootstrap interval.

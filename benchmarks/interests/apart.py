@@ -39,7 +39,7 @@ def apart(function: str, **arguments: Any) -> Done:
 def main() -> None:
     import torch
 
-    from training.budget import MB, peak_memory
+    from training.fitting.budget import MB, peak_memory
 
     function, arguments, answer = sys.argv[1:]
     module, name = function.split(":")

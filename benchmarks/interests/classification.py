@@ -1,4 +1,4 @@
-"""Which interests a shopper will act on next: deep, adversarial and classical models in one table.
+"""Which interests a user will act on next: deep, adversarial and classical models in one table.
 
 On the home's live snapshot, every family of names.py that classifies. A run that is there already
 is not made again, so what was cut short goes on.
@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks.interests.apart import apart
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import MB
+from training.commands.train import train
 from training.configs import main_job
-from training.family import ClassifiesInterests, make
-from training.interests.classification import draws, intervals_of, resampled
-from training.intervals import FloatArray
+from training.evaluation.classification import draws, intervals_of, resampled
+from training.evaluation.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
+from training.evaluation.intervals import FloatArray
+from training.fitting.budget import MB
+from training.fitting.family import ClassifiesInterests, make
 from training.names import COMBINED, FAMILIES
-from training.tasks.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
-from training.train import train
 
-TITLE = "Which interests will a shopper act on next?"
+TITLE = "Which interests will a user act on next?"
 SEEDS = 3
 SEEDLESS = ("pca_svm",)  # fitted alike by any seed; the combined have one for their members' sake
 MEMBERS = ("popularity", "item_cf", "user_cf", "word2vec", "ease", "sasrec")
@@ -33,7 +33,7 @@ beside the classifiers that rank."""
 BASELINES = (FITTED_HABITS, OWN_HABIT, BASE_RATE)
 COLUMNS = {
     "auc_macro": "AUC over interests",
-    "auc_user": "AUC over a shopper's",
+    "auc_user": "AUC over a user's",
     "f1_micro": "F1, micro",
     "f1_macro": "F1, macro",
     "precision_micro": "precision, micro",
@@ -44,14 +44,14 @@ COLUMNS = {
 }
 COMPARED = ("auc_macro", "auc_user", "f1_micro", "log_loss")
 HEAD = """Snapshot `{snapshot}` of {sources}. Asked are {interests} categories, level {level} of the
-tree ({left_out} rarer ones are left out): which of them each of {users:,} known shoppers acts on in
+tree ({left_out} rarer ones are left out): which of them each of {users:,} known users acts on in
 a fortnight that nothing was fitted or tuned on. From which probability on an answer is yes was
-chosen on the fortnight before. Means over seeds, 95 % intervals over shoppers; seconds and memory
+chosen on the fortnight before. Means over seeds, 95 % intervals over users; seconds and memory
 are of the median and the largest of the runs.
 
-*Base rate* says the share of all shoppers, *own habit* the share of a shopper's last six
+*Base rate* says the share of all users, *own habit* the share of a user's last six
 fortnights; *fitted habits* is a logistic regression on how much of each interest was bought lately.
-The families whose vectors are read out (training/interests/readout.py) have those habits beside
+The families whose vectors are read out (training/layers/probe.py) have those habits beside
 them, and `pca_svm` has nothing else: what a family knows more is what it has above *fitted
 habits*, the second table. Accuracy flatters: to say no to everything is right in {nothing:.1%} of
 the answers.
@@ -122,7 +122,7 @@ def _cause(task: dict[str, Any]) -> dict[str, str]:
 
 
 def _row(family: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of each figure, with the interval over shoppers of that mean."""
+    """Means over seeds of each figure, with the interval over users of that mean."""
     found = [_values(Path(run["path"]), ITSELF) for run in runs]
     baselines = {of: _values(Path(runs[0]["path"]), of) for of in BASELINES[:2]}
     mean = {name: np.mean([one[name] for one in found], axis=0) for name in found[0]}
@@ -161,7 +161,7 @@ def page(figures: dict[str, Any]) -> str:
         cells = [cell(row["figures"][name]) for name in COLUMNS]
         lines.append(f"| {_name(row)} | {' | '.join(cells)} |")
     compared = [f"{COLUMNS.get(name, 'log loss')} over {FITTED_HABITS}" for name in COMPARED]
-    costs = ["AUC of each seed", "fit, s", "peak, MB", "ms a shopper"]
+    costs = ["AUC of each seed", "fit, s", "peak, MB", "ms a user"]
     lines += ["", _head(["family", *compared, f"AUC over {OWN_HABIT}", *costs])]
     for row in rows:
         if "over" in row:

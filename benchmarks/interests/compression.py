@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.interests.apart import apart
 from benchmarks.rows import OUT
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 TITLE = "Smaller forms of a trained run"
 FAMILIES = ("matrix_factorization", "word2vec", "content", "vae", "gru", "sasrec", "bert4rec")
@@ -44,8 +44,8 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def on_snapshot(home: str, snapshot_id: str, name: str) -> dict[str, Any]:
+    from training.commands.train import train
     from training.compression.compress import compress
-    from training.train import train
 
     settings = Settings().model_copy(update={"home": Path(home), "family_seconds": 1200.0})
     train(settings, snapshot_id, name)
@@ -66,11 +66,11 @@ def _narrow(
     length_share: float,
 ) -> dict[str, Any]:
     """What a student of fewer dimensions is worth, on the main data."""
-    from training.budget import Budget
+    from training.commands.train import context_for
     from training.compression.compress import read_run
     from training.compression.distillation import DistillationConfig, distil, student_of
-    from training.progress import Recorder
-    from training.train import bench_of
+    from training.fitting.budget import Budget
+    from training.fitting.progress import Recorder
 
     snapshot = Snapshot.open(settings, snapshot_id)
     run = read_run(settings, snapshot, name, run_id)
@@ -78,9 +78,9 @@ def _narrow(
     student = student_of(run.family, name, config)
     with tempfile.TemporaryDirectory() as scratch:
         recorder = Recorder(name, Budget.of(settings))
-        bench = bench_of(settings, snapshot, run.dataset, run.split, recorder, "narrow")
-        distil(run.family, student, run.split, replace(bench, checkpoints=Path(scratch)), config)
-    return {"dimensions": dimensions, "length_share": length_share} | run.trial().judge(student)
+        context = context_for(settings, snapshot, run.dataset, run.split, recorder, "narrow")
+        distil(run.family, student, run.split, replace(context, checkpoints=Path(scratch)), config)
+    return {"dimensions": dimensions, "length_share": length_share} | run.trial().evaluate(student)
 
 
 def on_beauty(data: str, name: str) -> dict[str, Any]:
@@ -88,14 +88,21 @@ def on_beauty(data: str, name: str) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from training.budget import Budget
+    from training.commands.published_tables import (
+        MEMORY_MB,
+        SECONDS,
+        TUNING_USERS,
+        Table,
+        loaded,
+        run,
+    )
     from training.compression.distillation import DistillationConfig, distil, student_of
     from training.compression.forms import Trial
     from training.compression.linear import with_int8_layers
     from training.compression.measuring import ndcg
     from training.configs import published
-    from training.family import Bench, VectorFamily
-    from training.published import MEMORY_MB, SECONDS, TUNING_USERS, Table, loaded, run
+    from training.fitting.budget import Budget
+    from training.fitting.family import TrainingContext, VectorFamily
 
     table = Table(Path(data), "beauty")
     folder = run(table, name, 0, OUT / "published")
@@ -109,7 +116,7 @@ def on_beauty(data: str, name: str) -> dict[str, Any]:
     forms |= trial.judge_vectors(teacher)
     users = np.random.default_rng(0).permutation(len(split.train))[:TUNING_USERS]
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(
+        context = TrainingContext(
             split.validation.take(np.sort(users)),
             table.items(split.train.item_count),
             torch.device("cpu"),
@@ -120,12 +127,12 @@ def on_beauty(data: str, name: str) -> dict[str, Any]:
         )
         config = replace(DistillationConfig(), dimensions=BEAUTY_DIMENSIONS)
         student = student_of(teacher, name, config)
-        distil(teacher, student, split, bench, config)
-        fit_seconds = round(bench.budget.spent, 1)
-    forms["student"] = trial.judge(student) | {"fit_seconds": fit_seconds}
+        distil(teacher, student, split, context, config)
+        fit_seconds = round(context.budget.spent, 1)
+    forms["student"] = trial.evaluate(student) | {"fit_seconds": fit_seconds}
     forms["student int8"] = trial.judge_vectors(student)["int8"]
     with_int8_layers(teacher.network)  # last: it changes the teacher
-    forms["int8 layers"] = trial.judge(teacher)
+    forms["int8 layers"] = trial.evaluate(teacher)
     return {"forms": forms, "left_out": {}}
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from benchmarks.interests.apart import apart
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 TITLE = "Words read by TF-IDF or by a sentence encoder"
 ENCODERS = {"tfidf": "TF-IDF", "minilm": "all-MiniLM-L6-v2"}
@@ -37,13 +37,13 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     """``content`` of the main job by one encoder, on both windows."""
-    from training.budget import Budget
+    from training.commands.train import context_for, read_checked
     from training.configs import main_job
-    from training.evaluation import evaluate
-    from training.family import make_ranker
-    from training.progress import Recorder
-    from training.split import split_by_time
-    from training.train import bench_of, read_checked
+    from training.data.split import split_by_time
+    from training.evaluation.full_ranking import evaluate
+    from training.fitting.budget import Budget
+    from training.fitting.family import make_ranker
+    from training.fitting.progress import Recorder
 
     settings = Settings()
     snapshot = Snapshot.open(settings, snapshot_id)
@@ -51,11 +51,13 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     split = split_by_time(dataset.histories)
     budget = Budget(3600, 10**5)
     with TemporaryDirectory() as scratch:
-        bench = bench_of(settings, snapshot, dataset, split, Recorder("content", budget), "words")
-        bench = replace(bench, checkpoints=Path(scratch), device=torch.device("cpu"))
+        context = context_for(
+            settings, snapshot, dataset, split, Recorder("content", budget), "words"
+        )
+        context = replace(context, checkpoints=Path(scratch), device=torch.device("cpu"))
         family = make_ranker("content", replace(main_job("content"), encoder=encoder))
         began = budget.spent
-        family.fit(split, bench)
+        family.fit(split, context)
         seconds = budget.spent - began
     found: dict[str, Any] = {}
     for window in WINDOWS:
@@ -81,7 +83,7 @@ def page(figures: dict[str, Any]) -> str:
     told = (
         f"`content` on snapshot `{figures['snapshot']}`, all else as in the main job. "
         f"{figures['rows'][0]['texts']:,} different texts are read once each. NDCG@10 of all items "
-        "and of items that are new to a shopper; the weight of popularity is the one that "
+        "and of items that are new to a user; the weight of popularity is the one that "
         "validated best."
     )
     columns = [f"{window}, {population}" for window in WINDOWS for population in POPULATIONS]

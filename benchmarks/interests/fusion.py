@@ -1,4 +1,4 @@
-"""Fusion against its best member, shopper by shopper: on the live snapshot and on Amazon Beauty.
+"""Fusion against its best member, user by user: on the live snapshot and on Amazon Beauty.
 
 The members' runs are made once and kept under the home; only fusion is fitted for each seed. The
 best member is the one that validated best. On Beauty the protocol is that of benchmarks/quality.py:
@@ -17,23 +17,23 @@ import torch
 
 from benchmarks.interests.apart import apart
 from benchmarks.quality import FAMILIES_OF
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
+from training.commands.published_tables import Table, loaded
+from training.commands.published_tables import run as published_run
+from training.commands.published_tables import run_id as published_run_id
+from training.commands.train import member_runs, members
+from training.commands.train import train as trained_run
 from training.configs import main_job, published
-from training.data import read_dataset
-from training.evaluation import Evaluation, evaluate
+from training.data.histories import read_dataset
+from training.data.split import Split, split_by_time
+from training.evaluation.full_ranking import Evaluation, evaluate
+from training.evaluation.intervals import FloatArray, bootstrap
 from training.families.fusion import Config, Model
-from training.family import Bench, Ranker
-from training.intervals import FloatArray, bootstrap
+from training.fitting.budget import Budget
+from training.fitting.family import Ranker, TrainingContext
 from training.names import RANKERS
-from training.published import Table, loaded
-from training.published import run as published_run
-from training.published import run_id as published_run_id
-from training.split import Split, split_by_time
-from training.train import member_runs, members
-from training.train import train as trained_run
 
 TITLE = "Fused interests"
 SEEDS = (0, 1, 2)
@@ -41,15 +41,15 @@ MAIN, BEAUTY = "main data", "Beauty"
 NAMES = {"stack": "stack", "gate": "gate alone"}
 SECONDS, MEMORY_MB = 3600.0, 12_000
 HEAD = """`fusion` combines the runs of the others: it keeps the members whose lists add up best,
-and a small network weighs what they say beside the shopper's own habit with an item. It learns from
-half of the validation shoppers at most; what is reported is of the test window. The best member is
-the one that validated best; the gain over it is paired, shopper by shopper, of the mean over
+and a small network weighs what they say beside the user's own habit with an item. It learns from
+half of the validation users at most; what is reported is of the test window. The best member is
+the one that validated best; the gain over it is paired, user by user, of the mean over
 {seeds} seeds of fusion on the same members. The gate needs no members: behaviour, content, profile
 and context in one vector; one seed.
 """
 TABLE_HEAD = (
     "| mode | data | items | best member | its NDCG@10 | fusion's NDCG@10 | seeds | gain | fit, s |"
-    " ms a shopper |",
+    " ms a user |",
     "|---|---|---|---|---|---|---|---|---|---|",
 )
 
@@ -129,7 +129,7 @@ def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) 
     model = Model(replace(ground.config, mode=mode))
     budget = Budget(SECONDS, MEMORY_MB)
     with tempfile.TemporaryDirectory(prefix="penchant-bench-") as folder:
-        bench = Bench(
+        context = TrainingContext(
             ground.split.validation,
             ground.items,
             torch.device("cpu"),
@@ -140,7 +140,7 @@ def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) 
             users=ground.users,
             members=ground.members,
         )
-        model.fit(ground.split, bench)
+        model.fit(ground.split, context)
     seconds = budget.spent
     best = ground.members()[ground.best]
     judged = {name: _judged(one, ground) for name, one in (("fusion", model), ("member", best))}
@@ -150,7 +150,7 @@ def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) 
         "kept": list(getattr(model, "members", [])),
         "tuned": model.tuned,
         "seconds": round(seconds, 1),
-        "ms_per_user": round(1000 * took / len(ground.split.test.judged().histories), 2),
+        "ms_per_user": round(1000 * took / len(ground.split.test.evaluated().histories), 2),
         **{
             name: {
                 population: one[population].values["ndcg@10"].tolist()

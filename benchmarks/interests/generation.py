@@ -2,7 +2,7 @@
 
 The families that generate, beside two generators that need no model, and beside ``gan`` as it is
 before its rounds, which says what those add. On Complete Journey, three seeds; each fit and each
-judgement is a process of its own. See training/tasks/generation.py for what is judged.
+judgement is a process of its own. See training/evaluation/generation.py for what is judged.
 """
 
 from dataclasses import dataclass, replace
@@ -14,23 +14,23 @@ import numpy as np
 import torch
 
 from benchmarks.interests.apart import apart
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
 from training.configs import main_job
-from training.data import Histories, read_dataset
-from training.family import Bench, Family, State, make
-from training.generation.draws import draw
-from training.generation.frame import Frame
-from training.generation.rhythm import Schedule
-from training.split import Split, split_by_time
-from training.tasks import generation
-from training.tasks.case import Case
+from training.data.histories import Histories, read_dataset
+from training.data.split import Split, split_by_time
+from training.evaluation import generation
+from training.evaluation.context import EvaluationContext
+from training.fitting.budget import Budget
+from training.fitting.family import Family, State, TrainingContext, make
+from training.layers.generation.deduplication import Frame
+from training.layers.generation.draws import draw
+from training.layers.generation.temporal_profile import Schedule
 
-TITLE = "What would a shopper like this do?"
+TITLE = "What would a user like this do?"
 SEEDS = (0, 1, 2)
 TUNING_USERS = 400
-MADE, USERS = 400, 800  # histories; shoppers of the test window who are asked about
+MADE, USERS = 400, 800  # histories; users of the test window who are asked about
 SECONDS, MEMORY_MB = 900, 16_000
 
 
@@ -40,14 +40,14 @@ class NoConfig:
 
 
 class Independent(Family):
-    """Each event is a draw by popularity, whoever the shopper is."""
+    """Each event is a draw by popularity, whoever the user is."""
 
     rejected = 0
 
     def __init__(self, config: object) -> None:
         super().__init__(config)
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         self.frame = Frame.of(split.train)
         self.weights_1I = torch.from_numpy(split.train.counts_I()[None].astype(np.float32))
 
@@ -67,11 +67,11 @@ class Independent(Family):
 
 
 class MarkovChain(Independent):
-    """Each event follows the one before it as some event of the data did, of any shopper; the first
+    """Each event follows the one before it as some event of the data did, of any user; the first
     is drawn by popularity."""
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        super().fit(split, bench)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        super().fit(split, context)
         train = split.train
         follows_N = np.flatnonzero(np.diff(train.rows_N) == 0)
         order_N = np.argsort(train.items_N[follows_N], kind="stable")
@@ -122,15 +122,15 @@ def measure(settings: Settings) -> dict[str, Any]:
     return {"snapshot_id": snapshot_id, "families": found}
 
 
-def judged(snapshot_id: str, name: str, seed: int) -> dict[str, Any]:
+def evaluated(snapshot_id: str, name: str, seed: int) -> dict[str, Any]:
     """The judge's figures of a contestant, and ``tuned``."""
     dataset = read_dataset(Snapshot.open(Settings(), snapshot_id))
     split = split_by_time(dataset.histories)
-    judged = split.validation.judged()
+    judged = split.validation.evaluated()
     rows = np.random.default_rng(seed).permutation(len(judged.histories))[:TUNING_USERS]
     family = contestant(name)
     with TemporaryDirectory(prefix="penchant-bench-") as folder:
-        bench = Bench(
+        context = TrainingContext(
             judged.take(np.sort(rows)),
             dataset.items,
             torch.device("cpu"),
@@ -140,10 +140,10 @@ def judged(snapshot_id: str, name: str, seed: int) -> dict[str, Any]:
             users=dataset.users,
         )
         torch.manual_seed(seed)
-        family.fit(split, bench)
-        fitted = bench.budget.spent
-        case = Case(dataset, split, bench, Path(folder), seed)
-        figures = generation.judge(family, case, generation.Config(made=MADE, users=USERS))
+        family.fit(split, context)
+        fitted = context.budget.spent
+        case = EvaluationContext(dataset, split, context, Path(folder), seed)
+        figures = generation.evaluate(family, context, generation.Config(made=MADE, users=USERS))
     return figures | {"fit_seconds": round(fitted, 1), "tuned": family.tuned}
 
 
@@ -178,10 +178,10 @@ def page(figures: dict[str, Any]) -> str:
     ]
     return "\n\n".join(
         [
-            f"Complete Journey, {seeds} seeds, {real_count(families)} made-up shoppers each. Means "
+            f"Complete Journey, {seeds} seeds, {real_count(families)} made-up users each. Means "
             "over seeds; in brackets the lowest and the highest bound of their 95 % intervals.",
             "**Of use and told apart.** What `ease` gains in NDCG@10, and a logistic regression of "
-            "interests in log loss (less is better), on real shoppers when the made-up are added "
+            "interests in log loss (less is better), on real users when the made-up are added "
             "to the real ones that they learn from; then the AUC of trees that tell made-up from "
             "real, by what they hold, and also by when.",
             _table(["NDCG@10", "log loss", "AUC, items", "AUC, all"], families, use),
@@ -193,7 +193,7 @@ def page(figures: dict[str, Any]) -> str:
                 {"real": [], **families},
                 [[f"{real[name]:,.{digits}f}" for name, digits in VARIETY], *variety],
             ),
-            "**Private.** Taught by some shoppers only: the AUC of telling these from others by "
+            "**Private.** Taught by some users only: the AUC of telling these from others by "
             "how near a made-up one is, and how much nearer the made-up are to them (1: not at "
             "all). Independent draws know nobody: what they have is how the split fell. Copies are "
             "histories that equal a real one, rejected those drawn again for it.",
@@ -250,7 +250,7 @@ def summary(families: dict[str, list[dict[str, Any]]]) -> str:
     )
     return (
         f"{first} The rounds of `gan` that were kept, by seed: {rounds}; they bring the energy "
-        f"distance to shoppers that they have not seen from {distances[0]:.4f} to "
+        f"distance to users that they have not seen from {distances[0]:.4f} to "
         f"{distances[1]:.4f}."
     )
 

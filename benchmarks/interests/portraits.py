@@ -1,6 +1,6 @@
-"""Portraits against the true interests of simulated shoppers, through the landing and dbt's build.
+"""Portraits against the true interests of simulated users, through the landing and dbt's build.
 
-The truth is ``simulator.truth``: the share of a shopper's looks that goes to each category where
+The truth is ``simulator.truth``: the share of a user's looks that goes to each category where
 their own interests alone steer them, without slates, campaigns and habits, which the events that a
 portrait is made of do have in them. The estimator was made on seeds 1 to 5; these are others.
 """
@@ -21,13 +21,13 @@ from penchant.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.simulated.shop import truth
 from penchant.settings import Settings
-from training.intervals import Interval, bootstrap
+from training.evaluation.intervals import Interval, bootstrap
 
 TITLE = "Portraits against true interests"
 SEEDS = (11, 12, 13)
 ITEMS = 300
-ENOUGH = 50  # events of a shopper, of any type
-GREAT = 0.05  # a true share from which on an interest is one of the shopper's own
+ENOUGH = 50  # events of a user, of any type
+GREAT = 0.05  # a true share from which on an interest is one of the user's own
 RANK_TARGET = 0.8
 COVER_TARGET = (0.85, 0.95)
 INDEPENDENT = {"portrait_repeat_amount": 1.0, "portrait_item_correlation": 0.0}
@@ -64,13 +64,13 @@ def _measured(settings: Settings, shop: Shop) -> dict[str, Any]:
     great_UC = truth_UC >= GREAT
 
     def held(which_UC: npt.NDArray[np.bool_]) -> dict[str, float]:
-        """The mean over cells, resampled by shopper."""
+        """The mean over cells, resampled by user."""
         some_U = enough_U & which_UC.any(axis=1)
         of_U = (held_UC & which_UC).sum(axis=1) / np.maximum(which_UC.sum(axis=1), 1)
         return asdict(bootstrap(of_U[some_U], seed=0))
 
     return {
-        "shoppers": int(enough_U.sum()),
+        "users": int(enough_U.sum()),
         "others": int((~enough_U).sum()),
         "rank": asdict(bootstrap(rank_U[enough_U], seed=0)),
         "covered": held(np.ones_like(great_UC)),
@@ -83,7 +83,7 @@ def _measured(settings: Settings, shop: Shop) -> dict[str, Any]:
 
 
 def _compared(settings: Settings, shop: Shop, seed: int) -> tuple[np.ndarray, ...]:
-    """Of each shopper: events, rank correlation; and of each category: whether the interval holds
+    """Of each user: events, rank correlation; and of each category: whether the interval holds
     the truth, the truth, the interval's width and the weight's absolute error."""
     from scipy.stats import spearmanr
 
@@ -154,15 +154,15 @@ def page(figures: dict[str, Any]) -> str:
 
 
 TABLE_HEAD = (
-    f"| history | shoppers | rank | cover | of interests over {GREAT:.0%} | of the others | width "
+    f"| history | users | rank | cover | of interests over {GREAT:.0%} | of the others | width "
     "| error of a weight | met |",
     "|---|---|---|---|---|---|---|---|---|",
 )
 NOTES = (
     "*Acts taken for independent* is without what is said of habits: that an act with an item "
     "bought before counts half, and that acts with one item are alike. Half a year has too few "
-    "acts to rank what a shopper hardly cares for: most true shares are near the floor of 1 %, "
-    "where one act is expected or none. A prior of what shoppers with like interests do, the "
+    "acts to rank what a user hardly cares for: most true shares are near the floor of 1 %, "
+    "where one act is expected or none. A prior of what users with like interests do, the "
     "covariance of interests, and the true popularity as the prior were tried on the seeds that "
     "the estimator was made on, and gained 0.005 at most. So were, on the same seeds, acts with an "
     "item bought before that count a fifth (+0.005 in half a year, +0.003 in a year), slates told "
@@ -179,10 +179,10 @@ def _head() -> str:
     seeds = ", ".join(map(str, SEEDS))
     low, high = COVER_TARGET
     return (
-        f"Shops of {SHOPS[0].users} shoppers and {ITEMS} items, seeds {seeds}, landed and built by "
-        f"dbt; shoppers with {ENOUGH} events or more, all 12 categories. The truth is the share of "
-        "looks that a shopper's own interests imply; slates, campaigns and habits are not in it, "
-        "but are in the events. *Rank*: Spearman's of weights and truth, the mean over shoppers; "
+        f"Shops of {SHOPS[0].users} users and {ITEMS} items, seeds {seeds}, landed and built by "
+        f"dbt; users with {ENOUGH} events or more, all 12 categories. The truth is the share of "
+        "looks that a user's own interests imply; slates, campaigns and habits are not in it, "
+        "but are in the events. *Rank*: Spearman's of weights and truth, the mean over users; "
         f"the aim is {RANK_TARGET}. *Cover*: how often the 90 % interval holds the truth; the aim "
         f"is {low:.0%} to {high:.0%}."
     )
@@ -192,7 +192,7 @@ def _row(name: str, each: dict[str, Any]) -> str:
     covers = [_percent(each[key]) for key in ("covered", "covered_great", "covered_small")]
     rank = Interval(**each["rank"])
     return (
-        f"| {name} | {each['shoppers']:,} | {rank.mean:.3f} [{rank.low:.3f}, {rank.high:.3f}] "
+        f"| {name} | {each['users']:,} | {rank.mean:.3f} [{rank.low:.3f}, {rank.high:.3f}] "
         f"| {' | '.join(covers)} | {each['width']:.3f} | {each['error']:.3f} | {_met(each)} |"
     )
 

@@ -11,17 +11,24 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from penchant.artifacts import Snapshot
 from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
-from training.data import read_training_set
+from training.data.histories import read_training_set
 from training.families import logistic_response
 from training.families.logistic_response import log_loss
-from training.family import Bench
-from training.responses.ads import RESPONSES, SPENDING, AdSplit, AdWindows, labels, left_out_columns
-from training.responses.calibration import platt
-from training.responses.hashing import HashedDesign, HashingConfig
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
+from training.layers.responses.ads import (
+    RESPONSES,
+    SPENDING,
+    AdSplit,
+    AdWindows,
+    labels,
+    left_out_columns,
+)
+from training.layers.responses.calibration import platt
+from training.layers.responses.hashing import HashedDesign, HashingConfig
 
 TIMES = 3
 OURS, PLAIN = "logistic_response", "logistic_response without crosses"
@@ -59,7 +66,7 @@ def _ours(data: str, ads: AdSplit, crosses: bool = True) -> np.ndarray:
     if not crosses:
         config = replace(config, hashing=replace(config.hashing, across=(), pairs=()))
     family = logistic_response.Model(config)
-    family.learn(ads.train, ads.validation, bench({}))
+    family.learn(ads.train, ads.validation, context({}))
     return family.probabilities(ads.test)
 
 
@@ -205,10 +212,10 @@ def _open_bandit(settings: Settings) -> pa.Table:
     return pa.concat_tables(parts).sort_by("shown_at")
 
 
-def bench(sets: dict[str, pa.Table]) -> Bench:
+def context(sets: dict[str, pa.Table]) -> TrainingContext:
     nothing: Any = None
     budget = Budget(10**6, 10**6)
-    return Bench(
+    return TrainingContext(
         *(nothing, nothing, torch.device("cpu"), 0, budget, Path()),
         training_set=sets.__getitem__,
     )

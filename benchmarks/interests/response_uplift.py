@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.interests.response_models import OURS, TREES, bench, frame, sets
+from benchmarks.interests.response_models import OURS, TREES, frame, sets
 from penchant.build import build
+from penchant.features.materialize import training_sets
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.simulated.campaigns import added_by_campaigns
 from penchant.quality.check import check
-from penchant.serving.features import training_sets
 from penchant.settings import Settings
+from training.evaluation.response import uplift_figures
 from training.families import linear_response, logistic_response
-from training.responses.ads import RESPONSES, SPENDING, AdSplit, AdWindows
-from training.responses.uplift import residuals
-from training.tasks.response import uplift_figures
+from training.layers.responses.ads import RESPONSES, SPENDING, AdSplit, AdWindows
+from training.layers.responses.uplift import residuals
 
 UPLIFTS = ("linear_response", OURS, TREES)
 SIMULATED = {"users": 1500, "items": 60, "days": 240}
@@ -65,7 +65,7 @@ def _two_models(offered: AdSplit) -> np.ndarray:
 
 def truth(home: str, snapshot_id: str) -> dict[str, Any]:
     """The simulator's own pull against the linear family's effect on what is advertised: what a
-    campaign truly adds to a look, times how often the shopper came in the year before.
+    campaign truly adds to a look, times how often the user came in the year before.
     """
     from scipy.stats import spearmanr
 

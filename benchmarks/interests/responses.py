@@ -1,4 +1,4 @@
-"""Will this shopper respond to this ad: ours and what people use today, on the same ads.
+"""Will this user respond to this ad: ours and what people use today, on the same ads.
 
 Each model has the same columns of the same rows, is tuned on the same validation ads, and its
 probabilities are calibrated there by the same Platt scaling. Seconds are of the whole of that and
@@ -15,13 +15,13 @@ import pyarrow as pa
 from benchmarks.interests.apart import apart
 from benchmarks.interests.response_models import LINEAR, MODELS, OURS, PLAIN, TREES, ads
 from benchmarks.interests.response_uplift import UPLIFTS, simulated
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.responses.ads import labels, users
-from training.tasks.response import Measure, auc, interval, mean, probability_figures
+from training.evaluation.response import Measure, auc, interval, mean, probability_figures
+from training.layers.responses.ads import labels, users
 
-TITLE = "Will this shopper respond to this ad?"
+TITLE = "Will this user respond to this ad?"
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -107,10 +107,10 @@ the test ads, which were shown last; every model has the same columns and the sa
 is how much worse than `logistic_response` a model is, row by row: above 0 ours is better. Seconds
 are of preparing, tuning, fitting, calibrating and answering. Intervals are over users, in Open
 Bandit, where nobody can be told apart, over impressions."""
-UPLIFT_INTRODUCTION = """What a campaign adds to a shopper's spending, in the shop's money: *mean*
-over all; *gain*, beyond the mean, for each of the three tenths of shoppers that a model would send
+UPLIFT_INTRODUCTION = """What a campaign adds to a user's spending, in the shop's money: *mean*
+over all; *gain*, beyond the mean, for each of the three tenths of users that a model would send
 it to first; *Qini*, the area between that order and none. The assumptions are those of
-`training/responses/uplift.py`. The trees are two models, of those who were sent it and of the
+`training/layers/responses/uplift.py`. The trees are two models, of those who were sent it and of the
 others."""
 NAMES = {
     "complete_journey": "Complete Journey: was a coupon of the mailed campaign redeemed?",
@@ -161,7 +161,7 @@ def _verdict(models: dict[str, Any]) -> str:
     worth = "are worth" if crossed["low"] > 0 else "are not shown to be worth"
     text = f"{told[0][0].upper()}{told[0][1:]}; {told[1]}. Crosses {worth} their time here."
     if all(model["auc"]["low"] <= 0.5 for model in models.values()):
-        text += " No model foresees an answer here: each interval of AUC holds the 0.5 of none."
+        text += " No model predicts an answer here: each interval of AUC holds the 0.5 of none."
     return text
 
 
@@ -170,7 +170,7 @@ def _uplift_table(data: str, models: dict[str, Any]) -> str:
     lines = [
         f"### Uplift: {NAMES[data].split(':')[0]}",
         "",
-        f"{first['shoppers']:,} offers of the test campaigns, {first['sent']:,} of them sent.",
+        f"{first['users']:,} offers of the test campaigns, {first['sent']:,} of them sent.",
         "",
         "| ordered by | mean, all spending | gain | Qini | mean, advertised | gain | Qini |",
         "|---|---|---|---|---|---|---|",

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.interests.apart import apart
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 TITLE = "Tags proposed for items"
-WAYS = ("both", "words", "shoppers", "most common")
+WAYS = ("both", "words", "users", "most common")
 MEASURES = ("precision@1", "found in 3")
 NAMES = {"category_1": "category", "category_3": "type"}
 
@@ -22,7 +22,7 @@ def measure(settings: Settings) -> dict[str, Any]:
 def on_snapshot(home: str, snapshot_id: str) -> dict[str, Any]:
     import json
 
-    from training.train import train
+    from training.commands.train import train
 
     settings = Settings().model_copy(update={"home": Path(home)})
     run = settings.runs / snapshot_id / train(settings, snapshot_id, "content").run_id

@@ -15,24 +15,24 @@ import pyarrow as pa
 import torch
 
 from benchmarks.interests.apart import apart
+from penchant.artifacts import Snapshot
 from penchant.ingestion.sources.simulator import simulate
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
-from training.data import Histories, epoch, read_dataset, starts
+from training.data.histories import Histories, epoch, read_dataset, starts
+from training.data.split import Window, split_by_time
+from training.evaluation.intervals import Interval, bootstrap
 from training.families.transfer import Config, Model
-from training.family import Bench
-from training.intervals import Interval, bootstrap
-from training.sequences.next_item import NextItemConfig
-from training.sequences.windows import WindowsConfig
-from training.split import Window, split_by_time
-from training.trainer import TrainerConfig
-from training.transfer.adaptation import FULL, MoveConfig, move, starting
-from training.transfer.adapters import parameter_count
-from training.transfer.domains import DomainsConfig, domains
-from training.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
-from training.transfer.moving import of_source, target_of, verdicts, ways
-from training.transfer.target import thinned
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
+from training.fitting.trainer import TrainerConfig
+from training.layers.sequences.next_item import NextItemConfig
+from training.layers.sequences.windows import WindowsConfig
+from training.layers.transfer.adaptation import FULL, MoveConfig, move, starting
+from training.layers.transfer.adapters import parameter_count
+from training.layers.transfer.domains import DomainsConfig, domains
+from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
+from training.layers.transfer.moving import of_source, target_of, verdicts, ways
+from training.layers.transfer.target import thinned
 
 TITLE = "Transfer to categories with little data"
 SEEDS = 20
@@ -89,7 +89,7 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def _pooled(points: list[dict[str, Any]]) -> dict[str, Any]:
-    """``points`` without each shopper's figure, and ``curves`` of the shoppers of some seeds."""
+    """``points`` without each user's figure, and ``curves`` of the users of some seeds."""
     curves = [
         {
             "target": name,
@@ -124,17 +124,17 @@ def simulated(seed: int, shares: list[float]) -> list[dict[str, Any]]:
     items, histories = shop(seed)
     split = split_by_time(histories, WINDOW_DAYS)
     with TemporaryDirectory() as folder:
-        bench = Bench(
+        context = TrainingContext(
             split.validation, items, torch.device("cpu"), seed, Budget(3600, 10**5), Path(folder)
         )
         found = domains(items, split.train.counts_I(), SMALL.domains)
         source = of_source(split, found)
         trunk = SMALL.model(SMALL.learning)
-        trunk.fit(source, replace(bench, window=source.validation))
+        trunk.fit(source, replace(context, window=source.validation))
         points = []
         for name in (LINKED, UNLINKED):
             for share in shares:
-                there = replace(bench, checkpoints=bench.checkpoints / f"{name}-{share}")
+                there = replace(context, checkpoints=context.checkpoints / f"{name}-{share}")
                 keep = thinned(found.items_of(name), share, seed)
                 target, guarding = target_of(split, items, found, [name], keep)
                 tried = ways(trunk, SMALL.model(SMALL.scratch), target, SMALL.moving, there)
@@ -177,17 +177,17 @@ def departments(home: str, seed: int) -> dict[str, Any]:
     split = split_by_time(dataset.histories)
     with TemporaryDirectory() as folder:
         budget = Budget(3600, 10**5)
-        bench = Bench(
+        context = TrainingContext(
             split.validation, dataset.items, torch.device("cpu"), seed, budget, Path(folder)
         )
         model = Model(replace(Config(), curve_shares=SHARES))
-        model.fit(split, bench)
+        model.fit(split, context)
         return {
             "sources": sorted({str(snapshot.id)}),
             "tuned": model.tuned,
             "trunk": model.trunk_parameters,
             "categories": [asdict(verdict) for verdict in model.moves()],
-            "curve": model.learning_curve(split, bench),
+            "curve": model.learning_curve(split, context),
         }
 
 
@@ -283,7 +283,7 @@ def _simulated(figures: dict[str, Any]) -> str:
         for name in (LINKED, UNLINKED)
     ]
     told = (
-        f"A simulated shop of {USERS:,} shoppers and {ITEMS} items over {DAYS} days. The trunk is "
+        f"A simulated shop of {USERS:,} users and {ITEMS} items over {DAYS} days. The trunk is "
         "trained on Grocery and Home; each kind of Leisure shares an interest with one of Grocery, "
         "those of Care with nothing. NDCG@10 of the target's items among themselves, of all who "
         f"went to it in the last {WINDOW_DAYS} days; what isn't of the share is neither learned "
@@ -321,7 +321,7 @@ def _departments(figures: dict[str, Any]) -> str:
     ]
     categories = "\n".join(
         f"| {each['category']} | {each['status']} | {each['served']} | {each['reason']} | "
-        f"{each['shoppers']} | {each['share']:.0%} |"
+        f"{each['users']} | {each['share']:.0%} |"
         for each in found["categories"]
     )
     return (
@@ -332,15 +332,15 @@ def _departments(figures: dict[str, Any]) -> str:
         f"items {tuned.get('target_item_parameters', 0):,.0f} beside. One seed, "
         f"{figures['departments_peak_mb']:,.0f} MB.\n\n"
         f"{_curve('the small departments', rows)}\n\n"
-        "| department | verdict | served by | gain, 99 % interval | shoppers judged | "
+        "| department | verdict | served by | gain, 99 % interval | users judged | "
         "came by transfer |\n|---|---|---|---|---|---|\n" + categories + "\n\n" + WHY
     )
 
 
 WHY = (
-    "Where a department is learned from scratch, what a shopper bought there comes again, and that "
+    "Where a department is learned from scratch, what a user bought there comes again, and that "
     "is most of what is to be known. A moved trunk can echo what was read (``echoes`` in "
-    "training/transfer/adaptation.py), but items that it never saw are read as the mean state of "
+    "training/layers/transfer/adaptation.py), but items that it never saw are read as the mean state of "
     "those who went to them, and these are much alike. Where the trunk knows the items, as in "
     "later months of a shop (below), the echo is worth most. The next idea is to read a new item "
     "by what it is bought with in the target."

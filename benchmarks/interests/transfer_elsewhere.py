@@ -1,7 +1,7 @@
 """Transfer where no department is the target: later months of one shop, and another shop.
 
 In Online Retail the trunk is trained on the months before September, and moved to what was sold
-from then on, of which little is known yet: shoppers and most items are the same. Amazon's Beauty
+from then on, of which little is known yet: users and most items are the same. Amazon's Beauty
 and Sports share neither, so that all that can move is the trunk's encoder.
 """
 
@@ -22,21 +22,21 @@ from benchmarks.interests.transfer import NAMES, WAYS, lines, shown
 from penchant.errors import UsageError
 from penchant.ingestion.sources.online_retail import FILES
 from penchant.settings import Settings
-from training import catalogue
-from training.budget import Budget
-from training.data import DAY, Histories, epoch, starts
+from training.commands.published_tables import Table
+from training.data import catalogue
+from training.data.histories import DAY, Histories, epoch, starts
+from training.data.split import Split, Window, split_by_time
+from training.evaluation.intervals import Interval, bootstrap
 from training.families.transfer import Config
-from training.family import Bench
-from training.intervals import Interval, bootstrap
-from training.published import Table
-from training.sequences.next_item import NextItem
-from training.sequences.windows import WindowsConfig
-from training.split import Split, Window, split_by_time
-from training.transfer.adaptation import FULL, move, starting
-from training.transfer.adapters import parameter_count
-from training.transfer.guard import ADOPTED, SCRATCH, TRANSFER, judged
-from training.transfer.moving import ways
-from training.transfer.target import Target, halves, thinned
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
+from training.layers.sequences.next_item import NextItem
+from training.layers.sequences.windows import WindowsConfig
+from training.layers.transfer.adaptation import FULL, move, starting
+from training.layers.transfer.adapters import parameter_count
+from training.layers.transfer.guard import ADOPTED, SCRATCH, TRANSFER, evaluated
+from training.layers.transfer.moving import ways
+from training.layers.transfer.target import Target, halves, thinned
 
 TITLE = "Transfer to later months, and to another shop"
 SHARES = (0.01, 0.05, 0.10, 0.25, 1.0)
@@ -96,7 +96,7 @@ def _measured(ground: Ground, seed: int = 0) -> dict[str, Any]:
     """The trunk once, then each way to the target by each share of it."""
     config = ground.config
     with TemporaryDirectory() as folder:
-        bench = Bench(
+        context = TrainingContext(
             ground.trunk.validation,
             ground.items,
             torch.device("cpu"),
@@ -106,13 +106,15 @@ def _measured(ground: Ground, seed: int = 0) -> dict[str, Any]:
             population=ground.population,
         )
         trunk = config.model(config.learning)
-        trunk.fit(ground.trunk, bench)
-        points = [_point(trunk, ground, share, bench) for share in ground.shares]
+        trunk.fit(ground.trunk, context)
+        points = [_point(trunk, ground, share, context) for share in ground.shares]
         return {"trunk": parameter_count(trunk.network.encoder), "points": points}
 
 
-def _point(trunk: NextItem, ground: Ground, share: float, bench: Bench) -> dict[str, Any]:
-    there = replace(bench, checkpoints=bench.checkpoints / f"{share}")
+def _point(
+    trunk: NextItem, ground: Ground, share: float, context: TrainingContext
+) -> dict[str, Any]:
+    there = replace(context, checkpoints=context.checkpoints / f"{share}")
     target, guarding, test = ground.target(share)
     config = ground.config
     found = ways(trunk, config.model(config.scratch), target, config.moving, there)
@@ -124,7 +126,7 @@ def _point(trunk: NextItem, ground: Ground, share: float, bench: Bench) -> dict[
         {name: target.values(score, window) for name, score in scorers.items()}
         for window in (target.window, guarding)
     )
-    verdict = judged("all of it", tuning, guards, bench.seed)
+    verdict = evaluated("all of it", tuning, guards, context.seed)
     values = {
         way: target.values(score, test) for way, score in {**scorers, FULL: full.scores}.items()
     }
@@ -135,9 +137,9 @@ def _point(trunk: NextItem, ground: Ground, share: float, bench: Bench) -> dict[
         "adapters": found.moved.adapter_parameters,
         "moving_steps": found.tuned["moving_steps"],
         "verdict": asdict(verdict),
-        "shoppers": len(values[TRANSFER]),
-        "ndcg": {way: asdict(bootstrap(each, bench.seed)) for way, each in values.items()},
-        "over_scratch": asdict(bootstrap(values[TRANSFER] - values[SCRATCH], bench.seed)),
+        "users": len(values[TRANSFER]),
+        "ndcg": {way: asdict(bootstrap(each, context.seed)) for way, each in values.items()},
+        "over_scratch": asdict(bootstrap(values[TRANSFER] - values[SCRATCH], context.seed)),
         "of_full": float(values[TRANSFER].mean() / values[FULL].mean()),
     }
 
@@ -272,11 +274,11 @@ def page(figures: dict[str, Any]) -> str:
 
 
 INTRODUCTION = f"""In Online Retail the trunk is trained on the months before {MONTHS_FROM:%B %Y}
-and moved to all that was sold in the six weeks from then on; shoppers and most items are the same.
-Beauty and Sports share neither shoppers nor items, so that all that moves between them is the
+and moved to all that was sold in the six weeks from then on; users and most items are the same.
+Beauty and Sports share neither users nor items, so that all that moves between them is the
 trunk's encoder, and the target's items start from the singular vectors of what is known there.
 NDCG@10 of the target's items among themselves, for who went to it in the test window of
-{WINDOW_DAYS} days, and for {MOST_USERS:,} of the other shop's shoppers, whose last item is asked,
+{WINDOW_DAYS} days, and for {MOST_USERS:,} of the other shop's users, whose last item is asked,
 what they had left out. One seed."""
 
 HEAD = [
@@ -293,8 +295,8 @@ def _told(name: str, found: dict[str, Any]) -> str:
     adapters, trunk = found["points"][0]["adapters"], found["trunk"]
     return (
         f"### {name[0].upper()}{name[1:]}\n\nAdapters have {adapters:,} parameters, "
-        f"{adapters / trunk:.1%} of the trunk's {trunk:,}; {found['points'][0]['shoppers']:,} "
-        f"shoppers are judged; {found['seconds']:,.0f} s and {found['peak_mb']:,.0f} MB in all."
+        f"{adapters / trunk:.1%} of the trunk's {trunk:,}; {found['points'][0]['users']:,} "
+        f"users are judged; {found['seconds']:,.0f} s and {found['peak_mb']:,.0f} MB in all."
     )
 
 

@@ -20,15 +20,15 @@ import peer
 import structlog
 import torch
 
-from training.budget import Budget
+from training.commands.published_tables import Table
 from training.configs import published
-from training.evaluation import Scorer, rank
+from training.data.split import Split
+from training.evaluation.full_ranking import Scorer, rank
 from training.families import ease
-from training.family import Bench, make
-from training.published import Table
-from training.sequences.windows import Windows
-from training.split import Split
-from training.trainer import TrainerConfig
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext, make
+from training.fitting.trainer import TrainerConfig
+from training.layers.sequences.windows import Windows
 
 RANKED = 10
 NEVER = 10**9
@@ -41,7 +41,7 @@ class Reached(Exception):
 
 
 @dataclass(frozen=True)
-class Judge(Bench):
+class Evaluator(TrainingContext):
     """A bench that keeps when each validation was asked for, and ends a fit at its ``goal``.
 
     Without a goal it judges nothing. Seconds count from the start of the fit, set-up included, less
@@ -84,9 +84,9 @@ def main() -> None:
     seconds: list[float] = []
     for repeat in range(settings["repeats"]):
 
-        def fit(model: Any, seed: int = repeat) -> Judge:
+        def fit(model: Any, seed: int = repeat) -> Evaluator:
             with tempfile.TemporaryDirectory(prefix="penchant-ours-") as folder:
-                bench = Judge(
+                context = Evaluator(
                     split.validation.take(np.array(data.judged_users)),
                     items,
                     torch.device("cpu"),
@@ -97,19 +97,19 @@ def main() -> None:
                     goal=settings.get("goal"),
                 )
                 with suppress(Reached):
-                    model.fit(split, bench)
+                    model.fit(split, context)
             return bench
 
-        bench = fit(model)
-        if bench.goal is not None:
-            peer.finish("penchant", [bench.fitted], curve=bench.curve_seen)
+        context = fit(model)
+        if context.goal is not None:
+            peer.finish("penchant", [context.fitted], curve=context.curve_seen)
             return
-        moments = [moment for moment, _ in bench.curve_seen]
+        moments = [moment for moment, _ in context.curve_seen]
         if len(moments) > 2:
             seconds += np.diff(moments).tolist()
         else:  # it is judged at its end alone: an epoch is what one more takes
             once = fit(make(family, replace(config, epochs=1)))
-            seconds.append((bench.fitted - once.fitted) / (config.epochs - 1))
+            seconds.append((context.fitted - once.fitted) / (config.epochs - 1))
     peer.finish("penchant", seconds, ranking=rankings(model, split, settings["repeats"]))
 
 

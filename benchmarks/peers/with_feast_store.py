@@ -32,9 +32,9 @@ def main() -> None:
         started = time.perf_counter()
         writer.write_to_online_store("statistics", df=rows)
         seconds = time.perf_counter() - started
-        reader = opened(Path(folder), online_store)
+        service = opened(Path(folder), online_store)
         times = {
-            str(count): read(reader, rows, names, count, settings["reads"]) for count in (1, 100)
+            str(count): read(service, rows, names, count, settings["reads"]) for count in (1, 100)
         }
     print(json.dumps({"write_seconds": seconds, "read_ms": times}), flush=True)
 

@@ -3,8 +3,8 @@
 import bandit_peer as peer
 import numpy as np
 
-from penchant.policy.policies import UpperConfidence
-from penchant.policy.posterior import LinearPosterior
+from penchant.bandits.policies import UpperConfidence
+from penchant.bandits.posterior import LinearPosterior
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from rectools.models import BERT4RecModel, SASRecModel
 MODELS = {"sasrec": SASRecModel, "bert4rec": BERT4RecModel}
 
 
-class Judge(Callback):
+class Evaluator(Callback):
     """Times steps, scores users, and ends the training when its time is over."""
 
     def __init__(self, data: peer.Data, seconds: float, length: int) -> None:
@@ -69,7 +69,7 @@ def main() -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
             logger=False,
-            callbacks=[Judge(data, settings["seconds"], settings["length"])],
+            callbacks=[Evaluator(data, settings["seconds"], settings["length"])],
         ),
     )
     model.fit(dataset(data))

@@ -5,13 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from penchant.policy.policies import EpsilonGreedy, Policy, Thompson
-from penchant.policy.slates import FloatArray, Votes, drawn, first_position, probabilities
+from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson
+from penchant.bandits.slates import ActionScores, FloatArray, drawn, first_position, probabilities
 from penchant.settings import Settings
-from training.policies.additive_belief import AdditiveBelief, AdditiveConfig
-from training.policies.closed_loop import Loop, fixed
-from training.policies.off_policy import Estimate, Logged, estimates, logged, prefix_weights
-from training.policies.world import Requests, WorldConfig
+from training.evaluation.off_policy_estimators import (
+    Estimate,
+    Logged,
+    estimates,
+    logged,
+    prefix_weights,
+)
+from training.layers.additive_belief import AdditiveBelief, AdditiveConfig
+from training.simulation.closed_loop import Loop, fixed
+from training.simulation.world import Requests, WorldConfig
 
 TITLE = "Off-policy estimates against the world's true values"
 REPEATS = 200
@@ -19,7 +25,7 @@ SLATES = 4000  # of a log
 DAYS = 30  # that the belief has learned
 RESAMPLES = 1000
 CLIP = 20.0
-CONFIG = WorldConfig(shoppers=2000, slate=2)
+CONFIG = WorldConfig(users=2000, slate=2)
 WITHOUT_A_MODEL = ("IPS", "clipped IPS", "SNIPS")
 
 
@@ -116,7 +122,7 @@ def _agreement(found: list[Estimate], truth: float) -> dict[str, Any]:
     }
 
 
-def _chances(votes: Votes, slate: int) -> list[FloatArray]:
+def _chances(votes: ActionScores, slate: int) -> list[FloatArray]:
     """probability_BC of the first pick and, for slates of two, probability_BCC of both."""
     first_BC = first_position(votes)
     if slate == 1:
@@ -138,11 +144,15 @@ def _value(day: Day, chances: list[FloatArray]) -> float:
     return float(clicks / len(chances))
 
 
-def _log(day: Day, logging: Votes, votes: Votes, slate: int, random: np.random.Generator) -> Logged:
+def _log(
+    day: Day, logging: ActionScores, votes: ActionScores, slate: int, random: np.random.Generator
+) -> Logged:
     """Slates of requests drawn with replacement, so that the day is what they are a sample of."""
-    rows_S = random.integers(0, len(day.requests.shoppers_B), SLATES)
+    rows_S = random.integers(0, len(day.requests.users_B), SLATES)
     shown, asked = (
-        Votes(one.scores_BVC[rows_S], one.weights_BV[rows_S], one.uniform_B[rows_S], present_SC)
+        ActionScores(
+            one.scores_BVC[rows_S], one.weights_BV[rows_S], one.uniform_B[rows_S], present_SC
+        )
         for one in (logging, votes)
         for present_SC in [one.present_BC[rows_S]]
     )

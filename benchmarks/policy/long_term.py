@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from penchant.policy.dynamic import TradeOff
-from penchant.policy.slates import FloatArray
+from penchant.bandits.dynamic import TradeOff
+from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
-from training.intervals import bootstrap
-from training.policies.closed_loop import Chooser, Course, contenders, dynamic, lived
-from training.policies.world import World, WorldConfig
+from training.evaluation.intervals import bootstrap
+from training.simulation.closed_loop import Chooser, Course, contenders, dynamic, lived
+from training.simulation.world import World, WorldConfig
 
 TITLE = "The world with known truth: long-term value and regret"
 CHOOSING = range(100, 106)  # seeds on which the best fixed share was chosen
 JUDGING = range(12)
 ALWAYS = 50.0  # of a trade-off's base: the share is then its ceiling
 CAPTION = """
-1,000 shoppers, 240 items, 120 days, slates of 4 among 24 candidates
-(`training/policies/world.py`). *Value* is the clicks expected from day 4 on, over all shoppers,
+1,000 users, 240 items, 120 days, slates of 4 among 24 candidates
+(`training/simulation/world.py`). *Value* is the clicks expected from day 4 on, over all users,
 also by those who stay for being less bored; *regret* what the best slate of each visit would have
 earned more, on that day. The best fixed share was chosen on {choosing} other seeds, as were the
 numbers of the trade-off. Gains are paired over {judging} seeds, in brackets the 95 % bootstrap
@@ -77,7 +77,7 @@ def world_speed(config: WorldConfig, seed: int) -> float:
         started = time.perf_counter()
         for _ in range(config.days):
             requests = world.requests()
-            shape = (len(requests.shoppers_B), config.slate)
+            shape = (len(requests.users_B), config.slate)
             first_B = random.integers(0, config.candidates - config.slate + 1, shape[0])
             world.answer(requests, first_B[:, None] + np.arange(config.slate))
             shown += shape[0] * shape[1]
@@ -104,7 +104,7 @@ def page(figures: dict[str, Any]) -> str:
         f"The best fixed share: **{best}**. The world alone answers "
         f"{figures['impressions_per_second']:,.0f} impressions a second with one thread.",
         "",
-        f"| policy | value | regret | shoppers who left | value over {best} | dynamic over it |",
+        f"| policy | value | regret | users who left | value over {best} | dynamic over it |",
         "|---|---|---|---|---|---|",
     ]
     rows = sorted(figures["policies"].items(), key=lambda one: one[1]["explorer"])

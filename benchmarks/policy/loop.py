@@ -1,4 +1,4 @@
-"""The whole loop, from a slate to a verdict, with simulated shoppers and every stage for real."""
+"""The whole loop, from a slate to a verdict, with simulated users and every stage for real."""
 
 import json
 import tempfile
@@ -9,22 +9,22 @@ from typing import Any
 from safetensors.numpy import save_file
 
 from benchmarks.policy.simulated_shop import SimulatedShop, Visit, lost_by_policy
-from penchant.assignment import live_policy
+from penchant.artifacts import Snapshot
+from penchant.bandits.assignment import live_policy
+from penchant.bandits.experiments import gate, store
+from penchant.bandits.experiments.stage import ExperimentReport, evaluate_experiment
+from penchant.bandits.learned import LearnedPolicy
 from penchant.build import build
-from penchant.experiments import gate, store
-from penchant.experiments.stage import ExperimentReport, evaluate_experiment
 from penchant.ingestion.ingest import ingest
-from penchant.policy.learned import LearnedPolicy
 from penchant.quality.check import check
-from penchant.serving.exploring.live_policy import read_policy
+from penchant.serving.live_policy import read_policy
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.data import read_dataset
-from training.policies.action_features import facts_of
-from training.policies.policy_log import read_policy_log
-from training.split import split_by_time
-from training.tasks.acting import judged
-from training.train import run_id_for, train
+from training.commands.train import run_id_for, train
+from training.data.histories import read_dataset
+from training.data.policy_log import read_policy_log
+from training.data.split import split_by_time
+from training.evaluation.off_policy_evaluation import evaluated
+from training.layers.action_features import facts_of
 
 TITLE = "The loop end to end: what it learns, promotes and refuses"
 USERS, ITEMS, VISITS = 480, 60, 0.7
@@ -32,15 +32,15 @@ FIRST_DAYS, TRIED_DAYS = 49, 28
 MOST_LOOKS = 3
 EXPLORATION, SHARE = 0.7, 0.5
 CAPTION = """
-{users} shoppers of the world with known truth, {items} items. They are served by the readers of a
-live generation; what they click goes into the feedback log, lands, is built, checked, learned
-from and judged, by the stages of the platform; only the clock is simulated. For {first} days
+{users} users of the world with known truth, {items} items. They are served by the readers of a
+live release; what they click goes into the feedback log, lands, is built, checked, learned
+from and evaluated, by the stages of the platform; only the clock is simulated. For {first} days
 {exploration:.0%} of the picks are by chance among twelve candidates; then what was learned goes
-through the gate and is tried on half of the shoppers for {tried} days at a time. *Lost* is the
+through the gate and is tried on half of the users for {tried} days at a time. *Lost* is the
 clicks a visit that the best slate of the whole shop would have got more, which a simulation knows
 and no stage is told. The harmful policy is the learned one with all its weights turned round;
 past the gate, it is put into an experiment by hand. Seed {seed}. With a fourth of these visits (240
-shoppers, 0.35 visits a day each) the gate refused what was learned: its value, 0.107
+users, 0.35 visits a day each) the gate refused what was learned: its value, 0.107
 [0.064, 0.158], was not above the 0.078 of what served for sure.
 """
 
@@ -129,7 +129,7 @@ def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> gate
     facts = facts_of(dataset.histories, dataset.items, log)
     window = split_by_time(dataset.histories).test
     shown = log.between(window.histories.end, window.targets.end)
-    found = judged(policy, facts, shown, log, settings.seed)
+    found = evaluated(policy, facts, shown, log, settings.seed)
     record = {"run_id": "harmful", "tasks": {"acting": {"windows": {"test": found}}}}
     return gate.decide(record, live_policy(settings))
 
@@ -150,7 +150,7 @@ def put_past_the_gate(
 
 
 def _told(report: ExperimentReport) -> dict[str, Any]:
-    return {"decision": report.decision, "reason": report.reason, "shoppers": report.shoppers}
+    return {"decision": report.decision, "reason": report.reason, "users": report.users}
 
 
 def page(figures: dict[str, Any]) -> str:

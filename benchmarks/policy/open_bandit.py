@@ -5,17 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from penchant.ingestion.sources.open_bandit import (
-    CAMPAIGNS,
-    affinities,
-    impressions,
-    items,
-    wheel,
-)
-from penchant.policy.logistic import LogisticPosterior, sigmoid
-from penchant.policy.slates import FloatArray, IntArray
+from penchant.bandits.logistic import LogisticPosterior, sigmoid
+from penchant.bandits.slates import FloatArray, IntArray
+from penchant.ingestion.sources.open_bandit import CAMPAIGNS, affinities, impressions, items, wheel
 from penchant.settings import Settings
-from training.policies.off_policy import (
+from training.evaluation.off_policy_estimators import (
     Logged,
     doubly_robust,
     ips,
@@ -36,7 +30,7 @@ on-policy value, less 1; its interval draws the rows of both logs anew. The eval
 `bts` showed at each position over the week, by how often it did: its propensities moved from hour
 to hour as it learned, and the parameters that the package carries as its prior do not give them.
 None of its clicks is used. The model behind DM, DR and switch-DR is logistic regression on the
-random log, on item, position and the shopper's affinity, fitted on other rows than it predicts; the
+random log, on item, position and the user's affinity, fitted on other rows than it predicts; the
 interval of DM leaves out what that model does not know.
 """
 

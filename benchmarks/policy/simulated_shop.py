@@ -1,6 +1,6 @@
-"""A shop whose shoppers are those of the world with known truth, served by the platform itself.
+"""A shop whose users are those of the world with known truth, served by the platform itself.
 
-What is shown is what the readers of the live generation give; what is clicked goes into the
+What is shown is what the readers of the live release give; what is clicked goes into the
 feedback log, lands, is built into a snapshot and learned from, as in a real shop. Only the clock is
 simulated: days pass as fast as they are served.
 """
@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from penchant.assignment import running
+from penchant.artifacts import Snapshot
+from penchant.bandits.assignment import running
+from penchant.bandits.slates import IntArray
 from penchant.build import build
-from penchant.feedback import FeedbackLog
+from penchant.features.materialize import materialize
+from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.policy.slates import IntArray
-from penchant.serving.exploring.live_policy import LivePolicies
-from penchant.serving.features import materialize
-from penchant.serving.generations.publish import publish
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import publish
+from penchant.serving.live_policy import LivePolicies
 from penchant.serving.recommending.impressions import log_shown
 from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.choose import choose
-from training.policies.world import World, WorldConfig
-from training.train import train
+from training.commands.select_models import choose
+from training.commands.train import train
+from training.simulation.world import World, WorldConfig
 
 SLATE = 4
 BUYS = 0.5  # of those who click
@@ -48,7 +48,7 @@ class Visit:
 
 
 class SimulatedShop:
-    """Begins at the end of a snapshot, whose users and items are the world's shoppers and items in
+    """Begins at the end of a snapshot, whose users and items are the world's users and items in
     the order of their ids."""
 
     def __init__(self, settings: Settings, snapshot_id: str, seed: int, visits: float) -> None:
@@ -60,29 +60,29 @@ class SimulatedShop:
         )
         self._opened_at = snapshot.as_of
         self._random = np.random.default_rng([seed, 2])
-        self._reader = Reader(settings, Recommender(LivePolicies(settings)))
+        self._service = RecommendationService(settings, Recommender(LivePolicies(settings)))
         self._log = FeedbackLog.of(settings)
         self._seed = seed
         self.snapshot_id = snapshot_id
         self.world = World(
             WorldConfig(
-                shoppers=len(self._users),
+                users=len(self._users),
                 items=len(self._items),
                 categories=24,  # as many kinds of items as the simulator's catalogue has
                 slate=SLATE,
                 visits=visits,
                 arriving_items=0.0,
-                arriving_shoppers=0.0,
+                arriving_users=0.0,
             ),
             seed,
         )
 
     def publish(self) -> str:
-        """The generation of the snapshot, ranked by popularity."""
+        """The release of the snapshot, ranked by popularity."""
         materialize(self.settings, self.snapshot_id)
         train(self.settings, self.snapshot_id, "popularity")
         choose(self.settings, self.snapshot_id)
-        return publish(self.settings, self.snapshot_id).generation_id
+        return publish(self.settings, self.snapshot_id).release_id
 
     def serve(self, days: int) -> list[Visit]:
         """Let days pass; all that is shown and answered goes into the feedback log."""
@@ -99,22 +99,22 @@ class SimulatedShop:
         return self._opened_at + timedelta(days=self.world.day) + OPENS
 
     def _day(self) -> list[Visit]:
-        world, shoppers_B = self.world, self.world.visitors()
+        world, users_B = self.world, self.world.visitors()
         rows = {item_id: row for row, item_id in enumerate(self._items)}
-        shown, items_BK = [], np.zeros((len(shoppers_B), SLATE), np.int64)
-        for number, shopper in enumerate(shoppers_B.tolist()):
+        shown, items_BK = [], np.zeros((len(users_B), SLATE), np.int64)
+        for number, user in enumerate(users_B.tolist()):
             slate_id = f"w{self._seed}-{world.day}-{number}"
-            answer = self._reader.recommend(self._users[shopper], SLATE, slate_id=slate_id)
+            answer = self._service.recommend(self._users[user], SLATE, slate_id=slate_id)
             at = self._moment() + number * APART
             shown.append((answer, at, log_shown(self._log, answer, "home", at)))
             items_BK[number] = [rows[item.item_id] for item in answer.items]
-        requests = world.among(shoppers_B, items_BK)
-        every_BC = np.broadcast_to(np.arange(len(self._items)), (len(shoppers_B), len(self._items)))
-        best_B = world.best(world.among(shoppers_B, every_BC))
+        requests = world.among(users_B, items_BK)
+        every_BC = np.broadcast_to(np.arange(len(self._items)), (len(users_B), len(self._items)))
+        best_B = world.best(world.among(users_B, every_BC))
         in_order_BK = np.broadcast_to(np.arange(SLATE), items_BK.shape)
         clicks_B = world.clicks(requests, in_order_BK).sum(axis=1)
         clicked_BK = world.answer(requests, in_order_BK)
-        self._log.append("events", self._events(shoppers_B, shown, clicked_BK))
+        self._log.append("events", self._events(users_B, shown, clicked_BK))
         day = world.day
         world.next_day()
         return [
@@ -123,7 +123,7 @@ class SimulatedShop:
         ]
 
     def _events(
-        self, shoppers_B: IntArray, shown: list[Any], clicked_BK: np.ndarray
+        self, users_B: IntArray, shown: list[Any], clicked_BK: np.ndarray
     ) -> list[dict[str, Any]]:
         events = []
         for number, position in np.argwhere(clicked_BK).tolist():
@@ -134,7 +134,7 @@ class SimulatedShop:
                 events.append(
                     {
                         "event_id": f"{event_type}-{kept.impression_ids[position]}",
-                        "user_id": self._users[shoppers_B[number]],
+                        "user_id": self._users[users_B[number]],
                         "session_id": kept.slate_id,
                         "item_id": answer.items[position].item_id,
                         "event_type": event_type,

@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmarks.rows import Row
 from benchmarks.training import PEERS, ROOT, environment
-from penchant.policy.logistic import sigmoid
-from penchant.policy.slates import FloatArray
+from penchant.bandits.logistic import sigmoid
+from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
-from training.intervals import bootstrap
+from training.evaluation.intervals import bootstrap
 
 TITLE = "Updates and decisions a second"
 ARMS, DIMENSIONS, PICKS, ASKED = 20, 12, 20_000, 5_000

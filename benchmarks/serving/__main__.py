@@ -3,7 +3,7 @@
 Run by ``make bench-serving``; ``ARGS="--only PART ..."`` measures a part. What each part measured
 is kept in benchmarks/out/serving/PART.json until it is measured again, and docs/serving-speed.md is
 written of all that is there. Everything runs on loopback, and the load generator on the same cores.
-``recommendations`` and ``features`` ask the live generation of the home, so ``make demo`` first.
+``recommendations`` and ``features`` ask the live release of the home, so ``make demo`` first.
 """
 
 from pathlib import Path

@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks.serving.figures import latency_table, timed
 from benchmarks.serving.open_loop import Latencies, Request, at_rate, one_by_one
 from benchmarks.serving.served import beside, feast, free_port, penchant
-from penchant.serving.feast import EntityKeyProto, ValueProto, serialize_entity_key
-from penchant.serving.feature_request import resolve, views_of
-from penchant.serving.online_features import LiveFeatures
+from penchant.feast_sdk import EntityKeyProto, ValueProto, serialize_entity_key
+from penchant.features.online_features import LiveFeatures
+from penchant.features.request import resolve, views_of
 from penchant.settings import Settings
 
 TITLE = "Feature reads"
@@ -73,7 +73,7 @@ def page(figures: dict[str, Any]) -> str:
     ratio = found["penchant serve, one by one"] / found["feast serve, one by one"]
     missed = "" if ratio <= 1.5 else ", missed"
     lines = [
-        f"One shopper's `{SERVICE}`, {len(figures['views'])} views, from a live snapshot. Both "
+        f"One user's `{SERVICE}`, {len(figures['views'])} views, from a live snapshot. Both "
         "servers have one worker and read the same repository in turn. The raw stores are the "
         "floor: the same rows, not decoded, without HTTP.",
         "",

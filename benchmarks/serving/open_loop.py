@@ -58,17 +58,17 @@ class Connection:
         self._host, self._port = host, port
 
     async def open(self) -> "Connection":
-        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        self._service, self._writer = await asyncio.open_connection(self._host, self._port)
         return self
 
     async def ask(self, encoded: bytes) -> int:
         """The status, when all of the answer is here."""
         self._writer.write(encoded)
-        head = await self._reader.readuntil(b"\r\n\r\n")
+        head = await self._service.readuntil(b"\r\n\r\n")
         status = int(head[9:12])
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
-                await self._reader.readexactly(int(line[15:]))
+                await self._service.readexactly(int(line[15:]))
                 return status
         raise ConnectionError(f"an answer without a length: {head[:200]!r}")
 

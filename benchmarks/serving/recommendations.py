@@ -1,4 +1,4 @@
-"""What the live generation of a home answers, one by one and at 200 requests a second."""
+"""What the live release of a home answers, one by one and at 200 requests a second."""
 
 import random
 from typing import Any
@@ -7,8 +7,8 @@ from urllib.parse import quote
 from benchmarks.serving.figures import bounded, latency_table, timed
 from benchmarks.serving.open_loop import Request, at_rate, one_by_one
 from benchmarks.serving.served import beside, penchant
-from penchant.serving.generations.generation import RANKED_LISTS, Generation
-from penchant.serving.generations.rows import Rows
+from penchant.releases.release import RANKED_LISTS, Release
+from penchant.releases.rows import Rows
 from penchant.settings import Settings
 
 TITLE = "Recommendations, similar items and portraits"
@@ -20,8 +20,8 @@ SEED = 0
 
 def measure(settings: Settings) -> dict[str, Any]:
     with beside(settings) as home:
-        generation = Generation.open(settings, str(settings.live_generation.current()))
-        users, items = _ids(generation)
+        release = Release.open(settings, str(settings.live_release.current()))
+        users, items = _ids(release)
         draw = random.Random(SEED)
         asks = {
             "recommendations": [
@@ -47,7 +47,7 @@ def measure(settings: Settings) -> dict[str, Any]:
                 "rows": rows,
                 "start_seconds": served.start_seconds,
                 "resident_mb": served.resident_mb(),
-                "ranker": generation.description["ranker"]["family"],
+                "ranker": release.description["ranker"]["family"],
                 "users": len(users),
                 "items": len(items),
             }
@@ -55,7 +55,7 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 def page(figures: dict[str, Any]) -> str:
     kept = (
-        f"A live generation, ranked by `{figures['ranker']}`: {figures['users']:,} shoppers, "
+        f"A live release, ranked by `{figures['ranker']}`: {figures['users']:,} users, "
         f"{figures['items']:,} items with vectors. What is recommended is on the disk as shown "
         "before it is answered, also in the figures."
     )
@@ -63,12 +63,12 @@ def page(figures: dict[str, Any]) -> str:
     return "\n".join([kept, "", *latency_table(figures["rows"]), "", start])
 
 
-def _ids(generation: Generation) -> tuple[list[str], list[str]]:
-    users = Rows.open(generation.path, RANKED_LISTS).table[RANKED_LISTS.key].to_pylist()
-    if not generation.has_vectors:
+def _ids(release: Release) -> tuple[list[str], list[str]]:
+    users = Rows.open(release.path, RANKED_LISTS).table[RANKED_LISTS.key].to_pylist()
+    if not release.has_vectors:
         return users, []
-    view = generation.item_vectors
-    return users, Rows.open(generation.path, view).table[view.key].to_pylist()
+    view = release.item_vectors
+    return users, Rows.open(release.path, view).table[view.key].to_pylist()
 
 
 def _any(ids: list[str], draw: random.Random) -> str:

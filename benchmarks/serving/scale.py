@@ -1,4 +1,4 @@
-"""Publish a catalogue of any size as the verb does, start the server over it, and ask it."""
+"""Publish a catalogue of any size as the subcommand does, start the server over it, and ask it."""
 
 import random
 import resource
@@ -11,8 +11,8 @@ from benchmarks.serving.figures import bounded, latency_table, timed
 from benchmarks.serving.open_loop import Request, at_rate, one_by_one
 from benchmarks.serving.served import penchant
 from benchmarks.serving.shop import DIMENSIONS, SNAPSHOT, USERS, lay
-from penchant.serving.generations.generation import Generation
-from penchant.serving.generations.publish import publish
+from penchant.publishing.publish import publish
+from penchant.releases.release import Release
 from penchant.settings import Settings
 
 RATE, SECONDS = 100, 10
@@ -27,7 +27,7 @@ def measure(items: int) -> dict[str, Any]:
         begun = time.perf_counter()
         report = publish(home, SNAPSHOT)
         seconds = time.perf_counter() - begun
-        generation = Generation.open(home, report.generation_id)
+        release = Release.open(home, report.release_id)
         draw = random.Random(0)
         similar = [
             Request(f"/v1/similar?item_id=i{draw.randrange(items):07}")
@@ -45,16 +45,16 @@ def measure(items: int) -> dict[str, Any]:
                 timed("recommendations, at a rate", at_rate(served.port, recommended, RATE)),
             ]
             start, resident_mb = served.start_seconds, served.resident_mb()
-        size = sum(file.stat().st_size for file in generation.path.rglob("*") if file.is_file())
+        size = sum(file.stat().st_size for file in release.path.rglob("*") if file.is_file())
     return {
         "items": items,
         "publish_seconds": seconds,
         "recall_at_10": report.recall_at_10,
-        "index": generation.description["index"],
+        "index": release.description["index"],
         "start_seconds": start,
         "resident_mb": resident_mb,
         "publish_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "generation_mb": size / 2**20,
+        "release_mb": size / 2**20,
         "rows": rows,
     }
 
@@ -64,7 +64,7 @@ def page(figures: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"{figures['items']:,} vectors of {DIMENSIONS} dimensions in clusters, made up; the "
-            f"generation takes {figures['generation_mb']:,.0f} MB on the disk.",
+            f"release takes {figures['release_mb']:,.0f} MB on the disk.",
             "",
             bounded("Publish, with all that it verifies", figures["publish_seconds"], "s", PUBLISH),
             f"The process that published had {figures['publish_peak_mb']:,.0f} MB at its peak.",

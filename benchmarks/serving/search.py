@@ -14,8 +14,8 @@ from usearch.index import Index
 
 from benchmarks.serving.shop import clustered
 from benchmarks.training import PEERS, ROOT, environment
-from penchant.serving.generations.cells import NearestCells
-from penchant.serving.generations.nearest import exact_last, unit
+from penchant.releases.hnsw_index import exact_last, unit
+from penchant.releases.ivf_index import IvfIndex
 from penchant.settings import Settings
 from penchant.vectors import FloatArray
 
@@ -59,7 +59,7 @@ def page(figures: dict[str, Any]) -> str:
 def _cells(vectors_ID: FloatArray, queries_QD: FloatArray, last_Q: FloatArray) -> dict[str, Any]:
     ids = [str(at) for at in range(len(vectors_ID))]
     begun = time.perf_counter()
-    cells = NearestCells.build(ids, vectors_ID, vectors_ID[:: ITEMS // QUERIES])
+    cells = IvfIndex.build(ids, vectors_ID, vectors_ID[:: ITEMS // QUERIES])
     seconds = time.perf_counter() - begun
     found = _searched(lambda query: cells.rows(query, K), vectors_ID, queries_QD, last_Q)
     effort = f"{cells.probes} of {len(cells.centres_CD)} cells"

@@ -18,7 +18,7 @@ from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 
 STARTS = 60.0  # seconds that a server may take
-READ = ("generations", "online", "snapshots", "policies", "experiments")
+READ = ("releases", "online", "snapshots", "policies", "experiments")
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Served:
 @contextmanager
 def beside(settings: Settings) -> Iterator[Path]:
     """A home that reads what the settings' home has, and keeps what is asked of it apart."""
-    if settings.live_generation.current() is None:
-        raise UsageError("no generation is live to be read", "`make demo` first")
+    if settings.live_release.current() is None:
+        raise UsageError("no release is live to be read", "`make demo` first")
     with tempfile.TemporaryDirectory(prefix="penchant-bench-") as folder:
         home = Path(folder)
         for name in READ:
@@ -56,7 +56,7 @@ def penchant(home: Path, first: str) -> Iterator[Served]:
     port = free_port()
     environment = {
         "PENCHANT_HOME": str(home),
-        "PENCHANT_READER_PORT": str(port),
+        "PENCHANT_API_PORT": str(port),
         "PENCHANT_REQUESTS_A_SECOND": "1000000",
     }
     command = [str(Path(sys.executable).with_name("penchant")), "serve"]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penchant.serving.feast import (
+from penchant.feast_sdk import (
     Array,
     Entity,
     FeatureView,
@@ -22,8 +22,8 @@ from penchant.serving.feast import (
     String,
     ValueType,
 )
-from penchant.serving.feature_repository import open_store
-from penchant.serving.online_store import WideSqliteOnlineStore
+from penchant.features.online_store import WideSqliteOnlineStore
+from penchant.features.repository import open_store
 from penchant.settings import Settings
 from penchant.storage import write_json
 from penchant.vectors import FloatArray

@@ -26,7 +26,7 @@
             "placement": "varchar", "position": "bigint", "policy": "varchar", "propensity": "double",
             "shown_at": "timestamp", "clicked": "boolean", "converted": "boolean",
             "reward": "decimal(18, 4)", "slate_id": "varchar", "context": "varchar",
-            "generation_id": "varchar", "settled_at": "timestamp",
+            "release_id": "varchar", "settled_at": "timestamp",
         },
         "propensities": {
             "slate_id": "varchar", "position": "bigint", "candidate_id": "varchar",

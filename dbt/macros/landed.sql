@@ -24,7 +24,7 @@
 {#- Staging of a source that lands canonical tables: types made sure of, one row a key. -#}
 {% macro canonical_staging(source_name, table, key, superseded_by_name=true) -%}
     {%- set never_landed = ["is_merchandise", "is_private_label", "discount", "coupon_discount",
-        "slate_id", "context", "generation_id", "settled_at"] -%}
+        "slate_id", "context", "release_id", "settled_at"] -%}
     with
 
     source as (

@@ -1,10 +1,10 @@
-"""Which campaigns reach which shoppers in a day: a linear program, solved by SciPy's HiGHS.
+"""Which campaigns reach which users in a day: a linear program, solved by SciPy's HiGHS.
 
-With x the impressions of a campaign that a shopper gets, the plan maximises the sum of value x
-probability of a response x x, so that no campaign spends more than its budget, no shopper sees a
-campaign more often than its cap, and ads take no more of a shopper's attention than recommendations
-leave. Its dual prices are what a budget's last coin and a shopper's last moment are worth: serving
-uses the budgets' prices in the day (pacing.py), when shoppers come in an order nobody knows.
+With x the impressions of a campaign that a user gets, the plan maximises the sum of value x
+probability of a response x x, so that no campaign spends more than its budget, no user sees a
+campaign more often than its cap, and ads take no more of a user's attention than recommendations
+leave. Its dual prices are what a budget's last coin and a user's last moment are worth: serving
+uses the budgets' prices in the day (pacing.py), when users come in an order nobody knows.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Plan:
 
 
 def allocate(probability_UC: Floats, campaigns: Campaigns, attention_U: Floats) -> Plan:
-    """The best plan. ``attention_U``: ads that each shopper may still see today.
+    """The best plan. ``attention_U``: ads that each user may still see today.
 
     Raises DataError for probabilities outside [0, 1], for negative budgets, caps, values or
     attention, and for prices that are not positive.
@@ -67,6 +67,6 @@ def _check(probability_UC: Floats, campaigns: Campaigns, attention_U: Floats) ->
     }
     for name, values in limits.items():
         if not (np.isfinite(values) & (values >= 0)).all():
-            raise DataError(f"a {name} is negative or not a number", f"mend the {name} given")
+            raise DataError(f"a {name} is negative or not a number", f"fix the {name} given")
     if not (np.isfinite(campaigns.price_C) & (campaigns.price_C > 0)).all():
-        raise DataError("an impression's price isn't positive", "mend the price given")
+        raise DataError("an impression's price isn't positive", "fix the price given")

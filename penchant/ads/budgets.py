@@ -1,12 +1,12 @@
 """What a day of ads may cost, as a person writes it: a YAML file.
 
-    attention: 40        # impressions that a shopper takes in, in a day
+    attention: 40        # impressions that a user takes in, in a day
     ad_attention: 4      # what one ad takes of it; a recommendation takes 1
     campaigns:
       "22": {budget: 500, price: 0.5, value: 12, cap: 2}
 
 ``budget``, ``price`` of an impression and ``value`` of a response are money; ``cap`` is impressions
-a shopper at most.
+a user at most.
 """
 
 from pathlib import Path

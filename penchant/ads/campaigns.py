@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Campaigns:
     """C campaigns. ``budget_C``: money for the day. ``price_C``: money for an impression.
-    ``value_C``: what a response is worth. ``cap_C``: impressions a shopper and day at most."""
+    ``value_C``: what a response is worth. ``cap_C``: impressions a user and day at most."""
 
     ids: tuple[str, ...]
     budget_C: Floats

@@ -1,13 +1,13 @@
-"""Serving ads through a day whose shoppers nobody knows beforehand: adaptive pacing.
+"""Serving ads through a day whose users nobody knows beforehand: adaptive pacing.
 
 Each campaign has a multiplier, the price of its budget. An ad is worth value x probability less
 multiplier x price; the best of positive worth is shown, if its campaign has budget left and the
-shopper has not seen it as often as allowed. After each moment the multiplier moves by what was
+user has not seen it as often as allowed. After each moment the multiplier moves by what was
 spent in it against what is left for it: dual mirror descent with the entropy's map (Balseiro, Lu &
 Mirrokni 2020, "Dual Mirror Descent for Online Allocation Problems"; pacing by a multiplier is
 Balseiro & Gur's, 2019). It starts from the price in the linear program of the day before.
 
-What a shopper was shown as recommendation takes from the same attention as an ad.
+What a user was shown as recommendation takes from the same attention as an ad.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from penchant.errors import UsageError
 @dataclass(frozen=True)
 class PacingConfig:
     """``rate``: how fast a multiplier answers to what was spent. ``floor``: the least multiplier,
-    as a share of a campaign's value for its price. ``attention``: of a shopper and day, in
+    as a share of a campaign's value for its price. ``attention``: of a user and day, in
     impressions; ``ad_attention``: what one ad takes of it, where a recommendation takes one."""
 
     rate: float = 0.2
@@ -61,7 +61,7 @@ class Pacer:
         return cls(campaigns, config, curve, prices_C, nothing_C, nothing_C.copy())
 
     def recommended(self, user_id: str, items: int) -> None:
-        """Count recommendations that a shopper was shown."""
+        """Count recommendations that a user was shown."""
         self.attention[user_id] += items
 
     def choose(self, user_id: str, probability_C: Floats) -> str | None:

@@ -1,4 +1,4 @@
-"""The `plan-ads` stage: who should see which campaign, from what the response family foretells."""
+"""The `plan-ads` stage: who should see which campaign, from what the response family predicts."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from penchant.ads.allocation import Plan, allocate
 from penchant.ads.budgets import Budgets, read_budgets
 from penchant.ads.campaigns import Campaigns, Floats
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import write_json
 
 FAMILY = "logistic_response"
@@ -30,13 +30,13 @@ EVEN = 10.0  # impressions that each hour is taken to have had, beside those it 
 class PlanReport:
     """``campaigns``: impressions, money spent, responses expected, and the price of the budget: the
     value that one more unit of money would add; and the budget, price, value and cap they were
-    planned for. ``attention``: what a shopper takes in, in a day, of which an ad takes
+    planned for. ``attention``: what a user takes in, in a day, of which an ad takes
     ``ad_attention``. ``curve``: the share of a day's traffic that has come by the end of each
     hour."""
 
     snapshot_id: str
     run_id: str
-    shoppers: int
+    users: int
     worth: float
     campaigns: dict[str, dict[str, float]]
     attention: int
@@ -48,7 +48,7 @@ class PlanReport:
         shown = sum(one["impressions"] for one in self.campaigns.values())
         return (
             f"planned {shown:,.0f} impressions of {len(self.campaigns)} campaigns for "
-            f"{self.shoppers:,} shoppers, worth {self.worth:,.0f}: {self.path}"
+            f"{self.users:,} users, worth {self.worth:,.0f}: {self.path}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,12 +58,12 @@ class PlanReport:
 def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanReport:
     """Plan the day after a snapshot and leave ``ads/<snapshot>/plan.parquet`` and ``plan.json``.
 
-    Recommendations that a shopper was shown in the last day take of the same attention as ads will.
+    Recommendations that a user was shown in the last day take of the same attention as ads will.
     Raises NothingToDo where no campaign runs, UsageError for a campaign with budget that does not
     run and before the family was trained.
     """
     snapshot, budgets = Snapshot.open(settings, snapshot_id), read_budgets(budgets_file)
-    run_id, upcoming = _foretold(settings, snapshot)
+    run_id, upcoming = _predicted(settings, snapshot)
     running = pc.unique(upcoming["ad_id"]).to_pylist()
     if not running:
         raise NothingToDo(
@@ -97,7 +97,7 @@ def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanRe
     return report
 
 
-def _foretold(settings: Settings, snapshot: Snapshot) -> tuple[str, pa.Table]:
+def _predicted(settings: Settings, snapshot: Snapshot) -> tuple[str, pa.Table]:
     runs = settings.runs / snapshot.id
     try:
         choice = json.loads((runs / "choice.json").read_text())
@@ -116,7 +116,7 @@ def _foretold(settings: Settings, snapshot: Snapshot) -> tuple[str, pa.Table]:
 
 
 def matrix(upcoming: pa.Table, campaigns: Campaigns) -> tuple[npt.NDArray[np.object_], Floats]:
-    """The shoppers, sorted, and probability_UC. Raises DataError where a pair is missing."""
+    """The users, sorted, and probability_UC. Raises DataError where a pair is missing."""
     wanted = upcoming.filter(pc.is_in(upcoming["ad_id"], value_set=pa.array(campaigns.ids)))
     users_U, user_N = np.unique(
         np.array(wanted["user_id"].to_pylist(), dtype=object), return_inverse=True
@@ -128,14 +128,14 @@ def matrix(upcoming: pa.Table, campaigns: Campaigns) -> tuple[npt.NDArray[np.obj
     missing = int(np.isnan(probability_UC).sum())
     if missing:
         raise DataError(
-            f"{missing} shoppers have no probability for one of the campaigns",
+            f"{missing} users have no probability for one of the campaigns",
             f"train {FAMILY} again on this snapshot",
         )
     return users_U, probability_UC
 
 
 def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets: Budgets) -> Floats:
-    """Whole ads that each shopper's attention still holds."""
+    """Whole ads that each user's attention still holds."""
     day_before = pa.scalar(snapshot.as_of - timedelta(days=1), pa.timestamp("us"))
     recent = (pc.field("shown_at") >= day_before) & pc.field("item_id").is_valid()
     shown = pq.read_table(snapshot.mart("impressions"), columns=["user_id"], filters=recent)
@@ -159,7 +159,7 @@ def _curve(snapshot: Snapshot) -> list[float]:
 def _rows(
     users_U: npt.NDArray[np.object_], campaigns: Campaigns, probability_UC: Floats, plan: Plan
 ) -> pa.Table:
-    """Each shopper and campaign with impressions: a fraction where a budget ends within one."""
+    """Each user and campaign with impressions: a fraction where a budget ends within one."""
     rows, columns = np.nonzero(plan.shown_UC > 1e-9)
     return pa.table(
         {

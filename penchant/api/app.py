@@ -8,20 +8,23 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from penchant.feedback import FeedbackLog
-from penchant.serving.exploring.live_policy import LivePolicies
-from penchant.serving.fresh.events import FreshEvents
-from penchant.serving.fresh.shoppers import FreshShoppers
-from penchant.serving.http import feast_wire, health, metrics, openapi, problems
-from penchant.serving.http.access import Access
-from penchant.serving.http.audit import AuditLog
-from penchant.serving.http.bounds import Bounds
-from penchant.serving.http.console.routes import console
-from penchant.serving.http.v1.routes import routes
-from penchant.serving.http.watch import Watch
-from penchant.serving.online_features import LiveFeatures
-from penchant.serving.reader import Reader
+from penchant.api import metrics, openapi
+from penchant.api.auth.access import Access
+from penchant.api.auth.audit_log import AuditLog
+from penchant.api.console.routes import console
+from penchant.api.http import problems
+from penchant.api.http.request_limits import Bounds
+from penchant.api.request_log import Watch
+from penchant.api.routes import feast_online_features as feast_wire
+from penchant.api.routes import health
+from penchant.api.routes.v1 import routes
+from penchant.features.online_features import LiveFeatures
+from penchant.feedback.log import FeedbackLog
+from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.fresh_events.user_states import FreshUserStates
+from penchant.serving.live_policy import LivePolicies
 from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
 CONSOLE = "/console"
@@ -32,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     audit log alone.
 
     A request is answered from one snapshot, named in the header ``Penchant-Snapshot``, or from one
-    generation, named in the answer, even when a pointer moves meanwhile.
+    release, named in the answer, even when a pointer moves meanwhile.
     """
     audit, numbers = AuditLog(settings), metrics.Metrics(settings)
 
@@ -52,17 +55,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     live, access = LiveFeatures(settings), Access(settings)
     events = FreshEvents(settings)
-    reader = Reader(
-        settings, Recommender(LivePolicies(settings), FreshShoppers(events, numbers.folded))
+    service = RecommendationService(
+        settings, Recommender(LivePolicies(settings), FreshUserStates(events, numbers.folded))
     )
     log = FeedbackLog(settings.feedback, numbers.count)
-    app.include_router(routes(settings, access, live, reader, log, events))
+    app.include_router(routes(settings, access, live, service, log, events))
     feast_wire.add(app.router, access, live)
     health.add(app.router, settings, live)
     metrics.add(app.router, access, numbers)
     problems.handle(app, settings)
     openapi.describe(app)
-    app.mount(CONSOLE, console(settings, access, reader, events))
+    app.mount(CONSOLE, console(settings, access, service, events))
     app.add_middleware(Bounds, forms=CONSOLE)
     app.add_middleware(Watch, metrics=numbers, audit=audit)
     return app

@@ -23,12 +23,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import generate_latest
 
+from penchant.api.auth.access import Access
+from penchant.api.auth.tokens import METRICS
+from penchant.artifacts import Snapshot
 from penchant.errors import PenchantError
-from penchant.serving.generations.generation import Generation
-from penchant.serving.http.access import Access
-from penchant.serving.http.tokens import METRICS
+from penchant.releases.release import Release
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -36,7 +36,7 @@ OTHER = "other"
 COUNTED = {
     "impressions": "Items and ads logged as shown.",
     "events": "Events acknowledged.",
-    "folds": "Shoppers' vectors made anew with the events since the snapshot.",
+    "folds": "Users' vectors made anew with the events since the snapshot.",
 }
 
 
@@ -99,12 +99,12 @@ class Metrics:
         """What the pointers name now, and how old that is."""
         live = GaugeMetricFamily(
             "penchant_live",
-            "1 for the generation and the snapshots that are live.",
+            "1 for the release and the snapshots that are live.",
             labels=("kind", "id"),
         )
         age = GaugeMetricFamily(
             "penchant_live_age_seconds",
-            "Since the live generation was published, and since the data of a snapshot ends.",
+            "Since the live release was published, and since the data of a snapshot ends.",
             labels=("kind",),
         )
         now = datetime.now(UTC)
@@ -116,7 +116,7 @@ class Metrics:
     def _found(self) -> dict[str, tuple[str, datetime]]:
         settings, found = self._settings, {}
         kinds = {
-            "generation": (settings.live_generation, self._published),
+            "release": (settings.live_release, self._published),
             "features": (settings.live_features, self._data_ends),
             "snapshot": (settings.live_snapshot, self._data_ends),
         }
@@ -126,8 +126,8 @@ class Metrics:
                     found[kind] = identity, since(identity)
         return found
 
-    def _published(self, generation_id: str) -> datetime:
-        described = Generation.open(self._settings, generation_id).description
+    def _published(self, release_id: str) -> datetime:
+        described = Release.open(self._settings, release_id).description
         return datetime.fromisoformat(described["created_at"])
 
     def _data_ends(self, snapshot_id: str) -> datetime:

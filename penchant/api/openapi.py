@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from penchant.serving.http.access import Guard
-from penchant.serving.http.problems import PROBLEM, Problem
+from penchant.api.auth.access import Guard
+from penchant.api.http.problems import PROBLEM, Problem
 
 ALWAYS = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from penchant.serving.http.audit import AuditLog, now
-from penchant.serving.http.metrics import Metrics
+from penchant.api.auth.audit_log import AuditLog, now
+from penchant.api.metrics import Metrics
 
 UNKNOWN_ROUTE = "none"  # nothing has that path, or it was refused before a route was found
 

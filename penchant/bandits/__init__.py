@@ -6,6 +6,6 @@ what in the light of it, ``dynamic.py`` how much to explore for whom, ``slates.p
 from the votes and knows the propensity of each pick. State is plain arrays.
 
 Letters at the end of a name give an array's axes: B requests, C candidates, K positions, V voters,
-A arms (whatever has a posterior of its own: a shopper, an item, or one for all), D features, N
+A arms (whatever has a posterior of its own: a user, an item, or one for all), D features, N
 rows.
 """

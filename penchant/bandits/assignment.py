@@ -1,4 +1,4 @@
-"""Which policy serves a shopper: the live one or, while an experiment runs, that of the shopper's
+"""Which policy serves a user: the live one or, while an experiment runs, that of the user's
 arm: by hash, so that every reader says the same, and for as long as the experiment runs.
 
 The id of the experiment salts the hash: who is in which arm of one says nothing about another.
@@ -21,7 +21,7 @@ RANKER = "ranker"
 
 @dataclass(frozen=True)
 class Experiment:
-    """``shares``: policy id -> share of shoppers, the control first. ``began_at``: naive UTC, the
+    """``shares``: policy id -> share of users, the control first. ``began_at``: naive UTC, the
     end of the data that its treatment was learned from."""
 
     id: str
@@ -42,7 +42,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Served:
-    """What a shopper is served by, and the experiment that says so, if one runs."""
+    """What a user is served by, and the experiment that says so, if one runs."""
 
     policy_id: str
     experiment_id: str | None
@@ -79,7 +79,7 @@ def ranker_exploration(policy_id: str) -> float | None:
 
 
 def served(settings: Settings, user_id: str) -> Served:
-    """What serves a shopper now."""
+    """What serves a user now."""
     experiment = running(settings)
     if experiment is None:
         return Served(live_policy(settings), None)
@@ -87,7 +87,7 @@ def served(settings: Settings, user_id: str) -> Served:
 
 
 def arm_of(experiment_id: str, user_id: str, shares: Mapping[str, float]) -> str:
-    """The arm of a shopper. ``shares``: each arm's share of shoppers, in a fixed order, summing to
+    """The arm of a user. ``shares``: each arm's share of users, in a fixed order, summing to
     one. Raises UsageError for shares that do not."""
     check_shares(shares)
     digest = hashlib.sha256(f"{experiment_id}\0{user_id}".encode()).digest()

@@ -1,4 +1,4 @@
-"""What is known of a shopper and a candidate when a policy is asked: counts before a moment.
+"""What is known of a user and a candidate when a policy is asked: counts before a moment.
 
 The same code answers for the past, pick by pick, when a policy is learned or judged, and for now,
 when it serves. Learning keeps the time of all that happened and may ask for any moment; what is
@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from penchant.policy.slates import BoolArray, FloatArray, IntArray
+from penchant.bandits.slates import BoolArray, FloatArray, IntArray
 
 DAY = 86_400  # seconds
 LATELY = 7 * DAY
@@ -101,7 +101,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Events:
-    """What shoppers did: rows of users and of items, and when."""
+    """What users did: rows of users and of items, and when."""
 
     users_N: IntArray
     items_N: IntArray
@@ -121,11 +121,11 @@ class Answers:
 class Asked:
     """All that is known of the candidates of B requests.
 
-    ``interest_BC``: the share of the shopper's events that are of the candidate's category.
+    ``interest_BC``: the share of the user's events that are of the candidate's category.
     ``answers_BC``: the log of the candidate's smoothed click rate over that of all.
     ``shown_BC``: how often it was shown to anybody. ``seen_BC``: how often its category was shown
-    to this shopper of late. ``rank_BC``: its place before the policy chose, 0 for the first.
-    ``events_B``: of the shopper. ``positions_B``: where in the slate. ``present_BC``: where there
+    to this user of late. ``rank_BC``: its place before the policy chose, 0 for the first.
+    ``events_B``: of the user. ``positions_B``: where in the slate. ``present_BC``: where there
     is a candidate at all.
     """
 
@@ -143,8 +143,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Facts:
-    """Sums by key: ``of_items`` and ``of_all`` of events, ``bought`` of a shopper's events by item,
-    ``liked`` by category, ``events`` all of them; ``seen`` of what a shopper was shown by category;
+    """Sums by key: ``of_items`` and ``of_all`` of events, ``bought`` of a user's events by item,
+    ``liked`` by category, ``events`` all of them; ``seen`` of what a user was shown by category;
     ``shown`` and ``clicked`` of items, ``all_shown`` and ``all_clicked`` of all.
 
     ``category_I1``: of each item, and of one that is not known.

@@ -1,9 +1,9 @@
-"""How much to explore, for this shopper and now.
+"""How much to explore, for this user and now.
 
-A fixed share of exploration wastes picks on shoppers who are well known and spends too few on those
+A fixed share of exploration wastes picks on users who are well known and spends too few on those
 who are not. Here the share follows three signals, each from 0 to 1:
 
-- *uncertainty*: how little is known of the shopper's interests, as a share of what was unknown
+- *uncertainty*: how little is known of the user's interests, as a share of what was unknown
   before anything was;
 - *novelty*: the share of the candidates that have hardly been shown to anybody;
 - *fatigue*: how much of what would be shown now has been shown too often.
@@ -11,7 +11,7 @@ who are not. Here the share follows three signals, each from 0 to 1:
 share = floor + (ceiling - floor) * sigmoid(base + weights · signals)
 
 A signal's weight may be negative: then it calls for what is safe. What is explored is drawn from
-the posterior and spares what tires: a myopic choice shows the same kind again until the shopper
+the posterior and spares what tires: a myopic choice shows the same kind again until the user
 leaves.
 """
 
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penchant.bandits.logistic import sigmoid
+from penchant.bandits.policies import check_share
+from penchant.bandits.posterior import Belief
+from penchant.bandits.slates import ActionScores, BoolArray, FloatArray
 from penchant.errors import UsageError
-from penchant.policy.logistic import sigmoid
-from penchant.policy.policies import check_share
-from penchant.policy.posterior import Belief
-from penchant.policy.slates import BoolArray, FloatArray, Votes
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ class Dynamic:
     trade_off: TradeOff
     signals: Signals
 
-    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+    def votes(
+        self, belief: Belief, present_BC: BoolArray, random: np.random.Generator
+    ) -> ActionScores:
         trade_off = self.trade_off
         share_B = trade_off.shares(self.signals)
         floor, draws = trade_off.floor, trade_off.draws
@@ -96,4 +98,4 @@ class Dynamic:
         drawn_B = (share_B - floor) / max(1 - floor, np.finfo(float).tiny)  # of what is not uniform
         weights_BV = np.repeat(drawn_B[:, None] / draws, draws + 1, axis=1)
         weights_BV[:, 0] = 1 - drawn_B
-        return Votes(scores_BVC, weights_BV, np.full(len(share_B), floor), present_BC)
+        return ActionScores(scores_BVC, weights_BV, np.full(len(share_B), floor), present_BC)

@@ -9,20 +9,18 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from penchant.bandits.context_features import NAMES, SMOOTHING, Asked, features
+from penchant.bandits.dynamic import Dynamic, Signals, TradeOff
+from penchant.bandits.logistic import LogisticPosterior, sigmoid
+from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
+from penchant.bandits.posterior import LinearPosterior, OfCandidates
+from penchant.bandits.slates import ActionScores, FloatArray
 from penchant.errors import DataError
-from penchant.policy.dynamic import Dynamic, Signals, TradeOff
-from penchant.policy.facts import NAMES, SMOOTHING, Asked, features
-from penchant.policy.logistic import LogisticPosterior, sigmoid
-from penchant.policy.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
-from penchant.policy.posterior import LinearPosterior, OfCandidates
-from penchant.policy.slates import FloatArray, Votes
 
 Kind = Literal["dynamic", "thompson", "linucb", "epsilon greedy"]
 BeliefKind = Literal["logistic", "linear"]
 NOISE = 0.5  # the most that a click can deviate
-EVIDENCE = (
-    20.0  # events after which a shopper's interests are half as unknown as before any, squared
-)
+EVIDENCE = 20.0  # events after which a user's interests are half as unknown as before any, squared
 TIRED = 4.0  # times that a category was shown of late: what tires
 LOOKED_AT = 4  # candidates: the best of them are what would be shown now
 
@@ -92,7 +90,7 @@ class LearnedPolicy:
         names = Choosing.__dataclass_fields__
         return cls.of_state(Choosing(**{name: described[name] for name in names}), state)
 
-    def votes(self, asked: Asked, random: np.random.Generator) -> Votes:
+    def votes(self, asked: Asked, random: np.random.Generator) -> ActionScores:
         """Who votes for which candidate. A candidate is the same wherever it would stand: what a
         position adds is the same for all."""
         features_BCD = features(asked)
@@ -136,7 +134,7 @@ class LearnedPolicy:
 
 
 def signals(belief: OfCandidates, asked: Asked) -> Signals:
-    """What a dynamic trade-off looks at: how little the shopper's interests are known, how many of
+    """What a dynamic trade-off looks at: how little the user's interests are known, how many of
     the candidates have hardly been shown to anybody, how much the best of them tire."""
     present_BC = asked.present_BC
     left_B = np.maximum(present_BC.sum(axis=1), 1)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from penchant.bandits.posterior import OfArms, OfCandidates, Weights, by_arm, check_rows
+from penchant.bandits.slates import FloatArray, IntArray
 from penchant.errors import DataError, PenchantError
-from penchant.policy.posterior import OfArms, OfCandidates, Weights, by_arm, check_rows
-from penchant.policy.slates import FloatArray, IntArray
 
 MOST_STEPS = 50
 TOLERANCE = 1e-8  # of the gradient's largest entry, for each row and the prior

@@ -9,15 +9,17 @@ from typing import Protocol
 
 import numpy as np
 
+from penchant.bandits.posterior import Belief, OfArms
+from penchant.bandits.slates import ActionScores, BoolArray, FloatArray, Slates
 from penchant.errors import UsageError
-from penchant.policy.posterior import Belief, OfArms
-from penchant.policy.slates import BoolArray, FloatArray, Slates, Votes
 
 
 class Policy(Protocol):
     """Turns a belief into votes; seeded by ``random`` alone."""
 
-    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+    def votes(
+        self, belief: Belief, present_BC: BoolArray, random: np.random.Generator
+    ) -> ActionScores:
         """Of the candidates that are present, for every request."""
 
 
@@ -30,7 +32,9 @@ class EpsilonGreedy:
     def __post_init__(self) -> None:
         check_share("epsilon", self.epsilon)
 
-    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+    def votes(
+        self, belief: Belief, present_BC: BoolArray, random: np.random.Generator
+    ) -> ActionScores:
         return alone(belief.mean_BC, self.epsilon, present_BC)
 
 
@@ -44,7 +48,9 @@ class UpperConfidence:
     def __post_init__(self) -> None:
         check_share("floor", self.floor)
 
-    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+    def votes(
+        self, belief: Belief, present_BC: BoolArray, random: np.random.Generator
+    ) -> ActionScores:
         hoped_BC = belief.mean_BC + self.width * belief.deviation_BC
         return alone(hoped_BC, self.floor, present_BC)
 
@@ -74,16 +80,18 @@ class Thompson:
     def __post_init__(self) -> None:
         check_share("floor", self.floor)
 
-    def votes(self, belief: Belief, present_BC: BoolArray, random: np.random.Generator) -> Votes:
+    def votes(
+        self, belief: Belief, present_BC: BoolArray, random: np.random.Generator
+    ) -> ActionScores:
         scores_BVC = belief.draws(self.draws, random)
         even_BV = np.full(scores_BVC.shape[:2], 1 / self.draws)
-        return Votes(scores_BVC, even_BV, np.full(len(scores_BVC), self.floor), present_BC)
+        return ActionScores(scores_BVC, even_BV, np.full(len(scores_BVC), self.floor), present_BC)
 
 
-def alone(scores_BC: FloatArray, uniform: float, present_BC: BoolArray) -> Votes:
+def alone(scores_BC: FloatArray, uniform: float, present_BC: BoolArray) -> ActionScores:
     """The votes of one voter."""
     rows = len(scores_BC)
-    return Votes(scores_BC[:, None], np.ones((rows, 1)), np.full(rows, uniform), present_BC)
+    return ActionScores(scores_BC[:, None], np.ones((rows, 1)), np.full(rows, uniform), present_BC)
 
 
 def check_share(name: str, share: float) -> None:

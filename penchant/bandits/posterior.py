@@ -7,7 +7,7 @@ Machine Learning, section 3.3):
     precision = prior + sum of x x' / noise²        moment = prior mean's + sum of x r / noise²
 
 An arm is whatever has weights of its own: an item (disjoint LinUCB: Li et al. 2010, section 3.1), a
-shopper, or all rows together (arm 0 of one).
+user, or all rows together (arm 0 of one).
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from typing import Protocol
 
 import numpy as np
 
+from penchant.bandits.slates import BoolArray, FloatArray, IntArray
 from penchant.errors import DataError
-from penchant.policy.slates import BoolArray, FloatArray, IntArray
 
 FEW_ARMS = 1 << 15  # numbers of 16 bits, which numpy sorts by their digits
 
@@ -259,7 +259,7 @@ def check_rows(features_ND: FloatArray, rewards_N: FloatArray) -> None:
             wrong = int((~finite).sum())
             raise DataError(
                 f"{wrong} {name} values are not finite numbers",
-                f"leave out rows whose {name} is missing, or mend where they come from",
+                f"leave out rows whose {name} is missing, or fix where they come from",
             )
 
 

@@ -28,7 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Votes:
+class ActionScores:
     """``scores_BVC``: each voter's view of each candidate, finite where there is a candidate; of
     equals the first is named. ``weights_BV``: each row sums to 1. ``uniform_B``: the share of picks
     that are any candidate, in [0, 1]. ``present_BC``: where there is a candidate at all."""
@@ -48,7 +48,7 @@ class Slates:
     propensities_BK: FloatArray
 
 
-def drawn(votes: Votes, length: int, random: np.random.Generator) -> Slates:
+def drawn(votes: ActionScores, length: int, random: np.random.Generator) -> Slates:
     """Draw a slate for every request, each position without what was picked before it.
 
     Raises UsageError when a request has fewer than ``length`` candidates.
@@ -70,7 +70,7 @@ def drawn(votes: Votes, length: int, random: np.random.Generator) -> Slates:
     return Slates(np.stack(picks, axis=1), np.stack(propensities, axis=1))
 
 
-def probabilities(votes: Votes, picks_BK: IntArray) -> FloatArray:
+def probabilities(votes: ActionScores, picks_BK: IntArray) -> FloatArray:
     """propensities_BK that these voters give to slates which somebody else picked, each position
     given that slate's earlier picks."""
     left_BC = _left(votes, picks_BK.shape[1])
@@ -82,14 +82,14 @@ def probabilities(votes: Votes, picks_BK: IntArray) -> FloatArray:
     return np.stack(found, axis=1)
 
 
-def without(votes: Votes, pick: int) -> Votes:
+def without(votes: ActionScores, pick: int) -> ActionScores:
     """The same voters once a candidate has been picked for every request."""
     present_BC = votes.present_BC.copy()
     present_BC[:, pick] = False
     return replace(votes, present_BC=present_BC)
 
 
-def first_position(votes: Votes) -> FloatArray:
+def first_position(votes: ActionScores) -> FloatArray:
     """probability_BC of every candidate at the first position; rows sum to 1."""
     left_BC = _left(votes, 1)
     named_BV = _named(votes, left_BC)
@@ -100,7 +100,7 @@ def first_position(votes: Votes) -> FloatArray:
 
 
 def estimated_marginals(
-    votes: Votes, length: int, random: np.random.Generator, repeats: int
+    votes: ActionScores, length: int, random: np.random.Generator, repeats: int
 ) -> FloatArray:
     """probability_BKC of every candidate at every position, whatever was picked before: the mean of
     the conditional chances over ``repeats`` drawn slates, so an unbiased Monte Carlo estimate.
@@ -115,13 +115,13 @@ def estimated_marginals(
         left_BC = _left(votes, length)
         picks_BK = drawn(votes, length, random).picks_BK
         for position in range(length):
-            rest = Votes(votes.scores_BVC, votes.weights_BV, votes.uniform_B, left_BC)
+            rest = ActionScores(votes.scores_BVC, votes.weights_BV, votes.uniform_B, left_BC)
             total_BKC[:, position] += first_position(rest)
             left_BC[everyone_B, picks_BK[:, position]] = False
     return total_BKC / repeats
 
 
-def _left(votes: Votes, length: int) -> BoolArray:
+def _left(votes: ActionScores, length: int) -> BoolArray:
     fewest = int(votes.present_BC.sum(axis=1).min(initial=length))
     if fewest < length:
         raise UsageError(
@@ -131,7 +131,7 @@ def _left(votes: Votes, length: int) -> BoolArray:
     return votes.present_BC.copy()
 
 
-def _named(votes: Votes, left_BC: BoolArray) -> IntArray:
+def _named(votes: ActionScores, left_BC: BoolArray) -> IntArray:
     """named_BV: each voter's best of what is left."""
     return np.where(left_BC[:, None], votes.scores_BVC, -np.inf).argmax(axis=2)
 
@@ -143,7 +143,7 @@ def _any_of(left_BC: BoolArray, random: np.random.Generator) -> IntArray:
 
 
 def _probability(
-    votes: Votes, named_BV: IntArray, left_BC: BoolArray, picks_B: IntArray
+    votes: ActionScores, named_BV: IntArray, left_BC: BoolArray, picks_B: IntArray
 ) -> FloatArray:
     voted_B = ((named_BV == picks_B[:, None]) * votes.weights_BV).sum(axis=1)
     return votes.uniform_B / left_BC.sum(axis=1) + (1 - votes.uniform_B) * voted_B

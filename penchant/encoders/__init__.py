@@ -1,5 +1,5 @@
-"""A shopper's vector from what the shopper did, as the live retriever's family makes it.
+"""A user's vector from what the user did, as the live retriever's family makes it.
 
-The encoder is published with a generation (``training/encoders`` writes it), so serving folds a new
+The encoder is published with a release (``training/encoders`` writes it), so serving folds a new
 event in, or leaves an item out, without importing what learned it.
 """

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file
 
+from penchant.encoders.history import History
+from penchant.encoders.ids import Ids
+from penchant.encoders.onnx_encoder import Program
+from penchant.encoders.ridge import Ridge
+from penchant.encoders.weighted_mean import Taste
 from penchant.errors import DataError
-from penchant.serving.folding.history import History
-from penchant.serving.folding.ids import Ids
-from penchant.serving.folding.program import Program
-from penchant.serving.folding.ridge import Ridge
-from penchant.serving.folding.taste import Taste
 from penchant.vectors import FloatArray
 
 FOLDER = "encoder"
@@ -55,7 +55,7 @@ class Encoder:
         return bool((self.items.rows(history.item_ids) >= 0).any())
 
     def fold(self, history: History) -> FloatArray:
-        """vector_D of a shopper who did this; events with items of no catalogue say nothing.
+        """vector_D of a user who did this; events with items of no catalogue say nothing.
 
         The same history has the vector that training gave it, within 1e-4 (publishing verifies it).
         """

@@ -1,4 +1,4 @@
-"""The histories that a generation's encoder reads, published with it as arrays on the disk."""
+"""The histories that a release's encoder reads, published with it as arrays on the disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penchant.encoders.history import History
+from penchant.encoders.ids import Ids
 from penchant.errors import DataError
-from penchant.serving.folding.history import History
-from penchant.serving.folding.ids import Ids
 from penchant.vectors import FloatArray
 
 FOLDER = "histories"
@@ -20,7 +20,7 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class Histories:
-    """All shoppers' events, one after the other: shopper u's are ``starts_U1[u]:starts_U1[u + 1]``.
+    """All users' events, one after the other: user u's are ``starts_U1[u]:starts_U1[u + 1]``.
     ``rows_N``: of the items in the encoder's catalogue."""
 
     users: Ids
@@ -39,7 +39,7 @@ class Histories:
         return cls(Ids.open(folder / "user_ids.npy"), items, *arrays)
 
     def of(self, user_id: str) -> History:
-        """What a shopper did before ``as_of``; empty for one of whom nothing is known."""
+        """What a user did before ``as_of``; empty for one of whom nothing is known."""
         (row,) = self.users.rows([user_id])
         if row < 0:
             return History.empty()
@@ -52,7 +52,7 @@ class Histories:
 
 
 def write(folder: Path, sequences: pa.Table, items: Ids, as_of: int, latest: int | None) -> None:
-    """Of the mart ``sequences``: each shopper's ``latest`` events, or all of them.
+    """Of the mart ``sequences``: each user's ``latest`` events, or all of them.
 
     ``as_of``: seconds since 1970. Raises DataError for an item that the encoder does not know: then
     it is of another snapshot.

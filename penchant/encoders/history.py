@@ -1,4 +1,4 @@
-"""What a shopper did, as an encoder reads it."""
+"""What a user did, as an encoder reads it."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from penchant.vectors import FloatArray
 @dataclass(frozen=True)
 class History:
     """Events with an item, oldest first. ``ages_N``: days from each to the snapshot's ``as_of``, 0
-    for what came after it: a generation's clock stands there, so that its vectors compare.
+    for what came after it: a release's clock stands there, so that its vectors compare.
     ``weights_N``: how much an event says, as the mart ``sequences`` weighs it, not decayed yet.
     """
 

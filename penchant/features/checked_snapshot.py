@@ -2,9 +2,9 @@
 
 import json
 
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 
 def checked_snapshot(settings: Settings, snapshot_id: str) -> Snapshot:

@@ -17,20 +17,20 @@ import structlog
 import yaml
 
 from feature_repo.definitions import definitions
-from penchant.serving.checked_snapshot import checked_snapshot
-from penchant.serving.feast import FeatureStore, FeatureView, SqlRegistry
-from penchant.serving.feature_check import check_view
-from penchant.serving.feature_repository import (
+from penchant.artifacts import Snapshot
+from penchant.feast_sdk import FeatureStore, FeatureView, SqlRegistry
+from penchant.features.checked_snapshot import checked_snapshot
+from penchant.features.online_features import online_features
+from penchant.features.online_store import WideSqliteOnlineStore
+from penchant.features.repository import (
     open_store,
     refuse_other_store,
     repository_config,
     repository_path,
 )
-from penchant.serving.online_features import online_features
-from penchant.serving.online_store import WideSqliteOnlineStore
-from penchant.serving.training_sets import training_sets
+from penchant.features.training_sets import training_sets
+from penchant.features.verification import check_view
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import atomic_directory, write_json
 
 __all__ = ["MaterializeReport", "materialize", "online_features", "training_sets"]

@@ -10,18 +10,14 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from feature_repo.views import source_of
-from penchant.serving.feast import (
-    ComputeEngine,
-    LocalMaterializationJob,
-    MaterializationJobStatus,
-)
-from penchant.serving.online_store import WideSqliteOnlineStore
+from penchant.feast_sdk import ComputeEngine, LocalMaterializationJob, MaterializationJobStatus
+from penchant.features.online_store import WideSqliteOnlineStore
 
 
 class ColumnarComputeEngineConfig(BaseModel):
     """Nothing to set."""
 
-    type: Literal["penchant.serving.online_engine.ColumnarComputeEngine"]
+    type: Literal["penchant.features.online_engine.ColumnarComputeEngine"]
 
 
 class ColumnarComputeEngine(ComputeEngine):

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from penchant.errors import UsageError
-from penchant.serving.feast import FeatureStore
-from penchant.serving.feature_repository import open_features
-from penchant.serving.feature_request import columnar, require_keys, resolve
+from penchant.feast_sdk import FeatureStore
+from penchant.features.repository import open_features
+from penchant.features.request import columnar, require_keys, resolve
 from penchant.settings import Settings
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penchant.serving.feast import (
+from penchant.feast_sdk import (
     Array,
     Bool,
     Bytes,
@@ -67,7 +67,7 @@ ReadRow = tuple[datetime | None, dict[str, ValueProto] | None]
 class WideSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     """``read_only`` is false only while the file is being made."""
 
-    type: Literal["penchant.serving.online_store.WideSqliteOnlineStore"]  # type: ignore[assignment]
+    type: Literal["penchant.features.online_store.WideSqliteOnlineStore"]  # type: ignore[assignment]
     read_only: bool = True
 
 
@@ -164,7 +164,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         for start in range(0, len(keys), KEYS_A_QUERY):
             some = keys[start : start + KEYS_A_QUERY]
             holders = ", ".join("?" * len(some))
-            for key, event_at, *blobs in self._reader(config).execute(
+            for key, event_at, *blobs in self._service(config).execute(
                 f"SELECT {columns} FROM {_quote(table.name)} WHERE entity_key IN ({holders})", some
             ):
                 values = (ValueProto.FromString(blob or b"") for blob in blobs)
@@ -180,7 +180,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         if text:
             query += f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in text)}"
         blobs = [ValueProto(string_val=value).SerializeToString() for value in text.values()]
-        return int(self._reader(config).execute(query, blobs).fetchone()[0])
+        return int(self._service(config).execute(query, blobs).fetchone()[0])
 
     def disconnect(self) -> None:
         """Close the connection that writes; all that was written is in the file."""
@@ -203,7 +203,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             self._conn.execute("PRAGMA cache_size = -65536")  # KiB: rows come in no order of keys
         return self._conn
 
-    def _reader(self, config: RepoConfig) -> sqlite3.Connection:
+    def _service(self, config: RepoConfig) -> sqlite3.Connection:
         """This thread's connection that reads."""
         if not config.online_store.read_only:
             return self._get_conn(config)

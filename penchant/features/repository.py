@@ -8,7 +8,7 @@ import yaml
 
 from feature_repo.definitions import TEMPLATE
 from penchant.errors import UsageError
-from penchant.serving.feast import FeatureStore, RepoConfig
+from penchant.feast_sdk import FeatureStore, RepoConfig
 from penchant.settings import Settings
 
 REGISTRY = "registry.db"

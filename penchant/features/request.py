@@ -8,8 +8,8 @@ from typing import Any
 
 from feature_repo.views import PII_TAG
 from penchant.errors import UsageError
+from penchant.feast_sdk import FeatureService, FeatureStore, FeatureView
 from penchant.manifest import PII_CLASSES
-from penchant.serving.feast import FeatureService, FeatureStore, FeatureView
 
 Requested = FeatureService | list[str]
 

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 
 from feature_repo.definitions import Definitions, definitions
 from feature_repo.views import source_of
-from penchant.serving.checked_snapshot import checked_snapshot
-from penchant.serving.feast import FeatureStore, FeatureView
-from penchant.serving.feature_repository import open_store
+from penchant.artifacts import Snapshot
+from penchant.feast_sdk import FeatureStore, FeatureView
+from penchant.features.checked_snapshot import checked_snapshot
+from penchant.features.repository import open_store
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import atomic_directory
 
 SERVICE = "response"
@@ -99,7 +99,7 @@ def training_sets(settings: Settings, snapshot_id: str) -> TrainingSetsReport:
 def _join_all(
     settings: Settings, snapshot: Snapshot, scratch: Path
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Each set's name, and its rows with the features of their shopper, sorted by key."""
+    """Each set's name, and its rows with the features of their user, sorted by key."""
     defined = definitions(snapshot, parquet_folder=scratch, time_as=FEATURE_TIME)
     views = _views_of_service(defined)
     with duckdb.connect() as connection:

@@ -7,8 +7,8 @@ from typing import Any
 import duckdb
 
 from feature_repo.views import source_of
-from penchant.serving.feast import FeatureStore, FeatureView
-from penchant.serving.online_store import WideSqliteOnlineStore
+from penchant.feast_sdk import FeatureStore, FeatureView
+from penchant.features.online_store import WideSqliteOnlineStore
 
 SAMPLE = 50
 """Entities of each view that are read back and compared, feature by feature."""

@@ -1,4 +1,4 @@
-"""What was shown and what shoppers did, kept from the moment it is acknowledged until it lands.
+"""What was shown and what users did, kept from the moment it is acknowledged until it lands.
 
 An append-only log of JSON lines for each table. ``append`` returns when the rows are on the disk,
 flushed with those of other threads that came meanwhile; ``seal`` closes what was written so far
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from penchant.group_commit import GroupCommit
+from penchant.feedback.group_commit import GroupCommit
 from penchant.settings import Settings
 from penchant.storage import held_alone, sync
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from penchant.errors import DataError, UsageError
-from penchant.ingestion.arrival import Arrival, Request, Source
-from penchant.ingestion.landing import Landing, Outcome
+from penchant.ingestion.landing.arrival import Arrival, Request, Source
+from penchant.ingestion.landing.batches import Landing, Outcome
 from penchant.ingestion.sources import (
     complete_journey,
     feedback,
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of each file, as :meth:`penchant.ingestion.landing.Outcome.as_dict` has it."""
+    """What became of each file, as :meth:`penchant.ingestion.landing.batches.Outcome.as_dict` has it."""
 
     source: str
     landed: list[dict]
@@ -95,7 +95,7 @@ def ingest(
     if not landing.has_batches():
         raise DataError(
             f"nothing of {chosen.NAME} has landed: {report.summary()}",
-            "each reason.json in the quarantine says what to mend; then ingest again",
+            "each reason.json in the quarantine says what to fix; then ingest again",
         )
     return report
 

@@ -159,7 +159,7 @@ def wait_for_dags(airflow: Airflow, running: Platform) -> None:
             return
         if errors := airflow.import_errors():
             file, trace = next(iter(errors.items()))
-            raise PenchantError(f"Airflow cannot read {file}:\n{trace}", "mend that file")
+            raise PenchantError(f"Airflow cannot read {file}:\n{trace}", "fix that file")
         if time.monotonic() > give_up_at:
             raise PenchantError(
                 f"Airflow has not read the DAGs within {PARSE_SECONDS:.0f} s",

@@ -12,7 +12,7 @@ from penchant.settings import Settings
 POLL_SECONDS = 2.0
 SERVE = (
     "import sys;"
-    "from penchant.serving.feast import FeatureStore;"
+    "from penchant.feast_sdk import FeatureStore;"
     "FeatureStore(sys.argv[1]).serve_ui(host='127.0.0.1', port=int(sys.argv[2]), root_path='')"
 )
 

@@ -26,15 +26,15 @@ LAST_LINES = 12
 
 
 def state(home: Path) -> dict[str, Any] | None:
-    """What the keeper says is running in ``home``; None when no keeper lives."""
+    """What the supervisor says is running in ``home``; None when no supervisor lives."""
     try:
         found = json.loads((home / "platform" / "state.json").read_text())
     except FileNotFoundError:
         return None
     # the file outlives a reboot or a kill -9, and its process id may be somebody else's by now
     try:
-        keeper = psutil.Process(found["pid"])
-        return found if "penchant.platform.keeper" in keeper.cmdline() else None
+        supervisor = psutil.Process(found["pid"])
+        return found if "penchant.platform.supervisor" in supervisor.cmdline() else None
     except psutil.Error:
         return None
 
@@ -45,13 +45,13 @@ def require_none(home: Path) -> None:
     if running is not None:
         kind = "is up already" if running["stays"] else "is being run by another `penchant demo`"
         raise UsageError(
-            f"the platform in {home} {kind} (its keeper is process {running['pid']})",
+            f"the platform in {home} {kind} (its supervisor is process {running['pid']})",
             "run `make down` first, or set PENCHANT_HOME to another folder",
         )
 
 
 class Platform:
-    """The services of one home, under a keeper that ends them when this process ends.
+    """The services of one home, under a supervisor that ends them when this process ends.
 
     Raises UsageError where another platform is running in the same home.
     """
@@ -62,13 +62,13 @@ class Platform:
         # what a killed platform may have left; nothing can start beside us while the lock is held
         end_marked(self.home)
         self._keeper = subprocess.Popen(
-            [sys.executable, "-m", "penchant.platform.keeper", str(self.home)],
+            [sys.executable, "-m", "penchant.platform.supervisor", str(self.home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._log(),
             env={**os.environ, **mark(self.home)},
             start_new_session=True,
-            # the lock stays with the keeper, and so with the services, whatever becomes of us
+            # the lock stays with the supervisor, and so with the services, whatever becomes of us
             pass_fds=(lock.fileno(),),
         )
         lock.close()
@@ -93,7 +93,7 @@ class Platform:
     def end(self) -> None:
         """End every service and whatever it forked; harmless when all has ended."""
         if self._keeper.stdin is not None:
-            # a keeper that has died has closed its side
+            # a supervisor that has died has closed its side
             with suppress(BrokenPipeError):
                 self._keeper.stdin.close()
         if self._keeper.poll() is None:
@@ -107,7 +107,7 @@ class Platform:
     def require_alive(self) -> None:
         """Raise PenchantError, with the last lines of its log, if a service has ended."""
         if self._keeper.poll() is not None:
-            raise self._keeper_ended()
+            raise self._supervisor_ended()
         running = state(self.home) or {"services": {}}
         for name, service in running["services"].items():
             if service["status"] is not None:
@@ -138,16 +138,16 @@ class Platform:
             self._keeper.stdin.write(json.dumps(order).encode() + b"\n")
             self._keeper.stdin.flush()
         except BrokenPipeError as error:
-            raise self._keeper_ended() from error
+            raise self._supervisor_ended() from error
 
-    def _keeper_ended(self) -> PenchantError:
+    def _supervisor_ended(self) -> PenchantError:
         return PenchantError(
-            f"the keeper of the services ended with status {self._keeper.wait()}",
-            f"read {self.home / 'platform' / 'logs' / 'keeper.log'}, then run again",
+            f"the supervisor of the services ended with status {self._keeper.wait()}",
+            f"read {self.home / 'platform' / 'logs' / 'supervisor.log'}, then run again",
         )
 
     def _log(self) -> TextIO:
-        path = self.home / "platform" / "logs" / "keeper.log"
+        path = self.home / "platform" / "logs" / "supervisor.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("a")
 

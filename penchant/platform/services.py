@@ -89,16 +89,16 @@ def airflow_services(settings: Settings) -> tuple[Service, ...]:
 
 
 def reading_services(settings: Settings) -> tuple[Service, ...]:
-    """What people and services open beside Airflow: MLflow, Feast, static pages, feature reader."""
+    """What people and services open beside Airflow: MLflow, Feast, static pages, feature service."""
     environment = common_environment(settings)
     logs = settings.home / "platform" / "logs"
-    mlflow, feast, docs, reader = (
+    mlflow, feast, docs, service = (
         f"http://{HOST}:{port}"
         for port in (
             settings.mlflow_port,
             settings.feast_port,
             settings.docs_port,
-            settings.reader_port,
+            settings.api_port,
         )
     )
     python = (sys.executable, "-m")
@@ -157,9 +157,9 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
             "feature-reader",
             (str(Path(sys.executable).with_name("penchant")), "serve"),
             environment,
-            logs / "feature-reader.log",
-            settings.reader_port,
-            "reader_port",
+            logs / "feature-service.log",
+            settings.api_port,
+            "api_port",
             f"{reader}/healthz",
             (("Console", f"{reader}/console/"), ("Feature reader", f"{reader}/docs")),
         ),

@@ -1,6 +1,6 @@
 """The process above all services: it ends them all when the command that started it ends.
 
-``python -m penchant.platform.keeper HOME`` reads one JSON object a line from stdin: a service to
+``python -m penchant.platform.supervisor HOME`` reads one JSON object a line from stdin: a service to
 start (``name``, ``command``, ``environment``, ``log``), or ``{"stay": true}``, after which the end
 of stdin means nothing. Otherwise the end of stdin, which a ``kill -9`` of the other side brings
 about too, or SIGTERM, ends every service and all they forked. ``HOME/platform/state.json`` says
@@ -26,7 +26,7 @@ from penchant.storage import write_json
 POLL_SECONDS = 0.3
 
 
-class Keeper:
+class Supervisor:
     """Starts services, notes which have ended, ends the rest."""
 
     def __init__(self, home: Path) -> None:
@@ -118,4 +118,4 @@ class Keeper:
 
 
 if __name__ == "__main__":
-    Keeper(Path(sys.argv[1])).run()
+    Supervisor(Path(sys.argv[1])).run()

@@ -5,11 +5,7 @@ from rich.console import Console
 from penchant.platform.airflow import migrate
 from penchant.platform.demo import ended_by_signals, start_airflow, wait_for_dags
 from penchant.platform.running import end_staying, platform, require_none
-from penchant.platform.services import (
-    airflow_services,
-    reading_services,
-    require_free_ports,
-)
+from penchant.platform.services import airflow_services, reading_services, require_free_ports
 from penchant.settings import Settings
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from penchant.charts import Scale
+from penchant.plots.charts import Scale
 
 ROW, TOP, BOTTOM = 38, 4, 24  # pixels: a bar with its label above, and the margins
 THICK = 10  # pixels, of a bar

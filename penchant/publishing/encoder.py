@@ -1,4 +1,4 @@
-"""The retriever's encoder in a generation, with the histories it reads: verified, or refused."""
+"""The retriever's encoder in a release, with the histories it reads: verified, or refused."""
 
 import json
 import shutil
@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penchant.artifacts import Snapshot
+from penchant.encoders import histories
+from penchant.encoders.encoder import FOLDER, Encoder
 from penchant.errors import DataError
-from penchant.serving.folding import histories
-from penchant.serving.folding.encoder import FOLDER, Encoder
-from penchant.serving.generations.chosen import Chosen, Run
-from penchant.snapshot import Snapshot
+from penchant.publishing.selected_runs import Chosen, Run
 from penchant.vectors import FloatArray, matrix
 
 CLOSE = 1e-4
@@ -24,7 +24,7 @@ VERIFIED = 200  # users, evenly spread
 
 
 def write(staging: Path, chosen: Chosen) -> dict[str, Any] | None:
-    """Copy the encoder into a generation, and describe it; None where the retriever left none.
+    """Copy the encoder into a release, and describe it; None where the retriever left none.
 
     Raises DataError where it is broken, or does not give the vectors that were trained.
     """

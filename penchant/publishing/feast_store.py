@@ -1,4 +1,4 @@
-"""The Feast repository inside a generation: declared once, then only read."""
+"""The Feast repository inside a release: declared once, then only read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 
-from penchant.serving.feast import (
+from penchant.feast_sdk import (
     Array,
     Bytes,
     Entity,
@@ -20,9 +20,9 @@ from penchant.serving.feast import (
     String,
     ValueType,
 )
-from penchant.serving.feature_repository import open_store, repository_config
-from penchant.serving.generations.generation import PUBLISHED_AT, Generation, View
-from penchant.serving.online_store import WideSqliteOnlineStore
+from penchant.features.online_store import WideSqliteOnlineStore
+from penchant.features.repository import open_store, repository_config
+from penchant.releases.release import PUBLISHED_AT, Release, View
 from penchant.settings import Settings
 
 READ_AT_ONCE = 5000  # keys looked up by one call of Feast
@@ -44,9 +44,9 @@ _TYPES: dict[str, FeastType] = {
 }
 
 
-def open_generation(settings: Settings, generation: Generation) -> FeatureStore:
-    """The views of a generation, to read."""
-    return open_store(settings, generation.attempt, generation.path)
+def open_release(settings: Settings, release: Release) -> FeatureStore:
+    """The views of a release, to read."""
+    return open_store(settings, release.attempt, release.path)
 
 
 def create_store(

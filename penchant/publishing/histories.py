@@ -1,17 +1,17 @@
-"""What each shopper did, as a generation carries it: lately, and all that was ever bought.
+"""What each user did, as a release carries it: lately, and all that was ever bought.
 
 Of the snapshot's ``events``, so that a reader needs no mart to explain a recommendation, to leave
-out what was bought or to encode a shopper again.
+out what was bought or to encode a user again.
 """
 
 import duckdb
 import pyarrow as pa
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
-from penchant.snapshot import Snapshot
 
 LATEST = 50
-"""Events with an item that are kept of a shopper: as many as the longest sequence model reads."""
+"""Events with an item that are kept of a user: as many as the longest sequence model reads."""
 
 _RECENT = """
     SELECT
@@ -37,7 +37,7 @@ _BOUGHT = """
 
 
 def recent_items(snapshot: Snapshot) -> pa.Table:
-    """A row for each shopper with their last ``LATEST`` events that have an item, oldest first.
+    """A row for each user with their last ``LATEST`` events that have an item, oldest first.
 
     ``event_ats`` are microseconds since 1970, UTC; a quantity that is not recorded is 1. Events of
     one moment are in the order in which the mart ``sequences`` has them. ``run_id`` names the
@@ -55,7 +55,7 @@ def recent_items(snapshot: Snapshot) -> pa.Table:
 
 
 def bought(snapshot: Snapshot) -> pa.Table:
-    """A row for each shopper who ever bought, with every item once. ``run_id`` names the snapshot.
+    """A row for each user who ever bought, with every item once. ``run_id`` names the snapshot.
 
     Raises DataError where the snapshot has no events.
     """

@@ -1,4 +1,4 @@
-"""Publish the chosen models as one generation, verified whole before one pointer flip shows it."""
+"""Publish the chosen models as one release, verified whole before one pointer flip shows it."""
 
 import hashlib
 import json
@@ -15,36 +15,36 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, PenchantError, UsageError
-from penchant.serving.exploring.known_facts import write_policy_facts
-from penchant.serving.feast import FeatureStore
-from penchant.serving.feature_repository import open_features
-from penchant.serving.generations import encoded
-from penchant.serving.generations.chosen import Chosen
-from penchant.serving.generations.facts import verify_facts, write_facts
-from penchant.serving.generations.fence import FENCE_FILE, Fence
-from penchant.serving.generations.generation import (
+from penchant.feast_sdk import FeatureStore
+from penchant.features.repository import open_features
+from penchant.publishing import encoder as encoded
+from penchant.publishing.feast_store import count_rows, create_store, write_rows
+from penchant.publishing.selected_runs import Chosen
+from penchant.publishing.shared_stores import forget, stores_of
+from penchant.releases.context_features import write_policy_facts
+from penchant.releases.fencing import FENCING_FILE, Fencing
+from penchant.releases.hnsw_index import METRIC
+from penchant.releases.index import build_index
+from penchant.releases.item_attributes import verify_facts, write_facts
+from penchant.releases.opened import OpenRelease
+from penchant.releases.release import (
     DESCRIPTION,
     POPULARITY_PRIOR,
     USER_SEGMENTS,
-    Generation,
+    Release,
     View,
-    generation_id,
     on_disk,
+    release_id,
 )
-from penchant.serving.generations.index import build_index
-from penchant.serving.generations.nearest import METRIC
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.generations.rows import Rows, write
-from penchant.serving.generations.shared import forget, stores_of
-from penchant.serving.generations.store import count_rows, create_store, write_rows
+from penchant.releases.rows import Rows, write
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files, write_json
 from penchant.vectors import frame_of, matrix
 
 SWEPT_PREFIX = ".swept-"
-KEPT = 3  # the live generation and two to go back to
+KEPT = 3  # the live release and two to go back to
 READ_BACK = 200  # rows of each view compared with what was to be written
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ log = structlog.get_logger()
 class PublishReport:
     """``status`` is ``published`` or ``unchanged``; ``recall_at_10`` is None without an index."""
 
-    generation_id: str
+    release_id: str
     snapshot_id: str
     status: str
     counts: dict[str, int]
@@ -66,14 +66,14 @@ class PublishReport:
     def summary(self) -> str:
         counts = ", ".join(f"{rows} {view}" for view, rows in sorted(self.counts.items()))
         recall = "" if self.recall_at_10 is None else f", recall@10 {self.recall_at_10:.3f}"
-        return f"generation {self.generation_id} {self.status}: {counts}{recall}"
+        return f"release {self.release_id} {self.status}: {counts}{recall}"
 
 
 @dataclass(frozen=True)
 class RollbackReport:
-    """``generation_id`` is live now, ``left`` was before."""
+    """``release_id`` is live now, ``left`` was before."""
 
-    generation_id: str
+    release_id: str
     snapshot_id: str
     left: str
 
@@ -81,7 +81,7 @@ class RollbackReport:
         return asdict(self)
 
     def summary(self) -> str:
-        return f"generation {self.generation_id} is live again instead of {self.left}"
+        return f"release {self.release_id} is live again instead of {self.left}"
 
 
 def publish(settings: Settings, snapshot_id: str) -> PublishReport:
@@ -92,28 +92,28 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     chosen = Chosen.of(settings, snapshot)
-    identity = generation_id(snapshot_id, chosen.id, chosen.kind, stores_of(settings))
+    identity = release_id(snapshot_id, chosen.id, chosen.kind, stores_of(settings))
     fence = _fence(settings)
-    with held_alone(settings.generations):
-        ticket = fence.draw()
-    while (status := _flip(settings, identity, ticket)) is None:
-        _build(settings, identity, chosen, f"{identity}-{ticket}")
-    built = Generation.open(settings, identity).description
+    with held_alone(settings.releases):
+        fencing_token = fence.draw()
+    while (status := _flip(settings, identity, fencing_token)) is None:
+        _build(settings, identity, chosen, f"{identity}-{fencing_token}")
+    built = Release.open(settings, identity).description
     return PublishReport(identity, snapshot_id, status, built["counts"], built["recall_at_10"])
 
 
 def rollback(settings: Settings, leaving: str | None = None) -> RollbackReport:
-    """Make the generation that was live before the last flip live again.
+    """Make the release that was live before the last flip live again.
 
     ``leaving``: the one that was looked at; UsageError where another one has gone live since.
     A publish that began before is shut out: whoever goes back wants no surprise an hour later.
     """
-    with held_alone(settings.generations):
-        pointer, fence = settings.live_generation, _fence(settings)
+    with held_alone(settings.releases):
+        pointer, fence = settings.live_release, _fence(settings)
         left, previous = pointer.current(), pointer.previous()
         if left is None or previous is None:
             raise UsageError(
-                "there is no previous generation to go back to",
+                "there is no previous release to go back to",
                 "`penchant publish` another snapshot or choice first",
             )
         if leaving is not None and leaving != left:
@@ -121,62 +121,62 @@ def rollback(settings: Settings, leaving: str | None = None) -> RollbackReport:
                 f"{left} went live since {leaving or 'none'} was looked at; nothing was changed",
                 "look again whether the one that is live now is to be left",
             )
-        back = Generation.open(settings, previous)
-        OpenGeneration(settings, previous)  # readers will find all that they need
+        back = Release.open(settings, previous)
+        OpenRelease(settings, previous)  # readers will find all that they need
         fence.shut_out_before(fence.draw(), previous)
         pointer.flip(previous)
     return RollbackReport(previous, back.snapshot_id, left)
 
 
-def _fence(settings: Settings) -> Fence:
-    return Fence(settings.generations / FENCE_FILE)
+def _fence(settings: Settings) -> Fencing:
+    return Fencing(settings.releases / FENCING_FILE)
 
 
-def _flip(settings: Settings, identity: str, ticket: int) -> str | None:
-    """Make the generation live and say whether it was not; None where it must be built first.
+def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
+    """Make the release live and say whether it was not; None where it must be built first.
 
     Raises Overtaken, unless what is live is the same already.
     """
-    pointer, fence = settings.live_generation, _fence(settings)
-    with held_alone(settings.generations):
+    pointer, fence = settings.live_release, _fence(settings)
+    with held_alone(settings.releases):
         live = pointer.current() == identity
         if not live:
-            fence.refuse_overtaken(ticket, identity)
+            fence.refuse_overtaken(fencing_token, identity)
         if not _is_whole(settings, identity):
             return None
-        fence.shut_out_before(ticket, identity)
+        fence.shut_out_before(fencing_token, identity)
         pointer.flip(identity)
-        _prune(settings, ticket)
+        _prune(settings, fencing_token)
     _sweep(settings)
     return "unchanged" if live else "published"
 
 
 def _is_whole(settings: Settings, identity: str) -> bool:
-    return (settings.generations / identity / DESCRIPTION).is_file()
+    return (settings.releases / identity / DESCRIPTION).is_file()
 
 
 def _build(settings: Settings, identity: str, chosen: Chosen, attempt: str) -> None:
-    """Write and verify the generation; it has its final name only when all of it is right.
+    """Write and verify the release; it has its final name only when all of it is right.
 
     Nothing is locked meanwhile: who publishes next neither waits for this one nor disturbs it, as
-    all that it writes bears its own name, with its ticket in it.
+    all that it writes bears its own name, with its fencing_token in it.
     """
     features = open_features(settings, chosen.snapshot.id)
     tables = chosen.tables()
-    final = settings.generations / identity
+    final = settings.releases / identity
     staging = final.with_name(f"{STAGING_PREFIX}{attempt}")
     staging.mkdir()
     try:
         _fill_facts(staging, features, chosen.snapshot, tables[POPULARITY_PRIOR])
         _fill(settings, attempt, staging, final, chosen, tables)
         sync_files(staging)
-        with held_alone(settings.generations):
+        with held_alone(settings.releases):
             if not _is_whole(settings, identity):  # else a run of the same choice was faster
-                shutil.rmtree(final, ignore_errors=True)  # without generation.json it is none
+                shutil.rmtree(final, ignore_errors=True)  # without release.json it is none
                 staging.rename(final)
                 sync(final.parent)
     except Exception:
-        with held_alone(settings.generations):  # so nobody is sweeping
+        with held_alone(settings.releases):  # so nobody is sweeping
             swept = not staging.exists()
         if not swept:
             raise
@@ -187,7 +187,7 @@ def _build(settings: Settings, identity: str, chosen: Chosen, attempt: str) -> N
 
 def _leave_nothing(settings: Settings, staging: Path) -> None:
     """Of an attempt that failed or came second."""
-    with held_alone(settings.generations):
+    with held_alone(settings.releases):
         if not staging.exists():
             return
         staging.rename(staging.with_name(f"{SWEPT_PREFIX}{staging.name}"))
@@ -198,7 +198,7 @@ def _leave_nothing(settings: Settings, staging: Path) -> None:
 
 
 def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior: pa.Table) -> None:
-    """What unknown shoppers are shown first, and a sample of all items, must be online so too."""
+    """What unknown users are shown first, and a sample of all items, must be online so too."""
     facts = write_facts(staging, snapshot)
     sample = facts.table["item_id"].take(_spread(np.arange(len(facts)), READ_BACK)).to_pylist()
     verify_facts(features, facts, [*prior["item_ids"][0].as_py()[:READ_BACK], *sample])
@@ -332,31 +332,33 @@ def _not_as_written(cause: str) -> DataError:
     )
 
 
-def _prune(settings: Settings, ticket: int) -> None:
-    """Take their names from what earlier publishers left, dead or overtaken, and from generations
+def _prune(settings: Settings, fencing_token: int) -> None:
+    """Take their names from what earlier publishers left, dead or overtaken, and from releases
     beyond those kept: no reader opens half of one then, and no publisher writes into it."""
-    pointer, folder = settings.live_generation, settings.generations
+    pointer, folder = settings.live_release, settings.releases
     newest = [each.id for each in on_disk(settings)]
     named = [each for each in (pointer.current(), pointer.previous()) if each in newest]
     kept = dict.fromkeys([*named, *newest])
-    left = [path for path in folder.glob(f"{STAGING_PREFIX}g-*") if _ticket_of(path) < ticket]
+    left = [
+        path for path in folder.glob(f"{STAGING_PREFIX}g-*") if _ticket_of(path) < fencing_token
+    ]
     for path in (*left, *(folder / each for each in list(kept)[KEPT:])):
         path.rename(folder / f"{SWEPT_PREFIX}{path.name}")
 
 
 def _sweep(settings: Settings) -> None:
     """Remove what was pruned, here and in shared stores, with nothing locked: a rollback should not
-    wait for it. A reader that has a generation open keeps its files until it closes them.
+    wait for it. A reader that has a release open keeps its files until it closes them.
 
     Raises PenchantError where a shared store can't be reached: the next publish tries again.
     """
-    for path in settings.generations.glob(f"{SWEPT_PREFIX}*"):
+    for path in settings.releases.glob(f"{SWEPT_PREFIX}*"):
         forget(settings, _attempt_of(path))
         shutil.rmtree(path, ignore_errors=True)  # another publisher may be at the same
 
 
 def _attempt_of(swept: Path) -> str:
-    """Of a whole generation what it says, else what the directory was called."""
+    """Of a whole release what it says, else what the directory was called."""
     try:
         return json.loads((swept / DESCRIPTION).read_text())["attempt"]
     except (FileNotFoundError, KeyError):
@@ -365,5 +367,5 @@ def _attempt_of(swept: Path) -> str:
 
 def _ticket_of(staging: Path) -> int:
     """0 where it was left by a version that had none."""
-    ticket = staging.name.rpartition("-")[2]
-    return int(ticket) if ticket.isdecimal() and len(ticket) < 12 else 0
+    fencing_token = staging.name.rpartition("-")[2]
+    return int(fencing_token) if fencing_token.isdecimal() and len(fencing_token) < 12 else 0

@@ -1,6 +1,6 @@
-"""Segments: shoppers whose vectors lie together, named by what sets their interests apart.
+"""Segments: users whose vectors lie together, named by what sets their interests apart.
 
-Vectors are compared within one generation only, so segments are published with it.
+Vectors are compared within one release only, so segments are published with it.
 """
 
 from pathlib import Path
@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penchant.serving.generations.generation import USER_SEGMENTS
-from penchant.serving.generations.nearest import unit
+from penchant.releases.hnsw_index import unit
+from penchant.releases.release import USER_SEGMENTS
 
 MOST_SEGMENTS = 8  # more than a person keeps apart
 LEAST_MEMBERS = 20  # on average; fewer say little of a segment
-JUDGED = 1000  # shoppers by whom the number of segments is judged: the time grows with the square
+JUDGED = 1000  # users by whom the number of segments is judged: the time grows with the square
 NAMED_BY = 2  # interests in a name
 KEPT_INTERESTS = 5
 SEED = 0
@@ -24,10 +24,10 @@ Labels = npt.NDArray[np.int64]
 
 
 def segments(vectors_UD: np.ndarray) -> Labels:
-    """Each shopper's segment, 0 for the largest: k-means of the vectors' directions.
+    """Each user's segment, 0 for the largest: k-means of the vectors' directions.
 
     The number of segments is the one with the highest silhouette (Rousseeuw 1987), from 2 to 8 with
-    at least 20 shoppers each on average; one where there are fewer. Seeded, so that the same
+    at least 20 users each on average; one where there are fewer. Seeded, so that the same
     vectors give the same segments.
     """
     most = min(MOST_SEGMENTS, len(vectors_UD) // LEAST_MEMBERS)
@@ -54,7 +54,7 @@ def segments(vectors_UD: np.ndarray) -> Labels:
 def segment_table(
     user_ids: list[str], vectors_UD: np.ndarray, portraits: Path, transferred: Path | None
 ) -> pa.Table:
-    """Rows of ``user_segments`` for shoppers with vectors, in their order.
+    """Rows of ``user_segments`` for users with vectors, in their order.
 
     ``portraits``: the mart ``user_portrait``. ``transferred``: a run's table of user_id, category
     (a path or the head of one) and share, what of the interest came by transfer; None: nothing did.
@@ -82,7 +82,7 @@ def segment_table(
 
 
 def _interests(user_ids: list[str], labels: Labels, portraits: Path) -> list[list[str]]:
-    """Of each segment, the interests that its members have more than all shoppers do, first the one
+    """Of each segment, the interests that its members have more than all users do, first the one
     with the most more. A weight that a portrait does not list counts as none."""
     members = pa.table({"user_id": user_ids, "label": labels})
     with duckdb.connect() as connection:
@@ -128,7 +128,7 @@ def _names(interests: list[list[str]]) -> list[str]:
 def _transferred(
     user_ids: list[str], table: Path | None
 ) -> dict[str, tuple[list[str], list[float]]]:
-    """Of each shopper of whom the table says it: categories, and the shares of them."""
+    """Of each user of whom the table says it: categories, and the shares of them."""
     if table is None:
         return {}
     with duckdb.connect() as connection:

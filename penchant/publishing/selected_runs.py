@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, UsageError
-from penchant.serving.generations.compressed import Form, form_of
-from penchant.serving.generations.generation import (
+from penchant.publishing.histories import bought, recent_items
+from penchant.publishing.segments import segment_table
+from penchant.publishing.vector_form import Form, form_of
+from penchant.releases.release import (
     BOUGHT_ITEMS,
     POPULARITY_PRIOR,
     PRIOR_SCOPE,
@@ -22,10 +25,7 @@ from penchant.serving.generations.generation import (
     View,
     vector_views,
 )
-from penchant.serving.generations.histories import bought, recent_items
-from penchant.serving.generations.segments import segment_table
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.vectors import FLOAT, matrix
 
 PORTRAITS = "user_portrait"

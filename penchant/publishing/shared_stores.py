@@ -1,21 +1,21 @@
 """What an attempt to publish puts outside of its directory, where machines share stores.
 
-An attempt is ``g-<id>-<ticket>``. Its Feast project and its table bear that name, so that no two
+An attempt is ``g-<id>-<fencing_token>``. Its Feast project and its table bear that name, so that no two
 publishers ever write the same rows, and whoever is pruned takes nothing from the others.
 """
 
 from penchant.errors import PenchantError
-from penchant.serving.feast import RepoConfig, SqlRegistry, redis_online_store
-from penchant.serving.feature_repository import project_name, repository_config
-from penchant.serving.generations import nearest_postgres
-from penchant.serving.generations.index import table_name
+from penchant.feast_sdk import RepoConfig, SqlRegistry, redis_online_store
+from penchant.features.repository import project_name, repository_config
+from penchant.releases import pgvector_index as nearest_postgres
+from penchant.releases.index import table_name
 from penchant.settings import Settings
 
 KEYS = ("user_id", "item_id", "scope")
 
 
 def stores_of(settings: Settings) -> tuple[str, ...]:
-    """Those that take the place of a generation's own files; part of what it is."""
+    """Those that take the place of a release's own files; part of what it is."""
     named = {"redis": settings.feast_redis, "postgres": settings.vector_postgres}
     return tuple(name for name, where in named.items() if where)
 
@@ -30,7 +30,7 @@ def forget(settings: Settings, attempt: str) -> None:
     if not (settings.feast_redis or settings.feast_registry):
         return
     config = RepoConfig(
-        **repository_config(settings, attempt, settings.generations / attempt, read_only=False)
+        **repository_config(settings, attempt, settings.releases / attempt, read_only=False)
     )
     if settings.feast_redis:
         from redis.exceptions import RedisError

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.quality.docs import GX, replaced_page, write_list, write_summary
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import write_json
 
 if TYPE_CHECKING:

@@ -158,7 +158,7 @@ def _wrong_elements(mart: Mart, column: Column) -> str:
         if mate not in {each.name for each in mart.columns}:
             raise DataError(
                 f"mart {mart.name}, column {column.name}: aligned_with names no column: {mate}",
-                f"mend it in {mart.name}'s YAML: name the array that this one goes along with",
+                f"fix it in {mart.name}'s YAML: name the array that this one goes along with",
             )
         wrong += f" or len({name}) is distinct from len({quoted(mate)})"
     return f"coalesce({wrong}, false)"

@@ -25,20 +25,14 @@ from great_expectations.data_context.types.base import (
 from great_expectations.util import convert_to_json_serializable
 from sqlalchemy.exc import SAWarning
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
 from penchant.quality.duckdb_source import DuckDBDatasource, read_only_url
 from penchant.quality.no_rows import CRITICAL, SAMPLE
-from penchant.quality.rules import (
-    NUMBERS,
-    Evidence,
-    History,
-    drifting_columns,
-    rules_of,
-)
+from penchant.quality.rules import NUMBERS, Evidence, History, drifting_columns, rules_of
 from penchant.quality.views import add_view, rows_of
-from penchant.snapshot import Snapshot
 
 PREVIOUS = "previous__"  # prefix of the previous snapshot's views
 

@@ -1,6 +1,6 @@
-"""The facts that a policy is told, as a generation publishes them: arrays, mapped into memory.
+"""The facts that a policy is told, as a release publishes them: arrays, mapped into memory.
 
-They restate the snapshot's marts as of its end, so they move on with every generation, while a
+They restate the snapshot's marts as of its end, so they move on with every release, while a
 policy stays as it was learned.
 """
 
@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from penchant.artifacts import Snapshot
+from penchant.bandits.context_features import Answers, Asked, Events, Facts
+from penchant.bandits.slates import IntArray
 from penchant.errors import DataError
-from penchant.policy.facts import Answers, Asked, Events, Facts
-from penchant.policy.slates import IntArray
-from penchant.snapshot import Snapshot
 
 FOLDER = "policy_facts"
 CATEGORIES = ("category_3", "category_2", "category_1", "brand")
@@ -34,12 +34,12 @@ class KnownFacts:
     facts: Facts
 
     @classmethod
-    def open(cls, generation: Path) -> "KnownFacts":
-        """Raises DataError for a generation from before there were facts."""
-        folder = generation / FOLDER
+    def open(cls, release: Path) -> "KnownFacts":
+        """Raises DataError for a release from before there were facts."""
+        folder = release / FOLDER
         if not folder.is_dir():
             raise DataError(
-                f"generation {generation.name} has no facts for a policy: it is from before there "
+                f"release {release.name} has no facts for a policy: it is from before there "
                 "were any",
                 "run `penchant publish` again",
             )
@@ -49,7 +49,7 @@ class KnownFacts:
         return cls(user_ids_U, item_ids_I, moment, Facts.of_standing(arrays))
 
     def asked(self, user_id: str, item_ids: Sequence[str]) -> Asked:
-        """What is known of one shopper's candidates, in the order of the ranker. Who and what is
+        """What is known of one user's candidates, in the order of the ranker. Who and what is
         not known has no past."""
         items_BC = _places(self.item_ids_I, item_ids)[None]
         return self.facts.asked(
@@ -62,9 +62,9 @@ class KnownFacts:
         )
 
 
-def write_policy_facts(snapshot: Snapshot, generation: Path) -> None:
-    """Write the facts of a snapshot's end into a generation's directory."""
-    folder = generation / FOLDER
+def write_policy_facts(snapshot: Snapshot, release: Path) -> None:
+    """Write the facts of a snapshot's end into a release's directory."""
+    folder = release / FOLDER
     folder.mkdir()
     facts, user_ids, item_ids = facts_of_snapshot(snapshot)
     moment = int(snapshot.as_of.replace(tzinfo=UTC).timestamp())

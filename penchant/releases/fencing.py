@@ -3,7 +3,7 @@
 A lock alone does not give that: it is given up when its holder is thought dead, and where the home
 is shared by machines it can be lost. So a publisher draws a number when it begins and shows it when
 it flips, and no number passes after a higher one. See Kleppmann 2016, "How to do distributed
-locking", on fencing tokens; a number is called a ticket here.
+locking", on fencing tokens; a number is called a fencing_token here.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from penchant.errors import DataError, UsageError
 from penchant.storage import write_json
 
-FENCE_FILE = "FENCE"
+FENCING_FILE = "FENCE"
 
 
 class Overtaken(UsageError):
@@ -21,8 +21,8 @@ class Overtaken(UsageError):
 
 
 @dataclass(frozen=True)
-class Fence:
-    """``path``: the last ticket drawn, the last that passed, and what it made live.
+class Fencing:
+    """``path``: the last fencing_token drawn, the last that passed, and what it made live.
 
     Every method wants the folder's lock held (``penchant.storage.held_alone``).
     """
@@ -30,31 +30,31 @@ class Fence:
     path: Path
 
     def draw(self) -> int:
-        """The next ticket: 1, 2, 3..."""
+        """The next fencing_token: 1, 2, 3..."""
         state = self._read()
-        ticket = state["drawn"] + 1
-        write_json(self.path, {**state, "drawn": ticket})
-        return ticket
+        fencing_token = state["drawn"] + 1
+        write_json(self.path, {**state, "drawn": fencing_token})
+        return fencing_token
 
-    def refuse_overtaken(self, ticket: int, generation_id: str) -> None:
-        """Raise Overtaken where a later ticket has passed."""
+    def refuse_overtaken(self, fencing_token: int, release_id: str) -> None:
+        """Raise Overtaken where a later fencing_token has passed."""
         state = self._read()
-        if ticket < state["passed"]:
+        if fencing_token < state["passed"]:
             raise Overtaken(
-                f"publishing {generation_id} was overtaken: a run that began later "
-                f"(ticket {state['passed']}, this one has {ticket}) made {state['live']} live; "
+                f"publishing {release_id} was overtaken: a run that began later "
+                f"(fencing_token {state['passed']}, this one has {fencing_token}) made {state['live']} live; "
                 "nothing was changed",
-                f"publish again if {generation_id} is what readers should have",
+                f"publish again if {release_id} is what readers should have",
             )
 
-    def shut_out_before(self, ticket: int, generation_id: str) -> None:
+    def shut_out_before(self, fencing_token: int, release_id: str) -> None:
         """Refuse all earlier tickets from now on, for the sake of what is made live.
 
         Call it before the flip: a kill between the two shuts out too many, and never too few.
         """
         state = self._read()
-        if ticket > state["passed"]:
-            write_json(self.path, {**state, "passed": ticket, "live": generation_id})
+        if fencing_token > state["passed"]:
+            write_json(self.path, {**state, "passed": fencing_token, "live": release_id})
 
     def _read(self) -> dict:
         try:

@@ -24,16 +24,14 @@ EXPANSION_SEARCH = 256
 
 
 @dataclass(frozen=True)
-class NearestItems:
+class HnswIndex:
     """The index, and at each of its positions an item id."""
 
     index: Index
     item_ids: list[str]
 
     @classmethod
-    def build(
-        cls, item_ids: list[str], vectors: np.ndarray, numbers: str = "f32"
-    ) -> "NearestItems":
+    def build(cls, item_ids: list[str], vectors: np.ndarray, numbers: str = "f32") -> "HnswIndex":
         """Index ``vectors`` (float32, one row an item), kept as f32, f16 or i8; one thread, so that
         it is repeatable."""
         index = Index(
@@ -47,7 +45,7 @@ class NearestItems:
         return cls(index, item_ids)
 
     @classmethod
-    def open(cls, directory: Path) -> "NearestItems":
+    def open(cls, directory: Path) -> "HnswIndex":
         """Map the index into memory instead of loading it."""
         index = Index.restore(
             str(directory / INDEX_FILE), view=True, expansion_search=EXPANSION_SEARCH

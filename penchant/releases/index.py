@@ -1,4 +1,4 @@
-"""Where a generation's nearest items are asked for: in its own file, or in Postgres."""
+"""Where a release's nearest items are asked for: in its own file, or in Postgres."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.generations.cells import NearestCells
-from penchant.serving.generations.generation import Generation
-from penchant.serving.generations.nearest import NearestItems
-from penchant.serving.generations.nearest_postgres import PostgresNearestItems
+from penchant.releases.hnsw_index import HnswIndex
+from penchant.releases.ivf_index import IvfIndex
+from penchant.releases.pgvector_index import PgvectorIndex
+from penchant.releases.release import Release
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, HALF, INT8, matrix
 
@@ -35,7 +35,7 @@ class Nearest(Protocol):
         """The ``k`` nearest items and their cosine to ``vector``, nearest first."""
 
     def rows(self, vector: np.ndarray, k: int) -> np.ndarray:
-        """The positions of the ``k`` nearest in the generation's ``item_vectors``; int64."""
+        """The positions of the ``k`` nearest in the release's ``item_vectors``; int64."""
 
     def recall(self, queries: np.ndarray, vectors: np.ndarray) -> float:
         """Share of the exact nearest 10 that is found; ``vectors`` are those of all items."""
@@ -61,31 +61,31 @@ def build_index(
     queries = vectors[np.unique(np.linspace(0, len(vectors) - 1, RECALL_QUERIES).astype(int))]
     if settings.vector_postgres:
         name = table_name(attempt)
-        there = PostgresNearestItems.build(settings.vector_postgres, name, item_ids, vectors)
+        there = PgvectorIndex.build(settings.vector_postgres, name, item_ids, vectors)
         return Indexed(POSTGRES, _verified(there, queries, vectors))
     if len(item_ids) > LARGE:
-        NearestCells.build(item_ids, vectors, queries).save(directory)
-        return Indexed(CELLS, _verified(NearestCells.open(directory), queries, vectors))
+        IvfIndex.build(item_ids, vectors, queries).save(directory)
+        return Indexed(CELLS, _verified(IvfIndex.open(directory), queries, vectors))
     for numbers in INDEXED[kind]:
-        built = NearestItems.build(item_ids, vectors, numbers)
+        built = HnswIndex.build(item_ids, vectors, numbers)
         if built.recall(queries, vectors) >= MIN_RECALL:
             break
     built.save(directory)
-    return Indexed(numbers, _verified(NearestItems.open(directory), queries, vectors))
+    return Indexed(numbers, _verified(HnswIndex.open(directory), queries, vectors))
 
 
-def open_index(settings: Settings, generation: Generation) -> Nearest:
+def open_index(settings: Settings, release: Release) -> Nearest:
     """Raises UsageError where it is in a Postgres that the settings do not name."""
-    if generation.description["index"] == CELLS:
-        return NearestCells.open(generation.path)
-    if generation.description["index"] != POSTGRES:
-        return NearestItems.open(generation.path)
+    if release.description["index"] == CELLS:
+        return IvfIndex.open(release.path)
+    if release.description["index"] != POSTGRES:
+        return HnswIndex.open(release.path)
     if settings.vector_postgres is None:
         raise UsageError(
-            f"the vectors of generation {generation.id} are in Postgres",
+            f"the vectors of release {release.id} are in Postgres",
             "set PENCHANT_VECTOR_POSTGRES to the URL it was published with, or publish again",
         )
-    return PostgresNearestItems(settings.vector_postgres, table_name(generation.attempt))
+    return PgvectorIndex(settings.vector_postgres, table_name(release.attempt))
 
 
 def table_name(attempt: str) -> str:

@@ -1,4 +1,4 @@
-"""All items of a snapshot as arrays, made once for each open generation: ids, category paths,
+"""All items of a snapshot as arrays, made once for each open release: ids, category paths,
 prices, and which of them have a vector."""
 
 import threading
@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penchant.encoders.ids import Ids
 from penchant.errors import DataError, UsageError
-from penchant.serving.folding.ids import Ids
-from penchant.serving.generations.generation import POPULARITY_PRIOR, PRIOR_SCOPE
-from penchant.serving.generations.opened import OpenGeneration
+from penchant.releases.opened import OpenRelease
+from penchant.releases.release import POPULARITY_PRIOR, PRIOR_SCOPE
 from penchant.vectors import FloatArray
 
 SEPARATOR = " > "  # of a category path, as in a portrait
@@ -29,7 +29,7 @@ class Items:
     equal codes are equal paths. ``prices_I``: NaN where none is known. ``row_I``: of an item in
     ``vectors_VD``, -1 where it has no vector; ``item_V``: the items that have one."""
 
-    def __init__(self, opened: OpenGeneration) -> None:
+    def __init__(self, opened: OpenRelease) -> None:
         table = opened.facts.table
         self.ids = _ids(table["item_id"])
         self.prices_I = pc.fill_null(table["price"], np.nan).to_numpy().astype(np.float64)
@@ -42,7 +42,7 @@ class Items:
         self.item_V = np.zeros(0, np.int64)
         self.vectors_VD: FloatArray = np.zeros((0, 0), np.float32)
         if opened.nearest is not None:
-            named = opened.rows(opened.generation.item_vectors).table["item_id"]
+            named = opened.rows(opened.release.item_vectors).table["item_id"]
             self.item_V = self.ids.rows(named.to_pylist())
             self.row_I[self.item_V] = np.arange(len(self.item_V))
             self.vectors_VD = opened.vectors_ID
@@ -67,14 +67,14 @@ class Items:
             )
         return self.levels_IL[:, level] == code
 
-    def prior(self, opened: OpenGeneration) -> tuple[IntArray, FloatArray64]:
+    def prior(self, opened: OpenRelease) -> tuple[IntArray, FloatArray64]:
         """What is popular, best first: the items and their scores. Raises DataError where the
-        generation lacks it."""
+        release lacks it."""
         if self._prior is None:
             row = opened.row(POPULARITY_PRIOR, PRIOR_SCOPE)
             if row is None:
                 raise DataError(
-                    f"generation {opened.generation.id} has no popularity prior",
+                    f"release {opened.release.id} has no popularity prior",
                     "`penchant rollback`, and report how it was published",
                 )
             self._prior = self.ids.rows(row["item_ids"]), np.array(row["scores"], np.float64)
@@ -100,12 +100,12 @@ def _paths(table: pa.Table, level: int) -> pa.DictionaryArray:
     return joined.dictionary_encode()
 
 
-_made: WeakKeyDictionary[OpenGeneration, Items] = WeakKeyDictionary()
+_made: WeakKeyDictionary[OpenRelease, Items] = WeakKeyDictionary()
 _making = threading.Lock()
 
 
-def items_of(opened: OpenGeneration) -> Items:
-    """The items of a generation, made when it is first asked."""
+def items_of(opened: OpenRelease) -> Items:
+    """The items of a release, made when it is first asked."""
     with _making:
         found = _made.get(opened)
         if found is None:

@@ -1,4 +1,4 @@
-"""What answers say of items, and filter by: of the snapshot, beside the generation's own rows.
+"""What answers say of items, and filter by: of the snapshot, beside the release's own rows.
 
 They are the columns of the mart ``items`` that the Feast view ``item_profile`` has too. Publish
 refuses to make live what differs from that view.
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
-from penchant.serving.feast import FeatureStore
-from penchant.serving.generations.generation import View
-from penchant.serving.generations.rows import Rows, write
-from penchant.snapshot import Snapshot
+from penchant.feast_sdk import FeatureStore
+from penchant.releases.release import View
+from penchant.releases.rows import Rows, write
 
 ITEM_FACTS = View(
     "item_facts",

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from penchant.serving.generations.nearest import (
+from penchant.releases.hnsw_index import (
     IDS_FILE,
     RECALL_AT,
     exact_last,
@@ -39,7 +39,7 @@ Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class NearestCells:
+class IvfIndex:
     """``vectors_ID``: at length 1, cell by cell; ``positions_I``: where each was in the order of
     ``item_ids``; cell c begins at ``starts_C[c]``. ``probes``: how many cells a search looks into,
     those whose centres are nearest."""
@@ -54,7 +54,7 @@ class NearestCells:
     @classmethod
     def build(
         cls, item_ids: list[str], vectors_ID: FloatArray, queries_QD: FloatArray
-    ) -> "NearestCells":
+    ) -> "IvfIndex":
         """Of float32 vectors, one row an item; the same give the same. A search will look into the
         fewest cells, in powers of two, that find ``GOOD`` of the exact nearest ten of the queries;
         at the worst into all, which is exact."""
@@ -68,7 +68,7 @@ class NearestCells:
         cells = cls(item_ids, centres_CD, starts_C, positions_I, ordered_ID, FEWEST)
         return cells._looking_far_enough(queries_QD, vectors_ID)
 
-    def _looking_far_enough(self, queries_QD: FloatArray, vectors_ID: FloatArray) -> "NearestCells":
+    def _looking_far_enough(self, queries_QD: FloatArray, vectors_ID: FloatArray) -> "IvfIndex":
         k = min(RECALL_AT, len(vectors_ID))
         last_Q = exact_last(queries_QD, vectors_ID, k)
         cells = self
@@ -80,7 +80,7 @@ class NearestCells:
             cells = replace(cells, probes=2 * cells.probes)
 
     @classmethod
-    def open(cls, directory: Path) -> "NearestCells":
+    def open(cls, directory: Path) -> "IvfIndex":
         folder = directory / FOLDER
         arrays: dict[str, Any] = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS

@@ -1,4 +1,4 @@
-"""One generation, open to be asked: its rows, its items' facts, its vectors and what is near."""
+"""One release, open to be asked: its rows, its items' facts, its vectors and what is near."""
 
 import threading
 from collections.abc import Sequence
@@ -6,38 +6,38 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from penchant.errors import DataError
-from penchant.serving.feast import FeatureStore
-from penchant.serving.feature_repository import open_features
-from penchant.serving.generations.facts import ITEM_FACTS, ItemFacts, item_facts, unlike
-from penchant.serving.generations.generation import Generation, View
-from penchant.serving.generations.index import open_index
-from penchant.serving.generations.rows import Rows
+from penchant.feast_sdk import FeatureStore
+from penchant.features.repository import open_features
+from penchant.releases.index import open_index
+from penchant.releases.item_attributes import ITEM_FACTS, ItemFacts, item_facts, unlike
+from penchant.releases.release import Release, View
+from penchant.releases.rows import Rows
 from penchant.settings import Settings
 from penchant.vectors import FloatArray, matrix
 
 FACTS_KEPT = 50_000  # items whose facts stay at hand: few are shown most of the time
 
 
-class OpenGeneration:
+class OpenRelease:
     """Safe to share between threads. Files are mapped when they are first asked for."""
 
-    def __init__(self, settings: Settings, generation_id: str) -> None:
-        """Raises DataError when the generation is not whole on disk, UsageError when its snapshot's
+    def __init__(self, settings: Settings, release_id: str) -> None:
+        """Raises DataError when the release is not whole on disk, UsageError when its snapshot's
         features are not online."""
-        self.generation = Generation.open(settings, generation_id)
-        self.features: FeatureStore = open_features(settings, self.generation.snapshot_id)
+        self.release = Release.open(settings, release_id)
+        self.features: FeatureStore = open_features(settings, self.release.snapshot_id)
         self.nearest = None
         """None where popularity serves, which has no vectors."""
-        if self.generation.has_vectors:
-            self.nearest = open_index(settings, self.generation)
+        if self.release.has_vectors:
+            self.nearest = open_index(settings, self.release)
         self._rows: dict[str, Rows] = {}
         self._mapping = threading.Lock()
         try:
             facts = self.facts
         except FileNotFoundError:
             raise DataError(
-                f"generation {generation_id} is from before generations had facts of items",
-                f"`penchant publish --snapshot {self.generation.snapshot_id}`",
+                f"release {release_id} is from before releases had facts of items",
+                f"`penchant publish --snapshot {self.release.snapshot_id}`",
             ) from None
         self._facts_of_one = lru_cache(FACTS_KEPT)(partial(item_facts, facts))
 
@@ -46,7 +46,7 @@ class OpenGeneration:
         with self._mapping:
             rows = self._rows.get(view.name)
             if rows is None:
-                rows = self._rows[view.name] = Rows.open(self.generation.path, view)
+                rows = self._rows[view.name] = Rows.open(self.release.path, view)
             return rows
 
     def row(self, view: View, key: str) -> dict[str, Any] | None:
@@ -68,9 +68,9 @@ class OpenGeneration:
 
     @cached_property
     def vectors_ID(self) -> FloatArray:
-        """All items' vectors in the order of ``rows(generation.item_vectors)``; float32."""
-        return matrix(self.rows(self.generation.item_vectors).table)
+        """All items' vectors in the order of ``rows(release.item_vectors)``; float32."""
+        return matrix(self.rows(self.release.item_vectors).table)
 
     def family(self, role: str) -> str:
-        """Of the generation's ``retriever``, ``ranker`` or ``prior``."""
-        return self.generation.description[role]["family"]
+        """Of the release's ``retriever``, ``ranker`` or ``prior``."""
+        return self.release.description[role]["family"]

@@ -1,7 +1,7 @@
 """Nearest items by vector in Postgres, for readers on many machines: pgvector's HNSW.
 
-A generation has a table of its own, which nobody writes to once it is indexed. Postgres wants a
-connection for each query at a time, so one pool serves all generations of a process.
+A release has a table of its own, which nobody writes to once it is indexed. Postgres wants a
+connection for each query at a time, so one pool serves all releases of a process.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.errors import PenchantError, UsageError
-from penchant.serving.generations.nearest import EXPANSION_SEARCH, RECALL_AT, share_found
+from penchant.releases.hnsw_index import EXPANSION_SEARCH, RECALL_AT, share_found
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -27,7 +27,7 @@ MOST_EXPANSION = 1000  # that pgvector allows
 
 
 @dataclass(frozen=True)
-class PostgresNearestItems:
+class PgvectorIndex:
     """``url`` of the database; ``name`` of the table, which is as unique as the attempt to publish
     that made it."""
 
@@ -37,7 +37,7 @@ class PostgresNearestItems:
     @classmethod
     def build(
         cls, url: str, name: str, item_ids: list[str], vectors: np.ndarray
-    ) -> "PostgresNearestItems":
+    ) -> "PgvectorIndex":
         """Write and index ``vectors`` (float32, one row an item). Raises UsageError where the
         database has no pgvector to give us, PenchantError where it can't be reached."""
         from psycopg import sql

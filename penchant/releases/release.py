@@ -1,8 +1,8 @@
-"""A generation: what online readers see, as one immutable directory under ``generations/``.
+"""A release: what online readers see, as one immutable directory under ``releases/``.
 
 It is a Feast repository of its own with a view for each kind of row, the nearest-item index, and
-``generation.json``, which says what it was made of. Its Feast project bears the name of the
-attempt that published it, so that shared stores keep generations as far apart as the files do.
+``release.json``, which says what it was made of. Its Feast project bears the name of the
+attempt that published it, so that shared stores keep releases as far apart as the files do.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ from penchant.errors import DataError
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, FloatArray, Frame
 
-FORMAT = 6  # part of a generation's id: raise it when what publish writes changes
-GENERATION_ID = re.compile(r"g-[0-9a-f]{12}")
-DESCRIPTION = "generation.json"
+FORMAT = 6  # part of a release's id: raise it when what publish writes changes
+RELEASE_ID = re.compile(r"g-[0-9a-f]{12}")
+DESCRIPTION = "release.json"
 PUBLISHED_AT = "published_as_of"  # timestamp column of every view: the snapshot's as_of
 PRIOR_SCOPE = "all"  # the one entity key of popularity_prior
 
 
 @dataclass(frozen=True)
 class View:
-    """A Feast view of a generation: one row for each ``key``, and the columns it serves."""
+    """A Feast view of a release: one row for each ``key``, and the columns it serves."""
 
     name: str
     entity: str
@@ -68,25 +68,25 @@ BOUGHT_ITEMS = View("bought_items", "user", "user_id", ("item_ids", "run_id"))
 
 
 @dataclass(frozen=True)
-class Generation:
-    """A published generation, found on disk; ``description`` is its ``generation.json``."""
+class Release:
+    """A published release, found on disk; ``description`` is its ``release.json``."""
 
     id: str
     path: Path
     description: dict[str, Any]
 
     @classmethod
-    def open(cls, settings: Settings, generation_id: str) -> "Generation":
-        """Raises DataError when no whole generation of that id is on disk."""
-        path = settings.generations / generation_id
+    def open(cls, settings: Settings, release_id: str) -> "Release":
+        """Raises DataError when no whole release of that id is on disk."""
+        path = settings.releases / release_id
         try:
             description = json.loads((path / DESCRIPTION).read_text())
         except FileNotFoundError:
             raise DataError(
-                f"generation {generation_id} is not in {settings.generations}",
+                f"release {release_id} is not in {settings.releases}",
                 "run `penchant publish` to publish it again",
             ) from None
-        return cls(generation_id, path, description)
+        return cls(release_id, path, description)
 
     @property
     def snapshot_id(self) -> str:
@@ -110,11 +110,11 @@ class Generation:
 
     @property
     def has_segments(self) -> bool:
-        """False also of a generation from before there were segments: publish again."""
+        """False also of a release from before there were segments: publish again."""
         return USER_SEGMENTS.name in self.description["counts"]
 
     def has(self, view: View) -> bool:
-        """False of a generation from before there was that view: publish again."""
+        """False of a release from before there was that view: publish again."""
         return view.name in self.description["counts"]
 
     @property
@@ -132,7 +132,7 @@ class Generation:
 
     @property
     def _vector_views(self) -> tuple[View, View]:
-        """Plain in a generation from before there were other kinds."""
+        """Plain in a release from before there were other kinds."""
         described = self.description.get("vectors") or {"kind": FLOAT}
         return vector_views(described["kind"])
 
@@ -158,20 +158,20 @@ def vector_views(kind: str) -> tuple[View, View]:
     return COMPRESSED_USER_VECTORS, COMPRESSED_ITEM_VECTORS
 
 
-def generation_id(
+def release_id(
     snapshot_id: str, choice_id: str, kind: str = FLOAT, stores: Sequence[str] = ()
 ) -> str:
     """``g-`` and 12 hex digits: the same choice on the same snapshot, its vectors of the same kind
-    and in the same ``stores``, is the same generation. No stores are those of its own files."""
+    and in the same ``stores``, is the same release. No stores are those of its own files."""
     content = json.dumps([snapshot_id, choice_id, kind, FORMAT, *stores])
     return f"g-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def on_disk(settings: Settings) -> list[Generation]:
-    """All whole generations, newest first."""
+def on_disk(settings: Settings) -> list[Release]:
+    """All whole releases, newest first."""
     found = []
-    for path in settings.generations.glob(f"g-*/{DESCRIPTION}"):
-        if GENERATION_ID.fullmatch(path.parent.name):
+    for path in settings.releases.glob(f"g-*/{DESCRIPTION}"):
+        if RELEASE_ID.fullmatch(path.parent.name):
             with suppress(DataError):  # a publisher has just removed it
-                found.append(Generation.open(settings, path.parent.name))
+                found.append(Release.open(settings, path.parent.name))
     return sorted(found, key=lambda each: (each.description["created_at"], each.id), reverse=True)

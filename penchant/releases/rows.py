@@ -1,4 +1,4 @@
-"""Rows of a generation, found by key in a memory-mapped Arrow file.
+"""Rows of a release, found by key in a memory-mapped Arrow file.
 
 Publish writes them beside the Feast views, from the same tables, and verifies both. Feast's own
 read of one row takes 1 to 3 ms of Python; this takes some microseconds, needs nothing loaded
@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penchant.serving.generations.generation import View
+from penchant.releases.release import View
 
 
 class Rows:
@@ -27,7 +27,7 @@ class Rows:
 
     @classmethod
     def open(cls, directory: Path, view: View) -> "Rows":
-        """Map a generation's file; where it is from before there were such files, read its Parquet.
+        """Map a release's file; where it is from before there were such files, read its Parquet.
 
         Raises FileNotFoundError where there is neither.
         """

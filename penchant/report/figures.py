@@ -14,12 +14,12 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 VALIDATION = "validation_ndcg@10"
 LOST_WITHOUT = "ndcg@10 lost without "  # a curve's name; its step is the group
-GROUPS = 4  # of shoppers, equal in number, by how much was known of them
+GROUPS = 4  # of users, equal in number, by how much was known of them
 MAPPED_ITEMS = 1000  # the most bought
 ROUNDS = 400  # of placing them: a second and a half
 COLOURS = 7  # categories of the map with a colour of their own
@@ -41,7 +41,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Warmth:
-    """NDCG@10 of each family in each of the ``groups`` of shoppers, coldest first."""
+    """NDCG@10 of each family in each of the ``groups`` of users, coldest first."""
 
     groups: tuple[str, ...]
     means: dict[str, list[float]]
@@ -79,7 +79,7 @@ def figures(
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         ranked = {run["family"]: paths[run["family"]] for run in families if run["metrics"]}
         per_user(connection, ranked)
-        found, warmth = foreseen(connection, list(ranked)), by_warmth(connection)
+        found, warmth = predicted(connection, list(ranked)), by_warmth(connection)
         places = item_map(connection, snapshot, runs / retriever) if retriever else []
     counts = Counter(place.category for place in places)
     categories = tuple(name for name, _ in counts.most_common(COLOURS))
@@ -99,7 +99,7 @@ def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
 
 
 def lost_without(paths: dict[str, Path]) -> dict[str, list[float]]:
-    """Source of fusion -> the NDCG@10 lost without it by each group of shoppers, coldest first."""
+    """Source of fusion -> the NDCG@10 lost without it by each group of users, coldest first."""
     lost: dict[str, list[float]] = {}
     for path in paths.values():
         for name, _, value, _ in json.loads((path / "run.json").read_text())["curve"]:
@@ -126,7 +126,7 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def foreseen(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list[Found]:
+def predicted(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list[Found]:
     """Most of what no other family foresaw first."""
     rows = connection.execute(
         """
@@ -150,7 +150,7 @@ def foreseen(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list
 
 
 def by_warmth(connection: duckdb.DuckDBPyConnection) -> Warmth:
-    """Shoppers in groups of about the same size, by the events known of them."""
+    """Users in groups of about the same size, by the events known of them."""
     rows = connection.execute(
         """
         WITH users AS (SELECT DISTINCT user_id, events FROM judged),

@@ -1,6 +1,6 @@
 """The report's section on fusion: what each of its sources is worth, and to whom."""
 
-from penchant.charts import dot_plot
+from penchant.plots.charts import dot_plot
 from penchant.report.parts import family_name, section
 
 GROUPS = ("coldest quarter", "colder", "warmer", "warmest quarter")
@@ -20,7 +20,7 @@ def fusion_section(lost: dict[str, list[float]]) -> str:
     return section(
         "What fusion listens to",
         '<div class="soft">NDCG@10 that is lost when one of its sources says nothing: a family '
-        "that it combines, or what is known beside them. On the shoppers of the validation window "
+        "that it combines, or what is known beside them. On the users of the validation window "
         f"that it learned from, by how much was known of them. {keys}</div>"
         f"{dot_plot(drawn, groups, 'NDCG@10 lost without')}",
     )

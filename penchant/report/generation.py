@@ -1,9 +1,9 @@
-"""The report's section on shoppers who are made up."""
+"""The report's section on users who are made up."""
 
 from html import escape
 from typing import Any
 
-from penchant.charts import HALF, interval_plot
+from penchant.plots.charts import HALF, interval_plot
 from penchant.report.parts import family_name, html_table, metric_cell, point, section
 
 Judged = list[tuple[str, dict[str, Any]]]
@@ -21,7 +21,7 @@ VARIETY = {
 
 def generation_section(judged: Judged) -> str:
     """Are made-up histories of use, told from real ones, as various as these, and private."""
-    title = "Made-up shoppers"
+    title = "Made-up users"
     told = [(name, one) for name, one in judged if "missing" not in one]
     silent = "".join(
         f'<div class="bad">{family_name(name)}: {escape(one["missing"])}; '
@@ -46,10 +46,10 @@ def generation_section(judged: Judged) -> str:
     )
     return section(
         title,
-        f'<div class="soft">{made:,} histories of shoppers who do not exist, made up by each '
+        f'<div class="soft">{made:,} histories of users who do not exist, made up by each '
         "family. Where they add nothing to a ranker, the interval lies over 0. An AUC of 0.5 means "
         "that nothing can be told. Whom a family learned from is asked of one of its kind that was "
-        "taught by some shoppers only. Lines are 95 % intervals.</div>"
+        "taught by some users only. Lines are 95 % intervals.</div>"
         f'{silent}<ul>{verdicts}</ul><div class="plots">{"".join(forests)}</div>'
         f"<details><summary>the figures</summary>{_use(told)}{_variety(told)}</details>",
     )
@@ -90,7 +90,7 @@ def _use(told: Judged) -> str:
 
 
 def _variety(told: Judged) -> str:
-    kinds = [("real shoppers", told[0][1]["diversity"]["real"])]
+    kinds = [("real users", told[0][1]["diversity"]["real"])]
     kinds += [(family_name(name), one["diversity"]["made up"]) for name, one in told]
     rows = [
         [name, *(f"{figures[key]:,.{digits}f}" for key, (_, digits) in VARIETY.items())]

@@ -1,9 +1,9 @@
-"""The report's section on which interests shoppers act on next."""
+"""The report's section on which interests users act on next."""
 
 from html import escape
 from typing import Any
 
-from penchant.charts import HALF, Point, figure_plot, interval_plot
+from penchant.plots.charts import HALF, Point, figure_plot, interval_plot
 from penchant.report.parts import family_name, html_table, point, section
 
 METRICS = {
@@ -19,7 +19,7 @@ METRICS = {
 }
 BY_HABITS = "fitted habits"
 BASELINES = (BY_HABITS, "own habit", "base rate")
-TOLD = 5  # interests, the easiest and the hardest to foresee
+TOLD = 5  # interests, the easiest and the hardest to predict
 
 
 def interests_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
@@ -48,18 +48,18 @@ def interests_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
     return section(
         title,
         f'<div class="soft">Of {len(first["titles"])} categories, level {first["level"]} of the '
-        f"tree, those that each of {first['users']:,} known shoppers acts on in the fortnight of "
+        f"tree, those that each of {first['users']:,} known users acts on in the fortnight of "
         f"the test window; {first['left_out']} rarer categories are left out. Grey are answers "
-        "that need no such family: the share of all shoppers, each one's own habit, and a "
-        "logistic regression on habits. The line is the 95 % interval over shoppers.</div>"
+        "that need no such family: the share of all users, each one's own habit, and a "
+        "logistic regression on habits. The line is the 95 % interval over users.</div>"
         f'<div class="plots">{forests}</div>{_over(told)}'
         '<p class="soft">A tenth of the answers a dot: the closer to the line, the truer a '
         f'probability.</p><div class="plots">{reliability}</div>'
         f"<details><summary>the figures</summary>{_figures(told)}"
-        '<div class="soft">AUC is over the shoppers of each interest, <i>own</i> over the '
-        "interests of each shopper; precision and recall are micro; <i>all right</i> is the share "
-        "of shoppers of whom every answer is; calibration is the expected error.</div></details>"
-        f"<details><summary>the easiest and the hardest to foresee, by "
+        '<div class="soft">AUC is over the users of each interest, <i>own</i> over the '
+        "interests of each user; precision and recall are micro; <i>all right</i> is the share "
+        "of users of whom every answer is; calibration is the expected error.</div></details>"
+        f"<details><summary>the easiest and the hardest to predict, by "
         f"{family_name(told[0][0])}</summary>{_easiest(first)}</details>",
     )
 
@@ -121,4 +121,4 @@ def _easiest(one: dict[str, Any]) -> str:
     found.sort(key=lambda each: -each["auc"])
     shown = found if len(found) <= 2 * TOLD else found[:TOLD] + found[-TOLD:]
     rows = [[escape(each["title"]), f"{each['rate']:.1%}", f"{each['auc']:.4f}"] for each in shown]
-    return html_table(["interest", "shoppers who acted", "AUC"], rows, numbers={1, 2})
+    return html_table(["interest", "users who acted", "AUC"], rows, numbers={1, 2})

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from penchant.charts import Spot, curve_plots, dot_plot, map_plot
+from penchant.plots.charts import Spot, curve_plots, dot_plot, map_plot
 from penchant.report.figures import Curve, Figures, Found, Warmth
 from penchant.report.parts import family_name, html_table, section
 
@@ -33,11 +33,11 @@ def found_section(found: list[Found]) -> str:
         ]
         for each in found
     ]
-    names = ["family", "", "only by it", "share of its own", "shoppers", "foreseen"]
+    names = ["family", "", "only by it", "share of its own", "users", "predicted"]
     return section(
         "What each family gets right that the others miss",
         '<div class="soft">Purchases of the test window that a family had among its first ten, and '
-        "of those the ones that no other family had; the shoppers are whose these are.</div>"
+        "of those the ones that no other family had; the users are whose these are.</div>"
         f'<div class="bars">{html_table(names, rows, numbers={2, 3, 4, 5})}</div>',
     )
 
@@ -50,8 +50,8 @@ def warmth_section(warmth: Warmth) -> str:
         for number, group in enumerate(warmth.groups)
     )
     return section(
-        "Cold and warm shoppers",
-        f'<div class="soft">NDCG@10, all items, by how much was known of the shopper when the test '
+        "Cold and warm users",
+        f'<div class="soft">NDCG@10, all items, by how much was known of the user when the test '
         f"window began: {len(warmth.groups)} groups of about the same size. {keys}</div>"
         f"{dot_plot(rows, list(warmth.groups), 'NDCG@10')}",
     )

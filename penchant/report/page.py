@@ -13,7 +13,7 @@ from penchant.report.published import (
     choice_section,
     data_section,
     generation_section,
-    shoppers_section,
+    users_section,
 )
 from penchant.report.ranking import cost_section, quality_section
 from penchant.report.style import STYLE
@@ -24,56 +24,56 @@ from penchant.serving.status import METRIC
 def page(
     state: dict[str, Any],
     snapshot: dict[str, Any],
-    shoppers: list[dict[str, Any]],
+    users: list[dict[str, Any]],
     figures: Figures,
     beside: Sequence[str] = (),
 ) -> str:
-    """The page for ``status``'s answer, the served snapshot's description, the shoppers, what is
-    drawn, and whole sections on what is beside the generation."""
-    generation = state["live_generation"]
+    """The page for ``status``'s answer, the served snapshot's description, the users, what is
+    drawn, and whole sections on what is beside the release."""
+    release = state["live_release"]
     judged = [family for family in state["families"] if METRIC in family["metrics"].get("all", {})]
     families = sorted(judged, key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
     body = [
-        _heading(generation),
-        _tiles(generation, snapshot),
+        _heading(release),
+        _tiles(release, snapshot),
         *([quality_section(families, state["choice"]), cost_section(families)] if families else []),
         curves_section(figures.curves),
         *([found_section(figures.found), warmth_section(figures.warmth)] if families else []),
         fusion_section(figures.lost),
-        map_section(figures, generation["retriever"]),
+        map_section(figures, release["retriever"]),
         task_sections(state["families"]),
         choice_section(state["choice"]),
-        shoppers_section(shoppers),
+        users_section(users),
         *beside,
-        generation_section(generation),
+        generation_section(release),
         data_section(snapshot),
-        checks_section(state["live_snapshot"], generation["snapshot_id"]),
+        checks_section(state["live_snapshot"], release["snapshot_id"]),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Penchant: {escape(generation['id'])}</title><style>{STYLE}</style></head>"
+        f"<title>Penchant: {escape(release['id'])}</title><style>{STYLE}</style></head>"
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
 
 
-def _heading(generation: dict[str, Any]) -> str:
+def _heading(release: dict[str, Any]) -> str:
     return (
-        "<h1>What shoppers would like</h1>"
-        f'<div class="soft">Generation <code>{escape(generation["id"])}</code>, published '
-        f"{escape(generation['created_at'][:16].replace('T', ' '))} UTC from snapshot "
-        f"<code>{escape(generation['snapshot_id'])}</code></div>"
+        "<h1>What users would like</h1>"
+        f'<div class="soft">Release <code>{escape(release["id"])}</code>, published '
+        f"{escape(release['created_at'][:16].replace('T', ' '))} UTC from snapshot "
+        f"<code>{escape(release['snapshot_id'])}</code></div>"
     )
 
 
-def _tiles(generation: dict[str, Any], snapshot: dict[str, Any]) -> str:
-    retriever, marts = generation["retriever"], snapshot["marts"]
+def _tiles(release: dict[str, Any], snapshot: dict[str, Any]) -> str:
+    retriever, marts = release["retriever"], snapshot["marts"]
     counted = [
         (f"{marts[name]['rows']:,}", name) for name in ("users", "items", "events") if name in marts
     ]
     facts = [
         *counted,
-        (family_name(generation["ranker"]["family"]), "ranks the lists"),
+        (family_name(release["ranker"]["family"]), "ranks the lists"),
         (family_name(retriever["family"]) if retriever else "none", "gives the vectors"),
     ]
     tiles = "".join(

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from penchant.charts import Point
+from penchant.plots.charts import Point
 
 
 def metric_cell(metric: dict[str, float] | None) -> str:

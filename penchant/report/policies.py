@@ -22,20 +22,20 @@ def policy_section(gates: list[dict[str, Any]], verdicts: list[dict[str, Any]]) 
         [
             f"<code>{escape(one['experiment_id'])}</code>",
             escape(one["decision"]),
-            ", ".join(f"{escape(arm)} {count:,}" for arm, count in one["shoppers"].items()),
+            ", ".join(f"{escape(arm)} {count:,}" for arm, count in one["users"].items()),
             escape(one["reason"]),
         ]
         for one in verdicts
     ]
     parts = [
-        '<div class="soft">A learned policy meets shoppers only if the lower end of what it '
+        '<div class="soft">A learned policy meets users only if the lower end of what it '
         "would have earned in the log is above what was earned. Then an experiment decides.</div>"
     ]
     if rows:
         parts.append(html_table(["policy", "gate", "why"], rows))
     if tried:
-        parts.append(html_table(["experiment", "decision", "shoppers", "why"], tried))
-    return section("Policies: who may meet a shopper", "".join(parts))
+        parts.append(html_table(["experiment", "decision", "users", "why"], tried))
+    return section("Policies: who may meet a user", "".join(parts))
 
 
 def _verdict(promoted: bool) -> str:

@@ -1,4 +1,4 @@
-"""The report's section on one shopper's portrait, and on the segments of all."""
+"""The report's section on one user's portrait, and on the segments of all."""
 
 from html import escape
 from typing import Any
@@ -12,7 +12,7 @@ def portrait_section(portrait: Portrait, segments: list[dict[str, Any]]) -> str:
     """A bar for each interest, with its interval, its trend's arrow and its half-life."""
     loyalty = "" if portrait.brand_loyalty is None else f", brand kept {portrait.brand_loyalty:.0%}"
     about = (
-        f"Shopper {escape(portrait.user_id)}: {escape(portrait.lifecycle_stage)}"
+        f"User {escape(portrait.user_id)}: {escape(portrait.lifecycle_stage)}"
         f"{f', price band {escape(portrait.price_band)}' if portrait.price_band else ''}{loyalty}"
         f"{f', segment {escape(portrait.segment)}' if portrait.segment else ''}. "
         "A bar is the share of what they do that is expected in a category, the line its 90 % "
@@ -24,9 +24,9 @@ def portrait_section(portrait: Portrait, segments: list[dict[str, Any]]) -> str:
         [escape(each["name"]), f"{each['users']:,}", escape(", ".join(each["interests"][:3]))]
         for each in segments
     ]
-    table = html_table(["segment", "shoppers", "likes more than all do"], rows, numbers={1})
+    table = html_table(["segment", "users", "likes more than all do"], rows, numbers={1})
     return section(
         "A portrait",
         f'<div class="soft">{about}</div>{drawn}'
-        + (f"<h3>Segments, by shoppers' vectors</h3>{table}" if segments else ""),
+        + (f"<h3>Segments, by users' vectors</h3>{table}" if segments else ""),
     )

@@ -13,18 +13,18 @@ def choice_section(choice: dict[str, Any] | None) -> str:
     return section("Why these are live", f"<ul>{reasons}</ul>")
 
 
-def shoppers_section(shoppers: list[dict[str, Any]]) -> str:
-    return section("Three shoppers", "".join(_shopper(shopper) for shopper in shoppers))
+def users_section(users: list[dict[str, Any]]) -> str:
+    return section("Three users", "".join(_user(user) for user in users))
 
 
-def _shopper(shopper: dict[str, Any]) -> str:
-    bought = "".join(_line(item["title"], item["day"]) for item in shopper["purchases"])
-    liked = "".join(_line(item["title"], item["category"] or "") for item in shopper["recommended"])
+def _user(user: dict[str, Any]) -> str:
+    bought = "".join(_line(item["title"], item["day"]) for item in user["purchases"])
+    liked = "".join(_line(item["title"], item["category"] or "") for item in user["recommended"])
     return (
-        f'<div class="shopper"><h3>Shopper {escape(shopper["user_id"])} '
-        f'<span class="soft">{shopper["bought"]:,} purchases</span></h3>'
+        f'<div class="user"><h3>User {escape(user["user_id"])} '
+        f'<span class="soft">{user["bought"]:,} purchases</span></h3>'
         f'<div><div class="soft">bought last</div><ul>{bought}</ul></div>'
-        f'<div><div class="soft">would like, by {escape(shopper["origin"])}</div>'
+        f'<div><div class="soft">would like, by {escape(user["origin"])}</div>'
         f"<ol>{liked}</ol></div></div>"
     )
 
@@ -33,35 +33,35 @@ def _line(title: str, aside: str) -> str:
     return f'<li>{escape(title)} <span class="soft">{escape(aside)}</span></li>'
 
 
-def generation_section(generation: dict[str, Any]) -> str:
+def generation_section(release: dict[str, Any]) -> str:
     norms = [
         (f"{view.replace('_', ' ')}, length", f"{norm['min']:.3f} to {norm['max']:.3f}")
-        for view, norm in sorted(generation["norms"].items())
+        for view, norm in sorted(release["norms"].items())
     ]
     roles = [
-        (role, generation[role]["run_id"] if generation[role] else "none: popularity serves")
+        (role, release[role]["run_id"] if release[role] else "none: popularity serves")
         for role in ("retriever", "ranker", "prior")
     ]
     facts = [
         *roles,
         *(
             (view.replace("_", " "), f"{rows:,}")
-            for view, rows in sorted(generation["counts"].items())
+            for view, rows in sorted(release["counts"].items())
         ),
         *norms,
     ]
-    if generation["recall_at_10"] is not None:
-        facts.append(("dimensions", str(generation["dimensions"])))
-        facts.append(("recall@10 of the index", f"{generation['recall_at_10']:.4f}"))
-        facts += _vectors(generation)
+    if release["recall_at_10"] is not None:
+        facts.append(("dimensions", str(release["dimensions"])))
+        facts.append(("recall@10 of the index", f"{release['recall_at_10']:.4f}"))
+        facts += _vectors(release)
     rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in facts]
     return section("What was published", html_table(["", ""], rows, headed=False))
 
 
-def _vectors(generation: dict[str, Any]) -> list[tuple[str, str]]:
-    """In which form vectors were published, why, and what that loses; a generation from before
+def _vectors(release: dict[str, Any]) -> list[tuple[str, str]]:
+    """In which form vectors were published, why, and what that loses; a release from before
     there were other forms says nothing of it."""
-    vectors = generation.get("vectors")
+    vectors = release.get("vectors")
     if vectors is None:
         return []
     facts = [("vectors are", f"{vectors['kind']}: {vectors['why']}")]
@@ -72,7 +72,7 @@ def _vectors(generation: dict[str, Any]) -> list[tuple[str, str]]:
         )
         for window, share in (vectors["lost"] or {}).items()
     ]
-    return [*facts, ("numbers of the index", generation["index"])]
+    return [*facts, ("numbers of the index", release["index"])]
 
 
 def data_section(snapshot: dict[str, Any]) -> str:

@@ -3,14 +3,14 @@
 from html import escape
 from typing import Any
 
-from penchant.charts import Point, Priced, cost_plot, interval_plot
+from penchant.plots.charts import Point, Priced, cost_plot, interval_plot
 from penchant.report.parts import family_name, html_table, metric_cell, section
 from penchant.serving.status import METRIC
 
 
 def quality_section(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> str:
     rows = [(family_name(family["family"]), _points(family)) for family in families]
-    keys = '<span class="key">all items</span><span class="key new">new to the shopper</span>'
+    keys = '<span class="key">all items</span><span class="key new">new to the user</span>'
     table = html_table(
         [
             "family",
@@ -36,7 +36,7 @@ def quality_section(families: list[dict[str, Any]], choice: dict[str, Any] | Non
     return section(
         "How well each family predicts what comes next",
         f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
-        f"training data; the line is the 95 % interval over shoppers. {keys}</div>"
+        f"training data; the line is the 95 % interval over users. {keys}</div>"
         f"{interval_plot(rows, 'NDCG@10')}{_missing(choice)}"
         f"<details><summary>the figures</summary>{table}</details>",
     )
@@ -55,7 +55,7 @@ def _missing(choice: dict[str, Any] | None) -> str:
 COSTS = (
     ("fit_seconds", 1.0, "seconds to fit"),
     ("peak_memory_bytes", 1e6, "peak memory, MB"),
-    ("scoring_ms_per_user", 1.0, "milliseconds to score one shopper"),
+    ("scoring_ms_per_user", 1.0, "milliseconds to score one user"),
 )
 
 
@@ -76,7 +76,7 @@ def cost_section(families: list[dict[str, Any]]) -> str:
         for name, unit, axis in COSTS
     )
     table = html_table(
-        ["family", "fit, s", "whole run, s", "peak MB", "ms a shopper", "parameters", "device"],
+        ["family", "fit, s", "whole run, s", "peak MB", "ms a user", "parameters", "device"],
         [
             [
                 escape(family_name(family["family"])),

@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Any
 
-from penchant.charts import line_plot
+from penchant.plots.charts import line_plot
 from penchant.report.parts import html_table, section
 from penchant.settings import Settings
 
@@ -39,11 +39,11 @@ def regret_section(settings: Settings) -> str:
         ]
         for name, one in policies.items()
     ]
-    names = ["policy", "lost a visit, first", "last", "clicks in all", "shoppers who left"]
+    names = ["policy", "lost a visit, first", "last", "clicks in all", "users who left"]
     return section(
         "Exploring in a shop whose truth is known",
-        f'<div class="soft">{found["shoppers"]:,} simulated shoppers over {found["days"]} days, '
+        f'<div class="soft">{found["users"]:,} simulated users over {found["days"]} days, '
         f"means of {found['seeds']} worlds; the first {found['warming_days']} days are by chance "
-        f"for all. Less is better; what a policy loses today may keep a shopper. {keys}</div>"
+        f"for all. Less is better; what a policy loses today may keep a user. {keys}</div>"
         f"{line_plot(lines, *AXES)}{html_table(names, rows, numbers={1, 2, 3, 4})}",
     )

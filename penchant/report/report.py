@@ -1,4 +1,4 @@
-"""The report of the live generation: made from what, chosen how, recommending what."""
+"""The report of the live release: made from what, chosen how, recommending what."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,23 +6,23 @@ from typing import Any
 
 import duckdb
 
+from penchant.artifacts import Snapshot
+from penchant.bandits.experiments.gate import gates
+from penchant.bandits.experiments.store import verdicts
 from penchant.errors import PenchantError, UsageError
-from penchant.experiments.gate import gates
-from penchant.experiments.store import verdicts
+from penchant.releases.release import RANKED_LISTS
 from penchant.report.figures import figures
 from penchant.report.page import page
 from penchant.report.policies import policy_section
 from penchant.report.portrait import portrait_section
 from penchant.report.regret import regret_section
-from penchant.serving.generations.generation import RANKED_LISTS
-from penchant.serving.reader import Reader
 from penchant.serving.recommending.recommendation import RecommendedItem
+from penchant.serving.service import RecommendationService
 from penchant.serving.status import status
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import write_atomic
 
-QUANTILES = (0.25, 0.5, 0.75)  # a light, a middling and a heavy shopper, by purchases
+QUANTILES = (0.25, 0.5, 0.75)  # a light, a middling and a heavy user, by purchases
 PURCHASES = 5
 RECOMMENDED = 5
 
@@ -38,8 +38,8 @@ class Purchase:
 
 
 @dataclass(frozen=True)
-class Shopper:
-    """A known shopper: purchases latest first, recommendations best first."""
+class UserState:
+    """A known user: purchases latest first, recommendations best first."""
 
     user_id: str
     bought: int
@@ -53,9 +53,9 @@ class Report:
     """The page and what the terminal's table shows; ``state`` is what ``penchant status`` gives."""
 
     path: Path
-    generation_id: str
+    release_id: str
     state: dict[str, Any]
-    shoppers: tuple[Shopper, ...]
+    users: tuple[UserState, ...]
 
     @property
     def families(self) -> list[dict[str, Any]]:
@@ -65,58 +65,56 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         return {
             "path": str(self.path),
-            "generation_id": self.generation_id,
+            "release_id": self.release_id,
             "families": self.families,
-            "shoppers": [asdict(shopper) for shopper in self.shoppers],
+            "users": [asdict(user) for user in self.users],
         }
 
     def summary(self) -> str:
-        return f"report of generation {self.generation_id}: {self.path}"
+        return f"report of release {self.release_id}: {self.path}"
 
 
 def report(settings: Settings) -> Report:
-    """Write ``site/reports/<generation_id>.html`` and return what it shows.
+    """Write ``site/reports/<release_id>.html`` and return what it shows.
 
     Raises UsageError before anything is published.
     """
     state = status(settings)
-    generation = state["live_generation"]
-    if generation is None:
-        raise UsageError("no generation is live to report on", "run `penchant publish` first")
-    snapshot = Snapshot.open(settings, generation["snapshot_id"])
-    shoppers = example_shoppers(settings, snapshot, generation["id"])
-    path = settings.site / "reports" / f"{generation['id']}.html"
-    retriever = generation["retriever"]
+    release = state["live_release"]
+    if release is None:
+        raise UsageError("no release is live to report on", "run `penchant publish` first")
+    snapshot = Snapshot.open(settings, release["snapshot_id"])
+    users = example_users(settings, snapshot, release["id"])
+    path = settings.site / "reports" / f"{release['id']}.html"
+    retriever = release["retriever"]
     drawn = figures(
         settings, snapshot, state["families"], retriever["run_id"] if retriever else None
     )
-    described = [asdict(each) for each in shoppers]
+    described = [asdict(each) for each in users]
     beside = [
-        *_portrait(settings, shoppers, generation),
+        *_portrait(settings, users, release),
         policy_section(gates(settings, snapshot.id), verdicts(settings)),
         regret_section(settings),
     ]
     write_atomic(path, page(state, snapshot.describe(), described, drawn, beside))
-    return Report(path, generation["id"], state, shoppers)
+    return Report(path, release["id"], state, users)
 
 
 def _portrait(
-    settings: Settings, shoppers: tuple[Shopper, ...], generation: dict[str, Any]
+    settings: Settings, users: tuple[UserState, ...], release: dict[str, Any]
 ) -> list[str]:
-    """The section on the middling shopper, where there is one."""
-    middling = shoppers[len(shoppers) // 2 : len(shoppers) // 2 + 1]
-    reader = Reader(settings)
+    """The section on the middling user, where there is one."""
+    middling = users[len(users) // 2 : len(users) // 2 + 1]
+    service = RecommendationService(settings)
     return [
-        portrait_section(reader.portrait(shopper.user_id), generation.get("segments", []))
-        for shopper in middling
+        portrait_section(service.portrait(user.user_id), release.get("segments", []))
+        for user in middling
     ]
 
 
-def example_shoppers(
-    settings: Settings, snapshot: Snapshot, generation_id: str
-) -> tuple[Shopper, ...]:
-    """Known shoppers at ``QUANTILES`` of the number of purchases: the same ones each time."""
-    ranked = settings.generations / generation_id / f"{RANKED_LISTS.name}.parquet"
+def example_users(settings: Settings, snapshot: Snapshot, release_id: str) -> tuple[UserState, ...]:
+    """Known users at ``QUANTILES`` of the number of purchases: the same ones each time."""
+    ranked = settings.releases / release_id / f"{RANKED_LISTS.name}.parquet"
     sequences = str(snapshot.mart("sequences"))
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         known = connection.execute(
@@ -125,21 +123,21 @@ def example_shoppers(
             {"sequences": sequences, "ranked": str(ranked)},
         ).fetchall()
     places = dict.fromkeys(int(quantile * (len(known) - 1)) for quantile in QUANTILES)
-    reader = Reader(settings)
-    shoppers = []
+    service = RecommendationService(settings)
+    users = []
     for user_id, bought in (known[place] for place in places if known):
-        answer = reader.recommend(user_id, RECOMMENDED)
-        if answer.generation_id != generation_id:
-            raise PenchantError("the live generation changed while it was reported on", "run again")
+        answer = service.recommend(user_id, RECOMMENDED)
+        if answer.release_id != release_id:
+            raise PenchantError("the live release changed while it was reported on", "run again")
         purchases = recent_purchases(settings, snapshot, user_id, PURCHASES)
-        shoppers.append(Shopper(user_id, bought, purchases, answer.origin, answer.items))
-    return tuple(shoppers)
+        users.append(UserState(user_id, bought, purchases, answer.origin, answer.items))
+    return tuple(users)
 
 
 def recent_purchases(
     settings: Settings, snapshot: Snapshot, user_id: str, most: int
 ) -> tuple[Purchase, ...]:
-    """A shopper's last different items from the snapshot's ``sequences``, latest first."""
+    """A user's last different items from the snapshot's ``sequences``, latest first."""
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         rows = connection.execute(
             """

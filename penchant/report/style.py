@@ -1,6 +1,6 @@
 """How the report looks: light and dark, on paper, a phone or a screen."""
 
-from penchant.palette import PALETTE
+from penchant.plots.palette import PALETTE
 
 STYLE = (
     PALETTE
@@ -78,11 +78,11 @@ svg .hue3 { fill: var(--hue3); opacity: .8; } .key.hue3::before { background: va
 svg .hue4 { fill: var(--hue4); opacity: .8; } .key.hue4::before { background: var(--hue4); }
 svg .hue5 { fill: var(--hue5); opacity: .8; } .key.hue5::before { background: var(--hue5); }
 svg .hue6 { fill: var(--hue6); opacity: .8; } .key.hue6::before { background: var(--hue6); }
-.shopper { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 32px;
+.user { display: grid; grid-template-columns: 1fr 1fr; gap: 8px 32px;
   padding: 16px 0; border-top: 1px solid var(--line); }
-.shopper:first-of-type { border-top: 0; padding-top: 0; }
-.shopper h3 { grid-column: 1 / -1; }
-@media (max-width: 640px) { .shopper { grid-template-columns: 1fr; } }
+.user:first-of-type { border-top: 0; padding-top: 0; }
+.user h3 { grid-column: 1 / -1; }
+@media (max-width: 640px) { .user { grid-template-columns: 1fr; } }
 ol, ul { margin: 4px 0 0; padding-left: 20px; } li { margin: 3px 0; }
 summary { cursor: pointer; color: var(--soft); }
 """

@@ -3,10 +3,10 @@
 from html import escape
 from typing import Any
 
-from penchant.charts import figure_plot
+from penchant.plots.charts import figure_plot
 from penchant.report.parts import html_table, metric_cell, point, section
 
-WAYS = ("both", "words", "shoppers", "most common")
+WAYS = ("both", "words", "users", "most common")
 TITLES = {"category_1": "category", "category_3": "type"}
 FIRST, AMONG = "precision@1", "found in 3"
 
@@ -47,7 +47,7 @@ def tags_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
     return section(
         "Tags proposed for items",
         f'<div class="soft">Tags were proposed for items that lack them ({counts}): the items '
-        "nearest in words, and those of the same shoppers, vote. Judged on held-out items; with "
+        "nearest in words, and those of the same users, vote. Judged on held-out items; with "
         "names hidden, an item's own categories are taken out of its title and description. Lines "
         "are 95 % intervals over items.</div>"
         f'<div class="plots">{plots}</div>'

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-from penchant.charts import figure_plot
+from penchant.plots.charts import figure_plot
 from penchant.report.generation import generation_section
 from penchant.report.interests import interests_section
 from penchant.report.parts import family_name, html_table, metric_cell, point, section
@@ -20,7 +20,7 @@ def task_sections(families: list[dict[str, Any]]) -> str:
     tasks = {
         "interests": interests_section,
         "response": _response,
-        "generation": generation_section,
+        "release": generation_section,
         "tags": tags_section,
         "transfer": transfer_section,
     }
@@ -44,8 +44,8 @@ def _response(judged: Families) -> str:
     told = [(name, one) for name, one in judged if one["response"] == "probability"]
     reliability = "".join(
         figure_plot(
-            [(each["foretold"], point(each["came"])) for each in one["reliability"]],
-            f"foretold by {family_name(name)}",
+            [(each["predicted"], point(each["came"])) for each in one["reliability"]],
+            f"predicted by {family_name(name)}",
             "share that answered",
             diagonal=True,
         )
@@ -54,7 +54,7 @@ def _response(judged: Families) -> str:
     uplift = "".join(
         figure_plot(
             [(at + 1, point(each)) for at, each in enumerate(_spending(one)["by_tenth"])],
-            f"tenth of shoppers, best first for {family_name(name)}",
+            f"tenth of users, best first for {family_name(name)}",
             "money that being sent the campaign added",
         )
         for name, one in judged
@@ -73,9 +73,9 @@ def _response(judged: Families) -> str:
         '<div class="soft">Learned from '
         f"{counts['train']['shown']:,} ads shown, judged on the last {counts['test']['shown']:,}, "
         f"of which {counts['test']['answered']:,} were answered. The closer to the line, the truer "
-        "a probability. What sending adds compares shoppers alike in all features: unless "
+        "a probability. What sending adds compares users alike in all features: unless "
         "campaigns go out at random, it is no more than what the features leave unexplained. "
-        "Lines are 95 % intervals over shoppers.</div>"
+        "Lines are 95 % intervals over users.</div>"
         f'<div class="plots">{reliability}{uplift}</div>'
         "<details><summary>the figures</summary>"
         f"{html_table(['family', *METRICS.values()], rows)}"

@@ -4,7 +4,7 @@ them is learned from."""
 from html import escape
 from typing import Any
 
-from penchant.charts import Point, interval_plot
+from penchant.plots.charts import Point, interval_plot
 from penchant.report.parts import html_table, section
 
 WAYS = {
@@ -29,17 +29,17 @@ def _of(one: dict[str, Any]) -> str:
             escape(each["status"]),
             escape(each["served"]),
             escape(each["reason"]),
-            f"{each['shoppers']:,}",
+            f"{each['users']:,}",
             f"{each['share']:.0%}",
         ]
         for each in one["categories"]
     ]
-    names = ["category", "verdict", "served by", "why", "shoppers judged", "came by transfer"]
+    names = ["category", "verdict", "served by", "why", "users judged", "came by transfer"]
     return section(
         "What was moved to small categories",
         '<div class="soft">A model of the categories with much data, moved to those with little. A '
         "category takes it only where it ranks better than without by more than the interval, on "
-        f"shoppers that nothing was tuned on: {adopted} of {len(one['categories'])} did.</div>"
+        f"users that nothing was tuned on: {adopted} of {len(one['categories'])} did.</div>"
         f"{_curve(one['curve'])}{html_table(names, rows, numbers={4, 5})}",
     )
 

@@ -1,4 +1,4 @@
-"""Shoppers, items and events to look up, from the marts of the snapshot that is served.
+"""UserStates, items and events to look up, from the marts of the snapshot that is served.
 
 For people who search and for pages that say what an item is; services read features instead.
 """
@@ -9,14 +9,14 @@ from typing import Any
 
 import duckdb
 
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
-QUANTILES = [0.25, 0.5, 0.75]  # a light, a middling and a heavy shopper, by purchases
+QUANTILES = [0.25, 0.5, 0.75]  # a light, a middling and a heavy user, by purchases
 
 
 @dataclass(frozen=True)
-class FoundShopper:
+class FoundUser:
     """``bought``: items bought, again and again included."""
 
     user_id: str
@@ -32,7 +32,7 @@ class FoundItem:
 
 @dataclass(frozen=True)
 class Described:
-    """An item as the shop has it. ``sold`` counts purchases, ``buyers`` the shoppers who made
+    """An item as the shop has it. ``sold`` counts purchases, ``buyers`` the users who made
     them."""
 
     item_id: str
@@ -54,7 +54,7 @@ class ProposedTag:
 
 @dataclass(frozen=True)
 class PastEvent:
-    """What a shopper did, naive UTC. ``title`` is None where the event has no item."""
+    """What a user did, naive UTC. ``title`` is None where the event has no item."""
 
     event_at: datetime
     event_type: str
@@ -72,7 +72,7 @@ class Catalogue:
     settings: Settings
     snapshot: Snapshot
 
-    def shoppers(self, prefix: str, most: int) -> list[FoundShopper]:
+    def users(self, prefix: str, most: int) -> list[FoundUser]:
         """Whose id starts with ``prefix``: the shortest ids first, so that a whole id is first."""
         rows = self._ask(
             """
@@ -85,9 +85,9 @@ class Catalogue:
             prefix=prefix,
             most=most,
         )
-        return [FoundShopper(*row) for row in rows]
+        return [FoundUser(*row) for row in rows]
 
-    def example_shoppers(self) -> list[FoundShopper]:
+    def example_users(self) -> list[FoundUser]:
         """One who bought little, one in the middle, one who bought much; the same each time."""
         rows = self._ask(
             """
@@ -103,7 +103,7 @@ class Catalogue:
             ("sequences",),
             quantiles=QUANTILES,
         )
-        return [FoundShopper(*row) for row in rows]
+        return [FoundUser(*row) for row in rows]
 
     def items(self, words: str, most: int) -> list[FoundItem]:
         """Whose id starts with ``words``, or whose title has all of them, in any order and case;
@@ -184,7 +184,7 @@ class Catalogue:
         )
 
     def events(self, user_id: str, most: int) -> list[PastEvent]:
-        """A shopper's last events, the latest first."""
+        """A user's last events, the latest first."""
         rows = self._ask(
             """
             SELECT event_at, event_type, item_id, title, quantity, value, query

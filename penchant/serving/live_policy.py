@@ -1,8 +1,8 @@
-"""Draws a slate by the policy that serves a shopper now, with the chance of every pick.
+"""Draws a slate by the policy that serves a user now, with the chance of every pick.
 
 The pointer of the live policy, or the plan of the running experiment, says which one it is; it is
 looked at anew for each slate, so that a promotion or a rollback holds from the next answer on. A
-slate is a function of its id, the policy, the candidates and the facts of the generation: drawing
+slate is a function of its id, the policy, the candidates and the facts of the release: drawing
 it again gives the same.
 """
 
@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from penchant.assignment import Served, ranker_exploration, served
+from penchant.bandits.assignment import Served, ranker_exploration, served
+from penchant.bandits.learned import LearnedPolicy
+from penchant.bandits.policies import alone
+from penchant.bandits.slates import ActionScores, FloatArray, drawn, first_position, without
 from penchant.errors import DataError
-from penchant.policy.learned import LearnedPolicy
-from penchant.policy.policies import alone
-from penchant.policy.slates import FloatArray, Votes, drawn, first_position, without
-from penchant.serving.exploring.known_facts import KnownFacts
-from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.releases.context_features import KnownFacts
+from penchant.serving.recommending.slate_selection import Candidates, Slate
 from penchant.settings import Settings
 
 CHOICE = 3  # candidates for each position of a slate
-KEPT_OPEN = 3  # facts of as many generations as publish keeps
+KEPT_OPEN = 3  # facts of as many releases as publish keeps
 
 
 class LivePolicies:
@@ -40,10 +40,10 @@ class LivePolicies:
         return CHOICE * k
 
     def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
     ) -> Slate:
         """A slate of at most ``k`` of the first candidates. Raises DataError where the policy that
-        should serve can't be read, or the generation has no facts for it."""
+        should serve can't be read, or the release has no facts for it."""
         who = served(self._settings, user_id)
         share = ranker_exploration(who.policy_id)
         item_ids = candidates.item_ids[: k if share == 0 else self.wanted(k)]
@@ -55,7 +55,7 @@ class LivePolicies:
             votes = alone(order_BC, share, np.ones(order_BC.shape, bool))
         else:
             learned = self._policy(who.policy_id)
-            asked = self._facts_of(generation).asked(user_id, item_ids)
+            asked = self._facts_of(release).asked(user_id, item_ids)
             votes = learned.votes(asked, random)
             share = float(learned.exploration(asked)[0])
         return _slate(who, *_drawn(votes, min(k, len(item_ids)), random), share)
@@ -67,11 +67,11 @@ class LivePolicies:
                 found = self._learned[policy_id] = read_policy(self._settings, policy_id)
             return found
 
-    def _facts_of(self, generation: Path) -> KnownFacts:
+    def _facts_of(self, release: Path) -> KnownFacts:
         with self._lock:
-            found = self._facts.get(generation.name)
+            found = self._facts.get(release.name)
             if found is None:
-                found = self._facts[generation.name] = KnownFacts.open(generation)
+                found = self._facts[release.name] = KnownFacts.open(release)
                 while len(self._facts) > KEPT_OPEN:
                     del self._facts[next(iter(self._facts))]
             return found
@@ -100,7 +100,7 @@ def _slate(who: Served, places: tuple[int, ...], chances_KC: FloatArray, share: 
 
 
 def _drawn(
-    votes: Votes, length: int, random: np.random.Generator
+    votes: ActionScores, length: int, random: np.random.Generator
 ) -> tuple[tuple[int, ...], FloatArray]:
     """The picks of the one request, and the chances that they were drawn with."""
     picks_K = drawn(votes, length, random).picks_BK[0]

@@ -1,10 +1,10 @@
-"""A shopper's portrait: the facts of the mart ``user_portrait``, and a generation's segment."""
+"""A user's portrait: the facts of the mart ``user_portrait``, and a release's segment."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from penchant.errors import UsageError
-from penchant.serving.feast import FeatureStore
+from penchant.feast_sdk import FeatureStore
 
 VIEW = "user_portrait"
 STEADY = 0.1  # an interest that changed by a smaller part of its weight has no arrow
@@ -34,7 +34,7 @@ FEATURES = [f"{VIEW}:{fact}" for fact in _FACTS]
 
 @dataclass(frozen=True)
 class Interest:
-    """The share of a shopper's acts expected in a category, with its 90 % interval.
+    """The share of a user's acts expected in a category, with its 90 % interval.
 
     ``evidence``: acts that speak for it, 0 where the weight is the shop's alone; ``transferred``:
     the share of it that came by transfer.
@@ -59,10 +59,10 @@ class Interest:
 @dataclass(frozen=True)
 class Portrait:
     """Interests greatest first. ``segment`` is None where popularity serves, which has no vectors,
-    and for a shopper without one."""
+    and for a user without one."""
 
     user_id: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     lifecycle_stage: str
     price_band: str | None
@@ -79,7 +79,7 @@ class Portrait:
         loyalty = "unknown" if self.brand_loyalty is None else f"{self.brand_loyalty:.0%}"
         lines = [
             f"{self.user_id}: {self.lifecycle_stage}, segment {self.segment or 'none'} "
-            f"(generation {self.generation_id})",
+            f"(release {self.release_id})",
             f"price band {self.price_band or 'unknown'}; stays with a brand {loyalty}; "
             f"{self.evidence:.1f} acts of evidence",
         ]
@@ -101,14 +101,14 @@ class Portrait:
 
 def portrait(
     features: FeatureStore,
-    generation_id: str,
+    release_id: str,
     snapshot_id: str,
     user_id: str,
     segment: dict[str, Any] | None,
 ) -> Portrait:
-    """The portrait of a known shopper, with the row of ``user_segments`` where there is one.
+    """The portrait of a known user, with the row of ``user_segments`` where there is one.
 
-    Raises UsageError for a shopper of whom the snapshot knows nothing.
+    Raises UsageError for a user of whom the snapshot knows nothing.
     """
     online = features.get_online_features(
         features=FEATURES, entity_rows=[{"user_id": user_id}]
@@ -116,7 +116,7 @@ def portrait(
     facts = {fact: online[fact][0] for fact in _FACTS}
     if facts["lifecycle_stage"] is None:
         raise UsageError(
-            f"shopper {user_id!r} is not known in snapshot {snapshot_id}",
+            f"user {user_id!r} is not known in snapshot {snapshot_id}",
             "pass the user_id as the source has it, such as the ids `penchant report` shows",
         )
     moved: dict[str, float] = {}
@@ -125,7 +125,7 @@ def portrait(
     rows = zip(*(facts[column] or () for column in _ALIGNED), strict=True)
     return Portrait(
         user_id,
-        generation_id,
+        release_id,
         snapshot_id,
         facts["lifecycle_stage"],
         facts["price_band"],

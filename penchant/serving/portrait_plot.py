@@ -1,12 +1,12 @@
 """A portrait's interests as a picture, for every page that shows one."""
 
-from penchant.bar_plot import Bar, bar_plot
+from penchant.plots.bar_plot import Bar, bar_plot
 from penchant.serving.portrait import Interest
 
 
 def interests_plot(interests: tuple[Interest, ...]) -> str:
     """A bar for each interest, with its interval, its trend's arrow and its half-life."""
-    return bar_plot([_bar(each) for each in interests], "interests of a shopper", "{:.0%}".format)
+    return bar_plot([_bar(each) for each in interests], "interests of a user", "{:.0%}".format)
 
 
 def _bar(each: Interest) -> Bar:

@@ -1,4 +1,4 @@
-"""Answers from the live generation, by what was published with it only."""
+"""Answers from the live release, by what was published with it only."""
 
 import threading
 import unicodedata
@@ -7,19 +7,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from penchant.errors import PenchantError, UsageError
-from penchant.serving.feast import FeatureStore
-from penchant.serving.generations.generation import USER_SEGMENTS
-from penchant.serving.generations.opened import OpenGeneration
+from penchant.feast_sdk import FeatureStore
+from penchant.releases.opened import OpenRelease
+from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.portrait import FEATURES, Portrait, portrait
 from penchant.serving.recommending.basket import LARGEST, NOBODY, Completion, complete
+from penchant.serving.recommending.options import DEFAULT_OPTIONS, RecommendOptions
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
-from penchant.serving.recommending.wishes import NO_WISHES, Wishes
 from penchant.settings import Settings
 
 MOST = 100  # items in a published list
 LONGEST_ID = 128  # characters
-KEPT_OPEN = 3  # as many generations as publish keeps
+KEPT_OPEN = 3  # as many releases as publish keeps
 ATTEMPTS = 5  # to open what the pointer names, should it move meanwhile
 
 _Read = TypeVar("_Read")
@@ -42,7 +42,7 @@ class Answer:
 
     asked: str
     origin: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     items: tuple[Item, ...]
 
@@ -51,7 +51,7 @@ class Answer:
 
     def render(self) -> str:
         """A heading and a line an item, for a terminal."""
-        lines = [f"{self.asked}: {self.origin} (generation {self.generation_id})"]
+        lines = [f"{self.asked}: {self.origin} (release {self.release_id})"]
         for place, item in enumerate(self.items, start=1):
             category = f"  [{item.category}]" if item.category else ""
             lines.append(
@@ -60,28 +60,28 @@ class Answer:
         return "\n".join(lines)
 
 
-class Reader:
-    """Reads whatever generation is live when a request arrives, and only that one for all of it.
+class RecommendationService:
+    """Reads whatever release is live when a request arrives, and only that one for all of it.
 
-    Safe to share between threads. Generations stay open between requests.
+    Safe to share between threads. Releases stay open between requests.
     """
 
     def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
-        """``recommender``: with the policy that picks slates, and what shoppers did since; without,
-        the ranker's order is shown and shoppers are as they were published."""
+        """``recommender``: with the policy that picks slates, and what users did since; without,
+        the ranker's order is shown and users are as they were published."""
         self._settings = settings
         self._recommender = recommender or Recommender()
-        self._open: dict[str, OpenGeneration] = {}
+        self._open: dict[str, OpenRelease] = {}
         self._lock = threading.Lock()
 
     def recommend(
         self,
         user_id: str,
         k: int = 10,
-        wishes: Wishes = NO_WISHES,
+        options: RecommendOptions = DEFAULT_OPTIONS,
         slate_id: str | None = None,
     ) -> Recommendation:
-        """What the ranker has for a known shopper, else what is popular, marked so: ``k`` items, or
+        """What the ranker has for a known user, else what is popular, marked so: ``k`` items, or
         fewer where fewer pass what is wished for. ``slate_id``: of an answer to be given again.
 
         Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for a wish that can't
@@ -90,7 +90,7 @@ class Reader:
         check_id("user", user_id)
         _check_k(k)
         return self.read(
-            lambda opened: self._recommender.recommend(opened, user_id, k, wishes, slate_id)
+            lambda opened: self._recommender.recommend(opened, user_id, k, options, slate_id)
         )
 
     def complete(self, basket: Sequence[str], k: int = 10, user_id: str = NOBODY) -> Completion:
@@ -119,7 +119,7 @@ class Reader:
         return self.read(lambda opened: _similar(opened, item_id, k))
 
     def portrait(self, user_id: str, allow: Allow = lambda store, features: None) -> Portrait:
-        """What is known of a shopper: of the live generation, and of the snapshot that it is of.
+        """What is known of a user: of the live release, and of the snapshot that it is of.
 
         ``allow`` raises where the features read may not be. Raises UsageError for a malformed or
         unknown id.
@@ -127,73 +127,73 @@ class Reader:
         check_id("user", user_id)
         return self.read(lambda opened: _portrait(opened, user_id, allow))
 
-    def read(self, ask: Callable[[OpenGeneration], _Read]) -> _Read:
-        """Ask the generation that the pointer names now.
+    def read(self, ask: Callable[[OpenRelease], _Read]) -> _Read:
+        """Ask the release that the pointer names now.
 
-        Publish may remove a generation while it is asked, but only after the pointer has left it:
+        Publish may remove a release while it is asked, but only after the pointer has left it:
         then all of the question is put to the one that is live by now.
         """
         for _ in range(ATTEMPTS):
-            live = self._settings.live_generation.current()
+            live = self._settings.live_release.current()
             if live is None:
-                raise UsageError("no generation is live yet", "run `penchant publish` first")
+                raise UsageError("no release is live yet", "run `penchant publish` first")
             try:
                 return ask(self._opened(live))
             except UsageError:
                 raise
             except Exception:  # whichever of its files was missed first
-                if self._settings.live_generation.current() == live:
+                if self._settings.live_release.current() == live:
                     raise
         raise PenchantError(
-            f"the live generation was removed {ATTEMPTS} times while it was read", "try again"
+            f"the live release was removed {ATTEMPTS} times while it was read", "try again"
         )
 
-    def _opened(self, generation_id: str) -> OpenGeneration:
+    def _opened(self, release_id: str) -> OpenRelease:
         with self._lock:
-            opened = self._open.get(generation_id)
+            opened = self._open.get(release_id)
             if opened is None:
-                opened = OpenGeneration(self._settings, generation_id)
-                self._open[generation_id] = opened
+                opened = OpenRelease(self._settings, release_id)
+                self._open[release_id] = opened
                 while len(self._open) > KEPT_OPEN:
                     del self._open[next(iter(self._open))]
             return opened
 
 
-def _similar(opened: OpenGeneration, item_id: str, k: int) -> Answer:
-    generation = opened.generation
+def _similar(opened: OpenRelease, item_id: str, k: int) -> Answer:
+    release = opened.release
     if opened.nearest is None:
         raise UsageError(
-            f"generation {generation.id} has no item vectors: popularity serves",
+            f"release {release.id} has no item vectors: popularity serves",
             "`penchant status` says why no family with vectors was chosen",
         )
-    row = opened.row(generation.item_vectors, item_id)
+    row = opened.row(release.item_vectors, item_id)
     if row is None:
         raise UsageError(
-            f"item {item_id!r} has no vector in generation {generation.id}",
-            "pass an item that enough shoppers bought: of rarer ones nothing is learned",
+            f"item {item_id!r} has no vector in release {release.id}",
+            "pass an item that enough users bought: of rarer ones nothing is learned",
         )
-    near = opened.nearest.search(generation.item_vector(row), k + 1)
+    near = opened.nearest.search(release.item_vector(row), k + 1)
     others = [(each, cosine) for each, cosine in near if each != item_id][:k]
     return _answer(opened, item_id, f"similar by {opened.family('retriever')}", others)
 
 
-def _portrait(opened: OpenGeneration, user_id: str, allow: Allow) -> Portrait:
+def _portrait(opened: OpenRelease, user_id: str, allow: Allow) -> Portrait:
     allow(opened.features, FEATURES)
-    generation = opened.generation
-    segment = opened.row(USER_SEGMENTS, user_id) if generation.has_segments else None
-    return portrait(opened.features, generation.id, generation.snapshot_id, user_id, segment)
+    release = opened.release
+    segment = opened.row(USER_SEGMENTS, user_id) if release.has_segments else None
+    return portrait(opened.features, release.id, release.snapshot_id, user_id, segment)
 
 
 def _answer(
-    opened: OpenGeneration, asked: str, origin: str, scored: list[tuple[str, float]]
+    opened: OpenRelease, asked: str, origin: str, scored: list[tuple[str, float]]
 ) -> Answer:
     facts = opened.facts_of([item_id for item_id, _ in scored])
     items = tuple(
         Item(item_id, fact.title, fact.category, float(score))
         for (item_id, score), fact in zip(scored, facts, strict=True)
     )
-    generation = opened.generation
-    return Answer(asked, origin, generation.id, generation.snapshot_id, items)
+    release = opened.release
+    return Answer(asked, origin, release.id, release.snapshot_id, items)
 
 
 def check_id(kind: str, value: str) -> None:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penchant.serving.generations.generation import DESCRIPTION, Generation
+from penchant.releases.release import DESCRIPTION, Release
 from penchant.settings import Settings
 from penchant.storage import Pointer
 
@@ -19,9 +19,9 @@ METRIC = "ndcg@10"
 def status(settings: Settings) -> dict[str, Any]:
     """The state of the home, whatever has been done so far; what has not is under ``missing``.
 
-    ``live_generation``: its generation.json; ``previous_generation``: what `rollback` goes back to;
+    ``live_release``: its release.json; ``previous_release``: what `rollback` goes back to;
     ``live_snapshot``: id, as_of, rows of each table, checkpoint results; ``live_features``: the
-    snapshot whose features are online; ``choice``: of the snapshot that the live generation serves
+    snapshot whose features are online; ``choice``: of the snapshot that the live release serves
     (else of the live one), with its reasons; ``families``: the runs of that choice or, before it,
     all of that snapshot. Where nothing is there yet, each is None or empty.
     """
@@ -30,23 +30,23 @@ def status(settings: Settings) -> dict[str, Any]:
     features = settings.live_features.current()
     if features is None:
         missing.append("features: run `penchant materialize`")
-    generation = _live_generation(settings, missing)
-    served = generation or snapshot
-    snapshot_id = served["snapshot_id" if generation else "id"] if served else None
+    release = _live_release(settings, missing)
+    served = release or snapshot
+    snapshot_id = served["snapshot_id" if release else "id"] if served else None
     choice = _choice(settings, snapshot_id)
     families = _families(settings, snapshot_id, choice)
     if not families:
         missing.append("families: run `penchant train` for each, then `penchant choose`")
     elif choice is None:
         missing.append("choice: run `penchant choose`")
-    if generation and snapshot and generation["snapshot_id"] != snapshot["id"]:
+    if release and snapshot and release["snapshot_id"] != snapshot["id"]:
         missing.append(
             f"snapshot {snapshot['id']} passed its checks but is not served yet: "
             "train, choose and publish it"
         )
     return {
-        "live_generation": generation,
-        "previous_generation": settings.live_generation.previous(),
+        "live_release": release,
+        "previous_release": settings.live_release.previous(),
         "live_snapshot": snapshot,
         "live_features": features,
         "choice": choice,
@@ -57,10 +57,10 @@ def status(settings: Settings) -> dict[str, Any]:
 
 def render(state: dict[str, Any]) -> RenderableType:
     """``status``'s answer for a terminal."""
-    generation, snapshot = state["live_generation"], state["live_snapshot"]
+    release, snapshot = state["live_release"], state["live_snapshot"]
     parts: list[RenderableType] = []
-    if generation:
-        parts.append(Text(_generation_line(generation), style="bold"))
+    if release:
+        parts.append(Text(_release_line(release), style="bold"))
     if snapshot:
         parts.append(Text(_snapshot_line(snapshot)))
         parts.append(_rows_table(snapshot["rows"]))
@@ -102,9 +102,9 @@ def _interval(metric: dict[str, float] | None) -> str:
     return f"{metric['mean']:.4f}\n{metric['low']:.3f}-{metric['high']:.3f}"
 
 
-def _live_generation(settings: Settings, missing: list[str]) -> dict[str, Any] | None:
-    live = _pointed_at(settings.live_generation, DESCRIPTION, "generation", "publish", missing)
-    return Generation.open(settings, live.name).description if live else None
+def _live_release(settings: Settings, missing: list[str]) -> dict[str, Any] | None:
+    live = _pointed_at(settings.live_release, DESCRIPTION, "release", "publish", missing)
+    return Release.open(settings, live.name).description if live else None
 
 
 def _live_snapshot(settings: Settings, missing: list[str]) -> dict[str, Any] | None:
@@ -123,16 +123,18 @@ def _live_snapshot(settings: Settings, missing: list[str]) -> dict[str, Any] | N
 
 
 def _pointed_at(
-    pointer: Pointer, file: str, noun: str, verb: str, missing: list[str]
+    pointer: Pointer, file: str, noun: str, subcommand: str, missing: list[str]
 ) -> Path | None:
     """The directory that a pointer names, where it has ``file``; else say what is missing."""
     current = pointer.current()
     if current is None:
-        missing.append(f"{noun}: run `penchant {verb}`")
+        missing.append(f"{noun}: run `penchant {subcommand}`")
         return None
     path = pointer.path.parent / current
     if not (path / file).is_file():
-        missing.append(f"{noun} {current} is live but not on disk: run `penchant {verb}` again")
+        missing.append(
+            f"{noun} {current} is live but not on disk: run `penchant {subcommand}` again"
+        )
         return None
     return path
 
@@ -182,12 +184,12 @@ def _family(path: Path, choice: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _generation_line(generation: dict[str, Any]) -> str:
-    retriever = generation["retriever"]
-    counts = ", ".join(f"{rows:,} {view}" for view, rows in sorted(generation["counts"].items()))
+def _release_line(release: dict[str, Any]) -> str:
+    retriever = release["retriever"]
+    counts = ", ".join(f"{rows:,} {view}" for view, rows in sorted(release["counts"].items()))
     return (
-        f"generation {generation['id']} of {generation['snapshot_id']}: "
-        f"ranker {generation['ranker']['family']}, "
+        f"release {release['id']} of {release['snapshot_id']}: "
+        f"ranker {release['ranker']['family']}, "
         f"retriever {retriever['family'] if retriever else 'none'}; {counts}"
     )
 

@@ -26,8 +26,8 @@ campaigns:
 
 
 @pytest.fixture
-def foretold(settings: Settings, tmp_path: Path) -> tuple[Settings, Path]:
-    """A snapshot in which u00 was shown twelve items, a run that foretells, and budgets."""
+def predicted(settings: Settings, tmp_path: Path) -> tuple[Settings, Path]:
+    """A snapshot in which u00 was shown twelve items, a run that predicts, and budgets."""
     marts, runs = settings.snapshots / SNAPSHOT / "marts", settings.runs / SNAPSHOT
     marts.mkdir(parents=True)
     write_json(marts.parent / "snapshot.json", {"id": SNAPSHOT, "as_of": "2024-04-01T00:00:00"})
@@ -57,8 +57,8 @@ def write_upcoming(settings: Settings, campaigns: list[str], users: list[str] = 
     pq.write_table(pa.table(rows), run / "upcoming.parquet")
 
 
-def test_the_plan_keeps_to_budgets_caps_and_attention(foretold: tuple[Settings, Path]) -> None:
-    settings, budgets = foretold
+def test_the_plan_keeps_to_budgets_caps_and_attention(predicted: tuple[Settings, Path]) -> None:
+    settings, budgets = predicted
     report = plan_ads(settings, SNAPSHOT, budgets)
     plan = pq.read_table(report.path).to_pandas()
     assert report.campaigns["c1"]["spent"] <= 8 and report.campaigns["c2"]["spent"] <= 30
@@ -70,8 +70,8 @@ def test_the_plan_keeps_to_budgets_caps_and_attention(foretold: tuple[Settings, 
     assert json.loads((report.path.parent / "plan.json").read_text())["worth"] == report.worth
 
 
-def test_what_is_planned_is_what_serving_reads(foretold: tuple[Settings, Path]) -> None:
-    settings, budgets = foretold
+def test_what_is_planned_is_what_serving_reads(predicted: tuple[Settings, Path]) -> None:
+    settings, budgets = predicted
     report = plan_ads(settings, SNAPSHOT, budgets)
     plan = AdPlan.open(settings, SNAPSHOT)
     assert (plan.run_id, plan.campaigns.ids) == (RUN, ("c1", "c2"))
@@ -83,8 +83,8 @@ def test_what_is_planned_is_what_serving_reads(foretold: tuple[Settings, Path]) 
     assert in_an_hour_M.argmax() == 12 and plan.curve_M[-1] == pytest.approx(1.0)
 
 
-def test_when_nothing_runs_there_is_nothing_to_plan(foretold: tuple[Settings, Path]) -> None:
-    settings, budgets = foretold
+def test_when_nothing_runs_there_is_nothing_to_plan(predicted: tuple[Settings, Path]) -> None:
+    settings, budgets = predicted
     write_upcoming(settings, [])
     with pytest.raises(NothingToDo, match="no campaign runs at 2024-04-01"):
         plan_ads(settings, SNAPSHOT, budgets)
@@ -101,24 +101,24 @@ def test_when_nothing_runs_there_is_nothing_to_plan(foretold: tuple[Settings, Pa
     ],
 )
 def test_budgets_that_can_not_be_are_refused(
-    foretold: tuple[Settings, Path], text: str, named: str
+    predicted: tuple[Settings, Path], text: str, named: str
 ) -> None:
-    settings, budgets = foretold
+    settings, budgets = predicted
     budgets.write_text(text)
     with pytest.raises(UsageError, match=named):
         plan_ads(settings, SNAPSHOT, budgets)
 
 
-def test_before_the_family_was_trained(foretold: tuple[Settings, Path]) -> None:
-    settings, budgets = foretold
+def test_before_the_family_was_trained(predicted: tuple[Settings, Path]) -> None:
+    settings, budgets = predicted
     write_json(settings.runs / SNAPSHOT / "choice.json", {"leaderboard": []})
     with pytest.raises(UsageError, match="logistic_response has no run"):
         plan_ads(settings, SNAPSHOT, budgets)
 
 
-def test_a_shopper_of_whom_nothing_is_foretold(foretold: tuple[Settings, Path]) -> None:
-    settings, budgets = foretold
+def test_a_user_of_whom_nothing_is_foretold(predicted: tuple[Settings, Path]) -> None:
+    settings, budgets = predicted
     path = settings.runs / SNAPSHOT / RUN / "upcoming.parquet"
     pq.write_table(pq.read_table(path).slice(1), path)
-    with pytest.raises(DataError, match="1 shoppers have no probability"):
+    with pytest.raises(DataError, match="1 users have no probability"):
         plan_ads(settings, SNAPSHOT, budgets)

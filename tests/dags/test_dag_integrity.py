@@ -10,7 +10,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 
-from dags.defaults import POOLS, TAGS, Verb
+from dags.defaults import POOLS, TAGS, Command
 from penchant.platform import chain
 from penchant.settings import Settings
 from training.names import COMBINED, FAMILIES
@@ -85,7 +85,7 @@ def test_assets_form_the_chain(bag: DagBag) -> None:
     for before, after in itertools.pairwise(CHAIN):
         (announced,) = outlets(bag.dags[before])
         assert bag.dags[after].timetable.asset_condition == announced, after
-    assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["generation"]
+    assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["release"]
 
 
 def test_a_dag_announces_its_asset_when_its_last_gate_has_passed(bag: DagBag) -> None:
@@ -96,17 +96,23 @@ def test_a_dag_announces_its_asset_when_its_last_gate_has_passed(bag: DagBag) ->
 
 def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
     train, combine = (bag.dags["train_families"].get_task(name) for name in ("train", "combine"))
-    families = [verb[2] for task in (train, combine) for verb in task.expand_input.value["verb"]]
+    families = [
+        subcommand[2]
+        for task in (train, combine)
+        for subcommand in task.expand_input.value["subcommand"]
+    ]
     assert families == list(FAMILIES)
     assert train.task_id == chain.MAPPED
     for task in (train, combine):
         assert (task.pool, task.queue) == ("gpu", "gpu")
-        assert "task.verb[2]" in task.partial_kwargs["map_index_template"]
+        assert "task.subcommand[2]" in task.partial_kwargs["map_index_template"]
 
 
 def test_what_combines_others_waits_for_them_all_and_needs_not_all(bag: DagBag) -> None:
     combine = bag.dags["train_families"].get_task("combine")
-    assert [verb[2] for verb in combine.expand_input.value["verb"]] == list(COMBINED)
+    assert [subcommand[2] for subcommand in combine.expand_input.value["subcommand"]] == list(
+        COMBINED
+    )
     assert combine.upstream_task_ids == {"train"}
     assert combine.trigger_rule == "all_done"
 
@@ -143,7 +149,7 @@ def test_feedback_lands_every_few_minutes_and_builds_nothing(bag: DagBag) -> Non
 
 def test_every_task_is_a_verb(dag: DAG) -> None:
     for task in dag.tasks:
-        assert task.task_type == Verb.__name__, task.task_id
+        assert task.task_type == Command.__name__, task.task_id
 
 
 @pytest.mark.parametrize("name", [*DAG_FILES, "assets", "defaults"])

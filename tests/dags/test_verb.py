@@ -1,4 +1,4 @@
-"""The operator that runs a verb: exit statuses, causes, asset events, what it leaves running."""
+"""The operator that runs a subcommand: exit statuses, causes, asset events, what it leaves running."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags import defaults
 from dags.assets import SNAPSHOT
-from dags.defaults import Verb, VerbFailed, VerbKilled, snapshot_id, without_empty_options
+from dags.defaults import Command, CommandFailed, CommandKilled, snapshot_id, without_empty_options
 
 
 @pytest.fixture
@@ -27,10 +27,12 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(verb: list[str], **arguments: Any) -> tuple[dict[str, Any], dict[Any, SimpleNamespace]]:
-    """Execute a verb outside Airflow; its result and the asset events it wrote."""
+def run(
+    subcommand: list[str], **arguments: Any
+) -> tuple[dict[str, Any], dict[Any, SimpleNamespace]]:
+    """Execute a subcommand outside Airflow; its result and the asset events it wrote."""
     events: dict[Any, SimpleNamespace] = {SNAPSHOT: SimpleNamespace(extra={})}
-    task = Verb(task_id=verb[0], verb=verb, **arguments)
+    task = Command(task_id=subcommand[0], subcommand=subcommand, **arguments)
     return task.execute({"outlet_events": events}), events  # type: ignore[typeddict-item]
 
 
@@ -54,36 +56,36 @@ def test_the_last_line_is_the_result_and_the_event_carries_the_id(script: Path) 
         (65, AirflowFailException),
         (64, AirflowFailException),
         (66, AirflowSkipException),
-        (1, VerbFailed),
-        (70, VerbFailed),
+        (1, CommandFailed),
+        (70, CommandFailed),
     ],
 )
 def test_exit_statuses(script: Path, status: int, expected: type[Exception]) -> None:
     script.write_text(
-        "import sys; print('error: 3 keys twice\\n  what to do: mend them', file=sys.stderr);"
+        "import sys; print('error: 3 keys twice\\n  what to do: fix them', file=sys.stderr);"
         f"sys.exit({status})"
     )
     with pytest.raises(expected) as raised:
         run(["check"])
     assert type(raised.value) is expected
-    assert "error: 3 keys twice\n  what to do: mend them" in str(raised.value)
+    assert "error: 3 keys twice\n  what to do: fix them" in str(raised.value)
 
 
 def test_a_signal_from_elsewhere_is_told_from_a_failure(script: Path) -> None:
     script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(VerbKilled, match="ended by SIGKILL"):
+    with pytest.raises(CommandKilled, match="ended by SIGKILL"):
         run(["train"])
 
 
 def test_an_exception_without_a_remedy_shows_its_last_line(script: Path) -> None:
     script.write_text("raise RuntimeError('disk is full')")
-    with pytest.raises(VerbFailed, match="RuntimeError: disk is full"):
+    with pytest.raises(CommandFailed, match="RuntimeError: disk is full"):
         run(["build"])
 
 
 def test_a_verb_that_ends_well_without_a_result_has_failed(script: Path) -> None:
     script.write_text("print('done')")
-    with pytest.raises(VerbFailed, match="no JSON object"):
+    with pytest.raises(CommandFailed, match="no JSON object"):
         run(["build"])
 
 
@@ -95,13 +97,13 @@ def test_a_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
         "time.sleep(60)"
     )
-    task = Verb(task_id="train", verb=["train"])
+    task = Command(task_id="train", subcommand=["train"])
     failures: list[Exception] = []
 
     def execute() -> None:
         try:
             task._run([*defaults.COMMAND])
-        except VerbKilled as error:
+        except CommandKilled as error:
             failures.append(error)
 
     thread = threading.Thread(target=execute)
@@ -140,12 +142,12 @@ def test_log_lines_keep_their_level_and_fields(
     event = {"event": "batch", "level": "warning", "rows": 3, "timestamp": "now"}
     script.write_text(f"import sys; print({json.dumps(event)!r}, file=sys.stderr); print('{{}}')")
     logged: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-    task = Verb(task_id="ingest", verb=["ingest"])
+    task = Command(task_id="ingest", subcommand=["ingest"])
     recorder = SimpleNamespace(
         info=lambda *said, **fields: logged.append(("info", said, fields)),
         warning=lambda *said, **fields: logged.append(("warning", said, fields)),
     )
-    monkeypatch.setattr(Verb, "log", recorder)
+    monkeypatch.setattr(Command, "log", recorder)
     task._run([*defaults.COMMAND])
     assert ("warning", ("batch",), {"rows": 3}) in logged
 

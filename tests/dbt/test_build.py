@@ -12,11 +12,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from penchant.artifacts import Snapshot
 from penchant.build import build, identify, read_landing, run_dbt
 from penchant.errors import DataError, UsageError
 from penchant.manifest import read_marts
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 DEADLINE = 120  # seconds
 WINDOWED = (
@@ -240,7 +240,7 @@ def plant_purchases(settings: Settings, snapshot: Snapshot, at: datetime) -> Non
     (folder / "batch.json").write_text(json.dumps(batch))
 
 
-def test_what_shoppers_answered_is_matched_and_counted(built_home: Settings) -> None:
+def test_what_users_answered_is_matched_and_counted(built_home: Settings) -> None:
     """Three purchases were sent twice, and one is of an impression that never landed."""
     snapshot = the_snapshot(built_home)
     status = duckdb.execute(

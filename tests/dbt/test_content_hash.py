@@ -69,8 +69,8 @@ def test_the_id_forgets_when_a_file_landed_but_not_which_took_the_place_of_which
     assert id_of(monday, tuesday) == id_of(
         Batch("s", "t", "mon.csv", "9", "aa"), Batch("s", "t", "tue.csv", "8", "bb")
     )
-    first, mended = Batch("s", "t", "a.csv", "1", "aa"), Batch("s", "t", "a.csv", "2", "bb")
-    assert id_of(first, mended) != id_of(
+    first, fixed = Batch("s", "t", "a.csv", "1", "aa"), Batch("s", "t", "a.csv", "2", "bb")
+    assert id_of(first, fixed) != id_of(
         Batch("s", "t", "a.csv", "2", "aa"), Batch("s", "t", "a.csv", "1", "bb")
     )
 

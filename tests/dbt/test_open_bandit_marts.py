@@ -7,11 +7,11 @@ import duckdb
 import pytest
 from small_wheel import write_wheel
 
+from penchant.artifacts import Snapshot
 from penchant.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 
 def test_logged_exploration_becomes_marts(
@@ -38,5 +38,5 @@ def test_logged_exploration_becomes_marts(
     ]
     assert rows("select count(*), min(category_1)", "items") == [(6, "random3")]
     assert rows("select count(*), min(starts_on), max(ends_on)", "campaigns")[0][0] == 6
-    # a week is no history: nothing that an answer could be foretold from
+    # a week is no history: nothing that an answer could be predicted from
     assert rows("select count(*)", "ad_responses") == [(0,)]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import duckdb
 
+from penchant.artifacts import Snapshot
 from penchant.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 MAPPING = """
 timezone: Europe/Paris

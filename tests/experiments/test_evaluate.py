@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from penchant.assignment import arm_of
+from penchant.bandits.assignment import arm_of
+from penchant.bandits.experiments.evaluate import Verdict, evaluate
 from penchant.errors import DataError, UsageError
-from penchant.experiments.evaluate import Verdict, evaluate
 
 EXPERIMENT = "x-1"
 SHARES = {"old": 0.5, "new": 0.5}
@@ -19,7 +19,7 @@ Shown = Callable[[str, np.random.Generator], dict[str, list]]
 
 
 def slate(reward: float, items: int = 5, times: int = 1) -> Shown:
-    """Items that a shopper is shown so often; the first is bought for ``reward`` by one in five."""
+    """Items that a user is shown so often; the first is bought for ``reward`` by one in five."""
 
     def shown(arm: str, random: np.random.Generator) -> dict[str, list]:
         bought = random.random() < 0.2
@@ -33,7 +33,9 @@ def slate(reward: float, items: int = 5, times: int = 1) -> Shown:
     return shown
 
 
-def judged(of: dict[str, Shown], users: list[str] = USERS, returned: pa.Table = NOBODY) -> Verdict:
+def evaluated(
+    of: dict[str, Shown], users: list[str] = USERS, returned: pa.Table = NOBODY
+) -> Verdict:
     random = np.random.default_rng(0)
     columns: dict[str, list] = {name: [] for name in ("user_id", "policy")}
     columns |= {name: [] for name in ("item_id", "clicked", "reward")}
@@ -47,7 +49,7 @@ def judged(of: dict[str, Shown], users: list[str] = USERS, returned: pa.Table = 
     return evaluate(EXPERIMENT, pa.table(columns), SHARES, returned)
 
 
-def test_arms_are_shares_of_shoppers_and_stay() -> None:
+def test_arms_are_shares_of_users_and_stay() -> None:
     shares = {"a": 0.2, "b": 0.5, "c": 0.3}
     arms = [arm_of(EXPERIMENT, user, shares) for user in USERS]
     assert arms == [arm_of(EXPERIMENT, user, shares) for user in USERS]
@@ -59,35 +61,35 @@ def test_arms_are_shares_of_shoppers_and_stay() -> None:
 
 
 def test_a_better_policy_is_kept() -> None:
-    verdict = judged({"old": slate(1.0), "new": slate(2.0)})
+    verdict = evaluated({"old": slate(1.0), "new": slate(2.0)})
     assert (verdict.decision, verdict.mismatch_p > 0.001) == ("keep", True)
     assert verdict.reward is not None and verdict.reward.low > 0
 
 
 def test_no_difference_goes_on() -> None:
-    assert judged({"old": slate(1.0), "new": slate(1.0)}).decision == "go on"
+    assert evaluated({"old": slate(1.0), "new": slate(1.0)}).decision == "go on"
 
 
 def test_a_worse_policy_is_rolled_back() -> None:
-    assert judged({"old": slate(2.0), "new": slate(1.0)}).decision == "rollback"
+    assert evaluated({"old": slate(2.0), "new": slate(1.0)}).decision == "rollback"
 
 
-def test_a_better_policy_that_tires_shoppers_is_rolled_back() -> None:
-    verdict = judged({"old": slate(1.0, items=10), "new": slate(3.0, items=1, times=10)})
+def test_a_better_policy_that_tires_users_is_rolled_back() -> None:
+    verdict = evaluated({"old": slate(1.0, items=10), "new": slate(3.0, items=1, times=10)})
     assert verdict.decision == "rollback" and "fatigue" in verdict.reason
 
 
 def test_arms_that_the_plan_can_not_explain_are_a_mismatch() -> None:
     seen = [user for user in USERS if arm_of(EXPERIMENT, user, SHARES) == "old"]
     seen += [user for user in USERS if arm_of(EXPERIMENT, user, SHARES) == "new"][:1000]
-    verdict = judged({"old": slate(1.0), "new": slate(5.0)}, sorted(seen))
+    verdict = evaluated({"old": slate(1.0), "new": slate(5.0)}, sorted(seen))
     assert (verdict.decision, verdict.reward) == ("mismatch", None)
 
 
-def test_an_arm_without_shoppers_is_refused() -> None:
+def test_an_arm_without_users_is_refused() -> None:
     only = [user for user in USERS if arm_of(EXPERIMENT, user, SHARES) == "old"]
-    with pytest.raises(DataError, match="arm new of x-1 has no shopper"):
-        judged({"old": slate(1.0)}, only)
+    with pytest.raises(DataError, match="arm new of x-1 has no user"):
+        evaluated({"old": slate(1.0)}, only)
 
 
 def test_shares_that_are_none_are_refused() -> None:

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penchant.assignment import arm_of
-from penchant.assignment import running as current
+from penchant.bandits.assignment import arm_of
+from penchant.bandits.assignment import running as current
+from penchant.bandits.experiments import store
+from penchant.bandits.experiments.stage import evaluate_experiment
 from penchant.errors import DataError, NothingToDo, UsageError
-from penchant.experiments import store
-from penchant.experiments.stage import evaluate_experiment
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -21,14 +21,14 @@ OLD, NEW = "p-old", "p-new"
 
 
 def write_snapshot(
-    settings: Settings, reward: dict[str, float], shoppers: int = 1500, lacking: str = ""
+    settings: Settings, reward: dict[str, float], users: int = 1500, lacking: str = ""
 ) -> None:
-    """Everybody is shown one item; one in five buys it, for the reward of the shopper's arm.
+    """Everybody is shown one item; one in five buys it, for the reward of the user's arm.
     ``lacking``: an arm that is not served at all."""
     experiment = current(settings)
     assert experiment is not None
     rows = []
-    for number in range(shoppers):
+    for number in range(users):
         user = f"u{number:05d}"
         arm = arm_of(experiment.id, user, experiment.shares)
         if arm == lacking:
@@ -96,7 +96,7 @@ def test_only_one_runs_at_a_time(running: Settings) -> None:
 
 
 def test_before_anything_is_answered_there_is_nothing_to_do(running: Settings) -> None:
-    write_snapshot(running, {OLD: 1.0, NEW: 1.0}, shoppers=0)
+    write_snapshot(running, {OLD: 1.0, NEW: 1.0}, users=0)
     with pytest.raises(NothingToDo, match="no settled impression"):
         evaluate_experiment(running, SNAPSHOT)
 
@@ -105,6 +105,6 @@ def test_an_arm_that_is_not_served_at_all_is_refused_and_nothing_is_decided(
     running: Settings,
 ) -> None:
     write_snapshot(running, {OLD: 1.0, NEW: 1.0}, lacking=NEW)
-    with pytest.raises(DataError, match=f"arm {NEW} of x-{OLD}-{NEW} has no shopper"):
+    with pytest.raises(DataError, match=f"arm {NEW} of x-{OLD}-{NEW} has no user"):
         evaluate_experiment(running, SNAPSHOT)
     assert current(running) is not None and running.live_policy.current() == OLD

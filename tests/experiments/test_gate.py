@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from safetensors.numpy import save_file
 
-from penchant.assignment import running
+from penchant.bandits.assignment import running
+from penchant.bandits.context_features import NAMES
+from penchant.bandits.experiments import store
+from penchant.bandits.experiments.gate import GATE, decide, gates, promote
+from penchant.bandits.learned import Choosing, LearnedPolicy
 from penchant.errors import DataError, NothingToDo, UsageError
-from penchant.experiments import store
-from penchant.experiments.gate import GATE, decide, gates, promote
-from penchant.policy.facts import NAMES
-from penchant.policy.learned import Choosing, LearnedPolicy
 from penchant.report.policies import policy_section
-from penchant.serving.exploring.live_policy import read_policy
+from penchant.serving.live_policy import read_policy
 from penchant.settings import Settings
 from penchant.storage import write_json
 

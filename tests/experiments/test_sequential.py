@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from penchant.bandits.experiments.sequential import difference
 from penchant.errors import DataError
-from penchant.experiments.sequential import difference
 
 
 def ever_decided(effect: float, seed: int) -> str:
@@ -29,5 +29,5 @@ def test_an_effect_is_found_in_its_direction(effect: float, verdict: str) -> Non
 
 
 def test_an_arm_of_nobody_is_refused() -> None:
-    with pytest.raises(DataError, match="control arm has 0 shoppers"):
+    with pytest.raises(DataError, match="control arm has 0 users"):
         difference(np.ones(3), np.ones(0))

@@ -7,10 +7,10 @@ import pytest
 from feature_home import column, edit_manifest, write_snapshot
 
 from feature_repo.definitions import Definitions, definitions
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.manifest import read_marts
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 SNAPSHOT = "s-20180102-00000000000a"
 

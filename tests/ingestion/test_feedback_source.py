@@ -5,7 +5,7 @@ import pytest
 from logged_feedback import CANDIDATES, FIRST, SLATES, impression, log_feedback
 
 from penchant.errors import DataError, NothingToDo
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.settings import Settings
 

@@ -59,8 +59,8 @@ def test_all_that_is_referred_to_exists(shop: duckdb.DuckDBPyConnection) -> None
     ).fetchall()
 
 
-def test_shoppers_have_interests_and_habits(shop: duckdb.DuckDBPyConnection) -> None:
-    """A shopper's most bought category has far more than its share; some buy a thing again."""
+def test_users_have_interests_and_habits(shop: duckdb.DuckDBPyConnection) -> None:
+    """A user's most bought category has far more than its share; some buy a thing again."""
     [(top_share,)] = shop.sql(
         """SELECT avg(top) FROM (SELECT user_id, max(n) / sum(n) AS top FROM (
             SELECT user_id, category_2, count(*) AS n FROM events JOIN items USING (item_id)
@@ -74,7 +74,7 @@ def test_shoppers_have_interests_and_habits(shop: duckdb.DuckDBPyConnection) -> 
     assert again > 10
 
 
-def test_linked_categories_are_bought_by_the_same_shoppers() -> None:
+def test_linked_categories_are_bought_by_the_same_users() -> None:
     tables = simulate(seed=7, users=200, items=48, days=180)
     categories = {item["item_id"]: item["category_2"] for item in tables["items"]}
     names = sorted(set(categories.values()))

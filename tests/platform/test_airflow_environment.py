@@ -11,11 +11,7 @@ import pytest
 from penchant.errors import PenchantError
 from penchant.platform import airflow
 from penchant.platform.airflow import airflow_environment, database, migrate, secret_keys
-from penchant.platform.services import (
-    airflow_services,
-    reading_services,
-    settings_environment,
-)
+from penchant.platform.services import airflow_services, reading_services, settings_environment
 from penchant.settings import Settings
 
 
@@ -25,10 +21,10 @@ def test_everything_listens_on_this_machine_only(settings: Settings) -> None:
         if service.port:
             bound = "127.0.0.1" in listens["command"] or service.name in (
                 "feast-ui",  # binds 127.0.0.1 itself
-                "feature-reader",  # binds settings.reader_host
+                "feature-reader",  # binds settings.api_host
             )
             assert bound, service.name
-    assert settings.reader_host == "127.0.0.1"
+    assert settings.api_host == "127.0.0.1"
 
 
 def test_a_child_sees_the_same_settings(

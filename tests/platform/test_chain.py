@@ -164,12 +164,12 @@ def test_the_cause_is_taken_from_the_log(tmp_path: Path) -> None:
         {"event": "running"},
         {
             "event": "Task failed with exception",
-            "error_detail": [{"exc_type": "AirflowFailException", "exc_value": "twice\n  mend"}],
+            "error_detail": [{"exc_type": "AirflowFailException", "exc_value": "twice\n  fix"}],
         },
         {"event": "::endgroup::"},
     ]
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    assert causes(log) == ["AirflowFailException: twice", "  mend"]
+    assert causes(log) == ["AirflowFailException: twice", "  fix"]
     log.write_text(json.dumps({"event": "running"}) + "\n")
     assert causes(log) == ["running"]
     assert "no log" in causes(tmp_path / "absent.log")[0]

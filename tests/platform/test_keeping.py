@@ -100,7 +100,7 @@ def test_kill_9_of_the_keeper_is_swept_up(
     found = state(settings.home)
     assert found is not None
     psutil.Process(found["pid"]).kill()
-    with pytest.raises(PenchantError, match="the keeper of the services ended"):
+    with pytest.raises(PenchantError, match="the supervisor of the services ended"):
         wait_for(started.require_alive)  # type: ignore[func-returns-value]
     started.end()
     assert marked(settings.home) == []

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from penchant.bandits.logistic import LogisticPosterior, sigmoid
+from penchant.bandits.policies import UpperConfidence
+from penchant.bandits.posterior import LinearPosterior
+from penchant.bandits.slates import probabilities
 from penchant.errors import DataError
-from penchant.policy.logistic import LogisticPosterior, sigmoid
-from penchant.policy.policies import UpperConfidence
-from penchant.policy.posterior import LinearPosterior
-from penchant.policy.slates import probabilities
 
 
 def rows(seed: int = 0, arms: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,17 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from penchant.errors import UsageError
-from penchant.policy.dynamic import Dynamic, Signals, TradeOff
-from penchant.policy.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
-from penchant.policy.posterior import LinearPosterior
-from penchant.policy.slates import (
-    Votes,
+from penchant.bandits.dynamic import Dynamic, Signals, TradeOff
+from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
+from penchant.bandits.posterior import LinearPosterior
+from penchant.bandits.slates import (
+    ActionScores,
     drawn,
     estimated_marginals,
     first_position,
     probabilities,
 )
+from penchant.errors import UsageError
 
 CANDIDATES, DIMENSIONS, LENGTH = 5, 3, 3
 
@@ -34,7 +34,7 @@ POLICIES = {
 }
 
 
-def votes(policy: Policy, rows: int, seed: int = 0) -> Votes:
+def votes(policy: Policy, rows: int, seed: int = 0) -> ActionScores:
     """Of the same request, ``rows`` times; the last candidate of it is not there."""
     random = np.random.default_rng(seed)
     features_1CD = random.standard_normal((1, CANDIDATES, DIMENSIONS))
@@ -70,7 +70,7 @@ def test_propensities_sum_to_one_at_every_position(name: str) -> None:
 def test_whole_slates_are_drawn_as_often_as_their_propensities_say(name: str) -> None:
     rows = 60_000
     voted = votes(POLICIES[name](1), 1)
-    same = Votes(
+    same = ActionScores(
         np.repeat(voted.scores_BVC, rows, axis=0),
         np.repeat(voted.weights_BV, rows, axis=0),
         np.repeat(voted.uniform_B, rows),
@@ -90,7 +90,9 @@ def test_whole_slates_are_drawn_as_often_as_their_propensities_say(name: str) ->
 
 def test_epsilon_greedy_in_closed_form() -> None:
     scores_BC = np.array([[3.0, 2.0, 1.0]])
-    voted = Votes(scores_BC[:, None], np.ones((1, 1)), np.array([0.3]), np.ones((1, 3), bool))
+    voted = ActionScores(
+        scores_BC[:, None], np.ones((1, 1)), np.array([0.3]), np.ones((1, 3), bool)
+    )
     np.testing.assert_allclose(first_position(voted), [[0.8, 0.1, 0.1]])
     np.testing.assert_allclose(probabilities(voted, np.array([[1, 0, 2]])), [[0.1, 0.85, 1.0]])
 
@@ -118,7 +120,7 @@ def test_the_monte_carlo_marginals_agree_with_simulation() -> None:
     np.testing.assert_allclose(estimated_1KC.sum(axis=2), 1)
     np.testing.assert_allclose(estimated_1KC[:, 0], first_position(one))
     same = votes(POLICIES["thompson"](1), 1)
-    same = Votes(
+    same = ActionScores(
         *(np.repeat(part, rows, axis=0) for part in (same.scores_BVC, same.weights_BV)),
         np.repeat(same.uniform_B, rows),
         np.repeat(same.present_BC, rows, axis=0),

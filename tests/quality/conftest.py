@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from small_snapshot import FIRST, SECOND, write_snapshot
 
+from penchant.artifacts import Snapshot
 from penchant.quality.check import check
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 
 @pytest.fixture

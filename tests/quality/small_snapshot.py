@@ -6,8 +6,8 @@ from typing import Any
 
 import duckdb
 
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import write_json
 
 FIRST, SECOND = "s-20240301-00000000000a", "s-20240301-00000000000b"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from small_snapshot import FIRST, SECOND, edit_mart
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.quality.check import check
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 Found = set[tuple[str, str, str | None]]
 

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import pytest
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.manifest import read_marts
 from penchant.quality.rules import Evidence, History, rules_of
-from penchant.snapshot import Snapshot
 
 
 def expected(first: Snapshot, name: str, history: History | None = None) -> set[tuple[str, ...]]:

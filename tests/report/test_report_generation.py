@@ -1,4 +1,4 @@
-"""The report's section on made-up shoppers."""
+"""The report's section on made-up users."""
 
 from penchant.report.generation import generation_section
 
@@ -26,7 +26,7 @@ MISSING = {"headline": "", "missing": "all <histories> were somebody's", "remedy
 def test_it_says_what_made_up_histories_are_worth_and_whose_are_missing() -> None:
     page = generation_section([("gan", FIGURES), ("vae", MISSING)])
     assert "do not help a ranker" in page and page.count("<svg") == 3
-    assert "1,234" in page and "real shoppers" in page
+    assert "1,234" in page and "real users" in page
     assert "vae: all &lt;histories&gt; were somebody&#x27;s; land more." in page
 
 

@@ -1,4 +1,4 @@
-"""The report's section on interests: who is above what habits alone foresee, or why it is empty."""
+"""The report's section on interests: who is above what habits alone predict, or why it is empty."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ def figure(mean: float) -> dict[str, float]:
     return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
 
 
-def judged(auc: float, over: float) -> dict[str, Any]:
+def evaluated(auc: float, over: float) -> dict[str, Any]:
     metrics = {name: figure(0.5) for name in METRICS} | {"auc_macro": figure(auc)}
     baselines = {"base rate": metrics, "own habit": metrics, "fitted habits": metrics}
     return {
@@ -31,12 +31,12 @@ def judged(auc: float, over: float) -> dict[str, Any]:
 
 
 def test_families_are_shown_best_first_beside_what_habits_alone_foresee() -> None:
-    html = interests_section([("pca_svm", judged(0.7, -0.05)), ("lstm", judged(0.8, 0.05))])
+    html = interests_section([("pca_svm", evaluated(0.7, -0.05)), ("lstm", evaluated(0.8, 0.05))])
     assert html.index("said by lstm") < html.index("said by pca svm")
     assert '<span class="good">+0.0500' in html and '<span class="bad">-0.0500' in html
-    assert "1,234 known shoppers" in html and "7 rarer categories" in html
+    assert "1,234 known users" in html and "7 rarer categories" in html
     assert "Food &gt; &lt;Bread&gt;" in html and "<Bread>" not in html
-    assert "Home &gt; Milk" not in html, "nobody acted on it: nothing to foresee"
+    assert "Home &gt; Milk" not in html, "nobody acted on it: nothing to predict"
     assert html.count("fitted habits") > 2 and "12.3" in html
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penchant.charts import Point, figure_plot
+from penchant.plots.charts import Point, figure_plot
 from penchant.report.tasks import task_sections
 
 
@@ -10,7 +10,7 @@ def figure(mean: float) -> dict[str, float]:
     return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
 
 
-def judged(family: str, response: str) -> dict[str, Any]:
+def evaluated(family: str, response: str) -> dict[str, Any]:
     told = {"auc": figure(0.8), "log_loss": figure(0.3), "brier": figure(0.1), "ece": figure(0.02)}
     probability = response == "probability"
     added = {"by_tenth": [figure(tenth - 4.0) for tenth in range(10)]}
@@ -25,7 +25,7 @@ def judged(family: str, response: str) -> dict[str, Any]:
                 "ads": {"train": {"shown": 1234}, "test": {"shown": 567, "answered": 89}},
                 "metrics": told if probability else {},
                 "baseline": told if probability else {},
-                "reliability": [{"foretold": 0.1, "came": figure(0.12)}] if probability else [],
+                "reliability": [{"predicted": 0.1, "came": figure(0.12)}] if probability else [],
                 "uplift": {"spend_after": added},
             }
         },
@@ -34,8 +34,8 @@ def judged(family: str, response: str) -> dict[str, Any]:
 
 def test_responses_are_drawn_for_each_family_that_was_judged() -> None:
     families = [
-        judged("linear_response", "money"),
-        judged("logistic_response", "probability"),
+        evaluated("linear_response", "money"),
+        evaluated("logistic_response", "probability"),
         {"family": "popularity", "tasks": None},
     ]
     html = task_sections(families)

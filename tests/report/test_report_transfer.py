@@ -6,7 +6,7 @@ from penchant.report.transfer import transfer_section
 
 
 def test_what_was_taken_over_and_what_fell_back_is_shown_with_the_curve() -> None:
-    verdict = {"shoppers": 90, "gain": 0.1, "low": 0.05, "high": 0.15, "reason": "+0.1 over it"}
+    verdict = {"users": 90, "gain": 0.1, "low": 0.05, "high": 0.15, "reason": "+0.1 over it"}
     categories = [
         {"category": "Toys & <games>", "status": "adopted", "served": "transfer", "share": 0.25},
         {"category": "Florist", "status": "fell back", "served": "popularity", "share": 0.0},

@@ -30,7 +30,7 @@ def served_once(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Sh
     """Snapshot 1 is live, with an encoder. For tests that change nothing but what is logged."""
     from fresh_shop import with_encoder
 
-    from penchant.serving.generations.publish import publish
+    from penchant.publishing.publish import publish
 
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(shop_once, home)

@@ -1,4 +1,4 @@
-"""The small shop with an encoder: a shopper's vector is the sum of what was bought."""
+"""The small shop with an encoder: a user's vector is the sum of what was bought."""
 
 import json
 from typing import Any
@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
-from penchant.serving.folding.encoder import Encoder
-from penchant.serving.folding.history import History
-from penchant.snapshot import Snapshot
+from penchant.artifacts import Snapshot
+from penchant.encoders.encoder import Encoder
+from penchant.encoders.history import History
 
 DAY = 86_400
 
 
 def with_encoder(shop: Any, number: int) -> Encoder:
-    """Give the chosen run an encoder, and its shoppers the vectors that this gives."""
+    """Give the chosen run an encoder, and its users the vectors that this gives."""
     run, snapshot = shop.run(number), Snapshot.open(shop.settings, shop.run(number).parent.name)
     items = pq.read_table(run / "item_vectors.parquet")
     vectors_ID = np.stack(items["vector"].to_pylist()).astype(np.float32)

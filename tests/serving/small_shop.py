@@ -27,7 +27,7 @@ def snapshot_id(number: int) -> str:
 
 
 def portraits() -> pa.Table:
-    """Even shoppers are after tea, odd ones after pans; the first is there and did nothing."""
+    """Even users are after tea, odd ones after pans; the first is there and did nothing."""
     tea, pans = ["FOOD > TEA", "HOME > PANS"], ["HOME > PANS", "FOOD > TEA"]
     likes = [[], *(pans if number % 2 else tea for number in range(1, len(USERS)))]
 
@@ -55,7 +55,7 @@ def portraits() -> pa.Table:
 
 
 def events() -> pa.Table:
-    """Shopper n bought the items n to n + 9, and looked at item 100 before all of them."""
+    """User n bought the items n to n + 9, and looked at item 100 before all of them."""
     rows = [
         (user, ITEMS[at + day - 1], "purchase", datetime(2017, 12, day))
         for at, user in enumerate(USERS)
@@ -77,7 +77,7 @@ def events() -> pa.Table:
 
 
 def write_snapshot(settings: Settings, number: int) -> str:
-    """Users, items, events and sequences; every shopper bought ten items, one a day."""
+    """Users, items, events and sequences; every user bought ten items, one a day."""
     identity = snapshot_id(number)
     marts = settings.snapshots / identity / "marts"
     marts.mkdir(parents=True)
@@ -123,7 +123,7 @@ def write_snapshot(settings: Settings, number: int) -> str:
 
 def write_features(settings: Settings, number: int) -> None:
     """Online ``item_profile`` and ``user_portrait``, as ``penchant materialize`` makes them."""
-    from penchant.serving.feast import (
+    from penchant.feast_sdk import (
         Array,
         Entity,
         FeatureView,
@@ -133,7 +133,7 @@ def write_features(settings: Settings, number: int) -> None:
         String,
         ValueType,
     )
-    from penchant.serving.feature_repository import open_store
+    from penchant.features.repository import open_store
 
     identity = snapshot_id(number)
     repository = settings.online / identity
@@ -203,7 +203,7 @@ def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
         "window": ["test"] * len(USERS),
         "population": ["all"] * len(USERS),
         "events": list(range(len(USERS))),
-        # the first user's target is foreseen by the families with vectors alone
+        # the first user's target is predicted by the families with vectors alone
         "found@10": [[ITEMS[0]] if vectors or user else [] for user in range(len(USERS))],
         "ndcg@10": random.random(len(USERS)),
     }

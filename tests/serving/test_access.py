@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from penchant.api.app import create_app
+from penchant.api.auth.access import Rate, require_guarded
+from penchant.api.auth.tokens import Tokens
 from penchant.errors import UsageError
-from penchant.serving.http.access import Rate, require_guarded
-from penchant.serving.http.api import create_app
-from penchant.serving.http.tokens import Tokens
 from penchant.settings import Settings
 
 RECOMMEND = "/v1/recommendations?user_id=u1"
@@ -139,7 +139,7 @@ def test_a_token_for_nothing_is_not_made(settings: Settings, name: str, scopes: 
 
 
 def test_a_network_is_not_served_without_a_token(settings: Settings) -> None:
-    open_to_all = settings.model_copy(update={"reader_host": "0.0.0.0"})
+    open_to_all = settings.model_copy(update={"api_host": "0.0.0.0"})
     with pytest.raises(UsageError, match="there is no token"):
         require_guarded(open_to_all)
     require_guarded(settings)

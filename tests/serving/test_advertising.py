@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
+from penchant.api.app import create_app
 from penchant.errors import DataError
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
-from penchant.serving.http.api import create_app
-from penchant.serving.reader import Reader
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -56,7 +56,7 @@ def write_plan(settings: Settings) -> Path:
 
 
 def advertiser(settings: Settings) -> Advertiser:
-    return Advertiser(settings, Reader(settings))
+    return Advertiser(settings, RecommendationService(settings))
 
 
 def shown(settings: Settings, user_id: str, k: int = 10, at: datetime = NOON) -> list[str]:
@@ -69,7 +69,7 @@ def test_an_ad_is_shown_as_often_as_planned_and_no_oftener(planned: Settings) ->
     assert shown(planned, "u3", at=datetime(2026, 1, 2, 12)) == ["c1", "c2"], "another day"
 
 
-def test_a_budget_holds_over_all_shoppers(planned: Settings) -> None:
+def test_a_budget_holds_over_all_users(planned: Settings) -> None:
     found = [shown(planned, user, 1) for user in ("u3", "u4", "u5", "u5")]
     assert sum(ads.count("c1") for ads in found) == 3
 

@@ -1,4 +1,4 @@
-"""The HTTP reader: Feast's wire format, precise refusals, nothing that writes."""
+"""The HTTP service: Feast's wire format, precise refusals, nothing that writes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +7,12 @@ import pytest
 from fastapi.testclient import TestClient
 from feature_home import edit_manifest, write_snapshot
 
+from penchant.api.app import create_app
+from penchant.api.auth.tokens import SCOPES, Tokens
+from penchant.api.routes.features import MOST_ROWS
 from penchant.errors import DataError
-from penchant.serving.feature_repository import open_features
-from penchant.serving.features import materialize
-from penchant.serving.http.api import create_app
-from penchant.serving.http.tokens import SCOPES, Tokens
-from penchant.serving.http.v1.features import MOST_ROWS
+from penchant.features.materialize import materialize
+from penchant.features.repository import open_features
 from penchant.settings import Settings
 
 A, B = "s-20180102-00000000000a", "s-20180102-00000000000b"
@@ -108,7 +108,7 @@ def test_it_follows_the_pointer(settings: Settings) -> None:
     assert by_name(answer.json())["spend_28d"]["values"][0] == 2001.0
 
 
-def test_health_is_alive_and_ready_is_features_and_a_generation(settings: Settings) -> None:
+def test_health_is_alive_and_ready_is_features_and_a_release(settings: Settings) -> None:
     client = TestClient(create_app(settings))
     assert client.get("/healthz").status_code == 200
     not_ready = client.get("/readyz")
@@ -118,7 +118,7 @@ def test_health_is_alive_and_ready_is_features_and_a_generation(settings: Settin
     write_snapshot(settings, A)
     materialize(settings, A)
     not_yet = client.get("/readyz")
-    assert not_yet.status_code == 503 and "no generation is live" in not_yet.json()["detail"]
+    assert not_yet.status_code == 503 and "no release is live" in not_yet.json()["detail"]
     assert client.post("/get-online-features", json=PORTRAIT).status_code == 200
 
 

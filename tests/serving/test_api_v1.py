@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from penchant.feedback import FeedbackLog
+from penchant.api.app import create_app
+from penchant.api.http.request_limits import MOST_BYTES
+from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
-from penchant.serving.http.bounds import MOST_BYTES
+from penchant.publishing.publish import publish
 
 ONE = "s-20180102-000000000001"
 
@@ -47,29 +47,29 @@ def event(**changes: Any) -> dict[str, Any]:
 def test_what_is_recommended_is_logged_as_shown(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     answer = client.get("/v1/recommendations", params={"user_id": "u3", "k": 4}).json()
-    assert answer["generation_id"] == shop.settings.live_generation.current()
+    assert answer["release_id"] == shop.settings.live_release.current()
     impressions = logged(shop, "impressions")
     assert [row["impression_id"] for row in impressions] == [
         item["impression_id"] for item in answer["items"]
     ]
     assert [row["item_id"] for row in impressions] == [item["item_id"] for item in answer["items"]]
     assert {row["policy"] for row in impressions} == {answer["policy"]}
-    assert {row["generation_id"] for row in impressions} == {answer["generation_id"]}
+    assert {row["release_id"] for row in impressions} == {answer["release_id"]}
 
 
-def test_a_similar_item_names_its_generation(served: tuple[Any, TestClient]) -> None:
+def test_a_similar_item_names_its_release(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     answer = client.get("/v1/similar", params={"item_id": "i007", "k": 3}).json()
-    assert answer["generation_id"] == shop.settings.live_generation.current()
+    assert answer["release_id"] == shop.settings.live_release.current()
     assert len(answer["items"]) == 3
 
 
-def test_a_portrait_is_of_the_live_generation_and_whole(served: tuple[Any, TestClient]) -> None:
+def test_a_portrait_is_of_the_live_release_and_whole(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     response = client.get("/v1/portrait", params={"user_id": "u4"})
     answer = response.json()
     assert response.status_code == 200
-    assert answer["generation_id"] == shop.settings.live_generation.current()
+    assert answer["release_id"] == shop.settings.live_release.current()
     assert (answer["snapshot_id"], answer["price_band"]) == (ONE, "standard")
     tea, pans = answer["interests"]
     assert tea == {
@@ -170,6 +170,6 @@ def test_a_wrong_question_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/portrait"])
-def test_before_the_first_generation_it_is_unavailable(shop: Any, path: str) -> None:
+def test_before_the_first_release_it_is_unavailable(shop: Any, path: str) -> None:
     answer = TestClient(create_app(shop.settings)).get(path, params={"user_id": "u3"})
-    assert answer.status_code == 503 and "no generation" in answer.json()["detail"]
+    assert answer.status_code == 503 and "no release" in answer.json()["detail"]

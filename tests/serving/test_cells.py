@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penchant.serving.generations import index
-from penchant.serving.generations.cells import NearestCells
-from penchant.serving.generations.nearest import unit
-from penchant.serving.generations.publish import publish
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import publish
+from penchant.releases import index
+from penchant.releases.hnsw_index import unit
+from penchant.releases.ivf_index import IvfIndex
+from penchant.serving.service import RecommendationService
 
 ITEMS, DIMENSIONS = 3000, 16
 
@@ -29,9 +29,9 @@ def exact(vectors: np.ndarray, query: np.ndarray, k: int) -> np.ndarray:
 def test_a_saved_index_finds_the_nearest_first_whatever_the_lengths(tmp_path: Path) -> None:
     vectors = clustered()
     ids = [f"i{number}" for number in range(ITEMS)]
-    built = NearestCells.build(ids, vectors, vectors[::30])
+    built = IvfIndex.build(ids, vectors, vectors[::30])
     built.save(tmp_path)
-    opened = NearestCells.open(tmp_path)
+    opened = IvfIndex.open(tmp_path)
 
     assert opened.recall(vectors[::30], vectors) >= 0.99
     assert opened.probes < len(opened.centres_CD)  # else all were compared
@@ -44,7 +44,7 @@ def test_a_saved_index_finds_the_nearest_first_whatever_the_lengths(tmp_path: Pa
 
 def test_the_same_vectors_give_the_same_cells() -> None:
     vectors = clustered()
-    one, two = (NearestCells.build(["x"] * ITEMS, vectors, vectors[:9]) for _ in range(2))
+    one, two = (IvfIndex.build(["x"] * ITEMS, vectors, vectors[:9]) for _ in range(2))
     assert np.array_equal(one.centres_CD, two.centres_CD)
     assert np.array_equal(one.positions_I, two.positions_I)
 
@@ -52,13 +52,13 @@ def test_the_same_vectors_give_the_same_cells() -> None:
 @pytest.mark.parametrize("items", [1, 3, 30])
 def test_more_may_be_asked_for_than_the_nearest_cells_hold(items: int) -> None:
     vectors = clustered(items)
-    cells = NearestCells.build([str(at) for at in range(items)], vectors, vectors)
+    cells = IvfIndex.build([str(at) for at in range(items)], vectors, vectors)
     assert cells.rows(vectors[0], 100).tolist() == exact(vectors, vectors[0], 100).tolist()
 
 
 def test_equal_vectors_are_all_found() -> None:
     vectors = np.ones((200, 4), np.float32)
-    cells = NearestCells.build([str(at) for at in range(200)], vectors, vectors[:5])
+    cells = IvfIndex.build([str(at) for at in range(200)], vectors, vectors[:5])
     assert cells.recall(vectors[:5], vectors) == 1.0
     assert len(cells.search(vectors[0], 150)) == 150
 
@@ -67,12 +67,12 @@ def test_a_large_catalogue_is_published_in_cells(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = publish(shop.settings, "s-20180102-000000000001")
-    expected = Reader(shop.settings).similar("i007", 5)
+    expected = RecommendationService(shop.settings).similar("i007", 5)
     monkeypatch.setattr(index, "LARGE", 100)
-    (shop.settings.generations / graph.generation_id / "generation.json").unlink()
+    (shop.settings.releases / graph.release_id / "release.json").unlink()
     report = publish(shop.settings, "s-20180102-000000000001")
 
     assert report.recall_at_10 is not None and report.recall_at_10 >= 0.99
-    assert (shop.settings.generations / report.generation_id / "items.cells").is_dir()
-    found = Reader(shop.settings).similar("i007", 5)
+    assert (shop.settings.releases / report.release_id / "items.cells").is_dir()
+    found = RecommendationService(shop.settings).similar("i007", 5)
     assert [each.item_id for each in found.items] == [each.item_id for each in expected.items]

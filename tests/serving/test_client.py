@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant import client as client_of
+from penchant.api.app import create_app
 from penchant.client import ApiError, Client, Event, Unreachable, now
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
+from penchant.publishing.publish import publish
 from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"

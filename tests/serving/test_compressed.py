@@ -11,10 +11,10 @@ import pytest
 
 from penchant import vectors
 from penchant.errors import DataError
-from penchant.serving.generations.compressed import FOLDER, RECORD
-from penchant.serving.generations.generation import Generation
-from penchant.serving.generations.publish import publish
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import publish
+from penchant.publishing.vector_form import FOLDER, RECORD
+from penchant.releases.release import Release
+from penchant.serving.service import RecommendationService
 
 ONE = "s-20180102-000000000001"
 SIDES = {"user_vectors": "user_id", "item_vectors": "item_id"}
@@ -56,32 +56,35 @@ def test_the_smallest_that_loses_within_the_setting_is_published(
     shop: Any, highest: dict[str, float], most: float, kind: str
 ) -> None:
     settings = shop.settings.model_copy(update={"compression_loss": most})
-    plain_id = publish(shop.settings, ONE).generation_id
-    near = Reader(shop.settings).similar("i000").items
+    plain_id = publish(shop.settings, ONE).release_id
+    near = RecommendationService(shop.settings).similar("i000").items
     write_compressed(shop.run(1), highest)
 
     report = publish(settings, ONE)
 
-    described = Generation.open(settings, report.generation_id).description
+    described = Release.open(settings, report.release_id).description
     assert described["vectors"]["kind"] == kind
-    assert (report.generation_id == plain_id) == (kind == "float32")
+    assert (report.release_id == plain_id) == (kind == "float32")
     assert report.recall_at_10 >= 0.95
-    again = {item.item_id: item.score for item in Reader(settings).similar("i000", 20).items}
+    again = {
+        item.item_id: item.score
+        for item in RecommendationService(settings).similar("i000", 20).items
+    }
     assert all(again[item.item_id] == pytest.approx(item.score, abs=0.05) for item in near[:5])
 
 
 def test_what_is_online_decodes_to_what_was_learned(shop: Any) -> None:
-    from penchant.serving.generations.store import open_generation
+    from penchant.publishing.feast_store import open_release
 
     write_compressed(shop.run(1), {"int8": 0.0, "half": 0.0})
-    generation = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
-    store = open_generation(shop.settings, generation)
+    release = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
+    store = open_release(shop.settings, release)
     learned = pq.read_table(shop.run(1) / "item_vectors.parquet").slice(7, 1).to_pylist()[0]
     row = store.get_online_features(
-        features=generation.item_vectors.refs, entity_rows=[{"item_id": learned["item_id"]}]
+        features=release.item_vectors.refs, entity_rows=[{"item_id": learned["item_id"]}]
     ).to_dict()
     assert len(row["numbers"][0]) == 8  # a byte a dimension
-    vector = generation.item_vector({name: values[0] for name, values in row.items()})
+    vector = release.item_vector({name: values[0] for name, values in row.items()})
     np.testing.assert_allclose(vector, learned["vector"], atol=0.03)
 
 

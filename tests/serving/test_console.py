@@ -20,9 +20,9 @@ from fastapi.testclient import TestClient
 from fresh_shop import with_encoder
 from starlette.routing import Mount, Route
 
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
-from penchant.serving.http.tokens import Tokens
+from penchant.api.app import create_app
+from penchant.api.auth.tokens import Tokens
+from penchant.publishing.publish import publish
 from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
@@ -50,7 +50,7 @@ def write_marts(settings: Settings, snapshot_id: str) -> None:
 
 @pytest.fixture(scope="module")
 def published_once(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Generation of snapshot 2 live, that of snapshot 1 behind it."""
+    """Release of snapshot 2 live, that of snapshot 1 behind it."""
     home = tmp_path_factory.mktemp("console") / "home"
     shutil.copytree(shop_once, home)
     settings = Settings(_env_file=None, home=home, threads=1)
@@ -75,7 +75,7 @@ def home(settings: Settings, published_once: Settings) -> Settings:
 
 @pytest.fixture
 def folding(shop: Any) -> TestClient:
-    """A shop whose generation can fold events in."""
+    """A shop whose release can fold events in."""
     with_encoder(shop, 1)
     publish(shop.settings, ONE)
     write_marts(shop.settings, ONE)
@@ -90,7 +90,7 @@ def visited(home: Settings) -> TestClient:
 def logged_in(client: TestClient, settings: Settings, *scopes: str) -> str:
     """A visitor with a new token; returns the sign that their forms bear."""
     _, secret = Tokens(settings).make("me", scopes)
-    answer = client.post("/console/login", data={"token": secret, "next": "generations"})
+    answer = client.post("/console/login", data={"token": secret, "next": "releases"})
     assert answer.status_code == 200, answer.text
     return re.search(r'name="sign" value="(\w+)"', answer.text)[1]
 
@@ -102,13 +102,13 @@ def text_of(answer: httpx.Response) -> str:
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
-        ("", ["Some shoppers", "What is popular"]),
-        ("?q=u1", ["shopper?user_id=u10", "No item has that id"]),
-        ("?q=of%20TITLE%20i00", ["item?item_id=i005", "No shopper"]),
-        ("shopper?user_id=u4", ["TEA", "70.0%", "50.0% to 80.0%", "active", "item?item_id="]),
-        ("shopper?user_id=u0", ["nothing was looked at or bought", "prospect"]),
+        ("", ["Some users", "What is popular"]),
+        ("?q=u1", ["user?user_id=u10", "No item has that id"]),
+        ("?q=of%20TITLE%20i00", ["item?item_id=i005", "No user"]),
+        ("user?user_id=u4", ["TEA", "70.0%", "50.0% to 80.0%", "active", "item?item_id="]),
+        ("user?user_id=u0", ["nothing was looked at or bought", "prospect"]),
         ("item?item_id=i007", ["TITLE i007 OF 2", "GROCERY", "8.00", "Similar items"]),
-        ("generations", ["matrix factorization", ONE, TWO, "live", "before it"]),
+        ("releases", ["matrix factorization", ONE, TWO, "live", "before it"]),
         ("families", ["matrix factorization", 'badge">retriever', "0.2000", "0.1500 to 0.2500"]),
     ],
 )
@@ -122,10 +122,10 @@ def test_a_page_shows_what_it_is_for(pages: TestClient, address: str, shown: lis
 def test_all_that_is_shown_is_escaped_and_no_script_but_ours_runs(pages: TestClient) -> None:
     for address in (
         "item?item_id=i001",
-        "shopper?user_id=u1",
+        "user?user_id=u1",
         "?q=alert",
         f"?q={EVIL}",
-        f"shopper?user_id={EVIL}",
+        f"user?user_id={EVIL}",
         f"item?item_id={EVIL}",
     ):
         answer = pages.get(f"/console/{address}")
@@ -139,10 +139,10 @@ def test_all_that_is_shown_is_escaped_and_no_script_but_ours_runs(pages: TestCli
 @pytest.mark.parametrize(
     ("address", "status", "shown"),
     [
-        ("shopper?user_id=nobody", 404, "Not known in snapshot"),
+        ("user?user_id=nobody", 404, "Not known in snapshot"),
         ("item?item_id=nothing", 404, "is not in snapshot"),
-        ("shopper", 422, "user_id"),
-        ("shopper?user_id=a%00b", 422, "user_id"),
+        ("user", 422, "user_id"),
+        ("user?user_id=a%00b", 422, "user_id"),
         (f"?q={'x' * 200}", 422, "at most 128"),
         ("nowhere", 404, "no page at this address"),
     ],
@@ -161,7 +161,7 @@ def test_what_nobody_foresaw_is_a_page_without_a_traceback(
     def fail(*given: object) -> None:
         raise KeyError("secret")
 
-    monkeypatch.setattr("penchant.serving.http.console.families.status", fail)
+    monkeypatch.setattr("penchant.api.console.families.status", fail)
     client = TestClient(create_app(published_once), raise_server_exceptions=False)
     answer = client.get("/console/families")
     assert answer.status_code == 500 and "The server failed" in answer.text
@@ -169,15 +169,15 @@ def test_what_nobody_foresaw_is_a_page_without_a_traceback(
 
 
 def test_a_search_among_events_is_escaped(pages: TestClient) -> None:
-    assert "“&lt;b&gt;pans&lt;/b&gt;”" in pages.get("/console/shopper?user_id=u3").text
+    assert "“&lt;b&gt;pans&lt;/b&gt;”" in pages.get("/console/user?user_id=u3").text
 
 
 def test_a_stranger_is_shown_what_strangers_get(pages: TestClient) -> None:
-    assert "By the popularity prior" in pages.get("/console/shopper?user_id=nobody").text
+    assert "By the popularity prior" in pages.get("/console/user?user_id=nobody").text
 
 
 def test_looking_is_not_showing(published_once: Settings, pages: TestClient) -> None:
-    pages.get("/console/shopper?user_id=u3")
+    pages.get("/console/user?user_id=u3")
     assert not published_once.feedback.exists()
 
 
@@ -196,7 +196,7 @@ def test_looking_is_not_showing(published_once: Settings, pages: TestClient) -> 
 def test_recommendations_are_filtered_or_the_filter_is_refused_in_its_place(
     pages: TestClient, filters: str, shown: str
 ) -> None:
-    answer = pages.get(f"/console/shopper?user_id=u3&{filters}")
+    answer = pages.get(f"/console/user?user_id=u3&{filters}")
     assert answer.status_code == 200
     assert shown in text_of(answer) and "70.0%" in answer.text
 
@@ -208,33 +208,33 @@ def items_of(text: str) -> list[str]:
 
 
 def test_what_would_change_is_what_changes_and_nothing_is_written(
-    shop: Any, folding: TestClient
+    shop: Any, fold_in: TestClient
 ) -> None:
     asked = {"user_id": "u3", "item": "i077", "event_type": "purchase"}
-    shown = folding.get("/console/suppose", params=asked).text
+    shown = fold_in.get("/console/suppose", params=asked).text
     assert not shop.settings.feedback.exists()
     for expected in ("Nothing was written", ">up ", "No longer among them"):
         assert expected in shown
     event = {"event_id": "e1", "user_id": "u3", "session_id": "s1", "item_id": "i077"}
     event |= {"event_type": "purchase", "event_at": datetime.now(UTC).isoformat()}
-    posted = folding.post("/v1/events", json={"events": [event]})
+    posted = fold_in.post("/v1/events", json={"events": [event]})
     assert posted.status_code == 202
-    answer = folding.get("/v1/recommendations", params={"user_id": "u3", "k": 10}).json()
+    answer = fold_in.get("/v1/recommendations", params={"user_id": "u3", "k": 10}).json()
     assert items_of(shown) == [item["item_id"] for item in answer["items"]]
-    shopper = folding.get("/console/shopper?user_id=u3").text
-    assert "since</span>" in shopper and "because you bought" in shopper
+    user = fold_in.get("/console/user?user_id=u3").text
+    assert "since</span>" in user and "because you bought" in user
 
 
 @pytest.mark.parametrize(
     ("asked", "shown"),
     [
         ("item=title+i00", "Which of these?"),
-        ("item=i077", "nothing changes before the next generation"),
+        ("item=i077", "nothing changes before the next release"),
         ("item=unheard+of", "No item has that id"),
         ("", "Try it"),
     ],
 )
-def test_an_item_is_chosen_and_a_generation_that_cannot_fold_says_so(
+def test_an_item_is_chosen_and_a_release_that_cannot_fold_says_so(
     pages: TestClient, asked: str, shown: str
 ) -> None:
     answer = pages.get(f"/console/suppose?user_id=u3&{asked}")
@@ -243,7 +243,7 @@ def test_an_item_is_chosen_and_a_generation_that_cannot_fold_says_so(
 
 def test_an_empty_home_says_what_to_do(settings: Settings) -> None:
     client = TestClient(create_app(settings))
-    for address in ("", "shopper?user_id=u1", "item?item_id=i1", "generations", "families"):
+    for address in ("", "user?user_id=u1", "item?item_id=i1", "releases", "families"):
         answer = client.get(f"/console/{address}")
         assert answer.status_code == 503
         assert "Nothing is published yet" in answer.text
@@ -252,20 +252,20 @@ def test_an_empty_home_says_what_to_do(settings: Settings) -> None:
 
 def test_a_token_is_kept_for_the_console_alone(home: Settings, visited: TestClient) -> None:
     _, secret = Tokens(home).make("me", ["recommendations:read"])
-    asked = visited.get("/console/shopper?user_id=u3")
-    assert asked.status_code == 401 and 'value="shopper?user_id=u3"' in asked.text
+    asked = visited.get("/console/user?user_id=u3")
+    assert asked.status_code == 401 and 'value="user?user_id=u3"' in asked.text
     wrong = visited.post("/console/login", data={"token": "pk_made-up", "next": ""})
     assert wrong.status_code == 401 and "does not hold" in wrong.text
     right = visited.post(
         "/console/login",
-        data={"token": secret, "next": "shopper?user_id=u3"},
+        data={"token": secret, "next": "user?user_id=u3"},
         follow_redirects=False,
     )
-    assert (right.status_code, right.headers["location"]) == (303, "shopper?user_id=u3")
+    assert (right.status_code, right.headers["location"]) == (303, "user?user_id=u3")
     cookie = right.headers["set-cookie"].lower()
     for expected in ("httponly", "samesite=strict", "path=/console"):
         assert expected in cookie
-    assert visited.get("/console/shopper?user_id=u3").status_code == 200
+    assert visited.get("/console/user?user_id=u3").status_code == 200
     assert visited.get("/v1/similar?item_id=i001").status_code == 401, "services don't use cookies"
 
 
@@ -293,21 +293,21 @@ def test_login_leads_nowhere_else(home: Settings, visited: TestClient, wanted: s
 
 
 def test_each_part_needs_its_scope(home: Settings, visited: TestClient) -> None:
-    def shopper() -> str:
-        return text_of(visited.get("/console/shopper?user_id=u3"))
+    def user() -> str:
+        return text_of(visited.get("/console/user?user_id=u3"))
 
     logged_in(visited, home, "recommendations:read")
-    assert "By the ranker" in shopper() and "lacks the scope features:read" in shopper()
-    assert "70.0%" not in shopper() and "2017-12-01" not in shopper()
+    assert "By the ranker" in user() and "lacks the scope features:read" in user()
+    assert "70.0%" not in user() and "2017-12-01" not in user()
     assert "user_id=u10" not in visited.get("/console/?q=u1").text
     logged_in(visited, home, "features:read")
-    assert "needs the scope <code>recommendations:read" in shopper()
+    assert "needs the scope <code>recommendations:read" in user()
     assert "needs the scope" in visited.get("/console/item?item_id=i001").text
     logged_in(visited, home, "features:read:quasi")
-    assert "may not read user_portrait:interests" in shopper()  # it has no class: the highest
-    assert "70.0%" not in shopper() and "2017-12-01" not in shopper()
+    assert "may not read user_portrait:interests" in user()  # it has no class: the highest
+    assert "70.0%" not in user() and "2017-12-01" not in user()
     logged_in(visited, home, "features:read:direct")
-    assert "70.0%" in shopper() and "2017-12-01" in shopper()
+    assert "70.0%" in user() and "2017-12-01" in user()
     assert "user_id=u10" in visited.get("/console/?q=u1").text
     _, till = Tokens(home).make("till", ["events:write"])
     refused = visited.post("/console/login", data={"token": till, "next": ""})
@@ -315,7 +315,7 @@ def test_each_part_needs_its_scope(home: Settings, visited: TestClient) -> None:
 
 
 def test_an_admin_rolls_back_by_a_form_of_their_own(home: Settings, visited: TestClient) -> None:
-    pointer = home.live_generation
+    pointer = home.live_release
     live, before = pointer.current(), pointer.previous()
     sign = logged_in(visited, home, "admin")
     right = {"sign": sign, "live": live}
@@ -337,26 +337,26 @@ def test_an_admin_rolls_back_by_a_form_of_their_own(home: Settings, visited: Tes
     assert again.status_code == 422 and "nothing was changed" in again.text
 
 
-def test_the_audit_names_the_page_and_of_how_many_shoppers_it_told(
+def test_the_audit_names_the_page_and_of_how_many_users_it_told(
     home: Settings, visited: TestClient
 ) -> None:
-    for address in ("?q=u1", "shopper?user_id=u1"):
+    for address in ("?q=u1", "user?user_id=u1"):
         visited.get(f"/console/{address}")
     (file,) = home.audit.iterdir()
     lines = [json.loads(line) for line in file.read_text().splitlines()[-2:]]
     told = [(line["route"], line["entities"], line["token"]) for line in lines]
-    assert told == [("/console/", 11, "local"), ("/console/shopper", 1, "local")]
+    assert told == [("/console/", 11, "local"), ("/console/user", 1, "local")]
 
 
 def test_who_is_no_admin_has_no_button(home: Settings, visited: TestClient) -> None:
-    live = home.live_generation.current()
-    local = visited.get("/console/generations").text
+    live = home.live_release.current()
+    local = visited.get("/console/releases").text
     assert '<form method="post" action="rollback"' not in local and "--scope admin" in local
     assert visited.post("/console/rollback", data={"live": live}).status_code == 403
     sign = logged_in(visited, home, "features:read")
     refused = visited.post("/console/rollback", data={"sign": sign, "live": live})
     assert refused.status_code == 403 and "lacks the scope admin" in refused.text
-    assert home.live_generation.current() == live
+    assert home.live_release.current() == live
 
 
 def test_logging_out_forgets_the_token(home: Settings, visited: TestClient) -> None:
@@ -395,7 +395,7 @@ def address(home: Settings) -> Iterator[str]:
 def test_a_browser_goes_the_whole_way_by_keyboard(
     home: Settings, address: str, tmp_path: Path
 ) -> None:
-    before = home.live_generation.previous()
+    before = home.live_release.previous()
     _, secret = Tokens(home).make("me", ["admin"])
     with chromium(tmp_path / "profile") as page:
         page.look(360, dark=True)
@@ -409,7 +409,7 @@ def test_a_browser_goes_the_whole_way_by_keyboard(
         reach(page, "item?")
         page.press("Enter")
         page.until("document.querySelector('h1')?.textContent.includes('alert(1)')")
-        reach(page, "generations")
+        reach(page, "releases")
         page.press("Enter")
         page.until("document.querySelector('details > summary')")
         page.ask("document.querySelector('main').focus()")
@@ -422,7 +422,7 @@ def test_a_browser_goes_the_whole_way_by_keyboard(
         assert page.ask("document.documentElement.scrollWidth") <= 360
         (asked,) = page.problems  # for a token, at first
         assert "401" in asked
-    assert home.live_generation.current() == before
+    assert home.live_release.current() == before
 
 
 def reach(page: Page, address: str) -> None:

@@ -14,10 +14,10 @@ import yaml
 from fastapi.testclient import TestClient
 from feature_home import write_snapshot
 
+from penchant.api.app import create_app
 from penchant.errors import UsageError
-from penchant.serving.feature_repository import open_features, repository_config
-from penchant.serving.features import materialize, online_features
-from penchant.serving.http.api import create_app
+from penchant.features.materialize import materialize, online_features
+from penchant.features.repository import open_features, repository_config
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -143,13 +143,13 @@ def test_reads_before_and_wrong_reads_say_what_is_wrong(settings: Settings) -> N
 def test_the_columnar_engine_writes_what_feasts_own_engine_writes(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penchant.serving import feature_repository
+    from penchant.features import repository as feature_repository
 
     write_snapshot(settings, A)
     write_snapshot(settings, B)  # the same data
     materialize(settings, A)
     template = tmp_path / "local_engine.yaml"
-    ours = "penchant.serving.online_engine.ColumnarComputeEngine"
+    ours = "penchant.features.online_engine.ColumnarComputeEngine"
     template.write_text(feature_repository.TEMPLATE.read_text().replace(ours, "local"))
     monkeypatch.setattr(feature_repository, "TEMPLATE", template)
     materialize(settings, B)
@@ -169,7 +169,7 @@ def test_a_shared_registry_and_redis_take_the_place_of_the_files(settings: Setti
 
 
 def test_feasts_own_client_reads_the_live_repository(settings: Settings) -> None:
-    from penchant.serving.feast import FeatureStore
+    from penchant.feast_sdk import FeatureStore
 
     write_snapshot(settings, A)
     materialize(settings, A)
@@ -186,8 +186,8 @@ def test_feasts_own_client_reads_the_live_repository(settings: Settings) -> None
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from penchant.serving import features
-from penchant.serving.online_store import WideSqliteOnlineStore
+from penchant.features import materialize as features
+from penchant.features.online_store import WideSqliteOnlineStore
 from penchant.settings import Settings
 
 whole, views = WideSqliteOnlineStore.write_table, []
@@ -250,14 +250,14 @@ def test_reads_go_on_while_features_are_refreshed(settings: Settings) -> None:
 
     readers = [threading.Thread(target=hammer, args=(read,)) for read in (in_python, over_http) * 2]
     for reader in readers:
-        reader.start()
+        service.start()
     try:
         for snapshot_id in snapshots[1:] + [snapshots[number % 4] for number in range(20)]:
             materialize(settings, snapshot_id)
     finally:
         done.set()
         for reader in readers:
-            reader.join()
+            service.join()
     mixed = [read for read in reads if len(read) != 1]
     print(f"{len(reads)} reads, {len(failures)} refused or empty, {len(mixed)} mixed")
     assert not failures, failures[:3]

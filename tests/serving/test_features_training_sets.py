@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from feature_home import write_snapshot
 
-from penchant.serving.features import training_sets
+from penchant.artifacts import Snapshot
+from penchant.features.materialize import training_sets
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 A = "s-20180102-00000000000a"
 CUTOFF = datetime(2017, 12, 5)  # 28 days before as_of

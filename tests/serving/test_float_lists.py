@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from penchant.serving.feast import Array, Float32, ValueType, python_values_to_proto_values
-from penchant.serving.online_store import _blobs
+from penchant.feast_sdk import Array, Float32, ValueType, python_values_to_proto_values
+from penchant.features.online_store import _blobs
 
 
 def test_lists_of_floats_are_what_feast_writes() -> None:

@@ -1,4 +1,4 @@
-"""Encoders: what a generation folds by, and what is not published."""
+"""Encoders: what a release folds by, and what is not published."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,13 @@ import pytest
 from fresh_shop import with_encoder
 from safetensors.numpy import save_file
 
+from penchant.encoders import histories
+from penchant.encoders.encoder import Encoder
+from penchant.encoders.history import History
+from penchant.encoders.ids import Ids
 from penchant.errors import DataError
-from penchant.serving.folding import histories
-from penchant.serving.folding.encoder import Encoder
-from penchant.serving.folding.history import History
-from penchant.serving.folding.ids import Ids
-from penchant.serving.generations.generation import Generation
-from penchant.serving.generations.publish import publish
+from penchant.publishing.publish import publish
+from penchant.releases.release import Release
 
 ONE = "s-20180102-000000000001"
 
@@ -31,9 +31,9 @@ def test_ids_are_found_whatever_their_length() -> None:
     assert Ids(np.zeros(0, "S1")).rows(["a"]).tolist() == [-1]
 
 
-def test_a_generation_folds_every_shopper_as_training_did(shop: Any) -> None:
+def test_a_release_folds_every_user_as_training_did(shop: Any) -> None:
     with_encoder(shop, 1)
-    live = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
+    live = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
     described = live.description["encoder"]
     assert (described["verified_users"], described["learned_from"]) == (30, "purchase")
     assert described["largest_difference"] <= 1e-4
@@ -54,7 +54,7 @@ def test_an_encoder_that_gives_other_vectors_is_not_published(shop: Any) -> None
     shop.spoil(1, "user_vectors", turn)
     with pytest.raises(DataError, match="off the trained one"):
         publish(shop.settings, ONE)
-    assert shop.settings.live_generation.current() is None
+    assert shop.settings.live_release.current() is None
 
 
 @pytest.mark.parametrize("text", ["{", '{"kind": "oracle"}', "{}"])

@@ -13,16 +13,16 @@ import numpy as np
 from fastapi.testclient import TestClient
 from fresh_shop import with_encoder
 
-from penchant.feedback import OPEN, FeedbackLog
+from penchant.api.app import create_app
+from penchant.feedback.log import OPEN, FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.serving.folding.folding import folding_of
-from penchant.serving.fresh.events import Event, FreshEvents
-from penchant.serving.fresh.log_tail import LogFile
-from penchant.serving.fresh.shoppers import FreshShoppers
-from penchant.serving.fresh.weighing import weighed
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
+from penchant.publishing.publish import publish
+from penchant.releases.fold_in import fold_in_of
+from penchant.releases.opened import OpenRelease
+from penchant.serving.fresh_events.event_weights import weighed
+from penchant.serving.fresh_events.events import Event, FreshEvents
+from penchant.serving.fresh_events.log_tail import LogFile
+from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"
@@ -81,7 +81,7 @@ def test_a_torn_line_is_nobodys_event(settings: Settings) -> None:
     assert ids(events) == ids(FreshEvents(settings)) == ["a", "b"]
 
 
-def test_what_landed_is_fresh_until_a_generation_knows_it(settings: Settings) -> None:
+def test_what_landed_is_fresh_until_a_release_knows_it(settings: Settings) -> None:
     events = FreshEvents(settings)
     log = write(settings, row("a"), row("b"))
     ingest(settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
@@ -146,7 +146,7 @@ def test_fresh_events_weigh_what_the_marts_will_say() -> None:
     read = weighed(events, "purchase", as_of=NOON - timedelta(days=1))
     assert read.item_ids == ("a", "b")
     assert read.weights_N.tolist() == [0.25, 2.0]  # a view is two steps weaker; log2(1 + 3)
-    assert read.ages_N.tolist() == [0, 0], "a generation's clock stands at its as_of"
+    assert read.ages_N.tolist() == [0, 0], "a release's clock stands at its as_of"
     (viewed,) = weighed([event("a", "view")], "view", NOON + timedelta(days=2)).weights_N
     assert viewed == 1
     assert weighed([event("a", "view")], "view", NOON + timedelta(days=2)).ages_N[0] == 2
@@ -182,16 +182,16 @@ def test_the_next_answer_knows_of_an_event(shop: Any) -> None:
 
 def test_a_fresh_vector_is_that_of_all_that_was_done(shop: Any) -> None:
     encoder = with_encoder(shop, 1)
-    opened = OpenGeneration(shop.settings, publish(shop.settings, ONE).generation_id)
-    shoppers = FreshShoppers(FreshEvents(shop.settings))
-    assert not shoppers.of(opened, "u3").folded
+    opened = OpenRelease(shop.settings, publish(shop.settings, ONE).release_id)
+    users = FreshUserStates(FreshEvents(shop.settings))
+    assert not users.of(opened, "u3").folded
     write(shop.settings, row("e1", "u3", item_id="i077"), row("e2", "u4", item_id="unheard of"))
     write(shop.settings, row("e3", "u4", event_type="search", item_id=None))
-    fresh, folding = shoppers.of(opened, "u3"), folding_of(opened)
+    fresh, folding = users.of(opened, "u3"), fold_in_of(opened)
     assert folding is not None
-    history = shoppers.history(opened, folding, "u3")
+    history = users.history(opened, fold_in, "u3")
     assert history.item_ids == (*(f"i{number:03}" for number in range(3, 13)), "i077")
     assert fresh.vector_D is not None and fresh.folded
     np.testing.assert_allclose(fresh.vector_D, encoder.fold(history), atol=1e-6)
     assert fresh.bought_since == {"i077"}
-    assert not shoppers.of(opened, "u4").folded, "nothing is known of what that was about"
+    assert not users.of(opened, "u4").folded, "nothing is known of what that was about"

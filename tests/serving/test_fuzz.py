@@ -1,6 +1,6 @@
 """Requests made of the API's own description, fitting it and breaking it, and worse ones by hand.
 
-Whatever comes in, the answer is one that the description foresees: never a failure of the server,
+Whatever comes in, the answer is one that the description predicts: never a failure of the server,
 and what is refused is a problem document that says why.
 """
 
@@ -15,17 +15,14 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode, openapi
-from schemathesis.checks import (
-    CHECKS,
-    load_all_checks,
-)
+from schemathesis import ReleaseMode, openapi
+from schemathesis.checks import CHECKS, load_all_checks
 from small_shop import ITEMS, USERS
 
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
-from penchant.serving.http.bounds import MOST_BYTES
-from penchant.serving.http.tokens import Tokens
+from penchant.api.app import create_app
+from penchant.api.auth.tokens import Tokens
+from penchant.api.http.request_limits import MOST_BYTES
+from penchant.publishing.publish import publish
 from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"
@@ -82,7 +79,7 @@ def known(value: Any, draw: Any, wholly: bool) -> Any:
     }
 
 
-def fuzz(api: TestClient, operation: Any, mode: GenerationMode) -> set[int]:
+def fuzz(api: TestClient, operation: Any, mode: ReleaseMode) -> set[int]:
     """Ask in a way for an operation; the statuses that came back."""
     statuses = set()
 
@@ -94,7 +91,7 @@ def fuzz(api: TestClient, operation: Any, mode: GenerationMode) -> set[int]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
+    @given(case=operation.as_strategy(release_mode=mode), data=st.data())
     def ask(case: Any, data: st.DataObject) -> None:
         wholly = data.draw(st.booleans())
         case.query = known(case.query, data.draw, wholly)
@@ -113,12 +110,12 @@ def test_no_request_makes_the_server_fail(api: TestClient) -> None:
     load_all_checks()
     for found in openapi.from_asgi("/openapi.json", api.app).get_all_operations():
         operation = found.ok()
-        fits = fuzz(api, operation, GenerationMode.POSITIVE)
+        fits = fuzz(api, operation, ReleaseMode.POSITIVE)
         assert fits & {200, 202, UNPLANNED.get(operation.label)}, (
             f"{operation.label} was never asked for what there is"
         )
         if operation.query or operation.body:
-            assert fuzz(api, operation, GenerationMode.NEGATIVE) >= {422}, operation.label
+            assert fuzz(api, operation, ReleaseMode.NEGATIVE) >= {422}, operation.label
 
 
 def event(**changes: Any) -> dict[str, Any]:

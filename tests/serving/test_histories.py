@@ -1,25 +1,25 @@
-"""What a generation carries of each shopper's own past."""
+"""What a release carries of each user's own past."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
-from penchant.serving.generations.generation import BOUGHT_ITEMS, RECENT_ITEMS, Generation
-from penchant.serving.generations.histories import bought, recent_items
-from penchant.serving.generations.publish import publish
-from penchant.serving.generations.store import open_generation
-from penchant.snapshot import Snapshot
+from penchant.publishing.feast_store import open_release
+from penchant.publishing.histories import bought, recent_items
+from penchant.publishing.publish import publish
+from penchant.releases.release import BOUGHT_ITEMS, RECENT_ITEMS, Release
 
 ONE = "s-20180102-000000000001"
 
 
-def test_the_last_events_of_a_shopper_are_published_oldest_first(shop: Any) -> None:
-    live = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
+def test_the_last_events_of_a_user_are_published_oldest_first(shop: Any) -> None:
+    live = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
     assert live.has(RECENT_ITEMS) and live.has(BOUGHT_ITEMS)
     row = (
-        open_generation(shop.settings, live)
+        open_release(shop.settings, live)
         .get_online_features(
             features=[*RECENT_ITEMS.refs], entity_rows=[{"user_id": "u3"}, {"user_id": "nobody"}]
         )
@@ -34,7 +34,7 @@ def test_the_last_events_of_a_shopper_are_published_oldest_first(shop: Any) -> N
 def test_no_more_than_the_latest_are_kept_and_what_was_bought_once(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penchant.serving.generations.histories.LATEST", 2)
+    monkeypatch.setattr("penchant.publishing.histories.LATEST", 2)
     snapshot = Snapshot.open(shop.settings, ONE)
     assert recent_items(snapshot)["item_ids"][0].as_py() == ["i008", "i009"]
     assert bought(snapshot)["item_ids"][0].as_py() == [f"i{number:03}" for number in range(10)]

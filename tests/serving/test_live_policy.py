@@ -11,21 +11,21 @@ import pytest
 from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
-from penchant.assignment import arm_of, live_policy, running, served
+from penchant.api.app import create_app
+from penchant.artifacts import Snapshot
+from penchant.bandits.assignment import arm_of, live_policy, running, served
+from penchant.bandits.context_features import NAMES
+from penchant.bandits.experiments import store
+from penchant.bandits.learned import Choosing, LearnedPolicy
 from penchant.errors import DataError
-from penchant.experiments import store
-from penchant.feedback import FeedbackLog
-from penchant.policy.facts import NAMES
-from penchant.policy.learned import Choosing, LearnedPolicy
-from penchant.serving.exploring.known_facts import KnownFacts, write_policy_facts
-from penchant.serving.exploring.live_policy import CHOICE, LivePolicies
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
-from penchant.serving.reader import Reader
-from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.feedback.log import FeedbackLog
+from penchant.publishing.publish import publish
+from penchant.releases.context_features import KnownFacts, write_policy_facts
+from penchant.serving.live_policy import CHOICE, LivePolicies
 from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.slate_selection import Candidates, Slate
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import write_json
 
 CANDIDATES = tuple(f"i{number:03}" for number in range(40))
@@ -46,8 +46,8 @@ def write_policy(settings: Settings, policy_id: str, **chosen: Any) -> None:
 
 
 @pytest.fixture
-def generation(shop: Any, tmp_path: Path) -> Path:
-    """Where a generation's facts are."""
+def release(shop: Any, tmp_path: Path) -> Path:
+    """Where a release's facts are."""
     write_policy_facts(Snapshot.open(shop.settings, SNAPSHOT), tmp_path)
     return tmp_path
 
@@ -86,12 +86,12 @@ def test_a_share_of_exploration_starts_the_loop(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "thompson", "linucb", "epsilon greedy"])
-def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, generation: Path, kind: str) -> None:
+def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, release: Path, kind: str) -> None:
     settings = shop.settings
     write_policy(settings, "p-a", policy=kind)
     settings.live_policy.flip("p-a")
     policies = LivePolicies(settings)
-    slates = [policies.pick("u3", candidates(), 3, f"slate {n}", generation) for n in range(600)]
+    slates = [policies.pick("u3", candidates(), 3, f"slate {n}", release) for n in range(600)]
     for position in range(3):
         drawn = np.bincount([slate.places[position] for slate in slates], minlength=9) / 600
         said = np.mean([slate.chances_KC[position] for slate in slates], axis=0)
@@ -102,13 +102,13 @@ def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, generation: Path,
         assert min(slate.propensities) > 0
 
 
-def test_a_slate_is_drawn_again_from_its_id(shop: Any, generation: Path) -> None:
+def test_a_slate_is_drawn_again_from_its_id(shop: Any, release: Path) -> None:
     write_policy(shop.settings, "p-a")
     shop.settings.live_policy.flip("p-a")
 
     def drawn_now() -> list[Slate]:
         policies = LivePolicies(shop.settings)
-        return [policies.pick("u3", candidates(), 5, f"{n}", generation) for n in range(20)]
+        return [policies.pick("u3", candidates(), 5, f"{n}", release) for n in range(20)]
 
     before = drawn_now()
     for slate, again in zip(before, drawn_now(), strict=True):
@@ -117,19 +117,19 @@ def test_a_slate_is_drawn_again_from_its_id(shop: Any, generation: Path) -> None
     assert len({slate.places for slate in before}) > 3, "another id is another draw"
 
 
-def test_who_is_known_less_is_explored_more(shop: Any, generation: Path) -> None:
+def test_who_is_known_less_is_explored_more(shop: Any, release: Path) -> None:
     write_policy(shop.settings, "p-a")
     shop.settings.live_policy.flip("p-a")
     policies = LivePolicies(shop.settings)
 
     def share(user_id: str) -> float:
-        slate = policies.pick(user_id, candidates(), 5, "one", generation)
+        slate = policies.pick(user_id, candidates(), 5, "one", release)
         return json.loads(slate.context)["exploration"]
 
     assert 0.05 <= share("u3") < share("a stranger") <= 0.5
 
 
-def test_an_experiment_says_who_is_served_by_what(shop: Any, generation: Path) -> None:
+def test_an_experiment_says_who_is_served_by_what(shop: Any, release: Path) -> None:
     settings = shop.settings
     write_policy(settings, "p-a")
     experiment = store.start(settings, live_policy(settings), "p-a", 0.5, datetime(2018, 1, 2))
@@ -137,14 +137,14 @@ def test_an_experiment_says_who_is_served_by_what(shop: Any, generation: Path) -
     served_by = set()
     for number in range(20):
         user_id = f"u{number}"
-        slate = policies.pick(user_id, candidates(), 2, "one", generation)
+        slate = policies.pick(user_id, candidates(), 2, "one", release)
         assert slate.policy == arm_of(experiment.id, user_id, experiment.shares)
         assert json.loads(slate.context)["experiment"] == experiment.id
         served_by.add(slate.policy)
     assert served_by == {"ranker", "p-a"}
     store.end(settings)
     assert running(settings) is None and served(settings, "u1").policy_id == "ranker"
-    assert policies.pick("u1", candidates(), 2, "one", generation).policy == "ranker"
+    assert policies.pick("u1", candidates(), 2, "one", release).policy == "ranker"
 
 
 def test_an_answer_is_of_the_live_policy_and_logs_every_chance(shop: Any) -> None:
@@ -170,25 +170,25 @@ def test_an_answer_is_of_the_live_policy_and_logs_every_chance(shop: Any) -> Non
         (chosen,) = (row for row in of_position if row["candidate_id"] == shown["item_id"])
         assert chosen["propensity"] == shown["propensity"] == item["propensity"]
         assert (shown["policy"], shown["impression_id"]) == ("p-a", item["impression_id"])
-    reader = Reader(settings, Recommender(LivePolicies(settings)))
-    again = reader.recommend("u3", 2, slate_id=answer["slate_id"])
+    service = RecommendationService(settings, Recommender(LivePolicies(settings)))
+    again = service.recommend("u3", 2, slate_id=answer["slate_id"])
     assert [item.item_id for item in again.items] == [item["item_id"] for item in answer["items"]]
 
 
-def test_a_policy_that_can_not_be_asked_is_refused(shop: Any, generation: Path) -> None:
+def test_a_policy_that_can_not_be_asked_is_refused(shop: Any, release: Path) -> None:
     settings = shop.settings
     settings.policies.mkdir(parents=True)
     settings.live_policy.flip("p-gone")
     with pytest.raises(DataError, match="policy p-gone is not in"):
-        LivePolicies(settings).pick("u1", candidates(), 2, "one", generation)
+        LivePolicies(settings).pick("u1", candidates(), 2, "one", release)
     write_policy(settings, "p-old")
     described = settings.policies / "p-old" / "policy.json"
     write_json(described, json.loads(described.read_text()) | {"features": ["constant"]})
     settings.live_policy.flip("p-old")
     with pytest.raises(DataError, match="learned on the features"):
-        LivePolicies(settings).pick("u1", candidates(), 2, "one", generation)
+        LivePolicies(settings).pick("u1", candidates(), 2, "one", release)
 
 
-def test_a_generation_without_facts_says_so(tmp_path: Path) -> None:
+def test_a_release_without_facts_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no facts for a policy"):
         KnownFacts.open(tmp_path)

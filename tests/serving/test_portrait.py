@@ -9,21 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.generations.publish import publish
-from penchant.serving.generations.segments import segments
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import publish
+from penchant.publishing.segments import segments
+from penchant.serving.service import RecommendationService
 
 ONE = "s-20180102-000000000001"
 
 
 def three_kinds(rows: int = 90) -> np.ndarray:
-    """Shoppers near three directions, twice as many near the first."""
+    """Users near three directions, twice as many near the first."""
     centres = np.eye(3, 6)[np.arange(rows) % 4 % 3]
     return centres + 0.05 * np.random.default_rng(1).normal(size=(rows, 6))
 
 
 def part_in_two(columns: dict[str, Any]) -> None:
-    """Even and odd shoppers' vectors point to two sides."""
+    """Even and odd users' vectors point to two sides."""
     sides = [[1.0] * 8, [-1.0] * 7 + [1.0]]
     columns["vector"] = [
         [value + 0.01 * number for value in sides[number % 2]]
@@ -42,28 +42,28 @@ def test_segments_are_what_lies_together_the_largest_first() -> None:
 
 
 @pytest.mark.parametrize("vectors_UD", [three_kinds(30), np.ones((60, 4))])
-def test_few_shoppers_or_equal_ones_are_one_segment(vectors_UD: np.ndarray) -> None:
+def test_few_users_or_equal_ones_are_one_segment(vectors_UD: np.ndarray) -> None:
     assert segments(vectors_UD).tolist() == [0] * len(vectors_UD)
 
 
 def test_segments_are_named_by_what_their_members_like_more(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penchant.serving.generations.segments.LEAST_MEMBERS", 10)
+    monkeypatch.setattr("penchant.publishing.segments.LEAST_MEMBERS", 10)
     shop.spoil(1, "user_vectors", part_in_two)
-    live = publish(shop.settings, ONE).generation_id
-    described = json.loads((shop.settings.generations / live / "generation.json").read_text())
+    live = publish(shop.settings, ONE).release_id
+    described = json.loads((shop.settings.releases / live / "release.json").read_text())
     found = {each["name"]: each["users"] for each in described["segments"]}
     assert found == {"TEA and PANS": 15, "PANS and TEA": 15}
-    reader = Reader(shop.settings)
-    assert reader.portrait("u3").segment == "PANS and TEA"
-    assert reader.portrait("u4").segment == "TEA and PANS"
+    service = RecommendationService(shop.settings)
+    assert service.portrait("u3").segment == "PANS and TEA"
+    assert service.portrait("u4").segment == "TEA and PANS"
 
 
 def test_a_portrait_is_whole_and_says_that_nothing_was_transferred(shop: Any) -> None:
     live = publish(shop.settings, ONE)
-    portrait = Reader(shop.settings).portrait("u4")
-    assert (portrait.generation_id, portrait.snapshot_id) == (live.generation_id, ONE)
+    portrait = RecommendationService(shop.settings).portrait("u4")
+    assert (portrait.release_id, portrait.snapshot_id) == (live.release_id, ONE)
     assert (portrait.lifecycle_stage, portrait.price_band) == ("active", "standard")
     tea, pans = portrait.interests
     assert (tea.category, tea.weight, tea.low, tea.high) == ("FOOD > TEA", 0.7, 0.5, 0.8)
@@ -80,10 +80,10 @@ def test_what_came_by_transfer_is_told_of_a_path_or_its_head(shop: Any) -> None:
     )
     pq.write_table(moved, shop.run(1) / "transferred.parquet")
     publish(shop.settings, ONE)
-    reader = Reader(shop.settings)
-    assert [each.transferred for each in reader.portrait("u4").interests] == [0.25, 0.0]
-    assert [each.transferred for each in reader.portrait("u5").interests] == [1.0, 0.0]
-    assert "25% of FOOD > TEA by transfer" in reader.portrait("u4").render()
+    service = RecommendationService(shop.settings)
+    assert [each.transferred for each in service.portrait("u4").interests] == [0.25, 0.0]
+    assert [each.transferred for each in service.portrait("u5").interests] == [1.0, 0.0]
+    assert "25% of FOOD > TEA by transfer" in service.portrait("u4").render()
 
 
 def test_a_wrong_share_of_transfer_is_refused(shop: Any) -> None:
@@ -93,9 +93,9 @@ def test_a_wrong_share_of_transfer_is_refused(shop: Any) -> None:
         publish(shop.settings, ONE)
 
 
-def test_a_shopper_who_did_nothing_yet_has_no_interests(shop: Any) -> None:
+def test_a_user_who_did_nothing_yet_has_no_interests(shop: Any) -> None:
     publish(shop.settings, ONE)
-    portrait = Reader(shop.settings).portrait("u0")
+    portrait = RecommendationService(shop.settings).portrait("u0")
     assert (portrait.lifecycle_stage, portrait.interests) == ("prospect", ())
     assert "no interests yet" in portrait.render()
 
@@ -103,7 +103,7 @@ def test_a_shopper_who_did_nothing_yet_has_no_interests(shop: Any) -> None:
 def test_without_vectors_there_are_no_segments_and_the_portrait_stays(shop: Any) -> None:
     report = publish(shop.settings, shop.ready(3, vectors=False))
     assert "user_segments" not in report.counts
-    portrait = Reader(shop.settings).portrait("u4")
+    portrait = RecommendationService(shop.settings).portrait("u4")
     assert portrait.segment is None
     assert len(portrait.interests) == 2
 
@@ -112,16 +112,14 @@ def test_without_vectors_there_are_no_segments_and_the_portrait_stays(shop: Any)
     ("user_id", "cause"),
     [("nobody", "'nobody' is not known"), ("", "is empty"), ("u\x00", "control characters")],
 )
-def test_a_malformed_or_unknown_shopper_is_a_clear_error(
-    shop: Any, user_id: str, cause: str
-) -> None:
+def test_a_malformed_or_unknown_user_is_a_clear_error(shop: Any, user_id: str, cause: str) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(UsageError, match=cause):
-        Reader(shop.settings).portrait(user_id)
+        RecommendationService(shop.settings).portrait(user_id)
 
 
 def test_without_the_mart_nothing_is_published(shop: Any) -> None:
     (shop.settings.snapshots / ONE / "marts" / "user_portrait.parquet").unlink()
     with pytest.raises(DataError, match="no mart user_portrait"):
         publish(shop.settings, ONE)
-    assert shop.settings.live_generation.current() is None
+    assert shop.settings.live_release.current() is None

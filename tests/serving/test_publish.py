@@ -17,23 +17,23 @@ import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.generations import publish as publishing
-from penchant.serving.generations.fence import Overtaken
-from penchant.serving.generations.generation import Generation, on_disk
-from penchant.serving.generations.publish import KEPT, publish, rollback
+from penchant.publishing import publish as publishing
+from penchant.publishing.publish import KEPT, publish, rollback
+from penchant.releases.fencing import Overtaken
+from penchant.releases.release import Release, on_disk
 from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 
 
 def names(settings: Settings) -> set[str]:
-    """Everything under generations/ but what keeps publishers apart."""
-    return {path.name for path in settings.generations.iterdir()} - {".lock", "FENCE"}
+    """Everything under releases/ but what keeps publishers apart."""
+    return {path.name for path in settings.releases.iterdir()} - {".lock", "FENCE"}
 
 
-def content(generation: Path) -> list[tuple]:
+def content(release: Path) -> list[tuple]:
     """All that readers can read of it, in one order."""
-    with closing(sqlite3.connect(generation / "online.db")) as connection:
+    with closing(sqlite3.connect(release / "online.db")) as connection:
         tables = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table'"
         ).fetchall()
@@ -42,7 +42,7 @@ def content(generation: Path) -> list[tuple]:
             for (table,) in sorted(tables)
             for row in connection.execute(f'SELECT * FROM "{table}" ORDER BY entity_key')
         ]
-    rows.append(("index", (generation / "items.usearch").read_bytes()))
+    rows.append(("index", (release / "items.usearch").read_bytes()))
     return rows
 
 
@@ -60,9 +60,9 @@ def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
         "bought_items": 30,
     }
     assert report.recall_at_10 == 1.0
-    assert shop.settings.live_generation.current() == report.generation_id
+    assert shop.settings.live_release.current() == report.release_id
     described = json.loads(
-        (shop.settings.generations / report.generation_id / "generation.json").read_text()
+        (shop.settings.releases / report.release_id / "release.json").read_text()
     )
     assert described["retriever"]["family"] == "matrix_factorization"
     assert described["dimensions"] == 8
@@ -71,14 +71,14 @@ def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
 
 def test_publishing_twice_changes_nothing(shop: Any) -> None:
     first = publish(shop.settings, ONE)
-    before = {path: path.stat().st_mtime_ns for path in shop.settings.generations.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in shop.settings.releases.rglob("*")}
 
     again = publish(shop.settings, ONE)
 
     assert again.status == "unchanged"
-    assert again.generation_id == first.generation_id
-    after = {path: path.stat().st_mtime_ns for path in shop.settings.generations.rglob("*")}
-    apart = {shop.settings.generations / name: 0 for name in (".lock", "FENCE")}
+    assert again.release_id == first.release_id
+    after = {path: path.stat().st_mtime_ns for path in shop.settings.releases.rglob("*")}
+    apart = {shop.settings.releases / name: 0 for name in (".lock", "FENCE")}
     assert before | apart == after | apart
 
 
@@ -121,19 +121,19 @@ def drop_score(columns: dict[str, Any]) -> None:
 def test_what_must_not_be_served_is_refused_and_nothing_is_left(
     shop: Any, table: str, change: Callable[[dict[str, Any]], None], cause: str
 ) -> None:
-    live = publish(shop.settings, ONE).generation_id
+    live = publish(shop.settings, ONE).release_id
     shop.spoil(2, table, change)
 
     with pytest.raises(DataError, match=cause):
         publish(shop.settings, TWO)
 
-    assert shop.settings.live_generation.current() == live
+    assert shop.settings.live_release.current() == live
     assert names(shop.settings) == {live, "CURRENT"}
 
 
 def test_what_was_written_wrong_is_refused(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that loses the second row of every write."""
-    from penchant.serving.online_store import WideSqliteOnlineStore
+    from penchant.features.online_store import WideSqliteOnlineStore
 
     whole = WideSqliteOnlineStore.write_table
 
@@ -149,9 +149,9 @@ def test_what_was_written_wrong_is_refused(shop: Any, monkeypatch: pytest.Monkey
 def test_an_index_that_finds_too_little_is_refused(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penchant.serving.generations.nearest import NearestItems
+    from penchant.releases.hnsw_index import HnswIndex
 
-    monkeypatch.setattr(NearestItems, "recall", lambda *_: 0.9)
+    monkeypatch.setattr(HnswIndex, "recall", lambda *_: 0.9)
     with pytest.raises(DataError, match=r"0\.900"):
         publish(shop.settings, ONE)
     assert names(shop.settings) == set()
@@ -170,24 +170,24 @@ def test_models_must_be_chosen_first(shop: Any) -> None:
 
 
 def test_rollback_goes_back_and_publish_forth(shop: Any) -> None:
-    first = publish(shop.settings, ONE).generation_id
-    with pytest.raises(UsageError, match="no previous generation"):
+    first = publish(shop.settings, ONE).release_id
+    with pytest.raises(UsageError, match="no previous release"):
         rollback(shop.settings)
-    second = publish(shop.settings, TWO).generation_id
+    second = publish(shop.settings, TWO).release_id
 
     back = rollback(shop.settings)
 
-    assert (back.generation_id, back.left) == (first, second)
-    assert shop.settings.live_generation.current() == first
+    assert (back.release_id, back.left) == (first, second)
+    assert shop.settings.live_release.current() == first
     assert publish(shop.settings, TWO).status == "published"
-    assert shop.settings.live_generation.current() == second
+    assert shop.settings.live_release.current() == second
 
 
-def test_old_generations_are_removed_but_none_that_the_pointer_names(shop: Any) -> None:
+def test_old_releases_are_removed_but_none_that_the_pointer_names(shop: Any) -> None:
     published = []
     for number in range(KEPT + 2):
         choose_again(shop, f"{number:012x}")
-        published.append(publish(shop.settings, ONE).generation_id)
+        published.append(publish(shop.settings, ONE).release_id)
 
     left = {name for name in names(shop.settings) if name.startswith("g-")}
     assert len(left) == KEPT
@@ -197,20 +197,20 @@ def test_old_generations_are_removed_but_none_that_the_pointer_names(shop: Any) 
 def test_one_that_is_removed_while_all_are_listed_is_left_out(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = publish(shop.settings, ONE).generation_id
-    second = publish(shop.settings, TWO).generation_id
-    whole = Generation.open
+    first = publish(shop.settings, ONE).release_id
+    second = publish(shop.settings, TWO).release_id
+    whole = Release.open
 
-    def overtaken(settings: Settings, generation_id: str) -> Generation:
-        shutil.rmtree(settings.generations / first, ignore_errors=True)
-        return whole(settings, generation_id)
+    def overtaken(settings: Settings, release_id: str) -> Release:
+        shutil.rmtree(settings.releases / first, ignore_errors=True)
+        return whole(settings, release_id)
 
-    monkeypatch.setattr(Generation, "open", overtaken)
+    monkeypatch.setattr(Release, "open", overtaken)
     assert [each.id for each in on_disk(shop.settings)] == [second]
 
 
 def choose_again(shop: Any, choice: str) -> None:
-    """Another choice for snapshot ONE, so that there is another generation to publish."""
+    """Another choice for snapshot ONE, so that there is another release to publish."""
     path = shop.settings.runs / ONE / "choice.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice}))
 
@@ -233,10 +233,12 @@ def test_a_run_that_was_held_up_can_not_undo_a_later_one(
 ) -> None:
     meanwhile(monkeypatch, where, lambda: publish(shop.settings, TWO))
 
-    with pytest.raises(Overtaken, match=r"overtaken: .* \(ticket 2, this one has 1\) made g-"):
+    with pytest.raises(
+        Overtaken, match=r"overtaken: .* \(fencing_token 2, this one has 1\) made g-"
+    ):
         publish(shop.settings, ONE)
 
-    live = shop.settings.live_generation.current()
+    live = shop.settings.live_release.current()
     assert names(shop.settings) == {live, "CURRENT"}
     assert publish(shop.settings, TWO).status == "unchanged"
     assert publish(shop.settings, ONE).status == "published"  # asked anew, it is the later one
@@ -248,33 +250,33 @@ def test_a_later_run_of_the_same_choice_does_the_work_of_both(
     meanwhile(monkeypatch, "create_store", lambda: publish(shop.settings, ONE))
     report = publish(shop.settings, ONE)
     assert report.status == "unchanged"
-    assert names(shop.settings) == {report.generation_id, "CURRENT"}
+    assert names(shop.settings) == {report.release_id, "CURRENT"}
 
 
 def test_a_rollback_shuts_out_what_began_before_it(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = publish(shop.settings, ONE).generation_id
+    first = publish(shop.settings, ONE).release_id
     publish(shop.settings, TWO)
     choose_again(shop, "another")
     meanwhile(monkeypatch, "sync_files", lambda: rollback(shop.settings))
     with pytest.raises(Overtaken, match=f"made {first} live"):
         publish(shop.settings, ONE)
-    assert shop.settings.live_generation.current() == first
+    assert shop.settings.live_release.current() == first
 
 
 def test_a_fence_that_is_none_is_a_clear_error(shop: Any) -> None:
-    live = publish(shop.settings, ONE).generation_id
+    live = publish(shop.settings, ONE).release_id
     for rubbish in ("", "{}", "[1]", "drawn: 1"):
-        (shop.settings.generations / "FENCE").write_text(rubbish)
+        (shop.settings.releases / "FENCE").write_text(rubbish)
         with pytest.raises(DataError, match="FENCE is not a fence"):
             publish(shop.settings, TWO)
-    assert shop.settings.live_generation.current() == live
+    assert shop.settings.live_release.current() == live
 
 
 # A fork of a process that has imported Feast and has no thread yet: 3 s less for each kill.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["penchant.serving.generations.publish"])
+FORKS.set_forkserver_preload(["penchant.publishing.publish"])
 
 
 def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None:
@@ -299,37 +301,40 @@ def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None
 @pytest.mark.parametrize(
     ("where", "call"),
     [
-        ("penchant.serving.generations.publish:create_store", 1),
-        ("penchant.serving.online_store:WideSqliteOnlineStore.write_table", 2),
-        ("penchant.serving.generations.publish:_verify_read_back", 1),
-        ("os:rename", 1),  # the generation gets its name
+        ("penchant.publishing.publish:create_store", 1),
+        ("penchant.features.online_store:WideSqliteOnlineStore.write_table", 2),
+        ("penchant.publishing.publish:_verify_read_back", 1),
+        ("os:rename", 1),  # the release gets its name
         ("penchant.storage:Pointer.flip", 1),
-        ("os:replace", 3),  # the fence moves: after ticket and generation.json, before the pointer
-        ("penchant.serving.generations.publish:_prune", 1),
+        (
+            "os:replace",
+            3,
+        ),  # the fence moves: after fencing_token and release.json, before the pointer
+        ("penchant.publishing.publish:_prune", 1),
     ],
 )
 def test_killed_anywhere_the_next_run_completes_with_the_same_content(
     shop: Any, undisturbed: list[tuple], where: str, call: int
 ) -> None:
-    first = publish(shop.settings, ONE).generation_id
+    first = publish(shop.settings, ONE).release_id
     publisher = FORKS.Process(target=publish_and_die, args=(shop.settings.home, TWO, where, call))
     publisher.start()
     publisher.join(60)
     assert publisher.exitcode == -signal.SIGKILL
-    live = shop.settings.live_generation.current()
-    assert (live == first) is (where != "penchant.serving.generations.publish:_prune")
+    live = shop.settings.live_release.current()
+    assert (live == first) is (where != "penchant.publishing.publish:_prune")
 
     report = publish(shop.settings, TWO)
 
-    assert content(shop.settings.generations / report.generation_id) == undisturbed
-    assert shop.settings.live_generation.current() == report.generation_id
-    assert names(shop.settings) == {first, report.generation_id, "CURRENT"}
+    assert content(shop.settings.releases / report.release_id) == undisturbed
+    assert shop.settings.live_release.current() == report.release_id
+    assert names(shop.settings) == {first, report.release_id, "CURRENT"}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple]:
-    """Content of generation TWO, published without a disturbance."""
+    """Content of release TWO, published without a disturbance."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     shutil.copytree(shop_once, home)
     settings = Settings(_env_file=None, home=home, threads=1)
-    return content(settings.generations / publish(settings, TWO).generation_id)
+    return content(settings.releases / publish(settings, TWO).release_id)

@@ -1,4 +1,4 @@
-"""Reading: whole answers from one generation, whatever publishers do meanwhile."""
+"""Reading: whole answers from one release, whatever publishers do meanwhile."""
 
 import multiprocessing
 import shutil
@@ -11,21 +11,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.serving.generations.publish import publish, rollback
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import publish, rollback
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 FLIPS = 50
 
 
-def test_a_known_shopper_gets_the_rankers_list(shop: Any) -> None:
+def test_a_known_user_gets_the_rankers_list(shop: Any) -> None:
     live = publish(shop.settings, ONE)
 
-    answer = Reader(shop.settings).recommend("u3", 5)
+    answer = RecommendationService(shop.settings).recommend("u3", 5)
 
     assert answer.origin == "ranker matrix_factorization"
-    assert answer.generation_id == live.generation_id
+    assert answer.release_id == live.release_id
     assert len(answer.items) == 5
     scores = [item.score for item in answer.items]
     assert scores == sorted(scores, reverse=True)
@@ -33,9 +33,9 @@ def test_a_known_shopper_gets_the_rankers_list(shop: Any) -> None:
     assert "TITLE" in answer.render()
 
 
-def test_an_unknown_shopper_gets_the_prior_marked_as_such(shop: Any) -> None:
+def test_an_unknown_user_gets_the_prior_marked_as_such(shop: Any) -> None:
     publish(shop.settings, ONE)
-    answer = Reader(shop.settings).recommend("nobody", 3)
+    answer = RecommendationService(shop.settings).recommend("nobody", 3)
     assert answer.origin == "popularity prior"
     assert [item.item_id for item in answer.items] == ["i000", "i001", "i002"]
 
@@ -48,7 +48,7 @@ def test_similar_items_are_the_nearest_by_angle_and_never_the_item_itself(shop: 
     cosines = matrix @ matrix[7]
     exact = [vectors["item_id"][at] for at in np.argsort(-cosines)[1:6]]
 
-    answer = Reader(shop.settings).similar("i007", 5)
+    answer = RecommendationService(shop.settings).similar("i007", 5)
 
     assert [item.item_id for item in answer.items] == exact
     assert answer.items[0].score == pytest.approx(np.sort(cosines)[-2], abs=1e-5)
@@ -57,19 +57,19 @@ def test_similar_items_are_the_nearest_by_angle_and_never_the_item_itself(shop: 
 def test_without_vectors_popularity_serves_and_similar_says_so(shop: Any) -> None:
     snapshot_id = shop.ready(3, vectors=False)
     report = publish(shop.settings, snapshot_id)
-    reader = Reader(shop.settings)
+    service = RecommendationService(shop.settings)
 
     assert report.recall_at_10 is None
-    assert reader.recommend("u1").origin == "ranker popularity"
+    assert service.recommend("u1").origin == "ranker popularity"
     with pytest.raises(UsageError, match="no item vectors"):
-        reader.similar("i001")
+        service.similar("i001")
 
 
 @pytest.mark.parametrize("wrong", ["", "  ", "u" * 129, "u\n1", "u\x00", "u\u202e1", "\ud800"])
 def test_a_malformed_id_is_a_clear_error(shop: Any, wrong: str) -> None:
     publish(shop.settings, ONE)
-    reader = Reader(shop.settings)
-    for ask in (reader.recommend, reader.similar):
+    service = RecommendationService(shop.settings)
+    for ask in (service.recommend, service.similar):
         with pytest.raises(UsageError, match="id"):
             ask(wrong)
 
@@ -77,48 +77,48 @@ def test_a_malformed_id_is_a_clear_error(shop: Any, wrong: str) -> None:
 @pytest.mark.parametrize("k", [0, -1, 101])
 def test_k_out_of_range_is_a_clear_error(shop: Any, k: int) -> None:
     with pytest.raises(UsageError, match="from 1 to 100"):
-        Reader(shop.settings).recommend("u1", k)
+        RecommendationService(shop.settings).recommend("u1", k)
 
 
 def test_an_unknown_item_is_a_clear_error(shop: Any) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(UsageError, match="'i999' has no vector"):
-        Reader(shop.settings).similar("i999")
+        RecommendationService(shop.settings).similar("i999")
 
 
 def test_nothing_published_is_a_clear_error(settings: Settings) -> None:
     with pytest.raises(UsageError, match="penchant publish"):
-        Reader(settings).recommend("u1")
+        RecommendationService(settings).recommend("u1")
 
 
-def test_a_generation_removed_while_it_is_asked_gives_way_to_the_live_one(
+def test_a_release_removed_while_it_is_asked_gives_way_to_the_live_one(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = publish(shop.settings, ONE).generation_id
-    reader = Reader(shop.settings)
-    whole = reader._opened
+    old = publish(shop.settings, ONE).release_id
+    service = RecommendationService(shop.settings)
+    whole = service._opened
 
-    def overtaken(generation_id: str) -> Any:
+    def overtaken(release_id: str) -> Any:
         """Between the read of the pointer and the opening, publish does all it can do."""
-        if generation_id == old:
+        if release_id == old:
             publish(shop.settings, TWO)
-            shutil.rmtree(shop.settings.generations / old)
-        return whole(generation_id)
+            shutil.rmtree(shop.settings.releases / old)
+        return whole(release_id)
 
-    monkeypatch.setattr(reader, "_opened", overtaken)
-    assert reader.recommend("u1").snapshot_id == TWO
+    monkeypatch.setattr(service, "_opened", overtaken)
+    assert service.recommend("u1").snapshot_id == TWO
 
 
-def test_a_live_generation_that_is_gone_is_a_clear_error(shop: Any) -> None:
-    live = publish(shop.settings, ONE).generation_id
-    shutil.rmtree(shop.settings.generations / live)
+def test_a_live_release_that_is_gone_is_a_clear_error(shop: Any) -> None:
+    live = publish(shop.settings, ONE).release_id
+    shutil.rmtree(shop.settings.releases / live)
     with pytest.raises(DataError, match=f"{live} is not in"):
-        Reader(shop.settings).recommend("u1")
+        RecommendationService(shop.settings).recommend("u1")
 
 
-def what_is_wrong(answer: Any, generations: dict[str, int]) -> str | None:
-    """Scores, titles and snapshot must all be of the generation that the answer names."""
-    number = generations[answer.generation_id]
+def what_is_wrong(answer: Any, releases: dict[str, int]) -> str | None:
+    """Scores, titles and snapshot must all be of the release that the answer names."""
+    number = releases[answer.release_id]
     if not answer.items:
         return "empty"
     if not all(item.title.endswith(f" OF {number}") for item in answer.items):
@@ -131,14 +131,16 @@ def what_is_wrong(answer: Any, generations: dict[str, int]) -> str | None:
     return None
 
 
-def hammer(settings: Settings, reader: Reader, generations: dict[str, int], stop: Any) -> list[str]:
+def hammer(
+    settings: Settings, service: RecommendationService, releases: dict[str, int], stop: Any
+) -> list[str]:
     """Read until told to stop; what went wrong, and last the number of reads and ids seen."""
     wrong, reads, seen = [], 0, set()
     while not stop.is_set():
         asks = (
-            (reader.recommend, f"u{reads % 30}"),
-            (reader.recommend, "nobody"),
-            (reader.similar, f"i{reads % 120:03}"),
+            (service.recommend, f"u{reads % 30}"),
+            (service.recommend, "nobody"),
+            (service.similar, f"i{reads % 120:03}"),
         )
         ask, key = asks[reads % 3]
         try:
@@ -146,50 +148,50 @@ def hammer(settings: Settings, reader: Reader, generations: dict[str, int], stop
         except Exception as error:  # noqa: BLE001 -- whatever refuses a read is what is counted
             wrong.append(f"refused: {error!r}")
         else:
-            problem = what_is_wrong(answer, generations)
+            problem = what_is_wrong(answer, releases)
             wrong += [problem] if problem else []
-            seen.add(answer.generation_id)
+            seen.add(answer.release_id)
         reads += 1
     return [*wrong[:5], f"{reads} reads of {len(seen)}"]
 
 
 def hammer_from_outside(
-    home: Path, generations: dict[str, int], ready: Any, stop: Any, results: Any
+    home: Path, releases: dict[str, int], ready: Any, stop: Any, results: Any
 ) -> None:
     settings = Settings(_env_file=None, home=home, threads=1)
-    reader = Reader(settings)
-    reader.recommend("u1")
+    service = RecommendationService(settings)
+    service.recommend("u1")
     ready.set()
-    results.put(hammer(settings, reader, generations, stop))
+    results.put(hammer(settings, service, releases, stop))
 
 
-def test_readers_never_see_two_generations_nor_none_through_50_flips(shop: Any) -> None:
+def test_readers_never_see_two_releases_nor_none_through_50_flips(shop: Any) -> None:
     """Two threads that share a reader and one process; publish and rollback flip 50 times."""
     settings = shop.settings
-    generations = {publish(settings, ONE).generation_id: 1, publish(settings, TWO).generation_id: 2}
+    releases = {publish(settings, ONE).release_id: 1, publish(settings, TWO).release_id: 2}
     forks = multiprocessing.get_context("forkserver")
     ready, stop, results = forks.Event(), forks.Event(), forks.Queue()
     process = forks.Process(
-        target=hammer_from_outside, args=(settings.home, generations, ready, stop, results)
+        target=hammer_from_outside, args=(settings.home, releases, ready, stop, results)
     )
     process.start()
     assert ready.wait(60)
-    reader = Reader(settings)
+    service = RecommendationService(settings)
     found: list[list[str]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(hammer(settings, reader, generations, stop)))
+        threading.Thread(target=lambda: found.append(hammer(settings, service, releases, stop)))
         for _ in range(2)
     ]
     for thread in threads:
         thread.start()
 
     for flip in range(FLIPS):
-        before = settings.live_generation.current()
+        before = settings.live_release.current()
         if flip % 2:
             rollback(settings)
         else:
-            publish(settings, ONE if generations[str(before)] == 2 else TWO)
-        assert settings.live_generation.current() != before
+            publish(settings, ONE if releases[str(before)] == 2 else TWO)
+        assert settings.live_release.current() != before
         stop.wait(0.02)  # let readers read between two flips
 
     stop.set()

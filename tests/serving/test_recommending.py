@@ -10,67 +10,73 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from penchant.api.app import create_app
+from penchant.encoders.history import History
 from penchant.errors import UsageError
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.serving.folding.folding import Folding, folding_of
-from penchant.serving.folding.history import History
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import publish
+from penchant.releases.fold_in import FoldIn, fold_in_of
+from penchant.releases.item_arrays import items_of
+from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.candidates import find
-from penchant.serving.recommending.diversity import likeness, spread
-from penchant.serving.recommending.items import items_of
-from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.serving.recommending.mmr import likeness, spread
+from penchant.serving.recommending.options import RecommendOptions
 from penchant.serving.recommending.recommender import Recommender
-from penchant.serving.recommending.shopper import Shopper, published_vector
-from penchant.serving.recommending.wishes import Wishes
+from penchant.serving.recommending.slate_selection import Candidates, Slate
+from penchant.serving.recommending.user_state import UserState, published_vector
+from penchant.serving.service import RecommendationService
 
 ONE = "s-20180102-000000000001"
 BOUGHT = {f"i{number:03}" for number in range(3, 13)}  # by u3
 
 
 @pytest.fixture
-def reader(served_once: Any) -> Reader:
-    return Reader(served_once.settings)
+def service(served_once: Any) -> RecommendationService:
+    return RecommendationService(served_once.settings)
 
 
 @pytest.fixture
-def opened(served_once: Any) -> OpenGeneration:
+def opened(served_once: Any) -> OpenRelease:
     settings = served_once.settings
-    return OpenGeneration(settings, settings.live_generation.current())
+    return OpenRelease(settings, settings.live_release.current())
 
 
 def ids(answer: Any) -> list[str]:
     return [item.item_id for item in answer.items]
 
 
-def test_what_was_bought_or_is_named_is_left_out_and_the_order_stays(reader: Reader) -> None:
-    everything = ids(reader.recommend("u3", 20))
+def test_what_was_bought_or_is_named_is_left_out_and_the_order_stays(
+    service: RecommendationService,
+) -> None:
+    everything = ids(service.recommend("u3", 20))
     gone = everything[2]
-    answer = reader.recommend("u3", 20, Wishes(exclude_bought=True, exclude=(gone, "unknown")))
+    answer = service.recommend(
+        "u3", 20, RecommendOptions(exclude_bought=True, exclude=(gone, "unknown"))
+    )
     left = [item for item in everything if item not in BOUGHT and item != gone]
     assert ids(answer)[: len(left)] == left
     assert not BOUGHT & set(ids(answer)) and gone not in ids(answer)
     assert len(set(ids(answer))) == 20
 
 
-def test_categories_and_prices_narrow_and_the_retriever_fills(reader: Reader) -> None:
-    wishes = Wishes(category="GROCERY > PANS", price_min=2.0, price_max=4.0)
-    answer = reader.recommend("u3", 12, wishes)
+def test_categories_and_prices_narrow_and_the_retriever_fills(
+    service: RecommendationService,
+) -> None:
+    wishes = RecommendOptions(category="GROCERY > PANS", price_min=2.0, price_max=4.0)
+    answer = service.recommend("u3", 12, options)
     assert len(answer.items) == 12  # items whose number ends in 1 or 3
     assert all(int(each[1:]) % 2 and 2 <= 1 + int(each[1:]) % 10 <= 4 for each in ids(answer))
     sources = [item.source for item in answer.items]
     assert sources == sorted(sources) and set(sources) == {"ranker", "retriever"}
-    few = reader.recommend("u3", 100, replace(wishes, price_min=2.0, price_max=2.0))
+    few = service.recommend("u3", 100, replace(options, price_min=2.0, price_max=2.0))
     assert {item[-1] for item in ids(few)} == {"1"} and len(few.items) == 12
 
 
-def test_the_retriever_fills_by_the_greatest_products(opened: OpenGeneration) -> None:
+def test_the_retriever_fills_by_the_greatest_products(opened: OpenRelease) -> None:
     items, vector_D = items_of(opened), published_vector(opened, "u3")
     assert vector_D is not None
-    found = find(opened, items, Shopper("u3", vector_D), None, 60)
+    found = find(opened, items, UserState("u3", vector_D), None, 60)
     products = opened.vectors_ID @ vector_D
     filled = found.take(np.array([at for at, by in enumerate(found.sources) if by == "retriever"]))
     assert filled.scores_C == pytest.approx(np.sort(products[filled.items_C])[::-1], rel=1e-5)
@@ -78,20 +84,20 @@ def test_the_retriever_fills_by_the_greatest_products(opened: OpenGeneration) ->
     assert products[left_out].max() <= filled.scores_C.min()
 
 
-def test_a_folded_vector_moves_the_list_towards_what_it_likes(opened: OpenGeneration) -> None:
+def test_a_folded_vector_moves_the_list_towards_what_it_likes(opened: OpenRelease) -> None:
     items = items_of(opened)
     towards = opened.vectors_ID[77]
-    as_it_was = find(opened, items, Shopper("u3", towards), None, 10)
-    folded = find(opened, items, Shopper("u3", towards, folded=True), None, 10)
+    as_it_was = find(opened, items, UserState("u3", towards), None, 10)
+    folded = find(opened, items, UserState("u3", towards, folded=True), None, 10)
     products = opened.vectors_ID @ towards
     assert products.argmax() in folded.items_C[:6]
     first_ten = (each.items_C[:10] for each in (folded, as_it_was))
     assert np.greater(*(products[items_C].mean() for items_C in first_ten))
-    stranger = find(opened, items, Shopper("nobody", towards, folded=True), None, 10)
+    stranger = find(opened, items, UserState("nobody", towards, folded=True), None, 10)
     assert stranger.items_C[0] == products.argmax()
 
 
-def test_diversity_trades_places_for_unlikeness(opened: OpenGeneration) -> None:
+def test_diversity_trades_places_for_unlikeness(opened: OpenRelease) -> None:
     items, best = items_of(opened), np.arange(30)
     assert spread(items, best, 0.0).tolist() == best.tolist()
     even, unlike = (spread(items, best, diversity)[:8] for diversity in (0.3, 1.0))
@@ -116,14 +122,14 @@ def test_diversity_trades_places_for_unlikeness(opened: OpenGeneration) -> None:
 )
 def test_a_wish_that_makes_no_sense_is_refused(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=named):
-        Wishes(**wrong)
+        RecommendOptions(**wrong)
 
 
-def test_what_the_shop_does_not_know_is_said(reader: Reader) -> None:
+def test_what_the_shop_does_not_know_is_said(service: RecommendationService) -> None:
     with pytest.raises(UsageError, match="stock is not known"):
-        reader.recommend("u3", 5, Wishes(in_stock=True))
+        service.recommend("u3", 5, RecommendOptions(in_stock=True))
     with pytest.raises(UsageError, match="no item is in the category 'PANS'"):
-        reader.recommend("u3", 5, Wishes(category="PANS"))
+        service.recommend("u3", 5, RecommendOptions(category="PANS"))
 
 
 class Backwards:
@@ -133,7 +139,7 @@ class Backwards:
         return 20
 
     def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
     ) -> Slate:
         last = len(candidates) - 1
         chances_KC = np.full((k, len(candidates)), 0.5 / last)
@@ -147,8 +153,10 @@ def test_a_policy_picks_the_slate_and_its_chances_are_logged(
 ) -> None:
     from penchant.serving.recommending.impressions import log_shown
 
-    straight = Reader(served_once.settings).recommend("u3", 20)
-    answer = Reader(served_once.settings, Recommender(Backwards())).recommend("u3", 2)
+    straight = RecommendationService(served_once.settings).recommend("u3", 20)
+    answer = RecommendationService(served_once.settings, Recommender(Backwards())).recommend(
+        "u3", 2
+    )
     assert ids(answer) == ids(straight)[:-3:-1]
     assert (answer.policy, answer.items[0].propensity) == ("backwards", 0.5)
     log = FeedbackLog(tmp_path)
@@ -166,77 +174,77 @@ def test_a_policy_picks_the_slate_and_its_chances_are_logged(
 
 
 def test_a_reason_is_an_item_without_which_the_score_falls(
-    reader: Reader, opened: OpenGeneration
+    service: RecommendationService, opened: OpenRelease
 ) -> None:
-    answer = reader.recommend("u3", 20, Wishes(reasons=True))
-    folding, items = folding_of(opened), items_of(opened)
+    answer = service.recommend("u3", 20, RecommendOptions(reasons=True))
+    fold_in, items = fold_in_of(opened), items_of(opened)
     assert folding is not None and answer.reasons_by == "matrix_factorization"
-    history = folding.history("u3")
+    history = fold_in.history("u3")
     given = [item for item in answer.items if item.reason]
     assert given
     for item in given:
         assert item.reason is not None
         vector_D = items.vectors_VD[items.rows([item.item_id])[0]]
-        without = folding.fold(history.without(item.reason.item_id))
-        drop = vector_D @ folding.fold(history) - vector_D @ without
+        without = fold_in.fold(history.without(item.reason.item_id))
+        drop = vector_D @ fold_in.fold(history) - vector_D @ without
         assert item.reason.drop == pytest.approx(drop, rel=1e-4) and drop > 0
         assert item.reason.because.startswith("because you bought")
 
 
 def test_a_reason_that_does_not_hold_is_withheld(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch
+    service: RecommendationService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were scores the same whatever is taken out, there would be no reason for anything."""
     monkeypatch.setattr(
-        "penchant.serving.folding.history.History.without", lambda history, item_id: history
+        "penchant.encoders.history.History.without", lambda history, item_id: history
     )
-    answer = reader.recommend("u3", 20, Wishes(reasons=True))
+    answer = service.recommend("u3", 20, RecommendOptions(reasons=True))
     assert [item.reason for item in answer.items] == [None] * 20
 
 
-def test_what_came_since_is_not_called_bought(opened: OpenGeneration) -> None:
+def test_what_came_since_is_not_called_bought(opened: OpenRelease) -> None:
     """Where a reason is an item that was looked at after the snapshot, it does not say "bought"."""
 
     class Since:
-        def of(self, opened: OpenGeneration, user_id: str) -> Shopper:
-            return Shopper(user_id, opened.vectors_ID[50], True, frozenset({"i051"}))
+        def of(self, opened: OpenRelease, user_id: str) -> UserState:
+            return UserState(user_id, opened.vectors_ID[50], True, frozenset({"i051"}))
 
-        def history(self, opened: OpenGeneration, folding: Folding, user_id: str) -> History:
+        def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
             now, once = np.zeros(2, np.float32), np.ones(2, np.float32)
             return History(("i050", "i051"), now, once)
 
-    answer = Recommender(shoppers=Since()).recommend(opened, "u3", 20, Wishes(reasons=True))
+    answer = Recommender(users=Since()).recommend(opened, "u3", 20, RecommendOptions(reasons=True))
     found = {item.reason.item_id: item.reason.because for item in answer.items if item.reason}
     assert found["i050"].startswith("because you lately turned to")
     assert found["i051"].startswith("because you bought")
 
 
 def test_without_a_history_or_an_encoder_it_is_said_why_there_are_no_reasons(
-    reader: Reader, shop: Any
+    service: RecommendationService, shop: Any
 ) -> None:
-    wishes = Wishes(reasons=True)
+    wishes = RecommendOptions(reasons=True)
     assert (
-        reader.recommend("nobody", 3, wishes).reasons_withheld == "nothing is known of this shopper"
+        service.recommend("nobody", 3, options).reasons_withheld == "nothing is known of this user"
     )
     publish(shop.settings, ONE)
-    withheld = Reader(shop.settings).recommend("u3", 3, wishes).reasons_withheld
+    withheld = RecommendationService(shop.settings).recommend("u3", 3, options).reasons_withheld
     assert withheld is not None and "matrix_factorization left no encoder" in withheld
 
 
 def test_a_basket_is_completed_by_its_vectors_and_not_by_itself(
-    reader: Reader, opened: OpenGeneration
+    service: RecommendationService, opened: OpenRelease
 ) -> None:
     basket = ["i007", "i008", "i007", "unknown"]
-    completion = reader.complete(basket, 5)
+    completion = service.complete(basket, 5)
     unit = opened.vectors_ID / np.linalg.norm(opened.vectors_ID, axis=1, keepdims=True)
     cosines = unit @ (unit[7] + unit[8])
     cosines[[7, 8]] = -np.inf
     assert ids(completion.answer) == [f"i{at:03}" for at in np.argsort(-cosines)[:5]]
     assert completion.ignored == ("unknown",)
     with pytest.raises(UsageError, match="no item of the basket has a vector"):
-        reader.complete(["unknown"], 5)
+        service.complete(["unknown"], 5)
     with pytest.raises(UsageError, match="101 items"):
-        reader.complete(["i001"] * 101, 5)
+        service.complete(["i001"] * 101, 5)
 
 
 def test_over_http_all_is_named_and_what_is_shown_lands(served_once: Any) -> None:
@@ -244,7 +252,7 @@ def test_over_http_all_is_named_and_what_is_shown_lands(served_once: Any) -> Non
     client = TestClient(create_app(settings))
     params = {"user_id": "u3", "k": 3, "diversity": 0.4, "exclude_bought": True, "reasons": True}
     answer = client.get("/v1/recommendations", params=params | {"exclude": ["i020", "i021"]}).json()
-    assert answer["generation_id"] == settings.live_generation.current()
+    assert answer["release_id"] == settings.live_release.current()
     assert {item["propensity"] for item in answer["items"]} == {1.0} and answer["reasons_by"]
     basket = {"item_id": ["i007", "i008"], "k": 2, "user_id": "u3"}
     completed = client.get("/v1/basket", params=basket).json()

@@ -6,15 +6,23 @@ from typing import Any
 
 import pytest
 
-from penchant.charts import Point, Priced, Scale, beside, cost_plot, interval_plot, pareto_front
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
+from penchant.plots.charts import (
+    Point,
+    Priced,
+    Scale,
+    beside,
+    cost_plot,
+    interval_plot,
+    pareto_front,
+)
+from penchant.publishing.publish import publish
 from penchant.report.figures import figures
 from penchant.report.fusion import fusion_section
 from penchant.report.report import report
-from penchant.serving.generations.publish import publish
 from penchant.serving.status import status
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 ONE = "s-20180102-000000000001"
 
@@ -50,7 +58,7 @@ def test_the_page_is_whole_and_fetches_nothing(shop: Any) -> None:
     parser = Balance()
     parser.feed(html)
     assert (parser.open, parser.fetched) == ([], [])
-    assert written.path.name == f"{live.generation_id}.html"
+    assert written.path.name == f"{live.release_id}.html"
     for expected in (
         "matrix factorization",
         "goes live",
@@ -61,16 +69,16 @@ def test_the_page_is_whole_and_fetches_nothing(shop: Any) -> None:
         assert expected in html
 
 
-def test_three_shoppers_with_purchases_latest_first_and_recommendations(shop: Any) -> None:
+def test_three_users_with_purchases_latest_first_and_recommendations(shop: Any) -> None:
     publish(shop.settings, ONE)
     written = report(shop.settings)
 
-    assert len(written.shoppers) == 3
-    for shopper in written.shoppers:
-        days = [purchase.day for purchase in shopper.purchases]
+    assert len(written.users) == 3
+    for user in written.users:
+        days = [purchase.day for purchase in user.purchases]
         assert days == sorted(days, reverse=True)
-        assert len(shopper.purchases) == len(shopper.recommended) == 5
-    assert written.shoppers == report(shop.settings).shoppers
+        assert len(user.purchases) == len(user.recommended) == 5
+    assert written.users == report(shop.settings).users
     assert {family["family"] for family in written.families} == {
         "popularity",
         "matrix_factorization",
@@ -80,7 +88,7 @@ def test_three_shoppers_with_purchases_latest_first_and_recommendations(shop: An
 def test_what_only_one_family_foresaw(shop: Any) -> None:
     live = publish(shop.settings, ONE)
     state = status(shop.settings)
-    assert state["live_generation"]["id"] == live.generation_id
+    assert state["live_release"]["id"] == live.release_id
     snapshot = Snapshot.open(shop.settings, ONE)
     drawn = figures(shop.settings, snapshot, state["families"], None)
     first, second = drawn.found

@@ -8,9 +8,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from starlette.routing import Mount, Route
 
-from penchant.serving.http.api import create_app
-from penchant.serving.http.console.session import Sessions
-from penchant.serving.http.openapi import scope_of
+from penchant.api.app import create_app
+from penchant.api.console.session import Sessions
+from penchant.api.openapi import scope_of
 from penchant.settings import Settings
 
 OPEN = {("GET", "/healthz"), ("GET", "/readyz")}

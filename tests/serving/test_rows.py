@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.errors import DataError
-from penchant.serving.feast import FeatureStore
-from penchant.serving.generations.facts import ITEM_FACTS
-from penchant.serving.generations.generation import RANKED_LISTS, Generation
-from penchant.serving.generations.publish import publish, rollback
-from penchant.serving.generations.rows import Rows, write
-from penchant.serving.generations.store import open_generation
-from penchant.serving.reader import Reader
+from penchant.feast_sdk import FeatureStore
+from penchant.publishing.feast_store import open_release
+from penchant.publishing.publish import publish, rollback
+from penchant.releases.item_attributes import ITEM_FACTS
+from penchant.releases.release import RANKED_LISTS, Release
+from penchant.releases.rows import Rows, write
+from penchant.serving.service import RecommendationService
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 KEYS = ["z", "10", "9", "é", "", "Z", "10 ", "\U0001f375", "\uffee"]
@@ -46,10 +46,10 @@ def test_every_key_finds_its_row_and_no_other(tmp_path: Path, table: pa.Table, f
 
 def test_mapped_rows_are_what_feast_serves(shop: Any) -> None:
     """All of them: publish itself compares a sample."""
-    generation = Generation.open(shop.settings, publish(shop.settings, ONE).generation_id)
-    store: FeatureStore = open_generation(shop.settings, generation)
-    for view in (RANKED_LISTS, generation.item_vectors):
-        rows = Rows.open(generation.path, view)
+    release = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
+    store: FeatureStore = open_release(shop.settings, release)
+    for view in (RANKED_LISTS, release.item_vectors):
+        rows = Rows.open(release.path, view)
         keys = rows.table[view.key].to_pylist()
         asked = [{view.key: key} for key in keys]
         online = store.get_online_features(features=view.refs, entity_rows=asked).to_dict()
@@ -66,14 +66,14 @@ def test_facts_that_are_not_online_so_are_refused(shop: Any) -> None:
         publish(shop.settings, ONE)
 
 
-def test_a_reader_sees_all_facts_and_vectors_of_one_generation(shop: Any) -> None:
+def test_a_reader_sees_all_facts_and_vectors_of_one_release(shop: Any) -> None:
     publish(shop.settings, ONE)
 
     def facts(opened: Any) -> tuple[Any, Any, Any]:
         (of_one,) = opened.facts_of(["i003"])
         return of_one, opened.facts.table.column_names, opened.vectors_ID
 
-    fact, columns, vectors_ID = Reader(shop.settings).read(facts)
+    fact, columns, vectors_ID = RecommendationService(shop.settings).read(facts)
     assert (fact.title, fact.path) == ("TITLE i003 OF 1", ("GROCERY", "PANS"))
     assert (fact.brand, fact.price) == ("BRAND 3", 4.0)
     assert columns == [ITEM_FACTS.key, *ITEM_FACTS.columns]
@@ -84,13 +84,13 @@ def test_a_reader_sees_all_facts_and_vectors_of_one_generation(shop: Any) -> Non
 def test_items_that_the_snapshot_lacks_are_an_error(shop: Any) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(DataError, match="1 items have no title, such as 'i999'"):
-        Reader(shop.settings).read(lambda opened: opened.facts_of(["i001", "i999"]))
+        RecommendationService(shop.settings).read(lambda opened: opened.facts_of(["i001", "i999"]))
 
 
-def test_a_generation_without_facts_is_not_gone_back_to(shop: Any) -> None:
-    old = publish(shop.settings, ONE).generation_id
-    live = publish(shop.settings, TWO).generation_id
-    (shop.settings.generations / old / "item_facts.arrow").unlink()
-    with pytest.raises(DataError, match="before generations had facts"):
+def test_a_release_without_facts_is_not_gone_back_to(shop: Any) -> None:
+    old = publish(shop.settings, ONE).release_id
+    live = publish(shop.settings, TWO).release_id
+    (shop.settings.releases / old / "item_facts.arrow").unlink()
+    with pytest.raises(DataError, match="before releases had facts"):
         rollback(shop.settings)
-    assert shop.settings.live_generation.current() == live
+    assert shop.settings.live_release.current() == live

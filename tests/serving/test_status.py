@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from penchant.serving.generations.publish import publish
+from penchant.publishing.publish import publish
 from penchant.serving.status import render, status
 from penchant.settings import Settings
 from penchant.storage import write_json
@@ -29,10 +29,10 @@ def shown(state: dict[str, Any]) -> str:
 
 def test_nothing_done_yet_says_what_to_run(settings: Settings) -> None:
     state = status(settings)
-    assert state["live_generation"] is None
+    assert state["live_release"] is None
     assert state["live_snapshot"] is None
-    verbs = ("check", "materialize", "publish", "train")
-    assert all(f"penchant {verb}" in shown(state) for verb in verbs)
+    subcommands = ("check", "materialize", "publish", "train")
+    assert all(f"penchant {subcommand}" in shown(state) for subcommand in subcommands)
 
 
 def test_all_done_says_what_is_live(shop: Any) -> None:
@@ -44,8 +44,8 @@ def test_all_done_says_what_is_live(shop: Any) -> None:
     state = status(shop.settings)
 
     assert state["missing"] == []
-    assert state["live_generation"]["id"] == live.generation_id
-    assert state["live_generation"]["counts"]["item_vectors"] == 120
+    assert state["live_release"]["id"] == live.release_id
+    assert state["live_release"]["counts"]["item_vectors"] == 120
     assert state["live_snapshot"]["rows"] == {
         "events": 330,
         "items": 120,
@@ -58,7 +58,7 @@ def test_all_done_says_what_is_live(shop: Any) -> None:
     assert roles == {"popularity": ["prior"], "matrix_factorization": ["retriever", "ranker"]}
     assert all(run["seconds"] and run["peak_memory_bytes"] for run in state["families"])
     assert json.loads(json.dumps(state)) == state
-    for expected in (live.generation_id, "9 expectations", "0.150-0.250", "goes live"):
+    for expected in (live.release_id, "9 expectations", "0.150-0.250", "goes live"):
         assert expected in shown(state)
 
 
@@ -74,8 +74,8 @@ def test_half_done_states_say_what_is_missing(shop: Any) -> None:
     assert f"{TWO} passed its checks but is not served yet" in shown(status(shop.settings))
 
 
-def test_a_live_generation_that_vanished_is_reported(shop: Any) -> None:
-    shop.settings.live_generation.flip("g-000000000000")
+def test_a_live_release_that_vanished_is_reported(shop: Any) -> None:
+    shop.settings.live_release.flip("g-000000000000")
     assert "g-000000000000 is live but not on disk" in shown(status(shop.settings))
 
 

@@ -22,13 +22,13 @@ from store_servers import Absent, postgres_server, redis_server
 from test_publish import ONE, TWO, choose_again
 
 from penchant.errors import DataError, PenchantError, UsageError
-from penchant.serving.feature_repository import open_features
-from penchant.serving.features import materialize, online_features
-from penchant.serving.generations import nearest_postgres
-from penchant.serving.generations.generation import Generation
-from penchant.serving.generations.index import build_index, open_index
-from penchant.serving.generations.publish import KEPT, publish, rollback
-from penchant.serving.reader import Reader
+from penchant.features.materialize import materialize, online_features
+from penchant.features.repository import open_features
+from penchant.publishing.publish import KEPT, publish, rollback
+from penchant.releases import pgvector_index as nearest_postgres
+from penchant.releases.index import build_index, open_index
+from penchant.releases.release import Release
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
 A, B = "s-20180102-00000000000a", "s-20180102-00000000000b"
@@ -176,12 +176,12 @@ def test_a_refresh_refuses_empties_and_mixes_no_read(stored: Settings) -> None:
 
     readers = [threading.Thread(target=read_on) for _ in range(2)]
     for reader in readers:
-        reader.start()
+        service.start()
     for snapshot_id in (B, A, B, A, B):
         materialize(stored, snapshot_id)
     done.set()
     for reader in readers:
-        reader.join()
+        service.join()
     assert not wrong, wrong[:3]
     assert 2 in seen
 
@@ -204,7 +204,7 @@ NEWER, OLDER = datetime(2018, 1, 2, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC
 
 def plain_feast(folder: Path, online_store: dict[str, Any], **view: Any) -> Any:
     """A repository with one view, as Feast's tutorial makes it; nothing of ours."""
-    from penchant.serving import feast
+    from penchant import feast_sdk as feast
 
     pd.DataFrame({"user_id": ["u1", "u2"], "at": [NEWER, NEWER], "spend": [2.0, 2.0]}).to_parquet(
         folder / "rows.parquet", coerce_timestamps="us"
@@ -262,7 +262,7 @@ def test_plain_feast_reads_nothing_between_apply_and_materialize(tmp_path: Path)
 def test_plain_feast_refuses_reads_while_it_refreshes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penchant.serving.feast import SqliteOnlineStore
+    from penchant.feast_sdk import SqliteOnlineStore
 
     store = plain_sqlite(tmp_path)
     store.materialize(OLDER, NEWER)
@@ -295,11 +295,11 @@ def test_similar_pairs_each_id_with_its_own_vector(indexed: Any) -> None:
     vectors = pa.parquet.read_table(indexed.run(1) / "item_vectors.parquet").to_pydict()
     units = np.array(vectors["vector"])
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    reader = Reader(indexed.settings)
+    service = RecommendationService(indexed.settings)
     for at in (0, 7, 119):
         cosines = units @ units[at]
         nearest = np.argsort(-cosines)[1:6]
-        answer = reader.similar(vectors["item_id"][at], 5)
+        answer = service.similar(vectors["item_id"][at], 5)
         assert [item.item_id for item in answer.items] == [vectors["item_id"][i] for i in nearest]
         assert [item.score for item in answer.items] == pytest.approx(cosines[nearest], abs=1e-5)
 
@@ -314,7 +314,7 @@ def test_a_large_index_finds_nearly_all_and_names_rows_and_ids_alike(
     built = build_index(indexed.settings, tmp_path, "g-1", items, "float32")
     assert built.recall > 0.99
     described = {"index": built.kind, "attempt": "g-1"}
-    nearest = open_index(indexed.settings, Generation("g", tmp_path, described))
+    nearest = open_index(indexed.settings, Release("g", tmp_path, described))
     for at in (0, 1234, 2999):
         found = nearest.search(vectors[at], 400)
         assert len(found) == 400
@@ -324,7 +324,7 @@ def test_a_large_index_finds_nearly_all_and_names_rows_and_ids_alike(
 
 def test_plain_feast_pairs_ids_with_wrong_rows(postgres: str, tmp_path: Path) -> None:
     """Rows come back in the order of nearness, ids in the order of keys."""
-    from penchant.serving import feast
+    from penchant import feast_sdk as feast
 
     vector = feast.Field(
         name="vector",
@@ -364,12 +364,12 @@ def test_plain_feast_pairs_ids_with_wrong_rows(postgres: str, tmp_path: Path) ->
     assert answer["user_id"] != right
 
 
-# --- generations in stores that machines share
+# --- releases in stores that machines share
 
 
 @pytest.fixture
 def shared(request: pytest.FixtureRequest, shop: Any) -> Any:
-    """A shop whose generations are in Redis, Postgres and a shared registry, features too."""
+    """A shop whose releases are in Redis, Postgres and a shared registry, features too."""
     settings = elsewhere(request, shop.settings, "redis and postgres")
     for number in (1, 2):
         path = settings.online / f"s-20180102-{number:012x}"
@@ -381,26 +381,26 @@ def shared(request: pytest.FixtureRequest, shop: Any) -> Any:
 
 
 def attempts_in_redis(where: str) -> set[bytes]:
-    """Of generations only: features of snapshots stay."""
+    """Of releases only: features of snapshots stay."""
     keys = redis_client(where).keys("*penchant_g_*")
     return {key[key.index(b"penchant_g_") :] for key in keys}
 
 
-def test_generations_in_shared_stores_are_read_rolled_back_and_removed(shared: Any) -> None:
+def test_releases_in_shared_stores_are_read_rolled_back_and_removed(shared: Any) -> None:
     settings = shared.settings
-    first = publish(settings, ONE).generation_id
-    reader = Reader(settings)
-    assert reader.recommend("u3").generation_id == first
+    first = publish(settings, ONE).release_id
+    service = RecommendationService(settings)
+    assert service.recommend("u3").release_id == first
     for number in range(KEPT):
         choose_again(shared, f"{number}")
-        last = publish(settings, ONE).generation_id
-    assert [item.item_id for item in reader.similar("i007").items]
+        last = publish(settings, ONE).release_id
+    assert [item.item_id for item in service.similar("i007").items]
     rollback(settings)
-    assert reader.similar("i007").generation_id not in (first, last)
+    assert service.similar("i007").release_id not in (first, last)
 
     kept = {
-        Generation.open(settings, path.name).attempt.replace("-", "_")
-        for path in settings.generations.glob("g-*")
+        Release.open(settings, path.name).attempt.replace("-", "_")
+        for path in settings.releases.glob("g-*")
     }
     assert len(kept) == KEPT
     assert tables(settings.vector_postgres) == kept
@@ -412,7 +412,7 @@ def test_generations_in_shared_stores_are_read_rolled_back_and_removed(shared: A
 def test_a_publish_that_fails_leaves_nothing_in_shared_stores(
     shared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penchant.serving.generations import publish as publishing
+    from penchant.publishing import publish as publishing
 
     def refuse(*_: Any) -> None:
         raise DataError("no", "none")
@@ -424,14 +424,14 @@ def test_a_publish_that_fails_leaves_nothing_in_shared_stores(
     assert attempts_in_redis(shared.settings.feast_redis) == set()
 
 
-def test_another_store_makes_another_generation(indexed: Any) -> None:
+def test_another_store_makes_another_release(indexed: Any) -> None:
     live = publish(indexed.settings, ONE)
     files = indexed.settings.model_copy(update={"vector_postgres": None})
     if indexed.settings.vector_postgres:
         with pytest.raises(UsageError, match="set PENCHANT_VECTOR_POSTGRES"):
-            Reader(files).similar("i001")
-        assert publish(files, ONE).generation_id != live.generation_id
-    assert Reader(files).similar("i001").items
+            RecommendationService(files).similar("i001")
+        assert publish(files, ONE).release_id != live.release_id
+    assert RecommendationService(files).similar("i001").items
 
 
 def test_a_postgres_that_is_not_there_is_a_clear_error(shop: Any) -> None:
@@ -442,4 +442,4 @@ def test_a_postgres_that_is_not_there_is_a_clear_error(shop: Any) -> None:
     with pytest.raises(PenchantError, match="did not answer") as refused:
         publish(gone, ONE)
     assert "secret" not in str(refused.value)
-    assert gone.live_generation.current() is None
+    assert gone.live_release.current() is None

@@ -8,10 +8,10 @@ from typing import Any
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from penchant.serving.generations.publish import publish
-from penchant.serving.http.api import create_app
-from penchant.serving.http.audit import AuditLog
-from penchant.serving.http.tokens import Tokens
+from penchant.api.app import create_app
+from penchant.api.auth.audit_log import AuditLog
+from penchant.api.auth.tokens import Tokens
+from penchant.publishing.publish import publish
 from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"
@@ -94,8 +94,8 @@ def test_prometheus_is_told_what_is_asked_kept_and_live(shop: Any) -> None:
     assert of("request_seconds_bucket", "/v1/recommendations", "+Inf") == 1
     assert of("impressions_total") == 4
     assert of("events_total") == 0
-    assert of("live", "generation", shop.settings.live_generation.current()) == 1
-    assert 0 < of("live_age_seconds", "generation") < 60
+    assert of("live", "release", shop.settings.live_release.current()) == 1
+    assert 0 < of("live_age_seconds", "release") < 60
 
 
 def test_prometheus_is_answered_before_anything_is_live(settings: Settings) -> None:

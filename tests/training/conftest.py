@@ -7,11 +7,11 @@ import pytest
 from filelock import FileLock
 from planted import plant
 
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.data import Dataset, read_dataset
+from training.commands.train import train
+from training.data.histories import Dataset, read_dataset
 from training.names import FAMILIES
-from training.train import train
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Ads with a planted response: who answers, and what sending adds, are known functions.
 
-A shopper's ``orders`` and ``group`` decide both, with a little of the campaign's kind. Campaigns go
-out by a coin that is heavier for shoppers with many orders, so that whoever forgets the chance of
+A user's ``orders`` and ``group`` decide both, with a little of the campaign's kind. Campaigns go
+out by a coin that is heavier for users with many orders, so that whoever forgets the chance of
 being sent one finds too much.
 """
 
@@ -19,7 +19,7 @@ GROUPS = ("a", "b", "c")
 
 
 def logit(orders: np.ndarray, group: np.ndarray, kind: str) -> np.ndarray:
-    """Of a shopper's answer. ``orders``: standardised."""
+    """Of a user's answer. ``orders``: standardised."""
     return -0.5 + 1.2 * orders + np.where(group == "b", 1.0 if kind == "coupon" else -0.5, 0.0)
 
 
@@ -74,7 +74,7 @@ def ad_tables(users: list[str], seed: int = 0) -> tuple[pa.Table, pa.Table]:
 
 
 def candidates(spending: pa.Table) -> pa.Table:
-    """``ad_candidates``: the last campaign's shoppers, as if it still ran."""
+    """``ad_candidates``: the last campaign's users, as if it still ran."""
     last = spending.filter(pa.compute.equal(spending["ad_id"], spending["ad_id"][-1]))
     left_out = ["answered_at", "sent", "propensity", "spend_after", "advertised_spend_after"]
     ends = last["answered_at"].cast(pa.date32())

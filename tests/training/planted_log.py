@@ -1,4 +1,4 @@
-"""A log of items shown by chance to the planted shoppers, who click those of their group."""
+"""A log of items shown by chance to the planted users, who click those of their group."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 PICKS, SLATE = 8000, 2
-CLICKS = (0.05, 0.6)  # of what isn't of the shopper's group, and of what is
+CLICKS = (0.05, 0.6)  # of what isn't of the user's group, and of what is
 
 
 def write_log(marts: Path, users: int, items: int, groups: int, as_of: datetime) -> None:

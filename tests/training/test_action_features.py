@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from planted import ITEMS, USERS
 
-from penchant.policy.facts import DAY, NAMES, Tally, features
-from penchant.serving.exploring.known_facts import KnownFacts, write_policy_facts
+from penchant.artifacts import Snapshot
+from penchant.bandits.context_features import DAY, NAMES, Tally, features
+from penchant.releases.context_features import KnownFacts, write_policy_facts
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.data import read_dataset
-from training.policies.action_features import facts_of, of_picks
-from training.policies.policy_log import read_policy_log
+from training.data.histories import read_dataset
+from training.data.policy_log import read_policy_log
+from training.layers.action_features import facts_of, of_picks
 
 Trained = tuple[Settings, str]
 

@@ -7,9 +7,9 @@ import pytest
 
 from penchant.errors import PenchantError
 from penchant.settings import Settings
-from training.choose import Choice, Run, choose, decide
+from training.commands.select_models import Choice, Run, choose, decide
+from training.commands.train import train
 from training.names import FAMILIES
-from training.train import train
 
 VECTORS = {"matrix_factorization", "sasrec"}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from training.interests.classification import (
+from training.evaluation.classification import (
     Answers,
     draws,
     intervals_of,

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from training.data import DAY, Histories, starts
-from training.evaluation import evaluate
-from training.family import Ranker, State
-from training.fusion.combination import combine
-from training.split import Split, Window
+from training.data.histories import DAY, Histories, starts
+from training.data.split import Split, Window
+from training.evaluation.full_ranking import evaluate
+from training.fitting.family import Ranker, State
+from training.layers.fusion.combination import combine
 
 ITEMS, USERS = 30, 40
 
@@ -19,7 +19,7 @@ class Knows(Ranker):
         super().__init__(None)
         self.knows = knows
 
-    def fit(self, split: Split, bench: object) -> None: ...
+    def fit(self, split: Split, context: object) -> None: ...
 
     def scores(self, batch: Histories) -> torch.Tensor:
         scores_BI = torch.zeros(len(batch), ITEMS)

@@ -12,20 +12,20 @@ from safetensors.torch import load_file
 from torch import nn
 
 from penchant import vectors
+from penchant.artifacts import Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
+from training.commands.train import run_id_of
 from training.compression.compress import FOLDER, compress
 from training.compression.distillation import DistillationConfig, Distilling, student_of
 from training.compression.forms import Product
 from training.compression.linear import Int8Linear, with_int8_layers
 from training.compression.measuring import lost
 from training.configs import main_job
-from training.data import read_dataset
-from training.family import make
-from training.sequences.next_item import NextItem
-from training.sequences.windows import Windows
-from training.train import run_id_of
+from training.data.histories import read_dataset
+from training.fitting.family import make
+from training.layers.sequences.next_item import NextItem
+from training.layers.sequences.windows import Windows
 
 Trained = tuple[Settings, str]
 

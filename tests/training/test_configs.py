@@ -4,7 +4,7 @@ import pytest
 
 from penchant.settings import Settings
 from training.configs import PUBLISHED, chosen, main_job, published, reference
-from training.family import make
+from training.fitting.family import make
 from training.names import FAMILIES
 
 

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from planted import AS_OF, write_snapshot
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.data import DAY, Dataset, check_point_in_time, epoch, read_dataset
-from training.split import split_by_time
-from training.train import train
+from training.commands.train import train
+from training.data.histories import DAY, Dataset, check_point_in_time, epoch, read_dataset
+from training.data.split import split_by_time
 
 EVENT = datetime(2024, 3, 1, 12)
 

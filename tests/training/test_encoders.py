@@ -9,16 +9,16 @@ import torch
 from planted import USERS
 from safetensors.torch import load_file
 
-from penchant.serving.folding.encoder import FOLDER, Encoder
-from penchant.serving.folding.history import History
+from penchant.artifacts import Snapshot
+from penchant.encoders.encoder import FOLDER, Encoder
+from penchant.encoders.history import History
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
+from training.commands.train import run_id_of
 from training.configs import main_job
-from training.data import DAY, Dataset, Histories, read_dataset
+from training.data.histories import DAY, Dataset, Histories, read_dataset
 from training.families import content, matrix_factorization, word2vec
-from training.family import Encodes, VectorFamily, make_ranker
+from training.fitting.family import Encodes, VectorFamily, make_ranker
 from training.names import RANKERS
-from training.train import run_id_of
 
 Trained = tuple[Settings, str]
 ASKED = (0, 1, 30, USERS)  # the last of them has no history

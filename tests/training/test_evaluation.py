@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import Histories, starts
-from training.evaluation import evaluate, rank, top, user_metrics
-from training.intervals import bootstrap, intervals, resampled_means
-from training.split import Window
+from training.data.histories import Histories, starts
+from training.data.split import Window
+from training.evaluation.full_ranking import evaluate, rank, top, user_metrics
+from training.evaluation.intervals import bootstrap, intervals, resampled_means
 
 
 def histories(*users: list[int], items: int = 30) -> Histories:

@@ -11,17 +11,17 @@ import torch
 from planted import ITEMS, USERS, plant
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
+from training.commands.train import context_for, run_id_of
 from training.configs import main_job
-from training.data import read_dataset
-from training.family import Bench, Ranker, VectorFamily, make_ranker
-from training.generation.privacy import shortened
+from training.data.histories import read_dataset
+from training.data.split import split_by_time
+from training.evaluation.synthetic.privacy import shortened
+from training.fitting.budget import Budget
+from training.fitting.family import Ranker, TrainingContext, VectorFamily, make_ranker
+from training.fitting.progress import Recorder
 from training.names import RANKERS
-from training.progress import Recorder
-from training.split import split_by_time
-from training.train import bench_of, run_id_of
 
 Trained = tuple[Settings, str]
 TASTELESS = {"popularity"}  # the same for all: it finds what is popular, not whose taste it is
@@ -40,9 +40,9 @@ def refitted(family: str, trained: Trained, scratch: Path) -> Ranker:
     dataset = read_dataset(snapshot)
     split = split_by_time(dataset.histories)
     recorder = Recorder(family, Budget(600, 10**6))
-    bench = bench_of(settings, snapshot, dataset, split, recorder, "again")
+    context = context_for(settings, snapshot, dataset, split, recorder, "again")
     model = make_ranker(family, main_job(family))
-    model.fit(split, replace(bench, checkpoints=scratch))
+    model.fit(split, replace(context, checkpoints=scratch))
     model.observe(dataset.histories)
     return model
 
@@ -105,7 +105,7 @@ def test_vectors_are_finite_and_their_dot_product_is_the_score(
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_a_shopper_without_history_is_given_what_is_popular(
+def test_a_user_without_history_is_given_what_is_popular(
     family: str, trained_once: Trained
 ) -> None:
     settings, snapshot_id = trained_once
@@ -125,7 +125,10 @@ def test_a_catalogue_of_one_item(family: str, settings: Settings, tmp_path: Path
     split = split_by_time(dataset.histories)
     budget, cpu = Budget(600, 10**6), torch.device("cpu")
     model = make_ranker(family, shortened(main_job(family), 0.1))  # there is nothing to learn
-    model.fit(split, Bench(split.validation, dataset.items, cpu, 0, budget, tmp_path / "scratch"))
+    model.fit(
+        split,
+        TrainingContext(split.validation, dataset.items, cpu, 0, budget, tmp_path / "scratch"),
+    )
     model.observe(dataset.histories)
     scores_BI = model.scores(dataset.histories)
     assert scores_BI.shape == (USERS + 1, 1) and torch.isfinite(scores_BI).all()

@@ -10,32 +10,32 @@ import torch
 from planted import GROUPS, ITEMS, plant
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
+from training.commands.train import run_id_of
 from training.configs import main_job
-from training.data import Dataset, Histories, read_dataset
+from training.data.histories import Dataset, Histories, read_dataset
+from training.data.split import split_by_time
+from training.evaluation import generation
+from training.evaluation.context import EvaluationContext
+from training.evaluation.synthetic.privacy import shortened
+from training.evaluation.synthetic.two_sample_test import bought_before
 from training.families.gan import AdversarialConfig, Game, energy_distance
-from training.family import Bench, Family, Generates, make
-from training.generation.draws import draw
-from training.generation.frame import Frame, fingerprints
-from training.generation.likeness import bought_before
-from training.generation.privacy import shortened
-from training.generation.rhythm import Rhythm, visits
-from training.split import split_by_time
-from training.tasks import generation
-from training.tasks.case import Case
-from training.train import run_id_of
-from training.trainer import TrainerConfig
+from training.fitting.budget import Budget
+from training.fitting.family import Family, Generates, TrainingContext, make
+from training.fitting.trainer import TrainerConfig
+from training.layers.generation.deduplication import Frame, fingerprints
+from training.layers.generation.draws import draw
+from training.layers.generation.temporal_profile import Rhythm, visits
 
 Trained = tuple[Settings, str]
 GENERATORS = ("vae", "gan")
 
 
-def bench_of(dataset: Dataset, scratch: Path) -> Bench:
+def context_for(dataset: Dataset, scratch: Path) -> TrainingContext:
     split = split_by_time(dataset.histories)
-    return Bench(
+    return TrainingContext(
         split.validation, dataset.items, torch.device("cpu"), 0, Budget(600, 10**6), scratch
     )
 
@@ -94,9 +94,9 @@ def test_a_run_says_what_its_histories_are_worth(name: str, trained_once: Traine
 def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> None:
     """Real are only those of one group; by likelihood, the generator knows all."""
     split = split_by_time(dataset.histories)
-    bench = bench_of(dataset, tmp_path)
+    context = context_for(dataset, tmp_path)
     family = make("gan", main_job("gan"))
-    family.generator.fit(split, bench)
+    family.generator.fit(split, context)
     of_one = split.train.take(np.arange(0, len(split.train) - 1, GROUPS))
     config = AdversarialConfig(
         rounds=2,
@@ -107,8 +107,8 @@ def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> Non
             steps=30, learning_rate=5e-3, warmup_steps=0, cosine=False, validate_every=30
         ),
     )
-    game = Game(family.generator, of_one, config, bench)
-    game.bench = replace(game.bench, window=split.validation.take(np.arange(0, 60, GROUPS)))
+    game = Game(family.generator, of_one, config, context)
+    game.context = replace(game.context, window=split.validation.take(np.arange(0, 60, GROUPS)))
 
     def share() -> float:
         made = game._stretches(200, np.random.default_rng(0))
@@ -122,9 +122,9 @@ def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> Non
 def test_a_round_that_brings_nothing_is_taken_back(dataset: Dataset, tmp_path: Path) -> None:
     split = split_by_time(dataset.histories)
     family = make("gan", main_job("gan"))
-    family.generator.fit(split, bench_of(dataset, tmp_path))
+    family.generator.fit(split, context_for(dataset, tmp_path))
     config = AdversarialConfig(rounds=3, patience=1, length=10)
-    game = Game(family.generator, split.train, config, bench_of(dataset, tmp_path))
+    game = Game(family.generator, split.train, config, context_for(dataset, tmp_path))
     worth = iter([0.0, -1.0])
     game._worth = lambda: next(worth)  # type: ignore[method-assign]
     before = {name: one.clone() for name, one in family.generator.state().items()}
@@ -145,7 +145,7 @@ def test_histories_that_are_somebodys_are_drawn_again(dataset: Dataset) -> None:
             return torch.from_numpy(np.resize(real.items_N, length).astype(np.int64))
         return torch.zeros(length, dtype=torch.long)
 
-    one = replace(frame.rhythm, shoppers_S4=np.array([[len(real.items_N), 1.0, 80.0, 1.0]]))
+    one = replace(frame.rhythm, users_S4=np.array([[len(real.items_N), 1.0, 80.0, 1.0]]))
     known_F = np.unique(np.concatenate([fingerprints(real), frame.known_F]))
     lengths = [fingerprints(_first(real, n)) for n in range(1, 200)]
     known_F = np.unique(np.concatenate([known_F, *lengths]))
@@ -165,16 +165,16 @@ def test_a_catalogue_of_one_item_says_why_nothing_is_made_up(
     """All that could be made up of one item is as long as somebody's."""
     plant(settings, items=1)
     dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
-    split, bench = split_by_time(dataset.histories), bench_of(dataset, tmp_path)
+    split, context = split_by_time(dataset.histories), context_for(dataset, tmp_path)
     family = make("vae", main_job("vae"))
-    family.fit(split, bench)
+    family.fit(split, context)
     lengths = [_first(split.train.take(np.array([0])), length) for length in range(1, 500)]
     every_F = np.concatenate([fingerprints(one) for one in lengths])
     family.frame = Frame(family.frame.rhythm, every_F)
-    with pytest.raises(DataError, match="real shopper's"):
+    with pytest.raises(DataError, match="real user's"):
         family.generate(3, 0)
-    figures = generation.judge(family, Case(dataset, split, bench, tmp_path, 0))
-    assert "real shopper's" in figures["missing"] and not figures["headline"]
+    figures = generation.evaluate(family, EvaluationContext(dataset, split, context, tmp_path, 0))
+    assert "real user's" in figures["missing"] and not figures["headline"]
 
 
 def test_visits_are_like_the_real_ones(dataset: Dataset) -> None:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError
-from training.responses.hashing import HashedDesign, HashingConfig
+from training.layers.responses.hashing import HashedDesign, HashingConfig
 
 NOBODY = frozenset({"user_id"})
 

@@ -1,4 +1,4 @@
-"""The label space, the judge, and what every family that classifies owes."""
+"""The label space, the evaluate, and what every family that classifies owes."""
 
 import json
 from pathlib import Path
@@ -10,31 +10,31 @@ import torch
 from planted import GROUPS, plant
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
+from training.commands.predict_interests import predict
+from training.commands.train import run_id_for, train
 from training.configs import main_job
-from training.data import DAY, Dataset, Histories, read_dataset, starts
-from training.family import Bench, ClassifiesInterests, Family, State, make
-from training.interests.foresee import foresee
-from training.interests.labels import NO_INTEREST, cut_points, find_interests, known, row_of
-from training.interests.readout import Readout, fit_readout, no_vectors
+from training.data.histories import DAY, Dataset, Histories, read_dataset, starts
+from training.data.interest_labels import NO_INTEREST, cut_points, find_interests, known, row_of
+from training.data.split import Split, split_by_time
+from training.evaluation.context import EvaluationContext
+from training.evaluation.interests import evaluate, kept_answers
+from training.fitting.budget import Budget
+from training.fitting.family import ClassifiesInterests, Family, State, TrainingContext, make
+from training.layers.probe import Probe, fit_probe, no_vectors
 from training.names import FAMILIES
-from training.split import Split, split_by_time
-from training.tasks.case import Case
-from training.tasks.interests import judge, kept_answers
-from training.train import run_id_for, train
 
 Trained = tuple[Settings, str]
 CLASSIFIERS = [
     name for name in FAMILIES if isinstance(make(name, main_job(name)), ClassifiesInterests)
 ]
-CHANCES = np.array([0.1, 0.3, 0.5, 0.9])  # of a shopper to buy of a category in a fortnight
+CHANCES = np.array([0.1, 0.3, 0.5, 0.9])  # of a user to buy of a category in a fortnight
 
 
 def of_chances(chance_UC: np.ndarray, fortnights: int = 12) -> Histories:
-    """Shoppers who buy of each category, one item, by these chances anew in each fortnight."""
+    """Users who buy of each category, one item, by these chances anew in each fortnight."""
     random = np.random.default_rng(0)
     cells = [
         (user, fortnight * 14 * DAY + 1000, item)
@@ -69,7 +69,7 @@ def run_of(trained: Trained, family: str) -> Path:
     return settings.runs / snapshot_id / run_id_for(settings, snapshot_id, family)
 
 
-def test_interests_are_paths_of_the_level_with_most_that_enough_shoppers_act_on() -> None:
+def test_interests_are_paths_of_the_level_with_most_that_enough_users_act_on() -> None:
     chance_UC = np.tile([0.9, 0.5, 0.01, 0.4, 0.6], (200, 1))
     items = catalogue(
         ("Food", "Bread"), ("Food", "Milk"), ("Food", "Caviar"), ("Home", "Milk"), ("Home", None)
@@ -115,20 +115,22 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
     items = catalogue(*((name,) for name in "ABCD"))
     dataset = Dataset((), (), histories, pa.table({}), items)
     split = split_by_time(histories)
-    bench = Bench(split.validation, items, torch.device("cpu"), 0, Budget(600, 10**6), tmp_path)
+    context = TrainingContext(
+        split.validation, items, torch.device("cpu"), 0, Budget(600, 10**6), tmp_path
+    )
 
     class Habits(Family):
         def __init__(self) -> None:
-            self.fit(split, bench)
+            self.fit(split, context)
 
-        def fit(self, split: Split, bench: Bench) -> None:
-            self.readout = fit_readout(no_vectors, split, bench)
+        def fit(self, split: Split, context: TrainingContext) -> None:
+            self.readout = fit_probe(no_vectors, split, context)
 
         def state(self) -> State:
             return self.readout.state()
 
         def load_state(self, state: State) -> None:
-            self.readout = Readout.of(state)
+            self.readout = Probe.of(state)
 
         def interests(self, batch: Histories) -> torch.Tensor:
             return self.readout.probabilities(no_vectors, batch)
@@ -145,7 +147,7 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
             return (super().interests(batch) > 0.5) * 0.98 + 0.01
 
     found = {
-        family.__name__: judge(family(), Case(dataset, split, bench, tmp_path, 0))
+        family.__name__: evaluate(family(), EvaluationContext(dataset, split, context, tmp_path, 0))
         for family in (Habits, Truth, Boastful)
     }
     truth, habits = (found[name]["metrics"] for name in ("Truth", "Habits"))
@@ -186,9 +188,7 @@ def test_a_loaded_model_answers_as_it_was_judged(family: str, trained_once: Trai
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)
-def test_a_shopper_without_history_is_given_probabilities(
-    family: str, trained_once: Trained
-) -> None:
+def test_a_user_without_history_is_given_probabilities(family: str, trained_once: Trained) -> None:
     model = make(family, main_job(family))
     model.load_state(load_file(run_of(trained_once, family) / "model.safetensors"))
     assert isinstance(model, ClassifiesInterests)
@@ -198,13 +198,13 @@ def test_a_shopper_without_history_is_given_probabilities(
     assert ((probability_1C >= 0) & (probability_1C <= 1)).all()
 
 
-def test_a_shopper_is_foretold_by_the_best_on_validation(trained_once: Trained) -> None:
-    told = foresee(*trained_once, "u006", most=3)
+def test_a_user_is_foretold_by_the_best_on_validation(trained_once: Trained) -> None:
+    told = predict(*trained_once, "u006", most=3)
     assert len(told.interests) == 3
     assert told.interests[0][0] == "Kind 2", "what u006 buys"
     assert told.interests[0][1] > 0.8 > 0.2 > told.interests[1][1]
     assert "in the fortnight from 2024-04-01" in told.summary() and "Kind 2" in told.summary()
-    one = foresee(*trained_once, "u006", most=3, family="vae", category="Kind 1")
+    one = predict(*trained_once, "u006", most=3, family="vae", category="Kind 1")
     assert [title for title, _ in one.interests] == ["Kind 1"] and one.run_id.startswith("vae")
 
 
@@ -213,14 +213,14 @@ def test_a_shopper_is_foretold_by_the_best_on_validation(trained_once: Trained) 
     [
         ({"category": "Caviar"}, "no interest is called 'Caviar'; 0 rare"),
         ({"family": "popularity"}, "popularity does not tell interests"),
-        ({"user_id": "nobody"}, "no shopper 'nobody'"),
+        ({"user_id": "nobody"}, "no user 'nobody'"),
     ],
 )
-def test_an_unknown_category_family_or_shopper_is_refused(
+def test_an_unknown_category_family_or_user_is_refused(
     asked: dict[str, str], message: str, trained_once: Trained
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        foresee(*trained_once, **({"user_id": "u006", "most": 3} | asked))  # type: ignore[arg-type]
+        predict(*trained_once, **({"user_id": "u006", "most": 3} | asked))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -247,4 +247,4 @@ def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: 
     with pytest.raises(DataError, match="no interests were learned"):
         model.interests(histories)
     with pytest.raises(DataError, match="nothing to tell apart"):
-        foresee(settings, snapshot_id, "u006", most=3)
+        predict(settings, snapshot_id, "u006", most=3)

@@ -6,9 +6,9 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
-from training.responses.calibration import bins_of, platt
-from training.responses.linear import logistic, ridge, sigmoid
-from training.tasks.response import auc, calibration_error, interval
+from training.evaluation.response import auc, calibration_error, interval
+from training.layers.responses.calibration import bins_of, platt
+from training.layers.responses.linear import logistic, ridge, sigmoid
 
 WEIGHTS = np.array([1.5, -1.0, 0.5, 0.0])
 BIAS = -0.7

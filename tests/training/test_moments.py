@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from training.data import DAY, Dataset
-from training.interests.labels import find_interests
-from training.interests.moments import NO_ITEM, Moments, read_histories
+from training.data.histories import DAY, Dataset
+from training.data.interest_labels import find_interests
+from training.layers.moments import NO_ITEM, Moments, read_histories
 
 
 def moments(dataset: Dataset, length: int = 10) -> Moments:
@@ -25,7 +25,7 @@ def test_what_is_read_lies_before_what_is_asked(dataset: Dataset) -> None:
         has_L = items_L != NO_ITEM
         assert has_L[-1] and (ages_L[has_L] > 0).all()
         assert (ages_L[has_L].diff() <= 0).all(), "the newest is the last"
-        # The planted shoppers buy of one category each: what is read tells what is asked.
+        # The planted users buy of one category each: what is read tells what is asked.
         interests = set(drawn.interest_I[items_L[has_L].numpy()])
         assert set(label_C.nonzero()[:, 0].tolist()) <= interests
     assert drawn.last + 14 * DAY == train.end

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import DAY, Histories, starts
-from training.family import default_config, make
-from training.sequences.next_item import NextItem
-from training.sequences.windows import TOKEN
+from training.data.histories import DAY, Histories, starts
+from training.fitting.family import default_config, make
+from training.layers.sequences.next_item import NextItem
+from training.layers.sequences.windows import TOKEN
 
 CAUSAL = ("rnn", "gru", "lstm", "sasrec", "hstu")
 FAMILIES = (*CAUSAL, "bert4rec")
@@ -41,7 +41,7 @@ def histories(*items: list[int]) -> Histories:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_shopper_is_read_the_same_beside_longer_histories(family: str) -> None:
+def test_a_user_is_read_the_same_beside_longer_histories(family: str) -> None:
     model, short = untrained(family), [3, 1, 2]
     together_BD = model.user_vectors(histories(short, [5, 6, 7, 8, 9, 1, 4], []))
     torch.testing.assert_close(together_BD[:1], model.user_vectors(histories(short)))

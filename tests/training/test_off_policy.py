@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError
-from training.policies.off_policy import (
+from training.evaluation.off_policy_estimators import (
     Logged,
     check_columns,
     doubly_robust,

@@ -14,21 +14,21 @@ import torch
 from planted_ads import ad_tables, added, candidates, logit
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, NothingToDo, PenchantError, UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
-from training.choose import choose
+from training.commands.select_models import choose
+from training.commands.track import track
+from training.commands.train import run_id_of, train
 from training.configs import main_job
-from training.data import Dataset, read_training_set
-from training.family import Bench, PredictsResponse, capabilities, make
-from training.responses.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
-from training.responses.calibration import bins_of
-from training.split import Split, split_by_time
-from training.tasks import response
-from training.tasks.case import Case
-from training.tracking import track
-from training.train import run_id_of, train
+from training.data.histories import Dataset, read_training_set
+from training.data.split import Split, split_by_time
+from training.evaluation import response
+from training.evaluation.context import EvaluationContext
+from training.fitting.budget import Budget
+from training.fitting.family import PredictsResponse, TrainingContext, capabilities, make
+from training.layers.responses.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
+from training.layers.responses.calibration import bins_of
 
 FAMILIES = ("linear_response", "logistic_response")
 USERS = [f"u{user:04}" for user in range(800)]
@@ -46,8 +46,8 @@ def split(dataset: Dataset) -> Split:
     return split_by_time(dataset.histories)
 
 
-def bench_of(sets: Sets, split: Split, dataset: Dataset) -> Bench:
-    return Bench(
+def context_for(sets: Sets, split: Split, dataset: Dataset) -> TrainingContext:
+    return TrainingContext(
         split.validation,
         dataset.items,
         torch.device("cpu"),
@@ -65,10 +65,12 @@ def fitted(
     """A family fitted on the planted ads, with the judge's figures."""
 
     def fit(name: str) -> tuple[Any, dict]:
-        bench = bench_of(ads, split, dataset)
+        context = context_for(ads, split, dataset)
         family = make(name, main_job(name))
-        family.fit(split, bench)
-        return family, response.judge(family, Case(dataset, split, bench, tmp_path, 0))
+        family.fit(split, context)
+        return family, response.evaluate(
+            family, EvaluationContext(dataset, split, context, tmp_path, 0)
+        )
 
     return fit
 
@@ -91,9 +93,9 @@ def test_who_answers_is_found_and_how_likely(fitted: Any, ads: Sets) -> None:
     assert metrics["auc"]["mean"] > best - 0.01
     assert metrics["log_loss"]["high"] < figures["baseline"]["log_loss"]["low"]
     assert metrics["brier"]["high"] < figures["baseline"]["brier"]["low"]
-    foretold = np.array([each["foretold"] for each in figures["reliability"]])
+    predicted = np.array([each["predicted"] for each in figures["reliability"]])
     came = np.array([each["came"]["mean"] for each in figures["reliability"]])
-    assert (np.diff(foretold) > 0).all() and np.abs(foretold - came).max() < 0.15
+    assert (np.diff(predicted) > 0).all() and np.abs(predicted - came).max() < 0.15
     probability = family.responses(test).numpy()
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-truth)), atol=0.2)
 
@@ -150,7 +152,7 @@ BAD: dict[str, tuple[Callable[[Sets], Sets], type[PenchantError], str]] = {
 NOBODY_ANSWERED = (
     lambda ads: {**ads, RESPONSES: with_column(ads[RESPONSES], "converted", False)},
     DataError,
-    "one class only: no shopper of",
+    "one class only: no user of",
 )
 ALL_WERE_SENT = (
     lambda ads: {**ads, SPENDING: with_column(ads[SPENDING], "sent", True)},
@@ -169,7 +171,7 @@ def test_ads_that_say_nothing_are_refused_with_a_remedy(
 ) -> None:
     damage, error, words = bad
     with pytest.raises(error, match=words):
-        make(family, main_job(family)).fit(split, bench_of(damage(ads), split, dataset))
+        make(family, main_job(family)).fit(split, context_for(damage(ads), split, dataset))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -231,9 +233,7 @@ def test_bins_of_as_many_rows() -> None:
     assert np.bincount(bins_of(np.random.default_rng(0).random(100), 10)).tolist() == [10] * 10
 
 
-def test_what_runs_now_is_foretold_for_every_shopper(
-    fitted: Any, ads: Sets, tmp_path: Path
-) -> None:
+def test_what_runs_now_is_foretold_for_every_user(fitted: Any, ads: Sets, tmp_path: Path) -> None:
     family, _ = fitted("logistic_response")
     upcoming = pq.read_table(tmp_path / "upcoming.parquet")
     assert upcoming["user_id"].equals(ads[CANDIDATES]["user_id"])

@@ -7,13 +7,13 @@ import pytest
 from penchant.errors import UsageError
 from penchant.report.regret import regret_section
 from penchant.settings import Settings
-from training.policies.simulate import BY_CHANCE, SHOWN, simulate
+from training.commands.simulate import BY_CHANCE, SHOWN, simulate
 
 
 def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:
     assert regret_section(settings) == "", "nothing before it has run"
-    simulation = simulate(settings, days=30, shoppers=150)
-    again = simulate(settings, days=30, shoppers=150)
+    simulation = simulate(settings, days=30, users=150)
+    again = simulate(settings, days=30, users=150)
     assert simulation == again
     for name, figures in simulation.policies.items():
         assert figures["clicks"] > 0, name
@@ -25,7 +25,7 @@ def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:
     assert all(name in shown for name in SHOWN)
 
 
-@pytest.mark.parametrize(("days", "shoppers"), [(5, 100), (30, 0)])
-def test_a_world_too_small_is_refused(settings: Settings, days: int, shoppers: int) -> None:
+@pytest.mark.parametrize(("days", "users"), [(5, 100), (30, 0)])
+def test_a_world_too_small_is_refused(settings: Settings, days: int, users: int) -> None:
     with pytest.raises(UsageError, match="too small to see regret fall"):
-        simulate(settings, days, shoppers)
+        simulate(settings, days, users)

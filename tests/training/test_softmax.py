@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from training.sequences.softmax import BLOCK, log_chances, log_never, softmax_loss
+from training.layers.sequences.softmax import BLOCK, log_chances, log_never, softmax_loss
 
 
 def test_loss_and_gradients_are_those_of_cross_entropy() -> None:

@@ -8,11 +8,11 @@ import pytest
 import scipy.sparse as sp
 
 from penchant.errors import DataError
-from training.data import Histories, starts
-from training.tags import Tags, shoppers_of, vote, words_of
-from training.tasks.tags import held_out, hits, judged
+from training.data.histories import Histories, starts
+from training.data.tags import Tags, users_of, vote, words_of
+from training.evaluation.tags import evaluated, held_out, hits
 
-ITEMS, SHOPPERS, KINDS = 120, 90, 3
+ITEMS, USERS, KINDS = 120, 90, 3
 
 
 def catalogue(**columns: list[Any]) -> pa.Table:
@@ -27,13 +27,13 @@ def catalogue(**columns: list[Any]) -> pa.Table:
 
 @pytest.fixture
 def histories() -> Histories:
-    """Shopper u buys of items i with i % KINDS = u % KINDS."""
+    """User u buys of items i with i % KINDS = u % KINDS."""
     random = np.random.default_rng(0)
-    bought = [random.choice(np.arange(user % KINDS, ITEMS, KINDS), 15) for user in range(SHOPPERS)]
+    bought = [random.choice(np.arange(user % KINDS, ITEMS, KINDS), 15) for user in range(USERS)]
     items_N = np.concatenate(bought).astype(np.int32)
     return Histories(
-        np.arange(SHOPPERS),
-        starts(np.full(SHOPPERS, 15)),
+        np.arange(USERS),
+        starts(np.full(USERS, 15)),
         items_N,
         np.zeros(len(items_N), np.int64),
         np.ones(len(items_N), np.float32),
@@ -45,12 +45,12 @@ def histories() -> Histories:
 def figures(items: pa.Table, histories: Histories, hidden: bool = False) -> dict[str, Any]:
     tags = Tags.of(items, "category_3")
     held_N = held_out(tags, histories, seed=0)[:60]
-    return judged(words_of(items, hidden), shoppers_of(histories), tags, held_N, seed=0)
+    return evaluated(words_of(items, hidden), users_of(histories), tags, held_N, seed=0)
 
 
 def test_words_and_buyers_each_find_the_tag_again(histories: Histories) -> None:
     found = figures(catalogue(), histories)
-    for way in ("both", "words", "shoppers"):
+    for way in ("both", "words", "users"):
         assert found[way]["precision@1"]["low"] > 0.9, way
     assert found["most common"]["precision@1"]["high"] < 0.7
 
@@ -58,18 +58,18 @@ def test_words_and_buyers_each_find_the_tag_again(histories: Histories) -> None:
 def test_a_title_that_spells_the_tag_says_nothing_once_hidden(histories: Histories) -> None:
     found = figures(catalogue(), histories, hidden=True)
     assert found["words"]["precision@1"]["high"] < 0.7
-    assert found["shoppers"]["precision@1"]["low"] > 0.9
+    assert found["users"]["precision@1"]["low"] > 0.9
     assert found["both"]["precision@1"]["low"] > 0.9
 
 
 def test_an_item_does_not_vote_for_itself(histories: Histories) -> None:
     items = catalogue(category_3=["Tea"] + ["Rope"] * (ITEMS - 1))
     tags = Tags.of(items, "category_3")
-    votes = vote(words_of(items), shoppers_of(histories), tags, np.array([0]))
+    votes = vote(words_of(items), users_of(histories), tags, np.array([0]))
     assert votes.joined(0.5)[0].argmax() == tags.names_C.index("Rope")
 
 
-def test_without_any_text_shoppers_alone_propose(histories: Histories) -> None:
+def test_without_any_text_users_alone_propose(histories: Histories) -> None:
     items = catalogue(title=[""] * ITEMS)
     assert words_of(items).shape == (ITEMS, 0)
     found = figures(items, histories)
@@ -91,7 +91,7 @@ def test_a_catalogue_without_tags_to_share_is_refused(
 
 
 def test_rows_of_both_spaces_are_of_length_1_or_0(histories: Histories) -> None:
-    for space in (words_of(catalogue()), shoppers_of(histories)):
+    for space in (words_of(catalogue()), users_of(histories)):
         assert isinstance(space, sp.csr_matrix)
         lengths = np.sqrt(space.multiply(space).sum(axis=1))
         assert np.all((np.abs(lengths - 1) < 1e-5) | (lengths == 0))

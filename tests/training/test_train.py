@@ -9,12 +9,12 @@ from planted import ITEMS, USERS, plant
 
 from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
-from training.budget import Budget
+from training.commands.track import mlflow_name, track
+from training.commands.train import train
 from training.families.popularity import Model
+from training.fitting.budget import Budget
+from training.fitting.progress import Recorder
 from training.names import FAMILIES
-from training.progress import Recorder
-from training.tracking import mlflow_name, track
-from training.train import train
 
 Planted = tuple[Settings, str]
 
@@ -142,6 +142,6 @@ def test_the_time_left_is_of_the_steps_or_of_the_budget() -> None:
 def test_mlflow_takes_every_name_that_a_run_may_have() -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param_name
 
-    for name in ("ndcg@10_of_lists_added", "the shopper's own habit", "all_ndcg@10", "é/ü"):
+    for name in ("ndcg@10_of_lists_added", "the user's own habit", "all_ndcg@10", "é/ü"):
         _validate_param_name(mlflow_name(name))
         _validate_metric_name(mlflow_name(name))

@@ -17,13 +17,13 @@ import torch
 from planted import SNAPSHOT, plant
 from torch import nn
 
-import training.train
+import training.commands.train
 from penchant.errors import PenchantError
 from penchant.settings import Settings
-from training.budget import Budget
 from training.configs import chosen, main_job
-from training.family import Bench
-from training.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learning_rate
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
+from training.fitting.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learning_rate
 
 CONFIG = TrainerConfig(steps=30, learning_rate=0.05, warmup_steps=3, validate_every=5, patience=9)
 
@@ -67,8 +67,8 @@ def batch_of(step: int) -> Rows:
     return Rows(torch.randn(7, 4, generator=torch.Generator().manual_seed(step)))
 
 
-def bench(scratch: Path, seconds: float = 600) -> Bench:
-    return Bench(None, None, torch.device("cpu"), 5, Budget(seconds, 10**6), scratch)  # type: ignore[arg-type]
+def bench(scratch: Path, seconds: float = 600) -> TrainingContext:
+    return TrainingContext(None, None, torch.device("cpu"), 5, Budget(seconds, 10**6), scratch)  # type: ignore[arg-type]
 
 
 def score(model: Line) -> Callable[[], float]:
@@ -185,7 +185,9 @@ def test_two_processes_train_a_family_as_one_does(
     trained_in_two: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same code; one run is left, of the first process."""
-    monkeypatch.setattr(training.train, "chosen", chosen)  # put back what the next line sets
+    monkeypatch.setattr(
+        training.commands.train, "chosen", chosen
+    )  # put back what the next line sets
     plant(settings)
     train_sasrec(str(settings.home))
     homes = (settings.home, trained_in_two / "home")
@@ -211,8 +213,10 @@ def train_sasrec(home: str) -> None:
     """What each process of the test above does. Without dropout: each process draws its own."""
     config = main_job("sasrec")
     learning = replace(config.learning, embedding_dropout=0.0)
-    training.train.chosen = lambda settings, family: replace(config, dropout=0.0, learning=learning)
-    training.train.train(Settings(home=Path(home), threads=1), SNAPSHOT, "sasrec")
+    training.commands.train.chosen = lambda settings, family: replace(
+        config, dropout=0.0, learning=learning
+    )
+    training.commands.train.train(Settings(home=Path(home), threads=1), SNAPSHOT, "sasrec")
 
 
 def train_line_of_two() -> None:

@@ -9,30 +9,30 @@ import pytest
 import torch
 
 from penchant.errors import DataError, UsageError
-from training.budget import Budget
-from training.data import DAY, Histories, starts
+from training.data.histories import DAY, Histories, starts
+from training.data.split import Split, split_by_time
+from training.evaluation.transfer import transferred
 from training.families.transfer import TRANSFER, Config, Model
-from training.family import Bench
-from training.sequences.next_item import NextItemConfig
-from training.sequences.windows import Windows, WindowsConfig
-from training.split import Split, split_by_time
-from training.tasks.transfer import transferred
-from training.trainer import TrainerConfig
-from training.transfer.adaptation import FULL, MoveConfig, Moved, Start, move, starting
-from training.transfer.adapters import parameter_count
-from training.transfer.domains import DomainsConfig, domains
-from training.transfer.guard import (
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
+from training.fitting.trainer import TrainerConfig
+from training.layers.sequences.next_item import NextItemConfig
+from training.layers.sequences.windows import Windows, WindowsConfig
+from training.layers.transfer.adaptation import FULL, MoveConfig, Moved, Start, move, starting
+from training.layers.transfer.adapters import parameter_count
+from training.layers.transfer.domains import DomainsConfig, domains
+from training.layers.transfer.guard import (
     ADOPTED,
     FELL_BACK,
-    LEAST_SHOPPERS,
+    LEAST_USERS,
     POPULARITY,
     SCRATCH,
     Values,
     Verdict,
-    judged,
+    evaluated,
 )
-from training.transfer.moving import target_of
-from training.transfer.target import thinned
+from training.layers.transfer.moving import target_of
+from training.layers.transfer.target import thinned
 
 USERS, TASTES, DAYS = 240, 4, 120
 SOURCE, TARGET = 24, 12
@@ -69,7 +69,7 @@ CONFIG = Config(
 
 
 def shop(seed: int = 0) -> Histories:
-    """A shopper's taste in the source is that in the linked target, not that in the other."""
+    """A user's taste in the source is that in the linked target, not that in the other."""
     random = np.random.default_rng(seed)
     events = []
     for user in range(USERS):
@@ -118,13 +118,15 @@ def scratch_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("transfer")
 
 
-def bench_of(split: Split, folder: Path) -> Bench:
-    return Bench(split.validation, CATALOGUE, torch.device("cpu"), 0, Budget(600, 10**6), folder)
+def context_for(split: Split, folder: Path) -> TrainingContext:
+    return TrainingContext(
+        split.validation, CATALOGUE, torch.device("cpu"), 0, Budget(600, 10**6), folder
+    )
 
 
 def fitted(split: Split, folder: Path) -> Model:
     model = Model(CONFIG)
-    model.fit(split, bench_of(split, folder))
+    model.fit(split, context_for(split, folder))
     return model
 
 
@@ -148,9 +150,9 @@ def test_the_trunk_stays_as_it_was_to_the_bit(
 ) -> None:
     before = {name: tensor.clone() for name, tensor in model.trunk.state().items()}
     target, _ = target_of(split, CATALOGUE, model.domains, model.domains.targets)
-    bench = bench_of(split, scratch_folder / "full")
-    start = starting(model.trunk, target, CONFIG.moving, bench)
-    full, progress = move(model.trunk, target, start, FULL, CONFIG.moving, bench)
+    context = context_for(split, scratch_folder / "full")
+    start = starting(model.trunk, target, CONFIG.moving, context)
+    full, progress = move(model.trunk, target, start, FULL, CONFIG.moving, context)
     assert progress.step > 0 and not full.adapters
     after = model.trunk.state()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -201,12 +203,12 @@ def test_an_echo_lets_what_was_read_come_again(
     model: Model, split: Split, scratch_folder: Path
 ) -> None:
     target, _ = target_of(split, CATALOGUE, model.domains, ["Linked"])
-    bench, known = bench_of(split, scratch_folder / "echo"), split.test.histories
+    context, known = context_for(split, scratch_folder / "echo"), split.test.histories
     silent_UJ, echoing_UJ = (
         Moved(
             model.trunk,
             target.items_J,
-            starting(model.trunk, target, replace(CONFIG.moving, echoes=(echo,)), bench),
+            starting(model.trunk, target, replace(CONFIG.moving, echoes=(echo,)), context),
             bottleneck=0,
         ).scores(known)
         for echo in (0.0, 10.0)
@@ -283,19 +285,19 @@ def test_windows_foretell_only_what_is_wanted() -> None:
     histories = shop()
     wanted = histories.only(histories.items_N >= SOURCE)
     windows = Windows(histories, LEARNING.windows, 0, torch.device("cpu"), wanted=wanted)
-    read, foretold = set(), set()
+    read, predicted = set(), set()
     for step in range(3):
         batch = windows.batch(step)
         read |= set(batch.read_BT.flatten().tolist())
-        foretold |= set(batch.wanted_N.tolist())
-    assert min(foretold) >= SOURCE and min(read) < SOURCE
+        predicted |= set(batch.wanted_N.tolist())
+    assert min(predicted) >= SOURCE and min(read) < SOURCE
 
 
-def values(transfer: float, without: float, shoppers: int = 200) -> Values:
+def values(transfer: float, without: float, users: int = 200) -> Values:
     random = np.random.default_rng(1)
-    noise_U = random.normal(0, 0.1, shoppers)
+    noise_U = random.normal(0, 0.1, users)
     return {
-        "transfer": transfer + noise_U + random.normal(0, 0.1, shoppers),
+        "transfer": transfer + noise_U + random.normal(0, 0.1, users),
         "scratch": without + noise_U,
         "popularity": without - 0.2 + noise_U,
     }
@@ -303,11 +305,11 @@ def values(transfer: float, without: float, shoppers: int = 200) -> Values:
 
 def test_the_guard_asks_for_more_than_the_interval() -> None:
     better, same = values(0.4, 0.3), values(0.3, 0.3)
-    assert judged("Toys", better, better, 0).status == ADOPTED
-    fell = judged("Toys", same, same, 0)
+    assert evaluated("Toys", better, better, 0).status == ADOPTED
+    fell = evaluated("Toys", same, same, 0)
     assert (fell.status, fell.served, fell.share) == (FELL_BACK, SCRATCH, 0.0)
-    few = values(0.9, 0.3, LEAST_SHOPPERS - 1)
-    assert "shoppers to judge by" in judged("Toys", few, few, 0).reason
+    few = values(0.9, 0.3, LEAST_USERS - 1)
+    assert "users to judge by" in evaluated("Toys", few, few, 0).reason
 
 
 def test_portraits_are_told_what_of_an_interest_came_by_transfer() -> None:

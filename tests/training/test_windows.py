@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import DAY, Histories, starts
-from training.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
+from training.data.histories import DAY, Histories, starts
+from training.layers.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 
 HORIZON = 3
 CONFIG = WindowsConfig(length=7, events_a_batch=40, horizon_days=HORIZON)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.policies.closed_loop import contenders, lived
-from training.policies.world import Requests, World, WorldConfig
+from training.simulation.closed_loop import contenders, lived
+from training.simulation.world import Requests, World, WorldConfig
 
-SMALL = WorldConfig(shoppers=200, items=60, days=30, candidates=12)
+SMALL = WorldConfig(users=200, items=60, days=30, candidates=12)
 
 
 def first_best(requests: Requests) -> np.ndarray:
@@ -31,7 +31,7 @@ def test_the_same_seed_is_the_same_world() -> None:
 
 
 def test_clicks_come_as_often_as_the_truth_says_and_less_at_lower_positions() -> None:
-    world, random = World(replace(SMALL, shoppers=3000), 3), np.random.default_rng(0)
+    world, random = World(replace(SMALL, users=3000), 3), np.random.default_rng(0)
     expected, clicked = np.zeros(SMALL.slate), np.zeros(SMALL.slate)
     for _ in range(10):
         requests = world.requests()
@@ -71,7 +71,7 @@ def test_nothing_is_offered_before_it_arrives() -> None:
         requests = world.requests()
         assert requests.day == day
         assert (world.arrival_I[requests.items_BC] <= day).all()
-        assert (world.arrival_U[requests.shoppers_B] <= day).all()
+        assert (world.arrival_U[requests.users_B] <= day).all()
         rows = np.sort(requests.items_BC, axis=1)
         assert (np.diff(rows, axis=1) > 0).all(), "an item twice among the candidates"
         world.next_day()

@@ -1,4 +1,4 @@
-"""What a shopper will act on next, as a family that is trained says it."""
+"""What a user will act on next, as a family that is trained says it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
+from training.commands.train import run_id_for
 from training.configs import chosen
-from training.data import read_dataset
-from training.family import ClassifiesInterests, make
-from training.interests.labels import row_of
+from training.data.histories import read_dataset
+from training.data.interest_labels import row_of
+from training.fitting.family import ClassifiesInterests, make
 from training.names import FAMILIES
-from training.train import run_id_for
 
 BY = "auc_macro"  # on validation: of the family that is asked where none is named
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class Predicted:
     """``interests``: titles with their probability in the fortnight that ``begins`` on the day of
     the snapshot's end, most probable first. ``run_id``: of the family that says so."""
 
@@ -33,24 +33,24 @@ class Foreseen:
 
     def summary(self) -> str:
         lines = [f"{probability:6.1%}  {title}" for title, probability in self.interests]
-        head = f"shopper {self.user_id}, in the fortnight from {self.begins}, by {self.run_id}:"
+        head = f"user {self.user_id}, in the fortnight from {self.begins}, by {self.run_id}:"
         return "\n".join([head, *lines])
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def foresee(
+def predict(
     settings: Settings,
     snapshot_id: str,
     user_id: str,
     most: int,
     family: str | None = None,
     category: str | None = None,
-) -> Foreseen:
-    """The ``most`` probable interests of a shopper, or the one asked for.
+) -> Predicted:
+    """The ``most`` probable interests of a user, or the one asked for.
 
-    Raises UsageError for an unknown shopper or category, and where no family that classifies has a
+    Raises UsageError for an unknown user or category, and where no family that classifies has a
     run on the snapshot; DataError where its catalogue has no interests.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
@@ -60,17 +60,17 @@ def foresee(
     dataset = read_dataset(snapshot)
     if user_id not in dataset.user_ids:
         raise UsageError(
-            f"no shopper {user_id!r} is in snapshot {snapshot_id}",
+            f"no user {user_id!r} is in snapshot {snapshot_id}",
             f"pass the user_id as the source has it, such as {dataset.user_ids[0]!r}",
         )
     model = make(name, chosen(settings, name))
     assert isinstance(model, ClassifiesInterests)
     model.load_state(load_file(run / "model.safetensors"))
-    shopper = dataset.histories.take(np.array([dataset.user_ids.index(user_id)]))
-    said = dict(zip(titles, model.interests(shopper)[0].tolist(), strict=True))
+    user = dataset.histories.take(np.array([dataset.user_ids.index(user_id)]))
+    said = dict(zip(titles, model.interests(user)[0].tolist(), strict=True))
     found = sorted(((title, said[title]) for title in wanted), key=lambda one: -one[1])
     begins = f"{snapshot.as_of:%Y-%m-%d}"
-    return Foreseen(user_id, run.name, begins, tuple(found[:most]))
+    return Predicted(user_id, run.name, begins, tuple(found[:most]))
 
 
 def _run(

@@ -18,14 +18,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
-from training.budget import Budget, peak_memory
-from training.catalogue import read_attributes
+from training.commands.train import code_version
 from training.configs import published
-from training.evaluation import Evaluation, evaluate
-from training.family import Bench, Ranker, make_ranker
-from training.leave_one_out import leave_one_out, read_sequences
-from training.split import Split
-from training.train import code_version
+from training.data.catalogue import read_attributes
+from training.data.leave_one_out import leave_one_out, read_sequences
+from training.data.split import Split
+from training.evaluation.full_ranking import Evaluation, evaluate
+from training.fitting.budget import Budget, peak_memory
+from training.fitting.family import Ranker, TrainingContext, make_ranker
 
 FILES = {"beauty": "Beauty", "sports": "Sports_and_Outdoors"}
 NEW = ("new",)
@@ -67,7 +67,7 @@ def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> 
     users = np.random.default_rng(seed).permutation(len(split.train))[:TUNING_USERS]
     checkpoints = out / f"{STAGING_PREFIX}checkpoints-{final.name}"
     curve: list[tuple[str, int, float, float]] = []
-    bench = Bench(
+    context = TrainingContext(
         split.validation.take(np.sort(users)),
         table.items(split.train.item_count),
         device,
@@ -78,7 +78,7 @@ def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> 
         population="new",
     )
     model = make_ranker(family, config)
-    model.fit(split, bench)
+    model.fit(split, context)
     fitted = budget.spent
     with atomic_directory(final) as folder:
         state = {name: tensor.contiguous() for name, tensor in model.state().items()}

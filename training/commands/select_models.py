@@ -18,15 +18,15 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from penchant.artifacts import Snapshot
 from penchant.errors import PenchantError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import write_json
-from training.failure import Failure
-from training.family import check_name
-from training.intervals import resampled_means
+from training.commands.train import run_id_for
+from training.evaluation.intervals import resampled_means
+from training.fitting.failure import Failure
+from training.fitting.family import check_name
 from training.names import COMBINED, FAMILIES
-from training.train import run_id_for
 
 METRIC = "ndcg@10"
 POPULARITY = "popularity"
@@ -104,10 +104,10 @@ def decide(snapshot_id: str, runs: list[Run], missing: dict[str, str], seed: int
     judged = sorted(runs, key=lambda run: FAMILIES.index(run.family))
     runs = [run for run in judged if run.ranks]
     popularity = next(run for run in runs if run.family == POPULARITY)
-    duel = Duel.of(runs, seed)
-    ranker, ranker_reasons = _best("ranker", runs, popularity, duel)
+    comparison = PairedComparison.of(runs, seed)
+    ranker, ranker_reasons = _best("ranker", runs, popularity, comparison)
     retriever, retriever_reasons = _best(
-        "retriever", [run for run in runs if run.has_vectors], popularity, duel
+        "retriever", [run for run in runs if run.has_vectors], popularity, comparison
     )
     reasons = [*ranker_reasons, *retriever_reasons]
     reasons += [f"{family} has no run: {cause}" for family, cause in missing.items()]
@@ -143,7 +143,7 @@ class Means:
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedComparison:
     """Paired comparisons of families.
 
     ``alone``: those that combine no others, on all users. ``combined``: each of the rest with all
@@ -154,7 +154,7 @@ class Duel:
     combined: dict[str, Means]
 
     @classmethod
-    def of(cls, runs: list[Run], seed: int) -> "Duel":
+    def of(cls, runs: list[Run], seed: int) -> "PairedComparison":
         """Raises PenchantError when the runs were judged on different users."""
         alone = [run for run in runs if run.family not in COMBINED]
         combined = [run for run in runs if run.family in COMBINED]
@@ -171,7 +171,7 @@ class Duel:
             {run.family: Means.of([*alone, run], sorted(run.values), seed) for run in combined},
         )
 
-    def fought(self, challenger: str, other: str) -> tuple[str, bool]:
+    def compare(self, challenger: str, other: str) -> tuple[str, bool]:
         """The verdict in words, and whether the challenger won by more than the interval."""
         on = self.combined.get(challenger, self.alone)
         gain = on.mean[challenger] - on.mean[other]
@@ -184,12 +184,14 @@ class Duel:
         )
 
 
-def _best(role: str, runs: list[Run], popularity: Run, duel: Duel) -> tuple[Run, list[str]]:
+def _best(
+    role: str, runs: list[Run], popularity: Run, comparison: PairedComparison
+) -> tuple[Run, list[str]]:
     """Walk from cheap to costly; a challenger must beat popularity and whoever stands."""
     standing, reasons = popularity, []
     for challenger in (run for run in runs if run is not popularity):
         for opponent in dict.fromkeys((POPULARITY, standing.family)):
-            verdict, won = duel.fought(challenger.family, opponent)
+            verdict, won = comparison.compare(challenger.family, opponent)
             reasons.append(f"{role}: {verdict}")
             if not won:
                 break

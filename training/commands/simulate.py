@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from penchant.bandits.policies import EpsilonGreedy
 from penchant.errors import UsageError
-from penchant.policy.policies import EpsilonGreedy
 from penchant.settings import Settings
 from penchant.storage import write_json
-from training.policies.closed_loop import WARMING_DAYS, Chooser, Course, contenders, fixed, lived
-from training.policies.world import WorldConfig
+from training.simulation.closed_loop import WARMING_DAYS, Chooser, Course, contenders, fixed, lived
+from training.simulation.world import WorldConfig
 
-SMALL = WorldConfig(shoppers=500, items=120, days=60, candidates=16)
+SMALL = WorldConfig(users=500, items=120, days=60, candidates=16)
 SEEDS = 3
 BY_CHANCE = "by chance"
 SHOWN = (BY_CHANCE, "exploit only", "fixed 0.1", "linucb", "thompson", "dynamic")
@@ -40,26 +40,24 @@ class Simulation:
         return asdict(self)
 
 
-def simulate(
-    settings: Settings, days: int = SMALL.days, shoppers: int = SMALL.shoppers
-) -> Simulation:
+def simulate(settings: Settings, days: int = SMALL.days, users: int = SMALL.users) -> Simulation:
     """Let each policy serve the same small world, over a few seeds from that of the settings.
 
     Writes ``simulation/regret.json`` under the home: of each policy the clicks a visit that the
     best slates would have got more, day by day, and the clicks of all days. Raises UsageError for a
     world that is too small to learn in.
     """
-    if days < LEAST_DAYS or shoppers < 1:
+    if days < LEAST_DAYS or users < 1:
         raise UsageError(
-            f"a world of {days} days and {shoppers} shoppers is too small to see regret fall",
-            f"ask for at least {LEAST_DAYS} days and one shopper",
+            f"a world of {days} days and {users} users is too small to see regret fall",
+            f"ask for at least {LEAST_DAYS} days and one user",
         )
-    config = replace(SMALL, days=days, shoppers=shoppers)
+    config = replace(SMALL, days=days, users=users)
     choosers = {named.name: named.chooser for named in contenders(config.slate)}
     choosers[BY_CHANCE] = fixed(EpsilonGreedy(1.0))
     policies = {name: _figures(choosers[name], config, settings.seed) for name in SHOWN}
     path = settings.simulation / "regret.json"
-    world = {"days": days, "shoppers": shoppers, "seeds": SEEDS, "seed": settings.seed}
+    world = {"days": days, "users": users, "seeds": SEEDS, "seed": settings.seed}
     write_json(path, {**world, "warming_days": WARMING_DAYS, "policies": policies})
     return Simulation(path, days, policies)
 

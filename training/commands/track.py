@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import held_alone
-from training.failure import FOLDER
+from training.fitting.failure import FOLDER
 
 EXPERIMENT = "families"
 NOT_IN_NAMES = re.compile(r"[^\w\-. :/]", re.ASCII)

@@ -14,46 +14,47 @@ import torch
 from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import PROJECT_ROOT, Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
-from training.budget import Budget, peak_memory
 from training.configs import chosen
-from training.data import Dataset, read_dataset, read_training_set
-from training.distributed import started_together
-from training.failure import KILLED, Failure, leaving_its_cause
-from training.family import (
-    Bench,
+from training.data.histories import Dataset, read_dataset, read_training_set
+from training.data.policy_log import read_policy_log
+from training.data.split import Split, Window, split_by_time
+from training.evaluation import generation, interests, ranking, response, tags, transfer
+from training.evaluation import off_policy_evaluation as acting
+from training.evaluation.context import EvaluationContext
+from training.fitting.budget import Budget, peak_memory
+from training.fitting.distributed import started_together
+from training.fitting.failure import KILLED, Failure, leaving_its_cause
+from training.fitting.family import (
     ChoosesActions,
     ClassifiesInterests,
     Generates,
     PredictsResponse,
     ProposesTags,
     Ranker,
+    TrainingContext,
     Transfers,
     capabilities,
     check_name,
     make,
     make_ranker,
 )
+from training.fitting.progress import Recorder
 from training.names import COMBINED, FAMILIES
-from training.policies.policy_log import read_policy_log
-from training.progress import Recorder
-from training.split import Split, Window, split_by_time
-from training.tasks import acting, generation, interests, ranking, response, tags, transfer
-from training.tasks.case import Case
 
-Judge = Callable[[Any, Case], dict[str, Any]]
+Evaluator = Callable[[Any, EvaluationContext], dict[str, Any]]
 """Gives a task's figures, JSON, of a family that can do it; ``headline``: them in a few words."""
 
-TASKS: dict[str, tuple[type, Judge]] = {
-    "interests": (ClassifiesInterests, interests.judge),
-    "response": (PredictsResponse, response.judge),
-    "generation": (Generates, generation.judge),
-    "acting": (ChoosesActions, acting.judge),
-    "tags": (ProposesTags, tags.judge),
-    "transfer": (Transfers, transfer.judge),
+TASKS: dict[str, tuple[type, Evaluator]] = {
+    "interests": (ClassifiesInterests, interests.evaluate),
+    "response": (PredictsResponse, response.evaluate),
+    "generation": (Generates, generation.evaluate),
+    "acting": (ChoosesActions, acting.evaluate),
+    "tags": (ProposesTags, tags.evaluate),
+    "transfer": (Transfers, transfer.evaluate),
 }
 """Beside ranking: task -> the capability that it asks of a family, and its judge."""
 
@@ -170,18 +171,18 @@ def _make_run(
         dataset = read_checked(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
-        bench = bench_of(settings, snapshot, dataset, split, recorder, run_id)
+        context = context_for(settings, snapshot, dataset, split, recorder, run_id)
         family = make(name, config)
         log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
         read_seconds = budget.spent
-        family.fit(split, bench)
+        family.fit(split, context)
         fit_seconds = budget.spent - read_seconds
         log.info("judging", family=name, fit_seconds=round(fit_seconds, 1))
-        case = Case(dataset, split, bench, folder, settings.seed)
-        figures = ranking.judge(family, case) if isinstance(family, Ranker) else UNRANKED
+        case = EvaluationContext(dataset, split, context, folder, settings.seed)
+        figures = ranking.evaluate(family, context) if isinstance(family, Ranker) else UNRANKED
         tasks = {
-            task: judge(family, case)
-            for task, (capability, judge) in TASKS.items()
+            task: evaluate(family, context)
+            for task, (capability, evaluate) in TASKS.items()
             if isinstance(family, capability)
         }
         log.info("writing", family=name, seconds=round(budget.spent, 1))
@@ -189,7 +190,7 @@ def _make_run(
         weights = {key: tensor.contiguous() for key, tensor in family.state().items()}
         save_file(weights, folder / "model.safetensors")
         if isinstance(family, Ranker):
-            ranking.publishable(family, case)
+            ranking.publishable(family, context)
         record = {
             "run_id": run_id,
             "family": name,
@@ -200,7 +201,7 @@ def _make_run(
             "code_version": code,
             "capabilities": capabilities(family),
             "parameters": sum(tensor.numel() for tensor in weights.values()),
-            "device": str(bench.device),
+            "device": str(context.device),
             "threads": settings.training_threads,
             "curve": [astuple(point) for point in recorder.points],
             "fit_seconds": round(fit_seconds, 2),
@@ -211,7 +212,7 @@ def _make_run(
         budget.check()
         record |= {"seconds": round(budget.spent, 2), "peak_memory_bytes": peak_memory()}
         write_json(folder / "run.json", record)
-    rmtree(bench.checkpoints, ignore_errors=True)
+    rmtree(context.checkpoints, ignore_errors=True)
 
 
 def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str) -> None:
@@ -221,26 +222,26 @@ def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, r
         dataset = read_checked(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
-        bench = bench_of(settings, snapshot, dataset, split, recorder, run_id)
-        make(name, config).fit(split, bench)
+        context = context_for(settings, snapshot, dataset, split, recorder, run_id)
+        make(name, config).fit(split, context)
 
 
 def _checkpoints(settings: Settings, snapshot: Snapshot, run_id: str) -> Path:
     return settings.runs / snapshot.id / f"{STAGING_PREFIX}checkpoints-{run_id}"
 
 
-def bench_of(
+def context_for(
     settings: Settings,
     snapshot: Snapshot,
     dataset: Dataset,
     split: Split,
     recorder: Recorder,
     run_id: str,
-) -> Bench:
+) -> TrainingContext:
     torch.set_num_threads(settings.training_threads)
     threadpool_limits(settings.training_threads)  # NumPy's and SciPy's BLAS otherwise take them all
     torch.manual_seed(settings.seed)
-    return Bench(
+    return TrainingContext(
         _sample(split.validation, settings.seed),
         dataset.items,
         torch.device("cuda" if torch.cuda.is_available() else "cpu"),
@@ -287,7 +288,7 @@ def read_checked(snapshot: Snapshot) -> Dataset:
 
 def _sample(window: Window, seed: int) -> Window:
     """At most TUNING_USERS of the users who did something in the window."""
-    judged = window.judged()
+    judged = window.evaluated()
     rows = np.random.default_rng(seed).permutation(len(judged.histories))[:TUNING_USERS]
     return judged.take(np.sort(rows))
 

@@ -20,22 +20,22 @@ import structlog
 from safetensors.torch import load_file, save_file
 
 from penchant import vectors
+from penchant.artifacts import Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import atomic_directory, write_json
-from training.budget import Budget
+from training.commands.train import context_for, read_checked, run_id_of
 from training.compression.distillation import DistillationConfig, distil, student_of
 from training.compression.forms import Trial
 from training.compression.linear import with_int8_layers
 from training.compression.measuring import METRIC
 from training.configs import chosen
-from training.data import Dataset
-from training.family import VectorFamily, check_name, make
-from training.progress import Recorder
-from training.sequences.next_item import NextItem
-from training.split import Split, split_by_time
-from training.train import bench_of, read_checked, run_id_of
+from training.data.histories import Dataset
+from training.data.split import Split, split_by_time
+from training.fitting.budget import Budget
+from training.fitting.family import VectorFamily, check_name, make
+from training.fitting.progress import Recorder
+from training.layers.sequences.next_item import NextItem
 
 FOLDER, RECORD = "compressed", "compression.json"
 SIDES = {"user_vectors": "user_id", "item_vectors": "item_id"}
@@ -211,7 +211,7 @@ def _network(run: Run, family: NextItem, path: Path, trial: Trial) -> dict[str, 
     """Write a smaller network of the same family, and judge it."""
     save_file({key: tensor.contiguous() for key, tensor in family.state().items()}, path)
     whole, written = (run.folder / "model.safetensors").stat().st_size, path.stat().st_size
-    figures = trial.judge(family)
+    figures = trial.evaluate(family)
     log.info("compressed", form=path.name, **figures["validation"])
     return {"bytes": written, "times_smaller": whole / written, **figures}
 
@@ -222,11 +222,11 @@ def _write_student(
     config = DistillationConfig()
     student = student_of(run.family, run.name, config)
     recorder = Recorder(run.name, budget)
-    bench = bench_of(settings, snapshot, run.dataset, run.split, recorder, folder.name)
+    context = context_for(settings, snapshot, run.dataset, run.split, recorder, folder.name)
     begun = budget.spent
-    distil(run.family, student, run.split, bench, config)
+    distil(run.family, student, run.split, context, config)
     fit_seconds = round(budget.spent - begun, 2)
-    rmtree(bench.checkpoints, ignore_errors=True)
+    rmtree(context.checkpoints, ignore_errors=True)
     student.load_state(student.state())  # on the CPU, where forms are judged
     trial = run.trial()
     forms = {"student": _network(run, student, folder / "model.safetensors", trial)}

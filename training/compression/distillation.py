@@ -1,6 +1,6 @@
 """A Transformer taught by a larger one: knowledge distillation (Hinton, Vinyals & Dean 2015).
 
-The student learns the shopper's next item, as its teacher did, and beside it what the teacher
+The student learns the user's next item, as its teacher did, and beside it what the teacher
 thinks of all the other items of the batch's softmax: which of the wrong ones are nearly right. It
 is a model of the same family with fewer layers and dimensions, fitted by the same loop on the same
 windows.
@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from penchant.errors import UsageError
-from training.family import Bench, Family, make
-from training.sequences.next_item import Network, NextItem
-from training.sequences.softmax import softmax_loss
-from training.sequences.windows import Batch
-from training.split import Split
+from training.data.split import Split
+from training.fitting.family import Family, TrainingContext, make
+from training.layers.sequences.next_item import Network, NextItem
+from training.layers.sequences.softmax import softmax_loss
+from training.layers.sequences.windows import Batch
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,20 @@ def student_of(teacher: Family, name: str, config: DistillationConfig) -> NextIt
 
 
 def distil(
-    teacher: Family, student: NextItem, split: Split, bench: Bench, config: DistillationConfig
+    teacher: Family,
+    student: NextItem,
+    split: Split,
+    context: TrainingContext,
+    config: DistillationConfig,
 ) -> None:
-    """Fit the student on ``split.train``, tuned on ``bench.window`` as any family."""
-    taught = cast(NextItem, teacher).network.to(bench.device)
+    """Fit the student on ``split.train``, tuned on ``context.window`` as any family."""
+    taught = cast(NextItem, teacher).network.to(context.device)
 
     def learner(network: Network) -> nn.Module:
         inherit(network, taught)
         return Distilling(network, taught, config)
 
-    student.learn(split, bench, learner)
+    student.learn(split, context, learner)
 
 
 @torch.no_grad()

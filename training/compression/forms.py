@@ -8,10 +8,10 @@ import torch
 
 from penchant.vectors import INT8, KINDS, Encoded, Frame, frames
 from training.compression.measuring import lost, milliseconds, ndcg
-from training.data import FloatArray, Histories
-from training.evaluation import Scorer, parts
-from training.family import VectorFamily
-from training.split import Window
+from training.data.histories import FloatArray, Histories
+from training.data.split import Window
+from training.evaluation.full_ranking import Scorer, parts
+from training.fitting.family import VectorFamily
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Trial:
         figures: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
         for name, window in self.windows.items():
             family.observe(window.histories)
-            histories = window.judged().histories
+            histories = window.evaluated().histories
             users_UD, items_ID = user_vectors(family, histories), family.item_vectors()
             row_of = dict(zip(histories.users_U.tolist(), range(len(histories)), strict=True))
             for kind in KINDS:
@@ -59,7 +59,7 @@ class Trial:
                     )
         return figures
 
-    def judge(self, family: VectorFamily) -> dict[str, Any]:
+    def evaluate(self, family: VectorFamily) -> dict[str, Any]:
         """What a family of its own, such as a smaller network, loses on each window."""
         figures: dict[str, Any] = {}
         for name, window in self.windows.items():
@@ -77,7 +77,9 @@ class Trial:
         family.observe(window.histories)
         items_ID = family.item_vectors()
         return milliseconds(
-            family.user_vectors, lambda users_BD: users_BD @ items_ID.T, window.judged().histories
+            family.user_vectors,
+            lambda users_BD: users_BD @ items_ID.T,
+            window.evaluated().histories,
         )
 
 

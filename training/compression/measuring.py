@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.data import Histories
-from training.evaluation import Scorer, evaluate, parts
-from training.intervals import resampled_means
-from training.split import Window
+from training.data.histories import Histories
+from training.data.split import Window
+from training.evaluation.full_ranking import Scorer, evaluate, parts
+from training.evaluation.intervals import resampled_means
 
 METRIC = "ndcg@10"
 TIMED_USERS = 400

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from penchant.artifacts import Snapshot
 from penchant.errors import DataError, UsageError
-from penchant.snapshot import Snapshot
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -135,7 +135,7 @@ class Histories:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A snapshot's shoppers, catalogue and events. Rows of ``users`` and ``items`` (the whole
+    """A snapshot's users, catalogue and events. Rows of ``users`` and ``items`` (the whole
     marts) are in the order of ``user_ids`` and ``item_ids``, which are sorted."""
 
     user_ids: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What shoppers are interested in: categories of the catalogue, and which of them they act on.
+"""What users are interested in: categories of the catalogue, and which of them they act on.
 
 The label space of all families that classify. An interest is a category of one level of the tree,
 named by its path. The level is the first one with some tens of categories that are common enough to
@@ -15,16 +15,16 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from penchant.errors import DataError, UsageError
-from training.data import DAY, Histories, IntArray
-from training.split import WINDOW_DAYS, Window
+from training.data.histories import DAY, Histories, IntArray
+from training.data.split import WINDOW_DAYS, Window
 
 BoolArray = npt.NDArray[np.bool_]
 
 LEVELS = ("category_1", "category_2", "category_3")
 ENOUGH = 20  # interests of a level: then no deeper one is looked at
-MOST = 64  # interests, those with most shoppers
-LEAST_SHARE = 0.05  # of the shoppers of a fortnight, who act on a category that is common enough
-LEAST_SHOPPERS = 5  # of a fortnight, likewise
+MOST = 64  # interests, those with most users
+LEAST_SHARE = 0.05  # of the users of a fortnight, who act on a category that is common enough
+LEAST_USERS = 5  # of a fortnight, likewise
 NAMED = 4  # interests, where one that is asked about is unknown
 CUTS = 6  # fortnights at the end of the training data that are learned from
 NO_INTEREST = -1
@@ -32,7 +32,7 @@ NO_INTEREST = -1
 
 @dataclass(frozen=True)
 class Interests:
-    """The C interests, those with most shoppers first.
+    """The C interests, those with most users first.
 
     ``titles_C``: the path in the tree. ``interest_I``: of each item, or ``NO_INTEREST``. ``level``:
     of the tree, from 1. ``left_out``: categories of that level that are too rare, or beyond
@@ -55,7 +55,7 @@ class Interests:
 
 
 def find_interests(items: pa.Table, train: Histories) -> Interests:
-    """The interests of a catalogue, in the order of the item rows, by how shoppers act in training.
+    """The interests of a catalogue, in the order of the item rows, by how users act in training.
 
     Raises DataError when no item has a category, or when fewer than two are common enough.
     """
@@ -75,7 +75,7 @@ def find_interests(items: pa.Table, train: Histories) -> Interests:
     assert found is not None, "there is a level"
     if len(found) < 2:
         raise DataError(
-            f"{len(found)} category is acted on by enough shoppers, at least "
+            f"{len(found)} category is acted on by enough users, at least "
             f"{LEAST_SHARE:.0%} in a fortnight: there is nothing to tell apart",
             "land more data, or give the items finer categories",
         )
@@ -113,7 +113,7 @@ def cut_points(train: Histories, cuts: int = CUTS) -> list[Window]:
 
 
 def known(window: Window) -> Window:
-    """Only the shoppers of whom something was known when the window began: also those who then did
+    """Only the users of whom something was known when the window began: also those who then did
     nothing, which is an answer to what they would act on."""
     return window.take(np.flatnonzero(window.histories.lengths_U))
 
@@ -133,13 +133,13 @@ def _of_level(items: pa.Table, windows: list[Window], level: int) -> Interests:
     place = {title: number for number, title in enumerate(titles)}
     category_I = np.array([place.get(path, NO_INTEREST) for path in paths], np.int64)
     every = Interests(tuple(titles), category_I, level, 0)
-    shoppers_C = sum(
+    users_C = sum(
         (every.acted_on(window.targets).sum(axis=0) for window in windows), np.zeros(len(titles))
     )
     active = sum(np.count_nonzero(window.targets.lengths_U) for window in windows)
-    common_C = (shoppers_C >= LEAST_SHARE * active) & (shoppers_C >= LEAST_SHOPPERS * len(windows))
-    common_C &= shoppers_C > 0
-    order_C = np.argsort(-shoppers_C, kind="stable")
+    common_C = (users_C >= LEAST_SHARE * active) & (users_C >= LEAST_USERS * len(windows))
+    common_C &= users_C > 0
+    order_C = np.argsort(-users_C, kind="stable")
     kept = order_C[common_C[order_C]][:MOST]
     interest_of = np.full(len(titles) + 1, NO_INTEREST)  # the last: of items without a category
     interest_of[kept] = np.arange(len(kept))

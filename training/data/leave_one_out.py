@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from penchant.errors import DataError
-from training.data import DAY, Histories, starts
-from training.split import Split, Window
+from training.data.histories import DAY, Histories, starts
+from training.data.split import Split, Window
 
 SHORTEST = 3  # one item to learn from, one to validate, one to test
 
@@ -68,6 +68,6 @@ def _items(line: str, number: int, path: Path) -> np.ndarray:
     if len(items) < SHORTEST or items.min() < 1:
         raise DataError(
             f"{path}, line {number}: not a user id and at least {SHORTEST} item ids from 1 up",
-            "mend the line: `user item item item ...`, separated by spaces",
+            "fix the line: `user item item item ...`, separated by spaces",
         )
     return items

@@ -2,7 +2,7 @@
 
 Two windows of a fortnight at the end of the data: validation chooses (a family's settings, when to
 stop, which family goes live), test is only reported. A random or leave-one-out split would let a
-model learn from other shoppers' future: Meng et al. 2020, "Exploring Data Splitting Strategies for
+model learn from other users' future: Meng et al. 2020, "Exploring Data Splitting Strategies for
 the Evaluation of Recommendation Models".
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penchant.errors import DataError
-from training.data import DAY, Histories, IntArray
+from training.data.histories import DAY, Histories, IntArray
 
 WINDOW_DAYS = 14
 
@@ -30,7 +30,7 @@ class Window:
     def take(self, rows_B: IntArray) -> "Window":
         return Window(self.histories.take(rows_B), self.targets.take(rows_B))
 
-    def judged(self) -> "Window":
+    def evaluated(self) -> "Window":
         """Only the users who did something in the window."""
         return self.take(np.flatnonzero(self.targets.lengths_U))
 

@@ -1,8 +1,8 @@
-"""Tags proposed for items: what items with like words, and items of the same shoppers, are tagged.
+"""Tags proposed for items: what items with like words, and items of the same users, are tagged.
 
 A tag is a category of one level of the tree. Each of an item's nearest neighbours votes for its own
 tag, by its likeness (the k nearest neighbours of Cover & Hart 1967): once in the space of words
-(TF-IDF) and once in that of shoppers, where those who buy little of everything say more (inverse
+(TF-IDF) and once in that of users, where those who buy little of everything say more (inverse
 document frequency, as for words). The two are joined by a weight that is chosen on other items.
 """
 
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray
+from training.data.histories import Histories, IntArray
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -24,7 +24,7 @@ LEVELS = ("category_1", "category_2", "category_3")
 WORDS = ("title", "description")
 NEIGHBOURS = 30
 ITEMS_AT_ONCE = 100
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the words' votes, beside the shoppers'
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the words' votes, beside the users'
 WORD = r"\w+"
 
 
@@ -51,24 +51,24 @@ class Tags:
 
 
 @dataclass(frozen=True)
-class Votes:
-    """For N items: votes_NC of words and of shoppers. A row sums to 1, or is 0 where nothing is
+class ActionScores:
+    """For N items: votes_NC of words and of users. A row sums to 1, or is 0 where nothing is
     known of the item that way."""
 
     words_NC: FloatArray
-    shoppers_NC: FloatArray
+    users_NC: FloatArray
 
     def joined(self, words_weight: float) -> FloatArray:
         """votes_NC of both; of one alone where the other is silent."""
-        both_NC = words_weight * self.words_NC + (1 - words_weight) * self.shoppers_NC
+        both_NC = words_weight * self.words_NC + (1 - words_weight) * self.users_NC
         silent_N1 = ~both_NC.any(axis=1, keepdims=True)
-        return both_NC + silent_N1 * (self.words_NC + self.shoppers_NC)
+        return both_NC + silent_N1 * (self.words_NC + self.users_NC)
 
 
 def vote(
-    words_IW: sp.csr_matrix, shoppers_IU: sp.csr_matrix, tags: Tags, asked_N: IntArray
-) -> Votes:
-    """Votes for the items ``asked_N`` by all others that have a tag."""
+    words_IW: sp.csr_matrix, users_IU: sp.csr_matrix, tags: Tags, asked_N: IntArray
+) -> ActionScores:
+    """ActionScores for the items ``asked_N`` by all others that have a tag."""
     voters = tags.tag_I >= 0
     voters[asked_N] = False
     rows_V = np.flatnonzero(voters)
@@ -76,8 +76,8 @@ def vote(
         (np.ones(len(rows_V), np.float32), (np.arange(len(rows_V)), tags.tag_I[rows_V])),
         shape=(len(rows_V), len(tags.names_C)),
     )
-    return Votes(
-        *(_votes(space[asked_N], space[rows_V], ballot_VC) for space in (words_IW, shoppers_IU))
+    return ActionScores(
+        *(_votes(space[asked_N], space[rows_V], ballot_VC) for space in (words_IW, users_IU))
     )
 
 
@@ -96,8 +96,8 @@ def words_of(items: pa.Table, hidden: bool = False) -> sp.csr_matrix:
     return vectorizer.fit_transform(texts)
 
 
-def shoppers_of(histories: Histories) -> sp.csr_matrix:
-    """shoppers_IU, rows of length 1 or 0."""
+def users_of(histories: Histories) -> sp.csr_matrix:
+    """users_IU, rows of length 1 or 0."""
     bought_UI = histories.matrix(histories.weights_N)
     np.log1p(bought_UI.data, out=bought_UI.data)
     return TfidfTransformer().fit_transform(bought_UI.T.tocsr()).astype(np.float32)

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data import Dataset
-from training.family import Bench, Family, LearnsFromValidation
-from training.split import Split, Window
+from training.data.histories import Dataset
+from training.data.split import Split, Window
+from training.fitting.family import Family, LearnsFromValidation, TrainingContext
 
 
 @dataclass(frozen=True)
-class Case:
+class EvaluationContext:
     """``folder``: the run's, for what is to be kept beside the figures. ``seed``: of resampling."""
 
     dataset: Dataset
     split: Split
-    bench: Bench
+    training: TrainingContext
     folder: Path
     seed: int
 
     def windows(self, family: Family) -> Iterator[tuple[str, Window]]:
         """``validation``, then ``test``; the family has observed what was known at its start.
 
-        Shoppers whom it learned from in the validation window are left out of that.
+        Users whom it learned from in the validation window are left out of that.
         """
         validation = self.split.validation
         if isinstance(family, LearnsFromValidation):
@@ -33,4 +33,4 @@ class Case:
         for name, window in (("validation", validation), ("test", self.split.test)):
             family.observe(window.histories)
             yield name, window
-            self.bench.budget.check()
+            self.training.budget.check()

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.data import Histories, IntArray
-from training.intervals import Interval, intervals
-from training.split import Window
+from training.data.histories import Histories, IntArray
+from training.data.split import Window
+from training.evaluation.intervals import Interval, intervals
 
 RANKS = (10, 20)
 POPULATIONS = ("all", "new")
@@ -54,7 +54,7 @@ class Evaluation:
 def evaluate(
     score: Scorer, window: Window, populations: tuple[str, ...] = POPULATIONS
 ) -> dict[str, Evaluation]:
-    """Judge on a window, for each of the populations.
+    """Evaluator on a window, for each of the populations.
 
     Targets are the distinct items of the window; users without any are not judged. An item that
     nobody had before the window isn't known yet: it is never recommended, and stays a target, so
@@ -62,7 +62,7 @@ def evaluate(
     ten.
     """
     ranked = rank(score, window, max(RANKS), populations)
-    judged = window.judged()
+    judged = window.evaluated()
     targets = {"all": np.unique(_cells(judged.targets))}
     if "new" in populations:
         seen = np.isin(targets["all"], _cells(judged.histories))
@@ -82,13 +82,13 @@ def ndcg_at_10(score: Scorer, window: Window, population: str = "all") -> float:
 def rank(
     score: Scorer, window: Window, k: int, populations: tuple[str, ...] = POPULATIONS
 ) -> dict[str, Ranked]:
-    """The best ``k`` items for each user who is judged, in the order of ``window.judged()``.
+    """The best ``k`` items for each user who is judged, in the order of ``window.evaluated()``.
 
     Users are scored in the order of their histories' lengths, so that a sequence model pads little;
     scores are overwritten where they are masked.
     """
     unknown = torch.from_numpy(np.flatnonzero(window.histories.counts_I() == 0))
-    histories = window.judged().histories
+    histories = window.evaluated().histories
     order_U = np.argsort(histories.lengths_U, kind="stable")
     found: dict[str, list[Ranked]] = {population: [] for population in populations}
     for part in parts(histories.take(order_U)):
@@ -200,7 +200,7 @@ def _cells(histories: Histories) -> IntArray:
 
 
 def _evaluation(histories: Histories, ranked: Ranked, targets: IntArray) -> Evaluation:
-    """Judge what was ranked for these users by the cells that are targets."""
+    """Evaluator what was ranked for these users by the cells that are targets."""
     items = histories.item_count
     scores_UK, items_UK = ranked
     targets_U = np.bincount(targets // items, minlength=len(histories))

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray
+from training.data.histories import Histories, IntArray
+from training.evaluation.context import EvaluationContext
+from training.evaluation.synthetic.augmentation import Comparison, classifying, ranking
+from training.evaluation.synthetic.privacy import PrivacyConfig, copied, remembered
+from training.evaluation.synthetic.two_sample_test import discriminability, diversity
 from training.families import ease
-from training.family import Family, Generates
-from training.generation.augmentation import Comparison, classifying, ranking
-from training.generation.likeness import discriminability, diversity
-from training.generation.privacy import PrivacyConfig, copied, remembered
-from training.tasks.case import Case
+from training.fitting.family import Family, Generates
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Config:
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
 
 
-def judge(family: Family, case: Case, config: Config | None = None) -> dict[str, Any]:
+def evaluate(
+    family: Family, context: EvaluationContext, config: Config | None = None
+) -> dict[str, Any]:
     """The record's entries. ``missing`` says why where no history can be made up.
 
     ``utility``: NDCG@10 of a ranker and log loss of a classifier. ``told_apart``: AUC.
@@ -42,22 +44,22 @@ def judge(family: Family, case: Case, config: Config | None = None) -> dict[str,
     """
     assert isinstance(family, Generates), "see TASKS of train.py"
     config = config or Config()
-    split, bench, seed = case.split, case.bench, case.seed
+    split, context, seed = context.split, context.training, context.seed
     known = np.flatnonzero(split.train.lengths_U)
     picked = np.random.default_rng(seed).permutation(known)[: config.made]
     real = split.train.take(np.sort(picked))
     try:
         made = family.generate(len(real), seed)
         rejected = family.rejected
-        privacy = remembered(family, split, config.privacy, bench, seed)
+        privacy = remembered(family, split, config.privacy, context, seed)
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
-    bench.budget.check()
-    category_I = first_categories(case.dataset.items)
+    context.budget.check()
+    category_I = first_categories(context.dataset.items)
     figures = {
         "config": asdict(config),
         "made": len(made),
-        "utility": utility(made, case, config),
+        "utility": utility(made, context, config),
         "told_apart": discriminability(real, made, category_I, seed),
         "diversity": {
             "made up": diversity(made, category_I),
@@ -72,13 +74,17 @@ def judge(family: Family, case: Case, config: Config | None = None) -> dict[str,
     return figures | {"headline": headline(figures)}
 
 
-def utility(made: Histories, case: Case, config: Config) -> dict[str, Comparison]:
+def utility(made: Histories, context: EvaluationContext, config: Config) -> dict[str, Comparison]:
     """By task; without the classifier where the catalogue has no interests."""
     found = {
-        "ranking": ranking(case.split, made, config.ranker, config.users, case.bench, case.seed)
+        "ranking": ranking(
+            context.split, made, config.ranker, config.users, context.training, context.seed
+        )
     }
     with suppress(DataError):  # which the judge of interests tells of
-        found["interests"] = classifying(case.split, made, case.bench, case.seed, config.cuts)
+        found["interests"] = classifying(
+            context.split, made, context.training, context.seed, config.cuts
+        )
     return found
 
 

@@ -1,8 +1,8 @@
-"""The judge of families that say which interests a shopper will act on next.
+"""The judge of families that say which interests a user will act on next.
 
-Asked are all shoppers of whom something is known when the window begins, also those who then do
+Asked are all users of whom something is known when the window begins, also those who then do
 nothing. From which probability on an answer is yes is chosen on the validation window. Answers that
-need no such family are judged beside: the share of all shoppers, each one's own habit, and a
+need no such family are judged beside: the share of all users, each one's own habit, and a
 logistic regression on habits alone (readout.py).
 """
 
@@ -16,9 +16,10 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from penchant.errors import DataError, PenchantError
-from training.data import DAY, Histories
-from training.family import ClassifiesInterests, Family
-from training.interests.classification import (
+from training.data.histories import DAY, Histories
+from training.data.interest_labels import CUTS, Interests, cut_points, find_interests, known
+from training.data.split import WINDOW_DAYS, Split
+from training.evaluation.classification import (
     Answers,
     class_auc,
     draws,
@@ -27,37 +28,36 @@ from training.interests.classification import (
     resampled,
     thresholds,
 )
-from training.interests.labels import CUTS, Interests, cut_points, find_interests, known
-from training.interests.readout import fit_readout, no_vectors
-from training.intervals import FloatArray
-from training.split import WINDOW_DAYS, Split
-from training.tasks.case import Case
+from training.evaluation.context import EvaluationContext
+from training.evaluation.intervals import FloatArray
+from training.fitting.family import ClassifiesInterests, Family
+from training.layers.probe import fit_probe, no_vectors
 
 ANSWERS = "interests.safetensors"
 ITSELF, BASE_RATE = "itself", "base rate"
 OWN_HABIT, FITTED_HABITS = "own habit", "fitted habits"
 USERS_AT_ONCE = 256
-PRIOR_FORTNIGHTS = 2.0  # that the share of all counts beside a shopper's own
+PRIOR_FORTNIGHTS = 2.0  # that the share of all counts beside a user's own
 WORTH_TELLING = ("auc_macro", "f1_micro", "calibration_error")
 
 
-def judge(family: Family, case: Case) -> dict[str, Any]:
+def evaluate(family: Family, context: EvaluationContext) -> dict[str, Any]:
     """The record's entries. Writes ``interests.safetensors``, what was said and what came.
 
     Where the catalogue has no interests to tell apart, ``missing`` says why, and nothing is judged.
     """
     assert isinstance(family, ClassifiesInterests), "see TASKS of train.py"
     try:
-        interests = find_interests(case.dataset.items, case.split.train)
+        interests = find_interests(context.dataset.items, context.split.train)
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
-    shares_C = base_rates(case.split, interests)
+    shares_C = base_rates(context.split, interests)
     began = time.perf_counter()
-    fitted = fit_readout(no_vectors, case.split, case.bench)
+    fitted = fit_probe(no_vectors, context.split, context.training)
     habits_seconds = time.perf_counter() - began
     said: dict[str, dict[str, Answers]] = {}
     seconds, asked = 0.0, 0
-    for name, window in case.windows(family):
+    for name, window in context.windows(family):
         window = known(window)
         label_UC = interests.acted_on(window.targets)
         began = time.perf_counter()
@@ -72,20 +72,20 @@ def judge(family: Family, case: Case) -> dict[str, Any]:
             FITTED_HABITS: Answers(fitted_UC.double().numpy(), label_UC),
         }
     thresholds_ = {of: thresholds(answers) for of, answers in said["validation"].items()}
-    _keep(case, said["test"], thresholds_)
+    _keep(context, said["test"], thresholds_)
     return {
         "level": interests.level,
         "titles": interests.titles_C,
         "left_out": interests.left_out,
         "fitted_habits_seconds": round(habits_seconds, 2),
         "ms_per_user": round(1000 * seconds / max(1, asked), 4),
-        **_figures(said, thresholds_, case.seed),
+        **_figures(said, thresholds_, context.seed),
         "by_interest": _by_interest(interests, said["test"][ITSELF]),
     }
 
 
 def base_rates(split: Split, interests: Interests) -> FloatArray:
-    """share_C of shoppers who act on each interest in a fortnight of the training data."""
+    """share_C of users who act on each interest in a fortnight of the training data."""
     labels = [interests.acted_on(window.targets) for window in cut_points(split.train)]
     return np.concatenate(labels).mean(axis=0)
 
@@ -111,7 +111,7 @@ def _asked(family: ClassifiesInterests, histories: Histories, interests: int) ->
     if probability_UC.shape[1] != interests:
         raise PenchantError(
             f"the family answers on {probability_UC.shape[1]} interests of {interests}",
-            "take them from training.interests.labels.find_interests, of the training data alone",
+            "take them from training.data.interest_labels.find_interests, of the training data alone",
         )
     if not (np.isfinite(probability_UC) & (probability_UC >= 0) & (probability_UC <= 1)).all():
         raise PenchantError(
@@ -165,13 +165,15 @@ def _by_interest(interests: Interests, answers: Answers) -> list[dict[str, Any]]
     ]
 
 
-def _keep(case: Case, answers: dict[str, Answers], threshold_of: dict[str, FloatArray]) -> None:
+def _keep(
+    context: EvaluationContext, answers: dict[str, Answers], threshold_of: dict[str, FloatArray]
+) -> None:
     """For comparing families user by user: all of a snapshot are asked about the same."""
     kept: dict[str, np.ndarray] = {"label_UC": answers[ITSELF].label_UC}
     for of, one in answers.items():
         kept[f"{of}.probability_UC"] = one.probability_UC.astype(np.float32)
         kept[f"{of}.threshold_C"] = threshold_of[of].astype(np.float32)
-    save_file(kept, case.folder / ANSWERS)
+    save_file(kept, context.folder / ANSWERS)
 
 
 def kept_answers(run: Path, of: str) -> tuple[Answers, FloatArray]:

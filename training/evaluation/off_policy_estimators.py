@@ -11,7 +11,7 @@ predicted reward, the estimators are means over rows of
     DR          v + w (r - q)                               (Dudik et al. 2011)
     switch-DR   v + w (r - q) where w <= c, else v          (Wang et al. 2017, section 3)
 
-Rows of one slate or one shopper are not independent: ``units_N`` names what is drawn together.
+Rows of one slate or one user are not independent: ``units_N`` names what is drawn together.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 
+from penchant.bandits.slates import FloatArray, IntArray
 from penchant.errors import DataError
-from penchant.policy.slates import FloatArray, IntArray
-from training.intervals import RESAMPLES, resampled_means
+from training.evaluation.intervals import RESAMPLES, resampled_means
 
 CONFIDENCE = 0.95
 NORMAL = NormalDist()
@@ -89,7 +89,7 @@ def logged(
     if impossible:
         raise DataError(
             f"the evaluated policy gives {impossible} picks a probability that is none",
-            "mend the policy: probabilities are from 0 to 1",
+            "fix the policy: probabilities are from 0 to 1",
         )
     if not probability_N.any():
         raise DataError(
@@ -298,5 +298,5 @@ def _check_finite(what: str, values_N: FloatArray) -> None:
     if wrong:
         raise DataError(
             f"{wrong} values of {what} are missing or not finite",
-            f"leave out rows without a {what}, or mend where the log comes from",
+            f"leave out rows without a {what}, or fix where the log comes from",
         )

@@ -1,7 +1,7 @@
 """The judge of families that choose actions: what the policy would have earned on the later part of
 the log, by off-policy estimates, beside what the logging policies did earn.
 
-Each pick is judged on its own, among what there was to choose from: the candidates that were logged
+Each pick is evaluated on its own, among what there was to choose from: the candidates that were logged
 for that position of its slate, given what stood before it, or else all items that the log ever
 showed in that place. Whether a pick is clicked is taken to depend on where it stands, not on what
 stands beside it (the item-position model: Li et al. 2018, Offline Evaluation of Ranking Policies
@@ -14,40 +14,40 @@ from typing import Any
 
 import numpy as np
 
-from penchant.policy.facts import NAMES, Facts
-from penchant.policy.slates import BoolArray, FloatArray, IntArray, first_position
+from penchant.bandits.context_features import NAMES, Facts
+from penchant.bandits.slates import BoolArray, FloatArray, IntArray, first_position
 from penchant.storage import write_json
-from training.family import ChoosesActions
-from training.intervals import bootstrap
-from training.policies.action_features import asked_of, facts_of
-from training.policies.off_policy import estimates, logged
-from training.policies.policy_log import PolicyLog
-from training.tasks.case import Case
+from training.data.policy_log import PolicyLog
+from training.evaluation.context import EvaluationContext
+from training.evaluation.intervals import bootstrap
+from training.evaluation.off_policy_estimators import estimates, logged
+from training.fitting.family import ChoosesActions
+from training.layers.action_features import asked_of, facts_of
 
 CLIP = 20.0
 AT_ONCE = 500  # picks, against the memory of all of their candidates
 HEADLINE = "DR"
 
 
-def judge(family: ChoosesActions, case: Case) -> dict[str, Any]:
+def evaluate(family: ChoosesActions, context: EvaluationContext) -> dict[str, Any]:
     """The record's entry: for each window with picks the policy's estimated clicks a pick, and what
     was logged. Writes ``policy.json``, which says how to ask the arrays in the run's weights.
 
     Raises DataError where the log says nothing of what the policy would show.
     """
-    log = case.bench.policy_log()
-    facts = facts_of(case.dataset.histories, case.dataset.items, log)
+    log = context.training.policy_log()
+    facts = facts_of(context.dataset.histories, context.dataset.items, log)
     windows = {}
-    for name, window in case.windows(family):  # type: ignore[arg-type]
+    for name, window in context.windows(family):  # type: ignore[arg-type]
         shown = log.between(window.histories.end, window.targets.end)
         if len(shown):
-            windows[name] = judged(family, facts, shown, log, case.seed)
+            windows[name] = evaluated(family, facts, shown, log, context.seed)
     config = asdict(family.config)  # type: ignore[attr-defined]
-    write_json(case.folder / "policy.json", {**config, "features": NAMES})
+    write_json(context.folder / "policy.json", {**config, "features": NAMES})
     return {"windows": windows, "headline": _headline(windows)}
 
 
-def judged(
+def evaluated(
     family: ChoosesActions, facts: Facts, shown: PolicyLog, log: PolicyLog, seed: int
 ) -> dict[str, Any]:
     """What choosing by ``family`` would have earned on the picks of ``shown``, a part of ``log``.

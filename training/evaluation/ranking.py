@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from training.budget import Budget
-from training.data import Dataset, Histories, starts
-from training.evaluation import Evaluation, Scorer, evaluate, parts, top
-from training.family import Encodes, HasPrior, Ranker, VectorFamily
-from training.split import Split
-from training.tasks.case import Case
+from training.data.histories import Dataset, Histories, starts
+from training.data.split import Split
+from training.evaluation.context import EvaluationContext
+from training.evaluation.full_ranking import Evaluation, Scorer, evaluate, parts, top
+from training.fitting.budget import Budget
+from training.fitting.family import Encodes, HasPrior, Ranker, VectorFamily
 
 LIST_LENGTH = 100
 PRIOR_LENGTH = 1000
@@ -28,12 +28,12 @@ Evaluations = dict[str, dict[str, Evaluation]]
 """Window -> population -> evaluation."""
 
 
-def judge(family: Ranker, case: Case) -> dict[str, Any]:
+def evaluate(family: Ranker, context: EvaluationContext) -> dict[str, Any]:
     """The record's entries. Writes ``per_user.parquet``."""
-    timed = TimedScorer(family.scores, case.bench.device)
-    evaluations = {name: evaluate(timed, window) for name, window in case.windows(family)}
-    _write_per_user(case.folder, case.dataset, case.split, evaluations)
-    metrics = _metrics(evaluations, case.seed)
+    timed = TimedScorer(family.scores, context.training.device)
+    evaluations = {name: evaluate(timed, window) for name, window in context.windows(family)}
+    _write_per_user(context.folder, context.dataset, context.split, evaluations)
+    metrics = _metrics(evaluations, context.seed)
     ndcg = metrics["metrics"]["all"]["ndcg@10"]
     return {
         "users_evaluated": len(evaluations["test"]["all"].users),
@@ -43,9 +43,9 @@ def judge(family: Ranker, case: Case) -> dict[str, Any]:
     }
 
 
-def publishable(family: Ranker, case: Case) -> None:
+def publishable(family: Ranker, context: EvaluationContext) -> None:
     """Write what serving reads without ever importing this package, of all that is known."""
-    folder, dataset, budget = case.folder, case.dataset, case.bench.budget
+    folder, dataset, budget = context.folder, context.dataset, context.training.budget
     pq.write_table(_ranked_lists(family, dataset, budget), folder / "ranked_lists.parquet")
     if isinstance(family, VectorFamily):
         vectors_UD = np.concatenate(

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.family import PredictsResponse
-from training.intervals import RESAMPLES, Interval
-from training.responses.ads import (
+from training.evaluation.context import EvaluationContext
+from training.evaluation.intervals import RESAMPLES, Interval
+from training.fitting.family import PredictsResponse
+from training.layers.responses.ads import (
     CANDIDATES,
     RESPONSES,
     SPENDING,
@@ -26,9 +27,8 @@ from training.responses.ads import (
     offered_now,
     users,
 )
-from training.responses.calibration import bins_of
-from training.responses.uplift import Residuals, residuals
-from training.tasks.case import Case
+from training.layers.responses.calibration import bins_of
+from training.layers.responses.uplift import Residuals, residuals
 
 Doubles = npt.NDArray[np.float64]
 Measure = Callable[[Doubles], Doubles]
@@ -41,15 +41,15 @@ UPLIFT_METRICS = ("mean", "gain", "qini")
 BLOCK = 100  # resamples at a time: bounds the memory
 
 
-def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
+def evaluate(family: PredictsResponse, context: EvaluationContext) -> dict[str, Any]:
     """The record's entry: ``metrics`` of the test ads; of probabilities, ``baseline`` of the rate
-    alone and ``reliability`` by bin; and ``uplift`` by tenth of shoppers.
-    Writes ``upcoming.parquet``: what it foretells of the campaigns that still run.
+    alone and ``reliability`` by bin; and ``uplift`` by tenth of users.
+    Writes ``upcoming.parquet``: what it predicts of the campaigns that still run.
 
     Raises DataError when the test ads were answered by all or by none.
     """
-    ads = AdWindows.of(case.bench.training_set(RESPONSES))
-    shown = ads.split(case.bench.training_set(RESPONSES))
+    ads = AdWindows.of(context.training.training_set(RESPONSES))
+    shown = ads.split(context.training.training_set(RESPONSES))
     label_N = labels(shown.test, "test")
     score_N = family.responses(shown.test).numpy()
     user_N = users(shown.test)
@@ -58,15 +58,15 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
     reliability: list[dict[str, Any]] = []
     if family.response == "probability":
         even_N = np.full(len(label_N), labels(shown.validation, "validation").mean())
-        figures = probability_figures(label_N, score_N, user_N, case.seed)
-        baseline = probability_figures(label_N, even_N, user_N, case.seed)
-        reliability = reliability_curve(label_N, score_N, user_N, case.seed)
-    case.bench.budget.check()
-    write_upcoming(family, case)
-    offered = ads.split(case.bench.training_set(SPENDING)).test
+        figures = probability_figures(label_N, score_N, user_N, context.seed)
+        baseline = probability_figures(label_N, even_N, user_N, context.seed)
+        reliability = reliability_curve(label_N, score_N, user_N, context.seed)
+    context.training.budget.check()
+    write_upcoming(family, context)
+    offered = ads.split(context.training.training_set(SPENDING)).test
     offered_score_N = family.responses(offered).numpy()
     uplift = {
-        outcome: uplift_figures(offered, offered_score_N, residuals(offered, outcome), case.seed)
+        outcome: uplift_figures(offered, offered_score_N, residuals(offered, outcome), context.seed)
         for outcome in OUTCOMES
     }
     spending = uplift["spend_after"]
@@ -81,16 +81,16 @@ def judge(family: PredictsResponse, case: Case) -> dict[str, Any]:
     }
 
 
-def write_upcoming(family: PredictsResponse, case: Case) -> None:
-    """user_id, ad_id and the response foretold, of each campaign that runs and each known user."""
-    candidates = case.bench.training_set(CANDIDATES)
+def write_upcoming(family: PredictsResponse, context: EvaluationContext) -> None:
+    """user_id, ad_id and the response predicted, of each campaign that runs and each known user."""
+    candidates = context.training.training_set(CANDIDATES)
     response_N = np.zeros(0)
     if len(candidates):
         response_N = family.responses(offered_now(candidates)).numpy().astype(np.float64)
     table = candidates.select(["user_id", "ad_id"]).append_column(
         family.response, pa.array(response_N, pa.float64())
     )
-    pq.write_table(table, case.folder / "upcoming.parquet")
+    pq.write_table(table, context.folder / "upcoming.parquet")
 
 
 def probability_figures(
@@ -110,7 +110,7 @@ def probability_figures(
 def reliability_curve(
     label_N: Doubles, probability_N: Doubles, user_N: npt.NDArray[np.int64], seed: int
 ) -> list[dict[str, Any]]:
-    """For each bin of as many rows: what was foretold, on average, and what came."""
+    """For each bin of as many rows: what was predicted, on average, and what came."""
     bin_N = bins_of(probability_N, BINS)
     found = np.unique(bin_N)
     onto_NB = (bin_N[:, None] == found).astype(np.float64)
@@ -122,7 +122,7 @@ def reliability_curve(
 
     curve = zip(found, intervals(came, user_N, seed), strict=True)
     return [
-        {"foretold": float(probability_N[bin_N == index].mean()), "came": rate}
+        {"predicted": float(probability_N[bin_N == index].mean()), "came": rate}
         for index, rate in curve
     ]
 
@@ -130,12 +130,12 @@ def reliability_curve(
 def uplift_figures(
     offered: pa.Table, score_N: Doubles, residual: Residuals, seed: int
 ) -> dict[str, Any]:
-    """What the campaigns added for each shopper in money: of all, and by tenth of the score, the
+    """What the campaigns added for each user in money: of all, and by tenth of the score, the
     highest first.
 
     ``gain``: what sending to the best three tenths adds for each of them beyond the mean. ``qini``:
     the area between what is added by sending to the highest scores first and by sending at random,
-    for each shopper (after Radcliffe 2007), money.
+    for each user (after Radcliffe 2007), money.
     """
     order = np.argsort(-score_N, kind="stable")
     tenth_N = np.empty(len(score_N), np.int64)
@@ -155,7 +155,7 @@ def uplift_figures(
 
     overall, gain, qini, *tenths = intervals(measure, users(offered), seed)
     return {
-        "shoppers": len(score_N),
+        "users": len(score_N),
         "sent": int((residual.sent_N > 0).sum()),
         "mean": overall,
         "gain": gain,
@@ -186,7 +186,7 @@ def mean(value_N: Doubles) -> Measure:
 
 
 def calibration_error(label_N: Doubles, probability_N: Doubles) -> Measure:
-    """Mean distance of what was foretold from what came, over bins of as many rows (Naeini et al.
+    """Mean distance of what was predicted from what came, over bins of as many rows (Naeini et al.
     2015). A resample adds noise to every bin, so that the interval lies high."""
     onto_NB = np.eye(BINS)[bins_of(probability_N, BINS)]
 

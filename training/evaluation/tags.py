@@ -1,7 +1,7 @@
 """The judge of families that propose tags: held-out categories, found again or not.
 
 A sample of the items that were bought before the test window loses its tags; half of them choose
-how much words count beside shoppers, the other half are judged. A title may spell the very tag that
+how much words count beside users, the other half are judged. A title may spell the very tag that
 is asked for, so items are judged twice: as they are, and with their categories' names taken out of
 their words. Proposals for items that lack a tag are left in ``proposed_tags.parquet``.
 """
@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray
-from training.family import ProposesTags
-from training.intervals import intervals
-from training.tags import WEIGHTS, FloatArray, Tags, Votes, shoppers_of, vote
-from training.tasks.case import Case
+from training.data.histories import Histories, IntArray
+from training.data.tags import WEIGHTS, ActionScores, FloatArray, Tags, users_of, vote
+from training.evaluation.context import EvaluationContext
+from training.evaluation.intervals import intervals
+from training.fitting.family import ProposesTags
 
 HELD_OUT = 1000  # half to tune on, half to judge
 PROPOSED = "proposed_tags.parquet"
@@ -28,29 +28,29 @@ ASKED = ("category_1", "category_3")  # category and type
 MEASURES = ("precision@1", f"found in {FIRST}")
 
 
-def judge(family: ProposesTags, case: Case) -> dict[str, Any]:
+def evaluate(family: ProposesTags, context: EvaluationContext) -> dict[str, Any]:
     """The record's entries. Where nothing can be proposed, ``missing`` says why."""
-    histories = case.split.test.histories
-    items = case.dataset.items
+    histories = context.split.test.histories
+    items = context.dataset.items
     words = {name: family.tag_words(items, name == "names hidden") for name in SETTINGS}
-    shoppers_IU = shoppers_of(histories)
+    users_IU = users_of(histories)
     levels: dict[str, Any] = {}
     try:
         for level in ASKED:
             tags = Tags.of(items, level)
-            held_N = held_out(tags, histories, case.seed)
+            held_N = held_out(tags, histories, context.seed)
             levels[level] = {
                 "tags": len(tags.names_C),
                 "items": len(held_N) - len(held_N) // 2,
                 **{
-                    name: judged(words_IW, shoppers_IU, tags, held_N, case.seed)
+                    name: evaluated(words_IW, users_IU, tags, held_N, context.seed)
                     for name, words_IW in words.items()
                 },
             }
-            case.bench.budget.check()
+            context.training.budget.check()
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
-    proposed = _propose(case, words["as they are"], shoppers_IU, levels)
+    proposed = _propose(context, words["as they are"], users_IU, levels)
     found = levels[ASKED[-1]]["names hidden"]["both"]["precision@1"]["mean"]
     return {
         "headline": f"right type first for {found:.0%} of items whose text hides it",
@@ -78,11 +78,11 @@ def held_out(tags: Tags, histories: Histories, seed: int) -> IntArray:
     return rows
 
 
-def judged(
-    words_IW: sp.csr_matrix, shoppers_IU: sp.csr_matrix, tags: Tags, held_N: IntArray, seed: int
+def evaluated(
+    words_IW: sp.csr_matrix, users_IU: sp.csr_matrix, tags: Tags, held_N: IntArray, seed: int
 ) -> dict[str, Any]:
     """Each way to propose -> its measures with intervals over the second half of the items."""
-    votes, label_N = vote(words_IW, shoppers_IU, tags, held_N), tags.tag_I[held_N]
+    votes, label_N = vote(words_IW, users_IU, tags, held_N), tags.tag_I[held_N]
     half = len(held_N) // 2
     voters_I = tags.tag_I.copy()
     voters_I[held_N] = -1
@@ -94,7 +94,7 @@ def judged(
     ways = {
         "both": votes.joined(best),
         "words": votes.words_NC,
-        "shoppers": votes.shoppers_NC,
+        "users": votes.users_NC,
         "most common": np.zeros_like(votes.words_NC),
     }
     figures: dict[str, Any] = {"words_weight": best}
@@ -119,15 +119,18 @@ def firsts(votes_NC: FloatArray, counts_C: IntArray) -> IntArray:
 
 
 def _propose(
-    case: Case, words_IW: sp.csr_matrix, shoppers_IU: sp.csr_matrix, levels: dict[str, Any]
+    context: EvaluationContext,
+    words_IW: sp.csr_matrix,
+    users_IU: sp.csr_matrix,
+    levels: dict[str, Any],
 ) -> dict[str, Any]:
     """Write what is proposed for items that lack a tag and of which something is known; returns
     how many of each level, and some of them."""
-    ids, tables, counts = np.array(case.dataset.item_ids), [], {}
+    ids, tables, counts = np.array(context.dataset.item_ids), [], {}
     for level in levels:
-        tags = Tags.of(case.dataset.items, level)
+        tags = Tags.of(context.dataset.items, level)
         lacking_N = np.flatnonzero(tags.tag_I < 0)
-        votes: Votes = vote(words_IW, shoppers_IU, tags, lacking_N)
+        votes: ActionScores = vote(words_IW, users_IU, tags, lacking_N)
         votes_NC = votes.joined(levels[level]["as they are"]["words_weight"])
         known = votes_NC.any(axis=1)
         best_N = votes_NC[known].argmax(axis=1) if known.any() else np.zeros(0, np.int64)
@@ -145,6 +148,6 @@ def _propose(
             )
         )
     proposed = pa.concat_tables(tables)
-    pq.write_table(proposed, case.folder / PROPOSED)
+    pq.write_table(proposed, context.folder / PROPOSED)
     best = proposed.sort_by([("votes", "descending"), ("item_id", "ascending")])
     return {"counts": counts, "first": best.slice(0, 10).to_pylist()}

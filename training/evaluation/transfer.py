@@ -2,7 +2,7 @@
 fell back, and what each way there is worth by how much of the target it learns from.
 
 Writes ``transfer.parquet``, a row a category that could be moved to, and ``transferred.parquet``,
-what of each shopper's interest in a category came by transfer: portraits show it where this family
+what of each user's interest in a category came by transfer: portraits show it where this family
 serves.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.family import Transfers
-from training.tasks.case import Case
-from training.transfer.guard import ADOPTED, Verdict
+from training.evaluation.context import EvaluationContext
+from training.fitting.family import Transfers
+from training.layers.transfer.guard import ADOPTED, Verdict
 
 FILE, TRANSFERRED = "transfer.parquet", "transferred.parquet"
 SCHEMA = pa.schema(
@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
         ("status", pa.string()),
         ("served", pa.string()),
         ("reason", pa.string()),
-        ("shoppers", pa.int64()),
+        ("users", pa.int64()),
         ("gain", pa.float64()),
         ("low", pa.float64()),
         ("high", pa.float64()),
@@ -35,16 +35,16 @@ SCHEMA = pa.schema(
 """See ``Verdict``."""
 
 
-def judge(family: Transfers, case: Case) -> dict[str, Any]:
+def evaluate(family: Transfers, context: EvaluationContext) -> dict[str, Any]:
     """The record's entry: ``categories`` as the guard judged them, ``curve`` on the test window."""
     verdicts = family.moves()
-    write(verdicts, case.folder / FILE)
+    write(verdicts, context.folder / FILE)
     adopted = [verdict for verdict in verdicts if verdict.status == ADOPTED]
-    pq.write_table(transferred(adopted, case.dataset.user_ids), case.folder / TRANSFERRED)
+    pq.write_table(transferred(adopted, context.dataset.user_ids), context.folder / TRANSFERRED)
     return {
         "headline": f"transfer taken over in {len(adopted)} of {len(verdicts)} categories",
         "categories": [asdict(verdict) for verdict in verdicts],
-        "curve": family.learning_curve(case.split, case.bench),
+        "curve": family.learning_curve(context.split, context.training),
     }
 
 

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from penchant.bandits.context_features import Asked
+from penchant.bandits.learned import Choosing, LearnedPolicy
+from penchant.bandits.slates import ActionScores
 from penchant.errors import NothingToDo
-from penchant.policy.facts import Asked
-from penchant.policy.learned import Choosing, LearnedPolicy
-from penchant.policy.slates import Votes
-from training.data import Histories
-from training.family import Bench, Family, State
-from training.policies.action_features import facts_of, of_picks
-from training.policies.policy_log import PolicyLog
-from training.split import Split
+from training.data.histories import Histories
+from training.data.policy_log import PolicyLog
+from training.data.split import Split
+from training.fitting.family import Family, State, TrainingContext
+from training.layers.action_features import facts_of, of_picks
 
 Config = Choosing
 
@@ -28,10 +28,10 @@ class Model(Family):
 
     config: Choosing
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         """Raises NothingToDo for a snapshot in which nothing was shown with a propensity, or
         nothing before T1."""
-        self.learn(bench.policy_log(), split.train, bench.items)
+        self.learn(context.policy_log(), split.train, context.items)
 
     def learn(self, log: PolicyLog, histories: Histories, items: pa.Table) -> None:
         """From the picks of the log before the histories end; raises as ``fit`` does."""
@@ -44,7 +44,7 @@ class Model(Family):
         features_ND = of_picks(facts_of(histories, items, learned), learned)
         self.policy = LearnedPolicy.before(self.config).learned(features_ND, learned.clicked_N)
 
-    def votes(self, asked: Asked, random: np.random.Generator) -> Votes:
+    def votes(self, asked: Asked, random: np.random.Generator) -> ActionScores:
         return self.policy.votes(asked, random)
 
     def expected(self, asked: Asked) -> npt.NDArray[np.float64]:

@@ -14,9 +14,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.sequences.transformer import Block
-from training.sequences.windows import Masking
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.transformer import Block
+from training.layers.sequences.windows import Masking
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,17 @@
 it in its order.
 
 Embedding, convolution, pooling, LSTM and a dense layer, all trained together to say which interests
-a shopper will act on; the convolution before an LSTM as for sentences (Zhou et al. 2015, C-LSTM)
+a user will act on; the convolution before an LSTM as for sentences (Zhou et al. 2015, C-LSTM)
 and for sensors (Ordóñez & Roggen 2016, DeepConvLSTM). The loss is the cross-entropy of each
 interest. An event is read as its item's embedding beside its age; embeddings start as the singular
-vectors of users x items. A batch is of shoppers at moments drawn from the training data, and the
+vectors of users x items. A batch is of users at moments drawn from the training data, and the
 labels are what they did in the fortnight after. The dense layer reads the LSTM's last state plus
-the mean of all: of the last alone it learned too little of what a shopper buys in the main job's
+the mean of all: of the last alone it learned too little of what a user buys in the main job's
 seconds. Answers are calibrated on the validation window.
 
-It ranks items by how many of each the shopper may be expected to buy: the probability that the
+It ranks items by how many of each the user may be expected to buy: the probability that the
 item's interest is acted on, times the items bought of it then, times the item's share in what the
-shopper bought of that interest lately, smoothed by everybody's share (Dirichlet prior, Zhai &
+user bought of that interest lately, smoothed by everybody's share (Dirichlet prior, Zhai &
 Lafferty 2001). One more output is for items of no interest.
 """
 
@@ -25,15 +25,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray
+from training.data.histories import Histories, IntArray
+from training.data.interest_labels import NO_INTEREST, cut_points, find_interests, known, one_hot
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, Ranker, State
-from training.interests.labels import NO_INTEREST, cut_points, find_interests, known, one_hot
-from training.interests.moments import NO_ITEM, Batch, Moments, Read, read_histories
-from training.interests.readout import calibrated, no_interests
-from training.sequences.next_item import embedding_rows, warm_embeddings
-from training.split import Split
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.moments import NO_ITEM, Batch, Moments, Read, read_histories
+from training.layers.probe import calibrated, no_interests
+from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 
 NOTHING = 0  # the embedding that is read before the first event
 AGES_DAYS = (3.0, 14.0, 60.0)  # half-lives of the three numbers that tell an event's age
@@ -47,7 +47,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class Config:
     """``length``: events read, the newest. ``width``: of the convolution, events; ``pool``: events
-    that become one step of the LSTM. ``days``: at the end of the training data, in which shoppers
+    that become one step of the LSTM. ``days``: at the end of the training data, in which users
     are cut. ``half_life_days``: of what was bought, for ranking; ``priors``: of the smoothing, in
     purchases, of which the best on validation is taken."""
 
@@ -75,16 +75,16 @@ class Model(Ranker):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        torch.manual_seed(bench.seed)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        torch.manual_seed(context.seed)
         config, train = self.config, split.train
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
-        output_I, outputs = _outputs(split, bench)
+        output_I, outputs = _outputs(split, context)
         self.network = Network(config, int(row_I.max()) + 1, train.item_count, outputs)
         self.network.start_from(train, row_I, torch.from_numpy(output_I))
-        self.network.to(bench.device)
+        self.network.to(context.device)
         moments = Moments(
-            train, output_I, outputs, config.days, config.length, bench.seed, bench.device
+            train, output_I, outputs, config.days, config.length, context.seed, context.device
         )
         window = known(split.validation)
         label_UO = torch.from_numpy(_bought(window.targets, output_I, outputs) > 0).float()
@@ -95,20 +95,20 @@ class Model(Ranker):
                 -F.binary_cross_entropy_with_logits(self._logits(window.histories), label_UO).item()
             ),
             config.trainer.shortened(moments.steps_for(config.epochs, config.users_a_batch)),
-            bench,
+            context,
             figure="validation_log_likelihood",
         )
         slope_O, shift_O = calibrated(self._logits(window.histories), label_UO)
         self.network.calibration_2O.copy_(torch.stack([slope_O, shift_O]))
         self.observe(train)
-        self.tuned = progress.record() | self._choose_prior(bench)
+        self.tuned = progress.record() | self._choose_prior(context)
 
-    def _choose_prior(self, bench: Bench) -> dict[str, float]:
+    def _choose_prior(self, context: TrainingContext) -> dict[str, float]:
         found = {}
         for step, prior in enumerate(self.config.priors):
             self.network.prior.fill_(prior)
-            found[prior] = bench.validate(self.scores)
-            bench.curve("validation_ndcg@10_by_prior", step, found[prior])
+            found[prior] = context.validate(self.scores)
+            context.curve("validation_ndcg@10_by_prior", step, found[prior])
         best = max(found, key=found.__getitem__)
         self.network.prior.fill_(best)
         return {"prior": best}
@@ -198,7 +198,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor, output_I: torch.Tensor) -> None:
-        """Take from the data what needs no learning: the shares of shoppers who act, too."""
+        """Take from the data what needs no learning: the shares of users who act, too."""
         self.row_I.copy_(row_I)
         self.output_I.copy_(output_I)
         bought_NO = torch.from_numpy(
@@ -234,10 +234,10 @@ class Network(nn.Module):
         return F.binary_cross_entropy_with_logits(self(batch.read).float(), batch.label_BC)
 
 
-def _outputs(split: Split, bench: Bench) -> tuple[IntArray, int]:
+def _outputs(split: Split, context: TrainingContext) -> tuple[IntArray, int]:
     """The output of each item, and how many there are: interests, then one for the rest."""
     try:
-        interests = find_interests(bench.items, split.train)
+        interests = find_interests(context.items, split.train)
     except DataError as error:
         log.warning("no interests are learned", cause=error.cause)
         return np.zeros(split.train.item_count, np.int64), 1

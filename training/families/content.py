@@ -1,8 +1,8 @@
-"""Content-based ranking: items whose words are like those of what a shopper bought.
+"""Content-based ranking: items whose words are like those of what a user bought.
 
 An item's words are weighted by TF-IDF (Salton & Buckley 1988) and reduced by a truncated SVD, as in
 latent semantic analysis (Deerwester et al. 1990), or read by a BERT-type sentence encoder (Reimers
-& Gurevych 2019). A shopper's taste is the mean of the vectors of what was bought, weighted by
+& Gurevych 2019). A user's taste is the mean of the vectors of what was bought, weighted by
 recency (Pazzani & Billsus 2007), and an item bought before is like itself by 1. The logarithm of an
 item's popularity is one more dimension: many items share their words, and only it tells them apart.
 
@@ -25,14 +25,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 from penchant.errors import DataError, UsageError
-from training.catalogue import texts
-from training.data import Histories, IntArray
-from training.encoders import encoder
+from training.data.catalogue import texts
+from training.data.histories import Histories, IntArray
+from training.data.split import Split
+from training.data.tags import words_of
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.split import Split
-from training.tags import words_of
-from training.taste import decorrelated, even_taste, log_share
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.layers import encoder_export as encoder
+from training.layers.user_profile import decorrelated, even_taste, log_share
 
 WORD = r"\w+"
 TEXTS_A_CALL = 1024  # between two looks at the budget
@@ -43,7 +43,7 @@ MOST_TOKENS = 64  # that a sentence encoder reads of a text
 class Config:
     """``encoder``: minilm needs the extra ``text``. ``dimensions`` are kept of the TF-IDF.
 
-    ``half_life_days`` of a shopper's events; ``popularity_days``, half-life of an item's;
+    ``half_life_days`` of a user's events; ``popularity_days``, half-life of an item's;
     ``popularity_weight`` of the logarithm of its share: one beside a taste that is a mean, or
     several to choose from on validation beside decorrelated words and a taste of even length (see
     taste.py).
@@ -66,23 +66,23 @@ class Model(VectorFamily):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
-        self.words_TD, self.text_I = encoded(bench.items, self.config, bench)
+        self.words_TD, self.text_I = encoded(context.items, self.config, context)
         if isinstance(self.config.popularity_weight, tuple):
-            self._choose(self.config.popularity_weight, bench)
+            self._choose(self.config.popularity_weight, context)
         else:
-            bench.curve("validation_ndcg@10", 0, bench.validate(self.scores))
+            context.curve("validation_ndcg@10", 0, context.validate(self.scores))
 
-    def _choose(self, weights: tuple[float, ...], bench: Bench) -> None:
+    def _choose(self, weights: tuple[float, ...], context: TrainingContext) -> None:
         """Decorrelate the words and divide them by the popularity weight that validates best: it
         ranks the same as to multiply popularity."""
         popularity_T = torch.zeros(len(self.words_TD)).index_add(0, self.text_I, self.popularity_I)
         words_TD, found = decorrelated(self.words_TD, popularity_T, power=1.0), {}
         for step, weight in enumerate(weights):
             self.words_TD = words_TD / weight
-            found[weight] = bench.validate(self.scores)
-            bench.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
+            found[weight] = context.validate(self.scores)
+            context.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
         best = max(found, key=found.__getitem__)
         self.words_TD, self.tuned = words_TD / best, {"popularity_weight": best}
 
@@ -136,7 +136,9 @@ class Model(VectorFamily):
         return (1.0 if isinstance(weight, tuple) else weight) * log_share(self.popularity_I)[:, 0]
 
 
-def encoded(items: pa.Table, config: Config, bench: Bench) -> tuple[torch.Tensor, torch.Tensor]:
+def encoded(
+    items: pa.Table, config: Config, context: TrainingContext
+) -> tuple[torch.Tensor, torch.Tensor]:
     """words_TD, of length 1 but the first, which is 0, and text_I; each text is read once.
 
     Raises DataError when no item has a word.
@@ -151,9 +153,9 @@ def encoded(items: pa.Table, config: Config, bench: Bench) -> tuple[torch.Tensor
     row_of = {text: row for row, text in enumerate(different, start=1)}
     text_I = np.array([row_of.get(text, 0) for text in words])
     if config.encoder == "minilm":
-        vectors_TD = minilm(different, bench)
+        vectors_TD = minilm(different, context)
     else:
-        vectors_TD = tfidf(different, text_I[text_I > 0] - 1, config.dimensions, bench.seed)
+        vectors_TD = tfidf(different, text_I[text_I > 0] - 1, config.dimensions, context.seed)
     vectors_TD /= np.maximum(np.linalg.norm(vectors_TD, axis=1, keepdims=True), 1e-12)
     words_TD = np.concatenate([np.zeros_like(vectors_TD[:1]), vectors_TD])
     return torch.from_numpy(words_TD), torch.from_numpy(text_I)
@@ -170,7 +172,7 @@ def tfidf(different: list[str], rows: IntArray, dimensions: int, seed: int) -> n
     return np.asarray(words_TW @ directions_DW.T)
 
 
-def minilm(different: list[str], bench: Bench) -> np.ndarray:
+def minilm(different: list[str], context: TrainingContext) -> np.ndarray:
     """vectors_TD of texts by all-MiniLM-L6-v2, 384 dimensions, from the installed package alone.
 
     A word that a text repeats, as where a title is made of categories, is read once: it takes half
@@ -184,7 +186,7 @@ def minilm(different: list[str], bench: Bench) -> np.ndarray:
         raise UsageError(
             f"the encoder minilm isn't installed: {error}", "pip install 'penchant[text]'"
         ) from error
-    encoder: SentenceTransformer = load_model(device=str(bench.device))
+    encoder: SentenceTransformer = load_model(device=str(context.device))
     encoder.max_seq_length = MOST_TOKENS
     texts = [said_once(text) for text in different]
     order_T = np.argsort([len(text) for text in texts], kind="stable")
@@ -192,12 +194,12 @@ def minilm(different: list[str], bench: Bench) -> np.ndarray:
     for first in range(0, len(texts), TEXTS_A_CALL):
         some = [texts[row] for row in order_T[first : first + TEXTS_A_CALL]]
         parts.append(encoder.encode(some, show_progress_bar=False))
-        bench.budget.check()
+        context.budget.check()
     return np.concatenate(parts)[np.argsort(order_T)]
 
 
 def said_once(text: str) -> str:
-    """Each word where it first comes, whatever its case."""
+    """Each word where it first comes, whatever its context."""
     words: dict[str, str] = {}
     for word in re.findall(r"[^\s,;]+", text):
         words.setdefault(word.lower(), word)

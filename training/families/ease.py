@@ -1,11 +1,11 @@
 """A linear model from item to item in closed form: EASE (Steck 2019), taught the order of events.
 
-EASE learns weights by which a shopper's items predict themselves, an item never itself. The model
+EASE learns weights by which a user's items predict themselves, an item never itself. The model
 that serves is asked something else: given all until now, most of it old, what comes next? So most
-rows that it learns from are that question: a shopper's decayed past at some moment against what the
+rows that it learns from are that question: a user's decayed past at some moment against what the
 window after it brought, as in SLIT (Choi et al. 2021, "Session-aware Linear Item-Item Models for
-Session-based Recommendation"). EASE's rows, a shopper's items against themselves, are added at a
-share, as SLIST does, and so are items that carry the same tag, as if the tag were a shopper. All
+Session-based Recommendation"). EASE's rows, a user's items against themselves, are added at a
+share, as SLIST does, and so are items that carry the same tag, as if the tag were a user. All
 rows enter one ridge regression of one Gram matrix, so there is one solve. On Beauty's 3,500 most
 bought items, validation, NDCG@10 of EASE's rows at .3 of the order's was .0730 and of the order's
 alone .0718; tags brought .0765.
@@ -22,11 +22,11 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
-from training.catalogue import tags
-from training.data import DAY, FloatArray, Histories, IntArray
+from training.data.catalogue import tags
+from training.data.histories import DAY, FloatArray, Histories, IntArray
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, Ranker, State
-from training.split import Split
+from training.fitting.family import Ranker, State, TrainingContext
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
 FAINT = 1e-3  # an input below it isn't worth its place in memory
@@ -39,7 +39,7 @@ POPULARITY_SHARE = 1e-3  # orders only what the weights say nothing of
 class Config:
     """``regularization`` is the ridge on every weight, ``half_life_days`` the decay of a past.
 
-    A shopper's last ``windows`` windows of ``window_days`` are learned from. ``together`` is the
+    A user's last ``windows`` windows of ``window_days`` are learned from. ``together`` is the
     share of EASE's own rows, ``same_tag`` that of the tags' rows. ``repeats``: people buy again.
     Items of fewer than ``min_buyers`` get no weights; of the others, the ``most_items`` with most
     buyers do.
@@ -62,18 +62,18 @@ class Model(Ranker):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
         self.observe(split.train)
         self.items_J = well_known(split.train, config.min_buyers, config.most_items)
-        inputs, outputs = examples(split.train, bench.items, self.items_J, config)
-        bench.budget.check()
+        inputs, outputs = examples(split.train, context.items, self.items_J, config)
+        context.budget.check()
         gram_JJ = gram(inputs)
         less = inputs - outputs
         difference_JJ = product(inputs, less) if crowded(inputs) else (inputs.T @ less).tocsr()
-        bench.budget.check()
+        context.budget.check()
         self.weights_JJ = solve(gram_JJ, config.regularization, difference_JJ, config.repeats)
-        bench.curve("validation_ndcg@10", 1, bench.validate(self.scores))
+        context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)

@@ -1,11 +1,11 @@
-"""Several families, or several sides of a shopper, fused into one.
+"""Several families, or several sides of a user, fused into one.
 
-The mode ``stack``: stacked generalization (Wolpert 1992) on validation shoppers. Members are the
+The mode ``stack``: stacked generalization (Wolpert 1992) on validation users. Members are the
 families that have a run already. Those whose lists add up best are kept (after Caruana et al.
-2004), and a small network weighs what they say of a candidate beside the shopper's own habit with
+2004), and a small network weighs what they say of a candidate beside the user's own habit with
 it: how often it was bought, how lately, and whether its time has come again. It knows how much is
-known of the shopper, so cold and warm shoppers get different weights. stacking.py says how it
-learns, candidates.py what it reads. It learns from half of the shoppers of the validation window,
+known of the user, so cold and warm users get different weights. stacking.py says how it
+learns, candidates.py what it reads. It learns from half of the users of the validation window,
 at most; it is judged there on the others. Its score is no dot product, so there are no vectors.
 
 The mode ``gate`` needs no members: behaviour, content, profile and context joined by a learned gate
@@ -20,22 +20,30 @@ import torch
 
 from penchant.errors import UsageError
 from training import configs
-from training.data import Histories, IntArray
-from training.evaluation import SCORES_A_BATCH
-from training.family import Bench, Ranker, State, VectorFamily, make_ranker
-from training.fusion import candidates
-from training.fusion.candidates import Market, asked
-from training.fusion.combination import standardised
-from training.fusion.gated import GateConfig, Gated
-from training.fusion.stacking import Lesson, Stacker, by_warmth, halves, joined, ndcg_U, selected
-from training.interests.readout import Readout, fit_readout, no_vectors, without_readout
-from training.split import Split, Window
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.data.histories import Histories, IntArray
+from training.data.split import Split, Window
+from training.evaluation.full_ranking import SCORES_A_BATCH
+from training.fitting.family import Ranker, State, TrainingContext, VectorFamily, make_ranker
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.fusion import candidates
+from training.layers.fusion.candidates import Market, asked
+from training.layers.fusion.combination import standardised
+from training.layers.fusion.gated import GateConfig, Gated
+from training.layers.fusion.stacking import (
+    Lesson,
+    Stacker,
+    by_warmth,
+    halves,
+    joined,
+    ndcg_U,
+    selected,
+)
+from training.layers.probe import Probe, fit_probe, no_vectors, without_probe
 
 NETWORK, MEMBER, MARKET = "network.", "member.", "market."
 LOST_WITHOUT = "ndcg@10 lost without "  # the curve of what a source is worth; step: warmth
 POPULARITY = "popularity"  # combines nothing: it is the bar
-STOPPING_SHARE = 0.2  # of the shoppers learned from: they say when to stop
+STOPPING_SHARE = 0.2  # of the users learned from: they say when to stop
 USERS_A_STEP = 32
 BELOW = 2.0  # logits: how far all others are below the last candidate
 
@@ -44,9 +52,9 @@ BELOW = 2.0  # logits: how far all others are below the last candidate
 class Config:
     """``gate``: of that mode; the rest is the stack's. ``runs``: which reference configs
     (configs.py) the members were fitted with. ``most_members`` are kept. ``depth``: of the members'
-    lists that candidates come from. ``learners``: shoppers of the validation window that are
+    lists that candidates come from. ``learners``: users of the validation window that are
     learned from, ``selectors`` of them choose the members. ``new_share``: of the loss, on items new
-    to the shopper."""
+    to the user."""
 
     mode: Literal["stack", "gate"] = "stack"
     gate: GateConfig = field(default_factory=GateConfig)
@@ -79,44 +87,44 @@ class Stacked(Ranker):
         super().__init__(config)
         self.learned_from_U: IntArray = np.zeros(0, np.int64)
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        torch.manual_seed(bench.seed)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        torch.manual_seed(context.seed)
         config = self.config
-        found = {name: one for name, one in bench.members().items() if name != POPULARITY}
+        found = {name: one for name, one in context.members().items() if name != POPULARITY}
         if not found:
             raise UsageError(
                 "there is nothing to combine: no family but popularity has a run here",
                 "train another family that ranks on this snapshot, then fusion again",
             )
-        window = split.validation.judged()
+        window = split.validation.evaluated()
         self.learned_from_U = window.histories.users_U[
-            halves(len(window.histories), config.learners, bench.seed)
+            halves(len(window.histories), config.learners, context.seed)
         ]
         place_U = np.searchsorted(window.histories.users_U, self.learned_from_U)
         self.members = found
         self.observe(split.train)
-        learned = self._select(window.take(place_U[: config.selectors]), bench)
-        rest = self._lesson(window.take(place_U[config.selectors :]), bench)
+        learned = self._select(window.take(place_U[: config.selectors]), context)
+        rest = self._lesson(window.take(place_U[config.selectors :]), context)
         every = joined([learned, *rest])
-        taught, stopped_by = _parted(every, bench.device)
+        taught, stopped_by = _parted(every, context.device)
         self.network = self._network(taught.features_NF.shape[1])
         self.network.start_from(taught)
-        self.network.to(bench.device)
+        self.network.to(context.device)
 
         def batch_of(step: int) -> Lesson:
-            random = np.random.default_rng([bench.seed, step])
+            random = np.random.default_rng([context.seed, step])
             rows_B = random.choice(len(taught), min(USERS_A_STEP, len(taught)), replace=False)
             return taught.take(torch.from_numpy(np.sort(rows_B)))
 
         def validate() -> float:
-            bench.budget.check()
+            context.budget.check()
             logit_N = self.network(stopped_by.features_NF)
-            return float(ndcg_U(logit_N, stopped_by, bench.population).mean())
+            return float(ndcg_U(logit_N, stopped_by, context.population).mean())
 
-        progress = fit_by_gradient(self.network, batch_of, validate, config.stacker, bench)
+        progress = fit_by_gradient(self.network, batch_of, validate, config.stacker, context)
         self.tuned |= progress.record() | {"learned_from": len(self.learned_from_U)}
-        self._tell(every.to(bench.device), bench)
-        self.readout = fit_readout(self._vectors, split, bench)
+        self._tell(every.to(context.device), context)
+        self.readout = fit_probe(self._vectors, split, context)
 
     def observe(self, histories: Histories) -> None:
         for member in self.members.values():
@@ -125,7 +133,7 @@ class Stacked(Ranker):
 
     @torch.no_grad()
     def scores(self, batch: Histories) -> torch.Tensor:
-        """A candidate's logit; all others are below, in the order of the first member. A shopper
+        """A candidate's logit; all others are below, in the order of the first member. A user
         without history is given what is popular."""
         scores_MBI = asked(list(self.members.values()), batch)
         found = candidates.candidates(scores_MBI, batch, self.market, self.config.depth)
@@ -151,7 +159,7 @@ class Stacked(Ranker):
         return state | self.readout.state()
 
     def load_state(self, state: State) -> None:
-        self.readout, state = Readout.of(state), without_readout(state)
+        self.readout, state = Probe.of(state), without_probe(state)
         self.market = Market(**_under(state, MARKET))
         weights = _under(state, NETWORK)
         self.network = self._network(len(weights["mean_F"]))
@@ -164,11 +172,11 @@ class Stacked(Ranker):
             member.load_state(_under(state, f"{MEMBER}{place}.{name}."))
             self.members[name] = member
 
-    def _select(self, window: Window, bench: Bench) -> Lesson:
+    def _select(self, window: Window, context: TrainingContext) -> Lesson:
         """Keep the members that are worth it; what they say of the window is learned from."""
-        every = joined(self._lesson(window, bench))
+        every = joined(self._lesson(window, context))
         chosen, ndcg = selected(
-            every, len(self.members), self.config.most_members, bench.population
+            every, len(self.members), self.config.most_members, context.population
         )
         names = list(self.members)
         self.members = {names[one]: self.members[names[one]] for one in chosen}
@@ -176,20 +184,20 @@ class Stacked(Ranker):
         return every.of_members(chosen, len(names))
 
     @torch.no_grad()
-    def _tell(self, learned: Lesson, bench: Bench) -> None:
-        """What would be lost without each source, for cold and for warm shoppers: for the plot."""
+    def _tell(self, learned: Lesson, context: TrainingContext) -> None:
+        """What would be lost without each source, for cold and for warm users: for the plot."""
         names = candidates.names(list(self.members))
         for source, columns in candidates.sources(list(self.members)).items():
             hidden = learned.hidden(columns, self.network.mean_F)
             lost_G = by_warmth(
-                ndcg_U(self.network(learned.features_NF), learned, bench.population)
-                - ndcg_U(self.network(hidden), learned, bench.population),
-                learned.of_users(names.index("events known"), bench.population),
+                ndcg_U(self.network(learned.features_NF), learned, context.population)
+                - ndcg_U(self.network(hidden), learned, context.population),
+                learned.of_users(names.index("events known"), context.population),
             )
             for group, lost in enumerate(lost_G):
-                bench.curve(f"{LOST_WITHOUT}{source}", group, lost)
+                context.curve(f"{LOST_WITHOUT}{source}", group, lost)
 
-    def _lesson(self, window: Window, bench: Bench) -> list[Lesson]:
+    def _lesson(self, window: Window, context: TrainingContext) -> list[Lesson]:
         found, users = [], len(window.histories)
         for rows_B in np.array_split(np.arange(users), _parts(window.histories)) if users else ():
             part = window.take(rows_B)
@@ -197,7 +205,7 @@ class Stacked(Ranker):
             depth = self.config.depth
             pairs = candidates.candidates(scores_MBI, part.histories, self.market, depth)
             found.append(Lesson.of(pairs, part))
-            bench.budget.check()
+            context.budget.check()
         return found
 
     def _network(self, features: int) -> Stacker:
@@ -211,7 +219,7 @@ class Stacked(Ranker):
 
 
 def _parted(lesson: Lesson, device: torch.device) -> tuple[Lesson, Lesson]:
-    """What is learned from, and what says when to stop; the same where there is one shopper."""
+    """What is learned from, and what says when to stop; the same where there is one user."""
     stopping = max(1, int(STOPPING_SHARE * len(lesson)))
     rows_B = torch.arange(len(lesson))
     taught_B = rows_B[stopping:] if len(lesson) > 1 else rows_B

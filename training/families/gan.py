@@ -1,4 +1,4 @@
-"""SeqGAN for shoppers: a generator of histories, taught by a discriminator (Yu et al. 2017).
+"""SeqGAN for users: a generator of histories, taught by a discriminator (Yu et al. 2017).
 
 The generator is a next-item model with a gated recurrent unit, taught by likelihood first: what
 comes in a fortnight, which ranks, and then the very draws of real stretches. Then, in rounds, the
@@ -16,7 +16,7 @@ plus a bias that starts as popularity: where shares matter, and not only the ord
 even.
 
 Guards against collapse to a few histories: the entropy of choices is rewarded; a round that does
-not bring made-up stretches nearer to those of shoppers whom neither round has seen (the energy
+not bring made-up stretches nearer to those of users whom neither round has seen (the energy
 distance of Székely & Rizzo 2013, which grows when the made-up are alike), or that costs NDCG@10, is
 taken back; after ``patience`` such rounds it ends. So no rounds at all is one outcome, and the
 generator is then what likelihood made of it.
@@ -28,23 +28,29 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.data import Histories
-from training.encoders.encoder import Encoder
-from training.family import Bench, State, VectorFamily
-from training.generation.adversary import Discriminator, Labelled, Stock, Stretches, advantages
-from training.generation.frame import Frame, without_frame
-from training.generation.policy_gradient import Policy, Rollouts
-from training.generation.rhythm import Schedule
-from training.generation.walk import Choices, Habit, walk
-from training.interests.readout import Readout, fit_readout, without_readout
-from training.progress import VALIDATION, no_steps
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.sequences.recurrent import RecurrentEncoder
-from training.sequences.windows import Windows
-from training.split import Split
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.data.histories import Histories
+from training.data.split import Split
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.progress import VALIDATION, no_steps
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.encoder_export import Encoder
+from training.layers.generation.adversary import (
+    Discriminator,
+    Labelled,
+    Stock,
+    Stretches,
+    advantages,
+)
+from training.layers.generation.deduplication import Frame, without_frame
+from training.layers.generation.policy_gradient import Policy, Rollouts
+from training.layers.generation.sampler import Choices, Habit, walk
+from training.layers.generation.temporal_profile import Schedule
+from training.layers.probe import Probe, fit_probe, without_probe
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.recurrent import RecurrentEncoder
+from training.layers.sequences.windows import Windows
 
-SHOPPERS_AT_ONCE = 128
+USERS_AT_ONCE = 128
 HABIT = "habit.moved_2"
 LOST_NDCG = 0.01  # of what likelihood reached: less than that costs nothing
 PRICE_OF_NDCG = 100.0  # of what is lost beyond it, in energy distance
@@ -60,7 +66,7 @@ class AdversarialConfig:
     steps and then the generator's.
 
     ``length``: events of a stretch. ``stretches``: of a batch, and ``judged``, by which a round is
-    kept or taken back. ``held_out``: share of shoppers for that. ``discount``: see ``advantages``.
+    kept or taken back. ``held_out``: share of users for that. ``discount``: see ``advantages``.
     ``entropy`` and ``likelihood``: see ``Policy``.
     """
 
@@ -117,9 +123,9 @@ class Model(VectorFamily):
 
         self.generator = NextItem(config, config.learning, config.dimensions, encoder)
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        self.generator.fit(split, bench)
-        game = Game(self.generator, split.train, self.config.adversarial, bench)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        self.generator.fit(split, context)
+        game = Game(self.generator, split.train, self.config.adversarial, context)
         game.stretch()
         self.tuned = self.generator.tuned | game.play()
         self.habit = game.policy.habit
@@ -128,7 +134,7 @@ class Model(VectorFamily):
             "sharpness": self.habit.sharpness.item(),
             "half_repeats": self.habit.half_repeats.item(),
         }
-        self.readout = fit_readout(self.user_vectors, split, bench)
+        self.readout = fit_probe(self.user_vectors, split, context)
         self.tuned |= self.readout.record()
 
     def user_vectors(self, batch: Histories) -> torch.Tensor:
@@ -156,8 +162,8 @@ class Model(VectorFamily):
         schedule = schedule.at_most(len(choices.items_C))
         length, count = self.config.adversarial.length, len(schedule.lengths_B)
         items = [torch.zeros(0, dtype=torch.long)]
-        for first in range(0, count, SHOPPERS_AT_ONCE):
-            part = schedule.take(np.arange(first, min(first + SHOPPERS_AT_ONCE, count)))
+        for first in range(0, count, USERS_AT_ONCE):
+            part = schedule.take(np.arange(first, min(first + USERS_AT_ONCE, count)))
             items.append(walk(network, self.habit, choices, part, length, generator))
         return torch.cat(items)
 
@@ -166,40 +172,46 @@ class Model(VectorFamily):
         return weights | self.frame.state() | self.readout.state()
 
     def load_state(self, state: State) -> None:
-        weights = without_readout(without_frame(state))
+        weights = without_probe(without_frame(state))
         self.habit = Habit()
         self.habit.load_state_dict({"moved_2": weights.pop(HABIT)})
         self.generator.load_state(weights)
-        self.frame, self.readout = Frame.load(state), Readout.of(state)
+        self.frame, self.readout = Frame.load(state), Probe.of(state)
 
 
 class Game:
     """Generator and discriminator in turns. On the CPU, because it draws event by event."""
 
     def __init__(
-        self, generator: NextItem, train: Histories, config: AdversarialConfig, bench: Bench
+        self,
+        generator: NextItem,
+        train: Histories,
+        config: AdversarialConfig,
+        training: TrainingContext,
     ) -> None:
         self.generator, self.config = generator, config
         self.network = generator.network.cpu()
-        users = min(config.judging_users, len(bench.window.histories))
-        self.bench = replace(
-            bench,
+        users = min(config.judging_users, len(context.window.histories))
+        self.training = replace(
+            context,
             device=torch.device("cpu"),
-            window=bench.window.take(np.arange(users)),
+            window=context.window.take(np.arange(users)),
             expect=no_steps,
         )
         self.choices = Choices.of(self.network)
         self.policy = Policy(self.network, self.choices, config.entropy, config.likelihood)
-        torch.manual_seed(bench.seed)
+        torch.manual_seed(context.seed)
         self.discriminator = Discriminator(self.network, config.hidden)
-        random = np.random.default_rng(bench.seed)
+        random = np.random.default_rng(context.seed)
         order = random.permutation(np.flatnonzero(train.lengths_U))
         unseen = max(1, int(config.held_out * len(order)))
         self.stock = Stock(train.take(order[unseen:] if len(order) > 1 else order), config.length)
         stock = Stock(train.take(order[:unseen]), config.length)
         self.unseen = stock.draw(config.judged, random)
-        self.windows = Windows(train, generator.learning.windows, bench.seed, self.bench.device)
-        self.first_ndcg = self.bench.validate(generator.scores)
+        self.windows = Windows(
+            train, generator.learning.windows, context.seed, self.training.device
+        )
+        self.first_ndcg = self.training.validate(generator.scores)
         self.first_distance = self.distance()
 
     def stretch(self) -> None:
@@ -212,14 +224,14 @@ class Game:
             self.policy,
             lambda step: of(
                 self.stock.draw(
-                    self.config.stretches, np.random.default_rng([self.bench.seed, step])
+                    self.config.stretches, np.random.default_rng([self.training.seed, step])
                 )
             ),
             lambda: -float(self.policy.loss(of(self.unseen))),
             self.config.stretching,
-            self._bench_of(0, "stretching"),
+            self._context_for(0, "stretching"),
         )
-        self.first_ndcg = self.bench.validate(self.generator.scores)
+        self.first_ndcg = self.training.validate(self.generator.scores)
         self.first_distance = self.distance()
 
     def play(self) -> dict[str, float]:
@@ -240,7 +252,7 @@ class Game:
         }
 
     def _teach_discriminator(self, number: int) -> None:
-        config, seed = self.config, [self.bench.seed, number]
+        config, seed = self.config, [self.training.seed, number]
         made = self._stretches(4 * config.judged, np.random.default_rng([*seed, 0]))
         judged = _labelled(self.unseen, made.take(slice(config.judged)))
 
@@ -255,14 +267,14 @@ class Game:
             batch_of,
             lambda: -float(self.discriminator.loss(judged)),
             config.discriminator,
-            self._bench_of(number, "discriminator"),
+            self._context_for(number, "discriminator"),
         )
 
     def _teach_generator(self, number: int) -> bool:
         """Whether the round brought anything; if not, the generator is as it was before."""
 
         def batch_of(step: int) -> Rollouts:
-            random = np.random.default_rng([self.bench.seed, number, 2, step])
+            random = np.random.default_rng([self.training.seed, number, 2, step])
             made = self._stretches(self.config.stretches, random)
             advantage_BT = advantages(self.discriminator, made, self.config.discount)
             place = number * self.config.generator.steps + step
@@ -273,19 +285,19 @@ class Game:
             batch_of,
             self._worth,
             self.config.generator,
-            self._bench_of(number, "generator"),
+            self._context_for(number, "generator"),
         )
         return progress.best_step > 0
 
     def _worth(self) -> float:
-        ndcg = self.bench.validate(self.generator.scores)
+        ndcg = self.training.validate(self.generator.scores)
         lost = max(0.0, (1 - LOST_NDCG) * self.first_ndcg - ndcg)
         return -self.distance() - PRICE_OF_NDCG * lost
 
     def distance(self) -> float:
-        """Energy distance between made-up stretches and those of shoppers not seen in the rounds,
+        """Energy distance between made-up stretches and those of users not seen in the rounds,
         of the same visits and by the same draws each time."""
-        generator = torch.Generator().manual_seed(self.bench.seed)
+        generator = torch.Generator().manual_seed(self.training.seed)
         made = self._filled(self.unseen, generator)
         return energy_distance(*(self._summary(one) for one in (self.unseen, made)))
 
@@ -306,13 +318,13 @@ class Game:
         items_N = walk(self.network, habit, choices, schedule, self.config.length, generator)
         return stretches.with_items(items_N)
 
-    def _bench_of(self, number: int, who: str) -> Bench:
+    def _context_for(self, number: int, who: str) -> TrainingContext:
         def curve(name: str, step: int, value: float) -> None:
             what = "validation" if name == VALIDATION else name
-            self.bench.curve(f"round_{number}_{who}_{what}", step, value)
+            self.training.curve(f"round_{number}_{who}_{what}", step, value)
 
-        checkpoints = self.bench.checkpoints / f"round-{number}-{who}"
-        return replace(self.bench, checkpoints=checkpoints, curve=curve)
+        checkpoints = self.training.checkpoints / f"round-{number}-{who}"
+        return replace(self.training, checkpoints=checkpoints, curve=curve)
 
 
 def energy_distance(one_MF: torch.Tensor, other_NF: torch.Tensor) -> float:

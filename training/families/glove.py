@@ -1,6 +1,6 @@
 """GloVe: vectors whose products are the logarithms of co-occurrence (Pennington et al. 2014).
 
-Two events of a shopper co-occur when they are near in order and in days, and count 1 / (1 + days
+Two events of a user co-occur when they are near in order and in days, and count 1 / (1 + days
 apart): a basket has no order, so the paper's 1 / distance holds for time alone. Each basket is
 shuffled once and a window moved over it, which bounds the count of a large basket. As in the paper,
 w_i · c_j + b_i + b_j is fitted to log(x_ij) over the entries that are not 0, weighted by
@@ -20,10 +20,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data import DAY, Histories
+from training.data.histories import DAY, Histories
 from training.families.word2vec import descend
-from training.family import Bench
-from training.taste import TasteFamily
+from training.fitting.family import TrainingContext
+from training.layers.user_profile import UserProfileFamily
 
 ENTRIES_A_STEP = 16_384
 FLATTENING = 0.75
@@ -33,7 +33,7 @@ FLATTENING = 0.75
 class Config:
     """``window``: events to each side, none further than ``window_days``. Entries below ``least``
     are left out; those of ``ceiling`` and more weigh 1. ``decorrelation``: the power of taste.py's.
-    ``half_life_days`` of a shopper's events. ``popularity_weight`` of the logarithm of an item's
+    ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
     share: one beside a taste that grows with what was bought, or several to choose from on
     validation beside a taste of even length."""
 
@@ -49,14 +49,14 @@ class Config:
     popularity_weight: float | tuple[float, ...] = (1.5, 0.5)
 
 
-def Model(config: Config) -> TasteFamily:
-    return TasteFamily(config, partial(learned, config))
+def Model(config: Config) -> UserProfileFamily:
+    return UserProfileFamily(config, partial(learned, config))
 
 
-def learned(config: Config, train: Histories, bench: Bench) -> torch.Tensor:
+def learned(config: Config, train: Histories, context: TrainingContext) -> torch.Tensor:
     """vectors_ID, the sum of an item's two vectors; 0 for items of no neighbour."""
-    counts = cooccurrence(train, config.window, config.window_days, bench.seed)
-    return factorized(counts, config, bench)
+    counts = cooccurrence(train, config.window, config.window_days, context.seed)
+    return factorized(counts, config, context)
 
 
 def cooccurrence(histories: Histories, window: int, days: float, seed: int) -> sp.csr_matrix:
@@ -76,7 +76,7 @@ def cooccurrence(histories: Histories, window: int, days: float, seed: int) -> s
     return (total + total.T).tocsr()
 
 
-def factorized(counts: sp.csr_matrix, config: Config, bench: Bench) -> torch.Tensor:
+def factorized(counts: sp.csr_matrix, config: Config, context: TrainingContext) -> torch.Tensor:
     """The sum of an item's two vectors, I x D; 0 for items of no entry.
 
     Biases are columns: of the last two, one side learns the first and the other the second, each
@@ -85,20 +85,20 @@ def factorized(counts: sp.csr_matrix, config: Config, bench: Bench) -> torch.Ten
     entries = counts.tocoo()
     kept = entries.data >= config.least
     rows_E, columns_E, counts_E = (
-        torch.from_numpy(values[kept]).to(bench.device)
+        torch.from_numpy(values[kept]).to(context.device)
         for values in (entries.row.astype(np.int64), entries.col.astype(np.int64), entries.data)
     )
-    generator = torch.Generator().manual_seed(bench.seed)
-    sides = [_side(counts.shape[0], config, one, generator, bench) for one in (-1, -2)]
+    generator = torch.Generator().manual_seed(context.seed)
+    sides = [_side(counts.shape[0], config, one, generator, context) for one in (-1, -2)]
     weights_E = (counts_E / config.ceiling).clamp(max=1) ** FLATTENING
     for number in range(1, config.epochs + 1):
         loss = 0.0
-        order = torch.randperm(len(rows_E), generator=generator).to(bench.device)
+        order = torch.randperm(len(rows_E), generator=generator).to(context.device)
         for chosen in order.split(ENTRIES_A_STEP):
-            bench.budget.check()
+            context.budget.check()
             at = (rows_E[chosen], columns_E[chosen])
             loss += _step(sides, at, counts_E[chosen].log(), weights_E[chosen], config)
-        bench.curve("loss", number, loss / max(1, len(rows_E)))
+        context.curve("loss", number, loss / max(1, len(rows_E)))
     both_ID = (sides[0].rows_IF + sides[1].rows_IF)[:, : config.dimensions]
     return (both_ID * (sides[0].squares_I > 0)[:, None]).cpu()
 
@@ -112,13 +112,15 @@ class _Side:
     one: int
 
 
-def _side(items: int, config: Config, one: int, generator: torch.Generator, bench: Bench) -> _Side:
+def _side(
+    items: int, config: Config, one: int, generator: torch.Generator, context: TrainingContext
+) -> _Side:
     rows_IF = (torch.rand(items, config.dimensions + 2, generator=generator) - 0.5) / (
         config.dimensions
     )
     rows_IF[:, -2:] = 0
     rows_IF[:, one] = 1
-    return _Side(rows_IF.to(bench.device), torch.zeros(items, device=bench.device), one)
+    return _Side(rows_IF.to(context.device), torch.zeros(items, device=context.device), one)
 
 
 def _step(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.sequences.recurrent import RecurrentEncoder
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.recurrent import RecurrentEncoder
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
 
 
 @dataclass(frozen=True)

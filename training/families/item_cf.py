@@ -1,7 +1,7 @@
-"""Item-based collaborative filtering: what was bought by the buyers of what a shopper buys.
+"""Item-based collaborative filtering: what was bought by the buyers of what a user buys.
 
 Cosine between items over their buyers (Sarwar et al. 2001), damped where few buyers support it and
-cut to the nearest neighbours (Deshpande & Karypis 2004). A shopper's history is weighted by its
+cut to the nearest neighbours (Deshpande & Karypis 2004). A user's history is weighted by its
 recency, and an item is its own neighbour with similarity 1: in a grocery most of what is bought
 was bought before.
 """
@@ -13,10 +13,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data import Histories
+from training.data.histories import Histories
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, Ranker, State
-from training.split import Split
+from training.fitting.family import Ranker, State, TrainingContext
 
 BLOCK = 512  # items whose similarities to all others are in memory at once
 POPULARITY_DAYS = 90.0
@@ -26,7 +26,7 @@ POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of
 @dataclass(frozen=True)
 class Config:
     """``shrinkage``: buyers in common at which a similarity counts half. ``half_lives_days`` of a
-    shopper's events and ``neighbour_weights`` (of all neighbours against the item itself) are
+    user's events and ``neighbour_weights`` (of all neighbours against the item itself) are
     tuned on validation, one after the other."""
 
     neighbours: int = 100
@@ -41,7 +41,7 @@ class Model(Ranker):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
         buyers = split.train.matrix(split.train.weights_N).astype(bool).astype(np.float32)
         self.similarity = similarity(
@@ -52,8 +52,8 @@ class Model(Ranker):
             "half_life_days": config.half_lives_days[0],
             "neighbour_weight": config.neighbour_weights[0],
         }
-        self._tune("half_life_days", config.half_lives_days, bench)
-        self._tune("neighbour_weight", config.neighbour_weights, bench)
+        self._tune("half_life_days", config.half_lives_days, context)
+        self._tune("neighbour_weight", config.neighbour_weights, context)
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
@@ -84,17 +84,21 @@ class Model(Ranker):
         half_life, neighbour_weight = state["tuned"].tolist()
         self.tuned = {"half_life_days": half_life, "neighbour_weight": neighbour_weight}
 
-    def _tune(self, name: str, candidates: tuple[float, ...], bench: Bench) -> None:
+    def _tune(self, name: str, candidates: tuple[float, ...], context: TrainingContext) -> None:
         found = {}
         for step, candidate in enumerate(candidates):
             self.tuned[name] = candidate
-            found[candidate] = bench.validate(self.scores)
-            bench.curve(f"validation_ndcg@10_by_{name}", step, found[candidate])
+            found[candidate] = context.validate(self.scores)
+            context.curve(f"validation_ndcg@10_by_{name}", step, found[candidate])
         self.tuned[name] = max(found, key=found.__getitem__)
 
 
 def similarity(
-    buyers: sp.csr_matrix, neighbours: int, min_buyers: int, shrinkage: float, bench: Bench
+    buyers: sp.csr_matrix,
+    neighbours: int,
+    min_buyers: int,
+    shrinkage: float,
+    training: TrainingContext,
 ) -> sp.csr_matrix:
     """Row j: how near the nearest items i are to item j, at most ``neighbours`` of them, not j
     itself.
@@ -108,7 +112,7 @@ def similarity(
     scale_J = np.sqrt(count_I[common])
     kept = [
         _nearest(block_RJ, rows, neighbours)
-        for block_RJ, rows in _blocks(buyers, scale_J, shrinkage, bench)
+        for block_RJ, rows in _blocks(buyers, scale_J, shrinkage, context)
     ] or [(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))]
     values, rows, columns = (np.concatenate(parts) for parts in zip(*kept, strict=True))
     shape = (len(count_I),) * 2
@@ -118,12 +122,12 @@ def similarity(
 
 
 def _blocks(
-    buyers: sp.csr_matrix, scale_J: np.ndarray, shrinkage: float, bench: Bench
+    buyers: sp.csr_matrix, scale_J: np.ndarray, shrinkage: float, training: TrainingContext
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Similarities of a block of items to all, dense, with the rows that the block is."""
     buyers_of = buyers.T.tocsr()
     for first in range(0, len(scale_J), BLOCK):
-        bench.budget.check()
+        context.budget.check()
         rows = np.arange(first, min(first + BLOCK, len(scale_J)))
         block_RJ = (buyers_of[rows] @ buyers).toarray()
         block_RJ *= block_RJ / (block_RJ + shrinkage)

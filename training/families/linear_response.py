@@ -1,4 +1,4 @@
-"""Linear regression of what a campaign adds to a shopper's spending: uplift, in money.
+"""Linear regression of what a campaign adds to a user's spending: uplift, in money.
 
 Nie and Wager 2021, "Quasi-Oracle Estimation of Heterogeneous Treatment Effects": the effect of
 being sent a campaign is a linear function of the features, found by least squares on residuals,
@@ -14,12 +14,18 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
-from training.family import Bench, Family, State
-from training.responses.ads import RESPONSES, SPENDING, AdWindows, left_out_columns, with_days
-from training.responses.hashing import HashedDesign, HashingConfig
-from training.responses.linear import Linear, ridge
-from training.responses.uplift import Residuals, residuals
-from training.split import Split
+from training.data.split import Split
+from training.fitting.family import Family, State, TrainingContext
+from training.layers.responses.ads import (
+    RESPONSES,
+    SPENDING,
+    AdWindows,
+    left_out_columns,
+    with_days,
+)
+from training.layers.responses.hashing import HashedDesign, HashingConfig
+from training.layers.responses.linear import Linear, ridge
+from training.layers.responses.uplift import Residuals, residuals
 
 
 @dataclass(frozen=True)
@@ -36,26 +42,26 @@ class Model(Family):
     response = "money"
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        windows = AdWindows.of(bench.training_set(RESPONSES))
-        ads = windows.split(bench.training_set(SPENDING))
-        self.learn(ads.train, ads.validation, bench)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        windows = AdWindows.of(context.training_set(RESPONSES))
+        ads = windows.split(context.training_set(SPENDING))
+        self.learn(ads.train, ads.validation, context)
         self.tuned["left_out"] = ads.left_out
 
-    def learn(self, train: pa.Table, validation: pa.Table, bench: Bench) -> None:
+    def learn(self, train: pa.Table, validation: pa.Table, context: TrainingContext) -> None:
         """Fit on the first table's campaigns and tune on those of the second."""
         self.design = HashedDesign.of(train, left_out_columns(train), self.config.hashing)
         matrix_ND, held_ND = self.design.matrix(train), self.design.matrix(validation)
         learned = residuals(train, self.config.outcome)
-        bench.budget.check()
+        context.budget.check()
         held = residuals(validation, self.config.outcome)
         best = np.inf
         for step, penalty in enumerate(self.config.penalties):
-            bench.budget.check()
+            context.budget.check()
             linear = effect(matrix_ND, learned, penalty)
             error_N = held.spent_N - held.sent_N * linear.of(held_ND)
             loss = float(error_N @ error_N / len(error_N))
-            bench.curve("validation_squared_error", step, loss)
+            context.curve("validation_squared_error", step, loss)
             if loss < best:
                 best, self.linear = loss, linear
                 self.tuned |= {"penalty": penalty, "validation_squared_error": loss}

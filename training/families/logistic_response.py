@@ -1,9 +1,9 @@
-"""Logistic regression of whether a shopper answers an ad, on hashed features and their crosses.
+"""Logistic regression of whether a user answers an ad, on hashed features and their crosses.
 
 McMahan et al. 2013, "Ad Click Prediction: a View from the Trenches" (sections 3 and 7): a linear
 model of many sparse features, calibrated afterwards. Here the data fits in memory, so the penalised
-optimum is found exactly (linear.py). Features are those that Feast had for the shopper when the ad
-was shown, what the shopper did with the campaign's items and with earlier ads, and each of them
+optimum is found exactly (linear.py). Features are those that Feast had for the user when the ad
+was shown, what the user did with the campaign's items and with earlier ads, and each of them
 crossed with the kind of campaign (hashing.py). The penalty is lowered, from the greatest of
 ``penalties`` on, for as long as the validation ads' log loss falls; each fit begins where the last
 one ended. Platt scaling is fitted on the same ads (calibration.py).
@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from training.family import Bench, Family, State
-from training.responses.ads import RESPONSES, AdWindows, labels, left_out_columns, with_days
-from training.responses.calibration import Platt, platt
-from training.responses.hashing import HashedDesign, HashingConfig
-from training.responses.linear import Linear, logistic
-from training.split import Split
+from training.data.split import Split
+from training.fitting.family import Family, State, TrainingContext
+from training.layers.responses.ads import RESPONSES, AdWindows, labels, left_out_columns, with_days
+from training.layers.responses.calibration import Platt, platt
+from training.layers.responses.hashing import HashedDesign, HashingConfig
+from training.layers.responses.linear import Linear, logistic
 
 PAIRS = (
     ("answers_before", "advertised_items_before"),
@@ -47,24 +47,24 @@ class Model(Family):
     response = "probability"
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        responses = bench.training_set(RESPONSES)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        responses = context.training_set(RESPONSES)
         ads = AdWindows.of(responses).split(responses)
-        self.learn(ads.train, ads.validation, bench)
+        self.learn(ads.train, ads.validation, context)
         self.tuned["left_out"] = ads.left_out
 
-    def learn(self, train: pa.Table, validation: pa.Table, bench: Bench) -> None:
+    def learn(self, train: pa.Table, validation: pa.Table, context: TrainingContext) -> None:
         """Fit on the first table's ads, and tune and calibrate on those of the second."""
         label_N, held_N = labels(train, "training"), labels(validation, "validation")
         self.design = HashedDesign.of(train, left_out_columns(train), self.config.hashing)
         matrix_ND, held_ND = self.design.matrix(train), self.design.matrix(validation)
         best, linear = np.inf, None
         for step, penalty in enumerate(self.config.penalties):
-            bench.budget.check()
+            context.budget.check()
             linear = logistic(matrix_ND, label_N, penalty, linear)
             scale = platt(linear.of(held_ND), held_N)
             loss = log_loss(scale.of(linear.of(held_ND)), held_N)
-            bench.curve("validation_log_loss", step, loss)
+            context.curve("validation_log_loss", step, loss)
             if loss >= best:
                 break
             best, self.linear, self.scale = loss, linear, scale

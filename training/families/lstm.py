@@ -1,7 +1,7 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997): gates decide what a cell keeps.
 
 For items as in GRU4Rec (see gru.py), and trained and scored as the other recurrent families are.
-Which interests a shopper will act on is read out of the last state (see readout.py).
+Which interests a user will act on is read out of the last state (see readout.py).
 """
 
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from training.data import Histories
-from training.family import Bench, State
-from training.interests.readout import Readout, fit_readout, without_readout
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.sequences.recurrent import RecurrentEncoder
-from training.split import Split
+from training.data.histories import Histories
+from training.data.split import Split
+from training.fitting.family import State, TrainingContext
+from training.layers.probe import Probe, fit_probe, without_probe
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.recurrent import RecurrentEncoder
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Model(NextItem):
 
         super().__init__(config, config.learning, config.dimensions, encoder)
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        super().fit(split, bench)
-        self.readout = fit_readout(self.user_vectors, split, bench)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        super().fit(split, context)
+        self.readout = fit_probe(self.user_vectors, split, context)
         self.tuned |= self.readout.record()
 
     def interests(self, batch: Histories) -> torch.Tensor:
@@ -52,5 +52,5 @@ class Model(NextItem):
         return super().state() | self.readout.state()
 
     def load_state(self, state: State) -> None:
-        self.readout = Readout.of(state)
-        super().load_state(without_readout(state))
+        self.readout = Probe.of(state)
+        super().load_state(without_probe(state))

@@ -3,9 +3,9 @@ Bayesian personalised ranking (Rendle et al. 2009).
 
 With r the recency-decayed weight of a user's events with an item, the preference is log(1 + r) with
 confidence 1 + alpha · r, and 0 with confidence 1 where there was no event. The paper's preference
-is 1 whatever r; shoppers of a grocery come back for the same things, and grading it was worth 0.16
+is 1 whatever r; users of a grocery come back for the same things, and grading it was worth 0.16
 to 0.23 in NDCG@10 (Complete Journey, validation). Users are folded in from their histories with the
-item factors fixed, so a new shopper or a new purchase needs no training. The history may decay
+item factors fixed, so a new user or a new purchase needs no training. The history may decay
 faster then than while learning: on Amazon Beauty, with half-lives of 8 events to learn and 2 to
 fold in, the NDCG@10 on validation was .055; with 8 for both .052, and without any decay .043.
 
@@ -22,12 +22,12 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
-from training.data import Histories
-from training.encoders import encoder
-from training.factors import als, bpr
+from training.data.histories import Histories
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.split import Split
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.layers import encoder_export as encoder
+from training.layers.factors import als, bpr
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-2  # orders items for a user of whom nothing is known
@@ -65,34 +65,35 @@ class Model(VectorFamily):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
         self.observe(split.train)
         ratings = ratings_of(split.train, config.half_life_days)
         enough_I = ratings.getnnz(axis=0) >= config.min_buyers
         ratings = (ratings @ sp.diags(enough_I.astype(np.float32))).tocsr()
         ratings.eliminate_zeros()
-        bench.expect(config.sweeps)
+        context.expect(config.sweeps)
         fit = self._fit_als if config.solver == "als" else self._fit_bpr
-        fit(ratings, bench)
+        fit(ratings, context)
 
-    def _fit_als(self, ratings: sp.csr_matrix, bench: Bench) -> None:
+    def _fit_als(self, ratings: sp.csr_matrix, context: TrainingContext) -> None:
         config, by_item = self.config, ratings.T.tocsr()
-        generator = torch.Generator().manual_seed(bench.seed)
-        self.factors_ID = self._random(ratings.shape[1], generator).to(bench.device)
+        generator = torch.Generator().manual_seed(context.seed)
+        self.factors_ID = self._random(ratings.shape[1], generator).to(context.device)
         for sweep in range(1, config.sweeps + 1):
             users_UD = als.solve(ratings, self.factors_ID, config.alpha, config.regularization)
             self.factors_ID = als.solve(by_item, users_UD, config.alpha, config.regularization)
-            bench.curve("validation_ndcg@10", sweep, bench.validate(self.scores))
+            context.curve("validation_ndcg@10", sweep, context.validate(self.scores))
 
-    def _fit_bpr(self, ratings: sp.csr_matrix, bench: Bench) -> None:
-        config, random = self.config, np.random.default_rng(bench.seed)
+    def _fit_bpr(self, ratings: sp.csr_matrix, context: TrainingContext) -> None:
+        config, random = self.config, np.random.default_rng(context.seed)
         preferences = ratings.log1p()
-        generator = torch.Generator().manual_seed(bench.seed)
+        generator = torch.Generator().manual_seed(context.seed)
         users_UD, items_ID = (
-            bpr.with_bias(self._random(rows, generator)).to(bench.device) for rows in ratings.shape
+            bpr.with_bias(self._random(rows, generator)).to(context.device)
+            for rows in ratings.shape
         )
-        learned_I1 = torch.from_numpy(ratings.getnnz(axis=0) > 0).to(bench.device)[:, None]
+        learned_I1 = torch.from_numpy(ratings.getnnz(axis=0) > 0).to(context.device)[:, None]
         for sweep in range(1, config.sweeps + 1):
             bpr.epoch(
                 preferences,
@@ -104,7 +105,7 @@ class Model(VectorFamily):
                 random,
             )
             self.factors_ID = F.normalize(items_ID[:, :-1], dim=1) * learned_I1
-            bench.curve("validation_ndcg@10", sweep, bench.validate(self.scores))
+            context.curve("validation_ndcg@10", sweep, context.validate(self.scores))
 
     def _random(self, rows: int, generator: torch.Generator) -> torch.Tensor:
         dimensions = self.config.dimensions

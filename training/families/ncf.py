@@ -19,13 +19,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.data import Histories
+from training.data.histories import Histories
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, Ranker, State
-from training.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
-from training.sequences.next_item import embedding_rows, warm_embeddings
-from training.split import Split
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
+from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
@@ -55,20 +55,20 @@ class Model(Ranker):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        torch.manual_seed(bench.seed)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        torch.manual_seed(context.seed)
         config, train = self.config, split.train
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
         self.network = Network(config, int(row_I.max()) + 1, train.item_count)
         self.network.start_from(train, row_I)
-        self.network.to(bench.device)
-        cuts = Cuts(train, config.cuts, bench.seed, bench.device)
+        self.network.to(context.device)
+        cuts = Cuts(train, config.cuts, context.seed, context.device)
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
-            lambda: bench.validate(self.scores),
+            lambda: context.validate(self.scores),
             config.trainer.shortened(cuts.steps_for(config.epochs)),
-            bench,
+            context,
         )
         self.tuned = progress.record()
 

@@ -1,6 +1,6 @@
 """Principal components and support vector machines: the classical classifier of interests.
 
-From scikit-learn: the shopper's habits (see readout.py), standardized, are brought to their
+From scikit-learn: the user's habits (see readout.py), standardized, are brought to their
 principal components (Pearson 1901), and a linear support vector machine for each interest (Cortes &
 Vapnik 1995; squared hinge loss) tells who will act on it. A distance from the plane becomes a
 probability by Platt's calibration (1999) on the validation window, where the cost of errors is
@@ -19,11 +19,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch.nn import functional as F
 
-from training.data import Histories
-from training.family import Bench, Family, State
-from training.interests.labels import BoolArray, cut_points, find_interests, known
-from training.interests.readout import calibrated, habits
-from training.split import Split
+from training.data.histories import Histories
+from training.data.interest_labels import BoolArray, cut_points, find_interests, known
+from training.data.split import Split
+from training.fitting.family import Family, State, TrainingContext
+from training.layers.probe import calibrated, habits
 
 Array = npt.NDArray[np.floating]
 
@@ -45,9 +45,9 @@ class Model(Family):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         """Raises DataError where the catalogue has no two interests to tell apart."""
-        interests = find_interests(bench.items, split.train)
+        interests = find_interests(context.items, split.train)
         interest_I = torch.from_numpy(interests.interest_I)
         windows = cut_points(split.train)
         read_NH = np.concatenate(
@@ -56,7 +56,7 @@ class Model(Family):
         label_NC = np.concatenate([interests.acted_on(one.targets) for one in windows])
         scaler = StandardScaler().fit(read_NH)
         components = min(self.config.components, *read_NH.shape)
-        pca = PCA(components, random_state=bench.seed).fit(scaler.transform(read_NH))
+        pca = PCA(components, random_state=context.seed).fit(scaler.transform(read_NH))
         self.fitted = {
             "interest_I": interest_I,
             **_tensors(mean_H=scaler.mean_, scale_H=scaler.scale_),
@@ -68,13 +68,13 @@ class Model(Family):
         label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
         tried: dict[float, tuple[float, State]] = {}
         for step, cost in enumerate(self.config.costs):
-            bench.budget.check()
-            self.fitted |= _planes(components_NK, label_NC, cost, bench.seed)
+            context.budget.check()
+            self.fitted |= _planes(components_NK, label_NC, cost, context.seed)
             slope_C, shift_C = calibrated(self.margins(window.histories), label_UC)
             self.fitted |= {"slope_C": slope_C, "shift_C": shift_C}
             said_UC = self.interests(window.histories)
             tried[cost] = -F.binary_cross_entropy(said_UC, label_UC).item(), dict(self.fitted)
-            bench.curve("validation_log_likelihood", step, tried[cost][0])
+            context.curve("validation_log_likelihood", step, tried[cost][0])
         best = max(tried, key=lambda cost: tried[cost][0])
         self.tuned, self.fitted = {"cost": best}, tried[best][1]
 

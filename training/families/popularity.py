@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.data import Histories
-from training.family import Bench, Ranker, State
-from training.split import Split
+from training.data.histories import Histories
+from training.data.split import Split
+from training.fitting.family import Ranker, State, TrainingContext
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Model(Ranker):
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         found = {}
         for step, half_life in enumerate(self.config.half_lives_days):
             self.tuned = {"half_life_days": half_life}
             self.observe(split.train)
-            found[half_life] = bench.validate(self.scores)
-            bench.curve("validation_ndcg@10", step, found[half_life])
+            found[half_life] = context.validate(self.scores)
+            context.curve("validation_ndcg@10", step, found[half_life])
         self.tuned = {"half_life_days": max(found, key=found.__getitem__)}
         self.observe(split.train)
 

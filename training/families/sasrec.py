@@ -1,4 +1,4 @@
-"""Self-attentive sequential recommendation: a causal Transformer over what a shopper did (Kang &
+"""Self-attentive sequential recommendation: a causal Transformer over what a user did (Kang &
 McAuley 2018), scored by a dot product with the same item vectors that it reads.
 
 What differs from the paper. The loss is a softmax over the catalogue, sampled, in place of one
@@ -8,8 +8,8 @@ that rare items aren't outweighed by the norms of frequent ones. An item's embed
 the mean of its tags', where there are any. Layers are normalised before, not after, they are read.
 What each is worth is in docs/results.md.
 
-Where shoppers buy baskets, a position predicts an item of the user's next weeks (windows.py); and
-on data of few shoppers and a minute of CPU, embeddings start as the singular vectors of users x
+Where users buy baskets, a position predicts an item of the user's next weeks (windows.py); and
+on data of few users and a minute of CPU, embeddings start as the singular vectors of users x
 items and the state gets a linear path beside the Transformer (next_item.py).
 """
 
@@ -19,8 +19,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from training.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.sequences.transformer import Block
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.transformer import Block
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 The trunk is sasrec's, trained on the source alone. To go to a target its encoder is frozen, and
 bottleneck adapters in it are learned (Houlsby et al. 2019), with what new items need: see
 adaptation.py. A guard keeps what was moved to a category only where it ranks better than a model
-learned from scratch and than popularity, on validation shoppers that nothing was tuned on; what
+learned from scratch and than popularity, on validation users that nothing was tuned on; what
 falls back says so in the record (guard.py). Which categories are which: domains.py.
 
-All are ranked together as a mixture: how likely a shopper's next event is in a domain, by a count
+All are ranked together as a mixture: how likely a user's next event is in a domain, by a count
 of theirs, times the item's softmax within it, by what serves the domain. Its logarithm is a dot
 product.
 """
@@ -20,26 +20,33 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
-from training.data import Histories, IntArray
-from training.encoders import encoder
+from training.data.histories import Histories, IntArray
+from training.data.split import Split
 from training.families import sasrec
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.sequences.next_item import NextItem, NextItemConfig, Reader, main_job_learning
-from training.split import Split
-from training.taste import RARE
-from training.trainer import TrainerConfig
-from training.transfer.adaptation import MoveConfig, Moved, Start
-from training.transfer.adapters import parameter_count
-from training.transfer.domains import DomainsConfig, domains
-from training.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, Verdict, unjudged
-from training.transfer.moving import POPULARITY_DAYS, curve, of_source, target_of, verdicts, ways
-from training.transfer.target import alone
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.trainer import TrainerConfig
+from training.layers import encoder_export as encoder
+from training.layers.sequences.next_item import NextItem, NextItemConfig, Reader, main_job_learning
+from training.layers.transfer.adaptation import MoveConfig, Moved, Start
+from training.layers.transfer.adapters import parameter_count
+from training.layers.transfer.domains import DomainsConfig, domains
+from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, Verdict, unjudged
+from training.layers.transfer.moving import (
+    POPULARITY_DAYS,
+    curve,
+    of_source,
+    target_of,
+    verdicts,
+    ways,
+)
+from training.layers.transfer.target import alone
+from training.layers.user_profile import RARE
 
 TRUNK = "trunk"
 SERVED = (TRUNK, TRANSFER, SCRATCH, POPULARITY)
-HALF_LIFE_DAYS = 90.0  # of an event that says which domain a shopper goes to
-PRIOR_EVENTS = 10.0  # for which a shopper's own count as much as everybody's
+HALF_LIFE_DAYS = 90.0  # of an event that says which domain a user goes to
+PRIOR_EVENTS = 10.0  # for which a user's own count as much as everybody's
 
 
 def trunk_learning() -> NextItemConfig:
@@ -97,15 +104,15 @@ class Model(VectorFamily):
         self.items_J: IntArray = np.zeros(0, np.int64)
         self.verdicts: tuple[Verdict, ...] = ()
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
-        self.domains = domains(bench.items, split.train.counts_I(), config.domains)
+        self.domains = domains(context.items, split.train.counts_I(), config.domains)
         self.domain_I = torch.from_numpy(self.domains.domain_I)
         self.trunk = config.model(config.learning)
         source = of_source(split, self.domains)
         self.trunk.fit(
             source,
-            replace(bench, window=source.validation, checkpoints=bench.checkpoints / TRUNK),
+            replace(context, window=source.validation, checkpoints=context.checkpoints / TRUNK),
         )
         self.tuned = dict(self.trunk.tuned)
         self.served = (TRUNK, *(POPULARITY for _ in self.domains.names))
@@ -113,15 +120,15 @@ class Model(VectorFamily):
             unjudged(name, reason) for name, reason in sorted(self.domains.too_little.items())
         )
         if self.domains.targets:
-            self._move(split, bench)
+            self._move(split, context)
         self._settle()
         self.observe(split.train)
 
-    def _move(self, split: Split, bench: Bench) -> None:
+    def _move(self, split: Split, context: TrainingContext) -> None:
         config, targets = self.config, self.domains.targets
-        target, guarding = target_of(split, bench.items, self.domains, targets)
-        found = ways(self.trunk, config.model(config.scratch), target, config.moving, bench)
-        said = verdicts(found, guarding, self.domains, targets, bench.seed)
+        target, guarding = target_of(split, context.items, self.domains, targets)
+        found = ways(self.trunk, config.model(config.scratch), target, config.moving, context)
+        said = verdicts(found, guarding, self.domains, targets, context.seed)
         self.moved, self.scratch, self.items_J = found.moved, found.scratch, target.items_J
         self.verdicts = (*said, *self.verdicts)
         served = {verdict.category: verdict.served for verdict in self.verdicts}
@@ -217,7 +224,7 @@ class Model(VectorFamily):
     def moves(self) -> tuple[Verdict, ...]:
         return self.verdicts
 
-    def learning_curve(self, split: Split, bench: Bench) -> list[dict[str, Any]]:
+    def learning_curve(self, split: Split, context: TrainingContext) -> list[dict[str, Any]]:
         config = self.config
         if not self.domains.targets:
             return []
@@ -226,10 +233,10 @@ class Model(VectorFamily):
             lambda: config.model(config.scratch),
             config.curve_shares,
             split,
-            bench.items,
+            context.items,
             self.domains,
             config.moving,
-            bench,
+            context,
         )
         return [asdict(point) for point in points]
 
@@ -267,7 +274,7 @@ class Model(VectorFamily):
                 self.layers[number] = (name, vectors_JD[:, :-1], vectors_JD[:, -1])
 
     def _chance(self, batch: Histories) -> torch.Tensor:
-        """chance_BK that a shopper's next event is in a domain."""
+        """chance_BK that a user's next event is in a domain."""
         counts = batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / HALF_LIFE_DAYS))
         items = len(self.domain_I)
         member = (np.ones(items, np.float32), (np.arange(items), self.domain_I.numpy()))

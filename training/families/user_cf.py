@@ -1,11 +1,11 @@
-"""User-based collaborative filtering: what shoppers with a like history bought.
+"""User-based collaborative filtering: what users with a like history bought.
 
-Cosine between a shopper's history and those of all shoppers known, over items weighted by their
+Cosine between a user's history and those of all users known, over items weighted by their
 rarity, and the nearest vote with their similarity (Herlocker et al. 1999, "An Algorithmic Framework
 for Performing Collaborative Filtering"). As in nearest sessions (Ludewig & Jannach 2018,
-"Evaluation of Session-based Recommendation Algorithms") a shopper is likened by what was done
+"Evaluation of Session-based Recommendation Algorithms") a user is likened by what was done
 lately. A neighbour's events fade more slowly: what it bought long ago is still news to another.
-A shopper needs no row of its own: its history is enough.
+A user needs no row of its own: its history is enough.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data import Histories
+from training.data.histories import Histories
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, Ranker, State
-from training.split import Split
+from training.fitting.family import Ranker, State, TrainingContext
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of
@@ -25,9 +25,9 @@ POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of
 
 @dataclass(frozen=True)
 class Config:
-    """``half_life_days`` of a shopper's events, ``neighbour_half_life_days`` of those of whom it
+    """``half_life_days`` of a user's events, ``neighbour_half_life_days`` of those of whom it
     is likened to. A similarity votes by its power ``sharpness``; an item counts by the power
-    ``rarity`` of shoppers over buyers. ``neighbour_weight``: all neighbours against the shopper's
+    ``rarity`` of users over buyers. ``neighbour_weight``: all neighbours against the user's
     own history."""
 
     neighbours: int = 100
@@ -39,14 +39,14 @@ class Config:
 
 
 class Model(Ranker):
-    """State: the histories of the shoppers known, ``bought`` U x I in compressed rows, and
+    """State: the histories of the users known, ``bought`` U x I in compressed rows, and
     popularity."""
 
     config: Config
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
-        bench.curve("validation_ndcg@10", 1, bench.validate(self.scores))
+        context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)

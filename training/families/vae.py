@@ -13,8 +13,8 @@ Beauty that start has an NDCG@10 of .025 on validation, and 600 steps later it i
 item are compared by their cosine over a temperature. The softmax is over the targets of a batch and
 sampled negatives, corrected for how they were drawn.
 
-To make a shopper up, a state is drawn and decoded, and the items of each visit are drawn from the
-softmax. States come from the normal distribution of those that the encoder gives to the shoppers of
+To make a user up, a state is drawn and decoded, and the items of each visit are drawn from the
+softmax. States come from the normal distribution of those that the encoder gives to the users of
 the training data, which training does not make a standard normal (fitted afterwards, as in Ghosh et
 al. 2020); when visits are and how much they hold comes from rhythm.py.
 """
@@ -26,24 +26,24 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.data import Histories
-from training.encoders import encoder
+from training.data.histories import Histories
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.generation.draws import draw
-from training.generation.frame import Frame, without_frame
-from training.generation.rhythm import Schedule
-from training.interests.readout import Readout, fit_readout, without_readout
-from training.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
-from training.sequences.next_item import embedding_rows, warm_embeddings
-from training.sequences.softmax import softmax_loss
-from training.split import Split
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers import encoder_export as encoder
+from training.layers.generation.deduplication import Frame, without_frame
+from training.layers.generation.draws import draw
+from training.layers.generation.temporal_profile import Schedule
+from training.layers.probe import Probe, fit_probe, without_probe
+from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
+from training.layers.sequences.next_item import embedding_rows, warm_embeddings
+from training.layers.sequences.softmax import softmax_loss
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
 FIRST_LOG_VARIANCE = -4.0
-SHOPPERS_AT_ONCE = 64
+USERS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -68,32 +68,32 @@ class Config:
 class Model(VectorFamily):
     """State: the network's weights, the readout's, and the frame of what it makes up. A user's
     vector is the decoder's last hidden state, then 1; an item's is its embedding, then a small
-    share of its popularity, for who has no history. Which interests a shopper will act on is read
+    share of its popularity, for who has no history. Which interests a user will act on is read
     out of the user's vector."""
 
     config: Config
     rejected = 0
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        torch.manual_seed(bench.seed)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        torch.manual_seed(context.seed)
         config, train = self.config, split.train
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
         self.network = Network(config, int(row_I.max()) + 1, train.item_count)
         self.network.start_from(train, row_I)
-        self.network.to(bench.device)
-        cuts = Cuts(train, config.cuts, bench.seed, bench.device)
+        self.network.to(context.device)
+        cuts = Cuts(train, config.cuts, context.seed, context.device)
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
-            lambda: bench.validate(self.scores),
+            lambda: context.validate(self.scores),
             config.trainer.shortened(cuts.steps_for(config.epochs)),
-            bench,
+            context,
         )
         self.tuned = progress.record()
-        self.readout = fit_readout(self.user_vectors, split, bench)
+        self.readout = fit_probe(self.user_vectors, split, context)
         self.tuned |= self.readout.record()
         known = train.take(np.flatnonzero(train.lengths_U))
-        self.network.draw_states_as_of(bags(known, config.cuts, bench.device))
+        self.network.draw_states_as_of(bags(known, config.cuts, context.device))
         self.frame = Frame.of(train)
 
     def interests(self, batch: Histories) -> torch.Tensor:
@@ -127,8 +127,8 @@ class Model(VectorFamily):
         network, count = self.network.cpu(), len(schedule.starts_B1) - 1
         state_BD = network.drawn_states(count, generator)
         items = [torch.zeros(0, dtype=torch.long)]
-        for first in range(0, count, SHOPPERS_AT_ONCE):
-            rows_B = np.arange(first, min(first + SHOPPERS_AT_ONCE, count))
+        for first in range(0, count, USERS_AT_ONCE):
+            rows_B = np.arange(first, min(first + USERS_AT_ONCE, count))
             part = schedule.take(rows_B)
             owner_V = np.repeat(np.arange(len(rows_B)), np.diff(part.starts_B1))
             chance_BI = network.chances(state_BD[rows_B])
@@ -141,7 +141,7 @@ class Model(VectorFamily):
         return weights | self.readout.state() | self.frame.state()
 
     def load_state(self, state: State) -> None:
-        self.readout, state = Readout.of(state), without_readout(state)
+        self.readout, state = Probe.of(state), without_probe(state)
         rows, items = len(state["embedding_RD"]), len(state["popularity_I"])
         self.network = Network(self.config, rows, items)
         self.network.load_state_dict(without_frame(state))
@@ -216,7 +216,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def draw_states_as_of(self, history: Bags) -> None:
-        """Take the mean and the root of the covariance of these shoppers' states."""
+        """Take the mean and the root of the covariance of these users' states."""
         mean_BD, log_variance_BD = (part.double() for part in self.encoded(history))
         covariance_DD = torch.cov(mean_BD.T, correction=0) + log_variance_BD.exp().mean(0).diag()
         values_D, directions_DD = torch.linalg.eigh(covariance_DD)
@@ -224,7 +224,7 @@ class Network(nn.Module):
         self.state_root_DD.copy_(directions_DD * values_D.clamp(min=0).sqrt() @ directions_DD.T)
 
     def drawn_states(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """state_BD of shoppers who do not exist."""
+        """state_BD of users who do not exist."""
         normal_BD = torch.randn(count, len(self.state_mean_D), generator=generator)
         return self.state_mean_D + normal_BD @ self.state_root_DD
 

@@ -1,4 +1,4 @@
-"""Skip-gram with negative sampling over what a shopper did: word2vec (Mikolov et al. 2013) on
+"""Skip-gram with negative sampling over what a user did: word2vec (Mikolov et al. 2013) on
 items, as item2vec (Barkan & Koenigstein 2016).
 
 What differs from the papers, each for speed at the same counts of pairs and negatives:
@@ -12,7 +12,7 @@ What differs from the papers, each for speed at the same counts of pairs and neg
   popular item gets the sum of hundreds of gradients, which plain descent overshoots by.
 
 The two vectors of an item are added, and the sums decorrelated (taste.py). In the main job a
-shopper's taste has the same length for all, so that popularity beside it weighs the same for short
+user's taste has the same length for all, so that popularity beside it weighs the same for short
 histories and long. On Complete Journey that had an NDCG@10 of .218, and a taste that grows with
 what was bought one of .196 at most (200 users of validation, the 8,000 items bought most).
 
@@ -25,9 +25,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from training.data import DAY, Histories
-from training.family import Bench
-from training.taste import TasteFamily
+from training.data.histories import DAY, Histories
+from training.fitting.family import TrainingContext
+from training.layers.user_profile import UserProfileFamily
 
 BLOCK = 16  # events whose windows are one product; also the negatives that they share
 BLOCKS_A_STEP = 256
@@ -37,7 +37,7 @@ BLOCKS_A_STEP = 256
 class Config:
     """``window``: events to each side, none of them further than ``window_days``. ``negatives``:
     of each positive, drawn by count ** ``flattening``. ``decorrelation``: the power of taste.py's.
-    ``half_life_days`` of a shopper's events. ``popularity_weight`` of the logarithm of an item's
+    ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
     share: one beside a taste that grows with what was bought, or several to choose from on
     validation beside a taste of even length."""
 
@@ -92,16 +92,16 @@ class Tables:
     output_squares_I: torch.Tensor
 
 
-def Model(config: Config) -> TasteFamily:
-    return TasteFamily(config, partial(learned, config))
+def Model(config: Config) -> UserProfileFamily:
+    return UserProfileFamily(config, partial(learned, config))
 
 
-def learned(config: Config, train: Histories, bench: Bench) -> torch.Tensor:
+def learned(config: Config, train: Histories, context: TrainingContext) -> torch.Tensor:
     """vectors_ID, the sum of an item's two vectors; 0 for items of no neighbour."""
-    corpus = read_corpus(train, config.window, config.window_days, bench.device)
-    tables = new_tables(train.item_count, config.dimensions, bench)
+    corpus = read_corpus(train, config.window, config.window_days, context.device)
+    tables = new_tables(train.item_count, config.dimensions, context)
     for number in range(config.epochs):
-        epoch(tables, corpus, config, bench, number)
+        epoch(tables, corpus, config, context, number)
     both_ID = (tables.inputs_ID + tables.outputs_ID).cpu()
     return both_ID * (tables.input_squares_I > 0).cpu()[:, None]
 
@@ -131,21 +131,23 @@ def read_corpus(histories: Histories, window: int, days: float, device: torch.de
     )
 
 
-def new_tables(item_count: int, dimensions: int, bench: Bench) -> Tables:
+def new_tables(item_count: int, dimensions: int, context: TrainingContext) -> Tables:
     """Inputs small and random, outputs 0, as in the authors' program."""
-    generator = torch.Generator().manual_seed(bench.seed)
+    generator = torch.Generator().manual_seed(context.seed)
     first_ID = (torch.rand(item_count, dimensions, generator=generator) - 0.5) / dimensions
-    zeros_I = torch.zeros(item_count, device=bench.device)
-    inputs_ID = first_ID.to(bench.device)
+    zeros_I = torch.zeros(item_count, device=context.device)
+    inputs_ID = first_ID.to(context.device)
     return Tables(inputs_ID, torch.zeros_like(inputs_ID), zeros_I, zeros_I.clone())
 
 
-def epoch(tables: Tables, corpus: Corpus, config: Config, bench: Bench, number: int) -> None:
+def epoch(
+    tables: Tables, corpus: Corpus, config: Config, context: TrainingContext, number: int
+) -> None:
     """One pass over all events, in place."""
-    random = np.random.default_rng([bench.seed, number])
-    generator = torch.Generator(bench.device).manual_seed(bench.seed * 1_000_003 + number)
+    random = np.random.default_rng([context.seed, number])
+    generator = torch.Generator(context.device).manual_seed(context.seed * 1_000_003 + number)
     items_P = corpus.shuffled(random)
-    order = torch.from_numpy(random.permutation(corpus.blocks)).to(bench.device)
+    order = torch.from_numpy(random.permutation(corpus.blocks)).to(context.device)
     drawn = torch.multinomial(
         corpus.counts_I**config.flattening,
         corpus.blocks * BLOCK,
@@ -157,7 +159,7 @@ def epoch(tables: Tables, corpus: Corpus, config: Config, bench: Bench, number: 
     ):
         update(tables, corpus, items_P, blocks_S, negatives_SK, config)
         if step % 64 == 0:
-            bench.budget.check()
+            context.budget.check()
 
 
 def update(

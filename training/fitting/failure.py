@@ -9,7 +9,7 @@ from typing import Any
 
 from penchant.errors import PenchantError
 from penchant.storage import write_json
-from training.budget import Budget
+from training.fitting.budget import Budget
 
 FOLDER = "failed"
 KILLED = "it was killed before it could say why: most often for want of memory"

@@ -18,18 +18,18 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
+from penchant.bandits.context_features import Asked
+from penchant.bandits.slates import ActionScores
 from penchant.errors import NothingToDo, UsageError
-from penchant.policy.facts import Asked
-from penchant.policy.slates import Votes
-from training.budget import Budget
-from training.data import Histories, IntArray
-from training.encoders.encoder import Encoder
-from training.evaluation import Scorer, ndcg_at_10
+from training.data.histories import Histories, IntArray
+from training.data.policy_log import PolicyLog
+from training.data.split import Split, Window
+from training.evaluation.full_ranking import Scorer, ndcg_at_10
+from training.fitting.budget import Budget
+from training.fitting.progress import Curve, no_curve, no_steps
+from training.layers.encoder_export import Encoder
+from training.layers.transfer.guard import Verdict
 from training.names import FAMILIES
-from training.policies.policy_log import PolicyLog
-from training.progress import Curve, no_curve, no_steps
-from training.split import Split, Window
-from training.transfer.guard import Verdict
 
 State = dict[str, torch.Tensor]
 
@@ -50,7 +50,7 @@ def no_training_set(name: str) -> pa.Table:
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrainingContext:
     """What a family works with while it fits.
 
     ``checkpoints``: a directory that outlives a killed process. ``window``: what to tune on, and
@@ -84,7 +84,7 @@ class Bench:
 
 
 class Family(ABC):
-    """Learns from what shoppers did, and knows nobody by name. What for, its capabilities say:
+    """Learns from what users did, and knows nobody by name. What for, its capabilities say:
     ``Ranker`` and ``VectorFamily`` below, and the protocols after them.
 
     Life: ``fit`` once, on what was known at T1; then ``observe`` whenever the clock moves on.
@@ -100,8 +100,8 @@ class Family(ABC):
         """What ``fit`` chose on the validation window, for the record of the run."""
 
     @abstractmethod
-    def fit(self, split: Split, bench: Bench) -> None:
-        """Learn from ``split.train``, tune on ``bench.window``; never look at ``split.test``."""
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        """Learn from ``split.train``, tune on ``context.window``; never look at ``split.test``."""
 
     def observe(self, histories: Histories) -> None:  # noqa: B027
         """Take in all events before ``histories.end`` without learning. The default: nothing."""
@@ -116,7 +116,7 @@ class Family(ABC):
 
 
 class Ranker(Family):
-    """A family that ranks items for a shopper."""
+    """A family that ranks items for a user."""
 
     @abstractmethod
     def scores(self, batch: Histories) -> torch.Tensor:
@@ -156,7 +156,7 @@ class Encodes(Protocol):
 
 @runtime_checkable
 class HasPrior(Protocol):
-    """A family that can say what a shopper of whom nothing is known would like."""
+    """A family that can say what a user of whom nothing is known would like."""
 
     def prior(self) -> torch.Tensor:
         """scores_I, finite."""
@@ -164,7 +164,7 @@ class HasPrior(Protocol):
 
 @runtime_checkable
 class ClassifiesInterests(Protocol):
-    """A family that says which interests a shopper will act on next (see interests.py)."""
+    """A family that says which interests a user will act on next (see interests.py)."""
 
     def interests(self, batch: Histories) -> torch.Tensor:
         """probability_BC that each of C interests is acted on in the window that begins at
@@ -173,7 +173,7 @@ class ClassifiesInterests(Protocol):
 
 @runtime_checkable
 class PredictsResponse(Protocol):
-    """A family that says what a shopper will answer to an ad: ``response`` is "probability" of an
+    """A family that says what a user will answer to an ad: ``response`` is "probability" of an
     answer, or "money" that the ad adds to what is spent."""
 
     response: str
@@ -187,8 +187,8 @@ class PredictsResponse(Protocol):
 class ChoosesActions(Protocol):
     """A family that chooses what to show among candidates, and knows with what probability."""
 
-    def votes(self, asked: Asked, random: np.random.Generator) -> Votes:
-        """Of the candidates of each request; see penchant/policy/slates.py."""
+    def votes(self, asked: Asked, random: np.random.Generator) -> ActionScores:
+        """Of the candidates of each request; see penchant/bandits/slates.py."""
 
     def expected(self, asked: Asked) -> npt.NDArray[np.float64]:
         """clicks_BC that each candidate is expected to get where it would be shown."""
@@ -208,19 +208,19 @@ class Generates(Protocol):
     """A family that makes up histories like those it learned from.
 
     ``rejected``: how many more the last ``generate`` drew, and left out because they were a real
-    shopper's.
+    user's.
     """
 
     rejected: int
 
     def generate(self, count: int, seed: int) -> Histories:
-        """Histories of ``count`` shoppers who do not exist, before the end of the training data;
+        """Histories of ``count`` users who do not exist, before the end of the training data;
         their rows of users are -1. Raises DataError where all that can be made up is somebody's."""
 
 
 @runtime_checkable
 class LearnsFromValidation(Protocol):
-    """A family that learned from shoppers of the validation window: it is judged there on others.
+    """A family that learned from users of the validation window: it is judged there on others.
 
     ``learned_from_U``: their rows in the data, known once it is fitted.
     """
@@ -235,7 +235,7 @@ class Transfers(Protocol):
     def moves(self) -> tuple[Verdict, ...]:
         """What its guard said of each category that it could be moved to, by the last ``fit``."""
 
-    def learning_curve(self, split: Split, bench: Bench) -> list[dict[str, Any]]:
+    def learning_curve(self, split: Split, context: TrainingContext) -> list[dict[str, Any]]:
         """What each way there is worth by the share of the target that it learns from, as JSON."""
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from penchant.errors import PenchantError
-from training.distributed import Processes
+from training.fitting.distributed import Processes
 
 log = structlog.get_logger()
 

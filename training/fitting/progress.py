@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from training.budget import Budget
+from training.fitting.budget import Budget
 
 LINE_SECONDS = 3.0
 VALIDATION = "validation_ndcg@10"

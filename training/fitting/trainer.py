@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from penchant.errors import PenchantError
-from training import checkpoint
-from training.checkpoint import Weights
-from training.distributed import Processes, started_together
-from training.family import Bench
-from training.gradient import Batch, Gradient
-from training.progress import VALIDATION
+from training.fitting import checkpoint
+from training.fitting.checkpoint import Weights
+from training.fitting.distributed import Processes, started_together
+from training.fitting.family import TrainingContext
+from training.fitting.gradient import Batch, Gradient
+from training.fitting.progress import VALIDATION
 
 CHECKPOINT = "checkpoint.safetensors"
 LAST_LEARNING_RATE = 0.1  # of the peak, at the end of the cosine
@@ -98,7 +98,7 @@ def fit_by_gradient(
     batch_of: Callable[[int], Batch],
     validate: Callable[[], float],
     config: TrainerConfig,
-    bench: Bench,
+    context: TrainingContext,
     figure: str = VALIDATION,
 ) -> Progress:
     """Train ``model`` in place with AdamW and leave it with the weights that validated best.
@@ -117,10 +117,10 @@ def fit_by_gradient(
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    gradient = Gradient(model, bench.device, processes)
-    path = bench.checkpoints / CHECKPOINT
+    gradient = Gradient(model, context.device, processes)
+    path = context.checkpoints / CHECKPOINT
     progress, best = Progress(), _weights(model)
-    bench.expect(config.steps)
+    context.expect(config.steps)
     if path.exists():
         kept, best = checkpoint.load(path, model, optimizer)
         progress = Progress(**kept)
@@ -128,15 +128,15 @@ def fit_by_gradient(
         log.info("resumed", step=progress.step)
     else:  # what the model starts from is the first to beat
         progress = replace(progress, best_score=_validated(model, validate, processes))
-        bench.curve(figure, 0, progress.best_score)
+        context.curve(figure, 0, progress.best_score)
     stretch = Stretch()
     while not progress.stopped:
         started = time.perf_counter()
         batch = batch_of(progress.step)
-        loss = _step(gradient, optimizer, batch, config, bench.seed, progress.step, path)
+        loss = _step(gradient, optimizer, batch, config, context.seed, progress.step, path)
         stretch.add(loss, batch.targets, time.perf_counter() - started)
         progress = replace(progress, step=progress.step + 1, pieces=gradient.pieces)
-        out_of_time = bool(processes.first_says(bench.budget.fitting_seconds_left < 0))
+        out_of_time = bool(processes.first_says(context.budget.fitting_seconds_left < 0))
         if (
             progress.step % config.validate_every
             and progress.step < config.steps
@@ -145,7 +145,7 @@ def fit_by_gradient(
             continue
         score = _validated(model, validate, processes)
         for name, value in (stretch.figures() | {figure: score}).items():
-            bench.curve(name, progress.step, value)
+            context.curve(name, progress.step, value)
         stretch = Stretch()
         if score > progress.best_score:
             progress = replace(progress, best_step=progress.step, best_score=score)

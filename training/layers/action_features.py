@@ -1,5 +1,5 @@
-"""What a policy is told of a shopper and a candidate, from histories and the log: the counts of
-penchant/policy/facts.py as of the morning of each pick.
+"""What a policy is told of a user and a candidate, from histories and the log: the counts of
+penchant/bandits/context_features.py as of the morning of each pick.
 
 Serving knows what the generation of that morning holds; so does a policy that is learned or judged
 here. Nothing of it is of one shop or one source.
@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penchant.policy.facts import DAY, Answers, Asked, Events, Facts, features
-from penchant.policy.slates import BoolArray, FloatArray, IntArray
-from training.data import Histories
-from training.policies.policy_log import PolicyLog
+from penchant.bandits.context_features import DAY, Answers, Asked, Events, Facts, features
+from penchant.bandits.slates import BoolArray, FloatArray, IntArray
+from training.data.histories import Histories
+from training.data.policy_log import PolicyLog
 
 CATEGORIES = ("category_3", "category_2", "category_1", "brand")
 
@@ -44,7 +44,7 @@ def asked_of(
 
 
 def of_picks(facts: Facts, log: PolicyLog) -> FloatArray:
-    """features_ND of the picks of a log, each of its own shopper, item and position."""
+    """features_ND of the picks of a log, each of its own user, item and position."""
     items_B1, rank_B1 = log.items_N[:, None], log.ranks_N[:, None]
     asked = asked_of(facts, log, items_B1, rank_B1, np.ones((len(log), 1), bool))
     return features(asked)[:, 0]

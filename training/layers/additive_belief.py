@@ -1,8 +1,8 @@
-"""What a closed loop believes of a shopper and an item: the sum of three linear posteriors.
+"""What a closed loop believes of a user and an item: the sum of three linear posteriors.
 
-    score(shopper, item) = context · shared + content · the shopper's own + the item's own
+    score(user, item) = context · shared + content · the user's own + the item's own
 
-The shared part learns what holds for all, the shopper's own starts at zero with a prior variance,
+The shared part learns what holds for all, the user's own starts at zero with a prior variance,
 so that somebody new is treated as everybody is, and the item's own is what its content does not
 say. Each is regressed on what the other two leave over, a batch at a time. The parts are taken to
 be
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.policy.posterior import LinearPosterior, OfCandidates
-from penchant.policy.slates import FloatArray, IntArray
+from penchant.bandits.posterior import LinearPosterior, OfCandidates
+from penchant.bandits.slates import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Shown:
     """Rows of what was shown and what came of it. ``looked_N``: how likely it was looked at where
     it stood, of the first position's."""
 
-    shoppers_N: IntArray
+    users_N: IntArray
     items_N: IntArray
     context_ND: FloatArray
     content_ND: FloatArray
@@ -46,7 +46,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class AdditiveBelief:
-    """Of some requests' candidates; see ``penchant.policy.posterior.Belief``."""
+    """Of some requests' candidates; see ``penchant.bandits.posterior.Belief``."""
 
     shared: OfCandidates
     own: OfCandidates
@@ -79,17 +79,17 @@ class AdditiveInterest:
     """Learns a day at a time."""
 
     def __init__(
-        self, config: AdditiveConfig, shoppers: int, items: int, context: int, content: int
+        self, config: AdditiveConfig, users: int, items: int, context: int, content: int
     ) -> None:
         self.config = config
         noise = config.noise
         self.shared = LinearPosterior.prior(1, context, config.shared_deviation**-2, noise)
-        self.own = LinearPosterior.prior(shoppers, content, config.own_deviation**-2, noise)
+        self.own = LinearPosterior.prior(users, content, config.own_deviation**-2, noise)
         self.item = LinearPosterior.prior(items, 1, config.item_deviation**-2, noise)
 
     def belief(
         self,
-        shoppers_B: IntArray,
+        users_B: IntArray,
         items_BC: IntArray,
         context_BCD: FloatArray,
         content_BCD: FloatArray,
@@ -97,7 +97,7 @@ class AdditiveInterest:
         item = self.item.weights
         return AdditiveBelief(
             self.shared.of_candidates(context_BCD),
-            self.own.of_candidates(content_BCD, shoppers_B),
+            self.own.of_candidates(content_BCD, users_B),
             item.mean_AD[items_BC, 0],
             np.sqrt(item.covariance_ADD[items_BC, 0, 0]),
             items_BC,
@@ -112,13 +112,13 @@ class AdditiveInterest:
         context_ND = shown.context_ND * looked_N[:, None]
         content_ND = shown.content_ND * looked_N[:, None]
         mean_shared_N = context_ND @ self.shared.weights.mean_AD[0]
-        mean_own_N = (content_ND * self.own.weights.mean_AD[shown.shoppers_N]).sum(axis=1)
+        mean_own_N = (content_ND * self.own.weights.mean_AD[shown.users_N]).sum(axis=1)
         mean_item_N = looked_N * self.item.weights.mean_AD[shown.items_N, 0]
         self.shared = self.shared.forgetting(config.forgets_shared).updated(
             context_ND, rewards_N - mean_own_N - mean_item_N
         )
         self.own = self.own.forgetting(config.forgets_own).updated(
-            content_ND, rewards_N - mean_shared_N - mean_item_N, shown.shoppers_N
+            content_ND, rewards_N - mean_shared_N - mean_item_N, shown.users_N
         )
         self.item = self.item.forgetting(config.forgets_item).updated(
             looked_N[:, None], rewards_N - mean_shared_N - mean_own_N, shown.items_N

@@ -1,6 +1,6 @@
-"""Batches of shoppers at moments of the training data, and the interests that they act on after.
+"""Batches of users at moments of the training data, and the interests that they act on after.
 
-For classifiers that learn by gradient: each step draws shoppers and moments anew, so that no
+For classifiers that learn by gradient: each step draws users and moments anew, so that no
 calendar fortnight is learned by heart.
 """
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.data import DAY, Histories, IntArray
-from training.interests.labels import NO_INTEREST
-from training.split import WINDOW_DAYS
+from training.data.histories import DAY, Histories, IntArray
+from training.data.interest_labels import NO_INTEREST
+from training.data.split import WINDOW_DAYS
 
 
 @dataclass(frozen=True)
 class Read:
-    """The newest L events of B shoppers, the newest last; before the first event there is padding.
+    """The newest L events of B users, the newest last; before the first event there is padding.
 
     ``items_BL``: item rows, ``NO_ITEM`` where there is none. ``ages_BL``: days before the moment.
     """
@@ -43,7 +43,7 @@ class Batch:
         return len(self.label_BC)
 
     def part(self, index: int, count: int) -> "Batch":
-        """Every ``count``-th shopper from ``index`` on."""
+        """Every ``count``-th user from ``index`` on."""
         read = Read(self.read.items_BL[index::count], self.read.ages_BL[index::count])
         return Batch(read, self.label_BC[index::count])
 
@@ -52,7 +52,7 @@ class Moments:
     """Draws a batch for each step from the seed and the step's number.
 
     A moment is in the last ``days`` of the training data and a fortnight before its end, or at the
-    fortnight's beginning where the data is shorter. Shoppers who have not come yet are not drawn.
+    fortnight's beginning where the data is shorter. Users who have not come yet are not drawn.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Moments:
         self.came_U = np.maximum(came_U, self.earliest)
 
     def steps_for(self, epochs: float, size: int) -> int:
-        """Steps of ``size`` in which each shopper is drawn ``epochs`` times in each fortnight that
+        """Steps of ``size`` in which each user is drawn ``epochs`` times in each fortnight that
         the moments are of, on average."""
         fortnights = max(1.0, (self.last - self.earliest) / (WINDOW_DAYS * DAY))
         return int(np.ceil(epochs * fortnights * len(self.users) / size))

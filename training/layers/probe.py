@@ -1,8 +1,8 @@
-"""Interests read out of a family's vectors: one logistic regression for each, beside the shopper's
+"""Interests read out of a family's vectors: one logistic regression for each, beside the user's
 own habits.
 
 For families that learn something else, next items or whole histories, and whose vectors know more
-than they were asked. The regression reads the vector and how often and how lately the shopper acted
+than they were asked. The regression reads the vector and how often and how lately the user acted
 on each interest. It is fitted on cut points inside the training data. The vectors there come from a
 family that has learned from what followed, so they look better than they are; therefore the answers
 are calibrated (Platt 1999) on the validation window, which the family has not learned from.
@@ -17,10 +17,10 @@ import torch
 from torch.nn import functional as F
 
 from penchant.errors import DataError
-from training.data import Histories
-from training.family import Bench, State
-from training.interests.labels import cut_points, find_interests, known, one_hot
-from training.split import Split, Window
+from training.data.histories import Histories
+from training.data.interest_labels import cut_points, find_interests, known, one_hot
+from training.data.split import Split, Window
+from training.fitting.family import State, TrainingContext
 
 PREFIX = "readout."
 HALF_LIVES_DAYS = (7.0, 30.0, 180.0)
@@ -42,7 +42,7 @@ def no_vectors(batch: Histories) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Readout:
+class Probe:
     """``interest_I``: of each item, see interests.py. ``mean_F``, ``scale_F``: of the F things that
     are read. ``weight_FC`` and ``bias_C``: of the regressions, calibrated. ``share``: how much
     vectors count. No interests, C = 0, where the catalogue has none."""
@@ -69,7 +69,7 @@ class Readout:
         return {f"{PREFIX}{name}": tensor for name, tensor in vars(self).items()}
 
     @classmethod
-    def of(cls, state: State) -> "Readout":
+    def of(cls, state: State) -> "Probe":
         """From the state of the family that it is of."""
         return cls(**{name: state[f"{PREFIX}{name}"] for name in cls.__dataclass_fields__})
 
@@ -85,24 +85,24 @@ def no_interests() -> DataError:
     )
 
 
-def without_readout(state: State) -> State:
+def without_probe(state: State) -> State:
     """The rest of a family's state."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 
-def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
+def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probe:
     """Read interests out of what ``vectors`` gives; one without interests where there are none."""
     try:
-        interests = find_interests(bench.items, split.train)
+        interests = find_interests(context.items, split.train)
     except DataError as error:
         log.warning("no interests are learned", cause=error.cause)
         nothing = torch.zeros(0)
         interest_I = torch.full((split.train.item_count,), -1)
-        return Readout(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
+        return Probe(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
     interest_I = torch.from_numpy(interests.interest_I)
 
     def read_and_acted(window: Window) -> tuple[torch.Tensor, torch.Tensor]:
-        bench.budget.check()
+        context.budget.check()
         label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
         return _read(vectors, window.histories, interest_I, len(interests)), label_UC
 
@@ -122,7 +122,7 @@ def fit_readout(vectors: Vectors, split: Split, bench: Bench) -> Readout:
     for share in SHARES if dimensions else (0.0,):
         weight_FC = torch.cat([share * vector_DC, habit_HC])
         bias = rate_C + bias_C + share * shift_C
-        rough = Readout(interest_I, mean_F, scale_F, weight_FC, bias, torch.tensor(share))
+        rough = Probe(interest_I, mean_F, scale_F, weight_FC, bias, torch.tensor(share))
         logits_UC = rough._logits(read_UF)
         slope_C, moved_C = calibrated(logits_UC, label_UC)
         loss = _log_loss(logits_UC * slope_C + moved_C, label_UC).item()
@@ -137,7 +137,7 @@ def calibrated(
     """slope_C and shift_C with which logits, or margins of any scale, tell probabilities.
 
     By log loss (Platt 1999), those of an interest held near those of all: some interests have few
-    shoppers to calibrate on.
+    users to calibrate on.
     """
     of_all_2 = torch.tensor([1.0, 0.0], requires_grad=True)
     own_2C = torch.zeros(2, logits_NC.shape[1], requires_grad=True)

@@ -1,4 +1,4 @@
-"""A shopper's taste as the sum of the vectors of what was bought, for families whose vectors were
+"""A user's taste as the sum of the vectors of what was bought, for families whose vectors were
 learned from what is near what."""
 
 from collections.abc import Callable
@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from training.data import Histories
-from training.encoders import encoder
+from training.data.histories import Histories
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.split import Split
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.layers import encoder_export as encoder
 
 POPULARITY_DAYS = 90.0
 
 RARE = 1e-7  # share added to all, so that what nobody bought has a logarithm
 
 
-class TasteFamily(VectorFamily):
+class UserProfileFamily(VectorFamily):
     """State: the items' vectors and popularity as last observed. A user's vector is the taste, then
     1; an item's its vector, then the logarithm of its share, weighed.
 
@@ -27,29 +27,31 @@ class TasteFamily(VectorFamily):
     which the best on validation is taken where there are several.
     """
 
-    def __init__(self, config: Any, learn: Callable[[Histories, Bench], torch.Tensor]) -> None:
+    def __init__(
+        self, config: Any, learn: Callable[[Histories, TrainingContext], torch.Tensor]
+    ) -> None:
         """``learn`` gives vectors_ID on the CPU, 0 for items that nothing was learned of."""
         super().__init__(config)
         self.learn = learn
 
-    def fit(self, split: Split, bench: Bench) -> None:
+    def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
         self.observe(split.train)
-        learned_ID = self.learn(split.train, bench)
+        learned_ID = self.learn(split.train, context)
         self.vectors_ID = decorrelated(learned_ID, self.popularity_I, config.decorrelation)
         if isinstance(config.popularity_weight, tuple):
-            self._choose(config.popularity_weight, bench)
+            self._choose(config.popularity_weight, context)
         else:
-            bench.curve("validation_ndcg@10", config.epochs, bench.validate(self.scores))
+            context.curve("validation_ndcg@10", config.epochs, context.validate(self.scores))
 
-    def _choose(self, weights: tuple[float, ...], bench: Bench) -> None:
+    def _choose(self, weights: tuple[float, ...], context: TrainingContext) -> None:
         """Divide the vectors by the popularity weight that validates best: it ranks the same as to
         multiply popularity."""
         vectors_ID, found = self.vectors_ID, {}
         for step, weight in enumerate(weights):
             self.vectors_ID = vectors_ID / weight
-            found[weight] = bench.validate(self.scores)
-            bench.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
+            found[weight] = context.validate(self.scores)
+            context.curve("validation_ndcg@10_by_popularity_weight", step, found[weight])
         best = max(found, key=found.__getitem__)
         self.vectors_ID, self.tuned = vectors_ID / best, {"popularity_weight": best}
 

@@ -9,16 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from penchant.policy.dynamic import Dynamic, Signals, TradeOff
-from penchant.policy.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
-from penchant.policy.slates import FloatArray, Slates, drawn
-from training.policies.additive_belief import (
-    AdditiveBelief,
-    AdditiveConfig,
-    AdditiveInterest,
-    Shown,
-)
-from training.policies.world import Requests, World, WorldConfig
+from penchant.bandits.dynamic import Dynamic, Signals, TradeOff
+from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
+from penchant.bandits.slates import FloatArray, Slates, drawn
+from training.layers.additive_belief import AdditiveBelief, AdditiveConfig, AdditiveInterest, Shown
+from training.simulation.world import Requests, World, WorldConfig
 
 Chooser = Callable[[AdditiveBelief, Requests], Policy]
 """The policy for a day's requests."""
@@ -32,7 +27,7 @@ NEW = 0.6  # of the prior's deviation: an item that is known so little is new
 class Course:
     """A policy's life in one world, a value a day: ``clicks_T`` (expected, so without the luck of
     the draw), ``regret_T`` (expected clicks of the day's best slates, less these), visits, picks
-    that were explored, shoppers who have left."""
+    that were explored, users who have left."""
 
     clicks_T: FloatArray
     regret_T: FloatArray
@@ -56,7 +51,7 @@ def lived(
     seed: int,
     belief: AdditiveConfig | None = None,
 ) -> Course:
-    """A policy's course through the world of a seed. Worlds of one seed have the same shoppers,
+    """A policy's course through the world of a seed. Worlds of one seed have the same users,
     items, seasons and arrivals; what happens in them is up to the policy."""
     loop = Loop(config, seed, belief or AdditiveConfig())
     days = [loop.day(chooser) for _ in range(config.days)]
@@ -71,7 +66,7 @@ class Loop:
         self._random = np.random.default_rng([seed, 1])
         dimensions = config.categories
         self.interest = AdditiveInterest(
-            belief, config.shoppers, config.items, 3 + dimensions, dimensions
+            belief, config.users, config.items, 3 + dimensions, dimensions
         )
         self._looked_K = np.ones(config.slate)
         self._warm: list[FloatArray] = []
@@ -94,7 +89,7 @@ class Loop:
         greedy_B1 = belief.mean_BC.argmax(axis=1)[:, None]
         explored = (slates.picks_BK[:, :1] != greedy_B1).mean() if len(greedy_B1) else 0.0
         world.next_day()
-        counts = len(requests.shoppers_B), explored, world.left_U.sum()
+        counts = len(requests.users_B), explored, world.left_U.sum()
         return (expected, regret, *map(float, counts))
 
     def belief(self, requests: Requests) -> tuple[AdditiveBelief, FloatArray]:
@@ -110,7 +105,7 @@ class Loop:
             axis=2,
         )
         return (
-            self.interest.belief(requests.shoppers_B, requests.items_BC, context_BCD, content_BCD),
+            self.interest.belief(requests.users_B, requests.items_BC, context_BCD, content_BCD),
             context_BCD,
         )
 
@@ -129,7 +124,7 @@ class Loop:
         items_N = np.take_along_axis(requests.items_BC, picks_BK, axis=1).ravel()
         self.interest.learn(
             Shown(
-                np.repeat(requests.shoppers_B, length),
+                np.repeat(requests.users_B, length),
                 items_N,
                 context_BKD.reshape(len(items_N), -1),
                 self.world.content_ID[items_N],

@@ -8,7 +8,7 @@ categories as (
     where is_merchandise and coalesce(category_1, category_2) is not null
 ),
 
--- what a shopper did with an item on a day is one act, whatever it led to
+-- what a user did with an item on a day is one act, whatever it led to
 daily as (
     select
         events.user_id,

@@ -7,7 +7,7 @@ interests as (
 shops as (
     select
         feature_at,
-        count(distinct user_id) as shoppers,
+        count(distinct user_id) as users,
         count(distinct category) as categories
     from interests
     group by feature_at
@@ -17,7 +17,7 @@ shares as (
     select
         interests.feature_at,
         interests.category,
-        cast(sum(cast(interests.share as decimal(18, 12))) as double) / any_value(shops.shoppers) as share,
+        cast(sum(cast(interests.share as decimal(18, 12))) as double) / any_value(shops.users) as share,
         -- as if one more came back just now, so that there is a gap where nobody did
         sum(interests.days_since_first) / (sum(interests.returns) + 1) as gap_days
     from interests
@@ -33,7 +33,7 @@ chances as (
     group by feature_at
 ),
 
--- how far each shopper is from the mean, as a share of how far shoppers of one interest each would be
+-- how far each user is from the mean, as a share of how far users of one interest each would be
 distances as (
     select
         interests.user_id,
@@ -50,7 +50,7 @@ distances as (
     group by interests.user_id, interests.feature_at
 ),
 
--- chance alone makes 1 / evidence of it; what is beyond is how unlike shoppers are
+-- chance alone makes 1 / evidence of it; what is beyond is how unlike users are
 unlikeness as (
     select
         feature_at,

@@ -21,7 +21,7 @@ counted as (
     having weight > 0
 ),
 
-shoppers as (
+users as (
     select
         user_id,
         feature_at,
@@ -38,12 +38,12 @@ select
     counted.user_id,
     counted.feature_at,
     counted.category,
-    counted.weight / shoppers.weight as share,
-    shoppers.evidence,
+    counted.weight / users.weight as share,
+    users.evidence,
     counted.returns,
     counted.days_since_first,
     counted.recent,
-    shoppers.recent as recent_of_all
+    users.recent as recent_of_all
 from counted
-inner join shoppers
-    on counted.user_id = shoppers.user_id and counted.feature_at = shoppers.feature_at
+inner join users
+    on counted.user_id = users.user_id and counted.feature_at = users.feature_at

@@ -14,11 +14,11 @@ from threading import Lock
 
 from fastapi import Request
 
+from penchant.api.auth.audit_context import Asked
+from penchant.api.auth.tokens import SCOPES, Token, Tokens
+from penchant.api.http.problems import Refused
+from penchant.api.http.query_parameters import require_known
 from penchant.errors import UsageError
-from penchant.serving.http.asked import Asked
-from penchant.serving.http.parameters import require_known
-from penchant.serving.http.problems import Refused
-from penchant.serving.http.tokens import SCOPES, Token, Tokens
 from penchant.settings import Settings
 
 LOCAL = Token("local", "this machine", tuple(s for s in SCOPES if s != "admin"), "", "")
@@ -113,9 +113,9 @@ class Guard:
 
 def require_guarded(settings: Settings) -> None:
     """Raise UsageError where the reader would be open to a network without any token."""
-    if not is_loopback(settings.reader_host) and not Tokens(settings).all():
+    if not is_loopback(settings.api_host) and not Tokens(settings).all():
         raise UsageError(
-            f"PENCHANT_READER_HOST is {settings.reader_host}, and there is no token",
+            f"PENCHANT_API_HOST is {settings.api_host}, and there is no token",
             "make one first: penchant token make --name NAME --scope recommendations:read",
         )
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-ONE = ("user_id", "item_id")  # a query that has one of them is about one shopper or item
+ONE = ("user_id", "item_id")  # a query that has one of them is about one user or item
 
 
 @dataclass
 class Asked:
-    """``entities``: how many shoppers, items or events it is about; never which."""
+    """``entities``: how many users, items or events it is about; never which."""
 
     token_id: str | None
     scope: str | None

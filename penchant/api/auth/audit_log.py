@@ -1,7 +1,7 @@
 """Who asked for what: a line of JSON for each guarded request, a file a day.
 
 A line says when, which token from which address, the route, the scope asked of it, whether it was
-allowed, the status of the answer, and how many shoppers, items or events it was about. It never
+allowed, the status of the answer, and how many users, items or events it was about. It never
 says which, and holds no secret. It is written before the answer leaves. A file is only ever
 appended to, by any number of processes; it is given to the operating system at once, and not forced
 onto the disk.

@@ -10,12 +10,12 @@ from typing import Any
 
 from fastapi import Request
 
+from penchant.api.auth.audit_context import denied
+from penchant.api.auth.tokens import FEATURE_SCOPES, Token
+from penchant.api.http.problems import Refused
+from penchant.feast_sdk import FeatureStore
+from penchant.features.request import Requested, classes_of, require_keys, resolve
 from penchant.manifest import PII_CLASSES
-from penchant.serving.feast import FeatureStore
-from penchant.serving.feature_request import Requested, classes_of, require_keys, resolve
-from penchant.serving.http.asked import denied
-from penchant.serving.http.problems import Refused
-from penchant.serving.http.tokens import FEATURE_SCOPES, Token
 
 MOST_NAMED = 5  # features in one refusal
 

@@ -1,18 +1,18 @@
-"""The leaderboard: how well each family foresees, and what it costs."""
+"""The leaderboard: how well each family predicts, and what it costs."""
 
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from penchant.bar_plot import Bar, bar_plot
+from penchant.api.console.render import drawn, page
+from penchant.api.console.session import READS, Sessions, Visitor
 from penchant.errors import UsageError
-from penchant.serving.http.console.render import drawn, page
-from penchant.serving.http.console.session import READS, Sessions, Visitor
+from penchant.plots.bar_plot import Bar, bar_plot
 from penchant.serving.status import METRIC, status
 from penchant.settings import Settings
 
-POPULATIONS = {"all": "All items", "new": "Items new to the shopper"}
+POPULATIONS = {"all": "All items", "new": "Items new to the user"}
 
 
 def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from penchant.errors import UsageError
-from penchant.serving.recommending.wishes import LONGEST_CATEGORY, Wishes
+from penchant.serving.recommending.options import LONGEST_CATEGORY, RecommendOptions
 
 Number = Annotated[str, Query(max_length=20)]
 
@@ -21,9 +21,9 @@ class Filters:
     diversity: Number = ""
     exclude_bought: bool = False
 
-    def wishes(self) -> Wishes:
+    def wishes(self) -> RecommendOptions:
         """With the reasons, which people want. Raises UsageError for what can't be wished for."""
-        return Wishes(
+        return RecommendOptions(
             exclude_bought=self.exclude_bought,
             category=self.category.strip() or None,
             price_min=_number("the lowest price", self.price_min),

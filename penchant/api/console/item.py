@@ -6,19 +6,21 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse
 
+from penchant.api.console.live import live_catalogue
+from penchant.api.console.render import page
+from penchant.api.console.session import READS, RECOMMENDATIONS, Sessions, Visitor
+from penchant.api.http.event_intake import Id
+from penchant.api.http.problems import Refused
 from penchant.errors import UsageError
-from penchant.serving.http.console.live import live_catalogue
-from penchant.serving.http.console.render import page
-from penchant.serving.http.console.session import READS, RECOMMENDATIONS, Sessions, Visitor
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.http.problems import Refused
-from penchant.serving.reader import Answer, Reader
+from penchant.serving.service import Answer, RecommendationService
 from penchant.settings import Settings
 
 SIMILAR = 10
 
 
-def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) -> None:
+def add(
+    app: FastAPI, settings: Settings, sessions: Sessions, service: RecommendationService
+) -> None:
     @app.get("/item")
     def item(
         item_id: Annotated[Id, Query()],
@@ -31,7 +33,7 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) ->
             cause = f"Item {item_id!r} is not in snapshot {catalogue.snapshot.id}"
             raise Refused(HTTPStatus.NOT_FOUND, cause)
         sees_similar = visitor.may(RECOMMENDATIONS)
-        answer, refusal = _similar(reader, item_id) if sees_similar else (None, None)
+        answer, refusal = _similar(service, item_id) if sees_similar else (None, None)
         return page(
             "item.html",
             visitor,
@@ -40,14 +42,16 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader) ->
             sees_similar=sees_similar,
             answer=answer,
             refusal=refusal,
-            generation_id=settings.live_generation.current(),
+            release_id=settings.live_release.current(),
             snapshot_id=catalogue.snapshot.id,
         )
 
 
-def _similar(reader: Reader, item_id: str) -> tuple[Answer | None, UsageError | None]:
+def _similar(
+    service: RecommendationService, item_id: str
+) -> tuple[Answer | None, UsageError | None]:
     """Its nearest items, or why there are none."""
     try:
-        return reader.similar(item_id, SIMILAR), None
+        return service.similar(item_id, SIMILAR), None
     except UsageError as error:
         return None, error

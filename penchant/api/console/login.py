@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from penchant.serving.http.console.form import Form, form
-from penchant.serving.http.console.render import page
-from penchant.serving.http.console.session import (
+from penchant.api.console.form import Form, form
+from penchant.api.console.render import page
+from penchant.api.console.session import (
     COOKIE,
     READS,
     Sessions,
@@ -18,7 +18,7 @@ from penchant.serving.http.console.session import (
     require_own_page,
     require_sign,
 )
-from penchant.serving.http.problems import Refused
+from penchant.api.http.problems import Refused
 
 HERE = re.compile(r"[a-z]*(\?[\x21-\x7e]*)?")
 """An address within the console: one of its pages and what is asked of it."""

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from penchant.serving.http.console.session import Visitor
+from penchant.api.console.session import Visitor
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 SECURITY = {

@@ -6,36 +6,32 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 
+from penchant.api.auth.access import Access
+from penchant.api.console import families, item, login, search, static
+from penchant.api.console import releases as releases
+from penchant.api.console import user as user
+from penchant.api.console import what_if as suppose
+from penchant.api.console.render import page
+from penchant.api.console.session import Sessions, Visitor
+from penchant.api.http.problems import Refused
 from penchant.errors import PenchantError, UsageError
-from penchant.serving.fresh.events import FreshEvents
-from penchant.serving.http.access import Access
-from penchant.serving.http.console import (
-    families,
-    generations,
-    item,
-    login,
-    search,
-    shopper,
-    static,
-    suppose,
-)
-from penchant.serving.http.console.render import page
-from penchant.serving.http.console.session import Sessions, Visitor
-from penchant.serving.http.problems import Refused
-from penchant.serving.reader import Reader
+from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.service import RecommendationService
 from penchant.serving.status import status
 from penchant.settings import Settings
 
 
-def console(settings: Settings, access: Access, reader: Reader, events: FreshEvents) -> FastAPI:
+def console(
+    settings: Settings, access: Access, service: RecommendationService, events: FreshEvents
+) -> FastAPI:
     """The application to mount at ``/console``, over the reader that services ask."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     sessions = Sessions(access)
     search.add(app, settings, sessions)
-    shopper.add(app, settings, sessions, reader, events)
-    suppose.add(app, settings, sessions, reader, events)
-    item.add(app, settings, sessions, reader)
-    generations.add(app, settings, sessions)
+    user.add(app, settings, sessions, service, events)
+    suppose.add(app, settings, sessions, service, events)
+    item.add(app, settings, sessions, service)
+    releases.add(app, settings, sessions)
     families.add(app, settings, sessions)
     login.add(app, sessions)
     static.add(app)
@@ -49,7 +45,7 @@ def console(settings: Settings, access: Access, reader: Reader, events: FreshEve
 
     @app.exception_handler(PenchantError)
     def failed(request: Request, error: PenchantError) -> HTMLResponse:
-        if settings.live_generation.current() is None:
+        if settings.live_release.current() is None:
             code, heading = HTTPStatus.SERVICE_UNAVAILABLE, "Nothing is published yet"
         elif isinstance(error, UsageError):
             code, heading = HTTPStatus.UNPROCESSABLE_ENTITY, "That can't be"

@@ -1,15 +1,15 @@
-"""The first page: search a shopper or an item."""
+"""The first page: search a user or an item."""
 
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from penchant.serving.http.asked import about
-from penchant.serving.http.console.live import live_catalogue
-from penchant.serving.http.console.render import PRIVATE, page
-from penchant.serving.http.console.session import READS, SHOPPERS, Sessions, Visitor
-from penchant.serving.reader import LONGEST_ID
+from penchant.api.auth.audit_context import about
+from penchant.api.console.live import live_catalogue
+from penchant.api.console.render import PRIVATE, page
+from penchant.api.console.session import READS, USERS, Sessions, Visitor
+from penchant.serving.service import LONGEST_ID
 from penchant.settings import Settings
 
 MOST = 20
@@ -25,21 +25,21 @@ def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
     def search(
         request: Request, visitor: Annotated[Visitor, Depends(guard)], q: Asked = ""
     ) -> HTMLResponse:
-        """What is found, or a few to begin with. To list shoppers takes more than to open one."""
+        """What is found, or a few to begin with. To list users takes more than to open one."""
         catalogue, asked = live_catalogue(settings), q.strip()
-        sees_shoppers = visitor.may(SHOPPERS)
-        shoppers = []
-        if sees_shoppers:
-            shoppers = catalogue.shoppers(asked, MOST) if asked else catalogue.example_shoppers()
-            about(request, len(shoppers))
+        sees_users = visitor.may(USERS)
+        users = []
+        if sees_users:
+            users = catalogue.users(asked, MOST) if asked else catalogue.example_users()
+            about(request, len(users))
         return page(
             "search.html",
             visitor,
             q=asked,
             most=MOST,
-            shoppers=shoppers,
-            sees_shoppers=sees_shoppers,
-            scope=SHOPPERS,
+            users=users,
+            sees_users=sees_users,
+            scope=USERS,
             items=catalogue.items(asked, MOST) if asked else catalogue.best_sellers(SUGGESTED),
         )
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from penchant.serving.http.access import Access
-from penchant.serving.http.problems import Refused
-from penchant.serving.http.tokens import FEATURE_SCOPES, FEATURES, Token
+from penchant.api.auth.access import Access
+from penchant.api.auth.tokens import FEATURE_SCOPES, FEATURES, Token
+from penchant.api.http.problems import Refused
 
 COOKIE = "penchant_console"
 PATH = "/console"
@@ -24,8 +24,8 @@ RECOMMENDATIONS = "recommendations:read"
 READS = (FEATURES, RECOMMENDATIONS)
 """The scopes that open the console; what needs more than one of them says so on the page."""
 
-SHOPPERS = FEATURE_SCOPES["direct"]
-"""To list shoppers' ids, and to see day by day what one did: more personal than any feature."""
+USERS = FEATURE_SCOPES["direct"]
+"""To list users' ids, and to see day by day what one did: more personal than any feature."""
 
 
 @dataclass(frozen=True)

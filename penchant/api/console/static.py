@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
 
-from penchant.palette import PALETTE
+from penchant.plots.palette import PALETTE
 
 FILES = Path(__file__).resolve().parent / "static"
 FRESH = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}

@@ -1,4 +1,4 @@
-"""A shopper's page: portrait, recommendations, what they did."""
+"""A user's page: portrait, recommendations, what they did."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,28 +8,22 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
+from penchant.api.auth.feature_access import require_readable
+from penchant.api.auth.tokens import FEATURES
+from penchant.api.console.filters import Filters
+from penchant.api.console.live import live_catalogue
+from penchant.api.console.render import drawn, page
+from penchant.api.console.session import READS, RECOMMENDATIONS, USERS, Sessions, Visitor
+from penchant.api.http.event_intake import Id
+from penchant.api.http.problems import Refused
 from penchant.errors import UsageError
-from penchant.serving.fresh.events import Event, FreshEvents
-from penchant.serving.fresh.weighing import STRONGEST_FIRST
-from penchant.serving.generations.generation import Generation
-from penchant.serving.http.console.filters import Filters
-from penchant.serving.http.console.live import live_catalogue
-from penchant.serving.http.console.render import drawn, page
-from penchant.serving.http.console.session import (
-    READS,
-    RECOMMENDATIONS,
-    SHOPPERS,
-    Sessions,
-    Visitor,
-)
-from penchant.serving.http.feature_access import require_readable
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.http.problems import Refused
-from penchant.serving.http.tokens import FEATURES
+from penchant.releases.release import Release
+from penchant.serving.fresh_events.event_weights import STRONGEST_FIRST
+from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.portrait import Portrait
 from penchant.serving.portrait_plot import interests_plot
-from penchant.serving.reader import Reader
 from penchant.serving.recommending.recommendation import Recommendation
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
 RECOMMENDED = 10
@@ -38,7 +32,7 @@ EVENTS = 20
 
 @dataclass(frozen=True)
 class Known:
-    """A shopper's portrait, or why it isn't shown: the visitor may not, or nobody has that id."""
+    """A user's portrait, or why it isn't shown: the visitor may not, or nobody has that id."""
 
     portrait: Portrait | None = None
     refused: str | None = None
@@ -54,10 +48,14 @@ class Answered:
 
 
 def add(
-    app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader, events: FreshEvents
+    app: FastAPI,
+    settings: Settings,
+    sessions: Sessions,
+    service: RecommendationService,
+    events: FreshEvents,
 ) -> None:
-    @app.get("/shopper")
-    def shopper(
+    @app.get("/user")
+    def user(
         request: Request,
         user_id: Annotated[Id, Query()],
         filters: Annotated[Filters, Depends()],
@@ -65,11 +63,11 @@ def add(
     ) -> HTMLResponse:
         """404 for one who is not known, with what a stranger is recommended."""
         catalogue = live_catalogue(settings)
-        known = _known(request, visitor, reader, user_id)
-        answered = _answered(visitor, reader, user_id, filters)
-        sees_events = visitor.may(SHOPPERS)
+        known = _known(request, visitor, service, user_id)
+        answered = _answered(visitor, service, user_id, filters)
+        sees_events = visitor.may(USERS)
         return page(
-            "shopper.html",
+            "user.html",
             visitor,
             HTTPStatus.NOT_FOUND if known.unknown else HTTPStatus.OK,
             user_id=user_id,
@@ -86,46 +84,50 @@ def add(
             sees_events=sees_events,
             fresh=_fresh(settings, events, user_id) if sees_events else [],
             events=catalogue.events(user_id, EVENTS) if sees_events else [],
-            scope=SHOPPERS,
-            generation_id=settings.live_generation.current(),
+            scope=USERS,
+            release_id=settings.live_release.current(),
             snapshot_id=catalogue.snapshot.id,
         )
 
 
-def _answered(visitor: Visitor, reader: Reader, user_id: str, filters: Filters) -> Answered:
+def _answered(
+    visitor: Visitor, service: RecommendationService, user_id: str, filters: Filters
+) -> Answered:
     if not visitor.may(RECOMMENDATIONS):
         return Answered()
     try:
-        return Answered(reader.recommend(user_id, RECOMMENDED, filters.wishes()))
+        return Answered(service.recommend(user_id, RECOMMENDED, filters.wishes()))
     except UsageError as error:
         return Answered(wrong=error)
 
 
 def _fresh(settings: Settings, events: FreshEvents, user_id: str) -> list[Event]:
-    """What they did since the data of the live generation ends, the latest first."""
-    live = settings.live_generation.current()
+    """What they did since the data of the live release ends, the latest first."""
+    live = settings.live_release.current()
     assert live is not None  # the page was refused before
-    since = Generation.open(settings, live).last_feedback
+    since = Release.open(settings, live).last_feedback
     return sorted(events.of(user_id, since), key=lambda event: event.event_at, reverse=True)[
         :EVENTS
     ]
 
 
 def _categories(known: Known, answer: Recommendation | None) -> list[str]:
-    """To filter by: those of the shopper's interests and of what is recommended."""
+    """To filter by: those of the user's interests and of what is recommended."""
     interests = known.portrait.interests if known.portrait else ()
     named = {each.category for each in interests}
     named |= {item.category for item in answer.items if item.category} if answer else set()
     return sorted(named)
 
 
-def _known(request: Request, visitor: Visitor, reader: Reader, user_id: str) -> Known:
+def _known(
+    request: Request, visitor: Visitor, service: RecommendationService, user_id: str
+) -> Known:
     """As much as the visitor may read, by the classes of the portrait's features."""
     if not visitor.may(FEATURES):
         return Known(refused=f"your token lacks the scope {FEATURES}")
     may_read = partial(require_readable, request, visitor.token)
     try:
-        return Known(reader.portrait(user_id, may_read))
+        return Known(service.portrait(user_id, may_read))
     except Refused as error:
         return Known(refused=error.detail)
     except UsageError:

@@ -1,6 +1,6 @@
-"""What a shopper would be recommended if they did one thing more. Nothing is written anywhere.
+"""What a user would be recommended if they did one thing more. Nothing is written anywhere.
 
-The event is put behind the shopper's own, as a posted one would be, and all of it is folded in
+The event is put behind the user's own, as a posted one would be, and all of it is folded in
 anew. Both answers are the order without exploration, so that what differs is the event's doing.
 """
 
@@ -11,23 +11,23 @@ from typing import Annotated, Literal
 from fastapi import Depends, FastAPI, Query
 from fastapi.responses import HTMLResponse
 
-from penchant.serving.exploring.live_policy import CHOICE
-from penchant.serving.folding.folding import folding_of
-from penchant.serving.fresh.events import Event, FreshEvents
-from penchant.serving.fresh.log_tail import LogFile
-from penchant.serving.fresh.shoppers import FreshShoppers
-from penchant.serving.fresh.weighing import STRONGEST_FIRST
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.http.console.live import live_catalogue
-from penchant.serving.http.console.render import page
-from penchant.serving.http.console.search import SUGGESTED, Asked
-from penchant.serving.http.console.session import RECOMMENDATIONS, Sessions, Visitor
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.reader import Reader
-from penchant.serving.recommending.picking import InOrder
+from penchant.api.console.live import live_catalogue
+from penchant.api.console.render import page
+from penchant.api.console.search import SUGGESTED, Asked
+from penchant.api.console.session import RECOMMENDATIONS, Sessions, Visitor
+from penchant.api.http.event_intake import Id
+from penchant.releases.fold_in import fold_in_of
+from penchant.releases.opened import OpenRelease
+from penchant.serving.fresh_events.event_weights import STRONGEST_FIRST
+from penchant.serving.fresh_events.events import Event, FreshEvents
+from penchant.serving.fresh_events.log_tail import LogFile
+from penchant.serving.fresh_events.user_states import FreshUserStates
+from penchant.serving.live_policy import CHOICE
+from penchant.serving.recommending.options import DEFAULT_OPTIONS
 from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.recommending.recommender import Recommender
-from penchant.serving.recommending.wishes import NO_WISHES
+from penchant.serving.recommending.slate_selection import InOrder
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
 SHOWN = 10
@@ -64,7 +64,7 @@ class Moved:
 @dataclass(frozen=True)
 class Change:
     """``after``: the first ten with the event; ``gone``: of the first ten without it, those that
-    are not among them. ``folds``: whether the generation can fold events in at all."""
+    are not among them. ``folds``: whether the release can fold events in at all."""
 
     after: tuple[Moved, ...]
     gone: tuple[RecommendedItem, ...]
@@ -76,7 +76,11 @@ class Change:
 
 
 def add(
-    app: FastAPI, settings: Settings, sessions: Sessions, reader: Reader, events: FreshEvents
+    app: FastAPI,
+    settings: Settings,
+    sessions: Sessions,
+    service: RecommendationService,
+    events: FreshEvents,
 ) -> None:
     @app.get("/suppose")
     def suppose(
@@ -92,9 +96,9 @@ def add(
         change = None
         if described:
             event = _supposed(user_id, described.item_id, event_type)
-            change = reader.read(lambda opened: _change(opened, events, event))
+            change = service.read(lambda opened: _change(opened, events, event))
         return page(
-            "suppose.html",
+            "what_if.html",
             visitor,
             user_id=user_id,
             asked=item.strip(),
@@ -121,13 +125,13 @@ def _supposed(user_id: str, item_id: str, event_type: str) -> Event:
     )
 
 
-def _change(opened: OpenGeneration, events: FreshEvents, event: Event) -> Change:
-    def first(shoppers: FreshShoppers, k: int) -> tuple[RecommendedItem, ...]:
-        recommender = Recommender(InOrder("unexplored", CHOICE), shoppers)
-        return recommender.recommend(opened, event.user_id, k, NO_WISHES).items
+def _change(opened: OpenRelease, events: FreshEvents, event: Event) -> Change:
+    def first(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
+        recommender = Recommender(InOrder("unexplored", CHOICE), users)
+        return recommender.recommend(opened, event.user_id, k, DEFAULT_OPTIONS).items
 
-    as_is = FreshShoppers(events)
-    before, after = first(as_is, SHOWN), first(FreshShoppers(OneMore(events, event)), SHOWN)
+    as_is = FreshUserStates(events)
+    before, after = first(as_is, SHOWN), first(FreshUserStates(OneMore(events, event)), SHOWN)
     places = _places(first(as_is, LOOKED_AT)) | _places(before)
     kept = {item.item_id for item in after}
     return Change(
@@ -136,7 +140,7 @@ def _change(opened: OpenGeneration, events: FreshEvents, event: Event) -> Change
             for place, item in enumerate(after, start=1)
         ),
         tuple(item for item in before if item.item_id not in kept),
-        folding_of(opened) is not None,
+        fold_in_of(opened) is not None,
     )
 
 

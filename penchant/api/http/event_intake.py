@@ -37,7 +37,7 @@ Id = Annotated[
 
 
 class Event(BaseModel):
-    """What a shopper did. ``impression_id``: of the answer that led to it, if one did."""
+    """What a user did. ``impression_id``: of the answer that led to it, if one did."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -77,7 +77,7 @@ class Event(BaseModel):
         return {
             **self.model_dump(exclude={"event_at", "value"}),
             "value": value,
-            "event_at": min(naive, received_at),  # a clock that is ahead would seem to foresee
+            "event_at": min(naive, received_at),  # a clock that is ahead would seem to predict
             "received_at": received_at,
         }
 

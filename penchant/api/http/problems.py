@@ -64,7 +64,7 @@ def handle(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(UsageError)
     async def wrong(request: Request, error: UsageError) -> JSONResponse:
         of_features = request.url.path in OF_FEATURES
-        pointer = settings.live_features if of_features else settings.live_generation
+        pointer = settings.live_features if of_features else settings.live_release
         ready = pointer.current() is not None
         status = HTTPStatus.UNPROCESSABLE_ENTITY if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return problem(status, error.cause, error.remedy)

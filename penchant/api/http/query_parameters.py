@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import Request
 
-from penchant.serving.http.problems import Refused
+from penchant.api.http.problems import Refused
 
 
 def require_known(request: Request) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi.responses import JSONResponse
 
-from penchant.serving.http.problems import problem
+from penchant.api.http.problems import problem
 
 MOST_BYTES = 256 << 10
 DEEPEST = 12

@@ -1,4 +1,4 @@
-"""``GET /v1/ads``: which ads to show a shopper now."""
+"""``GET /v1/ads``: which ads to show a user now."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -7,29 +7,29 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from penchant.api.auth.access import Access
+from penchant.api.http.event_intake import Id
+from penchant.api.http.problems import Refused
 from penchant.errors import NothingToDo
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import MOST, Advertiser
 from penchant.serving.advertising.impressions import log_ads
-from penchant.serving.http.access import Access
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.http.problems import Refused
 
 
 class ShownAd(BaseModel):
     ad_id: str
-    probability: float = Field(description="of a response, as it was foretold")
-    seen: int = Field(description="times that the shopper saw it today, this one included")
+    probability: float = Field(description="of a response, as it was predicted")
+    seen: int = Field(description="times that the user saw it today, this one included")
     cap: int = Field(description="times a day that it may be seen at most")
     impression_id: str
 
 
 class ShownAds(BaseModel):
-    """Best first; empty where nothing is planned for the shopper, or all of it was shown."""
+    """Best first; empty where nothing is planned for the user, or all of it was shown."""
 
     user_id: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     slate_id: str
     ads: list[ShownAd]
@@ -53,7 +53,7 @@ def add(router: APIRouter, access: Access, advertiser: Advertiser, log: Feedback
         return ShownAds(
             user_id=user_id,
             policy=answer.policy,
-            generation_id=answer.generation_id,
+            release_id=answer.release_id,
             snapshot_id=answer.snapshot_id,
             slate_id=shown.slate_id,
             ads=[

@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from penchant.feedback import FeedbackLog
-from penchant.serving.http.access import Access
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.reader import MOST, Reader
+from penchant.api.auth.access import Access
+from penchant.api.http.event_intake import Id
+from penchant.feedback.log import FeedbackLog
 from penchant.serving.recommending.basket import BASKET, LARGEST, NOBODY
 from penchant.serving.recommending.impressions import log_shown
+from penchant.serving.service import MOST, RecommendationService
 
 
 class CompletingItem(BaseModel):
-    """``impression_id``: null where no shopper was named, for then nothing is logged."""
+    """``impression_id``: null where no user was named, for then nothing is logged."""
 
     item_id: str
     title: str
@@ -31,14 +31,16 @@ class Completed(BaseModel):
     user_id: str | None
     origin: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     slate_id: str | None
     ignored: list[str]
     items: list[CompletingItem]
 
 
-def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> None:
+def add(
+    router: APIRouter, access: Access, service: RecommendationService, log: FeedbackLog
+) -> None:
     @router.get("/basket", dependencies=[Depends(access.needs("recommendations:read"))])
     def basket(
         item_id: Annotated[
@@ -51,7 +53,7 @@ def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> 
         placement: Annotated[Id, Query(description="where it is shown")] = BASKET,
     ) -> Completed:
         """What goes with a basket. Nothing of the basket is in the answer."""
-        completion = reader.complete(item_id, k, user_id or NOBODY)
+        completion = service.complete(item_id, k, user_id or NOBODY)
         answer, slate_id = completion.answer, None
         impression_ids: tuple[str | None, ...] = (None,) * len(answer.items)
         if user_id is not None:
@@ -61,7 +63,7 @@ def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> 
             user_id=user_id,
             origin=answer.origin,
             policy=answer.policy,
-            generation_id=answer.generation_id,
+            release_id=answer.release_id,
             snapshot_id=answer.snapshot_id,
             slate_id=slate_id,
             ignored=list(completion.ignored),

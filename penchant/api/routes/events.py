@@ -1,4 +1,4 @@
-"""``POST /v1/events``: what shoppers did, durable before it is acknowledged."""
+"""``POST /v1/events``: what users did, durable before it is acknowledged."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -6,10 +6,10 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from penchant.feedback import FeedbackLog
-from penchant.serving.http.access import Access
-from penchant.serving.http.asked import about
-from penchant.serving.http.feedback_events import Events
+from penchant.api.auth.access import Access
+from penchant.api.auth.audit_context import about
+from penchant.api.http.event_intake import Events
+from penchant.feedback.log import FeedbackLog
 
 
 class Received(BaseModel):
@@ -25,7 +25,7 @@ def add(router: APIRouter, access: Access, log: FeedbackLog) -> None:
         dependencies=[Depends(access.needs("events:write"))],
     )
     def events(request: Request, posted: Events) -> Received:
-        """Keep what shoppers did. Sending an event again does no harm: it counts once."""
+        """Keep what users did. Sending an event again does no harm: it counts once."""
         about(request, len(posted.events))
         received_at = datetime.now(UTC).replace(tzinfo=None)
         log.append("events", [event.row(received_at) for event in posted.events])

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.api.auth.access import Access
+from penchant.api.auth.audit_context import about
+from penchant.api.auth.feature_access import readable
+from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.routes.features import MOST_ROWS, Name, Reference
 from penchant.errors import UsageError
-from penchant.serving.feast import convert_response_to_dict
-from penchant.serving.http.access import Access
-from penchant.serving.http.asked import about
-from penchant.serving.http.feature_access import readable
-from penchant.serving.http.tokens import FEATURES, Token
-from penchant.serving.http.v1.features import MOST_ROWS, Name, Reference
-from penchant.serving.online_features import LiveFeatures
+from penchant.feast_sdk import convert_response_to_dict
+from penchant.features.online_features import LiveFeatures
 
 PATH = "/get-online-features"
 SNAPSHOT_HEADER = "Penchant-Snapshot"

@@ -1,4 +1,4 @@
-"""``POST /v1/features``: features of many shoppers or items at once, by service or by name."""
+"""``POST /v1/features``: features of many users or items at once, by service or by name."""
 
 import math
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.api.auth.access import Access
+from penchant.api.auth.audit_context import about
+from penchant.api.auth.feature_access import readable
+from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.http.event_intake import Id
 from penchant.errors import UsageError
-from penchant.serving.feature_request import columnar
-from penchant.serving.http.access import Access
-from penchant.serving.http.asked import about
-from penchant.serving.http.feature_access import readable
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.http.tokens import FEATURES, Token
-from penchant.serving.online_features import LiveFeatures
+from penchant.features.online_features import LiveFeatures
+from penchant.features.request import columnar
 
 MOST_ROWS = 500
 

@@ -6,10 +6,10 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from penchant.api.http.problems import Refused
 from penchant.errors import PenchantError, UsageError
-from penchant.serving.generations.generation import Generation
-from penchant.serving.http.problems import Refused
-from penchant.serving.online_features import LiveFeatures
+from penchant.features.online_features import LiveFeatures
+from penchant.releases.release import Release
 from penchant.settings import Settings
 
 
@@ -18,10 +18,10 @@ class Healthy(BaseModel):
 
 
 class Ready(Healthy):
-    """What is read: features of a snapshot, and a generation."""
+    """What is read: features of a snapshot, and a release."""
 
     snapshot_id: str
-    generation_id: str
+    release_id: str
 
 
 def add(router: APIRouter, settings: Settings, live: LiveFeatures) -> None:
@@ -32,15 +32,15 @@ def add(router: APIRouter, settings: Settings, live: LiveFeatures) -> None:
 
     @router.get("/readyz")
     def readyz() -> Ready:
-        """There are features and a generation to read."""
+        """There are features and a release to read."""
         try:
             snapshot_id = live.current().snapshot_id
-            generation_id = settings.live_generation.current()
-            if generation_id is None:
-                raise UsageError("no generation is live yet", "run `penchant publish`")
-            Generation.open(settings, generation_id)
+            release_id = settings.live_release.current()
+            if release_id is None:
+                raise UsageError("no release is live yet", "run `penchant publish`")
+            Release.open(settings, release_id)
         except PenchantError as error:
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE, error.cause, remedy=error.remedy
             ) from error
-        return Ready(snapshot_id=snapshot_id, generation_id=generation_id)
+        return Ready(snapshot_id=snapshot_id, release_id=release_id)

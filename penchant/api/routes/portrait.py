@@ -1,28 +1,28 @@
-"""``GET /v1/portrait``: what a shopper is interested in."""
+"""``GET /v1/portrait``: what a user is interested in."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from penchant.serving.http.access import Access
-from penchant.serving.http.feature_access import require_readable
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.http.tokens import FEATURES, Token
+from penchant.api.auth.access import Access
+from penchant.api.auth.feature_access import require_readable
+from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.http.event_intake import Id
 from penchant.serving.portrait import Portrait
-from penchant.serving.reader import Reader
+from penchant.serving.service import RecommendationService
 
 
-def add(router: APIRouter, access: Access, reader: Reader) -> None:
+def add(router: APIRouter, access: Access, service: RecommendationService) -> None:
     @router.get("/portrait")
     def portrait(
         request: Request,
         user_id: Annotated[Id, Query()],
         token: Annotated[Token, Depends(access.needs(FEATURES))],
     ) -> Portrait:
-        """What a shopper is interested in, how surely, and the segment they are in.
+        """What a user is interested in, how surely, and the segment they are in.
 
         It needs the scope of the most personal feature in it.
         """
-        return reader.portrait(
+        return service.portrait(
             user_id, lambda store, features: require_readable(request, token, store, features)
         )

@@ -1,4 +1,4 @@
-"""``GET /v1/recommendations``: what a shopper would like.
+"""``GET /v1/recommendations``: what a user would like.
 
 What is recommended is logged as shown, with the impression ids that the answer names: an event that
 gives one back is what it led to.
@@ -10,17 +10,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from penchant.feedback import FeedbackLog
-from penchant.serving.http.access import Access
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.reader import MOST, Reader
+from penchant.api.auth.access import Access
+from penchant.api.http.event_intake import Id
+from penchant.feedback.log import FeedbackLog
 from penchant.serving.recommending.impressions import Shown, log_shown
+from penchant.serving.recommending.options import LONGEST_CATEGORY, MOST_EXCLUDED, RecommendOptions
 from penchant.serving.recommending.recommendation import Recommendation
-from penchant.serving.recommending.wishes import LONGEST_CATEGORY, MOST_EXCLUDED, Wishes
+from penchant.serving.service import MOST, RecommendationService
 
 
 class Because(BaseModel):
-    """What of the shopper's history an item was recommended for."""
+    """What of the user's history an item was recommended for."""
 
     item_id: str
     title: str
@@ -48,7 +48,7 @@ class Recommendations(BaseModel):
     user_id: str
     origin: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     slate_id: str
     items: list[RecommendedItem]
@@ -56,7 +56,9 @@ class Recommendations(BaseModel):
     reasons_withheld: str | None = Field(description="why none is given, where asked for")
 
 
-def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> None:
+def add(
+    router: APIRouter, access: Access, service: RecommendationService, log: FeedbackLog
+) -> None:
     @router.get("/recommendations", dependencies=[Depends(access.needs("recommendations:read"))])
     def recommendations(
         user_id: Annotated[Id, Query()],
@@ -82,8 +84,8 @@ def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> 
         ] = 0.0,
         reasons: Annotated[bool, Query(description="say why, where it holds")] = False,
     ) -> Recommendations:
-        """What a shopper would like; for one who is not known, what is popular."""
-        wishes = Wishes(
+        """What a user would like; for one who is not known, what is popular."""
+        wishes = RecommendOptions(
             exclude_bought,
             tuple(exclude),
             in_stock,
@@ -93,7 +95,7 @@ def add(router: APIRouter, access: Access, reader: Reader, log: FeedbackLog) -> 
             diversity,
             reasons,
         )
-        answer = reader.recommend(user_id, k, wishes)
+        answer = service.recommend(user_id, k, options)
         shown = log_shown(log, answer, placement, datetime.now(UTC).replace(tzinfo=None))
         return _answered(answer, shown)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from penchant.serving.http.access import Access
-from penchant.serving.http.feedback_events import Id
-from penchant.serving.reader import MOST, Item, Reader
+from penchant.api.auth.access import Access
+from penchant.api.http.event_intake import Id
+from penchant.serving.service import MOST, Item, RecommendationService
 
 
 class SimilarItem(BaseModel):
@@ -19,21 +19,21 @@ class SimilarItem(BaseModel):
 
 class SimilarItems(BaseModel):
     item_id: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     items: list[SimilarItem]
 
 
-def add(router: APIRouter, access: Access, reader: Reader) -> None:
+def add(router: APIRouter, access: Access, service: RecommendationService) -> None:
     @router.get("/similar", dependencies=[Depends(access.needs("recommendations:read"))])
     def similar(
         item_id: Annotated[Id, Query()], k: Annotated[int, Query(ge=1, le=MOST)] = 10
     ) -> SimilarItems:
         """Items whose vectors are nearest to an item's."""
-        answer = reader.similar(item_id, k)
+        answer = service.similar(item_id, k)
         return SimilarItems(
             item_id=item_id,
-            generation_id=answer.generation_id,
+            release_id=answer.release_id,
             snapshot_id=answer.snapshot_id,
             items=[SimilarItem(**fields(item)) for item in answer.items],
         )

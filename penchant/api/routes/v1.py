@@ -2,11 +2,8 @@
 
 from fastapi import APIRouter
 
-from penchant.feedback import FeedbackLog
-from penchant.serving.advertising.advertiser import Advertiser
-from penchant.serving.fresh.events import FreshEvents
-from penchant.serving.http.access import Access
-from penchant.serving.http.v1 import (
+from penchant.api.auth.access import Access
+from penchant.api.routes import (
     activity,
     ads,
     basket,
@@ -16,8 +13,11 @@ from penchant.serving.http.v1 import (
     recommendations,
     similar,
 )
-from penchant.serving.online_features import LiveFeatures
-from penchant.serving.reader import Reader
+from penchant.features.online_features import LiveFeatures
+from penchant.feedback.log import FeedbackLog
+from penchant.serving.advertising.advertiser import Advertiser
+from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
 
@@ -25,18 +25,18 @@ def routes(
     settings: Settings,
     access: Access,
     live: LiveFeatures,
-    reader: Reader,
+    service: RecommendationService,
     log: FeedbackLog,
     fresh: FreshEvents,
 ) -> APIRouter:
-    """The router; ``reader`` follows the live generation, ``fresh`` the log."""
+    """The router; ``reader`` follows the live release, ``fresh`` the log."""
     router = APIRouter(prefix="/v1")
-    recommendations.add(router, access, reader, log)
-    basket.add(router, access, reader, log)
-    ads.add(router, access, Advertiser(settings, reader), log)
-    similar.add(router, access, reader)
-    portrait.add(router, access, reader)
+    recommendations.add(router, access, service, log)
+    basket.add(router, access, service, log)
+    ads.add(router, access, Advertiser(settings, service), log)
+    similar.add(router, access, service)
+    portrait.add(router, access, service)
     features.add(router, access, live)
-    activity.add(router, access, reader, fresh)
+    activity.add(router, access, service, fresh)
     events.add(router, access, log)
     return router

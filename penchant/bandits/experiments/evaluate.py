@@ -1,12 +1,12 @@
 """An experiment between two policies, judged from the log: is it fair, who is better, is anybody
 harmed.
 
-Shoppers are assigned by hash (penchant/assignment.py). Four things are looked at, in this order,
+Users are assigned by hash (penchant/bandits/assignment.py). Four things are looked at, in this order,
 and the first that decides ends it:
 
 1. A sample-ratio mismatch: arms whose sizes the assignment can't explain are not comparable.
 2. A guardrail that the treatment breaks by more than its interval: fatigue, coverage, returns.
-3. The reward a shopper, by an interval that may be looked at daily (sequential.py).
+3. The reward a user, by an interval that may be looked at daily (sequential.py).
 4. Neither: go on.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import chisquare
 
-from penchant.assignment import arm_of, check_shares
+from penchant.bandits.assignment import arm_of, check_shares
+from penchant.bandits.experiments.sequential import Difference, difference
 from penchant.errors import DataError
-from penchant.experiments.sequential import Difference, difference
 
 MISMATCH = 1e-3  # chance of so unequal arms below which they are called mismatched
 
@@ -29,7 +29,7 @@ Decision = Literal["mismatch", "rollback", "keep", "go on"]
 
 @dataclass(frozen=True)
 class Guardrail:
-    """A figure of each shopper that must not get worse. ``worse``: above or below control's."""
+    """A figure of each user that must not get worse. ``worse``: above or below control's."""
 
     name: str
     worse: Literal["above", "below"]
@@ -41,18 +41,18 @@ GUARDRAILS = (
     Guardrail("coverage", "below", 0.05),
     Guardrail("returns", "above", 0.01),
 )
-"""fatigue: share of a shopper's impressions after the third of one item that nobody clicked.
-coverage: distinct items shown, as a share of a shopper's impressions. returns: what was sent back,
+"""fatigue: share of a user's impressions after the third of one item that nobody clicked.
+coverage: distinct items shown, as a share of a user's impressions. returns: what was sent back,
 as a share of what was bought."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``shoppers``: of each arm. ``mismatch_p``: chance of arms so unequal by the plan."""
+    """``users``: of each arm. ``mismatch_p``: chance of arms so unequal by the plan."""
 
     decision: Decision
     reason: str
-    shoppers: dict[str, int]
+    users: dict[str, int]
     mismatch_p: float
     reward: Difference | None
     guardrails: dict[str, Difference]
@@ -68,8 +68,8 @@ def evaluate(
 
     ``log``: rows of the mart ``policy_log`` since the experiment began; ``policy`` names the arm
     that was shown. ``returned``: user_id, bought and sent_back, amounts since then. Rows that show
-    a shopper another arm than theirs are left out of the reward, and make a mismatch if they are
-    more than one in a thousand. Raises DataError for an arm without shoppers.
+    a user another arm than theirs are left out of the reward, and make a mismatch if they are
+    more than one in a thousand. Raises DataError for an arm without users.
     """
     check_shares(shares)
     control, treatment = list(shares)[:2]
@@ -78,7 +78,7 @@ def evaluate(
     empty = [arm for arm, count in counts.items() if not count]
     if empty:
         raise DataError(
-            f"arm {empty[0]} of {experiment_id} has no shopper",
+            f"arm {empty[0]} of {experiment_id} has no user",
             "look at whether its policy is served at all",
         )
     total = sum(counts.values())
@@ -86,11 +86,11 @@ def evaluate(
     mismatch_p = float(chisquare(list(counts.values()), expected).pvalue)
     if mismatch_p < MISMATCH or mixed > MISMATCH:
         reason = (
-            f"arms have {counts} shoppers where {dict(shares)} was planned (p = {mismatch_p:.2g}), "
-            f"and {mixed:.2%} of rows show another arm than the shopper's"
+            f"arms have {counts} users where {dict(shares)} was planned (p = {mismatch_p:.2g}), "
+            f"and {mixed:.2%} of rows show another arm than the user's"
         )
         return Verdict("mismatch", reason, counts, mismatch_p, None, {})
-    figures = per_shopper(log, users, returned)
+    figures = per_user(log, users, returned)
     in_arm = {arm: users["arm"] == arm for arm in (control, treatment)}
 
     def compared(name: str) -> Difference:
@@ -114,7 +114,7 @@ def decide(reward: Difference, guardrails: Mapping[str, Difference]) -> tuple[De
                 f"{guardrail.name} is {guardrail.worse} control's by {sign * found.mean:.4f} "
                 f"[{found.low:+.4f}, {found.high:+.4f}], more than {guardrail.tolerance} for sure"
             )
-    words = f"reward a shopper {reward.mean:+.4f} [{reward.low:+.4f}, {reward.high:+.4f}]"
+    words = f"reward a user {reward.mean:+.4f} [{reward.low:+.4f}, {reward.high:+.4f}]"
     if reward.verdict == "worse":
         return "rollback", f"{words}: worse than control"
     if reward.verdict == "better":
@@ -125,7 +125,7 @@ def decide(reward: Difference, guardrails: Mapping[str, Difference]) -> tuple[De
 def assigned(
     experiment_id: str, log: pa.Table, shares: Mapping[str, float]
 ) -> tuple[dict[str, np.ndarray], float]:
-    """``user_id`` and ``arm`` of each shopper in the log, and the share of rows of another arm."""
+    """``user_id`` and ``arm`` of each user in the log, and the share of rows of another arm."""
     user_ids_N = np.array(log["user_id"].to_pylist(), dtype=object)
     users_U, row_N = np.unique(user_ids_N, return_inverse=True)
     arm_U = np.array([arm_of(experiment_id, user, shares) for user in users_U], dtype=object)
@@ -134,10 +134,10 @@ def assigned(
     return {"user_id": users_U, "arm": arm_U}, mixed
 
 
-def per_shopper(
+def per_user(
     log: pa.Table, users: dict[str, np.ndarray], returned: pa.Table
 ) -> dict[str, np.ndarray]:
-    """``reward`` and the guardrails' figures of each shopper, in the order of ``users``."""
+    """``reward`` and the guardrails' figures of each user, in the order of ``users``."""
     users_U, arm_U = users["user_id"], users["arm"]
     row_N = np.searchsorted(users_U, np.array(log["user_id"].to_pylist(), dtype=object))
     own_N = np.array(log["policy"].to_pylist(), dtype=object) == arm_U[row_N]

@@ -1,4 +1,4 @@
-"""The gate before a policy meets a shopper: it must beat what is served, for sure, in the log.
+"""The gate before a policy meets a user: it must beat what is served, for sure, in the log.
 
 A learned policy is a training run whose record has estimates of its value on the later part of the
 log (family ``bandit``). It is promoted only if the lower end of its estimate's interval is above
@@ -14,12 +14,12 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from penchant.assignment import live_policy
+from penchant.artifacts import Snapshot
+from penchant.bandits.assignment import live_policy
+from penchant.bandits.experiments import store
+from penchant.bandits.learned import LearnedPolicy
 from penchant.errors import DataError, NothingToDo, UsageError
-from penchant.experiments import store
-from penchant.policy.learned import LearnedPolicy
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 from penchant.storage import atomic_directory, held_alone, write_json
 
 ESTIMATOR, WINDOW = "DR", "test"

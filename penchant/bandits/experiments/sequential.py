@@ -14,7 +14,7 @@ from penchant.errors import DataError
 
 Values = npt.NDArray[np.float64]
 
-LOOKED_FOR = 1_000  # shoppers an arm at which the interval is made narrowest
+LOOKED_FOR = 1_000  # users an arm at which the interval is made narrowest
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class Difference:
 
 
 def difference(treatment_U: Values, control_U: Values, alpha: float = 0.05) -> Difference:
-    """Of two arms' values, one a shopper in each.
+    """Of two arms' values, one a user in each.
 
     The asymptotic confidence sequence of Waudby-Smith et al. (2024, "Time-uniform central limit
     theory", Theorem 2.2), a normal mixture, of each mean with alpha / 2, added: the arms are
-    independent. Raises DataError for an arm of fewer than two shoppers.
+    independent. Raises DataError for an arm of fewer than two users.
     """
     for name, values_U in (("treatment", treatment_U), ("control", control_U)):
         if len(values_U) < 2:
             raise DataError(
-                f"the {name} arm has {len(values_U)} shoppers: there is nothing to compare",
-                "wait until both arms were served, or look at how shoppers are assigned",
+                f"the {name} arm has {len(values_U)} users: there is nothing to compare",
+                "wait until both arms were served, or look at how users are assigned",
             )
     mean = float(treatment_U.mean() - control_U.mean())
     width = sum(radius(values_U, alpha / 2) for values_U in (treatment_U, control_U))

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from penchant.assignment import Experiment, live_policy, running
+from penchant.artifacts import Snapshot
+from penchant.bandits.assignment import Experiment, live_policy, running
+from penchant.bandits.experiments import store
+from penchant.bandits.experiments.evaluate import Decision, evaluate
 from penchant.errors import NothingToDo
-from penchant.experiments import store
-from penchant.experiments.evaluate import Decision, evaluate
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
 
 COLUMNS = ["user_id", "item_id", "policy", "context", "shown_at", "clicked", "reward"]
 
@@ -26,7 +26,7 @@ class ExperimentReport:
     snapshot_id: str
     decision: Decision
     reason: str
-    shoppers: dict[str, int]
+    users: dict[str, int]
     live_policy: str
 
     def summary(self) -> str:
@@ -41,7 +41,7 @@ def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentRepor
 
     ``keep`` gives the treatment to everybody, ``rollback`` and ``mismatch`` give all back to the
     control; each ends the experiment. Raises NothingToDo where none runs or nothing of it has been
-    answered yet, and DataError for an arm without shoppers.
+    answered yet, and DataError for an arm without users.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     experiment = running(settings)
@@ -61,7 +61,7 @@ def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentRepor
         store.end(settings)
     live = live_policy(settings)
     return ExperimentReport(
-        experiment.id, snapshot_id, verdict.decision, verdict.reason, verdict.shoppers, live
+        experiment.id, snapshot_id, verdict.decision, verdict.reason, verdict.users, live
     )
 
 
@@ -75,7 +75,7 @@ def _log(snapshot: Snapshot, experiment: Experiment) -> pa.Table:
 
 
 def _returns(snapshot: Snapshot, experiment: Experiment) -> pa.Table:
-    """What each shopper bought and sent back, in money, since the experiment began."""
+    """What each user bought and sent back, in money, since the experiment began."""
     since = pc.field("event_at") >= pa.scalar(experiment.began_at, pa.timestamp("us"))
     columns = ["user_id", "event_type", "value"]
     events = pq.read_table(snapshot.mart("events"), columns=columns, filters=since)

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from penchant.assignment import PLAN, Experiment, check_shares, running
+from penchant.bandits.assignment import PLAN, Experiment, check_shares, running
+from penchant.bandits.experiments.evaluate import Verdict
 from penchant.errors import UsageError
-from penchant.experiments.evaluate import Verdict
 from penchant.settings import Settings
 from penchant.storage import held_alone, write_json
 
@@ -17,7 +17,7 @@ VERDICT = "verdict.json"
 def start(
     settings: Settings, control: str, treatment: str, share: float, began_at: datetime
 ) -> Experiment:
-    """Begin an experiment in which a ``share`` of shoppers gets the treatment.
+    """Begin an experiment in which a ``share`` of users gets the treatment.
 
     Beginning the same one again is a no-op. Raises UsageError while another one runs.
     """

@@ -5,8 +5,8 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from penchant.ingestion.contract import Contract
-from penchant.ingestion.mapping import TableMapping
+from penchant.ingestion.landing.contract import Contract
+from penchant.ingestion.landing.mapping import TableMapping
 from penchant.settings import Settings
 
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import duckdb
 
 from penchant.errors import PenchantError, UsageError
-from penchant.ingestion.arrival import Arrival
-from penchant.ingestion.checking import Verdict, check, empty_sql, is_verbatim, landed_sql
-from penchant.ingestion.contract import Code, Contract, Reason
-from penchant.ingestion.engine import Engine
-from penchant.ingestion.reading import (
+from penchant.ingestion.landing.arrival import Arrival
+from penchant.ingestion.landing.checking import Verdict, check, empty_sql, is_verbatim, landed_sql
+from penchant.ingestion.landing.contract import Code, Contract, Reason
+from penchant.ingestion.landing.engine import Engine
+from penchant.ingestion.landing.reading import (
     Reading,
     Unreadable,
     ending_of,

@@ -4,7 +4,7 @@ Columns are those of the core marts. Identifiers are text; timestamps are naive 
 money is in the shop's currency. A return is an event of its own, with negative quantity and value.
 """
 
-from penchant.ingestion.contract import Code, Column, Contract, Rule
+from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 
 EVENT_TYPES = ("view", "search", "cart", "purchase", "return", "rating")
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import duckdb
 
-from penchant.ingestion.contract import Code, Column, Contract, Reason, Rule
-from penchant.ingestion.reading import Reading, identifier, literal
+from penchant.ingestion.landing.contract import Code, Column, Contract, Reason, Rule
+from penchant.ingestion.landing.reading import Reading, identifier, literal
 
 INTEGERS = frozenset(
     f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")

@@ -35,8 +35,8 @@ import duckdb
 import yaml
 
 from penchant.errors import UsageError
-from penchant.ingestion.contract import Column, Contract
-from penchant.ingestion.reading import Given, Reading, first_line, literal
+from penchant.ingestion.landing.contract import Column, Contract
+from penchant.ingestion.landing.reading import Given, Reading, first_line, literal
 
 TABLE_KEYS = ("path", "columns", "constants", "timestamp_format", "timezone", "delimiter")
 MICROSECONDS_IN = {
@@ -116,7 +116,7 @@ def load(path: Path, contracts: tuple[Contract, ...]) -> tuple[TableMapping, ...
     except FileNotFoundError as error:
         raise UsageError(f"there is no mapping file {path}", "pass --mapping") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {error}", "mend the file") from error
+        raise UsageError(f"{path} is not YAML: {error}", "fix the file") from error
     top = _dict(path, "the file", document)
     _known(path, "", top, ("timezone", "tables"))
     tables = _dict(path, "tables", top.get("tables"))

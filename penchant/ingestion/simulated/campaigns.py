@@ -27,7 +27,7 @@ class Campaign:
 def added_by_campaigns(
     seed: int, users: int, items: int, days: int
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The shoppers, and by campaign id what being sent it adds for each of them to the worth of one
+    """The users, and by campaign id what being sent it adds for each of them to the worth of one
     look, were it bought: money spent on what the campaign advertises. Of the shop that
     ``simulate`` makes of the same seed and sizes.
     """
@@ -44,7 +44,7 @@ def added_by_campaigns(
 def campaigns_of(
     rng: np.random.Generator, shop: Shop, items: list[dict], days: int
 ) -> list[Campaign]:
-    """One every 30 days, for the items of one category, sent to half of the shoppers."""
+    """One every 30 days, for the items of one category, sent to half of the users."""
     middles = sorted({item["category_2"] for item in items})
     campaigns = []
     for number, day in enumerate(range(7, days, 30)):

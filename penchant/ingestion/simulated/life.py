@@ -31,7 +31,7 @@ class Log:
 def live(
     rng: np.random.Generator, shop: Shop, campaigns: list[Campaign], user: int, days: int, log: Log
 ) -> None:
-    """All sessions of one shopper."""
+    """All sessions of one user."""
     busy = rng.gamma(4.0, SESSIONS_A_DAY / 4.0)
     happens = np.sort(rng.choice(days, size=min(days, 1 + rng.poisson(busy * days)), replace=False))
     bought: list[int] = []
@@ -92,7 +92,7 @@ def _session(
 
 
 def _pull_at(shop: Shop, campaigns: list[Campaign], user: int, at: datetime) -> np.ndarray:
-    """(items,) the shopper's pull, stronger for what a running campaign advertises to them."""
+    """(items,) the user's pull, stronger for what a running campaign advertises to them."""
     pull = shop.pull[user].copy()
     for campaign in campaigns:
         if campaign.audience[user] and campaign.starts <= at < campaign.ends:

@@ -44,7 +44,7 @@ INCOME_BANDS = ("Under 25K", "25-49K", "50-74K", "75K+")
 
 @dataclass(frozen=True)
 class Shop:
-    """What is true and never logged: ``pull[u, i]`` is how much shopper u is drawn to item i,
+    """What is true and never logged: ``pull[u, i]`` is how much user u is drawn to item i,
     ``interests[u, c]`` to category c of ``categories``, before what is popular in it."""
 
     users: list[str]
@@ -59,7 +59,7 @@ class Shop:
 
 @dataclass(frozen=True)
 class Truth:
-    """What a portrait is to find out: ``shares[u, c]`` of shopper u's looks go to category c of
+    """What a portrait is to find out: ``shares[u, c]`` of user u's looks go to category c of
     the second level, where nothing but their own interests steers them."""
 
     users: list[str]

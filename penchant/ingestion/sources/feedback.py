@@ -1,8 +1,8 @@
-"""What the shop's own readers were shown and did: the log of :mod:`penchant.feedback`.
+"""What the shop's own readers were shown and did: the log of :mod:`penchant.feedback.log`.
 
 Three tables. ``impressions``: each item or ad that was shown, with the policy that chose it, its
-propensity, position, context and generation. ``propensities``: the whole distribution from which a
-slate's position was drawn. ``events``: what shoppers did; one that answers an impression names it.
+propensity, position, context and release. ``propensities``: the whole distribution from which a
+slate's position was drawn. ``events``: what users did; one that answers an impression names it.
 
 A file that has landed is taken off the log: the batch holds every byte of it.
 """
@@ -10,11 +10,11 @@ A file that has landed is taken off the log: the batch holds every byte of it.
 from pathlib import Path
 
 from penchant.errors import NothingToDo
-from penchant.feedback import TABLES, FeedbackLog
-from penchant.ingestion.arrival import Arrival, Request
-from penchant.ingestion.canonical import EVENTS as CANONICAL_EVENTS
-from penchant.ingestion.contract import Code, Column, Contract, Rule
-from penchant.ingestion.landing import digest
+from penchant.feedback.log import TABLES, FeedbackLog
+from penchant.ingestion.landing.arrival import Arrival, Request
+from penchant.ingestion.landing.batches import digest
+from penchant.ingestion.landing.canonical import EVENTS as CANONICAL_EVENTS
+from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 
 NAME = "feedback"
 
@@ -33,7 +33,7 @@ IMPRESSIONS = Contract(
         Column("policy", "VARCHAR"),
         Column("propensity", "DOUBLE", maximum=1),
         Column("context", "VARCHAR", nullable=True),
-        Column("generation_id", "VARCHAR", nullable=True),
+        Column("release_id", "VARCHAR", nullable=True),
         Column("shown_at", "TIMESTAMP"),
     ),
     key=("impression_id",),
@@ -86,7 +86,7 @@ def arrivals(request: Request) -> list[Arrival]:
             else:
                 found.append(Arrival(by_table[table], file))
     if not found:
-        raise NothingToDo(f"{log.folder} holds nothing new", "shoppers have not been served since")
+        raise NothingToDo(f"{log.folder} holds nothing new", "users have not been served since")
     return found
 
 

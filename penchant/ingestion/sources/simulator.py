@@ -1,6 +1,6 @@
 """A made-up shop, small and seeded: the same sizes and seed give the same bytes on any day.
 
-Shoppers have latent interests in a few categories and habits of buying the same things again; items
+Users have latent interests in a few categories and habits of buying the same things again; items
 differ in popularity; what is shown in a slot is looked at less the lower the slot. So models have
 something to learn, and the logged propensities are exact: each slot of a slate is drawn on its own
 from a mixture of the popular and the uniform.
@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penchant.errors import UsageError
-from penchant.ingestion.arrival import Arrival, Request
-from penchant.ingestion.canonical import CONTRACTS
-from penchant.ingestion.contract import Contract
+from penchant.ingestion.landing.arrival import Arrival, Request
+from penchant.ingestion.landing.canonical import CONTRACTS
+from penchant.ingestion.landing.contract import Contract
 from penchant.ingestion.simulated.campaigns import campaigns_of
 from penchant.ingestion.simulated.life import Log, live, mail
 from penchant.ingestion.simulated.shop import open_shop

@@ -1,4 +1,4 @@
-"""Which ads a shopper is shown now: what the plan of the day has for them, paced by penchant/ads.
+"""Which ads a user is shown now: what the plan of the day has for them, paced by penchant/ads.
 
 The plan says who should see which campaign how often. Through the day each campaign's multiplier
 moves with what was spent against what should have been by then (penchant/ads/pacing.py); it follows
@@ -17,7 +17,7 @@ from penchant.ads.pacing import Pacer
 from penchant.errors import UsageError
 from penchant.serving.advertising.plan import AdPlan
 from penchant.serving.advertising.shown import Counts, counted
-from penchant.serving.reader import Reader, check_id
+from penchant.serving.service import RecommendationService, check_id
 from penchant.settings import Settings
 
 MOST = 10  # ads of one answer
@@ -25,7 +25,7 @@ MOST = 10  # ads of one answer
 
 @dataclass(frozen=True)
 class Ad:
-    """``probability``: of a response, as foretold. ``seen``: times today, this one included."""
+    """``probability``: of a response, as predicted. ``seen``: times today, this one included."""
 
     ad_id: str
     probability: float
@@ -39,34 +39,34 @@ class Ads:
 
     user_id: str
     policy: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     ads: tuple[Ad, ...]
 
 
 class Advertiser:
-    """Chooses ads of the plan for the live generation's snapshot. Safe to share between threads."""
+    """Chooses ads of the plan for the live release's snapshot. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, reader: Reader) -> None:
-        self._settings, self._reader = settings, reader
+    def __init__(self, settings: Settings, service: RecommendationService) -> None:
+        self._settings, self._service = settings, reader
         self._lock = threading.Lock()
         self._plan: tuple[tuple[str, int], AdPlan] | None = None
 
     def choose(self, user_id: str, k: int, now: datetime) -> Ads:
         """At most ``k`` different ads, which are then counted as shown. ``now``: naive UTC.
 
-        Empty where the plan has none for the shopper, or what it has was shown. Raises UsageError
+        Empty where the plan has none for the user, or what it has was shown. Raises UsageError
         for a malformed id or ``k`` outside 1 to 10, NothingToDo where no ads are planned.
         """
         check_id("user", user_id)
         if not 1 <= k <= MOST:
             raise UsageError(f"k is {k}", f"pass a k from 1 to {MOST}")
-        generation = self._reader.read(lambda opened: opened.generation)
-        plan = self._planned(generation.snapshot_id)
+        release = self._service.read(lambda opened: opened.release)
+        plan = self._planned(release.snapshot_id)
         with counted(self._settings.home / "ads" / "shown.db", now) as counts:
             ads = _chosen(plan, counts, user_id, k, now)
         policy = f"ads by {plan.run_id}"
-        return Ads(user_id, policy, generation.id, generation.snapshot_id, tuple(ads))
+        return Ads(user_id, policy, release.id, release.snapshot_id, tuple(ads))
 
     def _planned(self, snapshot_id: str) -> AdPlan:
         path = self._settings.home / "ads" / snapshot_id / "plan.json"

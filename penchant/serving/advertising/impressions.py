@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import uuid4
 
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Ads
 from penchant.serving.recommending.impressions import Shown
 
@@ -23,7 +23,7 @@ def log_ads(log: FeedbackLog, answer: Ads, placement: str, shown_at: datetime) -
             "policy": answer.policy,
             "propensity": 1.0,
             "context": None,
-            "generation_id": answer.generation_id,
+            "release_id": answer.release_id,
             "shown_at": shown_at,
         }
         for position, ad in enumerate(answer.ads)

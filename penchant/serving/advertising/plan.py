@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 
 from penchant.ads.campaigns import Campaigns, Floats
 from penchant.ads.pacing import PacingConfig
+from penchant.encoders.ids import Ids
 from penchant.errors import DataError, NothingToDo
-from penchant.serving.folding.ids import Ids
 from penchant.settings import Settings
 
 
 @dataclass(frozen=True)
 class AdPlan:
-    """``run_id``: of the family that foretold responses. ``prices_C``: what a unit of each budget
+    """``run_id``: of the family that predicted responses. ``prices_C``: what a unit of each budget
     was worth. ``curve_M``: the share of the day's traffic by the end of each moment."""
 
     snapshot_id: str
@@ -79,7 +79,7 @@ class AdPlan:
         )
 
     def of(self, user_id: str) -> tuple[Floats, Floats]:
-        """planned_C and probability_C of a shopper: impressions, rounded up, and chances of a
+        """planned_C and probability_C of a user: impressions, rounded up, and chances of a
         response to one; 0 where nothing is planned."""
         planned_C, probability_C = np.zeros((2, len(self.campaigns.ids)))
         (user,) = self._users.rows([user_id])

@@ -32,7 +32,7 @@ class Counts:
     day: str
 
     def of_user(self, user_id: str) -> dict[str, int]:
-        """Times that a shopper was shown each ad."""
+        """Times that a user was shown each ad."""
         rows = self.connection.execute(
             "SELECT ad_id, sum(times) FROM shown WHERE day = ? AND user_id = ? GROUP BY ad_id",
             (self.day, user_id),

@@ -1,7 +1,7 @@
-"""Features that move with every event: what a shopper did last, and how much since the snapshot.
+"""Features that move with every event: what a user did last, and how much since the snapshot.
 
-The generation's view ``recent_items`` is the batch of it, the log of events is pushed onto it. The
-next generation's batch has what was pushed until then, so nothing is told twice.
+The release's view ``recent_items`` is the batch of it, the log of events is pushed onto it. The
+next release's batch has what was pushed until then, so nothing is told twice.
 """
 
 from collections import Counter
@@ -9,16 +9,16 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, Field
 
-from penchant.serving.fresh.events import FreshEvents
-from penchant.serving.generations.generation import RECENT_ITEMS
-from penchant.serving.generations.histories import LATEST
-from penchant.serving.generations.opened import OpenGeneration
+from penchant.publishing.histories import LATEST
+from penchant.releases.opened import OpenRelease
+from penchant.releases.release import RECENT_ITEMS
+from penchant.serving.fresh_events.events import FreshEvents
 
 EPOCH = datetime(1970, 1, 1)
 
 
 class Did(BaseModel):
-    """An event with an item; ``fresh``: the generation does not know of it."""
+    """An event with an item; ``fresh``: the release does not know of it."""
 
     item_id: str
     event_type: str
@@ -27,20 +27,20 @@ class Did(BaseModel):
 
 
 class Activity(BaseModel):
-    """Times are UTC. A shopper of whom nothing is known did nothing."""
+    """Times are UTC. A user of whom nothing is known did nothing."""
 
     user_id: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     last_event_at: datetime | None
     events_since: dict[str, int] = Field(description="by event_type, after the snapshot")
     latest: list[Did] = Field(description=f"at most {LATEST}, newest first")
 
 
-def activity(opened: OpenGeneration, events: FreshEvents, user_id: str) -> Activity:
-    """Of a shopper, as of this moment."""
-    fresh = events.of(user_id, opened.generation.last_feedback)
-    row = opened.row(RECENT_ITEMS, user_id) if opened.generation.has(RECENT_ITEMS) else None
+def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity:
+    """Of a user, as of this moment."""
+    fresh = events.of(user_id, opened.release.last_feedback)
+    row = opened.row(RECENT_ITEMS, user_id) if opened.release.has(RECENT_ITEMS) else None
     latest = [
         _did(item_id, kind, EPOCH + timedelta(microseconds=at), fresh=False)
         for item_id, kind, at in zip(
@@ -58,8 +58,8 @@ def activity(opened: OpenGeneration, events: FreshEvents, user_id: str) -> Activ
     times += [event.event_at.replace(tzinfo=UTC) for event in fresh]
     return Activity(
         user_id=user_id,
-        generation_id=opened.generation.id,
-        snapshot_id=opened.generation.snapshot_id,
+        release_id=opened.release.id,
+        snapshot_id=opened.release.snapshot_id,
         last_event_at=max(times, default=None),
         events_since=Counter(event.event_type for event in fresh),
         latest=latest[:LATEST],

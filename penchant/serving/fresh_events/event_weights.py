@@ -2,7 +2,7 @@
 
 The marts learn from the strongest kind of event that a shop records, and leave the others out. A
 weaker one that is minutes old still says something, so it counts here, halved for each step that
-it is weaker: a judgement, not a measurement. It is gone when the next generation is published.
+it is weaker: a judgement, not a measurement. It is gone when the next release is published.
 """
 
 import math
@@ -12,8 +12,8 @@ from datetime import datetime
 
 import numpy as np
 
-from penchant.serving.folding.history import History
-from penchant.serving.fresh.events import Event
+from penchant.encoders.history import History
+from penchant.serving.fresh_events.events import Event
 
 STRONGEST_FIRST = ("purchase", "cart", "view", "rating")
 """As in the mart ``interactions``; searches and returns say of no item that it is wanted."""

@@ -1,15 +1,15 @@
-"""Fresh events by shopper: in memory, of the log, so nothing is lost with a process."""
+"""Fresh events by user: in memory, of the log, so nothing is lost with a process."""
 
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from penchant.serving.fresh.log_tail import LogFile, LogTail, Row
-from penchant.serving.generations.generation import on_disk
+from penchant.releases.release import on_disk
+from penchant.serving.fresh_events.log_tail import LogFile, LogTail, Row
 from penchant.settings import Settings
 
-MOST_OF_ONE = 1000  # events kept of a shopper, the newest
+MOST_OF_ONE = 1000  # events kept of a user, the newest
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Event:
 
 
 class FreshEvents:
-    """The events that the oldest generation on the disk, or a newer one, may not know of.
+    """The events that the oldest release on the disk, or a newer one, may not know of.
 
     Safe to share between threads. What one server acknowledged another sees at its next ``of``.
     """
@@ -63,13 +63,13 @@ class FreshEvents:
         self._catch_up()
 
     def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
-        """A shopper's events that a snapshot does not have, as they were received; each once.
+        """A user's events that a snapshot does not have, as they were received; each once.
 
         ``last_feedback``: the newest file of events in the snapshot (``Snapshot.last_feedback``).
         """
         with self._lock:
             self._catch_up()
-            if last_feedback != self._live:  # another generation is live: old ones may be gone
+            if last_feedback != self._live:  # another release is live: old ones may be gone
                 self._live = last_feedback
                 self._forget()
             events = sorted(self._by_user.get(user_id, ()), key=lambda event: event.received_at)
@@ -85,7 +85,7 @@ class FreshEvents:
                 del own[:-MOST_OF_ONE]
 
     def _forget(self) -> None:
-        """What every generation on the disk knows."""
+        """What every release on the disk knows."""
         oldest = _oldest_known(self._settings)
         if oldest <= self._forgotten:
             return
@@ -99,7 +99,7 @@ class FreshEvents:
 
 
 def _oldest_known(settings: Settings) -> str:
-    """The newest file of events that every generation on the disk has; "" where one has none."""
+    """The newest file of events that every release on the disk has; "" where one has none."""
     known = [each.last_feedback or "" for each in on_disk(settings)]
     return min(known, default="")
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import pyarrow.parquet as pq
 import structlog
 
-from penchant.feedback import OPEN, FeedbackLog
+from penchant.feedback.log import OPEN, FeedbackLog
 from penchant.settings import Settings
 
 TABLE = "events"

@@ -11,12 +11,12 @@ from uuid import uuid4
 import numpy as np
 
 from penchant.errors import UsageError
-from penchant.serving.generations.nearest import unit
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.recommending.items import items_of
-from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.releases.hnsw_index import unit
+from penchant.releases.item_arrays import items_of
+from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import recommended_items
+from penchant.serving.recommending.slate_selection import Candidates, Slate
 
 LARGEST = 100  # items of a basket
 BASKET = "basket"
@@ -33,25 +33,24 @@ class Completion:
 
 
 def complete(
-    opened: OpenGeneration, basket: Sequence[str], k: int, user_id: str = NOBODY
+    opened: OpenRelease, basket: Sequence[str], k: int, user_id: str = NOBODY
 ) -> Completion:
     """The ``k`` items that go best with the basket, none of which are in it.
 
     Raises UsageError where no item of the basket has a vector, and where popularity serves.
     """
-    generation = opened.generation
+    release = opened.release
     if opened.nearest is None:
         raise UsageError(
-            f"generation {generation.id} has no item vectors: popularity serves",
+            f"release {release.id} has no item vectors: popularity serves",
             "`penchant status` says why no family with vectors was chosen",
         )
     items, asked = items_of(opened), list(dict.fromkeys(basket))
     row_B = items.rows(asked)
     if not (row_B >= 0).any():
         raise UsageError(
-            f"no item of the basket has a vector in generation {generation.id}, "
-            f"such as {asked[0]!r}",
-            "pass items that enough shoppers bought: of rarer ones nothing is learned",
+            f"no item of the basket has a vector in release {release.id}, such as {asked[0]!r}",
+            "pass items that enough users bought: of rarer ones nothing is learned",
         )
     vector_D = unit(items.vectors_VD[row_B[row_B >= 0]]).mean(axis=0)
     near_V = opened.nearest.rows(vector_D, k + len(asked))
@@ -65,8 +64,8 @@ def complete(
     answer = Recommendation(
         user_id,
         origin,
-        generation.id,
-        generation.snapshot_id,
+        release.id,
+        release.snapshot_id,
         recommended_items(opened, candidates, slate),
         candidates,
         slate,

@@ -1,10 +1,10 @@
-"""What could be shown: the ranker's list, then what lies near the shopper, then what is popular.
+"""What could be shown: the ranker's list, then what lies near the user, then what is popular.
 
 The ranker is the best of all families, so its list comes first and is all there is while enough of
 it passes the filters. What is missing is filled by the retriever: the items whose vectors give the
-greatest product with the shopper's. What is missing then is filled by popularity.
+greatest product with the user's. What is missing then is filled by popularity.
 
-A shopper who did something after the generation was published has a vector that knows more than
+A user who did something after the release was published has a vector that knows more than
 the ranker's list. Then both orders count, by reciprocal rank (Cormack, Clarke & Büttcher 2009).
 """
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.serving.generations.generation import RANKED_LISTS
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.recommending.items import BoolArray, IntArray, Items
-from penchant.serving.recommending.picking import FloatArray
-from penchant.serving.recommending.shopper import Shopper
+from penchant.releases.item_arrays import BoolArray, IntArray, Items
+from penchant.releases.opened import OpenRelease
+from penchant.releases.release import RANKED_LISTS
+from penchant.serving.recommending.slate_selection import FloatArray
+from penchant.serving.recommending.user_state import UserState
 from penchant.vectors import FloatArray as Vector
 
 RANKER, RETRIEVER, BOTH, PRIOR = "ranker", "retriever", "ranker and retriever", "popularity"
-EXACT = 200_000  # vectors: of so many the products with a shopper's take a millisecond or two
+EXACT = 200_000  # vectors: of so many the products with a user's take a millisecond or two
 NEAR = 2_000  # of more vectors than that, the nearest by angle whose products are taken
 SMOOTHING = 10.0  # of reciprocal ranks; the paper's 60 is for longer lists
 
@@ -59,9 +59,9 @@ class Found:
 
 
 def find(
-    opened: OpenGeneration,
+    opened: OpenRelease,
     items: Items,
-    shopper: Shopper,
+    user: UserState,
     allowed_I: BoolArray | None,
     wanted: int,
 ) -> Found:
@@ -69,9 +69,9 @@ def find(
 
     ``allowed_I``: None where all are.
     """
-    found = _ranked(opened, items, shopper.user_id).passing(allowed_I)
-    vector_D = shopper.vector_D
-    if vector_D is not None and shopper.folded:
+    found = _ranked(opened, items, user.user_id).passing(allowed_I)
+    vector_D = user.vector_D
+    if vector_D is not None and user.folded:
         near = nearest(opened, items, vector_D, allowed_I, max(wanted, len(found)))
         found = _fused(found, near) if len(found) else near
     elif vector_D is not None and len(found) < wanted:
@@ -83,7 +83,7 @@ def find(
 
 
 def nearest(
-    opened: OpenGeneration, items: Items, vector_D: Vector, allowed_I: BoolArray | None, most: int
+    opened: OpenRelease, items: Items, vector_D: Vector, allowed_I: BoolArray | None, most: int
 ) -> Found:
     """The allowed items with the greatest product with a vector, best first."""
     vectors_VD = items.vectors_VD
@@ -106,7 +106,7 @@ def _best(items_V: IntArray, scores_V: Vector, allowed_I: BoolArray | None, most
     return Found.by(RETRIEVER, items_V[order], scores_V[order].astype(np.float64))
 
 
-def _ranked(opened: OpenGeneration, items: Items, user_id: str) -> Found:
+def _ranked(opened: OpenRelease, items: Items, user_id: str) -> Found:
     row = opened.row(RANKED_LISTS, user_id) or {"item_ids": [], "scores": []}
     return Found.by(RANKER, items.ids.rows(row["item_ids"]), np.array(row["scores"], np.float64))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.feedback import FeedbackLog
+from penchant.feedback.log import FeedbackLog
 from penchant.serving.recommending.recommendation import Recommendation
 
 
@@ -36,7 +36,7 @@ def log_shown(
             "policy": answer.policy,
             "propensity": item.propensity,
             "context": answer.slate.context,
-            "generation_id": answer.generation_id,
+            "release_id": answer.release_id,
             "shown_at": shown_at,
         }
         for position, item in enumerate(answer.items)

@@ -11,8 +11,8 @@ where one has no vector, the share of the three category levels that they have i
 
 import numpy as np
 
-from penchant.serving.recommending.items import IntArray, Items
-from penchant.serving.recommending.picking import FloatArray
+from penchant.releases.item_arrays import IntArray, Items
+from penchant.serving.recommending.slate_selection import FloatArray
 
 
 def spread(items: Items, items_C: IntArray, diversity: float) -> IntArray:

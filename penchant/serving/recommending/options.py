@@ -10,8 +10,8 @@ LONGEST_CATEGORY = 300  # characters
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """``exclude_bought``: leave out what the shopper ever bought. ``exclude``: items to leave out,
+class RecommendOptions:
+    """``exclude_bought``: leave out what the user ever bought. ``exclude``: items to leave out,
     such as those out of stock. ``category``: only items within this path, such as ``Grocery`` or
     ``Grocery > Soup``. Prices are in the shop's currency, both ends included. ``diversity``: from
     0, the best first, to 1, each unlike those before it. ``reasons``: say why, where it holds."""
@@ -54,4 +54,4 @@ class Wishes:
         return self.category is not None or self.price_min is not None or self.price_max is not None
 
 
-NO_WISHES = Wishes()
+DEFAULT_OPTIONS = RecommendOptions()

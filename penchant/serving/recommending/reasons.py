@@ -1,11 +1,11 @@
 """Why an item is recommended: "because you bought X", where that can be verified.
 
-For each recommended item the items of the shopper's history that are most like it are tried: X is
-taken out of the history, the shopper's vector is made again without it, and the item is scored
+For each recommended item the items of the user's history that are most like it are tried: X is
+taken out of the history, the user's vector is made again without it, and the item is scored
 again. If the score falls, X is a reason, and of those tried the one is given without which it falls
 most. If none makes it fall, the reason is withheld: likeness alone is none.
 
-A score here is the product of the shopper's and the item's vectors, as the retriever's family makes
+A score here is the product of the user's and the item's vectors, as the retriever's family makes
 them: reasons explain the score that this family gives, also where another family ranked the list.
 The whole history is behind a vector, so X is a reason, seldom the only one.
 """
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from penchant.serving.folding.folding import Folding
-from penchant.serving.folding.history import History
-from penchant.serving.generations.opened import OpenGeneration
-from penchant.serving.recommending.items import Items
+from penchant.encoders.history import History
+from penchant.releases.fold_in import FoldIn
+from penchant.releases.item_arrays import Items
+from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.recommendation import Reason
-from penchant.serving.recommending.shopper import Shopper
+from penchant.serving.recommending.user_state import UserState
 from penchant.vectors import FloatArray
 
 TRIED = 3  # items of the history for each item
@@ -37,10 +37,10 @@ SINCE = "you lately turned to"
 
 
 def reasons(
-    opened: OpenGeneration,
+    opened: OpenRelease,
     items: Items,
-    folding: Folding,
-    shopper: Shopper,
+    fold_in: FoldIn,
+    user: UserState,
     history: History,
     item_ids: Sequence[str],
 ) -> list[Reason | None]:
@@ -54,17 +54,17 @@ def reasons(
         return found
     vectors_HD = items.vectors_VD[row_K[having]]
     tried_HT = _most_like(vectors_HD, items.vectors_VD[past_row_P[past_row_P >= 0]])
-    scores_H = vectors_HD @ folding.fold(history)
+    scores_H = vectors_HD @ fold_in.fold(history)
     drops = {
-        place: scores_H - vectors_HD @ folding.fold(history.without(past[place]))
+        place: scores_H - vectors_HD @ fold_in.fold(history.without(past[place]))
         for place in np.unique(tried_HT).tolist()
     }
-    known = frozenset(folding.history(shopper.user_id).item_ids)
+    known = frozenset(fold_in.history(user.user_id).item_ids)
     for at, place_K in enumerate(having.tolist()):
         best = max(tried_HT[at].tolist(), key=lambda place: float(drops[place][at]))
         drop = float(drops[best][at])
         if drop > NOISE * max(1e-9, abs(float(scores_H[at]))):
-            did = _did(past[best], known, folding, shopper)
+            did = _did(past[best], known, fold_in, user)
             found[place_K] = _reason(opened, past[best], item_ids[place_K], did, drop)
     return found
 
@@ -77,14 +77,14 @@ def _most_like(vectors_HD: FloatArray, past_PD: FloatArray) -> np.ndarray:
     return np.argpartition(-cosine_HP, count - 1, axis=1)[:, :count]
 
 
-def _did(item_id: str, known: frozenset[str], folding: Folding, shopper: Shopper) -> str:
-    """What the shopper did with an item of their history, ``known`` of which is the snapshot's."""
+def _did(item_id: str, known: frozenset[str], fold_in: FoldIn, user: UserState) -> str:
+    """What the user did with an item of their history, ``known`` of which is the snapshot's."""
     if item_id in known:
         return DID[folding.learned_from]
-    return DID["purchase"] if item_id in shopper.bought_since else SINCE
+    return DID["purchase"] if item_id in user.bought_since else SINCE
 
 
-def _reason(opened: OpenGeneration, because: str, item_id: str, did: str, drop: float) -> Reason:
+def _reason(opened: OpenRelease, because: str, item_id: str, did: str, drop: float) -> Reason:
     (fact,) = opened.facts_of([because])
     what = "it before" if because == item_id and did != SINCE else fact.title
     return Reason(because, fact.title, f"because {did} {what}", drop)

@@ -3,12 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from penchant.serving.recommending.picking import Candidates, Slate
+from penchant.serving.recommending.slate_selection import Candidates, Slate
 
 
 @dataclass(frozen=True)
 class Reason:
-    """``item_id``: an item of the shopper's history, which may be the recommended one; ``because``:
+    """``item_id``: an item of the user's history, which may be the recommended one; ``because``:
     in words. ``drop``: by how much the recommended item's score falls without it."""
 
     item_id: str
@@ -41,7 +41,7 @@ class Recommendation:
 
     asked: str
     origin: str
-    generation_id: str
+    release_id: str
     snapshot_id: str
     items: tuple[RecommendedItem, ...]
     candidates: Candidates
@@ -60,7 +60,7 @@ class Recommendation:
             "asked": self.asked,
             "origin": self.origin,
             "policy": self.policy,
-            "generation_id": self.generation_id,
+            "release_id": self.release_id,
             "snapshot_id": self.snapshot_id,
             "items": [asdict(item) for item in self.items],
             "reasons_by": self.reasons_by,
@@ -69,7 +69,7 @@ class Recommendation:
 
     def render(self) -> str:
         """A heading and a line an item, for a terminal."""
-        lines = [f"{self.asked}: {self.origin} (generation {self.generation_id})"]
+        lines = [f"{self.asked}: {self.origin} (release {self.release_id})"]
         for place, item in enumerate(self.items, start=1):
             category = f"  [{item.category}]" if item.category else ""
             why = f"  ({item.reason.because})" if item.reason else ""

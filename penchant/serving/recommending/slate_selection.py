@@ -1,8 +1,8 @@
 """Who chooses the slate: the place where a policy is plugged in.
 
-A picker gets one shopper's candidates, best first, and picks ``k`` of them. It alone knows with
+A picker gets one user's candidates, best first, and picks ``k`` of them. It alone knows with
 what chance each was picked, so it gives the chances back, and they are logged as they are. Whatever
-it needs beside (beliefs, facts, which arm of an experiment the shopper is in) it is made with.
+it needs beside (beliefs, facts, which arm of an experiment the user is in) it is made with.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a shopper may be shown, filters passed, in the order in which it would be shown if
+    """What a user may be shown, filters passed, in the order in which it would be shown if
     nothing was explored.
 
     ``scores_C``: what put them in this order, before diversity; ``sources``: what found each, such
@@ -53,11 +53,11 @@ class Picker(Protocol):
         """How many candidates a slate of ``k`` may be picked from."""
 
     def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
     ) -> Slate:
         """The slate of one request: ``min(k, len(candidates))`` picks, none where there are no
-        candidates. ``user_id``: as asked, also of a shopper who is not known. ``slate_id``: what
-        seeds all chance. ``generation``: where the one lies that the candidates are of."""
+        candidates. ``user_id``: as asked, also of a user who is not known. ``slate_id``: what
+        seeds all chance. ``release``: where the one lies that the candidates are of."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class InOrder:
         return self.choice * k
 
     def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, generation: Path
+        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
     ) -> Slate:
         length = min(k, len(candidates))
         return Slate(tuple(range(length)), (1.0,) * length, self.policy)

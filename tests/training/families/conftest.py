@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from training.budget import Budget
-from training.data import Histories
-from training.family import Bench
-from training.split import Window
+from training.data.histories import Histories
+from training.data.split import Window
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> TrainingContext:
     """A bench on which nothing can be validated: its window and catalogue are empty."""
     nobody = Histories(
         np.zeros(0, np.int64),
@@ -26,6 +26,6 @@ def bench(tmp_path: Path) -> Bench:
         0,
     )
     budget = Budget(600, 10**6)
-    return Bench(
+    return TrainingContext(
         Window(nobody, nobody), pa.table({}), torch.device("cpu"), 0, budget, tmp_path / "scratch"
     )

@@ -12,17 +12,17 @@ from planted_log import CLICKS, log_table
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
+from penchant.bandits.context_features import NAMES, Asked
+from penchant.bandits.learned import LearnedPolicy
 from penchant.errors import DataError, NothingToDo
-from penchant.policy.facts import NAMES, Asked
-from penchant.policy.learned import LearnedPolicy
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
+from training.commands.train import run_id_of, train
 from training.configs import main_job
-from training.data import Dataset, read_dataset
+from training.data.histories import Dataset, read_dataset
+from training.data.policy_log import PolicyLog, of_table, read_policy_log
 from training.families.bandit import Config, Model
-from training.policies.action_features import facts_of
-from training.policies.policy_log import PolicyLog, of_table, read_policy_log
-from training.train import run_id_of, train
+from training.layers.action_features import facts_of
 
 Trained = tuple[Settings, str]
 BY_CHANCE = CLICKS[0] + (CLICKS[1] - CLICKS[0]) / GROUPS
@@ -51,7 +51,7 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
     mean_AD = LearnedPolicy.read(described, arrays).posterior.weights.mean_AD
     assert mean_AD.shape == (1, len(NAMES))
     interest = mean_AD[0, NAMES.index("interest")]
-    assert interest > 1, "the shopper's taste for the category is what tells"
+    assert interest > 1, "the user's taste for the category is what tells"
 
     model = Model(Config())
     model.load_state(load_file(run / "model.safetensors"))
@@ -64,7 +64,7 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
 
 
 def everything(dataset: Dataset, log: PolicyLog) -> Asked:
-    """The first eight shoppers, asked about all items in the end."""
+    """The first eight users, asked about all items in the end."""
     shape = (8, ITEMS)
     return facts_of(dataset.histories, dataset.items, log).asked(
         np.arange(8),

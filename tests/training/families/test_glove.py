@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.data import DAY, Histories
+from training.data.histories import DAY, Histories
 from training.families.glove import cooccurrence
 
 

@@ -11,24 +11,26 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from penchant.errors import DataError
-from training.budget import Budget
-from training.data import Dataset
+from training.data.histories import Dataset
+from training.data.interest_labels import cut_points, find_interests, known
+from training.data.split import split_by_time
 from training.families.pca_svm import TOLERANCE, Config, Model
-from training.family import Bench
-from training.interests.labels import cut_points, find_interests, known
-from training.interests.readout import habits
-from training.split import split_by_time
+from training.fitting.budget import Budget
+from training.fitting.family import TrainingContext
+from training.layers.probe import habits
 
 
-def bench_of(dataset: Dataset, scratch: Path) -> Bench:
+def context_for(dataset: Dataset, scratch: Path) -> TrainingContext:
     window = split_by_time(dataset.histories).validation
-    return Bench(window, dataset.items, torch.device("cpu"), 0, Budget(600, 10**6), scratch)
+    return TrainingContext(
+        window, dataset.items, torch.device("cpu"), 0, Budget(600, 10**6), scratch
+    )
 
 
 def test_margins_are_those_of_scikit_learn(dataset: Dataset, tmp_path: Path) -> None:
     split = split_by_time(dataset.histories)
     model = Model(Config(components=5, costs=(0.01,)))
-    model.fit(split, bench_of(dataset, tmp_path))
+    model.fit(split, context_for(dataset, tmp_path))
 
     interests = find_interests(dataset.items, split.train)
     interest_I = torch.from_numpy(interests.interest_I)
@@ -54,4 +56,4 @@ def test_without_categories_it_has_nothing_to_learn(dataset: Dataset, tmp_path: 
         dataset.items.drop_columns("category_1"),
     )
     with pytest.raises(DataError, match="no categories"):
-        Model(Config()).fit(split_by_time(bare.histories), bench_of(bare, tmp_path))
+        Model(Config()).fit(split_by_time(bare.histories), context_for(bare, tmp_path))

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from training.data import DAY, Histories
+from training.data.histories import DAY, Histories
 from training.families.word2vec import BLOCK, Config, new_tables, read_corpus, update
-from training.family import Bench
+from training.fitting.family import TrainingContext
 
 WINDOW, ITEMS = 2, 6
 
@@ -34,11 +34,11 @@ def pairs(known: Histories, days: float) -> list[tuple[int, int, float]]:
     return found
 
 
-def test_a_step_goes_down_the_gradient_of_the_loss(bench: Bench) -> None:
+def test_a_step_goes_down_the_gradient_of_the_loss(context: TrainingContext) -> None:
     known = histories()
     config = Config(dimensions=4, window=WINDOW, window_days=7.0, learning_rate=0.1)
-    corpus = read_corpus(known, WINDOW, config.window_days, bench.device)
-    tables = new_tables(ITEMS, config.dimensions, bench)
+    corpus = read_corpus(known, WINDOW, config.window_days, context.device)
+    tables = new_tables(ITEMS, config.dimensions, context)
     tables.outputs_ID.normal_(generator=torch.Generator().manual_seed(1))
     negatives_K = torch.randint(ITEMS, (BLOCK,), generator=torch.Generator().manual_seed(2))
     inputs_ID = tables.inputs_ID.clone().requires_grad_()
@@ -55,8 +55,8 @@ def test_a_step_goes_down_the_gradient_of_the_loss(bench: Bench) -> None:
     torch.testing.assert_close(before_ID - tables.inputs_ID, scale_I1 * inputs_ID.grad)
 
 
-def test_no_event_is_a_neighbour_of_another_user(bench: Bench) -> None:
-    corpus = read_corpus(histories(), WINDOW, 1000.0, bench.device)
+def test_no_event_is_a_neighbour_of_another_user(context: TrainingContext) -> None:
+    corpus = read_corpus(histories(), WINDOW, 1000.0, context.device)
     last, first = WINDOW + 19, WINDOW + 20
     assert corpus.right_P[last] == 0 and corpus.left_P[first] == 0
     assert corpus.left_P[last] == WINDOW and corpus.right_P[first] == WINDOW

@@ -1,5 +1,5 @@
 """Whether made-up histories are worth learning from: a ranker and a classifier of interests, each
-taught by real histories alone and by real and made-up ones, and asked about the same shoppers."""
+taught by real histories alone and by real and made-up ones, and asked about the same users."""
 
 from dataclasses import asdict, replace
 
@@ -7,28 +7,33 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from training.data import Histories, joined
-from training.evaluation import evaluate
+from training.data.histories import Histories, joined
+from training.data.interest_labels import cut_points, find_interests, known
+from training.data.split import Split
+from training.evaluation.full_ranking import evaluate
+from training.evaluation.intervals import FloatArray, bootstrap
 from training.families import ease
-from training.family import Bench
-from training.interests.labels import cut_points, find_interests, known
-from training.interests.readout import habits, regressed
-from training.intervals import FloatArray, bootstrap
-from training.progress import no_curve
-from training.split import Split
+from training.fitting.family import TrainingContext
+from training.fitting.progress import no_curve
+from training.layers.probe import habits, regressed
 
 Comparison = dict[str, dict[str, float]]
 """``real``, ``augmented`` and the paired ``difference``: means with intervals over users."""
 
 
 def ranking(
-    split: Split, made: Histories, config: ease.Config, users: int, bench: Bench, seed: int
+    split: Split,
+    made: Histories,
+    config: ease.Config,
+    users: int,
+    context: TrainingContext,
+    seed: int,
 ) -> Comparison:
     """NDCG@10 of ``ease`` on the test window, of at most so many of its users."""
-    judged = split.test.judged()
+    judged = split.test.evaluated()
     rows = np.random.default_rng(seed).permutation(len(judged.histories))[:users]
     window = judged.take(np.sort(rows))
-    few = replace(bench, window=window.take(np.arange(1)), curve=no_curve)
+    few = replace(context, window=window.take(np.arange(1)), curve=no_curve)
 
     def taught_by(train: Histories) -> FloatArray:
         family = ease.Model(config)
@@ -38,12 +43,14 @@ def ranking(
     return compared(taught_by(split.train), taught_by(joined(split.train, made)), seed)
 
 
-def classifying(split: Split, made: Histories, bench: Bench, seed: int, cuts: int) -> Comparison:
+def classifying(
+    split: Split, made: Histories, context: TrainingContext, seed: int, cuts: int
+) -> Comparison:
     """Log loss, in nats an interest, of a logistic regression on habits, on the test window.
 
     Raises DataError where the catalogue has no interests to tell apart.
     """
-    interests = find_interests(bench.items, split.train)
+    interests = find_interests(context.items, split.train)
     interest_I = torch.from_numpy(interests.interest_I)
     window = known(split.test)
     asked_UF = habits(window.histories, interest_I, len(interests))

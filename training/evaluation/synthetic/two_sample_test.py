@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
-from training.data import DAY, Histories, IntArray
-from training.generation.rhythm import visits
-from training.intervals import RESAMPLES, FloatArray, Interval, quantiled
+from training.data.histories import DAY, Histories, IntArray
+from training.evaluation.intervals import RESAMPLES, FloatArray, Interval, quantiled
+from training.layers.generation.temporal_profile import visits
 
 DIRECTIONS = 32  # of taste, that the classifier sees
 TREES = 80

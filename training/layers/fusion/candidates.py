@@ -1,10 +1,10 @@
-"""What is known of a shopper and an item before several families' answers are weighed.
+"""What is known of a user and an item before several families' answers are weighed.
 
 Only items that could be among the best are looked at one by one: those that a member puts first,
-among all items and among those new to the shopper. Of each such pair there are the members' scores
-and ranks; the shopper's own habit with the item, how often, how lately and how regularly; how much
-the item is bought; and how much is known of the shopper. The last lets a learner trust different
-members for cold and for warm shoppers.
+among all items and among those new to the user. Of each such pair there are the members' scores
+and ranks; the user's own habit with the item, how often, how lately and how regularly; how much
+the item is bought; and how much is known of the user. The last lets a learner trust different
+members for cold and for warm users.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.data import Histories, IntArray
-from training.evaluation import top
+from training.data.histories import Histories, IntArray
+from training.evaluation.full_ranking import top
 from training.families.popularity import popularity
-from training.family import Ranker
+from training.fitting.family import Ranker
 
 HALF_LIVES_DAYS = (7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
 POPULARITY_DAYS = (90.0, 14.0)
@@ -32,7 +32,7 @@ OF_A_HABIT = (
     "days since over days between",
 )
 OF_AN_ITEM = ("popularity", "popularity's trend")
-OF_A_SHOPPER = ("events known", "days since the last", "days known", "share bought again")
+OF_A_USER = ("events known", "days since the last", "days known", "share bought again")
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Market:
 def names(members: Sequence[str]) -> tuple[str, ...]:
     """Of the features, in order."""
     of_members = (f"{member}: {name}" for member in members for name in OF_A_MEMBER)
-    return (*of_members, *OF_A_HABIT, *OF_AN_ITEM, *OF_A_SHOPPER)
+    return (*of_members, *OF_A_HABIT, *OF_AN_ITEM, *OF_A_USER)
 
 
 def sources(members: Sequence[str]) -> dict[str, list[int]]:
-    """Which columns of the features come from where, beside what is known of the shopper."""
+    """Which columns of the features come from where, beside what is known of the user."""
     width, found = len(OF_A_MEMBER), dict[str, list[int]]()
     for place, member in enumerate(members):
         found[member] = list(range(place * width, (place + 1) * width))
@@ -86,7 +86,7 @@ def sources(members: Sequence[str]) -> dict[str, list[int]]:
 def candidates(
     scores_MBI: Sequence[torch.Tensor], batch: Histories, market: Market, depth: int
 ) -> Candidates:
-    """Of what each member puts first, ``depth`` of all items and of those new to the shopper."""
+    """Of what each member puts first, ``depth`` of all items and of those new to the user."""
     items = batch.item_count
     seen_rows, seen_items = torch.from_numpy(batch.rows_N), torch.from_numpy(batch.items_N).long()
     unsold = torch.nonzero(~market.sold_I).ravel()
@@ -113,7 +113,7 @@ def candidates(
             torch.stack(columns, dim=1),
             habits(batch, cell_N),
             _of_items(market, item_N),
-            _of_shoppers(batch)[row_N],
+            _of_users(batch)[row_N],
         ],
         dim=1,
     )
@@ -146,7 +146,7 @@ def _discounts(cell_N: IntArray, cells_BK: IntArray) -> np.ndarray:
 
 
 def habits(batch: Histories, cell_N: IntArray) -> torch.Tensor:
-    """features_NH: each shopper's own dealings with an item; all 0 where there were none."""
+    """features_NH: each user's own dealings with an item; all 0 where there were none."""
     owned_E, event_E = np.unique(
         batch.rows_N * batch.item_count + batch.items_N, return_inverse=True
     )
@@ -176,7 +176,7 @@ def _of_items(market: Market, item_N: IntArray) -> torch.Tensor:
     return torch.stack([long_N, short_N - long_N], dim=1)
 
 
-def _of_shoppers(batch: Histories) -> torch.Tensor:
+def _of_users(batch: Histories) -> torch.Tensor:
     lengths_B = batch.lengths_U
     last_B, first_B = np.full(len(batch), 1000.0), np.zeros(len(batch))
     np.minimum.at(last_B, batch.rows_N, batch.ages_N)

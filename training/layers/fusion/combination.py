@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from training.data import Histories
-from training.family import Ranker
-from training.split import Window
+from training.data.histories import Histories
+from training.data.split import Window
+from training.fitting.family import Ranker
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 PASSES = 2

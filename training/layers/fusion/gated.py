@@ -1,4 +1,4 @@
-"""Who a shopper is, from several sides at once, joined by a learned gate: gated multimodal units
+"""Who a user is, from several sides at once, joined by a learned gate: gated multimodal units
 (Arevalo et al. 2017).
 
 The sides: behaviour, the mean of the embeddings of what was bought; content, the mean of what those
@@ -22,23 +22,23 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.data import DAY, Histories
+from training.data.histories import DAY, Histories
+from training.data.split import Split
 from training.families import content
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.interests.readout import Readout, fit_readout, without_readout
-from training.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
-from training.sequences.next_item import embedding_rows, warm_embeddings
-from training.sequences.softmax import softmax_loss
-from training.split import Split
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.probe import Probe, fit_probe, without_probe
+from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
+from training.layers.sequences.next_item import embedding_rows, warm_embeddings
+from training.layers.sequences.softmax import softmax_loss
 
 SIDES = ("content", "profile", "context")  # beside behaviour
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
 YEAR, WEEK = 365.25 * DAY, 7.0 * DAY
 CONTEXT = 5
-UNKNOWN = ("user_id", "first_seen_at")  # name a shopper, or tell when one came: no profile
+UNKNOWN = ("user_id", "first_seen_at")  # name a user, or tell when one came: no profile
 
 
 @dataclass(frozen=True)
@@ -65,27 +65,27 @@ class Gated(VectorFamily):
         super().__init__(config)
         self.gate: GateConfig = config.gate
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        torch.manual_seed(bench.seed)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        torch.manual_seed(context.seed)
         gate, train = self.gate, split.train
         row_I = torch.from_numpy(embedding_rows(train, gate.min_events))
         words = content.Config(dimensions=gate.words)
-        words_TD, text_I = content.encoded(bench.items, words, bench)
-        profile_UF = profiles(bench.users)
+        words_TD, text_I = content.encoded(context.items, words, context)
+        profile_UF = profiles(context.users)
         words_TD = words_TD.float()
         self.network = Network(gate, int(row_I.max()) + 1, words_TD, text_I, profile_UF)
         self.network.start_from(train, row_I)
-        self.network.to(bench.device)
-        cuts = Cuts(train, gate.cuts, bench.seed, bench.device)
+        self.network.to(context.device)
+        cuts = Cuts(train, gate.cuts, context.seed, context.device)
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
-            lambda: bench.validate(self.scores),
+            lambda: context.validate(self.scores),
             gate.trainer.shortened(cuts.steps_for(gate.epochs)),
-            bench,
+            context,
         )
-        self.tuned = progress.record() | self._open(bench.window.histories)
-        self.readout = fit_readout(self.user_vectors, split, bench)
+        self.tuned = progress.record() | self._open(context.window.histories)
+        self.readout = fit_probe(self.user_vectors, split, context)
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
@@ -111,7 +111,7 @@ class Gated(VectorFamily):
         return weights | self.readout.state()
 
     def load_state(self, state: State) -> None:
-        self.readout, state = Readout.of(state), without_readout(state)
+        self.readout, state = Probe.of(state), without_probe(state)
         self.network = Network(
             self.gate,
             len(state["embedding_RD"]),

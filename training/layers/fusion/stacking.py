@@ -1,10 +1,10 @@
-"""Learning from validation shoppers how several families' answers go together (Wolpert 1992,
+"""Learning from validation users how several families' answers go together (Wolpert 1992,
 "Stacked generalization").
 
 Which members: greedily, by how well the sum of their lists ranks, after Caruana et al. (2004,
 "Ensemble Selection from Libraries of Models"), without replacement. How they are weighed: by a
 small network that sees a candidate's features (candidates.py) and gives a logit; its loss is a
-softmax over a shopper's candidates, all of them and those that are new to the shopper.
+softmax over a user's candidates, all of them and those that are new to the user.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.data import IntArray
-from training.evaluation import user_metrics
-from training.fusion.candidates import OF_A_MEMBER, Candidates
-from training.intervals import FloatArray
-from training.split import Window
+from training.data.histories import IntArray
+from training.data.split import Window
+from training.evaluation.full_ranking import user_metrics
+from training.evaluation.intervals import FloatArray
+from training.layers.fusion.candidates import OF_A_MEMBER, Candidates
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.data import Histories, IntArray, starts
-from training.generation.rhythm import Schedule, visits
-from training.sequences.next_item import Network
+from training.data.histories import Histories, IntArray, starts
+from training.layers.generation.temporal_profile import Schedule, visits
+from training.layers.sequences.next_item import Network
 
 LARGEST_ADVANTAGE = 3.0  # in standard deviations
 

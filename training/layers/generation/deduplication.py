@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray, joined
-from training.generation.rhythm import Rhythm, Schedule
+from training.data.histories import Histories, IntArray, joined
+from training.layers.generation.temporal_profile import Rhythm, Schedule
 
 TRIES = 50
 PREFIX = "frame."
@@ -39,7 +39,7 @@ class Frame:
 
     @torch.no_grad()
     def filled(self, fill: Fill, count: int, seed: int) -> tuple[Histories, int]:
-        """Histories of ``count`` shoppers who do not exist, and how many more were drawn and
+        """Histories of ``count`` users who do not exist, and how many more were drawn and
         rejected because they were somebody's.
 
         Raises DataError when there are none to be found: a catalogue so small that all there could
@@ -63,7 +63,7 @@ class Frame:
             rejected += copies
             made = joined(made.take(np.flatnonzero(~copied_B)), drawn(copies))
         raise DataError(
-            f"{copies} of {count} made-up histories were a real shopper's, however often drawn",
+            f"{copies} of {count} made-up histories were a real user's, however often drawn",
             "generate from data of more items or of longer histories",
         )
 
@@ -84,7 +84,7 @@ def without_frame(state: State) -> State:
 
 
 def fingerprints(histories: Histories) -> IntArray:
-    """fingerprint_U of what each shopper did in which order, whenever it was."""
+    """fingerprint_U of what each user did in which order, whenever it was."""
     items_N, starts_U1 = histories.items_N.astype(np.int32), histories.starts_U1
     digests = (
         hashlib.blake2b(items_N[first:past].tobytes(), digest_size=8).digest()

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.generation.adversary import Stretches
-from training.generation.walk import Choices, Habit, drawn_after
-from training.sequences import windows
-from training.sequences.next_item import Network
-from training.sequences.windows import TOKEN
+from training.layers.generation.adversary import Stretches
+from training.layers.generation.sampler import Choices, Habit, drawn_after
+from training.layers.sequences import windows
+from training.layers.sequences.next_item import Network
+from training.layers.sequences.windows import TOKEN
 
 FAINT = 1e-30  # a chance that has a logarithm
 

@@ -1,7 +1,7 @@
 """A next-item network as a generator: it reads what it drew and draws on.
 
 The items of a visit are drawn together from the one state before it, as the network has learned to
-foretell a fortnight and not the order within a basket. The first visit has no taste before it, and
+predicts a fortnight and not the order within a basket. The first visit has no taste before it, and
 its items should be of one: first one is drawn, then one more, then two, four and so on, as many as
 are there already.
 """
@@ -15,11 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.data import IntArray, starts
-from training.generation.draws import draw
-from training.generation.rhythm import Schedule
-from training.sequences.next_item import Network
-from training.sequences.recurrent import RecurrentEncoder
+from training.data.histories import IntArray, starts
+from training.layers.generation.draws import draw
+from training.layers.generation.temporal_profile import Schedule
+from training.layers.sequences.next_item import Network
+from training.layers.sequences.recurrent import RecurrentEncoder
 
 STRIDE = 50.0  # so that two numbers get far at a learning rate that is right for weights
 FEW_REPEATS = 1000.0  # events: where the habit of repeating starts

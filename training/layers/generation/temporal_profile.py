@@ -1,9 +1,9 @@
-"""When shoppers come and how much they take, apart from what: the frame of made-up histories.
+"""When users come and how much they take, apart from what: the frame of made-up histories.
 
-A made-up shopper has the number of visits, the size of a visit, the time from the first to the last
+A made-up user has the number of visits, the size of a visit, the time from the first to the last
 and the time since of somebody in the data, each changed by some percent. What lies between visits
-and how much a visit differs from the shopper's others is drawn from all shoppers together, so no
-real shopper's times are given again.
+and how much a visit differs from the user's others is drawn from all users together, so no
+real user's times are given again.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.data import DAY, FloatArray, Histories, IntArray, starts
+from training.data.histories import DAY, FloatArray, Histories, IntArray, starts
 
 LEVELS = 1001  # quantiles by which a distribution is kept
-CHANGED = 0.1  # standard deviation of a made-up shopper's logarithms around a real one's
+CHANGED = 0.1  # standard deviation of a made-up user's logarithms around a real one's
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The visits of B shoppers, oldest first: how many events and when, in seconds since 1970."""
+    """The visits of B users, oldest first: how many events and when, in seconds since 1970."""
 
     starts_B1: IntArray
     sizes_V: IntArray
@@ -30,7 +30,7 @@ class Schedule:
 
     @property
     def lengths_B(self) -> IntArray:
-        """Events of each shopper."""
+        """Events of each user."""
         return np.diff(starts(self.sizes_V)[self.starts_B1])
 
     def at_most(self, size: int) -> "Schedule":
@@ -38,7 +38,7 @@ class Schedule:
         return Schedule(self.starts_B1, np.minimum(self.sizes_V, size), self.times_V)
 
     def take(self, rows: IntArray) -> "Schedule":
-        """Only these shoppers, in this order."""
+        """Only these users, in this order."""
         counts = np.diff(self.starts_B1)[rows]
         first = starts(counts)
         picked = np.repeat(self.starts_B1[rows] - first[:-1], counts) + np.arange(first[-1])
@@ -47,12 +47,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """``shoppers_S4``: visits, events a visit, days from the first visit to the last and from there
+    """``users_S4``: visits, events a visit, days from the first visit to the last and from there
     to ``end``. ``gaps_Q`` and ``sizes_Q``: quantiles of a gap between visits and of a visit's size,
-    as shares of the shopper's own mean. ``weights_I``: the mean weight of each item's events.
+    as shares of the user's own mean. ``weights_I``: the mean weight of each item's events.
     """
 
-    shoppers_S4: Floats
+    users_S4: Floats
     gaps_Q: Floats
     sizes_Q: Floats
     weights_I: FloatArray
@@ -60,7 +60,7 @@ class Rhythm:
 
     @classmethod
     def of(cls, train: Histories) -> "Rhythm":
-        """Events of a shopper at the same second are one visit."""
+        """Events of a user at the same second are one visit."""
         visit_N = visits(train)
         first_V = np.flatnonzero(np.diff(visit_N, prepend=-1))
         user_V, time_V = train.rows_N[first_V], train.times_N[first_V]
@@ -84,8 +84,8 @@ class Rhythm:
         )
 
     def draw(self, count: int, random: np.random.Generator) -> Schedule:
-        """The visits of ``count`` shoppers who do not exist."""
-        real_B4 = self.shoppers_S4[random.integers(0, len(self.shoppers_S4), count)]
+        """The visits of ``count`` users who do not exist."""
+        real_B4 = self.users_S4[random.integers(0, len(self.users_S4), count)]
         drawn_B4 = real_B4 * np.exp(CHANGED * random.standard_normal((count, 4)))
         visits_B = np.maximum(1, np.rint(drawn_B4[:, 0])).astype(np.int64)
         first_B1 = starts(visits_B)
@@ -96,7 +96,7 @@ class Rhythm:
         # The gap after each visit but the last, as a share of the time from the first to the last.
         gap_V = np.maximum(_drawn(self.gaps_Q, len(owner_V), random), 1e-6)
         gap_V[first_B1[1:] - 1] = 0
-        left_V = np.cumsum(gap_V[::-1])[::-1]  # from each visit on, to the end of the last shopper
+        left_V = np.cumsum(gap_V[::-1])[::-1]  # from each visit on, to the end of the last user
         after_B = np.append(left_V, 0)[first_B1[1:]]
         whole_B = left_V[first_B1[:-1]] - after_B
         left_V = (left_V - after_B[owner_V]) / np.where(whole_B > 0, whole_B, 1)[owner_V]
@@ -119,7 +119,7 @@ class Rhythm:
 
     def state(self) -> dict[str, torch.Tensor]:
         return {
-            "shoppers_S4": torch.from_numpy(self.shoppers_S4),
+            "users_S4": torch.from_numpy(self.users_S4),
             "gaps_Q": torch.from_numpy(self.gaps_Q),
             "sizes_Q": torch.from_numpy(self.sizes_Q),
             "weights_I": torch.from_numpy(self.weights_I),
@@ -128,14 +128,14 @@ class Rhythm:
 
     @classmethod
     def load(cls, state: dict[str, torch.Tensor]) -> "Rhythm":
-        shoppers_S4, gaps_Q, sizes_Q, weights_I = (
-            state[name].numpy() for name in ("shoppers_S4", "gaps_Q", "sizes_Q", "weights_I")
+        users_S4, gaps_Q, sizes_Q, weights_I = (
+            state[name].numpy() for name in ("users_S4", "gaps_Q", "sizes_Q", "weights_I")
         )
-        return cls(shoppers_S4, gaps_Q, sizes_Q, weights_I, int(state["end"]))
+        return cls(users_S4, gaps_Q, sizes_Q, weights_I, int(state["end"]))
 
 
 def visits(histories: Histories) -> IntArray:
-    """The number of each event's visit, from 0, counted through all shoppers."""
+    """The number of each event's visit, from 0, counted through all users."""
     starts_N = np.diff(histories.times_N, prepend=-1) != 0
     starts_N |= np.diff(histories.rows_N, prepend=-1) != 0
     return np.cumsum(starts_N) - 1

@@ -118,7 +118,7 @@ def labels(table: pa.Table, part: str) -> np.ndarray:
     """label_N, 1.0 where the ad was answered. Raises DataError when all or none were."""
     label_N = table["converted"].cast(pa.float64()).to_numpy()
     if label_N.min() == label_N.max():
-        who = "every shopper" if label_N[0] else "no shopper"
+        who = "every user" if label_N[0] else "no user"
         raise DataError(
             f"the {part} ads have one class only: {who} of {len(label_N)} answered",
             "check what the source lands as converted and clicked, or wait for other answers",
@@ -154,5 +154,5 @@ def _with_days(table: pa.Table, shown: np.ndarray, answered: np.ndarray) -> pa.T
 
 
 def users(table: pa.Table) -> np.ndarray:
-    """user_N, a number for each shopper."""
+    """user_N, a number for each user."""
     return pc.dictionary_encode(table["user_id"].combine_chunks()).indices.to_numpy()

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from training.responses.linear import Linear, logistic, sigmoid
+from training.layers.responses.linear import Linear, logistic, sigmoid
 
 Doubles = npt.NDArray[np.float64]
 

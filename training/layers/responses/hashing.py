@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import torch
 
 from penchant.errors import DataError
-from training.data import IntArray
+from training.data.histories import IntArray
 
 Hashes = npt.NDArray[np.uint64]
 Doubles = npt.NDArray[np.float64]

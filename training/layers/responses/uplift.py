@@ -1,12 +1,12 @@
-"""What a campaign adds to spending: residuals that the shopper explains neither of.
+"""What a campaign adds to spending: residuals that the user explains neither of.
 
 Robinson 1988, "Root-N-Consistent Semiparametric Regression", and Nie and Wager 2021, "Quasi-Oracle
-Estimation of Heterogeneous Treatment Effects" (the R-learner): spending minus what such a shopper
+Estimation of Heterogeneous Treatment Effects" (the R-learner): spending minus what such a user
 spends, against having been sent the campaign minus the chance of that. Both expectations are found
-on other shoppers' rows (cross-fitting), so that no row explains itself.
+on other users' rows (cross-fitting), so that no row explains itself.
 
-It is assumed that, among shoppers with the same features, who was sent a campaign had nothing to do
-with what they would have spent (no unmeasured confounding), and that any such shopper might or
+It is assumed that, among users with the same features, who was sent a campaign had nothing to do
+with what they would have spent (no unmeasured confounding), and that any such user might or
 might not have been sent it (overlap). A shop whose campaigns go out at random meets both, and its
 logged chance is used as it is. Complete Journey does not say how households were picked: there the
 assumption rests on the features, and an effect is an association that they do not explain.
@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from penchant.errors import DataError
-from training.responses.ads import left_out_columns
-from training.responses.hashing import HashedDesign, HashingConfig
-from training.responses.linear import logistic, ridge, sigmoid
+from training.layers.responses.ads import left_out_columns
+from training.layers.responses.hashing import HashedDesign, HashingConfig
+from training.layers.responses.linear import logistic, ridge, sigmoid
 
 Doubles = npt.NDArray[np.float64]
 
@@ -38,14 +38,14 @@ SHARE_SENT = "share_sent"
 
 @dataclass(frozen=True)
 class Residuals:
-    """``spent_N``: money beyond what such a shopper spends while such a campaign runs. ``sent_N``:
+    """``spent_N``: money beyond what such a user spends while such a campaign runs. ``sent_N``:
     1 or 0, less the chance of being sent it."""
 
     spent_N: Doubles
     sent_N: Doubles
 
     def effect(self, rows_N: npt.NDArray[np.bool_] | slice = slice(None)) -> float:
-        """Money that the campaign added for each shopper, those weighing most who were as likely to
+        """Money that the campaign added for each user, those weighing most who were as likely to
         be sent it as not (the overlap weights of Li, Morgan and Zaslavsky 2018)."""
         sent_N = self.sent_N[rows_N]
         return float(sent_N @ self.spent_N[rows_N] / (sent_N @ sent_N))
@@ -54,14 +54,14 @@ class Residuals:
 def residuals(table: pa.Table, outcome: str) -> Residuals:
     """Of each row of ``campaign_spending``, whose parts come from ``AdSplit``.
 
-    Raises DataError when every shopper was sent every campaign, or none any.
+    Raises DataError when every user was sent every campaign, or none any.
     """
     sent_N = table["sent"].cast(pa.float64()).to_numpy()
     if sent_N.min() == sent_N.max():
         raise DataError(
-            f"{'all' if sent_N[0] else 'none'} of the shoppers were sent the campaigns of a part: "
+            f"{'all' if sent_N[0] else 'none'} of the users were sent the campaigns of a part: "
             "there is nobody to compare with",
-            "land whom each campaign was sent to, and leave some shoppers out of each",
+            "land whom each campaign was sent to, and leave some users out of each",
         )
     spent_N = table[outcome].to_numpy()
     explained = table.append_column(SHARE_SENT, pa.array(_share_sent(table, sent_N)))
@@ -93,12 +93,12 @@ def _chance(
 
 
 def _share_sent(table: pa.Table, sent_N: Doubles) -> Doubles:
-    """The share of shoppers that each row's campaign was sent to: some go to many, some to few."""
+    """The share of users that each row's campaign was sent to: some go to many, some to few."""
     campaign_N = pc.dictionary_encode(table["ad_id"].combine_chunks()).indices.to_numpy()
     share = np.bincount(campaign_N, sent_N) / np.bincount(campaign_N)
     return share[campaign_N]
 
 
 def _folds(table: pa.Table) -> npt.NDArray[np.int64]:
-    """All rows of a shopper are in one fold."""
+    """All rows of a user are in one fold."""
     return np.array([crc32(user.encode()) % FOLDS for user in table["user_id"].to_pylist()])

@@ -1,7 +1,7 @@
 """Batches of histories cut at an event, for the models that read a history as a bag of items.
 
 What lies before the cut is the input, each item weighted by its recency, and the target is an event
-drawn from what the same user did in the time after it. So a model learns to foretell, which is what
+drawn from what the same user did in the time after it. So a model learns to predicts, which is what
 it is judged by, and not to give back what it was given.
 """
 
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from training.data import DAY, FloatArray, Histories, IntArray
-from training.sequences.softmax import log_chances, log_never
-from training.sequences.windows import Windows, WindowsConfig
+from training.data.histories import DAY, FloatArray, Histories, IntArray
+from training.layers.sequences.softmax import log_chances, log_never
+from training.layers.sequences.windows import Windows, WindowsConfig
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from scipy.sparse.linalg import svds
 from torch import nn
 from torch.nn import functional as F
 
-from training import catalogue
-from training.data import FloatArray, Histories, IntArray
-from training.encoders import encoder
+from training.data import catalogue
+from training.data.histories import FloatArray, Histories, IntArray
+from training.data.split import Split
 from training.families.popularity import popularity
-from training.family import Bench, State, VectorFamily
-from training.sequences.softmax import log_chances, log_never, softmax_loss
-from training.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
-from training.split import Split
-from training.trainer import TrainerConfig, fit_by_gradient
+from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers import encoder_export as encoder
+from training.layers.sequences.softmax import log_chances, log_never, softmax_loss
+from training.layers.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 
 POPULARITY_DAYS = 90.0
 HALF_LIFE_DAYS = 120.0
@@ -88,25 +88,27 @@ class NextItem(VectorFamily):
         self.learning, self.dimensions, self.encoder = learning, dimensions, encoder
         self.masking = masking
 
-    def fit(self, split: Split, bench: Bench) -> None:
-        self.learn(split, bench, lambda network: network)
+    def fit(self, split: Split, context: TrainingContext) -> None:
+        self.learn(split, context, lambda network: network)
 
-    def learn(self, split: Split, bench: Bench, learner: Callable[["Network"], nn.Module]) -> None:
+    def learn(
+        self, split: Split, context: TrainingContext, learner: Callable[["Network"], nn.Module]
+    ) -> None:
         """Fit the network by the loss of what ``learner`` makes of it: itself, or more around
         it."""
-        torch.manual_seed(bench.seed)
+        torch.manual_seed(context.seed)
         learning, train = self.learning, split.train
         row_I = torch.from_numpy(embedding_rows(train, learning.min_events))
-        tags_IK = padded_tags(bench.items) if learning.tags else torch.zeros(train.item_count, 1)
+        tags_IK = padded_tags(context.items) if learning.tags else torch.zeros(train.item_count, 1)
         self.network = self._network(int(row_I.max()) + 1, tags_IK.long())
         self.network.start_from(train, row_I)
-        windows = Windows(train, learning.windows, bench.seed, bench.device, self.masking)
+        windows = Windows(train, learning.windows, context.seed, context.device, self.masking)
         progress = fit_by_gradient(
-            learner(self.network).to(bench.device),
+            learner(self.network).to(context.device),
             windows.batch,
-            lambda: bench.validate(self.scores),
+            lambda: context.validate(self.scores),
             learning.trainer.shortened(windows.steps_for(learning.epochs)),
-            bench,
+            context,
         )
         self.tuned = progress.record()
 

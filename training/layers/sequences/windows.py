@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.data import DAY, Histories, IntArray, starts
+from training.data.histories import DAY, Histories, IntArray, starts
 
 ItemArray = npt.NDArray[np.int32]
 
@@ -77,12 +77,12 @@ class Windows:
     """Draws a batch for each step of training.
 
     Each position's target is an event drawn from those of (now, now + horizon] of the same user:
-    where shoppers buy baskets, the order within one says nothing and the next item is often of the
+    where users buy baskets, the order within one says nothing and the next item is often of the
     same basket, so a position predicts the coming weeks (the dense all-action loss of PinnerFormer,
     Pancha et al. 2022). The first position reads the token and predicts any event of its window:
     who comes, before anything is read. With ``masking`` the token stands elsewhere.
 
-    ``wanted``: of the same users, what is to be foretold where that isn't all that is read; windows
+    ``wanted``: of the same users, what is to be predicted where that isn't all that is read; windows
     after which nothing of it comes are left out. At least one event.
     """
 

@@ -18,16 +18,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray
-from training.evaluation import Scorer
-from training.family import Bench
-from training.sequences.next_item import Network, NextItem, reading, warm_embeddings
-from training.sequences.softmax import softmax_loss
-from training.sequences.windows import Batch, Windows
-from training.trainer import Progress, TrainerConfig, fit_by_gradient
-from training.transfer.adapters import Adapter, insert, parameter_count
-from training.transfer.discriminant import discriminant, shrunk_means
-from training.transfer.target import Target, kept
+from training.data.histories import Histories, IntArray
+from training.evaluation.full_ranking import Scorer
+from training.fitting.family import TrainingContext
+from training.fitting.trainer import Progress, TrainerConfig, fit_by_gradient
+from training.layers.sequences.next_item import Network, NextItem, reading, warm_embeddings
+from training.layers.sequences.softmax import softmax_loss
+from training.layers.sequences.windows import Batch, Windows
+from training.layers.transfer.adapters import Adapter, insert, parameter_count
+from training.layers.transfer.discriminant import discriminant, shrunk_means
+from training.layers.transfer.target import Target, kept
 
 ADAPTERS, FULL = "adapters", "full"
 
@@ -141,28 +141,35 @@ class Moved(nn.Module):
 
 
 def move(
-    trunk: NextItem, target: Target, start: Start, how: str, config: MoveConfig, bench: Bench
+    trunk: NextItem,
+    target: Target,
+    start: Start,
+    how: str,
+    config: MoveConfig,
+    training: TrainingContext,
 ) -> tuple[Moved, Progress]:
     """Move a fitted model to a target, by ``adapters`` or in ``full``; the trunk stays as it is."""
-    torch.manual_seed(bench.seed)
+    torch.manual_seed(context.seed)
     moved = Moved(trunk, target.items_J, start, config.bottleneck if how == ADAPTERS else 0)
     trainer = config.trainer
     if how == FULL:
         trainer = replace(trainer, learning_rate=config.full_learning_rate)
     windows = Windows(
-        target.train, trunk.learning.windows, bench.seed, bench.device, wanted=target.wanted
+        target.train, trunk.learning.windows, context.seed, context.device, wanted=target.wanted
     )
     progress = fit_by_gradient(
         moved,
         windows.batch,
-        lambda: target.ndcg(moved.scores, bench),
+        lambda: target.ndcg(moved.scores, context),
         trainer.shortened(windows.steps_for(config.epochs)),
-        bench,
+        context,
     )
     return moved, progress
 
 
-def starting(trunk: NextItem, target: Target, config: MoveConfig, bench: Bench) -> Start:
+def starting(
+    trunk: NextItem, target: Target, config: MoveConfig, context: TrainingContext
+) -> Start:
     """What a move starts from: nothing but sums over states of the trunk, none of it trained.
 
     An item that the trunk knows is read as before. Any other is read as the mean state of those who
@@ -178,7 +185,7 @@ def starting(trunk: NextItem, target: Target, config: MoveConfig, bench: Bench) 
         warm_JD = warm_embeddings(alone, np.arange(len(target.items_J)) + 1, trunk.dimensions)[1:]
         read_JD[:, : warm_JD.shape[1]] = torch.from_numpy(warm_JD)
         read_JD, read = F.normalize(read_JD, dim=1) * length, target.train
-    states_PD, place_P = _states_before(trunk, target, read, read_JD, config, bench)
+    states_PD, place_P = _states_before(trunk, target, read, read_JD, config, context)
     mean_D, means_JD = shrunk_means(states_PD, place_P, target.tags_JT, config.shrinkage)
     if shared:
         read_JD = F.normalize(_tensor(mean_D + means_JD), dim=1) * length
@@ -192,7 +199,7 @@ def starting(trunk: NextItem, target: Target, config: MoveConfig, bench: Bench) 
         weight_JD, bias_J = discriminant(states_PD, place_P, mean_D, means_JD, counts_J, ridge)
         for echo in config.echoes:
             start = Start(read_JD, _tensor(weight_JD) + echo * same_JD, _tensor(bias_J))
-            found[ridge, echo] = target.ndcg(partial(_ranked, states, start), bench), start
+            found[ridge, echo] = target.ndcg(partial(_ranked, states, start), context), start
     return max(found.values(), key=lambda pair: pair[0])[1]
 
 
@@ -207,11 +214,13 @@ def _states_before(
     read: Histories,
     read_JD: torch.Tensor,
     config: MoveConfig,
-    bench: Bench,
+    context: TrainingContext,
 ) -> tuple[npt.NDArray[np.float64], IntArray]:
     """states_PD, of length 1, in which an item of the target came next, and which, place_P."""
     network = _extended(trunk.network, target.items_J, read_JD).eval()
-    windows = Windows(read, trunk.learning.windows, bench.seed, bench.device, wanted=target.wanted)
+    windows = Windows(
+        read, trunk.learning.windows, context.seed, context.device, wanted=target.wanted
+    )
     states, wanted = [], []
     if not windows.steps_for(config.passes):
         raise DataError(

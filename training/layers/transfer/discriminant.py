@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from training.data import IntArray
+from training.data.histories import IntArray
 
 Array = npt.NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from penchant.errors import DataError, UsageError
-from training.data import IntArray
+from training.data.histories import IntArray
 
 SOURCE = "source"
 TARGET = "target"

@@ -8,18 +8,18 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from training import catalogue
-from training.data import Histories, IntArray
-from training.evaluation import Scorer
+from training.data import catalogue
+from training.data.histories import Histories, IntArray
+from training.data.split import Split, Window
+from training.evaluation.full_ranking import Scorer
+from training.evaluation.intervals import Interval, bootstrap
 from training.families.popularity import popularity
-from training.family import Bench
-from training.intervals import Interval, bootstrap
-from training.sequences.next_item import NextItem
-from training.split import Split, Window
-from training.transfer.adaptation import ADAPTERS, FULL, MoveConfig, Moved, move, starting
-from training.transfer.domains import Domains
-from training.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, Verdict, judged
-from training.transfer.target import Keep, Target, halves, kept, thinned
+from training.fitting.family import TrainingContext
+from training.layers.sequences.next_item import NextItem
+from training.layers.transfer.adaptation import ADAPTERS, FULL, MoveConfig, Moved, move, starting
+from training.layers.transfer.domains import Domains
+from training.layers.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, Verdict, evaluated
+from training.layers.transfer.target import Keep, Target, halves, kept, thinned
 
 POPULARITY_DAYS = 90.0
 LEAST_EVENTS = 50  # for a point of a curve
@@ -81,21 +81,25 @@ def target_of(
 
 
 def ways(
-    trunk: NextItem, scratch: NextItem, target: Target, config: MoveConfig, bench: Bench
+    trunk: NextItem,
+    scratch: NextItem,
+    target: Target,
+    config: MoveConfig,
+    training: TrainingContext,
 ) -> Ways:
     """Move by adapters, and learn ``scratch`` on the target alone."""
-    start = starting(trunk, target, config, bench)
-    moved, progress = move(trunk, target, start, ADAPTERS, config, _beside(bench, ADAPTERS))
-    learned(scratch, target, bench)
+    start = starting(trunk, target, config, context)
+    moved, progress = move(trunk, target, start, ADAPTERS, config, _beside(context, ADAPTERS))
+    learned(scratch, target, context)
     shares_J = popularity(target.alone(target.wanted), POPULARITY_DAYS)
     tuned = {"moving_steps": progress.best_step, "scratch_steps": scratch.tuned["steps"]}
     return Ways(target, moved, scratch, torch.from_numpy(shares_J), tuned)
 
 
-def learned(scratch: NextItem, target: Target, bench: Bench) -> None:
+def learned(scratch: NextItem, target: Target, context: TrainingContext) -> None:
     """Learn a model on the target alone, in place."""
     split = target.split()
-    scratch.fit(split, replace(_beside(bench, SCRATCH), window=split.validation))
+    scratch.fit(split, replace(_beside(context, SCRATCH), window=split.validation))
 
 
 def verdicts(
@@ -119,7 +123,7 @@ def verdicts(
                 for name in (TRANSFER, SCRATCH, POPULARITY)
             }
 
-        said.append(judged(category, values("tuning"), values("guarding"), seed))
+        said.append(evaluated(category, values("tuning"), values("guarding"), seed))
     return said
 
 
@@ -141,7 +145,7 @@ def curve(
     items: pa.Table,
     domains: Domains,
     config: MoveConfig,
-    bench: Bench,
+    context: TrainingContext,
 ) -> list[CurvePoint]:
     """Each way on the test window, learned from some shares of the target's events.
 
@@ -150,13 +154,13 @@ def curve(
     """
     names, points = domains.targets, []
     for share in shares:
-        keep = thinned(domains.items_of(*names), share, bench.seed)
+        keep = thinned(domains.items_of(*names), share, context.seed)
         known = keep(split.train)
         if np.isin(known.items_N, domains.items_of(*names)).sum() < LEAST_EVENTS:
             continue
         target, _ = target_of(split, items, domains, names, keep)
         test = Window(keep(split.test.histories), split.test.targets)
-        there = _beside(bench, f"share-{share}")
+        there = _beside(context, f"share-{share}")
         found = ways(trunk, scratch(), target, config, there)
         start = starting(trunk, target, config, there)
         full, _ = move(trunk, target, start, FULL, config, _beside(there, FULL))
@@ -166,16 +170,16 @@ def curve(
                 share,
                 way,
                 len(target.wanted.items_N),
-                bootstrap(target.values(score, test), bench.seed),
+                bootstrap(target.values(score, test), context.seed),
             )
             for way, score in scorers.items()
         ]
     return points
 
 
-def _beside(bench: Bench, name: str) -> Bench:
+def _beside(context: TrainingContext, name: str) -> TrainingContext:
     """The same bench with checkpoints of its own."""
-    return replace(bench, checkpoints=bench.checkpoints / name)
+    return replace(context, checkpoints=context.checkpoints / name)
 
 
 def _all(histories: Histories) -> Histories:

@@ -1,6 +1,6 @@
 """The target of a transfer: which items, what is known of them, and how their ranking is judged.
 
-A target is judged by itself: its items are ranked among themselves, for the shoppers who went to
+A target is judged by itself: its items are ranked among themselves, for the users who went to
 it, whatever part of their histories it is.
 """
 
@@ -13,10 +13,10 @@ import scipy.sparse as sp
 import torch
 
 from penchant.errors import DataError
-from training.data import Histories, IntArray
-from training.evaluation import Scorer, evaluate
-from training.family import Bench
-from training.split import Split, Window
+from training.data.histories import Histories, IntArray
+from training.data.split import Split, Window
+from training.evaluation.full_ranking import Scorer, evaluate
+from training.fitting.family import TrainingContext
 
 Keep = Callable[[Histories], Histories]
 
@@ -25,10 +25,10 @@ Keep = Callable[[Histories], Histories]
 class Target:
     """Where to move, and what is known there.
 
-    ``items_J``: rows of the items, ascending. ``source``: what the same shoppers did in the source;
+    ``items_J``: rows of the items, ascending. ``source``: what the same users did in the source;
     ``wanted``: what they did in the target, to be learned; ``train``: both, to be read. ``window``:
     of all items too, to tune on. ``tags_JT``: see catalogue.py. ``population``: whether judged by
-    all of its items or by those new to a shopper; see evaluation.py.
+    all of its items or by those new to a user; see evaluation.py.
     """
 
     items_J: IntArray
@@ -52,16 +52,16 @@ class Target:
 
     def alone_in(self, window: Window) -> Window:
         """A window of that catalogue, of those who did something with it."""
-        return Window(self.alone(window.histories), self.alone(window.targets)).judged()
+        return Window(self.alone(window.histories), self.alone(window.targets)).evaluated()
 
     def split(self) -> Split:
         """Of that catalogue, to learn it from scratch."""
         window = self.alone_in(self.window)
         return Split(self.alone(self.wanted), window, window)
 
-    def ndcg(self, score: Scorer, bench: Bench) -> float:
+    def ndcg(self, score: Scorer, context: TrainingContext) -> float:
         """Mean NDCG@10 on its window; 0 where nobody went to it."""
-        bench.budget.check()
+        context.budget.check()
         values_U = self.values(score, self.window)
         return float(values_U.mean()) if len(values_U) else 0.0
 

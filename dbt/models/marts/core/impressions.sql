@@ -13,6 +13,6 @@ select
     cast(reward as double) as reward,
     slate_id,
     context,
-    generation_id
+    release_id
 from {{ ref('int_impressions') }}
 order by impression_id

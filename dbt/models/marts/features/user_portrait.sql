@@ -15,7 +15,7 @@ priors as (
     select * from {{ ref('int_interest_priors') }}
 ),
 
-shoppers as (
+users as (
     select
         user_id,
         feature_at,
@@ -25,24 +25,24 @@ shoppers as (
     group by user_id, feature_at
 ),
 
--- of what a shopper never looked into, only the shop's leading categories can be among the first
+-- of what a user never looked into, only the shop's leading categories can be among the first
 untouched as (
     select
-        shoppers.user_id,
-        shoppers.feature_at,
+        users.user_id,
+        users.feature_at,
         priors.category,
         0.0 as share,
-        shoppers.evidence,
+        users.evidence,
         0 as returns,
         0 as days_since_first,
         0 as recent,
-        shoppers.recent_of_all
-    from shoppers
-    inner join priors on shoppers.feature_at = priors.feature_at and priors.place <= {{ most }}
+        users.recent_of_all
+    from users
+    inner join priors on users.feature_at = priors.feature_at and priors.place <= {{ most }}
     anti join interests
         on
-            shoppers.user_id = interests.user_id
-            and shoppers.feature_at = interests.feature_at
+            users.user_id = interests.user_id
+            and users.feature_at = interests.feature_at
             and priors.category = interests.category
 ),
 
@@ -52,7 +52,7 @@ touched_or_not as (
     select * from untouched
 ),
 
--- a Dirichlet posterior: the shopper's share by its evidence, the shop's by the prior's strength
+-- a Dirichlet posterior: the user's share by its evidence, the shop's by the prior's strength
 weighed as (
     select
         touched.*,

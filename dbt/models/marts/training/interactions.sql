@@ -1,4 +1,4 @@
-{#- The strongest kind of event that the shop records says what a shopper wants; the others are left out. -#}
+{#- The strongest kind of event that the shop records says what a user wants; the others are left out. -#}
 {%- set strongest_first = ['purchase', 'cart', 'view', 'rating'] -%}
 
 with

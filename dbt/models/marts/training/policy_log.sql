@@ -15,7 +15,7 @@ select
     policy,
     propensity,
     context,
-    generation_id,
+    release_id,
     shown_at,
     coalesce(settled_at, shown_at) as known_at,
     coalesce(clicked, false) as clicked,

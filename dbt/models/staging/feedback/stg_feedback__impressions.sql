@@ -15,7 +15,7 @@ select
     policy,
     propensity,
     context,
-    generation_id,
+    release_id,
     shown_at
 from source
 {{ latest_of(['impression_id']) }}

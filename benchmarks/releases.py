@@ -1,9 +1,9 @@
-"""Whether readers ever notice that generations are published, rolled back, killed or held up.
+"""Whether readers ever notice that releases are published, rolled back, killed or held up.
 
-Run by ``make bench-generations``; ``ARGS="--only kills --kills 20"`` is a part of it. The shop is
+Run by ``make bench-releases``; ``ARGS="--only kills --kills 20"`` is a part of it. The shop is
 that of the tests: its two snapshots differ in every score and title, so that an answer tells which
 of them it is from. Readers are processes of their own. Prints a table and writes
-benchmarks/out/generations.json.
+benchmarks/out/releases.json.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import Row, machine, read, report
-from penchant.serving.generations.fence import Overtaken
-from penchant.serving.generations.generation import DESCRIPTION, generation_id
-from penchant.serving.generations.publish import KEPT, publish, rollback
-from penchant.serving.reader import Reader
+from penchant.publishing.publish import KEPT, publish, rollback
+from penchant.releases.fencing import Overtaken
+from penchant.releases.release import DESCRIPTION, release_id
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 from tests.serving.conftest import Shop, snapshot_id
 from tests.serving.test_reader import what_is_wrong
@@ -39,7 +39,7 @@ READS_A_COUNT = 20  # reads between two looks at what the others do
 PAUSE = 0.005  # seconds between those, where it is publishers that are watched
 CHOICES = 2000  # more than there are publishes
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["penchant.serving.generations.publish", "penchant.serving.reader"])
+FORKS.set_forkserver_preload(["penchant.publishing.publish", "penchant.serving.service"])
 
 
 class Told:
@@ -55,7 +55,7 @@ class Told:
 
 def main() -> None:
     told = Told()
-    parser = argparse.ArgumentParser(prog="benchmarks.generations", description=__doc__)
+    parser = argparse.ArgumentParser(prog="benchmarks.releases", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--reads", type=int, default=100_000)
     parser.add_argument("--flips", type=int, default=100)
@@ -73,10 +73,10 @@ def main() -> None:
         }
         for part in asked.only:
             named = [replace(row, what=f"{part}: {row.what}") for row in measure[part]()]
-            others = [row for row in read("generations") if row.what.startswith(PARTS)]
+            others = [row for row in read("releases") if row.what.startswith(PARTS)]
             kept = [row for row in others if not row.what.startswith(f"{part}:")]
             order = sorted([*kept, *named], key=lambda row: PARTS.index(row.what.partition(":")[0]))
-            report("generations", [machine(), *order])
+            report("releases", [machine(), *order])
     if not all(row.met is not False for row in named):
         sys.exit("a target is missed")
 
@@ -95,23 +95,23 @@ class Published:
 
     @property
     def live(self) -> str:
-        live = self.settings.live_generation.current()
+        live = self.settings.live_release.current()
         assert live
         return live
 
     @property
     def other(self) -> int:
         """The number of the snapshot that is not live, so that a flip changes every answer."""
-        described = json.loads((self.settings.generations / self.live / DESCRIPTION).read_text())
+        described = json.loads((self.settings.releases / self.live / DESCRIPTION).read_text())
         return 3 - int(described["snapshot_id"][-1])
 
     def choose(self, number: int) -> str:
-        """A choice that was never published; the id that its generation will have."""
+        """A choice that was never published; the id that its release will have."""
         self._choices += 1
         choice_id = f"{self._choices:012x}"
         path = self.settings.runs / snapshot_id(number) / "choice.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice_id}))
-        return generation_id(snapshot_id(number), choice_id)
+        return release_id(snapshot_id(number), choice_id)
 
     def publish(self, number: int) -> None:
         chosen = self.choose(number)
@@ -120,12 +120,12 @@ class Published:
 
     def content(self) -> str:
         """SHA-256 of what is live, as publish takes it over all rows."""
-        path = self.settings.generations / self.live / DESCRIPTION
+        path = self.settings.releases / self.live / DESCRIPTION
         return json.loads(path.read_text())["content_hash"]
 
     def left(self) -> int:
-        """Directories beyond the generations kept: there should be none."""
-        return sum(path.is_dir() for path in self.settings.generations.iterdir()) - KEPT
+        """Directories beyond the releases kept: there should be none."""
+        return sum(path.is_dir() for path in self.settings.releases.iterdir()) - KEPT
 
 
 # --- readers
@@ -136,9 +136,9 @@ def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> No
 
     It stops too where whoever asked is killed: else it would read for ever.
     """
-    reader = Reader(Settings(_env_file=None, home=home, threads=1))
+    service = RecommendationService(Settings(_env_file=None, home=home, threads=1))
     numbers = {
-        generation_id(snapshot_id(number), f"{choice:012x}"): number
+        release_id(snapshot_id(number), f"{choice:012x}"): number
         for number in (1, 2)
         for choice in range(CHOICES)
     }
@@ -149,9 +149,9 @@ def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> No
         for _ in range(READS_A_COUNT):
             user, item = f"u{counts['reads'] % 30}", f"i{counts['reads'] % 120:03}"
             asks: tuple[tuple[Callable[[str], Any], str], ...] = (
-                (reader.recommend, user),
-                (reader.recommend, "nobody"),
-                (reader.similar, item),
+                (service.recommend, user),
+                (service.recommend, "nobody"),
+                (service.similar, item),
             )
             ask, key = asks[counts["reads"] % 3]
             begun = time.perf_counter()
@@ -162,7 +162,7 @@ def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> No
                 print(f"refused: {error!r}", file=sys.stderr)
             else:
                 longest = max(longest, time.perf_counter() - begun)
-                seen.add(answer.generation_id)
+                seen.add(answer.release_id)
                 if wrong := what_is_wrong(answer, numbers):
                     counts[wrong.partition(":")[0]] += 1
                     print(wrong, file=sys.stderr)
@@ -175,7 +175,7 @@ def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> No
 
 class Readers:
     """``counts``: reads, and those of them that were mixed, empty or refused; after the end.
-    ``longest``: seconds of the slowest read. ``seen``: the generations that answered."""
+    ``longest``: seconds of the slowest read. ``seen``: the releases that answered."""
 
     counts: Counter[str]
     longest: float
@@ -196,7 +196,7 @@ class Readers:
         return [
             Row("reads", self.counts["reads"], ""),
             *wrong,
-            Row("generations that answered", len(self.seen), ""),
+            Row("releases that answered", len(self.seen), ""),
             Row("the slowest read", 1000 * self.longest, "ms"),
         ]
 
@@ -229,7 +229,7 @@ def reading(settings: Settings, pause: float = 0) -> Iterator[Readers]:
 
 
 def flips(shop: Published, reads: int, flips: int) -> list[Row]:
-    """Publish a new generation and roll back, in turn, at even distances of reads."""
+    """Publish a new release and roll back, in turn, at even distances of reads."""
     seconds: dict[str, list[float]] = {"publish": [], "rollback": []}
     with reading(shop.settings) as readers:
         for flip in range(flips):
