@@ -26,7 +26,7 @@ from penchant.settings import Settings
 from penchant.storage import write_json
 from training.commands.published_tables import FILES, NEW, Table, loaded, run, run_id
 from training.configs import published
-from training.evaluation.full_ranking import Evaluation, evaluate
+from training.evaluation.full_ranking import Evaluation, evaluate_window
 from training.evaluation.intervals import bootstrap
 from training.fitting.family import Ranker
 from training.layers.fusion.combination import Combination, combine
@@ -179,7 +179,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         return
     model, window = loaded(folder, published(name, family)), table.split().test
     model.observe(window.histories)
-    _keep(_values(evaluate(model.scores, window, NEW)["new"]), folder / TEST)
+    _keep(_values(evaluate_window(model.scores, window, NEW)["new"]), folder / TEST)
 
 
 def _fit_all(arguments: argparse.Namespace, table: Table, families: list[str]) -> None:
@@ -253,7 +253,7 @@ def _combinations(table: Table, families: list[str], runs: Path) -> list[dict[st
 
     def evaluated(members: list[Ranker], weights: tuple[float, ...]) -> dict[str, torch.Tensor]:
         scores = Combination(tuple(members), weights).scores
-        return _values(evaluate(scores, split.test, NEW)["new"])
+        return _values(evaluate_window(scores, split.test, NEW)["new"])
 
     of_weights = tuple(weights.values())
     named = {"weights": weights}

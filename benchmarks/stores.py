@@ -165,11 +165,11 @@ def vector_rows(folder: Path, items: int, searches: int, venvs: Path) -> list[Ro
     try:
         with postgres_server() as url:
             started = time.perf_counter()
-            there = PgvectorIndex.build(url, "bench", ids, vectors)
+            there = PgvectorIndex.build(url, "context", ids, vectors)
             built = time.perf_counter() - started
             found = searched(there.rows, vectors, queries)
             with nearest_postgres._alone(url) as connection:
-                query = "SELECT pg_total_relation_size('penchant_vectors.bench')"
+                query = "SELECT pg_total_relation_size('penchant_vectors.context')"
                 size = connection.execute(query).fetchone()[0]
             measured["ours, pgvector"] = {"build_seconds": built, "bytes": size, **found}
             nearest_postgres.close(url)

@@ -199,9 +199,9 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def recommendations(self, user_id: str, k: int = 10, **wishes: Any) -> Recommendations:
-        """``wishes``: the route's other parameters, such as ``exclude_bought=True``."""
-        asked = {"user_id": user_id, "k": k, **wishes}
+    def recommendations(self, user_id: str, k: int = 10, **options: Any) -> Recommendations:
+        """``options``: the route's other parameters, such as ``exclude_bought=True``."""
+        asked = {"user_id": user_id, "k": k, **options}
         return self._get(Recommendations, "/v1/recommendations", asked, logged=True)
 
     def similar(self, item_id: str, k: int = 10) -> SimilarItems:

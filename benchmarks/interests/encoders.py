@@ -40,7 +40,7 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     from training.commands.train import context_for, read_checked
     from training.configs import main_job
     from training.data.split import split_by_time
-    from training.evaluation.full_ranking import evaluate
+    from training.evaluation.full_ranking import evaluate_window
     from training.fitting.budget import Budget
     from training.fitting.family import make_ranker
     from training.fitting.progress import Recorder
@@ -63,7 +63,7 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     for window in WINDOWS:
         part = getattr(split, window)
         family.observe(part.histories)
-        judged = evaluate(family.scores, part, POPULATIONS)
+        judged = evaluate_window(family.scores, part, POPULATIONS)
         found[window] = {
             population: asdict(judged[population].intervals(settings.seed)[METRIC])
             for population in POPULATIONS

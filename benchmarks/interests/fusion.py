@@ -28,7 +28,7 @@ from training.commands.train import train as trained_run
 from training.configs import main_job, published
 from training.data.histories import read_dataset
 from training.data.split import Split, split_by_time
-from training.evaluation.full_ranking import Evaluation, evaluate
+from training.evaluation.full_ranking import Evaluation, evaluate_window
 from training.evaluation.intervals import FloatArray, bootstrap
 from training.families.fusion import Config, Model
 from training.fitting.budget import Budget
@@ -163,7 +163,7 @@ def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) 
 
 def _judged(family: Ranker, ground: Ground) -> dict[str, Evaluation]:
     family.observe(ground.split.test.histories)
-    return evaluate(family.scores, ground.split.test, ground.populations)
+    return evaluate_window(family.scores, ground.split.test, ground.populations)
 
 
 def _main_data(settings: Settings) -> Ground:

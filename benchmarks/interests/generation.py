@@ -142,7 +142,7 @@ def evaluated(snapshot_id: str, name: str, seed: int) -> dict[str, Any]:
         torch.manual_seed(seed)
         family.fit(split, context)
         fitted = context.budget.spent
-        case = EvaluationContext(dataset, split, context, Path(folder), seed)
+        context = EvaluationContext(dataset, split, context, Path(folder), seed)
         figures = generation.evaluate(family, context, generation.Config(made=MADE, users=USERS))
     return figures | {"fit_seconds": round(fitted, 1), "tuned": family.tuned}
 

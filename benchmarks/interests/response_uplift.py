@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.interests.response_models import OURS, TREES, frame, sets
+from benchmarks.interests.response_models import OURS, TREES, context, frame, sets
 from penchant.build import build
 from penchant.features.materialize import training_sets
 from penchant.ingestion.ingest import ingest
@@ -34,7 +34,7 @@ def uplift(model: str, home: str, snapshot_id: str) -> dict[str, Any]:
     else:
         family = {"linear_response": linear_response, OURS: logistic_response}[model]
         fitted = family.Model(family.Config())
-        fitted.fit(None, bench(tables))  # type: ignore[arg-type]
+        fitted.fit(None, context(tables))  # type: ignore[arg-type]
         score_N = fitted.responses(offered.test).numpy()
     seconds = time.perf_counter() - started
     figures = {
@@ -75,7 +75,7 @@ def truth(home: str, snapshot_id: str) -> dict[str, Any]:
     offered = AdWindows.of(tables[RESPONSES]).split(tables[SPENDING])
     config = linear_response.Config(outcome="advertised_spend_after")
     family = linear_response.Model(config)
-    family.learn(offered.train, offered.validation, bench(tables))
+    family.learn(offered.train, offered.validation, context(tables))
     test = offered.test
     pairs = zip(test["ad_id"].to_pylist(), test["user_id"].to_pylist(), strict=True)
     true_N = np.array([added[ad][row_of[user]] for ad, user in pairs])

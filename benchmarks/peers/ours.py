@@ -42,7 +42,7 @@ class Reached(Exception):
 
 @dataclass(frozen=True)
 class Evaluator(TrainingContext):
-    """A bench that keeps when each validation was asked for, and ends a fit at its ``goal``.
+    """A context that keeps when each validation was asked for, and ends a fit at its ``goal``.
 
     Without a goal it judges nothing. Seconds count from the start of the fit, set-up included, less
     what judging took.
@@ -98,7 +98,7 @@ def main() -> None:
                 )
                 with suppress(Reached):
                     model.fit(split, context)
-            return bench
+            return context
 
         context = fit(model)
         if context.goal is not None:

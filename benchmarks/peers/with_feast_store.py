@@ -41,7 +41,7 @@ def main() -> None:
 
 def opened(folder: Path, online_store: dict[str, Any]) -> FeatureStore:
     config = RepoConfig(
-        project="bench",
+        project="context",
         provider="local",
         registry=str(folder / "registry.db"),
         online_store=online_store,

@@ -92,7 +92,7 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
     """What people and services open beside Airflow: MLflow, Feast, static pages, feature service."""
     environment = common_environment(settings)
     logs = settings.home / "platform" / "logs"
-    mlflow, feast, docs, service = (
+    mlflow, feast, docs, api = (
         f"http://{HOST}:{port}"
         for port in (
             settings.mlflow_port,
@@ -154,14 +154,14 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
             ),
         ),
         Service(
-            "feature-reader",
+            "api",
             (str(Path(sys.executable).with_name("penchant")), "serve"),
             environment,
-            logs / "feature-service.log",
+            logs / "api.log",
             settings.api_port,
             "api_port",
-            f"{reader}/healthz",
-            (("Console", f"{reader}/console/"), ("Feature reader", f"{reader}/docs")),
+            f"{api}/healthz",
+            (("Console", f"{api}/console/"), ("API", f"{api}/docs")),
         ),
     )
 

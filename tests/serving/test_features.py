@@ -250,14 +250,14 @@ def test_reads_go_on_while_features_are_refreshed(settings: Settings) -> None:
 
     readers = [threading.Thread(target=hammer, args=(read,)) for read in (in_python, over_http) * 2]
     for reader in readers:
-        service.start()
+        reader.start()
     try:
         for snapshot_id in snapshots[1:] + [snapshots[number % 4] for number in range(20)]:
             materialize(settings, snapshot_id)
     finally:
         done.set()
         for reader in readers:
-            service.join()
+            reader.join()
     mixed = [read for read in reads if len(read) != 1]
     print(f"{len(reads)} reads, {len(failures)} refused or empty, {len(mixed)} mixed")
     assert not failures, failures[:3]

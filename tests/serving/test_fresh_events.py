@@ -187,8 +187,8 @@ def test_a_fresh_vector_is_that_of_all_that_was_done(shop: Any) -> None:
     assert not users.of(opened, "u3").folded
     write(shop.settings, row("e1", "u3", item_id="i077"), row("e2", "u4", item_id="unheard of"))
     write(shop.settings, row("e3", "u4", event_type="search", item_id=None))
-    fresh, folding = users.of(opened, "u3"), fold_in_of(opened)
-    assert folding is not None
+    fresh, fold_in = users.of(opened, "u3"), fold_in_of(opened)
+    assert fold_in is not None
     history = users.history(opened, fold_in, "u3")
     assert history.item_ids == (*(f"i{number:03}" for number in range(3, 13)), "i077")
     assert fresh.vector_D is not None and fresh.folded

@@ -63,7 +63,7 @@ def test_what_was_bought_or_is_named_is_left_out_and_the_order_stays(
 def test_categories_and_prices_narrow_and_the_retriever_fills(
     service: RecommendationService,
 ) -> None:
-    wishes = RecommendOptions(category="GROCERY > PANS", price_min=2.0, price_max=4.0)
+    options = RecommendOptions(category="GROCERY > PANS", price_min=2.0, price_max=4.0)
     answer = service.recommend("u3", 12, options)
     assert len(answer.items) == 12  # items whose number ends in 1 or 3
     assert all(int(each[1:]) % 2 and 2 <= 1 + int(each[1:]) % 10 <= 4 for each in ids(answer))
@@ -178,7 +178,7 @@ def test_a_reason_is_an_item_without_which_the_score_falls(
 ) -> None:
     answer = service.recommend("u3", 20, RecommendOptions(reasons=True))
     fold_in, items = fold_in_of(opened), items_of(opened)
-    assert folding is not None and answer.reasons_by == "matrix_factorization"
+    assert fold_in is not None and answer.reasons_by == "matrix_factorization"
     history = fold_in.history("u3")
     given = [item for item in answer.items if item.reason]
     assert given
@@ -222,7 +222,7 @@ def test_what_came_since_is_not_called_bought(opened: OpenRelease) -> None:
 def test_without_a_history_or_an_encoder_it_is_said_why_there_are_no_reasons(
     service: RecommendationService, shop: Any
 ) -> None:
-    wishes = RecommendOptions(reasons=True)
+    options = RecommendOptions(reasons=True)
     assert (
         service.recommend("nobody", 3, options).reasons_withheld == "nothing is known of this user"
     )

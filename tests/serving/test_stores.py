@@ -176,12 +176,12 @@ def test_a_refresh_refuses_empties_and_mixes_no_read(stored: Settings) -> None:
 
     readers = [threading.Thread(target=read_on) for _ in range(2)]
     for reader in readers:
-        service.start()
+        reader.start()
     for snapshot_id in (B, A, B, A, B):
         materialize(stored, snapshot_id)
     done.set()
     for reader in readers:
-        service.join()
+        reader.join()
     assert not wrong, wrong[:3]
     assert 2 in seen
 

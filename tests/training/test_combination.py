@@ -5,7 +5,7 @@ import torch
 
 from training.data.histories import DAY, Histories, starts
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import evaluate
+from training.evaluation.full_ranking import evaluate_window
 from training.fitting.family import Ranker, State
 from training.layers.fusion.combination import combine
 
@@ -51,7 +51,7 @@ def test_families_that_know_different_users_add_up_and_one_that_knows_none_gets_
     items_U = np.arange(USERS) % ITEMS
     window = Window(histories(items_U, 0), histories((items_U + 1) % ITEMS, 1))
     combination = combine([Knows(0), Knows(1), Knows(7)], window)
-    found = evaluate(combination.scores, window, ("new",))["new"].values["ndcg@10"]
+    found = evaluate_window(combination.scores, window, ("new",))["new"].values["ndcg@10"]
     np.testing.assert_allclose(found, 1.0)
     assert combination.weights[2] == 0
     assert all(combination.weights[:2])

@@ -8,7 +8,7 @@ import torch
 
 from training.data.histories import Histories, starts
 from training.data.split import Window
-from training.evaluation.full_ranking import evaluate, rank, top, user_metrics
+from training.evaluation.full_ranking import evaluate_window, rank, top, user_metrics
 from training.evaluation.intervals import bootstrap, intervals, resampled_means
 
 
@@ -38,7 +38,7 @@ def test_new_items_are_judged_apart() -> None:
     """User 0 had 0 and 1, then took 0 and 2; user 1 had 2, took it again; user 2 had 3."""
     window = Window(histories([0, 1], [2], [3]), histories([0, 2, 2], [2], []))
     by_number = lambda batch: -torch.arange(30.0).repeat(len(batch), 1)  # noqa: E731
-    found = evaluate(by_number, window)
+    found = evaluate_window(by_number, window)
     assert found["all"].users.tolist() == [0, 1]
     assert found["all"].values["mrr@10"].tolist() == [1, 1 / 3]
     assert found["all"].found_U.tolist() == [2, 1]  # what was recommended, best first
@@ -51,7 +51,7 @@ def test_new_items_are_judged_apart() -> None:
 def test_an_item_that_nobody_had_before_is_never_recommended() -> None:
     window = Window(histories([0], [1]), histories([5], [1]))
     likes_5 = lambda batch: torch.eye(30)[5].repeat(len(batch), 1)  # noqa: E731
-    found = evaluate(likes_5, window)
+    found = evaluate_window(likes_5, window)
     assert found["all"].values["hr@10"].tolist() == [0, 1]
     assert found["all"].coverage == pytest.approx(2 / 30)
 

@@ -67,7 +67,7 @@ def batch_of(step: int) -> Rows:
     return Rows(torch.randn(7, 4, generator=torch.Generator().manual_seed(step)))
 
 
-def bench(scratch: Path, seconds: float = 600) -> TrainingContext:
+def context(scratch: Path, seconds: float = 600) -> TrainingContext:
     return TrainingContext(None, None, torch.device("cpu"), 5, Budget(seconds, 10**6), scratch)  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ def train_line(
     scratch: Path, batches: Callable[[int], Rows] = batch_of, line: Line | None = None
 ) -> Line:
     model = line or Line()
-    fit_by_gradient(model, batches, score(model), CONFIG, bench(scratch))
+    fit_by_gradient(model, batches, score(model), CONFIG, context(scratch))
     return model
 
 
@@ -136,8 +136,10 @@ def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_
 def test_out_of_memory_the_batch_is_halved_and_the_result_is_the_same(tmp_path: Path) -> None:
     small, large = Line(dropout=0, room=2), Line(dropout=0)
     with structlog.testing.capture_logs() as logs:
-        progress = fit_by_gradient(small, batch_of, score(small), CONFIG, bench(tmp_path / "small"))
-    fit_by_gradient(large, batch_of, score(large), CONFIG, bench(tmp_path / "large"))
+        progress = fit_by_gradient(
+            small, batch_of, score(small), CONFIG, context(tmp_path / "small")
+        )
+    fit_by_gradient(large, batch_of, score(large), CONFIG, context(tmp_path / "large"))
     assert progress.record()["batch_halvings"] == 2  # 7 rows: 2, 2, 2 and 1
     assert [line["pieces"] for line in logs if "halved" in line["event"]] == [2, 4]
     torch.testing.assert_close(small.state_dict(), large.state_dict())
@@ -172,7 +174,7 @@ def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_learn_what_one_does(trained_in_two: Path, tmp_path: Path) -> None:
     """Seven rows: the parts are of unequal size, so their gradients count unequally."""
     whole = Line(dropout=0)
-    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, bench(tmp_path))
+    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, context(tmp_path))
     for rank in (0, 1):
         found = torch.load(trained_in_two / f"{rank}.pt")
         torch.testing.assert_close(found["state"], whole.state_dict(), rtol=1e-5, atol=1e-6)
@@ -228,7 +230,7 @@ def train_line_of_two() -> None:
         validations.append(1)
         return score(model)()
 
-    shared = bench(Path("checkpoints"))
+    shared = context(Path("checkpoints"))
     progress = fit_by_gradient(model, batch_of, validate, CONFIG, shared)
     found = {"state": model.state_dict(), "validations": len(validations)}
     found |= {"best_step": progress.best_step, "best_score": progress.best_score}
@@ -253,14 +255,16 @@ def test_it_stops_when_nothing_improves_and_returns_the_best(tmp_path: Path) -> 
         return next(scores)
 
     config = TrainerConfig(steps=100, validate_every=5, patience=2)
-    progress = fit_by_gradient(model, batch_of, validate, config, bench(tmp_path))
+    progress = fit_by_gradient(model, batch_of, validate, config, context(tmp_path))
     assert (progress.step, progress.best_step, progress.stopped) == (20, 10, "no improvement")
     assert torch.equal(model.layer.weight, seen[2]["layer.weight"])
 
 
 def test_it_stops_in_time(tmp_path: Path) -> None:
     model = Line()
-    progress = fit_by_gradient(model, batch_of, score(model), CONFIG, bench(tmp_path, seconds=1e-9))
+    progress = fit_by_gradient(
+        model, batch_of, score(model), CONFIG, context(tmp_path, seconds=1e-9)
+    )
     assert (progress.step, progress.stopped) == (1, "out of time")
 
 

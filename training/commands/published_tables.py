@@ -23,7 +23,7 @@ from training.configs import published
 from training.data.catalogue import read_attributes
 from training.data.leave_one_out import leave_one_out, read_sequences
 from training.data.split import Split
-from training.evaluation.full_ranking import Evaluation, evaluate
+from training.evaluation.full_ranking import Evaluation, evaluate_window
 from training.fitting.budget import Budget, peak_memory
 from training.fitting.family import Ranker, TrainingContext, make_ranker
 
@@ -95,7 +95,7 @@ def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> 
             "device": str(device),
             "parameters": sum(tensor.numel() for tensor in state.values()),
             "fit_seconds": round(fitted, 1),
-            "validation": summary(evaluate(model.scores, split.validation, NEW)["new"]),
+            "validation": summary(evaluate_window(model.scores, split.validation, NEW)["new"]),
             "scoring_seconds": round(budget.spent - fitted, 2),
             "peak_memory_bytes": peak_memory(),
             "curve": curve,

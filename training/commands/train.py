@@ -178,10 +178,10 @@ def _make_run(
         family.fit(split, context)
         fit_seconds = budget.spent - read_seconds
         log.info("judging", family=name, fit_seconds=round(fit_seconds, 1))
-        case = EvaluationContext(dataset, split, context, folder, settings.seed)
-        figures = ranking.evaluate(family, context) if isinstance(family, Ranker) else UNRANKED
+        evaluation = EvaluationContext(dataset, split, context, folder, settings.seed)
+        figures = ranking.evaluate(family, evaluation) if isinstance(family, Ranker) else UNRANKED
         tasks = {
-            task: evaluate(family, context)
+            task: evaluate(family, evaluation)
             for task, (capability, evaluate) in TASKS.items()
             if isinstance(family, capability)
         }
@@ -190,7 +190,7 @@ def _make_run(
         weights = {key: tensor.contiguous() for key, tensor in family.state().items()}
         save_file(weights, folder / "model.safetensors")
         if isinstance(family, Ranker):
-            ranking.publishable(family, context)
+            ranking.publishable(family, evaluation)
         record = {
             "run_id": run_id,
             "family": name,

@@ -9,7 +9,7 @@ import torch
 
 from training.data.histories import Histories
 from training.data.split import Window
-from training.evaluation.full_ranking import Scorer, evaluate, parts
+from training.evaluation.full_ranking import Scorer, evaluate_window, parts
 from training.evaluation.intervals import resampled_means
 
 METRIC = "ndcg@10"
@@ -23,7 +23,7 @@ Compare = Callable[[Any], torch.Tensor]
 
 def ndcg(score: Scorer, window: Window, population: str = "all") -> dict[int, float]:
     """NDCG@10 of each user who is judged, by the user's row."""
-    found = evaluate(score, window, (population,))[population]
+    found = evaluate_window(score, window, (population,))[population]
     return dict(zip(found.users.tolist(), found.values[METRIC].tolist(), strict=True))
 
 

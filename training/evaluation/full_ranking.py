@@ -51,7 +51,7 @@ class Evaluation:
         return dict(zip(self.values, found, strict=True))
 
 
-def evaluate(
+def evaluate_window(
     score: Scorer, window: Window, populations: tuple[str, ...] = POPULATIONS
 ) -> dict[str, Evaluation]:
     """Evaluator on a window, for each of the populations.
@@ -75,7 +75,7 @@ def evaluate(
 
 def ndcg_at_10(score: Scorer, window: Window, population: str = "all") -> float:
     """Mean NDCG@10: the figure that families are tuned on."""
-    found = evaluate(score, window, (population,))[population]
+    found = evaluate_window(score, window, (population,))[population]
     return float(found.values["ndcg@10"].mean())
 
 

@@ -44,17 +44,17 @@ def evaluate(
     """
     assert isinstance(family, Generates), "see TASKS of train.py"
     config = config or Config()
-    split, context, seed = context.split, context.training, context.seed
+    split, training, seed = context.split, context.training, context.seed
     known = np.flatnonzero(split.train.lengths_U)
     picked = np.random.default_rng(seed).permutation(known)[: config.made]
     real = split.train.take(np.sort(picked))
     try:
         made = family.generate(len(real), seed)
         rejected = family.rejected
-        privacy = remembered(family, split, config.privacy, context, seed)
+        privacy = remembered(family, split, config.privacy, training, seed)
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
-    context.budget.check()
+    training.budget.check()
     category_I = first_categories(context.dataset.items)
     figures = {
         "config": asdict(config),

@@ -17,7 +17,7 @@ import torch
 from training.data.histories import Dataset, Histories, starts
 from training.data.split import Split
 from training.evaluation.context import EvaluationContext
-from training.evaluation.full_ranking import Evaluation, Scorer, evaluate, parts, top
+from training.evaluation.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
 from training.fitting.budget import Budget
 from training.fitting.family import Encodes, HasPrior, Ranker, VectorFamily
 
@@ -31,7 +31,7 @@ Evaluations = dict[str, dict[str, Evaluation]]
 def evaluate(family: Ranker, context: EvaluationContext) -> dict[str, Any]:
     """The record's entries. Writes ``per_user.parquet``."""
     timed = TimedScorer(family.scores, context.training.device)
-    evaluations = {name: evaluate(timed, window) for name, window in context.windows(family)}
+    evaluations = {name: evaluate_window(timed, window) for name, window in context.windows(family)}
     _write_per_user(context.folder, context.dataset, context.split, evaluations)
     metrics = _metrics(evaluations, context.seed)
     ndcg = metrics["metrics"]["all"]["ndcg@10"]

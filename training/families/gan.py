@@ -187,7 +187,7 @@ class Game:
         generator: NextItem,
         train: Histories,
         config: AdversarialConfig,
-        training: TrainingContext,
+        context: TrainingContext,
     ) -> None:
         self.generator, self.config = generator, config
         self.network = generator.network.cpu()

@@ -45,7 +45,7 @@ class Model(Ranker):
         config = self.config
         buyers = split.train.matrix(split.train.weights_N).astype(bool).astype(np.float32)
         self.similarity = similarity(
-            buyers, config.neighbours, config.min_buyers, config.shrinkage, bench
+            buyers, config.neighbours, config.min_buyers, config.shrinkage, context
         )
         self.observe(split.train)
         self.tuned = {
@@ -98,7 +98,7 @@ def similarity(
     neighbours: int,
     min_buyers: int,
     shrinkage: float,
-    training: TrainingContext,
+    context: TrainingContext,
 ) -> sp.csr_matrix:
     """Row j: how near the nearest items i are to item j, at most ``neighbours`` of them, not j
     itself.
@@ -122,7 +122,7 @@ def similarity(
 
 
 def _blocks(
-    buyers: sp.csr_matrix, scale_J: np.ndarray, shrinkage: float, training: TrainingContext
+    buyers: sp.csr_matrix, scale_J: np.ndarray, shrinkage: float, context: TrainingContext
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Similarities of a block of items to all, dense, with the rows that the block is."""
     buyers_of = buyers.T.tocsr()

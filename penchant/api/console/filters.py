@@ -21,7 +21,7 @@ class Filters:
     diversity: Number = ""
     exclude_bought: bool = False
 
-    def wishes(self) -> RecommendOptions:
+    def options(self) -> RecommendOptions:
         """With the reasons, which people want. Raises UsageError for what can't be wished for."""
         return RecommendOptions(
             exclude_bought=self.exclude_bought,

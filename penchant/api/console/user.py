@@ -96,7 +96,7 @@ def _answered(
     if not visitor.may(RECOMMENDATIONS):
         return Answered()
     try:
-        return Answered(service.recommend(user_id, RECOMMENDED, filters.wishes()))
+        return Answered(service.recommend(user_id, RECOMMENDED, filters.options()))
     except UsageError as error:
         return Answered(wrong=error)
 

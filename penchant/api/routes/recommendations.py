@@ -85,7 +85,7 @@ def add(
         reasons: Annotated[bool, Query(description="say why, where it holds")] = False,
     ) -> Recommendations:
         """What a user would like; for one who is not known, what is popular."""
-        wishes = RecommendOptions(
+        options = RecommendOptions(
             exclude_bought,
             tuple(exclude),
             in_stock,

@@ -129,7 +129,7 @@ def _read_csv(path: Path, delimiter: str) -> Reading:
 def _csv_header(path: Path, delimiter: str) -> list[str]:
     with _open(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as lines:
         try:
-            return next(csv.service(lines, delimiter=delimiter, strict=True), [""])
+            return next(csv.reader(lines, delimiter=delimiter, strict=True), [""])
         except csv.Error as error:
             raise Unreadable(f"the header can't be read: {error}") from error
 

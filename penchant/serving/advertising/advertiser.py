@@ -48,7 +48,7 @@ class Advertiser:
     """Chooses ads of the plan for the live release's snapshot. Safe to share between threads."""
 
     def __init__(self, settings: Settings, service: RecommendationService) -> None:
-        self._settings, self._service = settings, reader
+        self._settings, self._service = settings, service
         self._lock = threading.Lock()
         self._plan: tuple[tuple[str, int], AdPlan] | None = None
 

@@ -31,7 +31,7 @@ class FreshUserStates:
         bought = frozenset(
             event.item_id for event in fresh if event.item_id and event.event_type == "purchase"
         )
-        folding = fold_in_of(opened)
+        fold_in = fold_in_of(opened)
         if fresh and fold_in:
             later = weighed(fresh, fold_in.learned_from, fold_in.as_of)
             if fold_in.encoder.knows(later):

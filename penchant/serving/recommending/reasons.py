@@ -80,7 +80,7 @@ def _most_like(vectors_HD: FloatArray, past_PD: FloatArray) -> np.ndarray:
 def _did(item_id: str, known: frozenset[str], fold_in: FoldIn, user: UserState) -> str:
     """What the user did with an item of their history, ``known`` of which is the snapshot's."""
     if item_id in known:
-        return DID[folding.learned_from]
+        return DID[fold_in.learned_from]
     return DID["purchase"] if item_id in user.bought_since else SINCE
 
 

@@ -68,8 +68,8 @@ class Recommender:
     def _explained(
         self, opened: OpenRelease, user: UserState, answer: Recommendation
     ) -> Recommendation:
-        folding = fold_in_of(opened)
-        if folding is None:
+        fold_in = fold_in_of(opened)
+        if fold_in is None:
             withheld = "popularity serves: it looks at no user's history"
             if opened.release.has_vectors:
                 withheld = (

@@ -14,8 +14,8 @@ from training.fitting.family import TrainingContext
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> TrainingContext:
-    """A bench on which nothing can be validated: its window and catalogue are empty."""
+def context(tmp_path: Path) -> TrainingContext:
+    """A context on which nothing can be validated: its window and catalogue are empty."""
     nobody = Histories(
         np.zeros(0, np.int64),
         np.zeros(1, np.int64),

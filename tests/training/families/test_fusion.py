@@ -16,7 +16,7 @@ from training.commands.train import member_runs, run_id_for, train
 from training.configs import main_job
 from training.data.histories import DAY, Dataset, Histories, read_dataset, starts
 from training.data.split import Split, Window, split_by_time
-from training.evaluation.full_ranking import evaluate
+from training.evaluation.full_ranking import evaluate_window
 from training.families import fusion
 from training.families.fusion import Config, Stacked
 from training.fitting.budget import Budget
@@ -90,7 +90,7 @@ def test_two_members_each_good_for_half_of_the_users(context: TrainingContext) -
     assert len(others.histories) == USERS / 2
 
     def ndcg(family: Ranker) -> float:
-        return evaluate(family.scores, others)["all"].values["ndcg@10"].mean()
+        return evaluate_window(family.scores, others)["all"].values["ndcg@10"].mean()
 
     assert set(model.members) == {"cold", "warm"}
     assert max(ndcg(member) for member in members.values()) < 0.65
@@ -146,7 +146,7 @@ def test_the_gate_joins_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Pa
     assert isinstance(model, VectorFamily)
     assert all(0 < model.tuned[f"gate_of_{side}"] < 1 for side in ("content", "profile", "context"))
     model.observe(split.test.histories)
-    assert evaluate(model.scores, split.test)["all"].values["recall@10"].mean() > 0.8
+    assert evaluate_window(model.scores, split.test)["all"].values["recall@10"].mean() > 0.8
     again = fusion.Model(config)
     again.load_state(model.state())
     assert torch.equal(model.scores(dataset.histories), again.scores(dataset.histories))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from training.data.histories import Histories, joined
 from training.data.interest_labels import cut_points, find_interests, known
 from training.data.split import Split
-from training.evaluation.full_ranking import evaluate
+from training.evaluation.full_ranking import evaluate_window
 from training.evaluation.intervals import FloatArray, bootstrap
 from training.families import ease
 from training.fitting.family import TrainingContext
@@ -38,7 +38,7 @@ def ranking(
     def taught_by(train: Histories) -> FloatArray:
         family = ease.Model(config)
         family.fit(Split(train, split.validation, split.test), few)
-        return evaluate(family.scores, window, ("all",))["all"].values["ndcg@10"]
+        return evaluate_window(family.scores, window, ("all",))["all"].values["ndcg@10"]
 
     return compared(taught_by(split.train), taught_by(joined(split.train, made)), seed)
 

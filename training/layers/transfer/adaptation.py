@@ -146,7 +146,7 @@ def move(
     start: Start,
     how: str,
     config: MoveConfig,
-    training: TrainingContext,
+    context: TrainingContext,
 ) -> tuple[Moved, Progress]:
     """Move a fitted model to a target, by ``adapters`` or in ``full``; the trunk stays as it is."""
     torch.manual_seed(context.seed)

@@ -85,7 +85,7 @@ def ways(
     scratch: NextItem,
     target: Target,
     config: MoveConfig,
-    training: TrainingContext,
+    context: TrainingContext,
 ) -> Ways:
     """Move by adapters, and learn ``scratch`` on the target alone."""
     start = starting(trunk, target, config, context)
@@ -178,7 +178,7 @@ def curve(
 
 
 def _beside(context: TrainingContext, name: str) -> TrainingContext:
-    """The same bench with checkpoints of its own."""
+    """The same context with checkpoints of its own."""
     return replace(context, checkpoints=context.checkpoints / name)
 
 

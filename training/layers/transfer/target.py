@@ -15,7 +15,7 @@ import torch
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import Scorer, evaluate
+from training.evaluation.full_ranking import Scorer, evaluate_window
 from training.fitting.family import TrainingContext
 
 Keep = Callable[[Histories], Histories]
@@ -76,7 +76,7 @@ class Target:
         judged = self.alone_in(window)
         if not len(judged.targets):
             return np.zeros(0)
-        found = evaluate(
+        found = evaluate_window(
             lambda part: score(everything.take(row_U[part.users_U])), judged, (self.population,)
         )
         return found[self.population].values["ndcg@10"]
