@@ -26,8 +26,8 @@ from penchant.settings import Settings
 from penchant.storage import write_json
 from training.commands.published_tables import FILES, NEW, Table, loaded, run, run_id
 from training.configs import published
-from training.evaluation.full_ranking import Evaluation, evaluate_window
-from training.evaluation.intervals import bootstrap
+from training.evaluation.metrics.full_ranking import Evaluation, evaluate_window
+from training.evaluation.metrics.intervals import bootstrap
 from training.fitting.family import Ranker
 from training.layers.fusion.combination import Combination, combine
 

@@ -19,7 +19,7 @@ from training.commands.train import train
 from training.configs import main_job
 from training.evaluation.classification import draws, intervals_of, resampled
 from training.evaluation.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
-from training.evaluation.intervals import FloatArray
+from training.evaluation.metrics.intervals import FloatArray
 from training.fitting.budget import MB
 from training.fitting.family import ClassifiesInterests, make
 from training.names import COMBINED, FAMILIES

@@ -40,7 +40,7 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     from training.commands.train import context_for, read_checked
     from training.configs import main_job
     from training.data.split import split_by_time
-    from training.evaluation.full_ranking import evaluate_window
+    from training.evaluation.metrics.full_ranking import evaluate_window
     from training.fitting.budget import Budget
     from training.fitting.family import make_ranker
     from training.fitting.progress import Recorder

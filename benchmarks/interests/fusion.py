@@ -28,8 +28,8 @@ from training.commands.train import train as trained_run
 from training.configs import main_job, published
 from training.data.histories import read_dataset
 from training.data.split import Split, split_by_time
-from training.evaluation.full_ranking import Evaluation, evaluate_window
-from training.evaluation.intervals import FloatArray, bootstrap
+from training.evaluation.metrics.full_ranking import Evaluation, evaluate_window
+from training.evaluation.metrics.intervals import FloatArray, bootstrap
 from training.families.fusion import Config, Model
 from training.fitting.budget import Budget
 from training.fitting.family import Ranker, TrainingContext

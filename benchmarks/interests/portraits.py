@@ -21,7 +21,7 @@ from penchant.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.simulated.shop import truth
 from penchant.settings import Settings
-from training.evaluation.intervals import Interval, bootstrap
+from training.evaluation.metrics.intervals import Interval, bootstrap
 
 TITLE = "Portraits against true interests"
 SEEDS = (11, 12, 13)

@@ -20,7 +20,7 @@ from penchant.ingestion.sources.simulator import simulate
 from penchant.settings import Settings
 from training.data.histories import Histories, epoch, read_dataset, starts
 from training.data.split import Window, split_by_time
-from training.evaluation.intervals import Interval, bootstrap
+from training.evaluation.metrics.intervals import Interval, bootstrap
 from training.families.transfer import Config, Model
 from training.fitting.budget import Budget
 from training.fitting.family import TrainingContext

@@ -26,7 +26,7 @@ from training.commands.published_tables import Table
 from training.data import catalogue
 from training.data.histories import DAY, Histories, epoch, starts
 from training.data.split import Split, Window, split_by_time
-from training.evaluation.intervals import Interval, bootstrap
+from training.evaluation.metrics.intervals import Interval, bootstrap
 from training.families.transfer import Config
 from training.fitting.budget import Budget
 from training.fitting.family import TrainingContext

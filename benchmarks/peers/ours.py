@@ -23,7 +23,7 @@ import torch
 from training.commands.published_tables import Table
 from training.configs import published
 from training.data.split import Split
-from training.evaluation.full_ranking import Scorer, rank
+from training.evaluation.metrics.full_ranking import Scorer, rank
 from training.families import ease
 from training.fitting.budget import Budget
 from training.fitting.family import TrainingContext, make

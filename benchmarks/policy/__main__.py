@@ -12,7 +12,7 @@ from benchmarks.parts import Benchmark
 HEAD = """# Policies: exploring, and judging before a user is met
 
 Written by `make bench-policy`. What a policy is: `penchant/policy/`. How one is judged from a log:
-`training/evaluation/off_policy_estimators.py`. How one serves: `penchant/serving/exploring/`, by what
+`training/evaluation/metrics/off_policy.py`. How one serves: `penchant/serving/exploring/`, by what
 [platform engineers](platform-engineers.md#learn-what-to-show) set.
 """
 ROOT = Path(__file__).resolve().parent.parent.parent

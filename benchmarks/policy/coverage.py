@@ -8,7 +8,7 @@ import numpy as np
 from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson
 from penchant.bandits.slates import ActionScores, FloatArray, drawn, first_position, probabilities
 from penchant.settings import Settings
-from training.evaluation.off_policy_estimators import (
+from training.evaluation.metrics.off_policy import (
     Estimate,
     Logged,
     estimates,

@@ -8,7 +8,7 @@ import numpy as np
 from penchant.bandits.dynamic import TradeOff
 from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
-from training.evaluation.intervals import bootstrap
+from training.evaluation.metrics.intervals import bootstrap
 from training.simulation.closed_loop import Chooser, Course, contenders, dynamic, lived
 from training.simulation.world import World, WorldConfig
 

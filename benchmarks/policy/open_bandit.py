@@ -9,7 +9,7 @@ from penchant.bandits.logistic import LogisticPosterior, sigmoid
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.ingestion.sources.open_bandit import CAMPAIGNS, affinities, impressions, items, wheel
 from penchant.settings import Settings
-from training.evaluation.off_policy_estimators import (
+from training.evaluation.metrics.off_policy import (
     Logged,
     doubly_robust,
     ips,

@@ -15,7 +15,7 @@ from benchmarks.training import PEERS, ROOT, environment
 from penchant.bandits.logistic import sigmoid
 from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
-from training.evaluation.intervals import bootstrap
+from training.evaluation.metrics.intervals import bootstrap
 
 TITLE = "Updates and decisions a second"
 ARMS, DIMENSIONS, PICKS, ASKED = 20, 12, 20_000, 5_000

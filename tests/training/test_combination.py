@@ -5,7 +5,7 @@ import torch
 
 from training.data.histories import DAY, Histories, starts
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import evaluate_window
+from training.evaluation.metrics.full_ranking import evaluate_window
 from training.fitting.family import Ranker, State
 from training.layers.fusion.combination import combine
 

@@ -8,8 +8,8 @@ import torch
 
 from training.data.histories import Histories, starts
 from training.data.split import Window
-from training.evaluation.full_ranking import evaluate_window, rank, top, user_metrics
-from training.evaluation.intervals import bootstrap, intervals, resampled_means
+from training.evaluation.metrics.full_ranking import evaluate_window, rank, top, user_metrics
+from training.evaluation.metrics.intervals import bootstrap, intervals, resampled_means
 
 
 def histories(*users: list[int], items: int = 30) -> Histories:

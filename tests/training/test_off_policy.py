@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError
-from training.evaluation.off_policy_estimators import (
+from training.evaluation.metrics.off_policy import (
     Logged,
     check_columns,
     doubly_robust,

@@ -23,7 +23,7 @@ from training.configs import published
 from training.data.catalogue import read_attributes
 from training.data.leave_one_out import leave_one_out, read_sequences
 from training.data.split import Split
-from training.evaluation.full_ranking import Evaluation, evaluate_window
+from training.evaluation.metrics.full_ranking import Evaluation, evaluate_window
 from training.fitting.budget import Budget, peak_memory
 from training.fitting.family import Ranker, TrainingContext, make_ranker
 

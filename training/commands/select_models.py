@@ -23,7 +23,7 @@ from penchant.errors import PenchantError
 from penchant.settings import Settings
 from penchant.storage import write_json
 from training.commands.train import run_id_for
-from training.evaluation.intervals import resampled_means
+from training.evaluation.metrics.intervals import resampled_means
 from training.fitting.failure import Failure
 from training.fitting.family import check_name
 from training.names import COMBINED, FAMILIES

@@ -10,7 +10,7 @@ from penchant.vectors import INT8, KINDS, Encoded, Frame, frames
 from training.compression.measuring import lost, milliseconds, ndcg
 from training.data.histories import FloatArray, Histories
 from training.data.split import Window
-from training.evaluation.full_ranking import Scorer, parts
+from training.evaluation.metrics.full_ranking import Scorer, parts
 from training.fitting.family import VectorFamily
 
 

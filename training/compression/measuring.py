@@ -9,8 +9,8 @@ import torch
 
 from training.data.histories import Histories
 from training.data.split import Window
-from training.evaluation.full_ranking import Scorer, evaluate_window, parts
-from training.evaluation.intervals import resampled_means
+from training.evaluation.metrics.full_ranking import Scorer, evaluate_window, parts
+from training.evaluation.metrics.intervals import resampled_means
 
 METRIC = "ndcg@10"
 TIMED_USERS = 400

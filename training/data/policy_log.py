@@ -16,7 +16,7 @@ from penchant.artifacts import Snapshot
 from penchant.bandits.slates import BoolArray, FloatArray
 from penchant.errors import DataError, NothingToDo
 from training.data.histories import Dataset, rows_of, starts
-from training.evaluation.off_policy_estimators import check_columns, check_propensities
+from training.evaluation.metrics.off_policy import check_columns, check_propensities
 
 MART, OFFERS = "policy_log", "propensities"
 AT_ONCE = 5000  # picks, against the memory of all of their candidates

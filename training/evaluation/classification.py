@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.data.interest_labels import BoolArray
-from training.evaluation.intervals import FloatArray, Interval, quantiled
+from training.evaluation.metrics.intervals import FloatArray, Interval, quantiled
 from training.layers.responses.calibration import bins_of
 
 BINS = 10  # of the reliability curve, with as many answers each

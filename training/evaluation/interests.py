@@ -29,7 +29,7 @@ from training.evaluation.classification import (
     thresholds,
 )
 from training.evaluation.context import EvaluationContext
-from training.evaluation.intervals import FloatArray
+from training.evaluation.metrics.intervals import FloatArray
 from training.fitting.family import ClassifiesInterests, Family
 from training.layers.probe import fit_probe, no_vectors
 

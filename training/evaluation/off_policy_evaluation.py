@@ -19,8 +19,8 @@ from penchant.bandits.slates import BoolArray, FloatArray, IntArray, first_posit
 from penchant.storage import write_json
 from training.data.policy_log import PolicyLog
 from training.evaluation.context import EvaluationContext
-from training.evaluation.intervals import bootstrap
-from training.evaluation.off_policy_estimators import estimates, logged
+from training.evaluation.metrics.intervals import bootstrap
+from training.evaluation.metrics.off_policy import estimates, logged
 from training.fitting.family import ChoosesActions
 from training.layers.action_features import asked_of, facts_of
 

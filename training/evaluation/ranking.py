@@ -17,7 +17,7 @@ import torch
 from training.data.histories import Dataset, Histories, starts
 from training.data.split import Split
 from training.evaluation.context import EvaluationContext
-from training.evaluation.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
+from training.evaluation.metrics.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
 from training.fitting.budget import Budget
 from training.fitting.family import Encodes, HasPrior, Ranker, VectorFamily
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.evaluation.context import EvaluationContext
-from training.evaluation.intervals import RESAMPLES, Interval
+from training.evaluation.metrics.intervals import RESAMPLES, Interval
 from training.fitting.family import PredictsResponse
 from training.layers.responses.ads import (
     CANDIDATES,

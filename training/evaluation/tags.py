@@ -18,7 +18,7 @@ from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.data.tags import WEIGHTS, ActionScores, FloatArray, Tags, users_of, vote
 from training.evaluation.context import EvaluationContext
-from training.evaluation.intervals import intervals
+from training.evaluation.metrics.intervals import intervals
 from training.fitting.family import ProposesTags
 
 HELD_OUT = 1000  # half to tune on, half to judge

@@ -30,8 +30,8 @@ from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.data.tags import words_of
 from training.families.popularity import popularity
+from training.fitting import exported_encoder as encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
-from training.layers import encoder_export as encoder
 from training.layers.user_profile import decorrelated, even_taste, log_share
 
 WORD = r"\w+"

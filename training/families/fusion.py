@@ -22,7 +22,7 @@ from penchant.errors import UsageError
 from training import configs
 from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import SCORES_A_BATCH
+from training.evaluation.metrics.full_ranking import SCORES_A_BATCH
 from training.fitting.family import Ranker, State, TrainingContext, VectorFamily, make_ranker
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.fusion import candidates

@@ -30,10 +30,10 @@ from torch import nn
 
 from training.data.histories import Histories
 from training.data.split import Split
+from training.fitting.exported_encoder import Encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
 from training.fitting.progress import VALIDATION, no_steps
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
-from training.layers.encoder_export import Encoder
 from training.layers.generation.adversary import (
     Discriminator,
     Labelled,

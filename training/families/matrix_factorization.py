@@ -25,8 +25,8 @@ from torch.nn import functional as F
 from training.data.histories import Histories
 from training.data.split import Split
 from training.families.popularity import popularity
+from training.fitting import exported_encoder as encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
-from training.layers import encoder_export as encoder
 from training.layers.factors import als, bpr
 
 POPULARITY_DAYS = 90.0

@@ -24,9 +24,9 @@ from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.families import sasrec
 from training.families.popularity import popularity
+from training.fitting import exported_encoder as encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
 from training.fitting.trainer import TrainerConfig
-from training.layers import encoder_export as encoder
 from training.layers.sequences.next_item import NextItem, NextItemConfig, Reader, main_job_learning
 from training.layers.transfer.adaptation import MoveConfig, Moved, Start
 from training.layers.transfer.adapters import parameter_count

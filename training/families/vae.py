@@ -29,9 +29,9 @@ from torch.nn import functional as F
 from training.data.histories import Histories
 from training.data.split import Split
 from training.families.popularity import popularity
+from training.fitting import exported_encoder as encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
-from training.layers import encoder_export as encoder
 from training.layers.generation.deduplication import Frame, without_frame
 from training.layers.generation.draws import draw
 from training.layers.generation.temporal_profile import Schedule

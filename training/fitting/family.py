@@ -24,10 +24,10 @@ from penchant.errors import NothingToDo, UsageError
 from training.data.histories import Histories, IntArray
 from training.data.policy_log import PolicyLog
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import Scorer, ndcg_at_10
+from training.evaluation.metrics.full_ranking import Scorer, ndcg_at_10
 from training.fitting.budget import Budget
+from training.fitting.exported_encoder import Encoder
 from training.fitting.progress import Curve, no_curve, no_steps
-from training.layers.encoder_export import Encoder
 from training.layers.transfer.guard import Verdict
 from training.names import FAMILIES
 

@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 from training.data.histories import Histories
 from training.data.split import Split
 from training.families.popularity import popularity
+from training.fitting import exported_encoder as encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
-from training.layers import encoder_export as encoder
 
 POPULARITY_DAYS = 90.0
 

@@ -16,7 +16,7 @@ from training.commands.train import member_runs, run_id_for, train
 from training.configs import main_job
 from training.data.histories import DAY, Dataset, Histories, read_dataset, starts
 from training.data.split import Split, Window, split_by_time
-from training.evaluation.full_ranking import evaluate_window
+from training.evaluation.metrics.full_ranking import evaluate_window
 from training.families import fusion
 from training.families.fusion import Config, Stacked
 from training.fitting.budget import Budget

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from training.data.histories import Histories, joined
 from training.data.interest_labels import cut_points, find_interests, known
 from training.data.split import Split
-from training.evaluation.full_ranking import evaluate_window
-from training.evaluation.intervals import FloatArray, bootstrap
+from training.evaluation.metrics.full_ranking import evaluate_window
+from training.evaluation.metrics.intervals import FloatArray, bootstrap
 from training.families import ease
 from training.fitting.family import TrainingContext
 from training.fitting.progress import no_curve

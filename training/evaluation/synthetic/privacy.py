@@ -13,7 +13,7 @@ import numpy as np
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.evaluation.intervals import bootstrap
+from training.evaluation.metrics.intervals import bootstrap
 from training.evaluation.synthetic.two_sample_test import auc, cosine
 from training.fitting.family import Family, Generates, TrainingContext
 from training.fitting.progress import no_curve, no_steps

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
 from training.data.histories import DAY, Histories, IntArray
-from training.evaluation.intervals import RESAMPLES, FloatArray, Interval, quantiled
+from training.evaluation.metrics.intervals import RESAMPLES, FloatArray, Interval, quantiled
 from training.layers.generation.temporal_profile import visits
 
 DIRECTIONS = 32  # of taste, that the classifier sees

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from training.data.histories import Histories, IntArray
-from training.evaluation.full_ranking import top
+from training.evaluation.metrics.full_ranking import top
 from training.families.popularity import popularity
 from training.fitting.family import Ranker
 

@@ -16,8 +16,8 @@ from torch import nn
 
 from training.data.histories import IntArray
 from training.data.split import Window
-from training.evaluation.full_ranking import user_metrics
-from training.evaluation.intervals import FloatArray
+from training.evaluation.metrics.full_ranking import user_metrics
+from training.evaluation.metrics.intervals import FloatArray
 from training.layers.fusion.candidates import OF_A_MEMBER, Candidates
 
 

@@ -20,9 +20,9 @@ from training.data import catalogue
 from training.data.histories import FloatArray, Histories, IntArray
 from training.data.split import Split
 from training.families.popularity import popularity
+from training.fitting import exported_encoder as encoder
 from training.fitting.family import State, TrainingContext, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
-from training.layers import encoder_export as encoder
 from training.layers.sequences.softmax import log_chances, log_never, softmax_loss
 from training.layers.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 

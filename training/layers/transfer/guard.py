@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.evaluation.intervals import resampled_means
+from training.evaluation.metrics.intervals import resampled_means
 
 CONFIDENCE = 0.99  # many categories are asked: at 95 % one in forty would be taken by luck
 LEAST_USERS = 25

@@ -11,8 +11,8 @@ import torch
 from training.data import catalogue
 from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import Scorer
-from training.evaluation.intervals import Interval, bootstrap
+from training.evaluation.metrics.full_ranking import Scorer
+from training.evaluation.metrics.intervals import Interval, bootstrap
 from training.families.popularity import popularity
 from training.fitting.family import TrainingContext
 from training.layers.sequences.next_item import NextItem

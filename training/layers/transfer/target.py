@@ -15,7 +15,7 @@ import torch
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
-from training.evaluation.full_ranking import Scorer, evaluate_window
+from training.evaluation.metrics.full_ranking import Scorer, evaluate_window
 from training.fitting.family import TrainingContext
 
 Keep = Callable[[Histories], Histories]

@@ -15,7 +15,7 @@ import torch
 
 from training.data.histories import Histories, IntArray
 from training.data.split import Window
-from training.evaluation.intervals import Interval, intervals
+from training.evaluation.metrics.intervals import Interval, intervals
 
 RANKS = (10, 20)
 POPULATIONS = ("all", "new")

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.errors import DataError
-from training.evaluation.intervals import RESAMPLES, resampled_means
+from training.evaluation.metrics.intervals import RESAMPLES, resampled_means
 
 CONFIDENCE = 0.95
 NORMAL = NormalDist()
