@@ -30,7 +30,7 @@ from penchant.releases.fencing import Overtaken
 from penchant.releases.release import DESCRIPTION, release_id
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from tests.serving.conftest import Shop, snapshot_id
+from tests.small_shop import Shop, snapshot_id
 from tests.serving.test_reader import what_is_wrong
 
 PARTS = ("flips", "kills", "held-up")
