@@ -23,6 +23,7 @@ import structlog
 import yaml
 
 from penchant.errors import DataError, PenchantError, UsageError
+from penchant.interactions import DBT_VARIABLES
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic, write_json
@@ -96,7 +97,11 @@ class Landing:
     @property
     def variables(self) -> dict[str, Any]:
         """The variables that dbt is given."""
-        return {"sources": self.sources, "as_of": self.as_of.isoformat(sep=" ")}
+        return {
+            "sources": self.sources,
+            "as_of": self.as_of.isoformat(sep=" "),
+            **DBT_VARIABLES,
+        }
 
 
 def build(settings: Settings) -> BuildReport:

@@ -19,8 +19,8 @@ from penchant.ingestion.ingest import ingest
 from penchant.publishing.publish import publish
 from penchant.releases.fold_in import fold_in_of
 from penchant.releases.opened import OpenRelease
-from penchant.serving.fresh_events.event_weights import weighed
 from penchant.serving.fresh_events.events import Event, FreshEvents
+from penchant.serving.fresh_events.fresh_history import fresh_history
 from penchant.serving.fresh_events.log_tail import LogFile
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.settings import Settings
@@ -143,14 +143,14 @@ def test_fresh_events_weigh_what_the_marts_will_say() -> None:
         event(None, "search"),
         event("c", "return", quantity=-1),
     ]
-    read = weighed(events, "purchase", as_of=NOON - timedelta(days=1))
+    read = fresh_history(events, "purchase", as_of=NOON - timedelta(days=1))
     assert read.item_ids == ("a", "b")
     assert read.weights_N.tolist() == [0.25, 2.0]  # a view is two steps weaker; log2(1 + 3)
     assert read.ages_N.tolist() == [0, 0], "a release's clock stands at its as_of"
-    (viewed,) = weighed([event("a", "view")], "view", NOON + timedelta(days=2)).weights_N
+    (viewed,) = fresh_history([event("a", "view")], "view", NOON + timedelta(days=2)).weights_N
     assert viewed == 1
-    assert weighed([event("a", "view")], "view", NOON + timedelta(days=2)).ages_N[0] == 2
-    assert math.isclose(weighed([event("a", "cart")], "purchase", NOON).weights_N[0], 0.5)
+    assert fresh_history([event("a", "view")], "view", NOON + timedelta(days=2)).ages_N[0] == 2
+    assert math.isclose(fresh_history([event("a", "cart")], "purchase", NOON).weights_N[0], 0.5)
 
 
 def test_the_next_answer_knows_of_an_event(shop: Any) -> None:

@@ -17,8 +17,8 @@ from penchant.api.console.session import READS, RECOMMENDATIONS, USERS, Sessions
 from penchant.api.http.event_intake import Id
 from penchant.api.http.problems import Refused
 from penchant.errors import UsageError
+from penchant.interactions import EVENT_TYPES
 from penchant.releases.release import Release
-from penchant.serving.fresh_events.event_weights import STRONGEST_FIRST
 from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.portrait import Portrait
 from penchant.serving.portrait_plot import interests_plot
@@ -80,7 +80,7 @@ def add(
             categories=_categories(known, answered.answer),
             asked="",
             event_type="view",
-            event_types=STRONGEST_FIRST,
+            event_types=EVENT_TYPES,
             sees_events=sees_events,
             fresh=_fresh(settings, events, user_id) if sees_events else [],
             events=catalogue.events(user_id, EVENTS) if sees_events else [],

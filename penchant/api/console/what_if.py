@@ -16,9 +16,9 @@ from penchant.api.console.render import page
 from penchant.api.console.search import SUGGESTED, Asked
 from penchant.api.console.session import RECOMMENDATIONS, Sessions, Visitor
 from penchant.api.http.event_intake import Id
+from penchant.interactions import EVENT_TYPES
 from penchant.releases.fold_in import fold_in_of
 from penchant.releases.opened import OpenRelease
-from penchant.serving.fresh_events.event_weights import STRONGEST_FIRST
 from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.fresh_events.log_tail import LogFile
 from penchant.serving.fresh_events.user_states import FreshUserStates
@@ -104,7 +104,7 @@ def add(
             asked=item.strip(),
             item=described,
             event_type=event_type,
-            event_types=STRONGEST_FIRST,
+            event_types=EVENT_TYPES,
             found=found,
             change=change,
         )

@@ -6,8 +6,8 @@ from typing import Protocol
 from penchant.encoders.history import History
 from penchant.releases.fold_in import FoldIn, fold_in_of
 from penchant.releases.opened import OpenRelease
-from penchant.serving.fresh_events.event_weights import weighed
 from penchant.serving.fresh_events.events import Event
+from penchant.serving.fresh_events.fresh_history import fresh_history
 from penchant.serving.recommending.user_state import UserState, published_vector
 
 
@@ -33,7 +33,7 @@ class FreshUserStates:
         )
         fold_in = fold_in_of(opened)
         if fresh and fold_in:
-            later = weighed(fresh, fold_in.learned_from, fold_in.as_of)
+            later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
             if fold_in.encoder.knows(later):
                 vector_D = fold_in.fold(fold_in.history(user_id).then(later))
                 self._folded()
@@ -43,7 +43,7 @@ class FreshUserStates:
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
         """What the vector of ``of`` is made of."""
         fresh = self._since(opened, user_id)
-        later = weighed(fresh, fold_in.learned_from, fold_in.as_of)
+        later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
         return fold_in.history(user_id).then(later)
 
     def _since(self, opened: OpenRelease, user_id: str) -> list[Event]:

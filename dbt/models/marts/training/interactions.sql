@@ -1,12 +1,14 @@
-{#- The strongest kind of event that the shop records says what a user wants; the others are left out. -#}
-{%- set strongest_first = ['purchase', 'cart', 'view', 'rating'] -%}
+{#-
+    Events of the strongest type that the shop records. The order of types and the session are defined in
+    penchant/interactions.py, which the API server uses for events that no snapshot has yet.
+-#}
 
 with
 
 candidates as (
     select
-        events.*,
-        list_position({{ strongest_first }}, events.event_type) as strength
+        events.* replace ({{ var('interaction_session') }} as session_id),
+        list_position({{ var('interaction_event_types') }}, events.event_type) as strength
     from {{ ref('int_events') }} as events
     inner join {{ ref('int_items') }} as items on events.item_id = items.item_id
     -- fuel, coupons, gift cards and fees are no interest that a recommendation could serve

@@ -1,0 +1,91 @@
+"""Interactions: what an event says about a user's interest in an item, and how a session is cut.
+
+The dbt mart ``interactions`` and the API server (for events that no snapshot has yet) use the same
+definition. ``penchant build`` passes ``DBT_VARIABLES`` to dbt; a test compares both row for row.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+EVENT_TYPES = ("purchase", "cart", "view", "rating")
+"""Event types that count, strongest first. A search or a return is no interest in an item."""
+
+SESSION_SQL = "session_id"
+"""The session of an event in DuckDB SQL, over the columns of ``int_events``; see ``session_of``."""
+
+DBT_VARIABLES: dict[str, Any] = {
+    "interaction_event_types": EVENT_TYPES,
+    "interaction_session": SESSION_SQL,
+}
+
+
+class ItemEvent(Protocol):
+    """The columns of an event that an interaction is made of."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def item_id(self) -> str | None: ...
+    @property
+    def event_type(self) -> str: ...
+    @property
+    def quantity(self) -> int | None: ...
+    @property
+    def event_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One or more events of one type, by one user with one item in one session.
+
+    ``event_at``: the first of them. ``quantity``: the sum, where a missing quantity counts 1.
+    """
+
+    user_id: str
+    item_id: str
+    session_id: str
+    event_type: str
+    event_at: datetime
+    quantity: int
+
+    @property
+    def weight(self) -> float:
+        """log2(1 + quantity): the tenth bottle says less than the first."""
+        return math.log2(1 + max(self.quantity, 1))
+
+
+def session_of(event: ItemEvent) -> str:
+    """The session of an event: the one that its source names. Equals ``SESSION_SQL``."""
+    return event.session_id
+
+
+def interactions(events: Iterable[ItemEvent]) -> list[Interaction]:
+    """Group events by user, item, session and event type; other event types are left out.
+
+    The mart has the rows of the strongest event type that the shop records.
+    """
+    groups: dict[tuple[str, str, str, str], list[ItemEvent]] = defaultdict(list)
+    for event in events:
+        if event.item_id is not None and event.event_type in EVENT_TYPES:
+            key = (event.user_id, event.item_id, session_of(event), event.event_type)
+            groups[key].append(event)
+    return [
+        Interaction(
+            *key,
+            event_at=min(event.event_at for event in group),
+            quantity=sum(1 if event.quantity is None else event.quantity for event in group),
+        )
+        for key, group in groups.items()
+    ]
+
+
+def relative_strength(event_type: str, strongest: str) -> float:
+    """1 for the strongest recorded type and stronger ones; 1/2, 1/4... for each weaker step."""
+    steps = EVENT_TYPES.index(event_type) - EVENT_TYPES.index(strongest)
+    return 0.5 ** max(0, steps)
