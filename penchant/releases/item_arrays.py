@@ -1,9 +1,7 @@
-"""All items of a snapshot as arrays, made once for each open release: ids, category paths,
-prices, and which of them have a vector."""
+"""All items of a release as arrays: ids, category paths, prices, vectors and popularity."""
 
-import threading
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penchant.encoders.ids import Ids
-from penchant.errors import DataError, UsageError
-from penchant.releases.opened import OpenRelease
-from penchant.releases.release import POPULARITY_PRIOR, PRIOR_SCOPE
+from penchant.errors import UsageError
 from penchant.vectors import FloatArray
 
 SEPARATOR = " > "  # of a category path, as in a portrait
@@ -26,26 +22,31 @@ FloatArray64 = npt.NDArray[np.float64]
 
 class Items:
     """``levels_IL``: codes of an item's category path down to each level, -1 where it has none:
-    equal codes are equal paths. ``prices_I``: NaN where none is known. ``row_I``: of an item in
-    ``vectors_VD``, -1 where it has no vector; ``item_V``: the items that have one."""
+    equal codes are equal paths. ``prices_I``: NaN where unknown. ``row_I``: an item's row in
+    ``vectors_VD``, -1 without a vector; ``item_V``: the items with a vector. ``prior_items_N`` and
+    ``prior_scores_N``: the most popular items, best first."""
 
-    def __init__(self, opened: OpenRelease) -> None:
-        table = opened.facts.table
+    def __init__(
+        self,
+        table: pa.Table,
+        prior: dict[str, Any],
+        vector_ids: Sequence[str],
+        vectors_VD: FloatArray,
+    ) -> None:
+        """``table``: item attributes, a row per item. ``prior``: the row of ``popularity_prior``.
+        ``vector_ids``: the item of each row of ``vectors_VD``; both empty without a retriever."""
         self.ids = _ids(table["item_id"])
         self.prices_I = pc.fill_null(table["price"], np.nan).to_numpy().astype(np.float64)
         self._level_of: dict[str, tuple[int, int]] = {}
         self.levels_IL = np.stack(
             [self._codes(_paths(table, level), level) for level in range(len(LEVELS))], axis=1
         )
-        self._prior: tuple[IntArray, FloatArray64] | None = None
+        self.prior_items_N = self.ids.rows(prior["item_ids"])
+        self.prior_scores_N = np.array(prior["scores"], np.float64)
+        self.item_V = self.ids.rows(vector_ids)
         self.row_I = np.full(len(self.ids), -1, np.int64)
-        self.item_V = np.zeros(0, np.int64)
-        self.vectors_VD: FloatArray = np.zeros((0, 0), np.float32)
-        if opened.nearest is not None:
-            named = opened.rows(opened.release.item_vectors).table["item_id"]
-            self.item_V = self.ids.rows(named.to_pylist())
-            self.row_I[self.item_V] = np.arange(len(self.item_V))
-            self.vectors_VD = opened.vectors_ID
+        self.row_I[self.item_V] = np.arange(len(self.item_V))
+        self.vectors_VD = vectors_VD
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,19 +68,6 @@ class Items:
             )
         return self.levels_IL[:, level] == code
 
-    def prior(self, opened: OpenRelease) -> tuple[IntArray, FloatArray64]:
-        """What is popular, best first: the items and their scores. Raises DataError where the
-        release lacks it."""
-        if self._prior is None:
-            row = opened.row(POPULARITY_PRIOR, PRIOR_SCOPE)
-            if row is None:
-                raise DataError(
-                    f"release {opened.release.id} has no popularity prior",
-                    "`penchant rollback`, and report how it was published",
-                )
-            self._prior = self.ids.rows(row["item_ids"]), np.array(row["scores"], np.float64)
-        return self._prior
-
     def _codes(self, paths: pa.DictionaryArray, level: int) -> IntArray:
         for code, name in enumerate(paths.dictionary.to_pylist()):
             self._level_of.setdefault(name, (level, code))
@@ -98,16 +86,3 @@ def _paths(table: pa.Table, level: int) -> pa.DictionaryArray:
     for part in parts[1:]:
         joined = pc.coalesce(pc.binary_join_element_wise(joined, part, SEPARATOR), joined)
     return joined.dictionary_encode()
-
-
-_made: WeakKeyDictionary[OpenRelease, Items] = WeakKeyDictionary()
-_making = threading.Lock()
-
-
-def items_of(opened: OpenRelease) -> Items:
-    """The items of a release, made when it is first asked."""
-    with _making:
-        found = _made.get(opened)
-        if found is None:
-            found = _made[opened] = Items(opened)
-        return found

@@ -1,16 +1,20 @@
-"""One release, open to be asked: its rows, its items' facts, its vectors and what is near."""
+"""An open release: its rows, item attributes, vectors, index and encoder."""
 
 import threading
 from collections.abc import Sequence
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
+import numpy as np
+
 from penchant.errors import DataError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
+from penchant.releases.fold_in import FoldIn
 from penchant.releases.index import open_index
+from penchant.releases.item_arrays import Items
 from penchant.releases.item_attributes import ITEM_FACTS, ItemFacts, item_facts, unlike
-from penchant.releases.release import Release, View
+from penchant.releases.release import POPULARITY_PRIOR, PRIOR_SCOPE, Release, View
 from penchant.releases.rows import Rows
 from penchant.settings import Settings
 from penchant.vectors import FloatArray, matrix
@@ -31,7 +35,9 @@ class OpenRelease:
         if self.release.has_vectors:
             self.nearest = open_index(settings, self.release)
         self._rows: dict[str, Rows] = {}
-        self._mapping = threading.Lock()
+        self._mapping = threading.RLock()
+        self._items: Items | None = None
+        self._fold_in: FoldIn | None = None
         try:
             facts = self.facts
         except FileNotFoundError:
@@ -70,6 +76,36 @@ class OpenRelease:
     def vectors_ID(self) -> FloatArray:
         """All items' vectors in the order of ``rows(release.item_vectors)``; float32."""
         return matrix(self.rows(self.release.item_vectors).table)
+
+    @property
+    def items(self) -> Items:
+        """All items as arrays, made on first use. Raises DataError without a popularity prior."""
+        with self._mapping:
+            if self._items is None:
+                self._items = self._made_items()
+            return self._items
+
+    def _made_items(self) -> Items:
+        prior = self.row(POPULARITY_PRIOR, PRIOR_SCOPE)
+        if prior is None:
+            raise DataError(
+                f"release {self.release.id} has no popularity prior",
+                "run `penchant rollback`, and report how it was published",
+            )
+        if self.nearest is None:
+            return Items(self.facts.table, prior, (), np.zeros((0, 0), np.float32))
+        vectors = self.rows(self.release.item_vectors).table["item_id"]
+        return Items(self.facts.table, prior, vectors.to_pylist(), self.vectors_ID)
+
+    @property
+    def fold_in(self) -> FoldIn | None:
+        """The encoder and histories, opened on first use; None for a release without encoder."""
+        if not self.release.has_encoder:
+            return None
+        with self._mapping:
+            if self._fold_in is None:
+                self._fold_in = FoldIn.open(self.release)
+            return self._fold_in
 
     def family(self, role: str) -> str:
         """Of the release's ``retriever``, ``ranker`` or ``prior``."""

@@ -17,7 +17,6 @@ from penchant.api.app import create_app
 from penchant.feedback.log import OPEN, FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.publishing.publish import publish
-from penchant.releases.fold_in import fold_in_of
 from penchant.releases.opened import OpenRelease
 from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.fresh_events.fresh_history import fresh_history
@@ -187,7 +186,7 @@ def test_a_fresh_vector_is_that_of_all_that_was_done(shop: Any) -> None:
     assert not users.of(opened, "u3").folded
     write(shop.settings, row("e1", "u3", item_id="i077"), row("e2", "u4", item_id="unheard of"))
     write(shop.settings, row("e3", "u4", event_type="search", item_id=None))
-    fresh, fold_in = users.of(opened, "u3"), fold_in_of(opened)
+    fresh, fold_in = users.of(opened, "u3"), opened.fold_in
     assert fold_in is not None
     history = users.history(opened, fold_in, "u3")
     assert history.item_ids == (*(f"i{number:03}" for number in range(3, 13)), "i077")

@@ -16,8 +16,7 @@ from penchant.errors import UsageError
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.publishing.publish import publish
-from penchant.releases.fold_in import FoldIn, fold_in_of
-from penchant.releases.item_arrays import items_of
+from penchant.releases.fold_in import FoldIn
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.candidates import find
 from penchant.serving.recommending.mmr import likeness, spread
@@ -74,7 +73,7 @@ def test_categories_and_prices_narrow_and_the_retriever_fills(
 
 
 def test_the_retriever_fills_by_the_greatest_products(opened: OpenRelease) -> None:
-    items, vector_D = items_of(opened), published_vector(opened, "u3")
+    items, vector_D = opened.items, published_vector(opened, "u3")
     assert vector_D is not None
     found = find(opened, items, UserState("u3", vector_D), None, 60)
     products = opened.vectors_ID @ vector_D
@@ -85,7 +84,7 @@ def test_the_retriever_fills_by_the_greatest_products(opened: OpenRelease) -> No
 
 
 def test_a_folded_vector_moves_the_list_towards_what_it_likes(opened: OpenRelease) -> None:
-    items = items_of(opened)
+    items = opened.items
     towards = opened.vectors_ID[77]
     as_it_was = find(opened, items, UserState("u3", towards), None, 10)
     folded = find(opened, items, UserState("u3", towards, folded=True), None, 10)
@@ -98,7 +97,7 @@ def test_a_folded_vector_moves_the_list_towards_what_it_likes(opened: OpenReleas
 
 
 def test_diversity_trades_places_for_unlikeness(opened: OpenRelease) -> None:
-    items, best = items_of(opened), np.arange(30)
+    items, best = opened.items, np.arange(30)
     assert spread(items, best, 0.0).tolist() == best.tolist()
     even, unlike = (spread(items, best, diversity)[:8] for diversity in (0.3, 1.0))
     assert even[0] == unlike[0] == 0
@@ -177,7 +176,7 @@ def test_a_reason_is_an_item_without_which_the_score_falls(
     service: RecommendationService, opened: OpenRelease
 ) -> None:
     answer = service.recommend("u3", 20, RecommendOptions(reasons=True))
-    fold_in, items = fold_in_of(opened), items_of(opened)
+    fold_in, items = opened.fold_in, opened.items
     assert fold_in is not None and answer.reasons_by == "matrix_factorization"
     history = fold_in.history("u3")
     given = [item for item in answer.items if item.reason]

@@ -17,7 +17,6 @@ from penchant.api.console.search import SUGGESTED, Asked
 from penchant.api.console.session import RECOMMENDATIONS, Sessions, Visitor
 from penchant.api.http.event_intake import Id
 from penchant.interactions import EVENT_TYPES
-from penchant.releases.fold_in import fold_in_of
 from penchant.releases.opened import OpenRelease
 from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.fresh_events.log_tail import LogFile
@@ -140,7 +139,7 @@ def _change(opened: OpenRelease, events: FreshEvents, event: Event) -> Change:
             for place, item in enumerate(after, start=1)
         ),
         tuple(item for item in before if item.item_id not in kept),
-        fold_in_of(opened) is not None,
+        opened.fold_in is not None,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from penchant.encoders.history import History
-from penchant.releases.fold_in import FoldIn, fold_in_of
+from penchant.releases.fold_in import FoldIn
 from penchant.releases.opened import OpenRelease
 from penchant.serving.fresh_events.events import Event
 from penchant.serving.fresh_events.fresh_history import fresh_history
@@ -31,7 +31,7 @@ class FreshUserStates:
         bought = frozenset(
             event.item_id for event in fresh if event.item_id and event.event_type == "purchase"
         )
-        fold_in = fold_in_of(opened)
+        fold_in = opened.fold_in
         if fresh and fold_in:
             later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
             if fold_in.encoder.knows(later):

@@ -12,7 +12,6 @@ import numpy as np
 
 from penchant.errors import UsageError
 from penchant.releases.hnsw_index import unit
-from penchant.releases.item_arrays import items_of
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import recommended_items
@@ -45,7 +44,7 @@ def complete(
             f"release {release.id} has no item vectors: popularity serves",
             "`penchant status` says why no family with vectors was chosen",
         )
-    items, asked = items_of(opened), list(dict.fromkeys(basket))
+    items, asked = opened.items, list(dict.fromkeys(basket))
     row_B = items.rows(asked)
     if not (row_B >= 0).any():
         raise UsageError(

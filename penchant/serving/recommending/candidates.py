@@ -77,7 +77,7 @@ def find(
     elif vector_D is not None and len(found) < wanted:
         found = found.then(nearest(opened, items, vector_D, allowed_I, wanted + len(found)))
     if len(found) < wanted:
-        prior = Found.by(PRIOR, *items.prior(opened)).passing(allowed_I)
+        prior = Found.by(PRIOR, items.prior_items_N, items.prior_scores_N).passing(allowed_I)
         found = found.then(prior)
     return found
 

@@ -5,8 +5,6 @@ from uuid import uuid4
 
 import numpy as np
 
-from penchant.releases.fold_in import fold_in_of
-from penchant.releases.item_arrays import items_of
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.candidates import BOTH, PRIOR, RANKER, RETRIEVER, find
 from penchant.serving.recommending.filtering import allowed
@@ -39,7 +37,7 @@ class Recommender:
         """At most ``k`` items; fewer where fewer pass the filters. ``slate_id``: of the answer, by
         which the same release and policy give it again; a new one where it is left out. Raises
         UsageError for a wish that this shop's data can't grant."""
-        items = items_of(opened)
+        items = opened.items
         user = self.users.of(opened, user_id)
         allowed_I = allowed(opened, items, user, options)
         spreading = DIVERSE * k if options.diversity else 0
@@ -68,7 +66,7 @@ class Recommender:
     def _explained(
         self, opened: OpenRelease, user: UserState, answer: Recommendation
     ) -> Recommendation:
-        fold_in = fold_in_of(opened)
+        fold_in = opened.fold_in
         if fold_in is None:
             withheld = "popularity serves: it looks at no user's history"
             if opened.release.has_vectors:
@@ -81,7 +79,7 @@ class Recommender:
         if not len(history):
             return replace(answer, reasons_withheld="nothing is known of this user")
         ids = [item.item_id for item in answer.items]
-        found = reasons(opened, items_of(opened), fold_in, user, history, ids)
+        found = reasons(opened, opened.items, fold_in, user, history, ids)
         explained = (
             replace(item, reason=reason) for item, reason in zip(answer.items, found, strict=True)
         )
