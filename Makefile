@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down lint format lock clean
+.PHONY: help demo test up down lint format docs lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ format: $(READY) ## put the Python into its style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(READY) ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench-%: $(READY) ## measure NAME; main-job runs the demo and the tests
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
@@ -50,7 +53,7 @@ lock: ## resolve the newest versions that pyproject.toml allows into requirement
 
 clean: ## remove all that the demo made (.penchant) and every cache; .venv stays
 	@if [ -x $(BIN)/penchant ]; then $(BIN)/penchant down; fi
-	rm -rf .penchant .pytest_cache .mypy_cache .ruff_cache dbt/target dbt/logs logs
+	rm -rf .penchant .pytest_cache .mypy_cache .ruff_cache dbt/target dbt/logs logs site
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # torch brings the CUDA packages that its build wants; the lock is whole otherwise, so pip need not
