@@ -1,4 +1,4 @@
-# Every command of the project. `make` alone lists them.
+# `make` lists the commands.
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -13,35 +13,35 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## run the main job through Airflow, from files to vectors, and watch it
+demo: $(READY) ## run the main job with Airflow, from files to vectors, and show its progress
 	@$(BIN)/penchant demo
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
-up: $(READY) ## start the platform to stay, and print its addresses
+up: $(READY) ## start the platform in the background and print its addresses
 	@$(BIN)/penchant up
 
-down: $(READY) ## stop what `make up` started
+down: $(READY) ## stop the platform
 	@$(BIN)/penchant down
 
-lint: $(READY) ## check style and types of the Python, and style of the SQL
+lint: $(READY) ## check style and types of the Python code and style of the SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt/models
 
-format: $(READY) ## put the Python into its style
+format: $(READY) ## format the Python code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 docs: $(READY) ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-bench-%: $(READY) ## measure NAME; main-job runs the demo and the tests
+bench-%: $(READY) ## run the benchmark NAME; main-job runs the demo and the tests
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
-lock: ## resolve the newest versions that pyproject.toml allows into requirements.lock
+lock: ## update requirements.lock to the newest versions that pyproject.toml allows
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet 'torch==2.13.0' -e '.[dev]'
@@ -51,20 +51,20 @@ lock: ## resolve the newest versions that pyproject.toml allows into requirement
 	mv requirements.lock.new requirements.lock
 	rm -rf $(VENV)-lock
 
-clean: ## remove all that the demo made (.penchant) and every cache; .venv stays
+clean: ## remove .penchant and all caches; keep .venv
 	@if [ -x $(BIN)/penchant ]; then $(BIN)/penchant down; fi
 	rm -rf .penchant .pytest_cache .mypy_cache .ruff_cache dbt/target dbt/logs logs site
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# torch brings the CUDA packages that its build wants; the lock is whole otherwise, so pip need not
-# resolve it. The stamp is written last: an install that was cut short is done again.
+# torch installs the CUDA packages of its build; apart from these the lock is complete, so pip need not
+# resolve. The stamp is written last: an interrupted install is repeated.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { \
-	  echo "error: $(PYTHON) is not on PATH, and Penchant needs Python 3.11." >&2; \
-	  echo "  what to do: install it, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	  echo "error: $(PYTHON) is not on PATH; Penchant requires Python 3.11." >&2; \
+	  echo "  what to do: install it, or give its path: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo "error: $(PYTHON) is not Python 3.11: $$($(PYTHON) --version)" >&2; \
-	  echo "  what to do: name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	  echo "  what to do: give the path of one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@echo "Installing from requirements.lock; the first time takes a few minutes."
 	@$(PIP) -c requirements.lock "$$(grep '^torch==' requirements.lock)"

@@ -1,1 +1,1 @@
-"""When things run: five thin DAGs, each started by the Asset of the one before."""
+"""When things run: thin DAGs, each started by a schedule or by an Asset of another DAG."""

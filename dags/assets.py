@@ -1,8 +1,8 @@
-"""What each DAG leaves behind, and what starts the next one: the chain of the main job.
+"""The Assets that connect the DAGs.
 
-An event of SNAPSHOT, FEATURES, MODELS or POLICY carries ``{"snapshot_id": ...}`` in its ``extra``;
-one of RELEASE carries ``release_id`` too. A run that an Asset started has no logical date:
-the id in the event is all it knows.
+An event of SNAPSHOT, FEATURES, MODELS or POLICY carries ``{"snapshot_id": ...}`` in its
+``extra``; an event of RELEASE carries ``release_id`` too. An asset-triggered run has no logical
+date: the id in the event identifies its input.
 """
 
 from airflow.sdk import Asset

@@ -1,26 +1,30 @@
-"""Make the marts from all that has landed, and let only a checked snapshot be read.
+"""Build the marts from all landed batches and publish them as a validated snapshot.
 
 ## What it does
 
-1. `build`: `penchant build` runs dbt on the landing and leaves the marts as Parquet in a new
-   snapshot. It holds the pool `duckdb`: it is the one writer of the DuckDB file.
-2. `check`: `penchant check` validates that snapshot with Great Expectations and writes Data Docs.
-   When it passes, the snapshot becomes the live one, and the Asset `snapshot` starts
-   `materialize_features` with the snapshot's id.
+1. `build`: `penchant build` runs dbt on the landed batches and writes the marts as Parquet to a
+   new snapshot. It runs in the pool `duckdb`, because it is the only writer of the DuckDB file.
+2. `check`: `penchant check` validates the snapshot with Great Expectations and writes Data Docs.
+   If validation passes, the snapshot becomes live. The Asset `snapshot`, which carries the
+   snapshot id, triggers `materialize_features`.
 
-## Run it again, or for another day
+## When it runs
 
-Clear the task, or *Trigger* the DAG: the same landing and the same dbt project give the same
-snapshot id, and what is done is not done again. There is no backfill by date here: a snapshot holds
-all days that have landed. Land the missing days (`ingest_landing`) and this DAG follows.
+After each successful `ingest_landing`, triggered by the Asset `landing`.
 
-## When it fails
+## Rerun and backfill
 
-- `build`: a dbt model, contract or test failed; the log names it. Mend it under `dbt/`, clear the
-  task. If it says the DuckDB file is locked, something outside the pool has it open: close that.
-- `check`, *refused the data*: a critical expectation does not hold. Readers keep the last good
-  snapshot. Data Docs show the rows; fix the data at its origin or in staging, then clear `build`.
-  It is not retried, since the data it read hasn't changed.
+Clear the task or *Trigger* the DAG. The same batches and the same dbt project produce the same
+snapshot id, and completed work is not repeated. There is no backfill by date: a snapshot contains
+all landed days. Land the missing days with `ingest_landing`; this DAG follows.
+
+## Troubleshooting
+
+- `build` fails: a dbt model, contract or test failed. The log names it. Fix it under `dbt/` and
+  clear the task. If the DuckDB file is locked, close the other process that has it open.
+- `check` fails with *data rejected*: a critical expectation failed. The previous snapshot stays
+  live. Data Docs show the rows. Fix the data at its source or in staging, then clear `build`. The
+  task is not retried, because its input has not changed.
 """
 
 from datetime import timedelta
@@ -28,14 +32,15 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import LANDING, SNAPSHOT
-from dags.defaults import DEFAULT_ARGS, DUCKDB_POOL, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, DUCKDB_POOL, TAGS
 
 BUILT = "{{ ti.xcom_pull(task_ids='build')['snapshot_id'] }}"
 
 with DAG(
     dag_id="build_snapshot",
     doc_md=__doc__,
-    description="dbt build, then Great Expectations: a snapshot that may be read",
+    description="dbt build, then validation with Great Expectations",
     schedule=LANDING,
     catchup=False,
     max_active_runs=1,

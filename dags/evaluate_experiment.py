@@ -1,20 +1,25 @@
-"""Judge the experiment that runs, on each new snapshot, and act on the verdict.
+"""Evaluate the running experiment on each new snapshot and act on the result.
 
 ## What it does
 
-`penchant evaluate-experiment` compares the arms by what users answered since it began. Unequal
-arms or harm beyond its tolerance give everybody the control again; a gain beyond its interval gives
-everybody the treatment; else it goes on. The interval may be looked at as often as one likes.
+`penchant evaluate-experiment` compares the arms on the outcomes since the experiment started. On a
+sample ratio mismatch, or on harm beyond the tolerance, all users get the control again. On a
+statistically significant gain, all users get the treatment. Otherwise the experiment continues. The
+confidence interval is valid at any time, so frequent evaluation is safe.
 
-## Run it again, or for another day
+## When it runs
 
-Clear the task, or *Trigger* with `{"snapshot_id": "s-..."}`. An experiment that has been decided is
-over: judging again finds nothing to do.
+After each snapshot, triggered by the Asset `snapshot`.
 
-## When it fails
+## Rerun and backfill
 
-- A skipped task: no experiment runs, or nothing of it has been answered yet.
-- *refused the data*: an arm has no user. Look at whether its policy is served at all.
+Clear the task, or *Trigger* with `{"snapshot_id": "s-..."}`. A decided experiment is finished:
+evaluating it again skips the task.
+
+## Troubleshooting
+
+- Task skipped: no experiment is running, or it has no outcomes yet.
+- *data rejected*: an arm has no users. Check whether its policy is being served.
 """
 
 from datetime import timedelta
@@ -22,18 +27,19 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import SNAPSHOT
-from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
 
 with DAG(
     dag_id="evaluate_experiment",
     doc_md=__doc__,
-    description="The running experiment: fair, harmless, better?",
+    description="Compare the arms of the running experiment",
     schedule=SNAPSHOT,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "policy"],
-    **OF_A_SNAPSHOT,
+    **SNAPSHOT_ARGS,
 ):
     Command(task_id="evaluate", subcommand=["evaluate-experiment", "--snapshot", SNAPSHOT_ID])

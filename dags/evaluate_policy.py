@@ -1,21 +1,25 @@
-"""Let a learned policy through the gate, or say why not.
+"""Evaluate a learned policy offline and start an experiment if it is better.
 
 ## What it does
 
-`penchant evaluate-policy` reads what the policy of `learn_policy` would have earned in the log. If
-the lower end of that estimate is above what was earned, the policy becomes the treatment of an
-experiment, for a share of users (`PENCHANT_EXPERIMENT_SHARE`); `evaluate_experiment` decides
-from there. What is served to the others stays.
+`penchant evaluate-policy` estimates from the log what the policy of `learn_policy` would have
+earned. If the lower confidence bound of that estimate is above what was earned, the policy
+becomes the treatment of an experiment on a share of users (`PENCHANT_EXPERIMENT_SHARE`), and
+`evaluate_experiment` decides from there. The other users keep the live policy.
 
-## Run it again, or for another day
+## When it runs
+
+After each `learn_policy`, triggered by the Asset `policy`.
+
+## Rerun and backfill
 
 Clear the task, or *Trigger* with `{"snapshot_id": "s-..."}`. The same policy is promoted once.
 
-## When it fails
+## Troubleshooting
 
-- A skipped task: the policy is not better for sure, or the log is too small to say. The log's last
-  line has the figures, and so has the report.
-- *was called wrongly*: another experiment still runs, or there is no learned policy.
+- Task skipped: the improvement is not statistically significant, or the log is too small. The
+  last line of the log has the figures, and so has the report.
+- *invalid arguments*: another experiment is running, or there is no learned policy.
 """
 
 from datetime import timedelta
@@ -23,18 +27,19 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import POLICY
-from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
 
 with DAG(
     dag_id="evaluate_policy",
     doc_md=__doc__,
-    description="The gate before a policy meets a user",
+    description="Off-policy evaluation before an experiment",
     schedule=POLICY,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "policy"],
-    **OF_A_SNAPSHOT,
+    **SNAPSHOT_ARGS,
 ):
     Command(task_id="evaluate", subcommand=["evaluate-policy", "--snapshot", SNAPSHOT_ID])

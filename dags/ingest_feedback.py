@@ -1,34 +1,39 @@
-"""Land what users were shown and did, every few minutes.
+"""Land impressions and outcomes every five minutes.
 
 ## What it does
 
-Runs `penchant ingest --source feedback`: the log that serving keeps is sealed and lands as batches,
-addressed by content. What has landed is taken off the log. Nothing is built: the next
-`build_snapshot` joins outcomes to impressions, whenever the day's landing starts it.
+`penchant ingest --source feedback` seals the log that the API server writes and lands it as
+batches addressed by content. Landed entries are removed from the log. It doesn't trigger a build:
+the next `build_snapshot` joins outcomes to impressions.
 
-## Run it again, or for another day
+## When it runs
 
-Clear a run, or *Trigger*: what has landed lands once. There is no backfill: the log holds what has
-not landed yet, whatever its day.
+Every five minutes. Missed intervals are not caught up.
 
-## When it fails
+## Rerun and backfill
 
-- A skipped task: nobody was served since the last run.
-- *refused the data*: every file of the log broke its contract. `quarantine/feedback/` has the files
-  with their reasons: a writer logs what can't be true, such as a propensity of zero.
-- Anything else was tried three times; the log keeps all that was acknowledged meanwhile.
+Clear a run or *Trigger*: an entry lands once. There is no backfill: the log contains everything
+that has not landed yet, whatever its day.
+
+## Troubleshooting
+
+- Task skipped: no impressions since the last run.
+- *data rejected*: every file of the log violates its contract. `quarantine/feedback/` contains
+  the files with their reasons: a client logs impossible values, such as a propensity of zero.
+- Any other failure is retried twice. The log keeps all acknowledged entries meanwhile.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from dags.defaults import DEFAULT_ARGS, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, TAGS
 
 with DAG(
     dag_id="ingest_feedback",
     doc_md=__doc__,
-    description="Land what was shown and answered",
+    description="Land impressions and outcomes",
     schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,

@@ -1,28 +1,33 @@
-"""Land the shop's files as batches, every day, or one day's again.
+"""Land the source's files as batches, daily or for a given day.
 
 ## What it does
 
-Runs `penchant ingest` for the source in `PENCHANT_SOURCE`. Every file becomes one batch, addressed
-by its content: a file that has landed already changes nothing. A file that breaks its contract is
-quarantined whole, with the reason, and the rest of the load goes on. A green run announces the
-Asset `landing`, which starts `build_snapshot`.
+`penchant ingest` reads the source in `PENCHANT_SOURCE`. Every file becomes one batch, addressed
+by its content: a file that has landed before changes nothing. A file that violates its contract
+is quarantined as a whole, with the reason, and the other files land. The Asset `landing` triggers
+`build_snapshot`.
 
-## Run it again, or for another day
+## When it runs
 
-- By hand: *Trigger*, with no parameter, lands every file the source has. With `{"date":
-  "2011-03-01"}` it lands that day's file only. In a shell: `penchant ingest --date 2011-03-01`.
+Daily at 23:50 UTC, for the file of that day. Missed days are not caught up.
+
+## Rerun and backfill
+
+- Manual run: *Trigger* without a parameter lands all files of the source. With `{"date":
+  "2011-03-01"}` it lands the file of that day only. In a shell: `penchant ingest --date
+  2011-03-01`.
 - Backfill: `airflow backfill create --dag-id ingest_landing --from-date 2010-12-01 --to-date
-  2010-12-31` makes one run a day; each lands the file of its own date.
-- Clearing a run is safe: the same file twice is one batch.
+  2010-12-31` creates one run per day, each for the file of its own date.
+- Clearing a run is safe: the same file is landed once.
 
-## When it fails
+## Troubleshooting
 
-- *refused the data*: nothing at all of the source could be landed. Read
-  `quarantine/<source>/<table>/<hash>/reason.json`, fix the file at its origin, run again.
-- *was called wrongly*: `PENCHANT_SOURCE` or `PENCHANT_SOURCE_PATH` names something that isn't
-  there. Mend the setting, clear the task.
-- A skipped task: the source has no file of that day, as on days when the shop was shut.
-- Anything else was tried three times: the last lines of the task's log say what broke.
+- *data rejected*: no file of the source could be landed. Read
+  `quarantine/<source>/<table>/<hash>/reason.json`, fix the file at its source, run again.
+- *invalid arguments*: `PENCHANT_SOURCE` or `PENCHANT_SOURCE_PATH` names something that doesn't
+  exist. Fix the setting, clear the task.
+- Task skipped: the source has no file for that day, for example on a day without trade.
+- Any other failure is retried twice. The last lines of the task's log name the cause.
 """
 
 from datetime import timedelta
@@ -30,24 +35,27 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from dags.assets import LANDING
-from dags.defaults import DEFAULT_ARGS, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, TAGS
 
 DAY = "{{ params.date or (ds if dag_run.run_type != 'manual' else '') }}"
-"""Nothing for a run by hand: it may carry a logical date, but means all there is."""
+"""Empty for a manual run: it lands all files, even if it has a logical date."""
 
 with DAG(
     dag_id="ingest_landing",
     doc_md=__doc__,
-    description="Land the shop's files as batches",
-    # late in the day that the run is named after, when that day's file is there
+    description="Land the source's files as batches",
+    # late on the day of the logical date, when that day's file exists
     schedule=CronTriggerTimetable("50 23 * * *", timezone="UTC"),
     catchup=False,
-    # one landing at a time; a backfill's days wait in line
+    # one landing at a time; the days of a backfill are queued
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     params={
-        "date": Param(None, type=["null", "string"], format="date", description="only this day")
+        "date": Param(
+            None, type=["null", "string"], format="date", description="land this day only"
+        )
     },
     tags=[*TAGS, "landing"],
 ):

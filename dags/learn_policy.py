@@ -1,22 +1,25 @@
-"""Learn a policy from what was shown with a known chance; judge it by the later part of the log.
+"""Learn a policy from impressions with propensities; evaluate it on the later part of the log.
 
 ## What it does
 
-`penchant train --family bandit` fits what is believed of clicks on the picks before the last four
-weeks and estimates, off-policy, what choosing by it would have earned since. `train_families` has
-done so a moment before, with the other families: then the run is there, and nothing is done again.
-The Asset `policy` starts `evaluate_policy`.
+`penchant train --family bandit` fits a click model on the actions before the last four weeks and
+estimates, off-policy, what this policy would have earned since then. `train_families` trains the
+same run, so normally this task finds it complete. The Asset `policy` triggers `evaluate_policy`.
 
-## Run it again, or for another day
+## When it runs
+
+After each `train_families`, triggered by the Asset `models`.
+
+## Rerun and backfill
 
 Clear the task, or *Trigger* with `{"snapshot_id": "s-..."}`. The same snapshot, configuration and
-code give the same run, which is made once.
+code are trained once.
 
-## When it fails
+## Troubleshooting
 
-- A skipped task: nothing was shown with a propensity, or not for long enough. `penchant serve` logs
-  propensities; the sources `open_bandit` and `simulator` have them.
-- *refused the data*: a propensity that can't be true, or a policy that the log says nothing of.
+- Task skipped: no impressions with propensities, or too few days of them. `penchant serve` logs
+  propensities; the sources `open_bandit` and `simulator` contain them.
+- *data rejected*: an invalid propensity, or no logged actions in common with the policy.
 """
 
 from datetime import timedelta
@@ -24,19 +27,20 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from dags.assets import MODELS, POLICY
-from dags.defaults import DEFAULT_ARGS, GPU_POOL, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, GPU_POOL, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
 
 with DAG(
     dag_id="learn_policy",
     doc_md=__doc__,
-    description="A policy from the log of what was shown",
+    description="Learn a policy from logged impressions",
     schedule=MODELS,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "policy"],
-    **OF_A_SNAPSHOT,
+    **SNAPSHOT_ARGS,
 ):
     Command(
         task_id="learn",

@@ -1,32 +1,36 @@
-"""Publish the chosen models' vectors and lists as one release, and write the report.
+"""Publish the selected models' vectors and lists as one release, and write the report.
 
 ## What it does
 
-1. `compress`: `penchant compress` makes smaller forms of the retriever's vectors and measures what
-   each loses. It is skipped where popularity serves.
-2. `publish`: `penchant publish` writes user and item vectors, ranked lists and the prior as one
-   release, verifies counts, norms and the recall of approximate search, and only then makes it
-   live. Vectors go online in the smallest form that loses no more than
-   `PENCHANT_COMPRESSION_LOSS`. The Asset `release` carries its id. The release before stays
-   ready.
-3. `simulate`: `penchant simulate` lets each policy serve a small world whose truth is known, beside
-   the others, so that the report shows what exploring is worth.
+1. `compress`: `penchant compress` writes compressed forms of the retriever's vectors and measures
+   the loss of each. It is skipped where popularity is the retriever.
+2. `publish`: `penchant publish` writes user vectors, item vectors, ranked lists and the
+   popularity prior as one release, verifies counts, norms and the recall of approximate search,
+   and then makes it live. Vectors are stored in the smallest form whose loss is at most
+   `PENCHANT_COMPRESSION_LOSS`. The previous release stays available. The Asset `release` carries
+   the release id.
+3. `simulate`: `penchant simulate` runs each policy in a small simulated world with known ground
+   truth; the report shows the value of exploration.
 4. `report`: `penchant report` writes the HTML report of the live release.
 
-## Run it again, or for another day
+## When it runs
 
-Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. The same snapshot and choice give the
-same release id, and a release that is live already is left as it is. To go back to the one
-before: `penchant rollback`.
+After each `train_families`, triggered by the Asset `models`.
 
-## When it fails
+## Rerun and backfill
 
-- `compress`: `publish` goes on with the vectors as they are, four times as large. Mend what the log
-  names, then clear `compress` and what follows.
-- `publish`: readers still have the release they had. The log names the figure that did not hold
-  (a count, a norm, the recall). Run `train_families` again for that snapshot; if the figure is
-  still short, the model it came from is broken.
-- `report`: the new release is live all the same. Mend what the log names, clear `report`.
+Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. The same snapshot and model selection
+produce the same release id, and a release that is live already is left unchanged. To return to
+the previous release: `penchant rollback`.
+
+## Troubleshooting
+
+- `compress` fails: `publish` continues with uncompressed vectors, which are four times as large.
+  Fix the cause in the log, then clear `compress` and its downstream tasks.
+- `publish` fails: the previous release stays live. The log names the check that failed (a count,
+  a norm, the recall). Run `train_families` again for that snapshot; if the check fails again, the
+  model is broken.
+- `report` fails: the new release is live. Fix the cause in the log, clear `report`.
 """
 
 from datetime import timedelta
@@ -34,19 +38,20 @@ from datetime import timedelta
 from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import MODELS, RELEASE
-from dags.defaults import DEFAULT_ARGS, OF_A_SNAPSHOT, SNAPSHOT_ID, TAGS, Command
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
 
 with DAG(
     dag_id="publish_vectors",
     doc_md=__doc__,
-    description="One release for online readers, flipped live when verified",
+    description="Verify a release and make it live",
     schedule=MODELS,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "serving"],
-    **OF_A_SNAPSHOT,
+    **SNAPSHOT_ARGS,
 ):
     compress = Command(task_id="compress", subcommand=["compress", "--snapshot", SNAPSHOT_ID])
     publish = Command(

@@ -1,10 +1,9 @@
-"""The ``penchant`` command: one subcommand a stage, and the one file that knows every room.
+"""The ``penchant`` command: one subcommand per stage.
 
-Every subcommand prints what it did in a line. With ``--json`` the last line of stdout is one JSON
-object, which is what the DAGs read. Rooms are imported inside their subcommand: a subcommand pays only for
-what it uses.
-Exit status: 0 done, 1 failed, 64 wrong usage, 65 the data is refused (running again won't help),
-66 there is nothing to do.
+Every subcommand prints a summary line. With ``--json``, the last line of stdout is one JSON object,
+which the DAGs read. Packages are imported inside their subcommand, to keep start-up short.
+Exit status: 0 success, 1 failure, 64 invalid arguments or settings, 65 invalid data (a retry won't
+help), 66 nothing to do.
 """
 
 import json
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 
 from penchant.errors import PenchantError, UsageError
 from penchant.logs import configure_logs
-from penchant.settings import Settings
+from penchant.settings import Settings, wrong_setting
 from penchant.telemetry import disable_telemetry
 
 app = typer.Typer(
@@ -30,12 +29,12 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as the last line")]
 SnapshotId = Annotated[
-    str, typer.Option("--snapshot", help="snapshot id, as `penchant build` printed it")
+    str, typer.Option("--snapshot", help="snapshot id, as printed by `penchant build`")
 ]
 
 
 def answer(line: str, result: dict[str, Any], as_json: bool) -> None:
-    """Print the human line, then the JSON object if it was asked for."""
+    """Print the summary line, then the JSON object if requested."""
     typer.echo(line)
     if as_json:
         typer.echo(json.dumps(result, sort_keys=True, default=str))
@@ -45,16 +44,18 @@ def answer(line: str, result: dict[str, Any], as_json: bool) -> None:
 def ingest(
     source: Annotated[str | None, typer.Option(help="default: PENCHANT_SOURCE")] = None,
     path: Annotated[Path | None, typer.Option(help="folder of the source's files")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="YAML column mapping of `files`")] = None,
-    date: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="land only this day's file")
+    mapping: Annotated[
+        Path | None, typer.Option(help="YAML column mapping of the source `files`")
     ] = None,
-    users: Annotated[int, typer.Option(help="simulator: users")] = 200,
-    items: Annotated[int, typer.Option(help="simulator: items")] = 300,
-    days: Annotated[int, typer.Option(help="simulator: days")] = 180,
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="land the file of this day only")
+    ] = None,
+    users: Annotated[int, typer.Option(help="simulator: number of users")] = 200,
+    items: Annotated[int, typer.Option(help="simulator: number of items")] = 300,
+    days: Annotated[int, typer.Option(help="simulator: number of days")] = 180,
     as_json: AsJson = False,
 ) -> None:
-    """Land a source's files as batches; quarantine whole what breaks its contract."""
+    """Land a source's files as batches; quarantine files that violate their contract."""
     from penchant.ingestion.ingest import ingest as run
 
     day = date.date() if date else None
@@ -64,7 +65,7 @@ def ingest(
 
 @app.command()
 def build(as_json: AsJson = False) -> None:
-    """Build the marts with dbt from all that has landed, as a new snapshot."""
+    """Build the marts with dbt from all landed batches, as a new snapshot."""
     from penchant.build import build as run
 
     report = run(Settings())
@@ -73,7 +74,7 @@ def build(as_json: AsJson = False) -> None:
 
 @app.command()
 def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Validate a snapshot with Great Expectations; only a passed one becomes readable."""
+    """Validate a snapshot with Great Expectations; make it live if it passes."""
     from penchant.quality.check import check as run
 
     report = run(Settings(), snapshot)
@@ -82,7 +83,7 @@ def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Put a snapshot's features online through Feast, beside the ones being read."""
+    """Materialize a snapshot's features to a new Feast online store and make it live."""
     from penchant.features.materialize import materialize as run
 
     report = run(Settings(), snapshot)
@@ -91,7 +92,7 @@ def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Assemble point-in-time training sets with Feast's historical retrieval."""
+    """Build point-in-time training sets with Feast's historical retrieval."""
     from penchant.features.materialize import training_sets as run
 
     report = run(Settings(), snapshot)
@@ -100,14 +101,15 @@ def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def train(
-    family: Annotated[str, typer.Option(help="a name from training/names.py")],
+    family: Annotated[str, typer.Option(help="family name, see training/names.py")],
     snapshot: SnapshotId,
     show: Annotated[
-        bool, typer.Option("--track/--no-track", help="then bring MLflow up to date")
+        bool,
+        typer.Option("--track/--no-track", help="log the snapshot's runs to MLflow afterwards"),
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Fit and evaluate one model family on a snapshot."""
+    """Train and evaluate one model family on a snapshot."""
     from training.commands.track import track
     from training.commands.train import train as run
     from training.fitting.distributed import started_together
@@ -122,7 +124,7 @@ def train(
 
 @app.command()
 def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Bring MLflow up to date with a snapshot's runs, also those that failed."""
+    """Log a snapshot's runs to MLflow, including failed runs."""
     from training.commands.track import track as run
 
     report = run(Settings(), snapshot)
@@ -140,7 +142,7 @@ def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Put a snapshot's learned policy through the gate and, when it passes, into an experiment."""
+    """Evaluate a snapshot's learned policy off-policy; start an experiment if it is better."""
     from penchant.bandits.experiments.gate import promote
     from training.commands.train import run_id_of
     from training.configs import chosen
@@ -153,7 +155,7 @@ def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @app.command()
 def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Judge the experiment that runs by a snapshot's log; end it when it is decided."""
+    """Evaluate the running experiment on a snapshot's log; end it when it is decided."""
     from penchant.bandits.experiments.stage import evaluate_experiment as run
 
     report = run(Settings(), snapshot)
@@ -163,10 +165,12 @@ def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def plan_ads(
     snapshot: SnapshotId,
-    budgets: Annotated[Path, typer.Option(help="YAML file of the day's campaigns and budgets")],
+    budgets: Annotated[
+        Path, typer.Option(help="YAML file of the campaigns and budgets of the day")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Plan who sees which campaign, within budgets, caps and each user's attention."""
+    """Plan which users see which campaigns, within budgets, frequency caps and attention."""
     from penchant.ads.stage import plan_ads as run
 
     report = run(Settings(), snapshot, budgets)
@@ -176,23 +180,23 @@ def plan_ads(
 @app.command()
 def compress(
     snapshot: SnapshotId,
-    family: Annotated[str | None, typer.Option(help="default: the chosen retriever")] = None,
-    run: Annotated[str | None, typer.Option(help="a run's id, in place of a family")] = None,
+    family: Annotated[str | None, typer.Option(help="default: the selected retriever")] = None,
+    run: Annotated[str | None, typer.Option(help="run id, instead of a family")] = None,
     student: Annotated[
-        bool, typer.Option("--student", help="also distil a Transformer into a smaller one")
+        bool, typer.Option("--student", help="also distil a Transformer into a smaller model")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make smaller forms of a trained run, and measure what each loses."""
-    from training.compression.compress import compress as make_smaller
+    """Compress a trained run's vectors and measure the loss of each form."""
+    from training.compression.compress import compress as compress_run
 
-    report = make_smaller(Settings(), snapshot, family, run, student)
+    report = compress_run(Settings(), snapshot, family, run, student)
     answer(report.summary(), report.as_dict(), as_json)
 
 
 @app.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Publish the chosen models' vectors and lists as one release, verified, then live."""
+    """Publish the selected models' vectors and lists as a release; make it live once verified."""
     from penchant.publishing.publish import publish as run
 
     report = run(Settings(), snapshot)
@@ -211,10 +215,10 @@ def rollback(as_json: AsJson = False) -> None:
 @app.command()
 def recommend(
     user: Annotated[str, typer.Option(help="user id")],
-    k: Annotated[int, typer.Option(help="how many")] = 10,
+    k: Annotated[int, typer.Option(help="number of items")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """What a user would like, from the live release."""
+    """Recommend items to a user from the live release."""
     from penchant.serving.service import RecommendationService
 
     answered = RecommendationService(Settings()).recommend(user, k)
@@ -224,12 +228,14 @@ def recommend(
 @app.command()
 def interests(
     user: Annotated[str, typer.Option(help="user id")],
-    k: Annotated[int, typer.Option(help="how many", min=1)] = 10,
-    category: Annotated[str | None, typer.Option(help="one only, by its path")] = None,
-    family: Annotated[str | None, typer.Option(help="default: the best on validation")] = None,
+    k: Annotated[int, typer.Option(help="number of items", min=1)] = 10,
+    category: Annotated[str | None, typer.Option(help="restrict to this category path")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="default: the best family on validation")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a user will act on in the coming fortnight, by a run on the live snapshot."""
+    """Predict the items a user will act on in the next 14 days, with a run on the live snapshot."""
     from penchant.artifacts import Snapshot
     from training.commands.predict_interests import predict
 
@@ -241,10 +247,10 @@ def interests(
 @app.command()
 def similar(
     item: Annotated[str, typer.Option(help="item id")],
-    k: Annotated[int, typer.Option(help="how many")] = 10,
+    k: Annotated[int, typer.Option(help="number of items")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Items whose vectors are nearest to an item's, from the live release."""
+    """List the items whose vectors are nearest to an item's vector in the live release."""
     from penchant.serving.service import RecommendationService
 
     answered = RecommendationService(Settings()).similar(item, k)
@@ -256,7 +262,7 @@ def portrait(
     user: Annotated[str, typer.Option(help="user id")],
     as_json: AsJson = False,
 ) -> None:
-    """What a user is interested in, how surely, and the segment they are in."""
+    """Show a user's interests with their confidence, and the user's segment."""
     from penchant.serving.service import RecommendationService
 
     found = RecommendationService(Settings()).portrait(user)
@@ -265,7 +271,7 @@ def portrait(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """The live release, the live snapshot with its checks, and every family's metrics."""
+    """Show the live release, the live snapshot with its checks, and the metrics of all families."""
     from penchant.serving.status import render
     from penchant.serving.status import status as run
 
@@ -280,11 +286,11 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def simulate(
-    days: Annotated[int, typer.Option(help="days of the closed loop")] = 60,
-    users: Annotated[int, typer.Option(help="users of the world")] = 500,
+    days: Annotated[int, typer.Option(help="number of days of the closed loop")] = 60,
+    users: Annotated[int, typer.Option(help="number of users of the world")] = 500,
     as_json: AsJson = False,
 ) -> None:
-    """Let each policy serve a small world with known truth, and see its regret fall."""
+    """Run each policy in a small world with known ground truth and measure its regret."""
     from training.commands.simulate import simulate as run
 
     simulation = run(Settings(), days, users)
@@ -302,7 +308,7 @@ def report(as_json: AsJson = False) -> None:
 
 @app.command()
 def serve() -> None:
-    """Serve recommendations, features and the door for events over HTTP."""
+    """Serve recommendations, features and the event endpoint over HTTP."""
     import uvicorn
 
     from penchant.api.app import create_app
@@ -321,66 +327,66 @@ def serve() -> None:
     )
 
 
-token = typer.Typer(help="Bearer tokens of the HTTP API.", no_args_is_help=True)
+token = typer.Typer(help="Manage bearer tokens of the HTTP API.", no_args_is_help=True)
 app.add_typer(token, name="token")
 
 
 @token.command("make")
 def make_token(
-    name: Annotated[str, typer.Option(help="whose it is")],
-    scope: Annotated[list[str], typer.Option(help="what it may do; give several, one by one")],
+    name: Annotated[str, typer.Option(help="name of the client")],
+    scope: Annotated[list[str], typer.Option(help="permission; repeat the option for several")],
 ) -> None:
-    """Make a token and show it, this once."""
+    """Create a token and print its secret, once."""
     from penchant.api.auth.tokens import Tokens
 
     made, secret = Tokens(Settings()).make(name, scope)
-    typer.echo(f"token {made.id} for {made.name} ({', '.join(made.scopes)}); shown only now:")
+    typer.echo(f"token {made.id} for {made.name} ({', '.join(made.scopes)}); printed only once:")
     typer.echo(secret)
 
 
 @token.command("list")
 def list_tokens() -> None:
-    """The tokens that hold, without their secrets."""
+    """List the tokens, without their secrets."""
     from penchant.api.auth.tokens import Tokens
 
     for each in Tokens(Settings()).all():
         state = f"until {each.expires_at}" if each.holds else "expired"
         typer.echo(
-            f"{each.id}  {each.name}  {', '.join(each.scopes)}  made {each.made_at[:10]}"
+            f"{each.id}  {each.name}  {', '.join(each.scopes)}  created {each.made_at[:10]}"
             f"{f'  {state}' if each.expires_at else ''}"
         )
 
 
 @token.command("rotate")
 def rotate_token(
-    token_id: Annotated[str, typer.Argument(help="as `penchant token list` shows")],
-    hours: Annotated[float, typer.Option(help="that the old one holds on")] = 24.0,
+    token_id: Annotated[str, typer.Argument(help="token id, as printed by `penchant token list`")],
+    hours: Annotated[float, typer.Option(help="hours until the old token expires")] = 24.0,
 ) -> None:
-    """Make a token of the same name and scopes and show it; the old one holds for some hours."""
+    """Create a token with the same name and scopes; the old one expires after some hours."""
     from penchant.api.auth.tokens import Tokens
 
     made, secret = Tokens(Settings()).rotate(token_id, timedelta(hours=hours))
     typer.echo(
-        f"token {made.id} for {made.name} takes the place of {token_id}, which holds for "
-        f"{hours:g} hours; shown only now:"
+        f"token {made.id} for {made.name} replaces {token_id}, which expires in "
+        f"{hours:g} hours; printed only once:"
     )
     typer.echo(secret)
 
 
 @token.command("revoke")
 def revoke_token(
-    token_id: Annotated[str, typer.Argument(help="as `penchant token list` shows")],
+    token_id: Annotated[str, typer.Argument(help="token id, as printed by `penchant token list`")],
 ) -> None:
-    """Let a token hold no longer, from the next request on."""
+    """Revoke a token, effective from the next request."""
     from penchant.api.auth.tokens import Tokens
 
     revoked = Tokens(Settings()).revoke(token_id)
-    typer.echo(f"token {revoked.id} of {revoked.name} no longer holds")
+    typer.echo(f"token {revoked.id} of {revoked.name} is revoked")
 
 
 @app.command()
 def demo() -> None:
-    """Run the main job with Airflow's scheduler and show it live."""
+    """Run the main job with Airflow's scheduler and show its progress."""
     from penchant.platform.demo import run
 
     raise typer.Exit(run(Settings()))
@@ -388,7 +394,7 @@ def demo() -> None:
 
 @app.command()
 def up() -> None:
-    """Start the platform and leave it running; print its addresses."""
+    """Start the platform in the background and print its addresses."""
     from penchant.build import docs
     from penchant.platform.up import up as run
 
@@ -400,14 +406,14 @@ def up() -> None:
 
 @app.command()
 def down() -> None:
-    """Stop what `penchant up` started."""
+    """Stop the platform that `penchant up` started."""
     from penchant.platform.up import down as run
 
     run(Settings())
 
 
 def main() -> None:
-    """Entry point: errors that have a remedy are printed without a traceback."""
+    """Entry point. Errors with a remedy are printed without a traceback."""
     disable_telemetry()
     configure_logs()
     try:
@@ -417,10 +423,8 @@ def main() -> None:
     except ValidationError as error:
         if error.title != Settings.__name__:
             raise
-        wrong = "; ".join(
-            f"PENCHANT_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
-        )
-        end_with(UsageError(f"wrong settings: {wrong}", "fix the environment or .env"))
+        wrong = "; ".join(wrong_setting(each) for each in error.errors())
+        end_with(UsageError(wrong, "fix it in the environment or .env"))
 
 
 def end_with(error: PenchantError) -> NoReturn:

@@ -1,10 +1,10 @@
-"""The errors a user sees: what went wrong and what to do about it."""
+"""Errors shown to users: a cause and a remedy."""
 
 
 class PenchantError(Exception):
     """A failure with a cause and a remedy, printed by the CLI without a traceback.
 
-    ``exit_code`` is the process's exit status: 1 is worth a retry, 65 is not.
+    ``exit_code`` is the exit status of the process. Airflow retries status 1 only.
     """
 
     exit_code = 1
@@ -16,18 +16,18 @@ class PenchantError(Exception):
 
 
 class DataError(PenchantError):
-    """The data itself is refused: running again on the same data gives the same answer."""
+    """The data is invalid. A retry on the same data fails in the same way."""
 
     exit_code = 65  # EX_DATAERR of sysexits.h
 
 
 class NothingToDo(PenchantError):
-    """Nothing is there for what was asked, and that is no fault: a day when the shop was shut."""
+    """There is no input, which is not a fault: for example no file for a day without trade."""
 
     exit_code = 66  # EX_NOINPUT of sysexits.h
 
 
 class UsageError(PenchantError):
-    """The command was asked for something that cannot be: a bad id, a missing setting."""
+    """Invalid arguments or settings: an unknown id, a missing setting."""
 
     exit_code = 64  # EX_USAGE of sysexits.h

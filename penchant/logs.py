@@ -1,4 +1,4 @@
-"""Structured logs on stderr: key=value for a terminal, one JSON object a line elsewhere."""
+"""Structured logs on stderr: key=value on a terminal, otherwise one JSON object per line."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure_logs() -> None:
-    """Send structlog's events to stderr, so that stdout carries only a command's answer."""
+    """Send structlog's events to stderr, because stdout carries a command's result."""
     renderer = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()

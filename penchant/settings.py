@@ -1,8 +1,10 @@
-"""Every setting, read here and nowhere else from ``PENCHANT_*`` variables or ``.env``."""
+"""All settings. Only this module reads ``PENCHANT_*`` variables and ``.env``."""
 
 from pathlib import Path
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from penchant.storage import Pointer
@@ -11,37 +13,41 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
-    """Where things are and how the platform behaves. Frozen: change the environment instead."""
+    """Locations, limits, ports and services. Immutable: change the environment instead."""
 
     model_config = SettingsConfigDict(
         env_prefix="PENCHANT_", env_file=".env", frozen=True, extra="ignore"
     )
 
-    home: Path = Field(PROJECT_ROOT / ".penchant", description="everything Penchant writes")
-    dbt_project: Path = Field(PROJECT_ROOT / "dbt", description="the dbt project to build")
-    source: str = Field("complete_journey", description="the source that ingest_landing lands")
+    home: Path = Field(PROJECT_ROOT / ".penchant", description="folder that Penchant writes to")
+    dbt_project: Path = Field(PROJECT_ROOT / "dbt", description="folder of the dbt project")
+    source: str = Field("complete_journey", description="source that ingest_landing lands")
     source_path: Path | None = Field(
-        None, description="folder of the source's files, where it has any"
+        None, description="folder of the source's files; None for sources without files"
     )
     mapping: Path | None = Field(None, description="YAML column mapping of the source `files`")
     seed: int = Field(0, description="seed of the simulator and of every training run")
-    threads: int = Field(2, gt=0, description="CPU threads for DuckDB and PyTorch")
+    threads: int = Field(2, gt=0, description="CPU threads of DuckDB and PyTorch")
     trainings_at_once: int = Field(
-        2, gt=0, description="training runs at a time, sharing the threads; on GPUs, one for each"
+        2,
+        gt=0,
+        description="concurrent training runs, which share the threads; with GPUs: their number",
     )
     family_seconds: float = Field(
-        240.0, gt=0, description="time budget of one training run, seconds"
+        240.0, gt=0, description="time budget of one training run, in seconds"
     )
-    family_memory_mb: int = Field(3000, gt=0, description="memory budget of one training run, MB")
+    family_memory_mb: int = Field(
+        3000, gt=0, description="memory budget of one training run, in MB"
+    )
 
     compression_loss: float = Field(
         0.01,
         ge=0,
         lt=1,
-        description="share of NDCG@10 that published vectors may lose to be smaller; 0: none",
+        description="share of NDCG@10 that compressed vectors may lose; 0 disables compression",
     )
     reference_configs: bool = Field(
-        False, description="train every family larger and longer, for a GPU or a night"
+        False, description="larger models and longer training, for a GPU or an overnight run"
     )
     published_data: Path | None = Field(
         None, description="folder of the S3-Rec files, for `make bench-quality`"
@@ -51,41 +57,41 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, description="MLflow UI")
     feast_port: int = Field(8888, description="Feast UI")
     docs_port: int = Field(8081, description="Data Docs, dbt docs and reports")
-    api_port: int = Field(6570, description="the API and its console")
-    api_host: str = Field("127.0.0.1", description="address the feature reader binds to")
+    api_port: int = Field(6570, description="HTTP API and console")
+    api_host: str = Field("127.0.0.1", description="address that the HTTP API binds to")
 
     exploration: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="of picks that are by chance among the best candidates until a policy is live",
+        description="share of actions drawn at random among the best while no policy is live",
     )
     experiment_share: float = Field(
-        0.2, gt=0, lt=1, description="of users who get a promoted policy while it is tried"
+        0.2, gt=0, lt=1, description="share of users in the treatment arm of an experiment"
     )
     requests_a_second: float = Field(
-        200.0, gt=0, description="that one client of the HTTP API may make, on average"
+        200.0, gt=0, description="rate limit of one client of the HTTP API, in requests per second"
     )
-    audit_days: int = Field(90, gt=0, description="that files of the audit log are kept")
+    audit_days: int = Field(90, gt=0, description="retention of the audit log, in days")
 
     tracking: str | None = Field(
-        None, description="MLflow tracking URI; None keeps a SQLite file in the home"
+        None, description="MLflow tracking URI; None for a SQLite file in the home"
     )
     feast_registry: str | None = Field(
         None,
-        description="SQLAlchemy URL of a shared Feast registry; None keeps one file a snapshot",
+        description="SQLAlchemy URL of a shared Feast registry; None for one file per snapshot",
     )
     feast_redis: str | None = Field(
-        None, description="Redis connection string of the online store; None keeps SQLite files"
+        None, description="Redis connection string of the online store; None for SQLite files"
     )
     vector_postgres: str | None = Field(
         None,
-        description="URL of a Postgres with pgvector for items' vectors; None keeps index files",
+        description="URL of a Postgres with pgvector for item vectors; None for index files",
     )
 
     @property
     def training_threads(self) -> int:
-        """Of one training run, also by hand: the same threads, the same sums."""
+        """Threads of one training run, also by hand, so that sums are the same."""
         return max(1, self.threads // self.trainings_at_once)
 
     @property
@@ -98,22 +104,22 @@ class Settings(BaseSettings):
 
     @property
     def downloads(self) -> Path:
-        """Published files that a source fetched, each verified by its hash."""
+        """Published files that a source downloaded, verified by hash."""
         return self.home / "downloads"
 
     @property
     def feedback(self) -> Path:
-        """The log of what was shown and done since the last landing."""
+        """The log of impressions and outcomes since the last landing."""
         return self.home / "feedback"
 
     @property
     def audit(self) -> Path:
-        """Who asked the HTTP API for what: a file a day."""
+        """The audit log of the HTTP API: one file per day."""
         return self.home / "audit"
 
     @property
     def warehouse(self) -> Path:
-        """The DuckDB file; only ``penchant build`` opens it."""
+        """The DuckDB file. Only ``penchant build`` opens it."""
         return self.home / "warehouse" / "penchant.duckdb"
 
     @property
@@ -122,7 +128,7 @@ class Settings(BaseSettings):
 
     @property
     def online(self) -> Path:
-        """One Feast repository for each materialized snapshot."""
+        """One Feast repository per materialized snapshot."""
         return self.home / "online"
 
     @property
@@ -135,7 +141,7 @@ class Settings(BaseSettings):
 
     @property
     def policies(self) -> Path:
-        """One directory for each policy that was promoted."""
+        """One directory per promoted policy."""
         return self.home / "policies"
 
     @property
@@ -144,7 +150,7 @@ class Settings(BaseSettings):
 
     @property
     def simulation(self) -> Path:
-        """What policies did in the world with known truth."""
+        """Results of policies in the simulated world with known ground truth."""
         return self.home / "simulation"
 
     @property
@@ -168,7 +174,7 @@ class Settings(BaseSettings):
 
     @property
     def live_policy(self) -> Pointer:
-        """The policy that is served; to control, while an experiment runs."""
+        """The policy in use; while an experiment runs, the policy of the control arm."""
         return Pointer(self.policies / "CURRENT")
 
     @property
@@ -178,3 +184,27 @@ class Settings(BaseSettings):
     @property
     def live_release(self) -> Pointer:
         return Pointer(self.releases / "CURRENT")
+
+
+def wrong_setting(error: ErrorDetails) -> str:
+    """Describe one validation error of ``Settings``: the variable, the requirement, the value."""
+    name = str(error["loc"][0])
+    required = requirement(Settings.model_fields[name])
+    return f"PENCHANT_{name.upper()}: must be {required}, got {error['input']!r}"
+
+
+def requirement(field: FieldInfo) -> str:
+    """The values that a setting accepts, in words: ``a positive integer``."""
+    nouns = {int: "integer", float: "number", bool: "boolean"}
+    noun = next((nouns[kind] for kind in nouns if field.annotation is kind), "path")
+    bounds = {
+        name: getattr(bound, name)
+        for bound in field.metadata
+        for name in ("gt", "ge", "lt", "le")
+        if hasattr(bound, name)
+    }
+    if bounds == {"gt": 0}:
+        return f"a positive {noun}"
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    limits = " and ".join(f"{words[name]} {bound:g}" for name, bound in bounds.items())
+    return f"{'an' if noun == 'integer' else 'a'} {noun} {limits}".rstrip()

@@ -1,4 +1,4 @@
-"""Nothing that Penchant runs reports to its vendor; imported before any of them."""
+"""Disables the telemetry of dbt, Feast, Great Expectations and MLflow. Imported before them."""
 
 import os
 

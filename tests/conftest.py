@@ -1,4 +1,4 @@
-"""Homes at each stage of the main job: made once for the test run, copied for each test."""
+"""Homes at each stage of the main job: built once per test run, copied for each test."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ disable_telemetry()
 
 
 def settings_at(home: Path) -> Settings:
-    """Settings of a test: nothing from the developer's environment or ``.env``."""
+    """Settings of a test, independent of the environment and ``.env``."""
     return Settings(_env_file=None, home=home, source="simulator", seed=7, threads=1)
 
 
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
         if name != "PENCHANT_TEST_DATA":
             monkeypatch.delenv(name)
@@ -36,13 +36,13 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def shared_homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of one test run share."""
+    """A folder shared by all workers of a test run."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
 def make_once(home: Path, make: Callable[[Settings], object]) -> Path:
-    """Run ``make`` for the first worker that asks; the others wait and use the result."""
+    """Run ``make`` once; other workers wait and use the result."""
     with FileLock(home.with_suffix(".lock")):
         done = home.with_suffix(".done")
         if not done.exists():
@@ -78,14 +78,14 @@ def checked_once(shared_homes: Path, built_once: Path) -> Path:
 
 @pytest.fixture
 def built_home(settings: Settings, built_once: Path) -> Settings:
-    """A simulated landing, built, not checked yet."""
+    """A home with a built snapshot that has not been checked."""
     shutil.copytree(built_once, settings.home)
     return settings
 
 
 @pytest.fixture
 def checked_home(settings: Settings, checked_once: Path) -> Settings:
-    """The same, with the snapshot live."""
+    """A home with a live snapshot."""
     shutil.copytree(checked_once, settings.home)
     return settings
 

@@ -24,7 +24,7 @@ ANYTHING_OF = {
     "penchant/client.py": {"penchant.errors"},
     "feature_repo": LEAVES | {"feature_repo", "penchant.feast_sdk"},
     "training": LEAVES | {"training"},
-    "dags": {"dags", "training.names"},
+    "dags": {"dags", "training.names", "penchant.errors", "penchant.platform.processes"},
 }
 FORBIDDEN_LIBRARIES = {
     "penchant/policy": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},

@@ -1,4 +1,4 @@
-"""How the command ends when it is used wrongly: a line, a remedy, an exit status, no traceback."""
+"""Errors of the command line: a cause, a remedy, an exit status, no traceback."""
 
 import sys
 
@@ -9,7 +9,7 @@ from penchant import cli
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
     monkeypatch.setattr(sys, "argv", ["penchant", *arguments])
-    # it would tie structlog to this test's captured stderr, for the tests that come after
+    # it would bind structlog to the captured stderr of this test
     monkeypatch.setattr(cli, "configure_logs", lambda: None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -17,7 +17,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "cause"),
     [
         (["check", "--snapshot", "yesterday"], "'yesterday' is not a snapshot id"),
         (["ingest", "--source", "nowhere"], "there is no source 'nowhere'"),
@@ -25,23 +25,38 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
         (["recommend", "--user", ""], "the user id is empty"),
     ],
 )
-def test_wrong_usage_is_told_with_a_remedy(
+def test_invalid_arguments_are_reported_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: object,
     arguments: list[str],
-    said: str,
+    cause: str,
 ) -> None:
     monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
     assert run(monkeypatch, *arguments) == 64
     error = capsys.readouterr().err
-    assert said in error
+    assert cause in error
     assert "what to do:" in error
 
 
-def test_a_wrong_setting_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("THREADS", "two", "must be a positive integer, got 'two'"),
+        ("THREADS", "0", "must be a positive integer, got '0'"),
+        ("EXPLORATION", "3", "must be a number at least 0 and at most 1, got '3'"),
+        ("REFERENCE_CONFIGS", "perhaps", "must be a boolean, got 'perhaps'"),
+    ],
+)
+def test_wrong_setting_is_reported_with_its_requirement(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    expected: str,
 ) -> None:
-    monkeypatch.setenv("PENCHANT_THREADS", "many")
+    monkeypatch.setenv(f"PENCHANT_{name}", value)
     assert run(monkeypatch, "build") == 64
-    assert "PENCHANT_THREADS" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: PENCHANT_{name}: {expected}\n  what to do: fix it in the environment or .env\n"
+    )

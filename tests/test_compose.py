@@ -1,4 +1,4 @@
-"""docker-compose.yml sets only what exists, and shows nothing to the outside."""
+"""docker-compose.yml sets existing options only and publishes no port to other machines."""
 
 from pathlib import Path
 
@@ -15,23 +15,23 @@ SERVICES = COMPOSE["services"]
 ENVIRONMENT = COMPOSE["x-environment"]
 
 
-def test_every_penchant_setting_it_sets_exists() -> None:
+def test_penchant_settings_exist() -> None:
     known = {f"PENCHANT_{name.upper()}" for name in Settings.model_fields}
     named = {key for service in SERVICES.values() for key in service.get("environment", {})}
     assert {key for key in named if key.startswith("PENCHANT_")} <= known
 
 
-def test_the_example_environment_names_every_setting() -> None:
+def test_example_environment_names_every_setting() -> None:
     example = (ROOT / ".env.example").read_text()
     assert [
         name for name in Settings.model_fields if f"PENCHANT_{name.upper()}=" not in example
     ] == []
 
 
-def test_every_airflow_option_it_sets_exists() -> None:
+def test_airflow_options_exist() -> None:
     sections = retrieve_configuration_description(include_providers=True)
     options = [key.lower().split("__")[1:] for key in ENVIRONMENT if key.startswith("AIRFLOW__")]
-    # Celery's options come with its provider, which only the `production` extra installs.
+    # the provider of Celery's options is installed by the extra `production` only
     core = [(section, option) for section, option in options if section != "celery"]
     unknown = [
         (section, option) for section, option in core if option not in sections[section]["options"]
@@ -45,7 +45,7 @@ def test_ports_are_bound_to_loopback(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
 
 
-def test_it_makes_the_pools_that_the_dags_use() -> None:
+def test_pools_of_the_dags_are_created() -> None:
     script = SERVICES["airflow-init"]["command"][-1]
     assert all(f"airflow pools set {name} {slots} " in script for name, (slots, _) in POOLS.items())
 

@@ -1,4 +1,4 @@
-"""requirements.lock is whole: pip installs it without resolving, so it must name everything."""
+"""requirements.lock is complete, because pip installs it without resolving."""
 
 import re
 from importlib.metadata import distribution
@@ -13,12 +13,12 @@ LOCKED = {
     for line in LOCK.read_text().splitlines()
     if line and not line.startswith("#")
 }
-BROUGHT_OTHERWISE = re.compile(r"nvidia-|cuda-|triton$|setuptools$")
-"""By torch's own wheel, which is resolved; setuptools by every venv of Python 3.11."""
+INSTALLED_OTHERWISE = re.compile(r"nvidia-|cuda-|triton$|setuptools$")
+"""Dependencies of torch, which pip resolves, and setuptools, part of every venv of Python 3.11."""
 
 
 def required(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> set[str]:
-    """Names of all that ``name`` needs, and what that needs, the extras asked for included."""
+    """Names of the direct and indirect dependencies of ``name`` with ``extras``."""
     if (name, extras) in seen:
         return set()
     seen.add((name, extras))
@@ -30,7 +30,7 @@ def required(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[s
             for extra in ("", *extras)
         ]
         child = canonicalize_name(requirement.name)
-        if not any(applies) or BROUGHT_OTHERWISE.match(child):
+        if not any(applies) or INSTALLED_OTHERWISE.match(child):
             continue
         needed.add(child)
         if child in LOCKED:
@@ -38,7 +38,7 @@ def required(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[s
     return needed
 
 
-def test_the_lock_names_all_that_is_needed() -> None:
+def test_lock_contains_all_dependencies() -> None:
     needed = required("penchant", frozenset({"dev"}), set())
     assert len(needed) > 100
     assert needed - LOCKED == set()

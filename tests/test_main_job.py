@@ -1,4 +1,4 @@
-"""The whole chain, through Airflow's scheduler, on a small simulated shop."""
+"""The main job with Airflow's scheduler, on a small simulated source."""
 
 import json
 import os
@@ -45,14 +45,14 @@ def answer(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     return json.loads(penchant(environment, *arguments, "--json").splitlines()[-1])
 
 
-def test_from_files_to_recommendations_through_airflow(environment: dict[str, str]) -> None:
-    said = penchant(environment, "demo")
+def test_demo_runs_from_files_to_recommendations(environment: dict[str, str]) -> None:
+    output = penchant(environment, "demo")
     state = answer(environment, "status")
     assert state["live_snapshot"]["id"] == state["live_release"]["snapshot_id"]
-    assert state["live_release"]["id"] in said
+    assert state["live_release"]["id"] in output
     assert {family["family"] for family in state["families"]} == set(FAMILIES)
     known = answer(environment, "recommend", "--user", "u00001", "--k", "5")
     assert len(known["items"]) == 5
     assert known["release_id"] == state["live_release"]["id"]
-    stranger = answer(environment, "recommend", "--user", "nobody", "--k", "5")
-    assert stranger["origin"] == "popularity prior"
+    unknown = answer(environment, "recommend", "--user", "nobody", "--k", "5")
+    assert unknown["origin"] == "popularity prior"

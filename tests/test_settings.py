@@ -1,12 +1,12 @@
-"""Settings that a newcomer never sets must work for them."""
+"""Defaults of the settings."""
 
 from penchant.settings import Settings
 
 BLOCKED = {5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080}
-"""Ports from 1,025 on that browsers refuse to open (the fetch standard's bad ports)."""
+"""Ports above 1024 that browsers block (bad ports of the Fetch standard)."""
 
 
-def test_a_browser_opens_what_is_served() -> None:
+def test_browsers_open_the_default_ports() -> None:
     ports = {
         name: field.default
         for name, field in Settings.model_fields.items()

@@ -15,8 +15,8 @@ from penchant.platform.processes import die_with_parent, mark
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_atomic, write_json
 
-PARALLEL_TASKS = 2  # at least: a family trains beside another stage, or beside another family
-NOTE = "# Nothing is configured here: every option comes from penchant/platform/airflow.py.\n"
+PARALLEL_TASKS = 2  # minimum: a family trains beside another stage or another family
+NOTE = "# Ignored: all options are set in penchant/platform/airflow.py.\n"
 
 
 def airflow_home(settings: Settings) -> Path:
@@ -30,9 +30,9 @@ def database(settings: Settings) -> Path:
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """``AIRFLOW__*`` variables: LocalExecutor on SQLite, reachable from this machine only.
 
-    Everybody who reaches the UI is an administrator, so it listens on 127.0.0.1 alone; production
-    has another shape (docker-compose.yml). The intervals make a task follow its cause in about a
-    second; Airflow's defaults spare a busy database instead.
+    All users of the UI are administrators, so it listens on 127.0.0.1 only; docker-compose.yml has
+    the production setup. With these intervals a task starts about a second after its trigger;
+    Airflow's defaults reduce the load on the database instead.
     """
     home = airflow_home(settings)
     url = f"http://127.0.0.1:{settings.airflow_port}"
@@ -59,11 +59,11 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "database": {"sql_alchemy_conn": f"sqlite:///{database(settings)}"},
         "scheduler": {"scheduler_idle_sleep_time": 0.3},
         "dag_processor": {
-            # the files change seldom; reading them again takes a core for two seconds
+            # the files change rarely; parsing them takes two CPU seconds
             "min_file_process_interval": 60,
             "stale_dag_threshold": 180,
         },
-        # two busy cores answer late, and a late answer is no reason to fail a task
+        # two busy cores answer late, which must not fail a task
         "workers": {"execution_api_timeout": 30},
         "logging": {
             "base_log_folder": home / "logs",
@@ -85,7 +85,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def secret_keys(settings: Settings) -> dict[str, str]:
-    """Keys that Airflow's processes share, made once for a home and readable by its owner only."""
+    """Secrets of Airflow's processes, generated once per home, readable by the owner only."""
     path = airflow_home(settings) / "keys.json"
     if not path.exists():
         keys = {

@@ -1,4 +1,4 @@
-"""The main job as Airflow runs it: a chain of DAGs, each started by the Asset of the one before."""
+"""The main job in Airflow: a chain of DAGs, each triggered by the Asset of the previous DAG."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,17 +14,17 @@ CHAIN = (
     "train_families",
     "publish_vectors",
 )
-"""The DAGs in the order in which they run; a test compares them with the files in ``dags/``."""
+"""The DAGs in execution order; a test compares them with the files in ``dags/``."""
 
 MAPPED = "train"
-"""The task that Airflow maps over the families."""
+"""The task that is mapped over the families."""
 
 NEXT_RUN_SECONDS = 60.0
 
 
 @dataclass
 class Stage:
-    """A DAG's part in the chain: nothing but its name until its run exists."""
+    """A DAG of the chain; ``run`` is None until its run exists."""
 
     dag_id: str
     run: Run | None = None
@@ -32,13 +32,13 @@ class Stage:
 
 
 def pools(settings: Settings) -> dict[str, int]:
-    """Slots of each pool that the DAGs name; a test compares them with ``dags/defaults.py``."""
+    """Slots of each pool; a test compares them with ``dags/defaults.py``."""
     return {"duckdb": 1, "gpu": settings.trainings_at_once}
 
 
 @dataclass(frozen=True)
 class Families:
-    """How far training is. ``seconds_left``: at the pace so far; None before the first is done."""
+    """Progress of training. ``seconds_left``: extrapolated; None until one family is done."""
 
     done: int
     of: int
@@ -47,7 +47,7 @@ class Families:
 
     @classmethod
     def of_tasks(cls, tasks: list[Task], now: datetime) -> "Families | None":
-        """None where no family is known yet."""
+        """Progress of the mapped tasks; None before the first starts."""
         trained = [task for task in tasks if task.task_id == MAPPED and task.map_index >= 0]
         begun = [task.start for task in trained if task.start]
         if not begun:
@@ -56,20 +56,20 @@ class Families:
         left = len(trained) - len(done)
         last = max((task.end for task in done if task.end), default=now) if not left else now
         seconds = (last - min(begun)).total_seconds()
-        # what runs now is on average half done
+        # a running family is on average half done
         paced = len(done) + 0.5 * sum(task.state == "running" for task in trained)
         seconds_left = seconds / paced * (len(trained) - paced) if done else None
         return cls(len(done), len(trained), seconds, seconds_left)
 
     def __str__(self) -> str:
-        said = f"{self.done} of {self.of} families"
+        progress = f"{self.done} of {self.of} families"
         if self.seconds_left is None or self.done == self.of:
-            return said
-        return f"{said}, about {self.seconds_left:.0f} s left"
+            return progress
+        return f"{progress}, about {self.seconds_left:.0f} s left"
 
 
 class Chain:
-    """One passage through the DAGs, followed by asking Airflow again and again."""
+    """One execution of the chain, tracked by polling Airflow."""
 
     def __init__(self, airflow: Airflow) -> None:
         self._airflow = airflow
@@ -84,12 +84,12 @@ class Chain:
 
     @property
     def failed(self) -> list[Task]:
-        """Tasks that failed for good, whether or not their run did."""
+        """Tasks whose last try failed, whether or not their run failed."""
         return [task for task in self.tasks if task.state == "failed"]
 
     @property
     def broken(self) -> bool:
-        """Whether a run failed, so that the chain goes no further."""
+        """Whether a run failed, which ends the chain."""
         return any(stage.run and stage.run.state == "failed" for stage in self.stages)
 
     @property
@@ -98,14 +98,14 @@ class Chain:
         return last is not None and last.state == "success"
 
     def poll(self) -> None:
-        """Ask what has changed; raise PenchantError if a next run was due and does not come."""
+        """Update the runs and tasks. Raises PenchantError if a triggered run does not appear."""
         for number, stage in enumerate(self.stages):
             if stage.run is None:
-                stage.run = self._caused_by(self.stages[number - 1])
+                stage.run = self._triggered_by(self.stages[number - 1])
             if stage.run is None:
                 return
             if not (stage.run.ended and stage.tasks):
-                # the run's state first: tasks read after it ended are final
+                # read the run first: tasks read after it ended are final
                 run = self._airflow.run(stage.run)
                 stage.tasks = sorted(self._airflow.tasks(run), key=in_order)
                 stage.run = run
@@ -114,26 +114,26 @@ class Chain:
             if stage.run.state != "success":
                 return
 
-    def _caused_by(self, before: Stage) -> Run | None:
+    def _triggered_by(self, before: Stage) -> Run | None:
         assert before.run is not None
         dag_id = CHAIN[CHAIN.index(before.dag_id) + 1]
         run = self._airflow.first_run_since(dag_id, before.run.due)
         waited = (datetime.now(UTC) - self._previous_ended).total_seconds()
         if run is None and waited > NEXT_RUN_SECONDS:
             raise PenchantError(
-                f"{before.dag_id} ended {waited:.0f} s ago, and nothing has started {dag_id} since",
-                "look in the Airflow UI whether that DAG is paused, or run again",
+                f"{dag_id} has not started, {waited:.0f} s after {before.dag_id} succeeded",
+                "check in the Airflow UI whether that DAG is paused, or run again",
             )
         return run
 
 
 def in_order(task: Task) -> tuple[datetime, int]:
-    """As they started; those that haven't come last."""
+    """Sort key: start time; tasks that have not started come last."""
     return (task.start or datetime.max.replace(tzinfo=UTC), task.map_index)
 
 
 def busy_seconds(tasks: list[Task], start: datetime, end: datetime) -> float:
-    """How long at least one task ran between ``start`` and ``end``."""
+    """Seconds between ``start`` and ``end`` in which at least one task ran."""
     busy = 0.0
     reached = start
     spans = sorted((task.start, task.end or end) for task in tasks if task.start)
@@ -146,5 +146,5 @@ def busy_seconds(tasks: list[Task], start: datetime, end: datetime) -> float:
 
 
 def idle_share(tasks: list[Task], start: datetime, end: datetime) -> float:
-    """The share of the time from ``start`` to ``end`` in which no task ran."""
+    """Share of the time between ``start`` and ``end`` in which no task ran."""
     return 1.0 - busy_seconds(tasks, start, end) / (end - start).total_seconds()

@@ -1,4 +1,4 @@
-"""``penchant demo``: the main job through Airflow's scheduler, watched until it is done."""
+"""``penchant demo``: run the main job with Airflow's scheduler and show its progress."""
 
 import signal
 import time
@@ -31,16 +31,16 @@ POLL_SECONDS = 0.7
 PARSE_SECONDS = 120.0
 INTERRUPTED = 130
 UNFINISHED = "unfinished"
-"""A file beside the platform's state, from the start of a scheduler until a chain is done."""
+"""Marker file: exists from the start of a scheduler until the chain has succeeded."""
 
 
 class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, which end the demo as Ctrl-C does."""
+    """SIGTERM or SIGHUP; handled like Ctrl-C."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one demo took. ``idle_share`` is the share of ``seconds`` in which no task ran."""
+    """Timings of one demo. ``idle_share`` is the share of ``seconds`` in which no task ran."""
 
     seconds: float
     ready_seconds: float
@@ -49,9 +49,10 @@ class Figures:
 
 
 def run(settings: Settings) -> int:
-    """Run the main job and show it; the process's exit status: 0 done, 1 failed, 130 interrupted.
+    """Run the main job and show its progress.
 
-    However it ends, no process is left behind. What was done stays done: another run goes on.
+    Returns the exit status: 0 success, 1 failure, 130 interrupted. In each case all processes have
+    ended, and the next run resumes from completed work.
     """
     console = Console()
     started = datetime.now(UTC)
@@ -59,9 +60,7 @@ def run(settings: Settings) -> int:
         with ended_by_signals():
             chain = _run_chain(settings, console, started)
     except KeyboardInterrupt:
-        console.print(
-            "\nStopped; no process is left. Run `make demo` again to go on from what is done."
-        )
+        console.print("\nStopped; all processes have ended. Run `make demo` again to resume.")
         return INTERRUPTED
     if chain.broken:
         _print_failures(settings, console, chain)
@@ -95,7 +94,7 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
                 [asdict(task) | {"seconds": task.seconds(ended)} for task in chain.tasks],
             )
             write_json(settings.home / "platform" / "demo.json", asdict(figures))
-            # it reads Parquet and features, which a demo that fails early has no use for
+            # imports Parquet and feature readers, which a failed demo does not need
             from penchant.platform.summary import print_summary
 
             print_summary(settings, console, chain, figures.seconds, figures.idle_share)
@@ -106,12 +105,12 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
 def _airflow(
     settings: Settings, running: Platform, services: tuple[Service, ...], view: View
 ) -> Iterator[Airflow]:
-    """Airflow, started and prepared: pools, the DAGs read, nothing left of a killed run."""
+    """Start Airflow and wait until it has parsed the DAGs; yield a client."""
     view.step("preparing Airflow's database")
     migrate(settings)
     view.step("starting Airflow")
     with start_airflow(settings, running, services) as airflow:
-        view.step("Airflow is up; waiting for it to read the DAGs")
+        view.step("Airflow is up; waiting until it has parsed the DAGs")
         wait_for_dags(airflow, running)
         yield airflow
 
@@ -150,7 +149,7 @@ def prepare(airflow: Airflow, slots_of: dict[str, int]) -> None:
 
 
 def wait_for_dags(airflow: Airflow, running: Platform) -> None:
-    """Return when the five DAGs are known and the scheduler lives; raise where one can't be."""
+    """Wait until all DAGs are parsed and the scheduler is healthy."""
     give_up_at = time.monotonic() + PARSE_SECONDS
     while True:
         running.require_alive()
@@ -159,10 +158,10 @@ def wait_for_dags(airflow: Airflow, running: Platform) -> None:
             return
         if errors := airflow.import_errors():
             file, trace = next(iter(errors.items()))
-            raise PenchantError(f"Airflow cannot read {file}:\n{trace}", "fix that file")
+            raise PenchantError(f"Airflow cannot import {file}:\n{trace}", "fix that file")
         if time.monotonic() > give_up_at:
             raise PenchantError(
-                f"Airflow has not read the DAGs within {PARSE_SECONDS:.0f} s",
+                f"Airflow has not parsed the DAGs within {PARSE_SECONDS:.0f} s",
                 "read airflow/logs/dag-processor.log and scheduler.log under PENCHANT_HOME",
             )
         time.sleep(0.3)
@@ -170,7 +169,7 @@ def wait_for_dags(airflow: Airflow, running: Platform) -> None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the block as Ctrl-C does."""
+    """Raise Ended on SIGTERM and SIGHUP inside the block, like Ctrl-C does."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Ended
@@ -192,5 +191,5 @@ def _print_failures(settings: Settings, console: Console, chain: Chain) -> None:
         console.print(f"\n{task.dag_id} {task.label} failed:", style="bold red", markup=False)
         for line in causes(log):
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-        console.print(f"  its whole log: {log}", markup=False, highlight=False, soft_wrap=True)
-    console.print("\nMend the cause and run `make demo` again: what is done is not done again.")
+        console.print(f"  full log: {log}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nFix the cause and run `make demo` again: it resumes from completed work.")

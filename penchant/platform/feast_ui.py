@@ -1,6 +1,6 @@
-"""Feast's web UI on the features that are live, following the pointer when it moves.
+"""Feast's web UI for the live features; restarts when the live snapshot changes.
 
-Feast serves one repository for the life of a process; here each snapshot is a repository.
+A Feast process serves one repository, and each snapshot is a repository.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ SERVE = (
 
 
 def serve(settings: Settings) -> None:
-    """Serve until ended. Before any features are live there is nothing to show, so it waits."""
+    """Serve until ended. Waits while no features are live."""
     shown: str | None = None
     server: subprocess.Popen[bytes] | None = None
     while True:

@@ -1,6 +1,6 @@
-"""Every process of one platform, found and ended however it was forked.
+"""Find and end all processes of a platform, including daemonized ones.
 
-Each carries a mark in its environment, which forks inherit and double forks don't lose.
+Each process has a marker in its environment, which is inherited across forks.
 """
 
 import ctypes
@@ -18,21 +18,20 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def mark(home: Path) -> dict[str, str]:
-    """Environment variables that make a process and its descendants findable by ``marked``.
+    """Environment variables by which ``marked`` finds a process and its descendants.
 
-    ``SPT_NOENV`` keeps setproctitle, which Airflow calls, from overwriting the environment that
-    the kernel shows of a process.
+    ``SPT_NOENV`` keeps setproctitle, which Airflow uses, from overwriting the environment in /proc.
     """
     return {MARK: str(home.resolve()), "SPT_NOENV": "1"}
 
 
 def marked(home: Path) -> list[psutil.Process]:
-    """The living processes of the platform in ``home``, but for the caller and its ancestors."""
+    """The running processes of the platform in ``home``, without the caller and its ancestors."""
     wanted = str(home.resolve())
     own = {psutil.Process().pid, *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
-        # one that has just ended, or is somebody else's, is not ours to find
+        # the process may have ended, or belong to another user
         with suppress(psutil.Error):
             if process.pid not in own and process.environ().get(MARK) == wanted:
                 found.append(process)
@@ -40,7 +39,7 @@ def marked(home: Path) -> list[psutil.Process]:
 
 
 def end(processes: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
-    """Ask the processes to end, and after ``grace`` seconds make them."""
+    """Send SIGTERM to the processes, and SIGKILL after ``grace`` seconds."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -52,7 +51,7 @@ def end(processes: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
 
 
 def end_marked(home: Path) -> int:
-    """End what is left of a platform; returns how many processes that were."""
+    """End the remaining processes of a platform; returns their number."""
     ended = 0
     while processes := marked(home):
         end(processes)
@@ -61,7 +60,7 @@ def end_marked(home: Path) -> int:
 
 
 def memory_bytes(processes: list[psutil.Process]) -> int:
-    """Proportional set size of the processes together: shared pages count once."""
+    """Total proportional set size of the processes: shared pages count once."""
     total = 0
     for process in processes:
         with suppress(psutil.Error):
@@ -70,12 +69,12 @@ def memory_bytes(processes: list[psutil.Process]) -> int:
 
 
 def die_with_parent() -> None:
-    """Ask the Linux kernel to kill this process when the one that started it ends."""
+    """Ask the Linux kernel to kill this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends, so that none gets away (Linux)."""
+    """Become the parent of orphaned descendants (Linux child subreaper)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)

@@ -1,4 +1,4 @@
-"""Airflow's REST API: the few calls that watching a chain of runs takes."""
+"""A client of Airflow's REST API, for the calls that the platform needs."""
 
 import time
 from contextlib import suppress
@@ -12,7 +12,7 @@ import httpx
 from penchant.errors import PenchantError
 
 TIMEOUT_SECONDS = 30.0
-"""On two busy cores an answer may take seconds."""
+"""On two busy cores a response may take seconds."""
 TRIES = 4
 AGAIN_SECONDS = 1.0
 
@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Task:
-    """A task instance, its last try. ``label`` tells mapped ones apart, such as train[sasrec]."""
+    """A task instance, last try. ``label`` names a mapped instance, such as train[sasrec]."""
 
     dag_id: str
     run_id: str
@@ -46,14 +46,14 @@ class Task:
     end: datetime | None
 
     def seconds(self, now: datetime) -> float | None:
-        """How long it has run; None before it starts."""
+        """Duration so far; None before the start."""
         if self.start is None:
             return None
         return ((self.end or now) - self.start).total_seconds()
 
 
 class Airflow:
-    """A session with the API server of a platform whose callers are all administrators."""
+    """A session with the API server, where all users are administrators."""
 
     def __init__(self, url: str) -> None:
         token = httpx.get(f"{url}/auth/token", timeout=TIMEOUT_SECONDS).raise_for_status().json()
@@ -79,16 +79,16 @@ class Airflow:
         return {name: part["status"] for name, part in self._get("/monitor/health").items()}
 
     def dag_ids(self) -> set[str]:
-        """The DAGs that have been read so far."""
+        """The DAGs that have been parsed so far."""
         return {dag["dag_id"] for dag in self._get("/dags", limit=100)["dags"]}
 
     def import_errors(self) -> dict[str, str]:
-        """What is wrong with a DAG file, by file."""
+        """Stack traces of DAG files that cannot be imported, by file."""
         errors = self._get("/importErrors")["import_errors"]
         return {error["filename"]: error["stack_trace"] for error in errors}
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
-        """Make the pool, or change it where it is there already."""
+        """Create or update a pool."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
         known = {found["name"] for found in self._get("/pools", limit=100)["pools"]}
         if name in known:
@@ -116,11 +116,11 @@ class Airflow:
             raise no_answer(path, answer.text)
 
     def trigger(self, dag_id: str) -> Run:
-        """Start a run by hand, with no logical date."""
+        """Trigger a manual run without a logical date."""
         return run_of(self._ask("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None}))
 
     def run(self, run: Run) -> Run:
-        """The run as it is now."""
+        """The current state of the run."""
         return run_of(self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}"))
 
     def tasks(self, run: Run) -> list[Task]:
@@ -128,7 +128,7 @@ class Airflow:
         return [task_of(task) for task in found["task_instances"]]
 
     def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
-        """The first run of a DAG that was due at ``since`` or later."""
+        """The first run of a DAG with ``run_after`` at or after ``since``."""
         query = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 1}
         found = self._get(f"/dags/{dag_id}/dagRuns", **query)["dag_runs"]
         return run_of(found[0]) if found else None

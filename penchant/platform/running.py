@@ -1,4 +1,4 @@
-"""A platform in a home: one at a time, started service by service, ended as a whole."""
+"""The running platform: one per home, started service by service, ended as a whole."""
 
 import fcntl
 import json
@@ -26,12 +26,12 @@ LAST_LINES = 12
 
 
 def state(home: Path) -> dict[str, Any] | None:
-    """What the supervisor says is running in ``home``; None when no supervisor lives."""
+    """State of the platform in ``home``, as written by its supervisor; None if none is running."""
     try:
         found = json.loads((home / "platform" / "state.json").read_text())
     except FileNotFoundError:
         return None
-    # the file outlives a reboot or a kill -9, and its process id may be somebody else's by now
+    # the file survives a reboot or a kill -9, and the process id may have been reused
     try:
         supervisor = psutil.Process(found["pid"])
         return found if "penchant.platform.supervisor" in supervisor.cmdline() else None
@@ -40,10 +40,10 @@ def state(home: Path) -> dict[str, Any] | None:
 
 
 def require_none(home: Path) -> None:
-    """Raise UsageError where a platform is running in ``home`` already."""
+    """Raise UsageError if a platform is running in ``home``."""
     running = state(home)
     if running is not None:
-        kind = "is up already" if running["stays"] else "is being run by another `penchant demo`"
+        kind = "is up already" if running["stays"] else "is in use by another `penchant demo`"
         raise UsageError(
             f"the platform in {home} {kind} (its supervisor is process {running['pid']})",
             "run `make down` first, or set PENCHANT_HOME to another folder",
@@ -53,30 +53,30 @@ def require_none(home: Path) -> None:
 class Platform:
     """The services of one home, under a supervisor that ends them when this process ends.
 
-    Raises UsageError where another platform is running in the same home.
+    Raises UsageError if another platform is running in the same home.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.home = settings.home.resolve()
         lock = take_lock(self.home)
-        # what a killed platform may have left; nothing can start beside us while the lock is held
+        # remaining processes of a killed platform; the lock keeps others from starting new ones
         end_marked(self.home)
-        self._keeper = subprocess.Popen(
+        self._supervisor = subprocess.Popen(
             [sys.executable, "-m", "penchant.platform.supervisor", str(self.home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._log(),
             env={**os.environ, **mark(self.home)},
             start_new_session=True,
-            # the lock stays with the supervisor, and so with the services, whatever becomes of us
+            # the supervisor holds the lock as long as it lives
             pass_fds=(lock.fileno(),),
         )
         lock.close()
         self.stays = False
 
     def start(self, service: Service) -> None:
-        """Start a service; it is not ready yet when this returns."""
-        self._tell(
+        """Start a service without waiting until it is ready."""
+        self._send(
             {
                 "name": service.name,
                 "command": service.command,
@@ -86,33 +86,33 @@ class Platform:
         )
 
     def stay(self) -> None:
-        """Let the services live on when this process ends."""
-        self._tell({"stay": True})
+        """Keep the services running when this process ends."""
+        self._send({"stay": True})
         self.stays = True
 
     def end(self) -> None:
-        """End every service and whatever it forked; harmless when all has ended."""
-        if self._keeper.stdin is not None:
-            # a supervisor that has died has closed its side
+        """End all services and their descendants. Does nothing if all have ended."""
+        if self._supervisor.stdin is not None:
+            # the supervisor may have ended
             with suppress(BrokenPipeError):
-                self._keeper.stdin.close()
-        if self._keeper.poll() is None:
-            self._keeper.terminate()
+                self._supervisor.stdin.close()
+        if self._supervisor.poll() is None:
+            self._supervisor.terminate()
         try:
-            self._keeper.wait(END_SECONDS)
+            self._supervisor.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            self._keeper.kill()
+            self._supervisor.kill()
         end_marked(self.home)
 
     def require_alive(self) -> None:
         """Raise PenchantError, with the last lines of its log, if a service has ended."""
-        if self._keeper.poll() is not None:
+        if self._supervisor.poll() is not None:
             raise self._supervisor_ended()
         running = state(self.home) or {"services": {}}
         for name, service in running["services"].items():
             if service["status"] is not None:
                 raise PenchantError(
-                    f"{name} ended with status {service['status']}:\n{last_lines(service['log'])}",
+                    f"{name} exited with status {service['status']}:\n{last_lines(service['log'])}",
                     f"read {service['log']}, then run again",
                 )
 
@@ -132,17 +132,17 @@ class Platform:
                 )
             time.sleep(0.2)
 
-    def _tell(self, order: dict[str, Any]) -> None:
-        assert self._keeper.stdin is not None
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._supervisor.stdin is not None
         try:
-            self._keeper.stdin.write(json.dumps(order).encode() + b"\n")
-            self._keeper.stdin.flush()
+            self._supervisor.stdin.write(json.dumps(request).encode() + b"\n")
+            self._supervisor.stdin.flush()
         except BrokenPipeError as error:
             raise self._supervisor_ended() from error
 
     def _supervisor_ended(self) -> PenchantError:
         return PenchantError(
-            f"the supervisor of the services ended with status {self._keeper.wait()}",
+            f"the supervisor exited with status {self._supervisor.wait()}",
             f"read {self.home / 'platform' / 'logs' / 'supervisor.log'}, then run again",
         )
 
@@ -153,7 +153,7 @@ class Platform:
 
 
 def take_lock(home: Path) -> TextIO:
-    """The open, locked file that says a platform runs in ``home``."""
+    """Lock the home; returns the open lock file."""
     path = home / "platform" / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.open("w")
@@ -163,13 +163,13 @@ def take_lock(home: Path) -> TextIO:
         lock.close()
         require_none(home)
         raise UsageError(
-            f"a platform is just starting or ending in {home}", "wait a few seconds, run again"
+            f"a platform is starting or stopping in {home}", "wait a few seconds, run again"
         ) from None
     return lock
 
 
 def end_staying(home: Path) -> bool:
-    """End a platform that stays, from another process; False if there was none."""
+    """End a platform that was started by another process; False if there was none."""
     running = state(home)
     if running is None:
         return end_marked(home) > 0
@@ -195,7 +195,7 @@ def last_lines(log: str) -> str:
 
 @contextmanager
 def platform(settings: Settings) -> Iterator[Platform]:
-    """A platform that ends, processes and all, when the block is left; unless it was to stay."""
+    """A platform that ends with the block, unless ``stay`` was called."""
     running = Platform(settings)
     try:
         yield running

@@ -1,4 +1,4 @@
-"""What a platform consists of: each service's command, environment, log and address."""
+"""The services of the platform: command, environment, log and address of each."""
 
 import os
 import sys
@@ -20,8 +20,8 @@ SCHEDULER = "scheduler"
 class Service:
     """One long-running process.
 
-    ``setting`` names the field of Settings that holds its ``port``; both are None for a service
-    that listens nowhere. ``ready`` is a URL that answers once the service works.
+    ``setting`` is the field of Settings with its ``port``; both are None for a service without a
+    port. ``ready`` is a URL that responds once the service works.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Service:
     setting: str | None = None
     ready: str | None = None
     pages: tuple[tuple[str, str], ...] = ()
-    """What a person opens: (title, URL)."""
+    """Pages for the browser: (title, URL)."""
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """The settings as ``PENCHANT_*`` variables: a child sees the same ones from any folder."""
+    """The settings as ``PENCHANT_*`` variables, with absolute paths."""
     environment = {}
     for name, value in settings.model_dump(exclude_none=True).items():
         text = str(value.resolve()) if isinstance(value, Path) else str(value)
@@ -45,7 +45,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
 
 
 def common_environment(settings: Settings) -> dict[str, str]:
-    """The caller's environment, the settings, the mark, and this interpreter's commands on PATH."""
+    """The caller's environment with the settings, the marker and this venv's commands on PATH."""
     bin_folder = str(Path(sys.executable).parent)
     return {
         **os.environ,
@@ -57,7 +57,7 @@ def common_environment(settings: Settings) -> dict[str, str]:
 
 
 def airflow_services(settings: Settings) -> tuple[Service, ...]:
-    """API server, DAG processor and scheduler. Nothing here defers, so there is no triggerer."""
+    """API server, DAG processor and scheduler. No task defers, so there is no triggerer."""
     environment = common_environment(settings) | airflow_environment(settings)
     logs = settings.home / "airflow" / "logs"
     url = f"http://{HOST}:{settings.airflow_port}"
@@ -70,15 +70,15 @@ def airflow_services(settings: Settings) -> tuple[Service, ...]:
             logs / "api-server.log",
             settings.airflow_port,
             "airflow_port",
-            # the API that tasks talk to is put together at its first call, which takes seconds:
-            # asking it here spares the first task that wait
+            # the execution API is built at its first request, which takes seconds; this request
+            # spares the first task that wait
             f"{url}/execution/health",
             (("Airflow", url),),
         ),
         Service(
             "dag-processor", (*airflow, "dag-processor"), environment, logs / "dag-processor.log"
         ),
-        # its log server is for other machines: here the API server reads the files themselves
+        # the log server is for other machines; here the API server reads the log files
         Service(
             SCHEDULER,
             (*airflow, "scheduler", "--skip-serve-logs"),
@@ -88,8 +88,8 @@ def airflow_services(settings: Settings) -> tuple[Service, ...]:
     )
 
 
-def reading_services(settings: Settings) -> tuple[Service, ...]:
-    """What people and services open beside Airflow: MLflow, Feast, static pages, feature service."""
+def web_services(settings: Settings) -> tuple[Service, ...]:
+    """MLflow, Feast UI, static pages and the HTTP API."""
     environment = common_environment(settings)
     logs = settings.home / "platform" / "logs"
     mlflow, feast, docs, api = (
@@ -129,7 +129,7 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
             logs / "feast-ui.log",
             settings.feast_port,
             "feast_port",
-            # it comes by itself when the first features are online, so nobody waits for it before
+            # it starts serving when the first features are online
             feast if settings.live_features.current() else None,
             (("Feast", feast),),
         ),
@@ -167,7 +167,7 @@ def reading_services(settings: Settings) -> tuple[Service, ...]:
 
 
 def require_free_ports(services: tuple[Service, ...]) -> None:
-    """Raise PenchantError for the first port that is taken, before anything has been started."""
+    """Raise PenchantError for the first port in use."""
     listening = {
         connection.laddr.port: connection.pid
         for connection in psutil.net_connections("tcp")
@@ -177,9 +177,9 @@ def require_free_ports(services: tuple[Service, ...]) -> None:
         if service.port in listening:
             assert service.setting is not None
             raise PenchantError(
-                f"port {service.port}, which {service.name} wants, is taken"
+                f"port {service.port} of {service.name} is in use"
                 f" by {process_name(listening[service.port])}",
-                f"stop that, or set PENCHANT_{service.setting.upper()} to a free port",
+                f"stop it, or set PENCHANT_{service.setting.upper()} to a free port",
             )
 
 

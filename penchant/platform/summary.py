@@ -1,4 +1,4 @@
-"""What the demo says at its end: who is how good, what is live, and what three users get."""
+"""Summary of the demo: leaderboard, live release, recommendations of three users."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,21 +13,22 @@ from penchant.settings import Settings
 def print_summary(
     settings: Settings, console: Console, chain: Chain, seconds: float, idle: float
 ) -> None:
-    """Print the live release's report, what was skipped, and how long the main job took."""
+    """Print the live release's report, failed tasks, and the duration of the main job."""
     written = report(settings)
     console.print(families_table(written.families))
     for task in chain.failed:
-        console.print(f"{task.label} failed and is missing from the choice.", style="yellow")
+        console.print(f"{task.label} failed and was not compared.", style="yellow")
     console.print(release_line(written), highlight=False)
     for user in written.users:
         console.print(user_table(user))
     console.print(f"Report: {written.path}", highlight=False, soft_wrap=True)
     console.print(
-        f"The main job took {seconds:.0f} s; in {idle:.0%} of them no task ran.", highlight=False
+        f"The main job took {seconds:.0f} s; no task ran in {idle:.0%} of that time.",
+        highlight=False,
     )
     console.print(
-        "Next: `make up` keeps the platform running and prints its addresses;"
-        " `.venv/bin/penchant recommend --user U` asks it.",
+        "Next: `make up` starts the platform in the background and prints its addresses;"
+        " `.venv/bin/penchant recommend --user U` prints recommendations.",
         highlight=False,
         soft_wrap=True,
     )
@@ -40,13 +41,13 @@ def release_line(written: Report) -> str:
 
 
 def user_table(user: UserState) -> Table:
-    """A user's last purchases beside what is recommended to them."""
+    """A user's last purchases and recommendations, side by side."""
     table = Table(
         title=f"user {user.user_id}: {user.bought} purchases, list from {user.origin}",
         title_justify="left",
     )
-    table.add_column("bought lately")
-    table.add_column("would like")
+    table.add_column("recent purchases")
+    table.add_column("recommendations")
     bought = [f"{purchase.day}  {purchase.title}" for purchase in user.purchases]
     liked = [item.title or item.item_id for item in user.recommended]
     rows = max(len(bought), len(liked))

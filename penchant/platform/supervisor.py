@@ -1,10 +1,10 @@
-"""The process above all services: it ends them all when the command that started it ends.
+"""The parent process of all services; ends them when the command that started it ends.
 
-``python -m penchant.platform.supervisor HOME`` reads one JSON object a line from stdin: a service to
-start (``name``, ``command``, ``environment``, ``log``), or ``{"stay": true}``, after which the end
-of stdin means nothing. Otherwise the end of stdin, which a ``kill -9`` of the other side brings
-about too, or SIGTERM, ends every service and all they forked. ``HOME/platform/state.json`` says
-what runs. The kernel kills the services if this process itself is killed.
+``python -m penchant.platform.supervisor HOME`` reads JSON lines from stdin: a service to start
+(``name``, ``command``, ``environment``, ``log``), or ``{"stay": true}``, after which the end of
+stdin is ignored. Otherwise the end of stdin, which also follows a ``kill -9`` of the writer, or
+SIGTERM ends all services and their descendants. ``HOME/platform/state.json`` lists the services.
+The kernel kills the services if this process is killed.
 """
 
 import json
@@ -27,13 +27,13 @@ POLL_SECONDS = 0.3
 
 
 class Supervisor:
-    """Starts services, notes which have ended, ends the rest."""
+    """Starts services, records their exit statuses, ends the rest."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.state = home / "platform" / "state.json"
         self.stays = False
-        self.told_to_end = False
+        self.ending = False
         self.names: dict[int, str] = {}
         self.services: dict[str, dict[str, Any]] = {}
 
@@ -51,7 +51,7 @@ class Supervisor:
     def _serve(self) -> None:
         received = b""
         listening = True
-        while not self.told_to_end:
+        while not self.ending:
             if listening and select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
                 read = os.read(sys.stdin.fileno(), 1 << 16)
                 if not read and not self.stays:
@@ -59,38 +59,38 @@ class Supervisor:
                 listening = bool(read)
                 *lines, received = (received + read).split(b"\n")
                 for line in lines:
-                    self._obey(json.loads(line))
+                    self._handle(json.loads(line))
             elif not listening:
                 time.sleep(POLL_SECONDS)
             self._reap()
 
-    def _obey(self, order: dict[str, Any]) -> None:
-        if order.get("stay"):
+    def _handle(self, request: dict[str, Any]) -> None:
+        if request.get("stay"):
             self.stays = True
         else:
-            self._start(order)
+            self._start(request)
         self._save()
 
-    def _start(self, order: dict[str, Any]) -> None:
-        log = Path(order["log"])
+    def _start(self, request: dict[str, Any]) -> None:
+        log = Path(request["log"])
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             process = subprocess.Popen(
-                order["command"],
-                env=order["environment"],
+                request["command"],
+                env=request["environment"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        self.names[process.pid] = order["name"]
-        self.services[order["name"]] = {"pid": process.pid, "log": str(log), "status": None}
-        # its status is collected by _reap, with those of the orphans
+        self.names[process.pid] = request["name"]
+        self.services[request["name"]] = {"pid": process.pid, "log": str(log), "status": None}
+        # _reap collects its status, with those of orphans
         process.returncode = 0
 
     def _reap(self) -> None:
-        """Collect the exit statuses of services and of orphans that came to be ours."""
+        """Collect the exit statuses of services and adopted orphans."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -114,7 +114,7 @@ class Supervisor:
         write_json(self.state, {"pid": os.getpid(), "stays": self.stays, "services": self.services})
 
     def _end_soon(self, number: int, frame: FrameType | None) -> None:
-        self.told_to_end = True
+        self.ending = True
 
 
 if __name__ == "__main__":

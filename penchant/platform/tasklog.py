@@ -1,4 +1,4 @@
-"""A failed task's own words: what Airflow's log file of its last try says went wrong."""
+"""The cause of a failed task, from Airflow's log file of its last try."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ CAUSE_LINES = 20
 
 
 def log_file(settings: Settings, task: Task) -> Path:
-    """Where Airflow keeps the log of the task's last try."""
+    """Airflow's log file of the task's last try."""
     folder = airflow_home(settings) / "logs" / f"dag_id={task.dag_id}" / f"run_id={task.run_id}"
     folder /= f"task_id={task.task_id}"
     if task.map_index >= 0:
@@ -20,9 +20,9 @@ def log_file(settings: Settings, task: Task) -> Path:
 
 
 def causes(log: Path) -> list[str]:
-    """The lines that name the cause: the exceptions of the task, or else its last lines."""
+    """The task's exceptions, or else its last log lines."""
     if not log.exists():
-        return ["it has no log: the scheduler could not start it"]
+        return ["no log file: the scheduler could not start the task"]
     entries = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     exceptions = [
         line

@@ -1,23 +1,23 @@
-"""``penchant up`` and ``penchant down``: the platform as something that stays."""
+"""``penchant up`` and ``penchant down``: the platform in the background."""
 
 from rich.console import Console
 
 from penchant.platform.airflow import migrate
 from penchant.platform.demo import ended_by_signals, start_airflow, wait_for_dags
 from penchant.platform.running import end_staying, platform, require_none
-from penchant.platform.services import airflow_services, reading_services, require_free_ports
+from penchant.platform.services import airflow_services, require_free_ports, web_services
 from penchant.settings import Settings
 
 
 def up(settings: Settings) -> None:
-    """Start everything, wait until each part answers, print the addresses, and leave it running.
+    """Start all services, wait until each responds, print the addresses, keep them running.
 
-    Raises PenchantError where it runs already, a port is taken, or a part does not come up;
-    nothing is left running then.
+    Raises PenchantError if the platform is up already, a port is in use, or a service fails; all
+    services have ended then.
     """
     console = Console()
     require_none(settings.home)
-    services = (*airflow_services(settings), *reading_services(settings))
+    services = (*airflow_services(settings), *web_services(settings))
     require_free_ports(services)
     settings.site.mkdir(parents=True, exist_ok=True)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
@@ -30,10 +30,10 @@ def up(settings: Settings) -> None:
     for service in services:
         for title, url in service.pages:
             console.print(f"  {title:15} {url}", highlight=False)
-    console.print("It stays up until `make down`.")
+    console.print("`make down` stops it.")
 
 
 def down(settings: Settings) -> None:
-    """End everything that `up` started, and say so."""
+    """End the platform that `up` started, and print the outcome."""
     ended = end_staying(settings.home)
-    print("The platform is down." if ended else "The platform was not up; nothing to end.")
+    print("The platform is down." if ended else "The platform was not up.")

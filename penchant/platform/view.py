@@ -1,4 +1,4 @@
-"""The live view of the main job: a table on a terminal, a line for each change elsewhere."""
+"""Progress of the main job: a live table on a terminal, otherwise one line per change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ REFRESHES_PER_SECOND = 4
 
 
 class View(Protocol):
-    """Shows a step of the start, or the chain as it is."""
+    """Shows a start-up step, or the state of the chain."""
 
     def step(self, text: str) -> None: ...
 
@@ -32,7 +32,7 @@ class View(Protocol):
 
 
 class Lines:
-    """For logs and pipes: one line for each thing that changed."""
+    """For logs and pipes: one line per change."""
 
     def __init__(self, console: Console, started: datetime) -> None:
         self._console = console
@@ -47,17 +47,17 @@ class Lines:
         now = datetime.now(UTC)
         for task in chain.tasks:
             key = (task.dag_id, f"{task.task_id} {task.map_index}")
-            if task.state and self._shown.get(key) != task.state and not waiting_its_turn(task):
+            if task.state and self._shown.get(key) != task.state and not is_waiting_family(task):
                 self._shown[key] = task.state
                 seconds = task.seconds(now)
                 took = f"  {seconds:.1f} s" if seconds and task.end else ""
                 families = Families.of_tasks(chain.tasks, now) if is_family(task) else None
-                far = f"  ({families})" if families and task.end else ""
-                self.step(f"{task.dag_id}  {task.label}  {task.state}{took}{far}")
+                progress = f"  ({families})" if families and task.end else ""
+                self.step(f"{task.dag_id}  {task.label}  {task.state}{took}{progress}")
 
 
 class Board:
-    """For a terminal: every DAG with its tasks, redrawn in place."""
+    """For a terminal: a table of all DAGs with their tasks, redrawn in place."""
 
     def __init__(self, live: Live, started: datetime) -> None:
         self._live = live
@@ -82,8 +82,8 @@ class Board:
         now = datetime.now(UTC)
         for stage in chain.stages:
             if not stage.tasks:
-                table.add_row(Text(stage.dag_id, "dim"), "", Text("waits", "dim"), "")
-            rows = [task_row(task, now) for task in stage.tasks if not in_the_count(task)]
+                table.add_row(Text(stage.dag_id, "dim"), "", Text("waiting", "dim"), "")
+            rows = [task_row(task, now) for task in stage.tasks if not is_counted_only(task)]
             if families := Families.of_tasks(stage.tasks, now):
                 style = "green" if families.done == families.of else "bold cyan"
                 state = Text(str(families), style)
@@ -98,19 +98,19 @@ def is_family(task: Task) -> bool:
     return task.task_id == MAPPED and task.map_index >= 0
 
 
-def waiting_its_turn(task: Task) -> bool:
-    """A family that says nothing new until it starts."""
+def is_waiting_family(task: Task) -> bool:
+    """Whether this is a family that has not started."""
     return is_family(task) and task.state in ("scheduled", "queued")
 
 
-def in_the_count(task: Task) -> bool:
-    """A family with no row of its own: there are many, and a terminal is short."""
+def is_counted_only(task: Task) -> bool:
+    """Whether this is a family without a row of its own, because a terminal is short."""
     return is_family(task) and task.state not in ("running", "failed", "up_for_retry")
 
 
 def task_row(task: Task, now: datetime) -> tuple[Text, Text, str]:
-    """What a task is called, its state and its seconds."""
-    state = task.state or "waits"
+    """Label, state and seconds of a task."""
+    state = task.state or "waiting"
     seconds = task.seconds(now)
     again = f" (try {task.try_number})" if task.try_number > 1 else ""
     return (
@@ -122,7 +122,7 @@ def task_row(task: Task, now: datetime) -> tuple[Text, Text, str]:
 
 @contextmanager
 def view_on(console: Console, started: datetime) -> Iterator[View]:
-    """The view that suits ``console``."""
+    """The view for ``console``: a table on a terminal, otherwise lines."""
     if not console.is_terminal:
         yield Lines(console, started)
         return

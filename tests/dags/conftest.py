@@ -1,4 +1,4 @@
-"""Airflow for tests: a home of its own, set before anything imports Airflow."""
+"""A temporary AIRFLOW_HOME, set before anything imports Airflow."""
 
 import os
 import sys
@@ -9,5 +9,5 @@ ROOT = Path(__file__).resolve().parents[2]
 
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="penchant-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-# the DAG files import each other as `dags.…`; the platform puts the project on PYTHONPATH
+# the DAG files import `dags.…`; the platform puts the project on PYTHONPATH
 sys.path.insert(0, str(ROOT))

@@ -1,4 +1,4 @@
-"""The DAG files as Airflow reads them: how many, how they are wired, what they have in common."""
+"""The DAG files as Airflow parses them: names, wiring, conventions."""
 
 import ast
 import itertools
@@ -10,7 +10,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Asset
 from airflow.serialization.serialized_objects import DagSerialization
 
-from dags.defaults import POOLS, TAGS, Command
+from dags.command import Command
+from dags.defaults import POOLS, TAGS
 from penchant.platform import chain
 from penchant.settings import Settings
 from training.names import COMBINED, FAMILIES
@@ -23,9 +24,10 @@ CHAIN = (
     "train_families",
     "publish_vectors",
 )
-BESIDE = ("ingest_feedback", "learn_policy", "evaluate_policy", "evaluate_experiment")
-DAG_FILES = (*CHAIN, *BESIDE)
-ALLOWED = {"airflow", "dags.assets", "dags.defaults", "training.names"}
+OTHERS = ("ingest_feedback", "learn_policy", "evaluate_policy", "evaluate_experiment")
+DAG_FILES = (*CHAIN, *OTHERS)
+RUNBOOK = ("## What it does", "## When it runs", "## Rerun and backfill", "## Troubleshooting")
+ALLOWED = {"airflow", "dags.assets", "dags.command", "dags.defaults", "training.names"}
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +40,18 @@ def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
     return bag.dags[request.param]
 
 
-def test_there_are_exactly_these_dags_and_all_can_be_read(bag: DagBag) -> None:
+def test_all_dags_can_be_parsed(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert sorted(bag.dags) == sorted(DAG_FILES)
-    assert len(bag.dags) == 9
 
 
-def test_the_platform_follows_the_same_dags_and_pools(bag: DagBag) -> None:
+def test_platform_uses_the_same_dags_and_pools(bag: DagBag) -> None:
     assert chain.CHAIN == CHAIN
     slots = {name: slots for name, (slots, _) in POOLS.items()}
     assert slots == chain.pools(Settings(_env_file=None, trainings_at_once=1))
 
 
-def test_each_dag_can_be_stored(dag: DAG) -> None:
+def test_dag_can_be_serialized(dag: DAG) -> None:
     assert DagSerialization.to_dict(dag)["dag"]["dag_id"] == dag.dag_id
 
 
@@ -66,14 +67,14 @@ def test_conventions(dag: DAG) -> None:
         assert task.pool in {*POOLS, "default_pool"}, task.task_id
 
 
-def test_every_retry_states_its_reason(dag: DAG) -> None:
+def test_every_retry_rule_has_a_reason(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.retry_policy is not None, task.task_id
         assert all(rule.reason for rule in task.retry_policy.rules), task.task_id
 
 
-def test_the_docstring_is_a_runbook(dag: DAG) -> None:
-    for section in ("## What it does", "## Run it again, or for another day", "## When it fails"):
+def test_docstring_is_a_runbook(dag: DAG) -> None:
+    for section in RUNBOOK:
         assert section in (dag.doc_md or ""), section
 
 
@@ -81,20 +82,20 @@ def outlets(dag: DAG) -> list[Asset]:
     return [outlet for task in dag.tasks for outlet in task.outlets]
 
 
-def test_assets_form_the_chain(bag: DagBag) -> None:
+def test_assets_connect_the_chain(bag: DagBag) -> None:
     for before, after in itertools.pairwise(CHAIN):
         (announced,) = outlets(bag.dags[before])
         assert bag.dags[after].timetable.asset_condition == announced, after
     assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["release"]
 
 
-def test_a_dag_announces_its_asset_when_its_last_gate_has_passed(bag: DagBag) -> None:
+def test_asset_event_follows_the_last_check(bag: DagBag) -> None:
     assert bag.dags["build_snapshot"].get_task("check").outlets
     assert not bag.dags["build_snapshot"].get_task("build").outlets
     assert bag.dags["train_families"].get_task("choose").outlets
 
 
-def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
+def test_every_family_is_trained_in_the_gpu_pool(bag: DagBag) -> None:
     train, combine = (bag.dags["train_families"].get_task(name) for name in ("train", "combine"))
     families = [
         subcommand[2]
@@ -108,7 +109,7 @@ def test_every_family_is_trained_under_the_gpu_pool(bag: DagBag) -> None:
         assert "task.subcommand[2]" in task.partial_kwargs["map_index_template"]
 
 
-def test_what_combines_others_waits_for_them_all_and_needs_not_all(bag: DagBag) -> None:
+def test_combined_families_run_after_all_others_even_if_some_failed(bag: DagBag) -> None:
     combine = bag.dags["train_families"].get_task("combine")
     assert [subcommand[2] for subcommand in combine.expand_input.value["subcommand"]] == list(
         COMBINED
@@ -117,43 +118,42 @@ def test_what_combines_others_waits_for_them_all_and_needs_not_all(bag: DagBag) 
     assert combine.trigger_rule == "all_done"
 
 
-def test_a_failed_or_skipped_family_does_not_stop_the_choice(bag: DagBag) -> None:
+def test_failed_or_skipped_family_does_not_stop_the_selection(bag: DagBag) -> None:
     choose = bag.dags["train_families"].get_task("choose")
     assert choose.trigger_rule == "all_done"
     assert choose.upstream_task_ids == {"combine"}
 
 
-def test_mlflow_has_the_failed_families_too_and_nobody_waits_for_it(bag: DagBag) -> None:
+def test_mlflow_tracking_includes_failed_families_and_blocks_nothing(bag: DagBag) -> None:
     track = bag.dags["train_families"].get_task("track")
     assert (track.trigger_rule, track.downstream_task_ids) == ("all_done", set())
 
 
-def test_only_the_build_holds_the_duckdb_pool(bag: DagBag) -> None:
+def test_only_build_uses_the_duckdb_pool(bag: DagBag) -> None:
     holders = [
         task.task_id for dag in bag.dags.values() for task in dag.tasks if task.pool == "duckdb"
     ]
     assert holders == ["build"]
 
 
-def test_the_schedule_starts_nothing_at_once(bag: DagBag) -> None:
-    """A platform that comes up lands what it is told to, not yesterday's file unasked."""
+def test_new_platform_does_not_land_a_past_day(bag: DagBag) -> None:
     timetable = bag.dags["ingest_landing"].timetable
     assert (timetable.expression, timetable.run_immediately) == ("50 23 * * *", False)
 
 
-def test_feedback_lands_every_few_minutes_and_builds_nothing(bag: DagBag) -> None:
+def test_feedback_lands_every_five_minutes_and_triggers_nothing(bag: DagBag) -> None:
     feedback = bag.dags["ingest_feedback"]
     assert feedback.timetable.expression == "*/5 * * * *"
     assert outlets(feedback) == []
 
 
-def test_every_task_is_a_verb(dag: DAG) -> None:
+def test_every_task_is_a_subcommand(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.task_type == Command.__name__, task.task_id
 
 
 @pytest.mark.parametrize("name", [*DAG_FILES, "assets", "defaults"])
-def test_a_dag_file_imports_nothing_of_ours_but_names_and_defaults(name: str) -> None:
+def test_dag_file_imports_only_names_and_defaults(name: str) -> None:
     imported = set()
     for node in ast.walk(ast.parse((DAGS_FOLDER / f"{name}.py").read_text())):
         if isinstance(node, ast.ImportFrom):

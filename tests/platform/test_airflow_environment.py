@@ -1,4 +1,4 @@
-"""Airflow's configuration, and its database made whole or not at all."""
+"""Airflow's configuration and the atomic migration of its database."""
 
 import stat
 import subprocess
@@ -11,23 +11,23 @@ import pytest
 from penchant.errors import PenchantError
 from penchant.platform import airflow
 from penchant.platform.airflow import airflow_environment, database, migrate, secret_keys
-from penchant.platform.services import airflow_services, reading_services, settings_environment
+from penchant.platform.services import airflow_services, settings_environment, web_services
 from penchant.settings import Settings
 
 
-def test_everything_listens_on_this_machine_only(settings: Settings) -> None:
-    for service in (*airflow_services(settings), *reading_services(settings)):
+def test_services_listen_on_loopback_only(settings: Settings) -> None:
+    for service in (*airflow_services(settings), *web_services(settings)):
         listens = {**service.environment, "command": " ".join(service.command)}
         if service.port:
             bound = "127.0.0.1" in listens["command"] or service.name in (
                 "feast-ui",  # binds 127.0.0.1 itself
-                "feature-reader",  # binds settings.api_host
+                "api",  # binds settings.api_host
             )
             assert bound, service.name
     assert settings.api_host == "127.0.0.1"
 
 
-def test_a_child_sees_the_same_settings(
+def test_child_process_has_the_same_settings(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in settings_environment(settings).items():
@@ -36,7 +36,7 @@ def test_a_child_sees_the_same_settings(
     assert Settings(_env_file=None) == settings
 
 
-def test_tasks_talk_to_this_api_server(settings: Settings) -> None:
+def test_tasks_use_this_api_server(settings: Settings) -> None:
     environment = airflow_environment(settings)
     address = environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
     assert address == f"http://127.0.0.1:{settings.airflow_port}/execution/"
@@ -44,7 +44,7 @@ def test_tasks_talk_to_this_api_server(settings: Settings) -> None:
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
 
 
-def test_keys_are_made_once_and_kept_from_others(settings: Settings) -> None:
+def test_keys_are_generated_once_and_private(settings: Settings) -> None:
     first = secret_keys(settings)
     assert secret_keys(settings) == first
     mode = stat.S_IMODE((settings.home / "airflow" / "keys.json").stat().st_mode)
@@ -52,7 +52,7 @@ def test_keys_are_made_once_and_kept_from_others(settings: Settings) -> None:
 
 
 def fake_migration(status: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stand in for ``airflow db migrate``, which takes 7 s; returns the databases it was given."""
+    """Fake ``airflow db migrate``; returns the contents of the databases it was called on."""
     given: list[str] = []
 
     def run(command: list[str], env: dict[str, str], **_: Any) -> SimpleNamespace:
@@ -65,7 +65,7 @@ def fake_migration(status: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return given
 
 
-def test_the_database_is_made_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_is_created_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     given = fake_migration(0, monkeypatch)
     assert migrate(settings)
     assert not migrate(settings)
@@ -73,7 +73,7 @@ def test_the_database_is_made_once(settings: Settings, monkeypatch: pytest.Monke
     assert database(settings).read_text() == "schema"
 
 
-def test_a_migration_that_was_cut_short_is_done_again(
+def test_interrupted_migration_is_repeated(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_migration(1, monkeypatch)
@@ -85,7 +85,7 @@ def test_a_migration_that_was_cut_short_is_done_again(
     assert given == ["nothing"]
 
 
-def test_an_older_database_is_migrated_on_a_copy(
+def test_older_database_is_migrated_on_a_copy(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_migration(0, monkeypatch)

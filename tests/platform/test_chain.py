@@ -1,4 +1,4 @@
-"""Following the five DAGs, and what is said of them."""
+"""Tracking the chain of DAGs and showing its progress."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def task(
 
 
 class FakeAirflow:
-    """Airflow's answers: every DAG's run comes when the one before has succeeded."""
+    """Responses of Airflow: each DAG's run appears when the previous one has succeeded."""
 
     def __init__(self, failing: str | None = None, missing: str | None = None) -> None:
         self.failing = failing
@@ -54,24 +54,24 @@ class FakeAirflow:
         return [task(run.dag_id, 0, 1, state)]
 
 
-def test_the_chain_is_followed_to_its_end() -> None:
+def test_chain_is_tracked_to_its_end() -> None:
     chain = Chain(FakeAirflow())  # type: ignore[arg-type]
     chain.poll()
     assert chain.done and not chain.broken
     assert [found.dag_id for found in chain.tasks] == list(CHAIN)
 
 
-def test_a_failed_run_breaks_the_chain_and_names_its_task() -> None:
+def test_failed_run_ends_the_chain() -> None:
     chain = Chain(FakeAirflow(failing="build_snapshot"))  # type: ignore[arg-type]
     chain.poll()
     assert chain.broken and not chain.done
     assert [found.dag_id for found in chain.failed] == ["build_snapshot"]
 
 
-def test_a_next_run_that_does_not_come_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_triggered_run_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_module, "NEXT_RUN_SECONDS", -1.0)
     chain = Chain(FakeAirflow(missing="train_families"))  # type: ignore[arg-type]
-    with pytest.raises(PenchantError, match="nothing has started train_families"):
+    with pytest.raises(PenchantError, match="train_families has not started"):
         chain.poll()
 
 
@@ -99,7 +99,7 @@ class FakeMapped(FakeAirflow):
         return [task(run.dag_id, 0, 1, label="train[sasrec]")]
 
 
-def test_the_name_of_a_mapped_task_is_not_taken_for_markup() -> None:
+def test_name_of_a_mapped_task_is_not_parsed_as_markup() -> None:
     chain = Chain(FakeMapped())  # type: ignore[arg-type]
     chain.poll()
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
@@ -121,7 +121,7 @@ TRAINED = [
 ]
 
 
-def test_how_far_training_is_and_the_time_left() -> None:
+def test_progress_of_training_and_time_left() -> None:
     assert Families.of_tasks(TRAINED[3:], at(0)) is None
     families = Families.of_tasks(TRAINED, at(25))
     assert str(families) == "2 of 4 families, about 15 s left"
@@ -134,7 +134,7 @@ class FakeTraining(FakeAirflow):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_families_are_counted_and_those_that_wait_are_not_listed(terminal: bool) -> None:
+def test_waiting_families_are_counted_but_not_listed(terminal: bool) -> None:
     chain = Chain(FakeTraining())  # type: ignore[arg-type]
     chain.poll()
     console = Console(file=io.StringIO(), width=100, force_terminal=terminal)
@@ -147,7 +147,7 @@ def test_families_are_counted_and_those_that_wait_are_not_listed(terminal: bool)
     assert ("train[popularity]" in shown) is not terminal
 
 
-def test_on_a_terminal_every_dag_and_task_is_shown() -> None:
+def test_terminal_shows_every_dag_and_task() -> None:
     chain = Chain(FakeAirflow(failing="build_snapshot"))  # type: ignore[arg-type]
     chain.poll()
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
@@ -155,28 +155,30 @@ def test_on_a_terminal_every_dag_and_task_is_shown() -> None:
         view.show(chain)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(dag_id in shown for dag_id in CHAIN)
-    assert "failed" in shown and "waits" in shown
+    assert "failed" in shown and "waiting" in shown
 
 
-def test_the_cause_is_taken_from_the_log(tmp_path: Path) -> None:
+def test_cause_is_read_from_the_log(tmp_path: Path) -> None:
     log = tmp_path / "attempt=1.log"
     entries = [
         {"event": "running"},
         {
             "event": "Task failed with exception",
-            "error_detail": [{"exc_type": "AirflowFailException", "exc_value": "twice\n  fix"}],
+            "error_detail": [
+                {"exc_type": "AirflowFailException", "exc_value": "duplicates\n  fix"}
+            ],
         },
         {"event": "::endgroup::"},
     ]
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    assert causes(log) == ["AirflowFailException: twice", "  fix"]
+    assert causes(log) == ["AirflowFailException: duplicates", "  fix"]
     log.write_text(json.dumps({"event": "running"}) + "\n")
     assert causes(log) == ["running"]
     assert "no log" in causes(tmp_path / "absent.log")[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_demo_as_ctrl_c_does(number: signal.Signals) -> None:
+def test_signal_ends_the_demo_like_ctrl_c(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with pytest.raises(Ended), ended_by_signals():
         os.kill(os.getpid(), number)

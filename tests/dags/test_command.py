@@ -1,4 +1,4 @@
-"""The operator that runs a subcommand: exit statuses, causes, asset events, what it leaves running."""
+"""The operator that runs a subcommand: exit statuses, causes, asset events, process cleanup."""
 
 import json
 import os
@@ -14,29 +14,30 @@ import psutil
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from dags import defaults
+from dags import command
 from dags.assets import SNAPSHOT
-from dags.defaults import Command, CommandFailed, CommandKilled, snapshot_id, without_empty_options
+from dags.command import Command, CommandFailed, CommandKilled, without_empty_options
+from dags.defaults import snapshot_id
 
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for the ``penchant`` command; the test writes what it does."""
+    """A fake ``penchant`` command; the test writes its code."""
     path = tmp_path / "penchant.py"
-    monkeypatch.setattr(defaults, "COMMAND", (sys.executable, str(path)))
+    monkeypatch.setattr(command, "PENCHANT", (sys.executable, str(path)))
     return path
 
 
 def run(
     subcommand: list[str], **arguments: Any
 ) -> tuple[dict[str, Any], dict[Any, SimpleNamespace]]:
-    """Execute a subcommand outside Airflow; its result and the asset events it wrote."""
+    """Execute a subcommand outside Airflow; returns its result and its asset events."""
     events: dict[Any, SimpleNamespace] = {SNAPSHOT: SimpleNamespace(extra={})}
     task = Command(task_id=subcommand[0], subcommand=subcommand, **arguments)
     return task.execute({"outlet_events": events}), events  # type: ignore[typeddict-item]
 
 
-def test_the_last_line_is_the_result_and_the_event_carries_the_id(script: Path) -> None:
+def test_returns_the_last_line_and_sets_the_asset_event(script: Path) -> None:
     script.write_text(
         "import sys; print('done'); print('{\"argv\": \"%s\"}' % ' '.join(sys.argv[1:]))"
     )
@@ -60,36 +61,38 @@ def test_the_last_line_is_the_result_and_the_event_carries_the_id(script: Path) 
         (70, CommandFailed),
     ],
 )
-def test_exit_statuses(script: Path, status: int, expected: type[Exception]) -> None:
+def test_exit_status_decides_the_exception(
+    script: Path, status: int, expected: type[Exception]
+) -> None:
     script.write_text(
-        "import sys; print('error: 3 keys twice\\n  what to do: fix them', file=sys.stderr);"
+        "import sys; print('error: 3 duplicate keys\\n  what to do: remove them', file=sys.stderr);"
         f"sys.exit({status})"
     )
     with pytest.raises(expected) as raised:
         run(["check"])
     assert type(raised.value) is expected
-    assert "error: 3 keys twice\n  what to do: fix them" in str(raised.value)
+    assert "error: 3 duplicate keys\n  what to do: remove them" in str(raised.value)
 
 
-def test_a_signal_from_elsewhere_is_told_from_a_failure(script: Path) -> None:
+def test_external_signal_raises_command_killed(script: Path) -> None:
     script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(CommandKilled, match="ended by SIGKILL"):
+    with pytest.raises(CommandKilled, match="killed by SIGKILL"):
         run(["train"])
 
 
-def test_an_exception_without_a_remedy_shows_its_last_line(script: Path) -> None:
+def test_traceback_is_reduced_to_its_last_line(script: Path) -> None:
     script.write_text("raise RuntimeError('disk is full')")
     with pytest.raises(CommandFailed, match="RuntimeError: disk is full"):
         run(["build"])
 
 
-def test_a_verb_that_ends_well_without_a_result_has_failed(script: Path) -> None:
+def test_success_without_a_result_is_a_failure(script: Path) -> None:
     script.write_text("print('done')")
-    with pytest.raises(CommandFailed, match="no JSON object"):
+    with pytest.raises(CommandFailed, match="not a JSON object"):
         run(["build"])
 
 
-def test_a_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
+def test_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script.write_text(
         "import os, subprocess, sys, time\n"
@@ -102,7 +105,7 @@ def test_a_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
 
     def execute() -> None:
         try:
-            task._run([*defaults.COMMAND])
+            task._run([*command.PENCHANT])
         except CommandKilled as error:
             failures.append(error)
 
@@ -115,7 +118,7 @@ def test_a_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
     assert all(gone(int(pid)) for pid in pids.read_text().split())
 
 
-def test_a_verb_dies_with_the_process_that_ran_it(script: Path, tmp_path: Path) -> None:
+def test_subcommand_ends_with_its_parent(script: Path, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script.write_text(
         f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
@@ -124,11 +127,11 @@ def test_a_verb_dies_with_the_process_that_ran_it(script: Path, tmp_path: Path) 
         [
             sys.executable,
             "-c",
-            "import sys, subprocess; from dags.defaults import die_with_parent;"
+            "import sys, subprocess; from penchant.platform.processes import die_with_parent;"
             f"command = [sys.executable, {str(script)!r}];"
             "subprocess.Popen(command, preexec_fn=die_with_parent).wait()",
         ],
-        env={**os.environ, "PYTHONPATH": str(Path(defaults.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(command.__file__).parents[1])},
     )
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "", seconds=30)
     runner.kill()
@@ -144,15 +147,15 @@ def test_log_lines_keep_their_level_and_fields(
     logged: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
     task = Command(task_id="ingest", subcommand=["ingest"])
     recorder = SimpleNamespace(
-        info=lambda *said, **fields: logged.append(("info", said, fields)),
-        warning=lambda *said, **fields: logged.append(("warning", said, fields)),
+        info=lambda *message, **fields: logged.append(("info", message, fields)),
+        warning=lambda *message, **fields: logged.append(("warning", message, fields)),
     )
     monkeypatch.setattr(Command, "log", recorder)
-    task._run([*defaults.COMMAND])
+    task._run([*command.PENCHANT])
     assert ("warning", ("batch",), {"rows": 3}) in logged
 
 
-def test_an_option_whose_template_is_empty_is_left_out() -> None:
+def test_option_with_an_empty_template_is_dropped() -> None:
     assert without_empty_options(["ingest", "--date", ""]) == ["ingest"]
     assert without_empty_options(["ingest", "--date", "2011-03-01"]) == [
         "ingest",
@@ -165,12 +168,12 @@ def event(at: int, snapshot: str) -> SimpleNamespace:
     return SimpleNamespace(timestamp=at, extra={"snapshot_id": snapshot})
 
 
-def test_a_run_of_several_events_takes_the_newest() -> None:
+def test_run_of_several_events_uses_the_newest() -> None:
     events = {SNAPSHOT: [event(2, "s-new"), event(1, "s-old")]}
     assert snapshot_id(events, {"snapshot_id": "s-param"}) == "s-new"
 
 
-def test_a_run_by_hand_takes_its_parameter_or_says_what_to_give() -> None:
+def test_manual_run_requires_the_snapshot_parameter() -> None:
     assert snapshot_id({}, {"snapshot_id": "s-param"}) == "s-param"
     with pytest.raises(AirflowFailException, match="penchant status"):
         snapshot_id({}, {"snapshot_id": None})

@@ -1,4 +1,4 @@
-"""Nothing that a platform started outlives it, however it ends and however it forked."""
+"""All processes of a platform end with it, in every way that it can end."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from penchant.platform.running import Platform, end_staying, platform, require_n
 from penchant.platform.services import Service, require_free_ports
 from penchant.settings import Settings
 
-HIDES_A_CHILD = """
+DAEMONIZES = """
 import os, sys, time
 if os.fork() == 0:
     os.setsid()
@@ -34,15 +34,15 @@ time.sleep(600)
 
 @pytest.fixture
 def hidden(settings: Settings) -> Path:
-    """Where the double-forked grandchild writes its process id."""
+    """File in which the daemonized grandchild writes its process id."""
     settings.home.mkdir(parents=True)
     return settings.home / "hidden"
 
 
 @pytest.fixture
 def service(settings: Settings, hidden: Path) -> Service:
-    """A service whose work is done by a process that detached itself from it."""
-    return script(settings, HIDES_A_CHILD, str(hidden))
+    """A service with a daemonized descendant."""
+    return script(settings, DAEMONIZES, str(hidden))
 
 
 def script(settings: Settings, code: str, *arguments: str) -> Service:
@@ -57,11 +57,11 @@ def script(settings: Settings, code: str, *arguments: str) -> Service:
 def wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < give_up_at, "it did not come about"
+        assert time.monotonic() < give_up_at, "timed out"
         time.sleep(0.05)
 
 
-def test_leaving_the_block_ends_everything(
+def test_leaving_the_block_ends_all_processes(
     settings: Settings, service: Service, hidden: Path
 ) -> None:
     with platform(settings) as started:
@@ -72,7 +72,7 @@ def test_leaving_the_block_ends_everything(
     assert state(settings.home) is None
 
 
-def test_kill_9_of_the_command_ends_everything(
+def test_kill_9_of_the_command_ends_all_processes(
     settings: Settings, service: Service, hidden: Path
 ) -> None:
     command = (
@@ -91,7 +91,7 @@ def test_kill_9_of_the_command_ends_everything(
     wait_for(lambda: not marked(settings.home))
 
 
-def test_kill_9_of_the_keeper_is_swept_up(
+def test_kill_9_of_the_supervisor_is_cleaned_up(
     settings: Settings, service: Service, hidden: Path
 ) -> None:
     started = Platform(settings)
@@ -100,13 +100,15 @@ def test_kill_9_of_the_keeper_is_swept_up(
     found = state(settings.home)
     assert found is not None
     psutil.Process(found["pid"]).kill()
-    with pytest.raises(PenchantError, match="the supervisor of the services ended"):
+    with pytest.raises(PenchantError, match="the supervisor exited"):
         wait_for(started.require_alive)  # type: ignore[func-returns-value]
     started.end()
     assert marked(settings.home) == []
 
 
-def test_staying_until_told_to_end(settings: Settings, service: Service, hidden: Path) -> None:
+def test_platform_in_the_background_runs_until_ended(
+    settings: Settings, service: Service, hidden: Path
+) -> None:
     with platform(settings) as started:
         started.start(service)
         started.stay()
@@ -119,31 +121,31 @@ def test_staying_until_told_to_end(settings: Settings, service: Service, hidden:
     assert not end_staying(settings.home)
 
 
-def test_one_platform_a_home(settings: Settings) -> None:
+def test_one_platform_per_home(settings: Settings) -> None:
     with platform(settings):
         wait_for(lambda: state(settings.home))
         with pytest.raises(UsageError, match="another `penchant demo`"):
             Platform(settings)
 
 
-def test_a_state_file_that_outlived_its_keeper_is_no_platform(settings: Settings) -> None:
+def test_stale_state_file_is_ignored(settings: Settings) -> None:
     path = settings.home / "platform" / "state.json"
     path.parent.mkdir(parents=True)
-    # alive, but something else: as after a reboot
+    # the process id has been reused, as after a reboot
     path.write_text(json.dumps({"pid": os.getpid(), "stays": True, "services": {}}))
     assert state(settings.home) is None
     require_none(settings.home)
     assert not end_staying(settings.home)
 
 
-def test_a_service_that_ends_is_reported_with_its_last_words(settings: Settings) -> None:
+def test_exited_service_is_reported_with_its_last_log_lines(settings: Settings) -> None:
     with platform(settings) as started:
         started.start(script(settings, "print('no such table: dag'); raise SystemExit(3)"))
-        with pytest.raises(PenchantError, match=r"(?s)worker ended with status 3.*no such table"):
+        with pytest.raises(PenchantError, match=r"(?s)worker exited with status 3.*no such table"):
             wait_for(started.require_alive)  # type: ignore[func-returns-value]
 
 
-def test_a_service_that_never_answers_is_named(
+def test_service_that_never_responds_is_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "READY_SECONDS", 0.5)
@@ -160,7 +162,7 @@ def test_a_service_that_never_answers_is_named(
             started.wait_until_ready((deaf,))
 
 
-def test_a_taken_port_is_named_with_its_setting_and_holder(settings: Settings) -> None:
+def test_port_in_use_is_reported_with_setting_and_process(settings: Settings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -168,12 +170,12 @@ def test_a_taken_port_is_named_with_its_setting_and_holder(settings: Settings) -
         wants = Service("mlflow", (), {}, settings.home, port, "mlflow_port")
         with pytest.raises(PenchantError) as raised:
             require_free_ports((wants,))
-    assert f"port {port}, which mlflow wants, is taken by" in raised.value.cause
+    assert f"port {port} of mlflow is in use by" in raised.value.cause
     assert f"process {os.getpid()}" in raised.value.cause
     assert "PENCHANT_MLFLOW_PORT" in raised.value.remedy
 
 
-def test_processes_of_another_home_are_left_alone(settings: Settings, tmp_path: Path) -> None:
+def test_processes_of_another_home_are_not_ended(settings: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other"
     bystander = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"],
