@@ -145,10 +145,10 @@ def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Evaluate a snapshot's learned policy off-policy; start an experiment if it is better."""
     from penchant.bandits.experiments.gate import promote
     from training.commands.train import run_id_of
-    from training.configs import chosen
+    from training.configs import config_for
 
     settings = Settings()
-    run_id = run_id_of(snapshot, "bandit", chosen(settings, "bandit"), settings.seed)
+    run_id = run_id_of(snapshot, "bandit", config_for(settings, "bandit"), settings.seed)
     report = promote(settings, snapshot, run_id)
     answer(report.summary(), report.as_dict(), as_json)
 

@@ -21,7 +21,8 @@ from training.evaluation.classification import draws, intervals_of, resampled
 from training.evaluation.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
 from training.evaluation.metrics.intervals import FloatArray
 from training.fitting.budget import MB
-from training.fitting.family import ClassifiesInterests, make
+from training.fitting.capabilities import ClassifiesInterests
+from training.fitting.factory import make
 from training.names import COMBINED, FAMILIES
 
 TITLE = "Which interests will a user act on next?"

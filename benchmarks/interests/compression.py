@@ -102,7 +102,8 @@ def on_beauty(data: str, name: str) -> dict[str, Any]:
     from training.compression.measuring import ndcg
     from training.configs import published
     from training.fitting.budget import Budget
-    from training.fitting.family import TrainingContext, VectorFamily
+    from training.fitting.context import TrainingContext
+    from training.fitting.family import VectorFamily
 
     table = Table(Path(data), "beauty")
     folder = run(table, name, 0, OUT / "published")

@@ -42,7 +42,7 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     from training.data.split import split_by_time
     from training.evaluation.metrics.full_ranking import evaluate_window
     from training.fitting.budget import Budget
-    from training.fitting.family import make_ranker
+    from training.fitting.factory import make_ranker
     from training.fitting.progress import Recorder
 
     settings = Settings()

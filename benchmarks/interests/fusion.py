@@ -32,7 +32,8 @@ from training.evaluation.metrics.full_ranking import Evaluation, evaluate_window
 from training.evaluation.metrics.intervals import FloatArray, bootstrap
 from training.families.fusion import Config, Model
 from training.fitting.budget import Budget
-from training.fitting.family import Ranker, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker
 from training.names import RANKERS
 
 TITLE = "Fused interests"

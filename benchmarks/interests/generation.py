@@ -22,7 +22,9 @@ from training.data.split import Split, split_by_time
 from training.evaluation import generation
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget
-from training.fitting.family import Family, State, TrainingContext, make
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make
+from training.fitting.family import Family, State
 from training.layers.generation.deduplication import Frame
 from training.layers.generation.draws import draw
 from training.layers.generation.temporal_profile import Schedule

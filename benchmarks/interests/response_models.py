@@ -18,7 +18,7 @@ from training.data.histories import read_training_set
 from training.families import logistic_response
 from training.families.logistic_response import log_loss
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.layers.responses.ads import (
     RESPONSES,
     SPENDING,

@@ -23,7 +23,7 @@ from training.data.split import Window, split_by_time
 from training.evaluation.metrics.intervals import Interval, bootstrap
 from training.families.transfer import Config, Model
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.fitting.trainer import TrainerConfig
 from training.layers.sequences.next_item import NextItemConfig
 from training.layers.sequences.windows import WindowsConfig
@@ -31,7 +31,7 @@ from training.layers.transfer.adaptation import FULL, MoveConfig, move, starting
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
-from training.layers.transfer.moving import of_source, target_of, verdicts, ways
+from training.layers.transfer.moving import of_source, decisions, target_of, ways
 from training.layers.transfer.target import thinned
 
 TITLE = "Transfer to categories with little data"
@@ -147,7 +147,7 @@ def simulated(seed: int, shares: list[float]) -> list[dict[str, Any]]:
                     SMALL.moving,
                     replace(there, checkpoints=there.checkpoints / FULL),
                 )
-                [verdict] = verdicts(tried, guarding, found, [name], seed)
+                [verdict] = decisions(tried, guarding, found, [name], seed)
                 test = Window(keep(split.test.histories), split.test.targets)
                 values = {
                     way: target.values(score, test).round(5).tolist()
@@ -186,7 +186,7 @@ def departments(home: str, seed: int) -> dict[str, Any]:
             "sources": sorted({str(snapshot.id)}),
             "tuned": model.tuned,
             "trunk": model.trunk_parameters,
-            "categories": [asdict(verdict) for verdict in model.moves()],
+            "categories": [asdict(verdict) for verdict in model.decisions],
             "curve": model.learning_curve(split, context),
         }
 

@@ -29,12 +29,12 @@ from training.data.split import Split, Window, split_by_time
 from training.evaluation.metrics.intervals import Interval, bootstrap
 from training.families.transfer import Config
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.windows import WindowsConfig
 from training.layers.transfer.adaptation import FULL, move, starting
 from training.layers.transfer.adapters import parameter_count
-from training.layers.transfer.guard import ADOPTED, SCRATCH, TRANSFER, evaluated
+from training.layers.transfer.guard import ADOPTED, SCRATCH, TRANSFER, decide
 from training.layers.transfer.moving import ways
 from training.layers.transfer.target import Target, halves, thinned
 
@@ -126,7 +126,7 @@ def _point(
         {name: target.values(score, window) for name, score in scorers.items()}
         for window in (target.window, guarding)
     )
-    verdict = evaluated("all of it", tuning, guards, context.seed)
+    verdict = decide("all of it", tuning, guards, context.seed)
     values = {
         way: target.values(score, test) for way, score in {**scorers, FULL: full.scores}.items()
     }

@@ -26,7 +26,8 @@ from training.data.split import Split
 from training.evaluation.metrics.full_ranking import Scorer, rank
 from training.families import ease
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext, make
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make
 from training.fitting.trainer import TrainerConfig
 from training.layers.sequences.windows import Windows
 

@@ -23,7 +23,7 @@ from training.compression.linear import Int8Linear, with_int8_layers
 from training.compression.measuring import lost
 from training.configs import main_job
 from training.data.histories import read_dataset
-from training.fitting.family import make
+from training.fitting.factory import make
 from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.windows import Windows
 

@@ -3,24 +3,32 @@
 import pytest
 
 from penchant.settings import Settings
-from training.configs import PUBLISHED, chosen, main_job, published, reference
-from training.fitting.family import make
-from training.names import FAMILIES
+from training.configs import config_for, main_job, published, reference
+from training.configs.amazon import TABLES
+from training.configs.large import CONFIGS
+from training.fitting.factory import config_from_json, config_to_json, make
+from training.names import FAMILIES, SERVING_COST
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_run_of_a_family_can_be_made(family: str) -> None:
+def test_every_config_makes_its_family_and_survives_json(family: str) -> None:
     configs = [main_job(family), reference(family)]
-    configs += [published(table, family) for table in PUBLISHED]
+    configs += [published(table, family) for table in TABLES]
     for config in configs:
         make(family, config)
+        assert config_from_json(family, config_to_json(config)) == config
 
 
-def test_a_setting_chooses_the_larger_configs(settings: Settings) -> None:
+def test_setting_selects_larger_configs(settings: Settings) -> None:
     larger = settings.model_copy(update={"reference_configs": True})
-    assert chosen(settings, "sasrec") == main_job("sasrec")
-    assert chosen(larger, "sasrec") == reference("sasrec") != main_job("sasrec")
+    assert config_for(settings, "sasrec") == main_job("sasrec")
+    assert config_for(larger, "sasrec") == reference("sasrec") != main_job("sasrec")
 
 
-def test_published_tables_name_families() -> None:
-    assert {family for table in PUBLISHED.values() for family in table} <= set(FAMILIES)
+def test_config_functions_name_families() -> None:
+    named = {family for table in (*TABLES.values(), CONFIGS) for family in table}
+    assert named <= set(FAMILIES)
+
+
+def test_no_two_families_cost_the_same() -> None:
+    assert len(set(SERVING_COST.values())) == len(FAMILIES)

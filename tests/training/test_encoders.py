@@ -17,7 +17,9 @@ from training.commands.train import run_id_of
 from training.configs import main_job
 from training.data.histories import DAY, Dataset, Histories, read_dataset
 from training.families import content, matrix_factorization, word2vec
-from training.fitting.family import Encodes, VectorFamily, make_ranker
+from training.fitting.capabilities import Encodes
+from training.fitting.factory import make_ranker
+from training.fitting.family import VectorFamily
 from training.names import RANKERS
 
 Trained = tuple[Settings, str]

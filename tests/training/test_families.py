@@ -19,7 +19,9 @@ from training.data.histories import read_dataset
 from training.data.split import split_by_time
 from training.evaluation.synthetic.privacy import shortened
 from training.fitting.budget import Budget
-from training.fitting.family import Ranker, TrainingContext, VectorFamily, make_ranker
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make_ranker
+from training.fitting.family import Ranker, VectorFamily
 from training.fitting.progress import Recorder
 from training.names import RANKERS
 

@@ -23,7 +23,10 @@ from training.evaluation.synthetic.privacy import shortened
 from training.evaluation.synthetic.two_sample_test import bought_before
 from training.families.gan import AdversarialConfig, Game, energy_distance
 from training.fitting.budget import Budget
-from training.fitting.family import Family, Generates, TrainingContext, make
+from training.fitting.capabilities import Generates
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make
+from training.fitting.family import Family
 from training.fitting.trainer import TrainerConfig
 from training.layers.generation.deduplication import Frame, fingerprints
 from training.layers.generation.draws import draw

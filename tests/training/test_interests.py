@@ -22,7 +22,10 @@ from training.data.split import Split, split_by_time
 from training.evaluation.context import EvaluationContext
 from training.evaluation.interests import evaluate, kept_answers
 from training.fitting.budget import Budget
-from training.fitting.family import ClassifiesInterests, Family, State, TrainingContext, make
+from training.fitting.capabilities import ClassifiesInterests
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make
+from training.fitting.family import Family, State
 from training.layers.probe import Probe, fit_probe, no_vectors
 from training.names import FAMILIES
 

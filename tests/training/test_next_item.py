@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training.data.histories import DAY, Histories, starts
-from training.fitting.family import default_config, make
+from training.fitting.factory import default_config, make
 from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.windows import TOKEN
 

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from penchant.errors import DataError
+from training.data.policy_log import check_columns
 from training.evaluation.metrics.off_policy import (
     Logged,
-    check_columns,
     doubly_robust,
     empirical_bernstein,
     estimates,
@@ -126,7 +126,7 @@ def test_the_share_without_support() -> None:
     [
         (np.nan, 0.5, 0.5, "1 values of reward are missing"),
         (1.0, np.nan, 0.5, "1 values of propensity are missing"),
-        (1.0, 0.0, 0.5, "1 propensities are of 0 or less"),
+        (1.0, 0.0, 0.5, "1 propensities are 0 or less"),
         (1.0, 1.2, 0.5, "1 propensities are above 1"),
         (1.0, 0.5, 1.5, "gives 1 picks a probability that is none"),
         (1.0, 0.5, 0.0, "no support"),
@@ -141,8 +141,8 @@ def test_a_log_that_can_not_be_is_refused(
 
 def test_a_log_without_propensities_says_which_column_is_missing() -> None:
     with pytest.raises(DataError, match="has no column propensity"):
-        check_columns(pa.table({"reward": [1.0]}))
+        check_columns(pa.table({"clicked": [1.0]}))
     with pytest.raises(DataError, match="has no value in its column propensity"):
-        check_columns(pa.table({"reward": [1.0], "propensity": pa.array([None], pa.float64())}))
+        check_columns(pa.table({"clicked": [1.0], "propensity": pa.array([None], pa.float64())}))
     with pytest.raises(DataError, match="no row"):
         logged(*(np.array([]) for _ in range(3)))

@@ -26,7 +26,9 @@ from training.data.split import Split, split_by_time
 from training.evaluation import response
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget
-from training.fitting.family import PredictsResponse, TrainingContext, capabilities, make
+from training.fitting.capabilities import PredictsResponse, capabilities
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make
 from training.layers.responses.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
 from training.layers.responses.calibration import bins_of
 

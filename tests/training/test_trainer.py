@@ -20,9 +20,9 @@ from torch import nn
 import training.commands.train
 from penchant.errors import PenchantError
 from penchant.settings import Settings
-from training.configs import chosen, main_job
+from training.configs import config_for, main_job
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.fitting.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learning_rate
 
 CONFIG = TrainerConfig(steps=30, learning_rate=0.05, warmup_steps=3, validate_every=5, patience=9)
@@ -188,7 +188,7 @@ def test_two_processes_train_a_family_as_one_does(
 ) -> None:
     """The same code; one run is left, of the first process."""
     monkeypatch.setattr(
-        training.commands.train, "chosen", chosen
+        training.commands.train, "config_for", config_for
     )  # put back what the next line sets
     plant(settings)
     train_sasrec(str(settings.home))
@@ -215,7 +215,7 @@ def train_sasrec(home: str) -> None:
     """What each process of the test above does. Without dropout: each process draws its own."""
     config = main_job("sasrec")
     learning = replace(config.learning, embedding_dropout=0.0)
-    training.commands.train.chosen = lambda settings, family: replace(
+    training.commands.train.config_for = lambda settings, family: replace(
         config, dropout=0.0, learning=learning
     )
     training.commands.train.train(Settings(home=Path(home), threads=1), SNAPSHOT, "sasrec")

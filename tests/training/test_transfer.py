@@ -14,7 +14,8 @@ from training.data.split import Split, split_by_time
 from training.evaluation.transfer import transferred
 from training.families.transfer import TRANSFER, Config, Model
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.capabilities import TransferDecision
+from training.fitting.context import TrainingContext
 from training.fitting.trainer import TrainerConfig
 from training.layers.sequences.next_item import NextItemConfig
 from training.layers.sequences.windows import Windows, WindowsConfig
@@ -28,8 +29,7 @@ from training.layers.transfer.guard import (
     POPULARITY,
     SCRATCH,
     Values,
-    Verdict,
-    evaluated,
+    decide,
 )
 from training.layers.transfer.moving import target_of
 from training.layers.transfer.target import thinned
@@ -136,7 +136,7 @@ def model(split: Split, scratch_folder: Path) -> Model:
 
 
 def test_the_guard_takes_the_linked_and_lets_the_other_fall_back(model: Model) -> None:
-    said = {verdict.category: verdict for verdict in model.verdicts}
+    said = {decision.category: decision for decision in model.decisions}
     linked, unlinked = said["Linked"], said["Unlinked"]
     assert linked.status == ADOPTED and linked.low is not None and linked.low > 0
     assert 0 < linked.share < 1
@@ -305,15 +305,15 @@ def values(transfer: float, without: float, users: int = 200) -> Values:
 
 def test_the_guard_asks_for_more_than_the_interval() -> None:
     better, same = values(0.4, 0.3), values(0.3, 0.3)
-    assert evaluated("Toys", better, better, 0).status == ADOPTED
-    fell = evaluated("Toys", same, same, 0)
+    assert decide("Toys", better, better, 0).status == ADOPTED
+    fell = decide("Toys", same, same, 0)
     assert (fell.status, fell.served, fell.share) == (FELL_BACK, SCRATCH, 0.0)
     few = values(0.9, 0.3, LEAST_USERS - 1)
-    assert "users to judge by" in evaluated("Toys", few, few, 0).reason
+    assert "users to evaluate on" in decide("Toys", few, few, 0).reason
 
 
 def test_portraits_are_told_what_of_an_interest_came_by_transfer() -> None:
-    adopted = [Verdict("Care", "adopted", "transfer", "it is better", share=0.25)]
+    adopted = [TransferDecision("Care", "adopted", "transfer", "it is better", share=0.25)]
     table = transferred(adopted, ["ann", "bob"])
     assert table.to_pylist() == [
         {"user_id": "ann", "category": "Care", "share": 0.25},

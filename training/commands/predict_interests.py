@@ -12,10 +12,11 @@ from penchant.artifacts import Snapshot
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 from training.commands.train import run_id_for
-from training.configs import chosen
+from training.configs import config_for
 from training.data.histories import read_dataset
 from training.data.interest_labels import row_of
-from training.fitting.family import ClassifiesInterests, make
+from training.fitting.capabilities import ClassifiesInterests
+from training.fitting.factory import make
 from training.names import FAMILIES
 
 BY = "auc_macro"  # on validation: of the family that is asked where none is named
@@ -63,7 +64,7 @@ def predict(
             f"no user {user_id!r} is in snapshot {snapshot_id}",
             f"pass the user_id as the source has it, such as {dataset.user_ids[0]!r}",
         )
-    model = make(name, chosen(settings, name))
+    model = make(name, config_for(settings, name))
     assert isinstance(model, ClassifiesInterests)
     model.load_state(load_file(run / "model.safetensors"))
     user = dataset.histories.take(np.array([dataset.user_ids.index(user_id)]))
@@ -85,7 +86,7 @@ def _run(
         if task is not None:
             found[name] = run, task
     if not found:
-        if family and not isinstance(make(family, chosen(settings, family)), ClassifiesInterests):
+        if family and not isinstance(make(family, config_for(settings, family)), ClassifiesInterests):
             raise UsageError(
                 f"{family} does not tell interests", "name a family that does, such as 'vae'"
             )

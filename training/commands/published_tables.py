@@ -25,7 +25,9 @@ from training.data.leave_one_out import leave_one_out, read_sequences
 from training.data.split import Split
 from training.evaluation.metrics.full_ranking import Evaluation, evaluate_window
 from training.fitting.budget import Budget, peak_memory
-from training.fitting.family import Ranker, TrainingContext, make_ranker
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make_ranker
+from training.fitting.family import Ranker
 
 FILES = {"beauty": "Beauty", "sports": "Sports_and_Outdoors"}
 NEW = ("new",)

@@ -24,9 +24,9 @@ from penchant.settings import Settings
 from penchant.storage import write_json
 from training.commands.train import run_id_for
 from training.evaluation.metrics.intervals import resampled_means
+from training.fitting.factory import check_name
 from training.fitting.failure import Failure
-from training.fitting.family import check_name
-from training.names import COMBINED, FAMILIES
+from training.names import COMBINED, FAMILIES, SERVING_COST
 
 METRIC = "ndcg@10"
 POPULARITY = "popularity"
@@ -101,7 +101,7 @@ def choose(settings: Settings, snapshot_id: str, families: tuple[str, ...] = FAM
 def decide(snapshot_id: str, runs: list[Run], missing: dict[str, str], seed: int) -> Choice:
     """The rule itself. ``runs`` has popularity in it; ``missing``: family -> why it has no run.
     Those that do not rank are on the leaderboard, and can't go live."""
-    judged = sorted(runs, key=lambda run: FAMILIES.index(run.family))
+    judged = sorted(runs, key=lambda run: SERVING_COST[run.family])
     runs = [run for run in judged if run.ranks]
     popularity = next(run for run in runs if run.family == POPULARITY)
     comparison = PairedComparison.of(runs, seed)

@@ -18,7 +18,7 @@ from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
-from training.configs import chosen
+from training.configs import config_for
 from training.data.histories import Dataset, read_dataset, read_training_set
 from training.data.policy_log import read_policy_log
 from training.data.split import Split, Window, split_by_time
@@ -26,22 +26,20 @@ from training.evaluation import generation, interests, ranking, response, tags, 
 from training.evaluation import off_policy_evaluation as acting
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
-from training.fitting.distributed import started_together
-from training.fitting.failure import KILLED, Failure, leaving_its_cause
-from training.fitting.family import (
+from training.fitting.capabilities import (
     ChoosesActions,
     ClassifiesInterests,
     Generates,
     PredictsResponse,
     ProposesTags,
-    Ranker,
-    TrainingContext,
     Transfers,
     capabilities,
-    check_name,
-    make,
-    make_ranker,
 )
+from training.fitting.context import TrainingContext
+from training.fitting.distributed import started_together
+from training.fitting.factory import check_name, make, make_ranker
+from training.fitting.failure import KILLED, Failure, leaving_its_cause
+from training.fitting.family import Ranker
 from training.fitting.progress import Recorder
 from training.names import COMBINED, FAMILIES
 
@@ -109,11 +107,11 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     check_name(family)
     snapshot = Snapshot.open(settings, snapshot_id)
     _check_passed(snapshot)
-    config = chosen(settings, family)
+    config = config_for(settings, family)
     run_id = run_id_for(settings, snapshot_id, family)
     final = settings.runs / snapshot_id / run_id
     processes = started_together()
-    if processes.first_says(final.exists()):
+    if processes.broadcast(final.exists()):
         return _report(final, "unchanged")
     if processes.first:
         _make_run(settings, snapshot, family, config, run_id, final)
@@ -125,7 +123,7 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
 
 def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
     """The id of this installation's run. One that combines others is another run when they are."""
-    config = chosen(settings, family)
+    config = config_for(settings, family)
     made_of = member_runs(settings, snapshot_id).values() if family in COMBINED else ()
     return run_id_of(snapshot_id, family, config, settings.seed, sorted(made_of))
 
@@ -261,7 +259,7 @@ def members(settings: Settings, snapshot: Snapshot) -> dict[str, Ranker]:
     """The families that rank and have a run on a snapshot, as they were fitted, by name."""
     found = {}
     for name, run_id in member_runs(settings, snapshot.id).items():
-        family = make_ranker(name, chosen(settings, name))
+        family = make_ranker(name, config_for(settings, name))
         family.load_state(load_file(settings.runs / snapshot.id / run_id / "model.safetensors"))
         found[name] = family
     return found

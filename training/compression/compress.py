@@ -29,11 +29,12 @@ from training.compression.distillation import DistillationConfig, distil, studen
 from training.compression.forms import Trial
 from training.compression.linear import with_int8_layers
 from training.compression.measuring import METRIC
-from training.configs import chosen
+from training.configs import config_for
 from training.data.histories import Dataset
 from training.data.split import Split, split_by_time
 from training.fitting.budget import Budget
-from training.fitting.family import VectorFamily, check_name, make
+from training.fitting.factory import check_name, make
+from training.fitting.family import VectorFamily
 from training.fitting.progress import Recorder
 from training.layers.sequences.next_item import NextItem
 
@@ -130,7 +131,7 @@ def _asked(
         run_id = _retriever(settings, snapshot)
     name = family or str(run_id).rpartition("-")[0]
     check_name(name)
-    expected = run_id_of(snapshot.id, name, chosen(settings, name), settings.seed)
+    expected = run_id_of(snapshot.id, name, config_for(settings, name), settings.seed)
     if run_id not in (None, expected):
         raise UsageError(
             f"run {run_id} is not one of {name} with this config, seed and code",
@@ -162,7 +163,7 @@ def _retriever(settings: Settings, snapshot: Snapshot) -> str:
 
 def read_run(settings: Settings, snapshot: Snapshot, name: str, run_id: str) -> Run:
     """A run as it was fitted. Raises UsageError where its family has no vectors."""
-    family = make(name, chosen(settings, name))
+    family = make(name, config_for(settings, name))
     if not isinstance(family, VectorFamily):
         raise UsageError(
             f"{name} has no vectors to compress",

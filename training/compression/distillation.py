@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from penchant.errors import UsageError
 from training.data.split import Split
-from training.fitting.family import Family, TrainingContext, make
+from training.fitting.context import TrainingContext
+from training.fitting.factory import make
+from training.fitting.family import Family
 from training.layers.sequences.next_item import Network, NextItem
 from training.layers.sequences.softmax import softmax_loss
 from training.layers.sequences.windows import Batch

@@ -16,7 +16,6 @@ from penchant.artifacts import Snapshot
 from penchant.bandits.slates import BoolArray, FloatArray
 from penchant.errors import DataError, NothingToDo
 from training.data.histories import Dataset, rows_of, starts
-from training.evaluation.metrics.off_policy import check_columns, check_propensities
 
 MART, OFFERS = "policy_log", "propensities"
 AT_ONCE = 5000  # picks, against the memory of all of their candidates
@@ -99,7 +98,7 @@ def of_table(table: pa.Table, dataset: Dataset, offered: pa.Table | None = None)
     Raises NothingToDo where nothing was shown with a propensity, and DataError for a log that no
     policy can be learned or judged from.
     """
-    check_columns(table, "clicked")
+    check_columns(table)
     if not len(table):
         raise NothingToDo(
             "no item was shown with a propensity, so there is nothing that a policy can learn from",
@@ -135,6 +134,38 @@ def of_table(table: pa.Table, dataset: Dataset, offered: pa.Table | None = None)
         policies=tuple(policies.dictionary.to_pylist()),
         offers=offers,
     )
+
+
+def check_columns(table: pa.Table) -> None:
+    """Raise DataError when a column that policies are learned or evaluated from is missing or
+    empty."""
+    needed = ("propensity", "clicked")
+    missing = [name for name in needed if name not in table.column_names]
+    empty = [
+        name
+        for name in needed
+        if name not in missing and len(table) and table[name].null_count == len(table)
+    ]
+    if missing or empty:
+        what = [f"has no column {name}" for name in missing]
+        what += [f"has no value in its column {name}" for name in empty]
+        raise DataError(
+            f"the policy log {' and '.join(what)}",
+            "log each impression with its propensity and with its outcome",
+        )
+
+
+def check_propensities(propensity_N: FloatArray) -> None:
+    """Raise DataError for propensities that are not in (0, 1]."""
+    for wrong_N, what in (
+        (propensity_N <= 0, "0 or less, though the item was shown"),
+        (propensity_N > 1, "above 1"),
+    ):
+        if wrong_N.any():
+            raise DataError(
+                f"{int(wrong_N.sum())} propensities are {what}",
+                "log the probability with which each action was selected",
+            )
 
 
 def _offers(table: pa.Table, offered: pa.Table | None, dataset: Dataset) -> tuple[Rows, Offers]:

@@ -8,7 +8,9 @@ import numpy as np
 
 from training.data.histories import Dataset
 from training.data.split import Split, Window
-from training.fitting.family import Family, LearnsFromValidation, TrainingContext
+from training.fitting.capabilities import LearnsFromValidation
+from training.fitting.context import TrainingContext
+from training.fitting.family import Family
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from training.evaluation.synthetic.augmentation import Comparison, classifying, 
 from training.evaluation.synthetic.privacy import PrivacyConfig, copied, remembered
 from training.evaluation.synthetic.two_sample_test import discriminability, diversity
 from training.families import ease
-from training.fitting.family import Family, Generates
+from training.fitting.capabilities import Generates
+from training.fitting.family import Family
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ from training.evaluation.classification import (
 )
 from training.evaluation.context import EvaluationContext
 from training.evaluation.metrics.intervals import FloatArray
-from training.fitting.family import ClassifiesInterests, Family
+from training.fitting.capabilities import ClassifiesInterests
+from training.fitting.family import Family
 from training.layers.probe import fit_probe, no_vectors
 
 ANSWERS = "interests.safetensors"

@@ -21,7 +21,7 @@ from training.data.policy_log import PolicyLog
 from training.evaluation.context import EvaluationContext
 from training.evaluation.metrics.intervals import bootstrap
 from training.evaluation.metrics.off_policy import estimates, logged
-from training.fitting.family import ChoosesActions
+from training.fitting.capabilities import ChoosesActions
 from training.layers.action_features import asked_of, facts_of
 
 CLIP = 20.0

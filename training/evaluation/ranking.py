@@ -19,7 +19,8 @@ from training.data.split import Split
 from training.evaluation.context import EvaluationContext
 from training.evaluation.metrics.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
 from training.fitting.budget import Budget
-from training.fitting.family import Encodes, HasPrior, Ranker, VectorFamily
+from training.fitting.capabilities import Encodes, HasPrior
+from training.fitting.family import Ranker, VectorFamily
 
 LIST_LENGTH = 100
 PRIOR_LENGTH = 1000

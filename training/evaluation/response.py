@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from training.evaluation.context import EvaluationContext
 from training.evaluation.metrics.intervals import RESAMPLES, Interval
-from training.fitting.family import PredictsResponse
+from training.fitting.capabilities import PredictsResponse
 from training.layers.responses.ads import (
     CANDIDATES,
     RESPONSES,

@@ -19,7 +19,7 @@ from training.data.histories import Histories, IntArray
 from training.data.tags import WEIGHTS, ActionScores, FloatArray, Tags, users_of, vote
 from training.evaluation.context import EvaluationContext
 from training.evaluation.metrics.intervals import intervals
-from training.fitting.family import ProposesTags
+from training.fitting.capabilities import ProposesTags
 
 HELD_OUT = 1000  # half to tune on, half to judge
 PROPOSED = "proposed_tags.parquet"

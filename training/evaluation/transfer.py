@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.evaluation.context import EvaluationContext
-from training.fitting.family import Transfers
-from training.layers.transfer.guard import ADOPTED, Verdict
+from training.fitting.capabilities import TransferDecision, Transfers
+from training.layers.transfer.guard import ADOPTED
 
 FILE, TRANSFERRED = "transfer.parquet", "transferred.parquet"
 SCHEMA = pa.schema(
@@ -32,34 +32,34 @@ SCHEMA = pa.schema(
         ("share", pa.float64()),
     ]
 )
-"""See ``Verdict``."""
+"""See ``TransferDecision``."""
 
 
 def evaluate(family: Transfers, context: EvaluationContext) -> dict[str, Any]:
     """The record's entry: ``categories`` as the guard judged them, ``curve`` on the test window."""
-    verdicts = family.moves()
-    write(verdicts, context.folder / FILE)
-    adopted = [verdict for verdict in verdicts if verdict.status == ADOPTED]
+    decisions = family.decisions
+    write(decisions, context.folder / FILE)
+    adopted = [decision for decision in decisions if decision.status == ADOPTED]
     pq.write_table(transferred(adopted, context.dataset.user_ids), context.folder / TRANSFERRED)
     return {
-        "headline": f"transfer taken over in {len(adopted)} of {len(verdicts)} categories",
-        "categories": [asdict(verdict) for verdict in verdicts],
+        "headline": f"transfer taken over in {len(adopted)} of {len(decisions)} categories",
+        "categories": [asdict(decision) for decision in decisions],
         "curve": family.learning_curve(context.split, context.training),
     }
 
 
-def write(verdicts: Sequence[Verdict], path: Path) -> None:
-    rows = [asdict(verdict) for verdict in verdicts]
+def write(decisions: Sequence[TransferDecision], path: Path) -> None:
+    rows = [asdict(decision) for decision in decisions]
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
 
 
-def transferred(adopted: Sequence[Verdict], user_ids: Sequence[str]) -> pa.Table:
+def transferred(adopted: Sequence[TransferDecision], user_ids: Sequence[str]) -> pa.Table:
     """user_id, category and the share of what serves it: the same for all, as it was judged."""
-    pairs = [(user, verdict) for user in user_ids for verdict in adopted]
+    pairs = [(user, decision) for user in user_ids for decision in adopted]
     return pa.table(
         {
             "user_id": pa.array([user for user, _ in pairs], pa.string()),
-            "category": pa.array([verdict.category for _, verdict in pairs], pa.string()),
-            "share": pa.array([verdict.share for _, verdict in pairs], pa.float64()),
+            "category": pa.array([decision.category for _, decision in pairs], pa.string()),
+            "share": pa.array([decision.share for _, decision in pairs], pa.float64()),
         }
     )

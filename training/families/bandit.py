@@ -17,7 +17,8 @@ from penchant.errors import NothingToDo
 from training.data.histories import Histories
 from training.data.policy_log import PolicyLog
 from training.data.split import Split
-from training.fitting.family import Family, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Family, State
 from training.layers.action_features import facts_of, of_picks
 
 Config = Choosing

@@ -28,10 +28,11 @@ from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.data.interest_labels import NO_INTEREST, cut_points, find_interests, known, one_hot
 from training.data.split import Split
-from training.families.popularity import popularity
-from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.moments import NO_ITEM, Batch, Moments, Read, read_histories
+from training.layers.popularity import popularity
 from training.layers.probe import calibrated, no_interests
 from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 

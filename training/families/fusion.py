@@ -19,11 +19,12 @@ import numpy as np
 import torch
 
 from penchant.errors import UsageError
-from training import configs
 from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
 from training.evaluation.metrics.full_ranking import SCORES_A_BATCH
-from training.fitting.family import Ranker, State, TrainingContext, VectorFamily, make_ranker
+from training.fitting.context import TrainingContext
+from training.fitting.factory import config_from_json, config_to_json, make_ranker
+from training.fitting.family import Ranker, State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.fusion import candidates
 from training.layers.fusion.candidates import Market, asked
@@ -41,6 +42,7 @@ from training.layers.fusion.stacking import (
 from training.layers.probe import Probe, fit_probe, no_vectors, without_probe
 
 NETWORK, MEMBER, MARKET = "network.", "member.", "market."
+CONFIG = "config"  # of a member, JSON
 LOST_WITHOUT = "ndcg@10 lost without "  # the curve of what a source is worth; step: warmth
 POPULARITY = "popularity"  # combines nothing: it is the bar
 STOPPING_SHARE = 0.2  # of the users learned from: they say when to stop
@@ -50,15 +52,13 @@ BELOW = 2.0  # logits: how far all others are below the last candidate
 
 @dataclass(frozen=True)
 class Config:
-    """``gate``: of that mode; the rest is the stack's. ``runs``: which reference configs
-    (configs.py) the members were fitted with. ``most_members`` are kept. ``depth``: of the members'
-    lists that candidates come from. ``learners``: users of the validation window that are
-    learned from, ``selectors`` of them choose the members. ``new_share``: of the loss, on items new
-    to the user."""
+    """``gate``: of that mode; the rest is the stack's. ``most_members`` are kept. ``depth``: of the
+    members' lists that candidates come from. ``learners``: users of the validation window that the
+    stacker learns from; ``selectors`` of them select the members. ``new_share``: weight of the loss
+    on items new to the user."""
 
     mode: Literal["stack", "gate"] = "stack"
     gate: GateConfig = field(default_factory=GateConfig)
-    runs: configs.Runs = "main_job"
     most_members: int = 3
     depth: int = 50
     learners: int = 1000
@@ -154,7 +154,9 @@ class Stacked(Ranker):
     def state(self) -> State:
         state = {f"{NETWORK}{key}": one.cpu() for key, one in self.network.state_dict().items()}
         for place, (name, member) in enumerate(self.members.items()):
-            state |= {f"{MEMBER}{place}.{name}.{key}": one for key, one in member.state().items()}
+            content = torch.frombuffer(bytearray(config_to_json(member.config)), dtype=torch.uint8)
+            for key, one in (member.state() | {CONFIG: content}).items():
+                state[f"{MEMBER}{place}.{name}.{key}"] = one
         state |= {f"{MARKET}{key}": one for key, one in vars(self.market).items()}
         return state | self.readout.state()
 
@@ -168,8 +170,10 @@ class Stacked(Ranker):
         placed = {tuple(key.split(".")[:2]) for key in _under(state, MEMBER)}
         self.members = {}
         for place, name in sorted(placed, key=lambda one: int(one[0])):
-            member = make_ranker(name, configs.of(self.config.runs, name))
-            member.load_state(_under(state, f"{MEMBER}{place}.{name}."))
+            own = _under(state, f"{MEMBER}{place}.{name}.")
+            config = config_from_json(name, own.pop(CONFIG).numpy().tobytes())
+            member = make_ranker(name, config)
+            member.load_state(own)
             self.members[name] = member
 
     def _select(self, window: Window, context: TrainingContext) -> Lesson:

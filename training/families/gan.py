@@ -23,6 +23,7 @@ generator is then what likelihood made of it.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,8 +31,9 @@ from torch import nn
 
 from training.data.histories import Histories
 from training.data.split import Split
+from training.fitting.context import TrainingContext
 from training.fitting.exported_encoder import Encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.family import State, VectorFamily
 from training.fitting.progress import VALIDATION, no_steps
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.generation.adversary import (
@@ -116,11 +118,9 @@ class Model(VectorFamily):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-
-        def encoder() -> RecurrentEncoder:
-            cells = nn.GRU(config.dimensions, config.hidden, batch_first=True)
-            return RecurrentEncoder(cells, config.dimensions, config.dropout)
-
+        encoder = partial(
+            RecurrentEncoder, nn.GRU, config.dimensions, config.hidden, 1, config.dropout
+        )
         self.generator = NextItem(config, config.learning, config.dimensions, encoder)
 
     def fit(self, split: Split, context: TrainingContext) -> None:

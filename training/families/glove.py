@@ -21,8 +21,8 @@ import scipy.sparse as sp
 import torch
 
 from training.data.histories import DAY, Histories
-from training.families.word2vec import descend
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
+from training.layers.adagrad import adagrad_step
 from training.layers.user_profile import UserProfileFamily
 
 ENTRIES_A_STEP = 16_384
@@ -137,5 +137,5 @@ def _step(
     for side, at_E, other_EF in zip(sides, touched, reversed(rows), strict=True):
         gradient_EF = slope_E1 * other_EF
         gradient_EF[:, side.one] = 0
-        descend(side.rows_IF, side.squares_I, at_E, gradient_EF, config.learning_rate)
+        adagrad_step(side.rows_IF, side.squares_I, at_E, gradient_EF, config.learning_rate)
     return float((weights_E * error_E.square()).sum())

@@ -6,28 +6,16 @@ place of BPR and TOP1, whose gradients vanish where most negatives are easy (Hid
 of windows of like length in place of sessions side by side.
 """
 
-from dataclasses import dataclass, field
+from functools import partial
 
 from torch import nn
 
-from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.layers.sequences.recurrent import RecurrentEncoder
+from training.layers.sequences.next_item import NextItem
+from training.layers.sequences.recurrent import RecurrentConfig, recurrent_encoder
 
-
-@dataclass(frozen=True)
-class Config:
-    """``hidden``: dimensions of the state; ``dimensions``: of items, which it is brought to."""
-
-    dimensions: int = 64
-    hidden: int = 128
-    layers: int = 1
-    dropout: float = 0.1
-    learning: NextItemConfig = field(default_factory=main_job_learning)
+Config = RecurrentConfig
 
 
 def Model(config: Config) -> NextItem:
-    def encoder() -> RecurrentEncoder:
-        cells = nn.GRU(config.dimensions, config.hidden, config.layers, batch_first=True)
-        return RecurrentEncoder(cells, config.dimensions, config.dropout)
-
+    encoder = partial(recurrent_encoder, nn.GRU, config)
     return NextItem(config, config.learning, config.dimensions, encoder)

@@ -15,8 +15,9 @@ import torch
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.families.popularity import popularity
-from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State
+from training.layers.popularity import popularity
 
 BLOCK = 512  # items whose similarities to all others are in memory at once
 POPULARITY_DAYS = 90.0

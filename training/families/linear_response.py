@@ -15,7 +15,8 @@ import scipy.sparse as sp
 import torch
 
 from training.data.split import Split
-from training.fitting.family import Family, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Family, State
 from training.layers.responses.ads import (
     RESPONSES,
     SPENDING,

@@ -16,7 +16,8 @@ import pyarrow as pa
 import torch
 
 from training.data.split import Split
-from training.fitting.family import Family, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Family, State
 from training.layers.responses.ads import RESPONSES, AdWindows, labels, left_out_columns, with_days
 from training.layers.responses.calibration import Platt, platt
 from training.layers.responses.hashing import HashedDesign, HashingConfig

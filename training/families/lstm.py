@@ -4,28 +4,20 @@ For items as in GRU4Rec (see gru.py), and trained and scored as the other recurr
 Which interests a user will act on is read out of the last state (see readout.py).
 """
 
-from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.fitting.family import State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import State
 from training.layers.probe import Probe, fit_probe, without_probe
-from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.layers.sequences.recurrent import RecurrentEncoder
+from training.layers.sequences.next_item import NextItem
+from training.layers.sequences.recurrent import RecurrentConfig, recurrent_encoder
 
-
-@dataclass(frozen=True)
-class Config:
-    """``hidden``: dimensions of the state; ``dimensions``: of items, which it is brought to."""
-
-    dimensions: int = 64
-    hidden: int = 128
-    layers: int = 1
-    dropout: float = 0.1
-    learning: NextItemConfig = field(default_factory=main_job_learning)
+Config = RecurrentConfig
 
 
 class Model(NextItem):
@@ -34,10 +26,7 @@ class Model(NextItem):
     config: Config
 
     def __init__(self, config: Config) -> None:
-        def encoder() -> RecurrentEncoder:
-            cells = nn.LSTM(config.dimensions, config.hidden, config.layers, batch_first=True)
-            return RecurrentEncoder(cells, config.dimensions, config.dropout)
-
+        encoder = partial(recurrent_encoder, nn.LSTM, config)
         super().__init__(config, config.learning, config.dimensions, encoder)
 
     def fit(self, split: Split, context: TrainingContext) -> None:

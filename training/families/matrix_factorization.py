@@ -24,10 +24,11 @@ from torch.nn import functional as F
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.families.popularity import popularity
 from training.fitting import exported_encoder as encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
 from training.layers.factors import als, bpr
+from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-2  # orders items for a user of whom nothing is known

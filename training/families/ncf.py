@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.families.popularity import popularity
-from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.popularity import popularity
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from training.data.histories import Histories
 from training.data.interest_labels import BoolArray, cut_points, find_interests, known
 from training.data.split import Split
-from training.fitting.family import Family, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Family, State
 from training.layers.probe import calibrated, habits
 
 Array = npt.NDArray[np.floating]

@@ -7,12 +7,13 @@ Popularity Baseline in Recommender Systems").
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State
+from training.layers.popularity import popularity
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,3 @@ class Model(Ranker):
     def load_state(self, state: State) -> None:
         self.popularity_I = state["popularity_I"]
         self.tuned = {"half_life_days": float(state["half_life_days"])}
-
-
-def popularity(histories: Histories, half_life_days: float) -> np.ndarray:
-    """Share of each item in the decayed weight of all events: float32 over I, sums to 1."""
-    decayed_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
-    counts_I = np.bincount(histories.items_N, decayed_N, minlength=histories.item_count)
-    return (counts_I / max(counts_I.sum(), np.finfo(np.float32).tiny)).astype(np.float32)

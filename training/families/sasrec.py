@@ -16,11 +16,8 @@ items and the state gets a linear path beside the Transformer (next_item.py).
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import torch
-from torch import nn
-
 from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
-from training.layers.sequences.transformer import Block
+from training.layers.sequences.transformer import CausalTransformer
 
 
 @dataclass(frozen=True)
@@ -39,27 +36,12 @@ class Config:
 
 
 def Model(config: Config) -> NextItem:
-    return NextItem(config, config.learning, config.dimensions, partial(Encoder, config))
-
-
-class Encoder(nn.Module):
-    """Causal self-attention over read_BTD. Padding is on the right: nothing before it sees it."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.position_TD = nn.Parameter(
-            torch.zeros(config.learning.windows.length + 1, config.dimensions)
-        )
-        self.blocks = nn.ModuleList(
-            Block(config.dimensions, config.heads, config.dropout) for _ in range(config.layers)
-        )
-        self.dropout = nn.Dropout(config.dropout)
-        self.norm = nn.LayerNorm(config.dimensions)
-        nn.init.constant_(self.norm.weight, 0.1)
-        nn.init.normal_(self.position_TD, std=0.02)
-
-    def forward(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-        hidden_BTD = self.dropout(read_BTD + self.position_TD[: read_BTD.shape[1]])
-        for block in self.blocks:
-            hidden_BTD = block(hidden_BTD)
-        return self.norm(hidden_BTD)
+    encoder = partial(
+        CausalTransformer,
+        config.dimensions,
+        config.layers,
+        config.heads,
+        config.dropout,
+        config.learning.windows.length,
+    )
+    return NextItem(config, config.learning, config.dimensions, encoder)

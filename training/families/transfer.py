@@ -13,6 +13,7 @@ product.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -22,22 +23,24 @@ from torch import nn
 
 from training.data.histories import Histories, IntArray
 from training.data.split import Split
-from training.families import sasrec
-from training.families.popularity import popularity
 from training.fitting import exported_encoder as encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.capabilities import TransferDecision
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig
+from training.layers.popularity import popularity
 from training.layers.sequences.next_item import NextItem, NextItemConfig, Reader, main_job_learning
+from training.layers.sequences.transformer import CausalTransformer
 from training.layers.transfer.adaptation import MoveConfig, Moved, Start
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
-from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, Verdict, unjudged
+from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, too_small
 from training.layers.transfer.moving import (
     POPULARITY_DAYS,
     curve,
+    decisions,
     of_source,
     target_of,
-    verdicts,
     ways,
 )
 from training.layers.transfer.target import alone
@@ -86,14 +89,20 @@ class Config:
 
     def model(self, learning: NextItemConfig) -> NextItem:
         """A sequence model of this shape that isn't fitted."""
-        return sasrec.Model(
-            sasrec.Config(self.dimensions, self.layers, self.heads, self.dropout, learning)
+        encoder = partial(
+            CausalTransformer,
+            self.dimensions,
+            self.layers,
+            self.heads,
+            self.dropout,
+            learning.windows.length,
         )
+        return NextItem(self, learning, self.dimensions, encoder)
 
 
 class Model(VectorFamily):
     """State: the trunk's, what was learned beside it, the model from scratch, which domain each
-    item is of, what serves each, and counts. ``verdicts``: what the guard said, after ``fit``."""
+    item is of, what serves each, and counts. ``decisions``: the guard's, after ``fit``."""
 
     config: Config
 
@@ -102,7 +111,7 @@ class Model(VectorFamily):
         self.moved: Moved | None = None
         self.scratch: NextItem | None = None
         self.items_J: IntArray = np.zeros(0, np.int64)
-        self.verdicts: tuple[Verdict, ...] = ()
+        self.decisions: tuple[TransferDecision, ...] = ()
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
@@ -116,8 +125,8 @@ class Model(VectorFamily):
         )
         self.tuned = dict(self.trunk.tuned)
         self.served = (TRUNK, *(POPULARITY for _ in self.domains.names))
-        self.verdicts = tuple(
-            unjudged(name, reason) for name, reason in sorted(self.domains.too_little.items())
+        self.decisions = tuple(
+            too_small(name, reason) for name, reason in sorted(self.domains.too_little.items())
         )
         if self.domains.targets:
             self._move(split, context)
@@ -128,14 +137,14 @@ class Model(VectorFamily):
         config, targets = self.config, self.domains.targets
         target, guarding = target_of(split, context.items, self.domains, targets)
         found = ways(self.trunk, config.model(config.scratch), target, config.moving, context)
-        said = verdicts(found, guarding, self.domains, targets, context.seed)
+        made = decisions(found, guarding, self.domains, targets, context.seed)
         self.moved, self.scratch, self.items_J = found.moved, found.scratch, target.items_J
-        self.verdicts = (*said, *self.verdicts)
-        served = {verdict.category: verdict.served for verdict in self.verdicts}
+        self.decisions = (*made, *self.decisions)
+        served = {decision.category: decision.served for decision in self.decisions}
         self.served = (TRUNK, *(served[name] for name in self.domains.names))
         self.tuned |= found.tuned | {
-            "targets": len(said),
-            "adopted": sum(verdict.status == ADOPTED for verdict in said),
+            "targets": len(made),
+            "adopted": sum(decision.status == ADOPTED for decision in made),
             "adapter_parameters": self.moved.adapter_parameters,
             "adapter_share": self.moved.adapter_parameters / self.trunk_parameters,
             "target_item_parameters": self.moved.item_parameters,
@@ -220,9 +229,6 @@ class Model(VectorFamily):
             self.scratch = self.config.model(self.config.scratch)
             self.scratch.load_state(_of(SCRATCH, state))
         self._settle()
-
-    def moves(self) -> tuple[Verdict, ...]:
-        return self.verdicts
 
     def learning_curve(self, split: Split, context: TrainingContext) -> list[dict[str, Any]]:
         config = self.config

@@ -16,8 +16,9 @@ import torch
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.families.popularity import popularity
-from training.fitting.family import Ranker, State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State
+from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of

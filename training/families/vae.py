@@ -28,13 +28,14 @@ from torch.nn import functional as F
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.families.popularity import popularity
 from training.fitting import exported_encoder as encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.generation.deduplication import Frame, without_frame
 from training.layers.generation.draws import draw
 from training.layers.generation.temporal_profile import Schedule
+from training.layers.popularity import popularity
 from training.layers.probe import Probe, fit_probe, without_probe
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.layers.sequences.next_item import embedding_rows, warm_embeddings

@@ -26,7 +26,8 @@ import numpy as np
 import torch
 
 from training.data.histories import DAY, Histories
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
+from training.layers.adagrad import adagrad_step
 from training.layers.user_profile import UserProfileFamily
 
 BLOCK = 16  # events whose windows are one product; also the negatives that they share
@@ -192,8 +193,10 @@ def update(
     negative.mul_(weights_SCX.sum(dim=2, keepdim=True) * (config.negatives / BLOCK))
     by_input = torch.bmm(error_SCX, outputs_SXD).flatten(0, 1)
     by_output = torch.bmm(error_SCX.mT, inputs_SCD).flatten(0, 1)
-    descend(tables.inputs_ID, tables.input_squares_I, inputs_R, by_input, config.learning_rate)
-    descend(tables.outputs_ID, tables.output_squares_I, outputs_R, by_output, config.learning_rate)
+    adagrad_step(tables.inputs_ID, tables.input_squares_I, inputs_R, by_input, config.learning_rate)
+    adagrad_step(
+        tables.outputs_ID, tables.output_squares_I, outputs_R, by_output, config.learning_rate
+    )
 
 
 def _weights(corpus: Corpus, centres_SC: torch.Tensor) -> torch.Tensor:
@@ -205,18 +208,3 @@ def _weights(corpus: Corpus, centres_SC: torch.Tensor) -> torch.Tensor:
     left_SC1, right_SC1 = corpus.left_P[centres_SC], corpus.right_P[centres_SC]
     near_SCX = (offset_CX >= -left_SC1[:, :, None]) & (offset_CX <= right_SC1[:, :, None])
     return near_SCX * falloff_CX
-
-
-def descend(
-    rows_ID: torch.Tensor,
-    squares_I: torch.Tensor,
-    touched_R: torch.Tensor,
-    gradients_RD: torch.Tensor,
-    learning_rate: float,
-) -> None:
-    """Move the touched rows, a row touched twice by both gradients."""
-    squares_R = torch.linalg.vector_norm(gradients_RD, dim=1).square_()
-    squares_I.index_add_(0, touched_R, squares_R)
-    seen_R = squares_I.index_select(0, touched_R).clamp_(min=torch.finfo(torch.float32).tiny)
-    gradients_RD.mul_((-learning_rate * seen_R.rsqrt_())[:, None])
-    rows_ID.index_add_(0, touched_R, gradients_RD)

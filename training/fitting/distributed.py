@@ -1,7 +1,7 @@
-"""The processes that ``torchrun`` started together to train one family; one alone otherwise.
+"""The processes that ``torchrun`` started to train one family, or this process alone.
 
-All do the same on the same data. They part in a gradient, of which each takes its rows of the
-batch, and in what is done once: the first validates, decides when to stop, and writes.
+All run the same program on the same data. They differ in the rows of a batch that each computes the
+gradient of, and in work that the first does alone: validation, early stopping, and writing.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Processes:
-    """``count`` processes, of which this is number ``rank``, from 0 up."""
+    """This process's ``rank`` among ``count``."""
 
     rank: int = 0
     count: int = 1
@@ -27,11 +27,11 @@ class Processes:
     def first(self) -> bool:
         return self.rank == 0
 
-    def joined(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """The module, whose backward pass then leaves the mean of all processes' gradients.
+    def distributed(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """The module, with a backward pass that averages gradients over processes.
 
-        Weights start as the first process has them. A weight that the loss of one process's rows
-        does not read is no error: it may be read by another's.
+        Weights start as the first process's. A weight may be unused by the loss of one process's
+        rows: another's may use it.
         """
         if self.count == 1:
             return module
@@ -42,10 +42,10 @@ class Processes:
             find_unused_parameters=True,
         )
 
-    def apart(self, joined: nn.Module) -> AbstractContextManager[None]:
-        """In which a backward pass only adds to this process's own gradients."""
-        if isinstance(joined, DistributedDataParallel):
-            return cast(AbstractContextManager[None], joined.no_sync())
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[None]:
+        """A context in which a backward pass only adds to this process's own gradients."""
+        if isinstance(module, DistributedDataParallel):
+            return cast(AbstractContextManager[None], module.no_sync())
         return nullcontext()
 
     def sum(self, value: torch.Tensor) -> torch.Tensor:
@@ -54,16 +54,16 @@ class Processes:
             dist.all_reduce(value)
         return value
 
-    def first_says(self, value: float) -> float:
+    def broadcast(self, value: float) -> float:
         """The first process's value, in all."""
         if self.count == 1:
             return value
-        said = torch.tensor(value, dtype=torch.float64)
-        dist.broadcast(said, src=0)
-        return float(said)
+        sent = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(sent, src=0)
+        return float(sent)
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait for all processes."""
         if self.count > 1:
             dist.barrier()
 
@@ -71,8 +71,8 @@ class Processes:
 def started_together() -> Processes:
     """The processes that this one was started with, joined on the first call.
 
-    Each has a GPU of its own where there are GPUs. Gloo speaks for tensors on the CPU, NCCL for
-    those on GPUs.
+    Each uses a GPU of its own where there are GPUs: Gloo communicates CPU tensors, NCCL those on
+    GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Processes()

@@ -20,7 +20,8 @@ from penchant.errors import DataError
 from training.data.histories import Histories
 from training.data.interest_labels import cut_points, find_interests, known, one_hot
 from training.data.split import Split, Window
-from training.fitting.family import State, TrainingContext
+from training.fitting.context import TrainingContext
+from training.fitting.family import State
 
 PREFIX = "readout."
 HALF_LIVES_DAYS = (7.0, 30.0, 180.0)

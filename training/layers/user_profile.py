@@ -10,9 +10,10 @@ from torch.nn.functional import normalize
 
 from training.data.histories import Histories
 from training.data.split import Split
-from training.families.popularity import popularity
 from training.fitting import exported_encoder as encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
+from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
 

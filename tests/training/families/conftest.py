@@ -10,7 +10,7 @@ import torch
 from training.data.histories import Histories
 from training.data.split import Window
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 
 
 @pytest.fixture

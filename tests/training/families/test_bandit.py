@@ -102,7 +102,7 @@ def test_a_log_that_says_too_little_is_refused(dataset: Dataset) -> None:
     for column, values, says in (
         ("propensity", None, "has no column propensity"),
         ("propensity", pa.nulls(rows, pa.float64()), "no value in its column propensity"),
-        ("propensity", pa.array(np.zeros(rows)), "propensities are of 0 or less"),
+        ("propensity", pa.array(np.zeros(rows)), "propensities are 0 or less"),
         ("clicked", pa.nulls(rows, pa.bool_()), "no value in its column clicked"),
         ("item_id", pa.array(["nothing"] * rows), "names 8000 items that mart items lacks"),
     ):

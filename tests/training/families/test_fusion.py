@@ -20,13 +20,9 @@ from training.evaluation.metrics.full_ranking import evaluate_window
 from training.families import fusion
 from training.families.fusion import Config, Stacked
 from training.fitting.budget import Budget
-from training.fitting.family import (
-    LearnsFromValidation,
-    Ranker,
-    State,
-    TrainingContext,
-    VectorFamily,
-)
+from training.fitting.capabilities import LearnsFromValidation
+from training.fitting.context import TrainingContext
+from training.fitting.family import Ranker, State, VectorFamily
 from training.layers.fusion.candidates import OF_A_HABIT, habits
 from training.layers.fusion.gated import profiles
 from training.layers.fusion.stacking import softmax_over_users

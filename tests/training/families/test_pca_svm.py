@@ -16,7 +16,7 @@ from training.data.interest_labels import cut_points, find_interests, known
 from training.data.split import split_by_time
 from training.families.pca_svm import TOLERANCE, Config, Model
 from training.fitting.budget import Budget
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.layers.probe import habits
 
 

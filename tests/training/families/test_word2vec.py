@@ -5,7 +5,7 @@ import torch
 
 from training.data.histories import DAY, Histories
 from training.families.word2vec import BLOCK, Config, new_tables, read_corpus, update
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 
 WINDOW, ITEMS = 2, 6
 

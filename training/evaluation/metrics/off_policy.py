@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-import pyarrow as pa
 
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.errors import DataError
+from training.data.policy_log import check_propensities
 from training.evaluation.metrics.intervals import RESAMPLES, resampled_means
 
 CONFIDENCE = 0.95
@@ -105,38 +105,6 @@ def logged(
         nothing if value_N is None else value_N,
         np.arange(rows) if units_N is None else units_N,
     )
-
-
-def check_columns(table: pa.Table, reward: str = "reward") -> None:
-    """Raise DataError for a table of impressions that no policy can be learned or judged from: a
-    column that is missing or empty is named. ``reward``: the column of what came of it."""
-    needed = ("propensity", reward)
-    missing = [name for name in needed if name not in table.column_names]
-    empty = [
-        name
-        for name in needed
-        if name not in missing and len(table) and table[name].null_count == len(table)
-    ]
-    if missing or empty:
-        what = [f"has no column {name}" for name in missing]
-        what += [f"has no value in its column {name}" for name in empty]
-        raise DataError(
-            f"the log {' and '.join(what)}",
-            "log each impression with the probability it was shown with, and what came of it",
-        )
-
-
-def check_propensities(propensity_N: FloatArray) -> None:
-    """Raise DataError for propensities that are not in (0, 1]."""
-    for wrong_N, what in (
-        (propensity_N <= 0, "of 0 or less: what can't be shown was shown"),
-        (propensity_N > 1, "above 1"),
-    ):
-        if wrong_N.any():
-            raise DataError(
-                f"{int(wrong_N.sum())} propensities are {what}",
-                "log the probability with which each pick was drawn",
-            )
 
 
 def without_support(probability_BC: FloatArray, logging_BC: FloatArray) -> float:

@@ -13,7 +13,7 @@ from training.data.split import Split
 from training.evaluation.metrics.full_ranking import evaluate_window
 from training.evaluation.metrics.intervals import FloatArray, bootstrap
 from training.families import ease
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.fitting.progress import no_curve
 from training.layers.probe import habits, regressed
 

@@ -15,7 +15,9 @@ from training.data.histories import Histories
 from training.data.split import Split
 from training.evaluation.metrics.intervals import bootstrap
 from training.evaluation.synthetic.two_sample_test import auc, cosine
-from training.fitting.family import Family, Generates, TrainingContext
+from training.fitting.capabilities import Generates
+from training.fitting.context import TrainingContext
+from training.fitting.family import Family
 from training.fitting.progress import no_curve, no_steps
 from training.fitting.trainer import TrainerConfig
 from training.layers.generation.deduplication import fingerprints

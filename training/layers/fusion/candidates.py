@@ -15,8 +15,8 @@ import torch
 
 from training.data.histories import Histories, IntArray
 from training.evaluation.metrics.full_ranking import top
-from training.families.popularity import popularity
 from training.fitting.family import Ranker
+from training.layers.popularity import popularity
 
 HALF_LIVES_DAYS = (7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
 POPULARITY_DAYS = (90.0, 14.0)

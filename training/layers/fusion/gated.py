@@ -24,14 +24,15 @@ from torch.nn import functional as F
 
 from training.data.histories import DAY, Histories
 from training.data.split import Split
-from training.families import content
-from training.families.popularity import popularity
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.popularity import popularity
 from training.layers.probe import Probe, fit_probe, without_probe
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 from training.layers.sequences.softmax import softmax_loss
+from training.layers.text import encode_texts
 
 SIDES = ("content", "profile", "context")  # beside behaviour
 POPULARITY_DAYS = 90.0
@@ -69,8 +70,7 @@ class Gated(VectorFamily):
         torch.manual_seed(context.seed)
         gate, train = self.gate, split.train
         row_I = torch.from_numpy(embedding_rows(train, gate.min_events))
-        words = content.Config(dimensions=gate.words)
-        words_TD, text_I = content.encoded(context.items, words, context)
+        words_TD, text_I = encode_texts(context.items, "tfidf", gate.words, context)
         profile_UF = profiles(context.users)
         words_TD = words_TD.float()
         self.network = Network(gate, int(row_I.max()) + 1, words_TD, text_I, profile_UF)

@@ -19,10 +19,11 @@ from torch.nn import functional as F
 from training.data import catalogue
 from training.data.histories import FloatArray, Histories, IntArray
 from training.data.split import Split
-from training.families.popularity import popularity
 from training.fitting import exported_encoder as encoder
-from training.fitting.family import State, TrainingContext, VectorFamily
+from training.fitting.context import TrainingContext
+from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.popularity import popularity
 from training.layers.sequences.softmax import log_chances, log_never, softmax_loss
 from training.layers.sequences.windows import TOKEN, Batch, Masking, Windows, WindowsConfig
 

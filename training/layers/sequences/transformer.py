@@ -1,4 +1,4 @@
-"""The layer that Transformers of histories are made of."""
+"""Transformer blocks for histories, and the causal encoder built from them."""
 
 import torch
 from torch import nn
@@ -38,3 +38,27 @@ class Block(nn.Module):
             query, key, value, visible, is_causal=visible is None
         )
         return self.out(mixed.transpose(1, 2).reshape(size, length, dimensions))
+
+
+class CausalTransformer(nn.Module):
+    """Causal self-attention over read_BTD of at most ``length`` events and the start token.
+
+    Padding is on the right, so no valid position attends to it.
+    """
+
+    def __init__(
+        self, dimensions: int, layers: int, heads: int, dropout: float, length: int
+    ) -> None:
+        super().__init__()
+        self.position_TD = nn.Parameter(torch.zeros(length + 1, dimensions))
+        self.blocks = nn.ModuleList(Block(dimensions, heads, dropout) for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(dimensions)
+        nn.init.constant_(self.norm.weight, 0.1)
+        nn.init.normal_(self.position_TD, std=0.02)
+
+    def forward(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        hidden_BTD = self.dropout(read_BTD + self.position_TD[: read_BTD.shape[1]])
+        for block in self.blocks:
+            hidden_BTD = block(hidden_BTD)
+        return self.norm(hidden_BTD)

@@ -82,8 +82,8 @@ class Windows:
     Pancha et al. 2022). The first position reads the token and predicts any event of its window:
     who comes, before anything is read. With ``masking`` the token stands elsewhere.
 
-    ``wanted``: of the same users, what is to be predicted where that isn't all that is read; windows
-    after which nothing of it comes are left out. At least one event.
+    ``wanted``: the events of the same users to predict, where not all that is read is predicted;
+    windows that none of them follows are left out. At least one event.
     """
 
     def __init__(

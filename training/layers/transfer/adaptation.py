@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.evaluation.metrics.full_ranking import Scorer
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 from training.fitting.trainer import Progress, TrainerConfig, fit_by_gradient
 from training.layers.sequences.next_item import Network, NextItem, reading, warm_embeddings
 from training.layers.sequences.softmax import softmax_loss

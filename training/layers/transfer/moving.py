@@ -13,12 +13,13 @@ from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
 from training.evaluation.metrics.full_ranking import Scorer
 from training.evaluation.metrics.intervals import Interval, bootstrap
-from training.families.popularity import popularity
-from training.fitting.family import TrainingContext
+from training.fitting.capabilities import TransferDecision
+from training.fitting.context import TrainingContext
+from training.layers.popularity import popularity
 from training.layers.sequences.next_item import NextItem
 from training.layers.transfer.adaptation import ADAPTERS, FULL, MoveConfig, Moved, move, starting
 from training.layers.transfer.domains import Domains
-from training.layers.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, Verdict, evaluated
+from training.layers.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, decide
 from training.layers.transfer.target import Keep, Target, halves, kept, thinned
 
 POPULARITY_DAYS = 90.0
@@ -102,17 +103,17 @@ def learned(scratch: NextItem, target: Target, context: TrainingContext) -> None
     scratch.fit(split, replace(_beside(context, SCRATCH), window=split.validation))
 
 
-def verdicts(
+def decisions(
     found: Ways, guarding: Window, domains: Domains, names: Sequence[str], seed: int
-) -> list[Verdict]:
-    """What the guard says of each of the categories that a target is made of."""
+) -> list[TransferDecision]:
+    """The guard's decision for each of the categories of a target."""
     window = {"tuning": found.target.window, "guarding": guarding}
     scores = {
         (name, which): kept(score, window[which])
         for name, score in found.scorers().items()
         for which in window
     }
-    said = []
+    found_decisions = []
     for category in names:
         place_J = np.flatnonzero(np.isin(found.target.items_J, domains.items_of(category)))
         part = replace(found.target, items_J=found.target.items_J[place_J])
@@ -123,8 +124,8 @@ def verdicts(
                 for name in (TRANSFER, SCRATCH, POPULARITY)
             }
 
-        said.append(evaluated(category, values("tuning"), values("guarding"), seed))
-    return said
+        found_decisions.append(decide(category, values("tuning"), values("guarding"), seed))
+    return found_decisions
 
 
 @dataclass(frozen=True)

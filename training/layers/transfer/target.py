@@ -16,7 +16,7 @@ from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.data.split import Split, Window
 from training.evaluation.metrics.full_ranking import Scorer, evaluate_window
-from training.fitting.family import TrainingContext
+from training.fitting.context import TrainingContext
 
 Keep = Callable[[Histories], Histories]
 

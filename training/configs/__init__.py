@@ -1,0 +1,35 @@
+"""The reference runs: the config of each family for each kind of run."""
+
+from typing import Any
+
+from penchant.settings import Settings
+from training.fitting.factory import default_config
+
+
+def main_job(family: str) -> Any:
+    """The run that ``penchant train`` makes on a snapshot: the defaults of the family's ``Config``.
+
+    They were tuned on Complete Journey by NDCG@10 on the validation window, never on the test
+    window.
+    """
+    return default_config(family)
+
+
+def reference(family: str) -> Any:
+    """The larger run of PENCHANT_REFERENCE_CONFIGS, for a GPU or a night."""
+    from training.configs.large import CONFIGS  # imports every family
+
+    return CONFIGS[family]() if family in CONFIGS else default_config(family)
+
+
+def published(table: str, family: str) -> Any:
+    """The run that reproduces a published table, ``beauty`` or ``sports``."""
+    from training.configs.amazon import TABLES  # imports every family
+
+    configs = TABLES[table]
+    return configs[family]() if family in configs else default_config(family)
+
+
+def config_for(settings: Settings, family: str) -> Any:
+    """The config that this installation trains on a snapshot."""
+    return reference(family) if settings.reference_configs else main_job(family)
