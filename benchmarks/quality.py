@@ -63,7 +63,7 @@ Written by `make bench-quality`, measured on {machine}, every fit with one threa
 The protocol is S3-Rec's (Zhou et al. 2020): a user's last item is the test, the one before it the
 validation; every item of the catalogue is ranked, without those that the user had before. Models
 learn without the validation item and see it only as input, save in the rows that say otherwise.
-Configurations were chosen by NDCG@10 on validation and are frozen in `training/configs.py`. Figures
+Configurations were chosen by NDCG@10 on validation and are frozen in `training/configs/`. Figures
 are means over users and seeds, in brackets the 95 % bootstrap interval over users. A combination
 adds its members' scores, standardised for each user, with weights found on validation.
 """

@@ -57,7 +57,7 @@ class Table:
 def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> Path:
     """Fit a family on a table and judge it on validation; returns the run's directory.
 
-    ``config``: None is the frozen one of configs.py. The test item isn't looked at here.
+    ``config``: None is the published one. The test item isn't looked at here.
     """
     config = published(table.name, family) if config is None else config
     final = out / run_id(table, family, seed, config)
