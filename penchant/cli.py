@@ -66,7 +66,7 @@ def ingest(
 @app.command()
 def build(as_json: AsJson = False) -> None:
     """Build the marts with dbt from all landed batches, as a new snapshot."""
-    from penchant.build import build as run
+    from penchant.building.build import build as run
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)
@@ -395,7 +395,7 @@ def demo() -> None:
 @app.command()
 def up() -> None:
     """Start the platform in the background and print its addresses."""
-    from penchant.build import docs
+    from penchant.building.build import docs
     from penchant.platform.up import up as run
 
     settings = Settings()

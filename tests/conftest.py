@@ -53,7 +53,7 @@ def make_once(home: Path, make: Callable[[Settings], object]) -> Path:
 
 @pytest.fixture(scope="session")
 def built_once(shared_homes: Path) -> Path:
-    from penchant.build import build
+    from penchant.building.build import build
     from penchant.ingestion.ingest import ingest
 
     def make(settings: Settings) -> None:

@@ -20,7 +20,7 @@ ANYTHING_OF = {
     "penchant/platform": LEAVES | {"penchant.platform", "penchant.report", "penchant.serving"},
     "penchant/experiments": LEAVES | {"penchant.bandits.experiments"},
     "penchant/ads": LEAVES | {"penchant.ads"},
-    "penchant/build.py": LEAVES,
+    "penchant/building": LEAVES | {"penchant.building"},
     "penchant/client.py": {"penchant.errors"},
     "feature_repo": LEAVES | {"feature_repo", "penchant.feast_sdk"},
     "training": LEAVES | {"training"},

@@ -17,7 +17,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from penchant.build import build
+from penchant.building.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.simulated.shop import truth
 from penchant.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.interests.response_models import OURS, TREES, context, frame, sets
-from penchant.build import build
+from penchant.building.build import build
 from penchant.features.materialize import training_sets
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.simulated.campaigns import added_by_campaigns

@@ -14,7 +14,7 @@ from penchant.bandits.assignment import live_policy
 from penchant.bandits.experiments import gate, store
 from penchant.bandits.experiments.stage import ExperimentReport, evaluate_experiment
 from penchant.bandits.learned import LearnedPolicy
-from penchant.build import build
+from penchant.building.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.quality.check import check
 from penchant.serving.live_policy import read_policy

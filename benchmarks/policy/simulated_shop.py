@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from penchant.artifacts import Snapshot
 from penchant.bandits.assignment import running
 from penchant.bandits.slates import IntArray
-from penchant.build import build
+from penchant.building.build import build
 from penchant.features.materialize import materialize
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest

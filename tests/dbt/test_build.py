@@ -13,7 +13,9 @@ import duckdb
 import pytest
 
 from penchant.artifacts import Snapshot
-from penchant.build import build, identify, read_landing, run_dbt
+from penchant.building.build import build, identify
+from penchant.building.dbt import run_dbt
+from penchant.building.landed import read_landing
 from penchant.errors import DataError, UsageError
 from penchant.manifest import read_marts
 from penchant.settings import Settings
@@ -166,7 +168,7 @@ def test_killed_in_the_middle_and_run_again_gives_the_same_marts(
     undisturbed = the_snapshot(built_home)
     home = landed_only(built_home, tmp_path / "killed", threads=2)
     program = (
-        "from pathlib import Path; from penchant.build import build; "
+        "from pathlib import Path; from penchant.building.build import build; "
         "from penchant.settings import Settings; "
         f"build(Settings(_env_file=None, home=Path({str(home.home)!r}), threads=2))"
     )

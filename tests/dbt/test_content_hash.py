@@ -7,7 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from penchant.build import Batch, Landing, _check_results, content_hash, identify
+from penchant.building.build import content_hash, identify
+from penchant.building.dbt import _check_results
+from penchant.building.landed import Batch, Landing
 from penchant.errors import DataError, PenchantError
 from penchant.manifest import Column, Mart
 from penchant.settings import Settings

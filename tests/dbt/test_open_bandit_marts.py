@@ -8,7 +8,7 @@ import pytest
 from small_wheel import write_wheel
 
 from penchant.artifacts import Snapshot
-from penchant.build import build
+from penchant.building.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings

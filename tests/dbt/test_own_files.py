@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from penchant.artifacts import Snapshot
-from penchant.build import build
+from penchant.building.build import build
 from penchant.ingestion.ingest import ingest
 from penchant.settings import Settings
 

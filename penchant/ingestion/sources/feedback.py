@@ -13,7 +13,7 @@ from penchant.errors import NothingToDo
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.batches import digest
-from penchant.ingestion.landing.canonical import EVENTS as CANONICAL_EVENTS
+from penchant.ingestion.landing.canonical import canonical_contract
 from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 
 NAME = "feedback"
@@ -47,17 +47,8 @@ IMPRESSIONS = Contract(
         ),
     ),
 )
-PROPENSITIES = Contract(
-    table="propensities",
-    columns=(
-        Column("slate_id", "VARCHAR"),
-        Column("position", "BIGINT", minimum=0),
-        Column("candidate_id", "VARCHAR"),
-        Column("propensity", "DOUBLE", minimum=0, maximum=1),
-        Column("rank", "BIGINT", nullable=True, minimum=0),
-    ),
-    key=("slate_id", "position", "candidate_id"),
-)
+PROPENSITIES = canonical_contract("propensities")
+CANONICAL_EVENTS = canonical_contract("events")
 EVENTS = Contract(
     table="events",
     columns=(

@@ -1,1 +1,1 @@
-{{ canonical_staging('files', 'campaigns', ['campaign_id', 'item_id'], superseded_by_name=false) }}
+{{ canonical_staging('files', 'campaigns', superseded_by_name=false) }}

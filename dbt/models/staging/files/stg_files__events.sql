@@ -1,1 +1,1 @@
-{{ canonical_staging('files', 'events', ['event_id'], superseded_by_name=false) }}
+{{ canonical_staging('files', 'events', superseded_by_name=false) }}

@@ -1,1 +1,1 @@
-{{ canonical_staging('files', 'impressions', ['impression_id'], superseded_by_name=false) }}
+{{ canonical_staging('files', 'impressions', superseded_by_name=false) }}

@@ -1,1 +1,1 @@
-{{ canonical_staging('files', 'items', ['item_id'], superseded_by_name=false) }}
+{{ canonical_staging('files', 'items', superseded_by_name=false) }}

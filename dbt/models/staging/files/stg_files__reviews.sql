@@ -1,1 +1,1 @@
-{{ canonical_staging('files', 'reviews', ['user_id', 'item_id', 'reviewed_at'], superseded_by_name=false) }}
+{{ canonical_staging('files', 'reviews', superseded_by_name=false) }}

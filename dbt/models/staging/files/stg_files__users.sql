@@ -1,1 +1,1 @@
-{{ canonical_staging('files', 'users', ['user_id'], superseded_by_name=false) }}
+{{ canonical_staging('files', 'users', superseded_by_name=false) }}

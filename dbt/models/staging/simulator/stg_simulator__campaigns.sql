@@ -1,1 +1,1 @@
-{{ canonical_staging('simulator', 'campaigns', ['campaign_id', 'item_id']) }}
+{{ canonical_staging('simulator', 'campaigns') }}

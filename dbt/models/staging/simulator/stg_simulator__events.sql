@@ -1,1 +1,1 @@
-{{ canonical_staging('simulator', 'events', ['event_id']) }}
+{{ canonical_staging('simulator', 'events') }}

@@ -1,1 +1,1 @@
-{{ canonical_staging('simulator', 'impressions', ['impression_id']) }}
+{{ canonical_staging('simulator', 'impressions') }}

@@ -1,1 +1,1 @@
-{{ canonical_staging('simulator', 'items', ['item_id']) }}
+{{ canonical_staging('simulator', 'items') }}

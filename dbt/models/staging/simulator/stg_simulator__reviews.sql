@@ -1,1 +1,1 @@
-{{ canonical_staging('simulator', 'reviews', ['user_id', 'item_id', 'reviewed_at']) }}
+{{ canonical_staging('simulator', 'reviews') }}

@@ -1,1 +1,1 @@
-{{ canonical_staging('simulator', 'users', ['user_id']) }}
+{{ canonical_staging('simulator', 'users') }}

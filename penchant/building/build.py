@@ -1,0 +1,166 @@
+"""Stage ``build``: dbt builds the marts of all landed batches, and they become one snapshot.
+
+A snapshot id is a hash of its inputs: the batches in the order in which later ones supersede
+earlier ones, the files of the dbt project and the variables of the run. The same landing is
+therefore built once. The DuckDB file is scratch: every build starts with a new one.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from penchant.building.dbt import run_dbt
+from penchant.building.landed import Landing, read_landing
+from penchant.errors import PenchantError
+from penchant.manifest import Mart, read_marts
+from penchant.settings import Settings
+from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic, write_json
+
+PROJECT_FILES = {".sql", ".yml", ".csv"}
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """``status`` is built or unchanged; ``rows`` is the number of rows of each mart."""
+
+    snapshot_id: str
+    status: str
+    rows: dict[str, int]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        """One line of output."""
+        return (
+            f"snapshot {self.snapshot_id} {self.status}: {len(self.rows)} marts, "
+            f"{sum(self.rows.values()):,} rows ({self.seconds:.1f} s)"
+        )
+
+
+def build(settings: Settings) -> BuildReport:
+    """Build the snapshot of all landed batches, unless it exists.
+
+    Raises as ``read_landing`` and ``run_dbt`` do.
+    """
+    started = time.monotonic()
+    landing = read_landing(settings)
+    snapshot_id = identify(settings, landing)
+    final = settings.snapshots / snapshot_id
+    with held_alone(settings.warehouse.parent):
+        status = "unchanged" if final.exists() else "built"
+        if status == "built":
+            _remove_scratch(settings)
+            with atomic_directory(final) as staging:
+                _build(settings, landing, snapshot_id, staging)
+    marts = json.loads((final / "snapshot.json").read_text())["marts"]
+    rows = {name: mart["rows"] for name, mart in marts.items()}
+    return BuildReport(snapshot_id, status, rows, round(time.monotonic() - started, 2))
+
+
+def identify(settings: Settings, landing: Landing) -> str:
+    """The snapshot id: the same for the same batches, dbt project and variables, on any day."""
+    digest = hashlib.sha256()
+    for batch in landing.batches:
+        digest.update(f"{batch.source}/{batch.table}/{batch.sha256}\n".encode())
+    for file in _project_files(settings.dbt_project):
+        digest.update(f"{file.relative_to(settings.dbt_project)}\n".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    digest.update(json.dumps(landing.variables, sort_keys=True).encode())
+    return f"s-{landing.as_of:%Y%m%d}-{digest.hexdigest()[:12]}"
+
+
+def docs(settings: Settings) -> Path:
+    """Write dbt's documentation as one page of the static site; return its path.
+
+    Raises as ``build`` does.
+    """
+    page = settings.site / "dbt_docs" / "index.html"
+    landing = read_landing(settings)
+    with held_alone(settings.warehouse.parent):
+        target = run_dbt(
+            settings, landing, settings.warehouse.parent, "docs", "generate", *PAGE_ONLY
+        )
+        write_atomic(page, (target / "static_index.html").read_text())
+    return page
+
+
+def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) -> str:
+    """Hash of a mart's column names, types and rows, independent of the order of rows.
+
+    Row hashes are summed, so a repeated row counts each time. Columns marked ``wall_clock`` are
+    left out.
+    """
+    columns = [column for column in mart.columns if not column.meta.get("wall_clock")]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    summed = connection.execute(
+        f"select count(*), sum(hash({names})::hugeint), bit_xor(hash('again', {names})) "
+        "from read_parquet(?)",
+        [str(parquet)],
+    ).fetchone()
+    described = json.dumps([[[column.name, column.type] for column in columns], summed])
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path) -> None:
+    folder = staging / "marts"
+    folder.mkdir()
+    target = run_dbt(settings, landing, folder, "build", *WITHOUT_UNIT_TESTS)
+    for artifact in ("manifest.json", "run_results.json"):
+        shutil.copyfile(target / artifact, staging / artifact)
+    with duckdb.connect(config={"threads": settings.threads}) as connection:
+        marts = {
+            mart.name: _describe(connection, mart, folder / f"{mart.name}.parquet")
+            for mart in read_marts(staging / "manifest.json")
+        }
+    description = {
+        "id": snapshot_id,
+        "as_of": landing.as_of.isoformat(),
+        "sources": landing.sources,
+        "batches": len(landing.batches),
+        "last_feedback": landing.last_feedback,
+        "marts": marts,
+    }
+    write_json(staging / "snapshot.json", description)
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path
+) -> dict[str, int | str]:
+    """Number of rows and content hash. Raises PenchantError when dbt wrote no file."""
+    if not parquet.is_file():
+        raise PenchantError(
+            f"dbt wrote no {parquet.name}", f"materialize the model {mart.name} as `external`"
+        )
+    counted = connection.execute("select count(*) from read_parquet(?)", [str(parquet)]).fetchall()
+    return {"rows": counted[0][0], "content_hash": content_hash(connection, mart, parquet)}
+
+
+def _remove_scratch(settings: Settings) -> None:
+    """Remove the scratch files of the last build and the staging folders of killed ones."""
+    scratch = settings.warehouse.parent
+    for file in scratch.glob(f"{settings.warehouse.name}*"):
+        file.unlink()
+    for folder in ("tmp", "target"):
+        shutil.rmtree(scratch / folder, ignore_errors=True)
+    for unfinished in settings.snapshots.glob(f"{STAGING_PREFIX}s-*"):
+        shutil.rmtree(unfinished)
+
+
+def _project_files(project: Path) -> list[Path]:
+    """The files that determine the marts: models, macros and settings; nothing that dbt writes."""
+    written = {"target", "logs", "dbt_packages"}
+    return sorted(
+        file
+        for file in project.rglob("*")
+        if file.suffix in PROJECT_FILES and file.relative_to(project).parts[0] not in written
+    )
