@@ -9,9 +9,7 @@ import pyarrow as pa
 
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError
-
-LATEST = 50
-"""Events with an item that are kept of a user: as many as the longest sequence model reads."""
+from penchant.releases.release import MAX_RECENT_ITEMS
 
 _RECENT = """
     SELECT
@@ -37,7 +35,7 @@ _BOUGHT = """
 
 
 def recent_items(snapshot: Snapshot) -> pa.Table:
-    """A row for each user with their last ``LATEST`` events that have an item, oldest first.
+    """A row for each user with their last ``MAX_RECENT_ITEMS`` events that have an item, oldest first.
 
     ``event_ats`` are microseconds since 1970, UTC; a quantity that is not recorded is 1. Events of
     one moment are in the order in which the mart ``sequences`` has them. ``run_id`` names the
@@ -49,7 +47,7 @@ def recent_items(snapshot: Snapshot) -> pa.Table:
         _RECENT.format(
             order=", ".join(keys),
             backwards=", ".join(f"{key} DESC" for key in keys),
-            latest=LATEST,
+            latest=MAX_RECENT_ITEMS,
         ),
     )
 

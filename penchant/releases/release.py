@@ -64,6 +64,8 @@ RECENT_ITEMS = View(
     "user_id",
     ("item_ids", "event_types", "event_ats", "quantities", "run_id"),
 )
+MAX_RECENT_ITEMS = 50
+"""Per user in ``RECENT_ITEMS``: as many as the longest sequence model reads."""
 BOUGHT_ITEMS = View("bought_items", "user", "user_id", ("item_ids", "run_id"))
 
 

@@ -34,7 +34,7 @@ def test_the_last_events_of_a_user_are_published_oldest_first(shop: Any) -> None
 def test_no_more_than_the_latest_are_kept_and_what_was_bought_once(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penchant.publishing.histories.LATEST", 2)
+    monkeypatch.setattr("penchant.publishing.histories.MAX_RECENT_ITEMS", 2)
     snapshot = Snapshot.open(shop.settings, ONE)
     assert recent_items(snapshot)["item_ids"][0].as_py() == ["i008", "i009"]
     assert bought(snapshot)["item_ids"][0].as_py() == [f"i{number:03}" for number in range(10)]

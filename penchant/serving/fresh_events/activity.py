@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, Field
 
-from penchant.publishing.histories import LATEST
 from penchant.releases.opened import OpenRelease
-from penchant.releases.release import RECENT_ITEMS
+from penchant.releases.release import MAX_RECENT_ITEMS, RECENT_ITEMS
 from penchant.serving.fresh_events.events import FreshEvents
 
 EPOCH = datetime(1970, 1, 1)
@@ -34,7 +33,7 @@ class Activity(BaseModel):
     snapshot_id: str
     last_event_at: datetime | None
     events_since: dict[str, int] = Field(description="by event_type, after the snapshot")
-    latest: list[Did] = Field(description=f"at most {LATEST}, newest first")
+    latest: list[Did] = Field(description=f"at most {MAX_RECENT_ITEMS}, newest first")
 
 
 def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity:
@@ -62,7 +61,7 @@ def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity
         snapshot_id=opened.release.snapshot_id,
         last_event_at=max(times, default=None),
         events_since=Counter(event.event_type for event in fresh),
-        latest=latest[:LATEST],
+        latest=latest[:MAX_RECENT_ITEMS],
     )
 
 
