@@ -1,18 +1,22 @@
 """What pacing keeps of the best plan of a day, and what serving greedily keeps.
 
-Run by ``make bench-ads``. Days are made up: users come through the day in an order that nobody
+Days are made up: users come through the day in an order that nobody
 knows, more in the evening; two campaigns of unequal worth have budget for a part of them. The best
 plan is the linear program of who came, which can't be known. Both policies have the same budgets
-and caps; pacing starts from the prices of another day. Prints a table and writes
-benchmarks/out/ads.json.
+and caps; pacing starts from the prices of another day.
 """
+
+from typing import Any
 
 import numpy as np
 
-from benchmarks.rows import Row, machine, report
+from benchmarks.rows import Row, table
 from penchant.ads.allocation import allocate
 from penchant.ads.campaigns import Campaigns
 from penchant.ads.pacing import Pacer, PacingConfig
+from penchant.settings import Settings
+
+TITLE = "Ad pacing"
 
 DAYS, MOMENTS, VISITS, USERS = 20, 96, 4_000, 1_500
 CAMPAIGNS = Campaigns(
@@ -26,9 +30,9 @@ CONFIG = PacingConfig(attention=12)
 RESAMPLES = 1000
 
 
-def main() -> None:
+def measure(settings: Settings) -> dict[str, Any]:
     kept = np.array([[*a_day(day)] for day in range(DAYS)])
-    rows = [machine()]
+    rows = []
     for place, name in enumerate(("paced", "greedy, first come first served")):
         mean, low, high = interval(kept[:, place])
         aim = None if place else ">= 0.9"
@@ -36,7 +40,11 @@ def main() -> None:
         rows.append(Row(f"{name}: its interval over {DAYS} days", f"{low:.3f} to {high:.3f}", ""))
         half = kept[:, 2 + place].mean()
         rows.append(Row(f"{name}: share of the budgets gone when half of the traffic is", half, ""))
-    report("ads", rows)
+    return {"rows": [row.as_dict() for row in rows]}
+
+
+def page(figures: dict[str, Any]) -> str:
+    return table(figures["rows"])
 
 
 def a_day(seed: int) -> tuple[float, float, float, float]:
@@ -77,7 +85,3 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     drawn = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(values.mean()), float(low), float(high)
-
-
-if __name__ == "__main__":
-    main()

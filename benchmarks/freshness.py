@@ -1,12 +1,11 @@
 """How soon an answer knows of an event: real servers on one log, under a steady load of events.
 
-Run by ``make bench-freshness`` on the live release of PENCHANT_HOME, whose log is left alone.
+Measured on the live release of PENCHANT_HOME, whose log is left alone.
 Each event is posted to one server, then recommendations are asked for, of that server or, where
 there are two, of the other. Timed is what lies between the moment at which the event was due and
 the first answer that differs from the one before it: a queue counts.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -27,10 +26,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.main_job import free_port
-from benchmarks.rows import Row, machine, report
+from benchmarks.rows import Row, table
 from penchant.releases.release import ITEM_VECTORS, RANKED_LISTS
 from penchant.settings import Settings
 
+TITLE = "Freshness"
 PENCHANT = Path(sys.executable).with_name("penchant")
 ASKED = 3  # times, after which an answer counts as unchanged
 PAUSE_SECONDS = 0.02  # between two of them
@@ -99,9 +99,7 @@ def tell(services: Services, user_id: str, item_id: str, number: int, due: float
     return Told(1000 * acknowledged, None if known is None else 1000 * known, moved_alone)
 
 
-def measure(
-    settings: Settings, ports: tuple[int, ...], a_second: float, seconds: float
-) -> list[Told]:
+def ask(settings: Settings, ports: tuple[int, ...], a_second: float, seconds: float) -> list[Told]:
     """Each event of a user who was drawn, about an item that was drawn."""
     release = settings.releases / str(settings.live_release.current())
     users, items = (
@@ -180,18 +178,12 @@ def figures(told: list[Told]) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--a-second", type=float, default=50.0, help="events")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each run")
-    arguments = parser.parse_args()
-    settings = Settings()
-    rows = [machine()]
+def measure(settings: Settings, *, a_second: float = 50.0, seconds: float = 20.0) -> dict[str, Any]:
+    rows = []
     for servers in (1, 2):
         with serving(settings, servers) as ports:
-            told = measure(settings, ports, arguments.a_second, arguments.seconds)
-        one = figures(told)
-        where = "one server" if servers == 1 else "two servers, asked of the other"
+            one = figures(ask(settings, ports, a_second, seconds))
+        where = "one server" if servers == 1 else "two servers, read from the other"
         rows += [
             Row(f"{where}: POST to changed answer, p50", one["known_p50_ms"], "ms"),
             Row(f"{where}: POST to changed answer, p95", one["known_p95_ms"], "ms", "<= 300"),
@@ -201,8 +193,8 @@ def main() -> None:
             Row(f"{where}: first ten changed by a later one", one["later"], ""),
             Row(f"{where}: first ten changed without an event", one["moved_alone"], ""),
         ]
-    print(report("freshness", rows))
+    return {"rows": [row.as_dict() for row in rows]}
 
 
-if __name__ == "__main__":
-    main()
+def page(figures: dict[str, Any]) -> str:
+    return table(figures["rows"])

@@ -1,9 +1,5 @@
-"""The main job's cost: ``make demo`` in a fresh home, its memory, its idle time, and the tests.
+"""Cost of the main job: ``make demo`` in a fresh home, its memory and idle time, and the tests."""
 
-Run by ``make bench-main-job``. ``ARGS=--no-tests`` leaves the tests out.
-"""
-
-import argparse
 import json
 import os
 import socket
@@ -19,13 +15,15 @@ from typing import Any
 
 import psutil
 
-from benchmarks.rows import Row, machine, report
+from benchmarks.rows import Row, table
 from penchant.platform.processes import marked, memory_bytes
+from penchant.settings import Settings
 
+TITLE = "The main job"
 ROOT = Path(__file__).resolve().parent.parent
 PENCHANT = Path(sys.executable).with_name("penchant")
 SAMPLE_SECONDS = 1.0
-PORTS = ("AIRFLOW", "MLFLOW", "FEAST", "DOCS", "READER")
+PORTS = ("AIRFLOW", "MLFLOW", "FEAST", "DOCS", "API")
 
 
 @dataclass(frozen=True)
@@ -93,26 +91,27 @@ def test_seconds() -> float:
     return time.monotonic() - started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--no-tests", action="store_true", help="leave `make test` out")
-    parser.add_argument("--source", default="complete_journey", help="the source to land")
-    arguments = parser.parse_args()
+def measure(
+    settings: Settings, *, tests: bool = True, source: str = "complete_journey"
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="penchant-bench-") as folder:
-        first = demo(Path(folder), arguments.source)
-        second = demo(Path(folder), arguments.source)
+        first = demo(Path(folder), source)
+        second = demo(Path(folder), source)
     rows = [
-        machine(),
-        Row(f"demo on {arguments.source}", first.seconds, "s", "<= 720"),
+        Row(f"demo on {source}", first.seconds, "s", "<= 720"),
         Row("demo: peak memory, all processes", first.peak_bytes / 2**20, "MB", "<= 4096"),
         Row("demo: share of time no task runs", first.figures["idle_share"], "", "<= 0.20"),
         Row("demo: Airflow ready after", first.figures["ready_seconds"], "s"),
         Row("second demo, nothing changed", second.seconds, "s"),
         *task_rows(first),
     ]
-    if not arguments.no_tests:
+    if tests:
         rows.append(Row("make test", test_seconds(), "s", "<= 360"))
-    print(report("main-job", rows))
+    return {"rows": [row.as_dict() for row in rows]}
+
+
+def page(figures: dict[str, Any]) -> str:
+    return table(figures["rows"])
 
 
 def task_rows(measured: Measured) -> list[Row]:
@@ -120,7 +119,3 @@ def task_rows(measured: Measured) -> list[Row]:
     return [
         Row(f"task {task['label']}", task["seconds"], "s") for task in measured.figures["tasks"]
     ]
-
-
-if __name__ == "__main__":
-    main()

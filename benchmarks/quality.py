@@ -1,12 +1,10 @@
 """Every ranking family on published tables: quality with intervals, seconds and memory.
 
-Run by ``make bench-quality``; PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files. Each
+PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files. Each
 fit is a process of its own and is kept under the home, so a benchmark that was cut short goes on.
-The test items are looked at once a frozen config, after all that was chosen on validation. Writes
-benchmarks/out/quality.json and docs/results.md.
+The test items are looked at once a frozen config, after all that was chosen on validation.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -20,10 +18,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.rows import OUT, machine
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from penchant.storage import write_json
 from training.commands.published_tables import FILES, NEW, Table, loaded, run, run_id
 from training.configs import published
 from training.evaluation.metrics.full_ranking import Evaluation, evaluate_window
@@ -32,7 +28,7 @@ from training.fitting.family import Ranker
 from training.layers.fusion.combination import Combination, combine
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "results.md"
+TITLE = "Ranking quality on published tables"
 COMBINING_USERS = 3000  # of validation, to find the weights by
 SEEDS = {"beauty": 3, "sports": 1}  # a fit on Sports takes twice as long
 SLOW = ("rnn", "gru", "lstm", "bert4rec", "hstu")  # of one seed, for the same reason
@@ -56,9 +52,7 @@ ABLATION_HEAD = """## What pays
 One part of a frozen configuration changed at a time, Beauty, **validation** items, one seed. Two
 seeds of `sasrec` differ by about .001.
 """
-HEAD = """# Results on published tables
-
-Written by `make bench-quality`, measured on {machine}, every fit with one thread, two at a time.
+HEAD = """Every fit has one thread; two run at a time.
 
 The protocol is S3-Rec's (Zhou et al. 2020): a user's last item is the test, the one before it the
 validation; every item of the catalogue is ranked, without those that the user had before. Models
@@ -128,53 +122,53 @@ PARTS = (
 )
 
 
-def main() -> None:
-    arguments = _arguments()
-    if arguments.fit:
-        _fit(arguments)
-        return
-    rows: list[dict[str, Any]] = []
-    for name in arguments.tables:
-        for learn_validation in (False, True) if name == "beauty" else (False,):
-            table = Table(arguments.data, name, learn_validation)
-            families = WITH_VALIDATION if learn_validation else FAMILIES_OF[name]
-            _fit_all(arguments, table, families)
-            rows += [_row(table, family, arguments.runs) for family in families]
-            rows += _combinations(table, families, arguments.runs)
-    _ablate(arguments)
-    parts = [_part(arguments, index) for index in range(len(PARTS))]
-    figures = {"machine": machine().ours, "rows": rows, "ablation": parts}
-    write_json(OUT / "quality.json", figures)
-    PAGE.write_text(page(figures))
-    print(f"wrote {OUT / 'quality.json'} and {PAGE}")
+@dataclass(frozen=True)
+class Place:
+    """Folders of the tables and of the runs, and how many fits run at a time."""
+
+    data: Path
+    runs: Path
+    jobs: int
 
 
-def _arguments() -> argparse.Namespace:
-    settings = Settings()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=settings.published_data)
-    parser.add_argument("--runs", type=Path, default=settings.home / "published")
-    parser.add_argument("--tables", nargs="+", choices=FILES, default=list(FILES))
-    parser.add_argument("--jobs", type=int, default=2, help="fits at a time, of one thread each")
-    parser.add_argument("--fit", type=json.loads, help="one run, as JSON: used by the benchmark")
-    arguments = parser.parse_args()
-    if arguments.data is None:
+def measure(
+    settings: Settings, *, tables: tuple[str, ...] = tuple(FILES), jobs: int = 2
+) -> dict[str, Any]:
+    """``jobs``: fits at a time, of one thread each."""
+    if settings.published_data is None:
         raise UsageError(
-            "the benchmark needs the files of the published tables",
-            "set PENCHANT_PUBLISHED_DATA to the folder with Beauty.txt and the others",
+            "PENCHANT_PUBLISHED_DATA is not set",
+            "set it to the folder with Beauty.txt and the other files of the published tables",
         )
-    return arguments
+    place = Place(settings.published_data, settings.home / "published", jobs)
+    rows: list[dict[str, Any]] = []
+    for name in tables:
+        for learn_validation in (False, True) if name == "beauty" else (False,):
+            table = Table(place.data, name, learn_validation)
+            families = WITH_VALIDATION if learn_validation else FAMILIES_OF[name]
+            _fit_all(place, table, families)
+            rows += [_row(table, family, place.runs) for family in families]
+            rows += _combinations(table, families, place.runs)
+    _ablate(place)
+    return {"rows": rows, "ablation": [_part(place, index) for index in range(len(PARTS))]}
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def main() -> None:
+    """One fit, named on the command line as JSON: a process of ``measure``."""
+    data, runs, *work = json.loads(sys.argv[1])
+    _fit(Place(Path(data), Path(runs), 1), *work)
+
+
+def _fit(
+    place: Place, name: str, family: str, seed: int, learn_validation: bool, part: int | None
+) -> None:
     """One run, in this process; a frozen config's is judged on the test items too."""
     torch.set_num_threads(1)
-    name, family, seed, learn_validation, part = arguments.fit
-    table = Table(arguments.data, name, learn_validation)
+    table = Table(place.data, name, learn_validation)
     if part is not None:
-        run(table, family, seed, arguments.runs, PARTS[part].config())
+        run(table, family, seed, place.runs, PARTS[part].config())
         return
-    folder = run(table, family, seed, arguments.runs)
+    folder = run(table, family, seed, place.runs)
     if (folder / TEST).exists():
         return
     model, window = loaded(folder, published(name, family)), table.split().test
@@ -182,41 +176,41 @@ def _fit(arguments: argparse.Namespace) -> None:
     _keep(_values(evaluate_window(model.scores, window, NEW)["new"]), folder / TEST)
 
 
-def _fit_all(arguments: argparse.Namespace, table: Table, families: list[str]) -> None:
+def _fit_all(place: Place, table: Table, families: list[str]) -> None:
     _in_processes(
-        arguments,
+        place,
         [
             [table.name, family, seed, table.learn_validation, None]
             for family in families
             for seed in _seeds(table.name, family)
-            if not (_fitted(table, family, seed, arguments.runs) / TEST).exists()
+            if not (_fitted(table, family, seed, place.runs) / TEST).exists()
         ],
     )
 
 
-def _ablate(arguments: argparse.Namespace) -> None:
+def _ablate(place: Place) -> None:
     _in_processes(
-        arguments,
+        place,
         [["beauty", part.family, 0, False, index] for index, part in enumerate(PARTS)],
     )
 
 
-def _in_processes(arguments: argparse.Namespace, work: list[list[Any]]) -> None:
+def _in_processes(place: Place, work: list[list[Any]]) -> None:
     """Each run in a process of its own, ``jobs`` at a time, so that its peak memory is its own."""
 
     def fit(one: list[Any]) -> None:
-        command = [sys.executable, "-m", "benchmarks.quality", "--data", str(arguments.data)]
-        command += ["--runs", str(arguments.runs), "--fit", json.dumps(one)]
+        work = json.dumps([str(place.data), str(place.runs), *one])
+        command = [sys.executable, "-m", "benchmarks.quality", work]
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
-    with ThreadPoolExecutor(arguments.jobs) as pool:
+    with ThreadPoolExecutor(place.jobs) as pool:
         for one, _ in zip(work, pool.map(fit, work), strict=True):
             print(*one, flush=True)
 
 
-def _part(arguments: argparse.Namespace, index: int) -> dict[str, Any]:
-    part, table = PARTS[index], Table(arguments.data, "beauty")
-    folder = arguments.runs / run_id(table, part.family, 0, part.config())
+def _part(place: Place, index: int) -> dict[str, Any]:
+    part, table = PARTS[index], Table(place.data, "beauty")
+    folder = place.runs / run_id(table, part.family, 0, part.config())
     record = json.loads((folder / "run.json").read_text())
     return {"family": part.family, "changed": part.changed, **record["validation"]}
 
@@ -309,8 +303,7 @@ def _keep(values: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def page(figures: dict[str, Any]) -> str:
-    """docs/results.md."""
-    lines = [HEAD.format(machine=figures["machine"])]
+    lines = [HEAD]
     for table in dict.fromkeys(row["table"] for row in figures["rows"]):
         lines += [f"## {FILES[table]}", "", *TABLE_HEAD]
         lines += [
@@ -324,7 +317,7 @@ def page(figures: dict[str, Any]) -> str:
         f"| {part['family']} | {part['changed']} | {part['hr@10']:.4f} | {part['ndcg@10']:.4f} |"
         for part in figures["ablation"]
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _line(row: dict[str, Any]) -> str:

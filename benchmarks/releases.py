@@ -1,12 +1,9 @@
 """Whether readers ever notice that releases are published, rolled back, killed or held up.
 
-Run by ``make bench-releases``; ``ARGS="--only kills --kills 20"`` is a part of it. The shop is
-that of the tests: its two snapshots differ in every score and title, so that an answer tells which
-of them it is from. Readers are processes of their own. Prints a table and writes
-benchmarks/out/releases.json.
+The shop is that of the tests: its two snapshots differ in every score and title, so that an answer tells which
+of them it is from. Readers are processes of their own.
 """
 
-import argparse
 import contextlib
 import json
 import multiprocessing
@@ -24,16 +21,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import Row, machine, read, report
+from benchmarks.rows import Row, table
 from penchant.publishing.publish import KEPT, publish, rollback
 from penchant.releases.fencing import Overtaken
 from penchant.releases.release import DESCRIPTION, release_id
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
+<<<<<<< HEAD
 from tests.small_shop import Shop, snapshot_id
+=======
+from tests.serving.small_shop import Shop, snapshot_id
+>>>>>>> 2221aeb (Run every benchmark through one runner and keep summaries only)
 from tests.serving.test_reader import what_is_wrong
 
-PARTS = ("flips", "kills", "held-up")
+TITLE = "Releases under load"
 READERS = 2
 READS_A_COUNT = 20  # reads between two looks at what the others do
 PAUSE = 0.005  # seconds between those, where it is publishers that are watched
@@ -53,32 +54,35 @@ class Told:
         self.to_stop = True
 
 
-def main() -> None:
-    told = Told()
-    parser = argparse.ArgumentParser(prog="benchmarks.releases", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--reads", type=int, default=100_000)
-    parser.add_argument("--flips", type=int, default=100)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--held-up", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0, help="of the points of kill and hold-up")
-    asked = parser.parse_args()
+def measure(
+    settings: Settings,
+    *,
+    reads: int = 100_000,
+    flips: int = 100,
+    kills: int = 200,
+    held_up: int = 50,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """``seed``: of the moments at which publishers are killed or stopped."""
+    told, chance = Told(), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         shop = Published(Settings(_env_file=None, home=Path(folder) / "home", threads=1))
-        chance = random.Random(asked.seed)
-        measure: dict[str, Callable[[], list[Row]]] = {
-            "flips": lambda: flips(shop, asked.reads, asked.flips),
-            "kills": lambda: kills(shop, asked.kills, chance, told),
-            "held-up": lambda: held_up(shop, asked.held_up, chance, told),
+        measured = {
+            "flips": flip_and_roll_back(shop, reads, flips),
+            "kills": kill_publishers(shop, kills, chance, told),
+            "held up": hold_up_publishers(shop, held_up, chance, told),
         }
-        for part in asked.only:
-            named = [replace(row, what=f"{part}: {row.what}") for row in measure[part]()]
-            others = [row for row in read("releases") if row.what.startswith(PARTS)]
-            kept = [row for row in others if not row.what.startswith(f"{part}:")]
-            order = sorted([*kept, *named], key=lambda row: PARTS.index(row.what.partition(":")[0]))
-            report("releases", [machine(), *order])
-    if not all(row.met is not False for row in named):
-        sys.exit("a target is missed")
+    return {
+        "rows": [
+            replace(row, what=f"{name}: {row.what}").as_dict()
+            for name, rows in measured.items()
+            for row in rows
+        ]
+    }
+
+
+def page(figures: dict[str, Any]) -> str:
+    return table(figures["rows"])
 
 
 class Published:
@@ -228,7 +232,7 @@ def reading(settings: Settings, pause: float = 0) -> Iterator[Readers]:
 # --- what happens meanwhile
 
 
-def flips(shop: Published, reads: int, flips: int) -> list[Row]:
+def flip_and_roll_back(shop: Published, reads: int, flips: int) -> list[Row]:
     """Publish a new release and roll back, in turn, at even distances of reads."""
     seconds: dict[str, list[float]] = {"publish": [], "rollback": []}
     with reading(shop.settings) as readers:
@@ -282,7 +286,7 @@ def seconds_apart(shop: Published) -> float:
     return statistics.median(taken)
 
 
-def kills(shop: Published, kills: int, chance: random.Random, told: Told) -> list[Row]:
+def kill_publishers(shop: Published, kills: int, chance: random.Random, told: Told) -> list[Row]:
     """Kill publishers at random; after each the next run must complete, with the same content."""
     wanted = {}
     for _ in range(2):
@@ -325,7 +329,7 @@ def kills(shop: Published, kills: int, chance: random.Random, told: Told) -> lis
     ]
 
 
-def held_up(shop: Published, times: int, chance: random.Random, told: Told) -> list[Row]:
+def hold_up_publishers(shop: Published, times: int, chance: random.Random, told: Told) -> list[Row]:
     """Stop publishers at random, publish something else, let them go on: they must change nothing.
 
     One that is stopped while it has the lock, for milliseconds as a rule, makes the next wait.
@@ -366,7 +370,3 @@ def held_up(shop: Published, times: int, chance: random.Random, told: Told) -> l
         Row("later runs that were undone", counts["undone"], "", target="<= 0"),
         *readers.rows(),
     ]
-
-
-if __name__ == "__main__":
-    main()

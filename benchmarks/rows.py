@@ -1,27 +1,20 @@
-"""The one shape of every benchmark's figures: a table for people, the same rows as JSON."""
+"""Rows of figures: a measured value, a peer's and a target; as JSON and as a Markdown table."""
 
 import json
-import os
-import platform
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from typing import Any
 
-import psutil
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-OUT = Path(__file__).resolve().parent / "out"
-WIDTH = 150  # characters that the table needs
+DIGITS = 6  # significant ones that a summary keeps
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure; ``ratio`` is ours over the peer's.
+    """One figure; ``ratio`` is ours over the peer's.
 
-    ``target`` reads ``<= 480`` or ``>= 0.9``. With an x behind it, ``>= 25 x``, it is on how many
-    times less than the peer's ours is. ``memory_mb``, ``peer_memory_mb``: the peak of the process.
+    ``target`` is ``<= 480`` or ``>= 0.9`` on our figure, or with an x, ``>= 25 x``, on how many
+    times smaller than the peer's our figure is. Memory is the peak of the process, in MB.
     """
 
     what: str
@@ -40,8 +33,13 @@ class Row:
         return self.ours / self.peer
 
     @property
+    def times_less(self) -> float | None:
+        """How many times smaller than the peer's figure ours is."""
+        return None if self.ratio is None else 1 / self.ratio
+
+    @property
     def met(self) -> bool | None:
-        """Whether the target is reached, by words never; None where there is none."""
+        """Whether the target is reached; False for a text, None without a target."""
         if self.target is None:
             return None
         if isinstance(self.ours, str):
@@ -51,55 +49,67 @@ class Row:
         assert value is not None, "a target in times needs a peer"
         return value <= float(bound) if sign == "<=" else value >= float(bound)
 
-    @property
-    def times_less(self) -> float | None:
-        """How many times less than the peer's figure ours is: of seconds, how many times faster."""
-        return None if self.ratio is None else 1 / self.ratio
+    def as_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
-    def as_dict(self) -> dict[str, object]:
-        return {**asdict(self), "ratio": self.ratio, "met": self.met}
-
-
-def machine() -> Row:
-    """What the figures were measured on."""
-    memory = psutil.virtual_memory().total / 2**30
-    cores = len(os.sched_getaffinity(0))
-    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return Row("machine", f"{cores} cores, {memory:.0f} GiB, {system}", "")
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Row":
+        given = {field.name: record[field.name] for field in fields(cls) if field.name in record}
+        return cls(**{"unit": "", **given})
 
 
-def read(name: str) -> list[Row]:
-    """The rows that ``report`` wrote last; none where it has not been."""
-    path = OUT / f"{name}.json"
-    names = [field.name for field in fields(Row)]
-    records = json.loads(path.read_text()) if path.exists() else []
-    return [Row(**{name: record.get(name) for name in names}) for record in records]
+def table(records: Sequence[dict[str, Any]]) -> str:
+    """A Markdown table of rows as ``Row.as_dict`` gives them, without empty columns."""
+    rows = [Row.from_dict(record) for record in records]
+    columns = {
+        "what": [row.what for row in rows],
+        "measured": [f"{shown(row.ours)} {row.unit}".strip() for row in rows],
+        "peer": [row.peer_name or "" for row in rows],
+        "peer's": [shown(row.peer) for row in rows],
+        "times": [shown(row.times_less, 3) for row in rows],
+        "target": [f"{row.target or ''}{', missed' if row.met is False else ''}" for row in rows],
+        "MB": [shown(row.memory_mb, 4) for row in rows],
+        "peer's MB": [shown(row.peer_memory_mb, 4) for row in rows],
+    }
+    kept = {name: cells for name, cells in columns.items() if any(cells)}
+    lines = [f"| {' | '.join(kept)} |", f"|{'---|' * len(kept)}"]
+    lines += [f"| {' | '.join(cells)} |" for cells in zip(*kept.values(), strict=True)]
+    return "\n".join(lines)
 
 
-def report(name: str, rows: Sequence[Row]) -> Path:
-    """Print the rows and write them to ``benchmarks/out/<name>.json``; returns that path."""
-    table = Table(title=name, title_justify="left")
-    for column in ("what", "ours", "unit", "peer", "ratio", "times", "MB", "target", "met"):
-        right = column in ("ours", "peer", "ratio", "times", "MB")
-        table.add_column(column, justify="right" if right else "left")
-    for row in rows:
-        peer = f"{row.peer:,.3g} ({row.peer_name})" if row.peer is not None else ""
-        met = {True: "yes", False: "NO", None: ""}[row.met]
-        ratio = f"{row.ratio:.3g}" if row.ratio is not None else ""
-        times = f"{row.times_less:.3g}x" if row.times_less is not None else ""
-        memory = "" if row.memory_mb is None else f"{row.memory_mb:,.0f}"
-        if row.peer_memory_mb is not None:
-            memory += f" ({row.peer_memory_mb:,.0f})"
-        figures = (shown(row.ours), row.unit, peer, ratio, times, memory, row.target or "", met)
-        table.add_row(Text(row.what), *figures)
-    console = Console()
-    console.width = max(console.width, WIDTH)  # where the output is a file it would be 80
-    console.print(table)
-    OUT.mkdir(exist_ok=True)
-    path = OUT / f"{name}.json"
-    path.write_text(json.dumps([row.as_dict() for row in rows], indent=2) + "\n")
-    return path
+def shown(value: float | str | None, digits: int = 4) -> str:
+    """A number with so many significant digits and no exponent; a text as it is."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def shown(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:,.3f}".rstrip("0").rstrip(".")
+def summary_json(value: Any, depth: int = 3) -> str:
+    """JSON with sorted keys and rounded numbers: indented to ``depth``, then in a line."""
+
+    def render(node: Any, level: int) -> str:
+        flat = json.dumps(node, sort_keys=True, default=str)
+        if level >= depth or not isinstance(node, dict | list) or len(flat) <= 100:
+            return flat
+        indent = " " * (level + 1)
+        if isinstance(node, dict):
+            parts = [f"{json.dumps(key)}: {render(node[key], level + 1)}" for key in sorted(node)]
+            return "{\n" + ",\n".join(indent + part for part in parts) + "\n" + indent[1:] + "}"
+        parts = [render(each, level + 1) for each in node]
+        return "[\n" + ",\n".join(indent + part for part in parts) + "\n" + indent[1:] + "]"
+
+    return render(_rounded(value), 0) + "\n"
+
+
+def _rounded(node: Any) -> Any:
+    if isinstance(node, float):
+        return float(f"{node:.{DIGITS}g}")
+    if isinstance(node, dict):
+        return {str(key): _rounded(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_rounded(value) for value in node]
+    return node

@@ -1,13 +1,12 @@
 """Which store for features and for vectors: what each takes to write and to read, and its size.
 
-Run by ``make bench-stores``. Every feature store is read through Feast, in a process of its own,
+Every feature store is read through Feast, in a process of its own,
 with the same rows; every index of vectors has the same vectors and keeps as many candidates. Redis
 and Postgres run on loopback for the time of the measurement. Milvus Lite has a virtual environment
 of its own, made on first use under ``--venvs``. Prints a table and writes
 benchmarks/out/stores.json.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -22,33 +21,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.rows import Row, machine, report
+from benchmarks.rows import Row, table
 from benchmarks.training import PEERS, ROOT, environment
 from penchant.releases import pgvector_index as nearest_postgres
 from penchant.releases.hnsw_index import EXPANSION_SEARCH, RECALL_AT, HnswIndex, share_found
 from penchant.releases.pgvector_index import EXPANSION_ADD, PgvectorIndex
+from penchant.settings import Settings
 from tests.serving.store_servers import Absent, postgres_server, redis_server
 
+TITLE = "Feature and vector stores"
 OURS = "penchant.features.online_store.WideSqliteOnlineStore"
 GROUPS = 200  # that items' vectors crowd around, as those of a trained model do
 MB = 1e6
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.stores", description=__doc__)
-    parser.add_argument("--users", type=int, default=20_000)
-    parser.add_argument("--reads", type=int, default=500, help="of 1 row, and of 100 rows")
-    parser.add_argument("--items", type=int, default=30_000)
-    parser.add_argument("--searches", type=int, default=500)
-    parser.add_argument("--venvs", type=Path, default=ROOT / ".peers", help="the peers' packages")
-    asked = parser.parse_args()
+def measure(
+    settings: Settings,
+    *,
+    users: int = 20_000,
+    reads: int = 500,
+    items: int = 30_000,
+    searches: int = 500,
+    venvs: str = str(ROOT / ".peers"),
+) -> dict[str, Any]:
+    """``reads`` of one row and of 100 rows; ``venvs``: folder of the peers' environments."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            machine(),
-            *feature_rows(Path(folder), asked.users, asked.reads, asked.venvs.resolve()),
-            *vector_rows(Path(folder), asked.items, asked.searches, asked.venvs.resolve()),
+            *feature_rows(Path(folder), users, reads, Path(venvs).resolve()),
+            *vector_rows(Path(folder), items, searches, Path(venvs).resolve()),
         ]
-    report("stores", rows)
+    return {"rows": [row.as_dict() for row in rows]}
+
+
+def page(figures: dict[str, Any]) -> str:
+    return table(figures["rows"])
 
 
 # --- features
@@ -218,7 +224,3 @@ def searched(
         found.append(rows(vectors[query], RECALL_AT))
         taken.append(1000 * (time.perf_counter() - started))
     return {"search_ms": taken, "found": found}
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,6 @@
 """Seconds and memory of learning, ours beside what people use now, on Amazon Beauty.
 
-Run by ``make bench-training``; PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files (Zhou
-et al. 2020). ``ARGS="--only NAME ..."`` runs a part; the rows of each part are written when it is
-done and replace its older ones.
+PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files (Zhou et al. 2020).
 
 Ours and each peer learn from the same file with the same size and the same number of threads, each
 in a process of its own, one after the other. Peers have a virtual environment each, made on first
@@ -11,11 +9,9 @@ peer too slow for an epoch in its time is measured by the steps that it made: th
 
 Sequence models are compared twice: by the epoch, and by the seconds that ours needs to reach the
 best validation NDCG@10 that the peer reached in ``--peer-minutes``. All are judged on each fourth
-user, by full ranking with what a user had masked; judging is not timed. Writes
-benchmarks/out/training.json and docs/training-speed.md.
+user, by full ranking with what a user had masked; evaluation is not timed.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -27,12 +23,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.rows import Row, machine, read, report
+from benchmarks.rows import Row, table
 from penchant.errors import UsageError
 from penchant.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "training-speed.md"
+TITLE = "Training speed"
 PEERS = ROOT / "benchmarks" / "peers"
 THREADS = 2
 
@@ -173,28 +169,23 @@ class Place:
         return self.run(python, f"with_{peer.package}", peer.model, settings)
 
 
-def main() -> None:
-    settings = Settings()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=settings.published_data)
-    parser.add_argument("--only", nargs="+", choices=[part.name for part in PARTS])
-    parser.add_argument("--peer-minutes", type=float, default=3.0, help="for each sequence model")
-    parser.add_argument("--venvs", type=Path, default=ROOT / ".peers", help="the peers' packages")
-    arguments = parser.parse_args()
-    if arguments.data is None:
+def measure(
+    settings: Settings,
+    *,
+    models: tuple[str, ...] = tuple(part.name for part in PARTS),
+    peer_minutes: float = 3.0,
+    venvs: str = str(ROOT / ".peers"),
+) -> dict[str, Any]:
+    """``peer_minutes``: for each sequence model; ``venvs``: folder of the peers' environments."""
+    if settings.published_data is None:
         raise UsageError(
-            "the benchmark needs the files of the published tables",
-            "set PENCHANT_PUBLISHED_DATA to the folder with Beauty.txt and its attributes",
+            "PENCHANT_PUBLISHED_DATA is not set",
+            "set it to the folder with Beauty.txt and Beauty_item2attributes.json",
         )
-    table = arguments.data.resolve() / "Beauty.txt"
-    place = Place(table, arguments.venvs.resolve(), 60 * arguments.peer_minutes)
-    for part in PARTS:
-        if not arguments.only or part.name in arguments.only:
-            measured = rows_of(part, place)
-            kept = [row for row in read("training") if not of_part(row, part.name)]
-            rows = in_order([*kept, *measured])
-            report("training", rows)
-            PAGE.write_text(page(rows))
+    table_file = settings.published_data.resolve() / "Beauty.txt"
+    place = Place(table_file, Path(venvs).resolve(), 60 * peer_minutes)
+    rows = [row for part in PARTS if part.name in models for row in rows_of(part, place)]
+    return {"rows": [row.as_dict() for row in rows]}
 
 
 def rows_of(part: Part, place: Place) -> list[Row]:
@@ -251,49 +242,21 @@ def goal_rows(part: Part, theirs: dict[Peer, Any], place: Place) -> list[Row]:
     return rows
 
 
-HEAD = """# Seconds and memory of training, beside what people use
-
-Written by `make bench-training`, measured on {machine}, with {threads} threads each, on Amazon
-Beauty: 22,363 users, 12,101 items, 131,413 events to learn from. Ours and a peer have the same
-size; each ran in a process of its own, one after the other. *Times* is how many times less than the
-peer ours takes. Memory is the peak of the process. In this run other work shared the machine while
-the sequence models were measured, ours and peers alike; `bert4rec` had a minute of each peer.
+HEAD = f"""{THREADS} threads each, on Amazon Beauty: 22,363 users, 12,101 items, 131,413 training
+events. Our model and the peer's have the same size; each runs in a process of its own, one after
+the other. *Times* is how many times less than the peer ours takes. MB is the peak of the process.
 """
-TABLE_HEAD = (
-    "| what | ours, s | peer | peer, s | times | aim | MB | peer's MB |",
-    "|---|---|---|---|---|---|---|---|",
-)
 
 
-def page(rows: list[Row]) -> str:
-    """docs/training-speed.md: a table, and under it why each aim that was missed was."""
-    lines = [HEAD.format(machine=rows[0].ours, threads=THREADS), *TABLE_HEAD]
-    lines += [line(row) for row in rows[1:]]
+def page(figures: dict[str, Any]) -> str:
+    """The table, and the reason of each target that was missed."""
+    lines = [HEAD, table(figures["rows"])]
+    rows = [Row.from_dict(record) for record in figures["rows"]]
     for part in PARTS:
-        if part.short and any(of_part(row, part.name) and row.met is False for row in rows):
-            lines += ["", f"Where `{part.name}` falls short: {part.short}"]
-    return "\n".join(lines) + "\n"
-
-
-def line(row: Row) -> str:
-    def number(value: float | None, form: str) -> str:
-        return "" if value is None else format(value, form)
-
-    aim = "" if row.target is None else f"{row.target}{', missed' if row.met is False else ''}"
-    ours = row.ours if isinstance(row.ours, str) else f"{row.ours:.3g}"
-    figures = (row.what, ours, row.peer_name or "", number(row.peer, ".3g"))
-    times = number(row.times_less, ".3g")
-    memory = (number(row.memory_mb, ",.0f"), number(row.peer_memory_mb, ",.0f"))
-    return f"| {' | '.join((*figures, times, aim, *memory))} |"
-
-
-def of_part(row: Row, name: str) -> bool:
-    return row.what.startswith(f"{name}: ")
-
-
-def in_order(rows: list[Row]) -> list[Row]:
-    """The machine, then the parts in their order."""
-    return [machine(), *(row for part in PARTS for row in rows if of_part(row, part.name))]
+        missed = [row for row in rows if row.what.startswith(f"{part.name}: ") and row.met is False]
+        if part.short and missed:
+            lines += ["", f"Why `{part.name}` misses its target: {part.short}"]
+    return "\n".join(lines)
 
 
 def environment(package: str, venvs: Path) -> Path:
@@ -310,7 +273,3 @@ def environment(package: str, venvs: Path) -> Path:
         subprocess.run([str(python), *install], check=True)
         ready.write_text(wanted)
     return python
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.interests.apart import apart
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings

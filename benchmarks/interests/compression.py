@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.interests.apart import apart
-from benchmarks.rows import OUT
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
 
@@ -106,7 +105,7 @@ def on_beauty(data: str, name: str) -> dict[str, Any]:
     from training.fitting.family import VectorFamily
 
     table = Table(Path(data), "beauty")
-    folder = run(table, name, 0, OUT / "published")
+    folder = run(table, name, 0, Settings().home / "published")
     teacher = loaded(folder, published("beauty", name))
     assert isinstance(teacher, VectorFamily)
     split = table.split()

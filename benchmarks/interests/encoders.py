@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.interests.apart import apart
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings

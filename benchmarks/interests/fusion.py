@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmarks.interests.apart import apart
+from benchmarks.isolated import apart
 from benchmarks.quality import FAMILIES_OF
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError

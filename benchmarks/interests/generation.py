@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.interests.apart import apart
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
 from training.configs import main_job

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.interests.apart import apart
 from benchmarks.interests.response_models import LINEAR, MODELS, OURS, PLAIN, TREES, ads
 from benchmarks.interests.response_uplift import UPLIFTS, simulated
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
@@ -110,7 +110,7 @@ Bandit, where nobody can be told apart, over impressions."""
 UPLIFT_INTRODUCTION = """What a campaign adds to a user's spending, in the shop's money: *mean*
 over all; *gain*, beyond the mean, for each of the three tenths of users that a model would send
 it to first; *Qini*, the area between that order and none. The assumptions are those of
-`training/layers/responses/uplift.py`. The trees are two models, of those who were sent it and of the
+`training/layers/responses/uplift.py`. The trees are two models, of those who were sent it and the
 others."""
 NAMES = {
     "complete_journey": "Complete Journey: was a coupon of the mailed campaign redeemed?",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.interests.apart import apart
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from benchmarks.interests.apart import apart
+from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.ingestion.sources.simulator import simulate
 from penchant.settings import Settings

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from benchmarks.interests.apart import apart
 from benchmarks.interests.transfer import NAMES, WAYS, lines, shown
+from benchmarks.isolated import apart
 from penchant.errors import UsageError
 from penchant.ingestion.sources.online_retail import FILES
 from penchant.settings import Settings

@@ -6,7 +6,7 @@ random negative a positive, which makes this model overconfident (Petrov & Macdo
 Klenitskiy & Vasilev 2023). State and embedding are compared by their cosine over a temperature, so
 that rare items aren't outweighed by the norms of frequent ones. An item's embedding is its own plus
 the mean of its tags', where there are any. Layers are normalised before, not after, they are read.
-What each is worth is in docs/results.md.
+What each is worth is in docs/results/quality.md.
 
 Where users buy baskets, a position predicts an item of the user's next weeks (windows.py); and
 on data of few users and a minute of CPU, embeddings start as the singular vectors of users x

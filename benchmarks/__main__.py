@@ -1,0 +1,185 @@
+"""Run a benchmark, keep a summary of its figures and write its page.
+
+``make bench-NAME ARGS="--only PART ... --OPTION VALUE"``. A benchmark is a file with ``TITLE``,
+``measure(settings, **options) -> figures`` (JSON) and ``page(figures) -> Markdown``; the options of
+the command line are the keyword arguments of ``measure``. Several benchmarks may share a page: they
+are its parts. Figures of the last run of each part are kept in ``benchmarks/out/``, so measuring
+one part leaves the others on the page as they were.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from benchmarks.machine import describe_machine
+from benchmarks.rows import summary_json
+from penchant.errors import PenchantError
+from penchant.settings import Settings
+from penchant.storage import write_atomic
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "benchmarks" / "out"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of ``docs/results/`` and the modules of ``benchmarks/`` that fill it, in order."""
+
+    file: str
+    parts: tuple[str, ...]
+    introduction: str
+
+
+PAGES = {
+    "ads": Page("ads.md", ("ads",), "# Ad pacing"),
+    "freshness": Page("freshness.md", ("freshness",), "# Freshness"),
+    "main-job": Page("main-job.md", ("main_job",), "# The main job"),
+    "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
+    "releases": Page("releases.md", ("releases",), "# Releases under load"),
+    "stores": Page("stores.md", ("stores",), "# Feature and vector stores"),
+    "training": Page("training-speed.md", ("training",), "# Training speed"),
+    "interests": Page(
+        "interests.md",
+        (
+            "interests.classification",
+            "interests.responses",
+            "interests.generation",
+            "interests.fusion",
+            "interests.transfer",
+            "interests.transfer_elsewhere",
+            "interests.encoders",
+            "interests.tags",
+            "interests.portraits",
+            "interests.compression",
+        ),
+        """# Interests, responses, synthetic histories, fusion, transfer, tags
+
+Every fit runs in a process of its own with one thread, so its seconds and its peak memory are its
+own. Brackets hold the 95 % bootstrap confidence interval.
+""",
+    ),
+    "policy": Page(
+        "policies.md",
+        (
+            "policy.loop",
+            "policy.long_term",
+            "policy.coverage",
+            "policy.open_bandit",
+            "policy.speed",
+        ),
+        """# Policies: exploration and off-policy evaluation
+
+Policies are in `penchant/bandits/`, estimators in `training/evaluation/metrics/off_policy.py`.
+""",
+    ),
+    "serving": Page(
+        "serving-speed.md",
+        (
+            "serving.recommendations",
+            "serving.features",
+            "serving.search",
+            "serving.hundred_thousand",
+            "serving.million",
+        ),
+        """# Serving speed
+
+The load generator runs on the same machine as the server. *At a rate* is an open loop: a request is
+sent when it is due, and its milliseconds count from then, so waiting is not left out (coordinated
+omission).
+""",
+    ),
+}
+
+
+def main() -> None:
+    name, page, parts, settings = _arguments()
+    failed = [part for part, options in parts.items() if not _measure(part, settings, options)]
+    path = ROOT / "docs" / "results" / page.file
+    write_atomic(path, _render(name, page))
+    print(f"wrote {path.relative_to(ROOT)}")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
+
+
+def _arguments() -> tuple[str, Page, dict[str, dict[str, Any]], Settings]:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("name", choices=sorted(PAGES))
+    known, _ = parser.parse_known_args()
+    page = PAGES[known.name]
+    short = {part.rpartition(".")[2]: part for part in page.parts}
+    parser.add_argument("--only", nargs="*", choices=list(short), default=list(short))
+    options = {part: _options(_module(part)) for part in page.parts}
+    for option, default in {
+        name: one for each in options.values() for name, one in each.items()
+    }.items():
+        flag = f"--{option.replace('_', '-')}"
+        if isinstance(default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
+        elif isinstance(default, tuple):
+            parser.add_argument(flag, nargs="+", default=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
+    given = vars(parser.parse_args())
+    chosen = {
+        short[each]: {name: given[name] for name in options[short[each]]} for each in given["only"]
+    }
+    return known.name, page, chosen, Settings()
+
+
+def _options(module: ModuleType) -> dict[str, Any]:
+    """Keyword arguments of ``measure`` beside the settings, with their defaults."""
+    parameters = inspect.signature(module.measure).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def _measure(part: str, settings: Settings, options: dict[str, Any]) -> bool:
+    """Measure, print and keep one part. Return False where something that it needs is missing."""
+    print(f"measuring {part}", flush=True)
+    module = _module(part)
+    try:
+        figures = module.measure(settings, **options)
+    except PenchantError as error:
+        print(f"{part}: {error}", file=sys.stderr, flush=True)
+        return False
+    print(module.page(figures), flush=True)
+    write_atomic(_kept(part), summary_json({**describe_machine(), "figures": figures}))
+    return True
+
+
+def _render(name: str, page: Page) -> str:
+    """Markdown of every part that has figures."""
+    sections = [page.introduction.strip(), f"Written by `make bench-{name}`."]
+    for part in page.parts:
+        if _kept(part).exists():
+            record, module = json.loads(_kept(part).read_text()), _module(part)
+            if len(page.parts) > 1:
+                sections.append(f"## {module.TITLE}")
+            sections.append(_conditions(part, record))
+            sections.append(module.page(record["figures"]).strip())
+    return "\n\n".join(sections) + "\n"
+
+
+def _conditions(part: str, record: dict[str, Any]) -> str:
+    shared = record.get("load", 0.0) > record.get("cores", 1)
+    note = " Other work shared the cores: seconds are upper bounds." if shared else ""
+    speed = record.get("calibration_ms")
+    calibration = f" Calibration loop: {speed:.0f} ms." if speed else ""
+    return f"`{part.rpartition('.')[2]}`, measured on {record['machine']}.{calibration}{note}"
+
+
+def _kept(part: str) -> Path:
+    return OUT / f"{part.replace('.', '/')}.json"
+
+
+def _module(part: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.{part}")
+
+
+if __name__ == "__main__":
+    main()
