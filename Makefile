@@ -35,16 +35,11 @@ format: $(READY) ## format the Python code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-<<<<<<< HEAD
 docs: $(READY) ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench-%: $(READY) ## run the benchmark NAME; main-job runs the demo and the tests
-	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
-=======
-bench-%: $(READY) ## measure NAME; main-job runs the demo and the tests
 	$(BIN)/python -m benchmarks $* $(ARGS)
->>>>>>> 2221aeb (Run every benchmark through one runner and keep summaries only)
 
 lock: ## update requirements.lock to the newest versions that pyproject.toml allows
 	rm -rf $(VENV)-lock

@@ -27,11 +27,7 @@ from penchant.releases.fencing import Overtaken
 from penchant.releases.release import DESCRIPTION, release_id
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-<<<<<<< HEAD
 from tests.small_shop import Shop, snapshot_id
-=======
-from tests.serving.small_shop import Shop, snapshot_id
->>>>>>> 2221aeb (Run every benchmark through one runner and keep summaries only)
 from tests.serving.test_reader import what_is_wrong
 
 TITLE = "Releases under load"
