@@ -48,6 +48,11 @@ DEFAULT_ARGS: dict[str, Any] = {
 }
 
 
+NO_PAST_RUN = timedelta(0)
+"""``run_immediately`` of a schedule that starts with its next time. With False, Airflow 3.3 also
+runs the previous time if it is less than a tenth of the interval ago."""
+
+
 def snapshot_id(
     triggering_asset_events: Mapping[Any, Sequence[Any]], params: Mapping[str, Any]
 ) -> str:

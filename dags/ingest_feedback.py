@@ -28,13 +28,13 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.defaults import DEFAULT_ARGS, NO_PAST_RUN, TAGS
 
 with DAG(
     dag_id="ingest_feedback",
     doc_md=__doc__,
     description="Land impressions and outcomes",
-    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC", run_immediately=NO_PAST_RUN),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),

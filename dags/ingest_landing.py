@@ -36,7 +36,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from dags.assets import LANDING
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.defaults import DEFAULT_ARGS, NO_PAST_RUN, TAGS
 
 DAY = "{{ params.date or (ds if dag_run.run_type != 'manual' else '') }}"
 """Empty for a manual run: it lands all files, even if it has a logical date."""
@@ -46,7 +46,7 @@ with DAG(
     doc_md=__doc__,
     description="Land the source's files as batches",
     # late on the day of the logical date, when that day's file exists
-    schedule=CronTriggerTimetable("50 23 * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("50 23 * * *", timezone="UTC", run_immediately=NO_PAST_RUN),
     catchup=False,
     # one landing at a time; the days of a backfill are queued
     max_active_runs=1,

@@ -3,19 +3,24 @@
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from importlib.metadata import version
 from pathlib import Path
 
+import psycopg
+
 from penchant.errors import PenchantError
+from penchant.platform.postgres import connection_string, data_folder
 from penchant.platform.processes import die_with_parent, mark
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_atomic, write_json
 
 PARALLEL_TASKS = 2  # minimum: a family trains beside another stage or another family
+DATABASE, MIGRATING, PREVIOUS = "airflow", "airflow_migrating", "airflow_previous"
+FOREIGN_PREFIX = "AIRFLOW_"
+LOOPBACK = ("127.0.0.1", "localhost")
 NOTE = "# Ignored: all options are set in penchant/platform/airflow.py.\n"
 
 
@@ -23,12 +28,12 @@ def airflow_home(settings: Settings) -> Path:
     return settings.home.resolve() / "airflow"
 
 
-def database(settings: Settings) -> Path:
-    return airflow_home(settings) / "airflow.db"
+def sqlalchemy_url(settings: Settings, database: str = DATABASE) -> str:
+    return connection_string(settings, database).replace("postgresql:", "postgresql+psycopg:", 1)
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """``AIRFLOW__*`` variables: LocalExecutor on SQLite, reachable from this machine only.
+    """``AIRFLOW__*`` variables: LocalExecutor, reachable from this machine only.
 
     All users of the UI are administrators, so it listens on 127.0.0.1 only; docker-compose.yml has
     the production setup. With these intervals a task starts about a second after its trigger;
@@ -56,7 +61,11 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "secret_key": keys["api_secret"],
         },
         "api_auth": {"jwt_secret": keys["jwt_secret"]},
-        "database": {"sql_alchemy_conn": f"sqlite:///{database(settings)}"},
+        "database": {
+            "sql_alchemy_conn": sqlalchemy_url(settings),
+            # psycopg is synchronous and asynchronous
+            "sql_alchemy_conn_async": sqlalchemy_url(settings),
+        },
         "scheduler": {"scheduler_idle_sleep_time": 0.3},
         "dag_processor": {
             # the files change rarely; parsing them takes two CPU seconds
@@ -84,6 +93,16 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def inherited_environment() -> dict[str, str]:
+    """The caller's environment without Airflow's variables; loopback is exempt from proxies."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIX)
+    }
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = ",".join(part for part in (os.environ.get(name), *LOOPBACK) if part)
+    return kept
+
+
 def secret_keys(settings: Settings) -> dict[str, str]:
     """Secrets of Airflow's processes, generated once per home, readable by the owner only."""
     path = airflow_home(settings) / "keys.json"
@@ -102,44 +121,55 @@ def secret_keys(settings: Settings) -> dict[str, str]:
 
 
 def migrate(settings: Settings) -> bool:
-    """Make the metadata database, or bring it to this Airflow's schema; True if anything was done.
+    """Create the metadata database, or upgrade it to the installed Airflow; True if it changed.
 
-    It is made beside the final path and renamed, so that a kill midway leaves the old one, or none.
+    Airflow migrates a copy that then replaces the database in one transaction, so that a kill
+    leaves the previous database or none. The database's comment is the version of Airflow.
     """
-    home = airflow_home(settings)
-    final = database(settings)
-    stamp = home / "airflow.db.version"
     wanted = version("apache-airflow-core")
-    if final.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return False
+    with psycopg.connect(connection_string(settings, "postgres"), autocommit=True) as postgres:
+        row = postgres.execute(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s",
+            [DATABASE],
+        ).fetchone()
+        if row is not None and row[0] == wanted:
+            return False
+        postgres.execute(f"drop database if exists {MIGRATING} with (force)")
+        template = f" template {DATABASE}" if row else ""
+        postgres.execute(f"create database {MIGRATING}{template}")
+        run_migration(settings)
+        postgres.execute(f"drop database if exists {PREVIOUS} with (force)")
+        with postgres.transaction():
+            if row:
+                postgres.execute(f"alter database {DATABASE} rename to {PREVIOUS}")
+            postgres.execute(f"alter database {MIGRATING} rename to {DATABASE}")
+            postgres.execute(f"comment on database {DATABASE} is '{wanted}'")
+        postgres.execute(f"drop database if exists {PREVIOUS}")
+    return True
+
+
+def run_migration(settings: Settings) -> None:
+    """Run ``airflow db migrate`` on the copy."""
+    home = airflow_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     write_atomic(home / "airflow.cfg", NOTE)
-    fresh = home / "airflow.db.migrating"
-    for leftover in home.glob(f"{fresh.name}*"):
-        leftover.unlink()
-    if final.exists():
-        shutil.copy2(final, fresh)
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
-        env={
-            **os.environ,
-            **mark(settings.home),
-            **airflow_environment(settings),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{fresh}",
-        },
+        env=inherited_environment()
+        | mark(settings.home)
+        | airflow_environment(settings)
+        | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": sqlalchemy_url(settings, MIGRATING)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         preexec_fn=die_with_parent,
         check=False,
     )
     if done.returncode != 0:
         last = "\n".join(done.stdout.splitlines()[-8:])
         raise PenchantError(
-            f"Airflow could not make its database {fresh}: {last}",
-            f"see whether the disk is full; removing {final} starts afresh without past runs",
+            f"`airflow db migrate` exited with status {done.returncode}: {last}",
+            f"check for a full disk; removing {data_folder(settings)} starts without past runs",
         )
-    fresh.replace(final)
-    write_atomic(stamp, wanted)
-    return True

@@ -19,7 +19,8 @@ CHAIN = (
 MAPPED = "train"
 """The task that is mapped over the families."""
 
-NEXT_RUN_SECONDS = 60.0
+NEXT_RUN_SECONDS = 300.0
+"""A slow machine needs a minute from an asset event to the run that it triggers."""
 
 
 @dataclass
@@ -75,8 +76,12 @@ class Chain:
         self._airflow = airflow
         self.stages = [Stage(dag_id) for dag_id in CHAIN]
         self.started = datetime.now(UTC)
-        self.stages[0].run = airflow.trigger(CHAIN[0])
+        self.stages[0].run = airflow.trigger(CHAIN[0], f"demo__{self.started.isoformat()}")
         self._previous_ended = self.started
+
+    @property
+    def runs(self) -> list[Run]:
+        return [stage.run for stage in self.stages if stage.run is not None]
 
     @property
     def tasks(self) -> list[Task]:

@@ -1,37 +1,29 @@
 """``penchant demo``: run the main job with Airflow's scheduler and show its progress."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
-from penchant.errors import PenchantError
-from penchant.platform.airflow import migrate
-from penchant.platform.chain import CHAIN, Chain, idle_share, pools
-from penchant.platform.rest import Airflow
-from penchant.platform.running import Platform, platform, require_none
-from penchant.platform.services import (
-    HOST,
-    SCHEDULER,
-    Service,
-    airflow_services,
-    require_free_ports,
-)
+from penchant.platform.chain import CHAIN, Chain, idle_share
+from penchant.platform.rest import Airflow, Run
+from penchant.platform.running import platform, require_none
+from penchant.platform.services import airflow_services, require_free_ports
+from penchant.platform.startup import start_airflow
 from penchant.platform.tasklog import causes, log_file
-from penchant.platform.view import View, view_on
+from penchant.platform.view import view_on
 from penchant.settings import Settings
 from penchant.storage import write_json
 
 POLL_SECONDS = 0.7
-PARSE_SECONDS = 120.0
 INTERRUPTED = 130
-UNFINISHED = "unfinished"
-"""Marker file: exists from the start of a scheduler until the chain has succeeded."""
 
 
 class Ended(KeyboardInterrupt):
@@ -70,23 +62,24 @@ def run(settings: Settings) -> int:
 
 def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain:
     require_none(settings.home)
-    services = airflow_services(settings)
-    require_free_ports(services)
+    require_free_ports(airflow_services(settings))
+    unfinished = Unfinished(settings.home / "platform" / "unfinished.json")
     with platform(settings) as running:
         with (
             view_on(console, started) as view,
-            _airflow(settings, running, services, view) as airflow,
+            start_airflow(settings, running, view.step, (), unfinished.end) as airflow,
         ):
             ready = datetime.now(UTC)
             chain = Chain(airflow)
             while not (chain.done or chain.broken):
+                unfinished.record(chain.runs)
                 running.require_alive()
                 chain.poll()
                 view.show(chain)
                 time.sleep(POLL_SECONDS)
         ended = datetime.now(UTC)
+        unfinished.clear()
         if chain.done:
-            (settings.home / "platform" / UNFINISHED).unlink()
             figures = Figures(
                 (ended - started).total_seconds(),
                 (ready - started).total_seconds(),
@@ -101,70 +94,31 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
     return chain
 
 
-@contextmanager
-def _airflow(
-    settings: Settings, running: Platform, services: tuple[Service, ...], view: View
-) -> Iterator[Airflow]:
-    """Start Airflow and wait until it has parsed the DAGs; yield a client."""
-    view.step("preparing Airflow's database")
-    migrate(settings)
-    view.step("starting Airflow")
-    with start_airflow(settings, running, services) as airflow:
-        view.step("Airflow is up; waiting until it has parsed the DAGs")
-        wait_for_dags(airflow, running)
-        yield airflow
+class Unfinished:
+    """A file with the runs of this demo. The next demo ends them if this one is killed.
 
-
-@contextmanager
-def start_airflow(
-    settings: Settings, running: Platform, services: tuple[Service, ...]
-) -> Iterator[Airflow]:
-    """Start ``services``, Airflow's among them, and prepare it; yield a session with it.
-
-    A scheduler takes up what a killed one left. Where that may be, it starts after the rest, when
-    what was left has been ended.
+    A scheduler would resume them beside the runs of the next demo.
     """
-    unfinished = settings.home / "platform" / UNFINISHED
-    late = unfinished.exists()
-    unfinished.touch()
-    for service in services:
-        if not (late and service.name == SCHEDULER):
-            running.start(service)
-    running.wait_until_ready(services)
-    with Airflow(f"http://{HOST}:{settings.airflow_port}") as airflow:
-        prepare(airflow, pools(settings))
-        if late:
-            running.start(next(service for service in services if service.name == SCHEDULER))
-        yield airflow
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._recorded: list[Run] = []
 
-def prepare(airflow: Airflow, slots_of: dict[str, int]) -> None:
-    """Set the pools, and end what an earlier run left unfinished."""
-    for name, slots in slots_of.items():
-        airflow.set_pool(name, slots, "see dags/defaults.py")
-    for run in airflow.unfinished_runs():
-        airflow.fail_run(run)
-    for dag_id in CHAIN[1:]:
-        airflow.forget_queued_events(dag_id)
+    def record(self, runs: list[Run]) -> None:
+        if [run.run_id for run in runs] != [run.run_id for run in self._recorded]:
+            write_json(self._path, [{"dag_id": run.dag_id, "run_id": run.run_id} for run in runs])
+            self._recorded = list(runs)
 
+    def end(self, airflow: Airflow) -> None:
+        """Fail the runs that an interrupted demo left, before the scheduler starts."""
+        if self._path.exists():
+            for run in json.loads(self._path.read_text()):
+                airflow.fail_run(run["dag_id"], run["run_id"])
+            for dag_id in CHAIN[1:]:
+                airflow.drop_queued_events(dag_id)
 
-def wait_for_dags(airflow: Airflow, running: Platform) -> None:
-    """Wait until all DAGs are parsed and the scheduler is healthy."""
-    give_up_at = time.monotonic() + PARSE_SECONDS
-    while True:
-        running.require_alive()
-        known = set(CHAIN) <= airflow.dag_ids()
-        if known and airflow.health()["scheduler"] == "healthy":
-            return
-        if errors := airflow.import_errors():
-            file, trace = next(iter(errors.items()))
-            raise PenchantError(f"Airflow cannot import {file}:\n{trace}", "fix that file")
-        if time.monotonic() > give_up_at:
-            raise PenchantError(
-                f"Airflow has not parsed the DAGs within {PARSE_SECONDS:.0f} s",
-                "read airflow/logs/dag-processor.log and scheduler.log under PENCHANT_HOME",
-            )
-        time.sleep(0.3)
+    def clear(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -38,11 +38,15 @@ def marked(home: Path) -> list[psutil.Process]:
     return found
 
 
-def end(processes: list[psutil.Process], grace: float = GRACE_SECONDS) -> None:
-    """Send SIGTERM to the processes, and SIGKILL after ``grace`` seconds."""
+def end(
+    processes: list[psutil.Process],
+    grace: float = GRACE_SECONDS,
+    number: signal.Signals = signal.SIGTERM,
+) -> None:
+    """Send a signal to the processes, and SIGKILL after ``grace`` seconds."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.terminate()
+            process.send_signal(number)
     _, alive = psutil.wait_procs(processes, grace)
     for process in alive:
         with suppress(psutil.NoSuchProcess):

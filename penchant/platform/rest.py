@@ -1,7 +1,7 @@
 """A client of Airflow's REST API, for the calls that the platform needs."""
 
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -13,8 +13,9 @@ from penchant.errors import PenchantError
 
 TIMEOUT_SECONDS = 30.0
 """On two busy cores a response may take seconds."""
-TRIES = 4
-AGAIN_SECONDS = 1.0
+DEADLINE_SECONDS = 300.0
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,20 @@ class Task:
 
 
 class Airflow:
-    """A session with the API server, where all users are administrators."""
+    """A session with the API server, where all users are administrators.
 
-    def __init__(self, url: str) -> None:
-        token = httpx.get(f"{url}/auth/token", timeout=TIMEOUT_SECONDS).raise_for_status().json()
+    Each call is repeated with back-off after a connection error, a 5xx or a 429, until a deadline.
+    ``require_alive`` raises where a repetition is pointless, because a service has ended.
+    """
+
+    def __init__(self, url: str, require_alive: Callable[[], None]) -> None:
+        self._require_alive = require_alive
+        # without the environment's proxies: the server is on this machine
         self._http = httpx.Client(
-            base_url=f"{url}/api/v2",
-            headers={"Authorization": f"Bearer {token['access_token']}"},
-            timeout=TIMEOUT_SECONDS,
+            base_url=f"{url}/api/v2", timeout=TIMEOUT_SECONDS, trust_env=False
         )
+        token = self._json("GET", f"{url}/auth/token")["access_token"]
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     def __enter__(self) -> Self:
         return self
@@ -82,42 +88,46 @@ class Airflow:
         """The DAGs that have been parsed so far."""
         return {dag["dag_id"] for dag in self._get("/dags", limit=100)["dags"]}
 
-    def import_errors(self) -> dict[str, str]:
-        """Stack traces of DAG files that cannot be imported, by file."""
-        errors = self._get("/importErrors")["import_errors"]
-        return {error["filename"]: error["stack_trace"] for error in errors}
+    def import_errors(self, since: datetime) -> dict[str, str]:
+        """Stack traces of DAG files that could not be imported since a time, by file."""
+        errors = self._get("/importErrors", limit=100)["import_errors"]
+        return {
+            error["filename"]: error["stack_trace"]
+            for error in errors
+            if datetime.fromisoformat(error["timestamp"]) >= since
+        }
 
     def set_pool(self, name: str, slots: int, description: str) -> None:
         """Create or update a pool."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
-        known = {found["name"] for found in self._get("/pools", limit=100)["pools"]}
-        if name in known:
-            self._ask("PATCH", f"/pools/{name}", json=pool)
+        created = self._request("POST", "/pools", json=pool)
+        if created.status_code == httpx.codes.CONFLICT:
+            self._json("PATCH", f"/pools/{name}", json=pool)
         else:
-            self._ask("POST", "/pools", json=pool)
+            body_of(created)
 
-    def unfinished_runs(self) -> list[Run]:
-        return [
-            run_of(found)
-            for state in ("queued", "running")
-            for found in self._get("/dags/~/dagRuns", state=state, limit=100)["dag_runs"]
-        ]
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        """End a run that is unfinished, with its tasks. Does nothing if there is no such run."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}"
+        found = self._request("GET", path)
+        if found.status_code != httpx.codes.NOT_FOUND and not run_of(body_of(found)).ended:
+            self._json("PATCH", path, json={"state": "failed"})
 
-    def fail_run(self, run: Run) -> None:
-        """End a run that nobody is working on any more, and its tasks with it."""
-        self._ask("PATCH", f"/dags/{run.dag_id}/dagRuns/{run.run_id}", json={"state": "failed"})
+    def drop_queued_events(self, dag_id: str) -> None:
+        """Drop asset events that have not triggered a run of ``dag_id`` yet."""
+        response = self._request("DELETE", f"/dags/{dag_id}/assets/queuedEvents")
+        # 404: there are none
+        if response.status_code != httpx.codes.NOT_FOUND and response.is_error:
+            body_of(response)
 
-    def forget_queued_events(self, dag_id: str) -> None:
-        """Drop asset events that would start a run of ``dag_id`` and have not yet."""
-        path = f"/dags/{dag_id}/assets/queuedEvents"
-        answer = self._http.delete(path)
-        # 404 says that there are none
-        if answer.status_code != httpx.codes.NOT_FOUND and answer.is_error:
-            raise no_answer(path, answer.text)
-
-    def trigger(self, dag_id: str) -> Run:
-        """Trigger a manual run without a logical date."""
-        return run_of(self._ask("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None}))
+    def trigger(self, dag_id: str, run_id: str) -> Run:
+        """Trigger a manual run without a logical date; the existing run if the id is taken."""
+        run = {"logical_date": None, "dag_run_id": run_id}
+        response = self._request("POST", f"/dags/{dag_id}/dagRuns", json=run)
+        # a first try created the run although its response was lost
+        if response.status_code == httpx.codes.CONFLICT:
+            return run_of(self._get(f"/dags/{dag_id}/dagRuns/{run_id}"))
+        return run_of(body_of(response))
 
     def run(self, run: Run) -> Run:
         """The current state of the run."""
@@ -134,25 +144,44 @@ class Airflow:
         return run_of(found[0]) if found else None
 
     def _get(self, path: str, **query: Any) -> Any:
-        """Ask, and ask again where the server is too busy or its SQLite file is locked."""
-        for _ in range(TRIES - 1):
-            with suppress(PenchantError):
-                return self._ask("GET", path, params=query)
-            time.sleep(AGAIN_SECONDS)
-        return self._ask("GET", path, params=query)
+        return self._json("GET", path, params=query)
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
-        try:
-            return self._http.request(method, path, **request).raise_for_status().json()
-        except httpx.HTTPError as error:
-            raise no_answer(path, str(error)) from error
+    def _json(self, method: str, path: str, **request: Any) -> Any:
+        return body_of(self._request(method, path, **request))
+
+    def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The first response other than 5xx and 429. Raises PenchantError at the deadline."""
+        give_up_at = time.monotonic() + DEADLINE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                response = self._http.request(method, path, **request)
+                if not (response.is_server_error or response.status_code == 429):
+                    return response
+                problem = f"status {response.status_code}, {response.text[:200]!r}"
+            except httpx.TransportError as error:
+                problem = f"{type(error).__name__}: {error}"
+            self._require_alive()
+            if time.monotonic() + pause > give_up_at:
+                raise PenchantError(
+                    f"Airflow's API failed for {DEADLINE_SECONDS:.0f} s, {method} {path}: "
+                    f"{problem}",
+                    "read airflow/logs/api-server.log under PENCHANT_HOME, then run again",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def no_answer(path: str, why: str) -> PenchantError:
-    return PenchantError(
-        f"Airflow's API does not answer {path}: {why}",
-        "read airflow/logs/api-server.log under PENCHANT_HOME, then run again",
-    )
+def body_of(response: httpx.Response) -> Any:
+    """The parsed JSON of a response. Raises PenchantError for an error status."""
+    if response.is_error:
+        request = response.request
+        raise PenchantError(
+            f"Airflow's API rejected {request.method} {request.url.path}: "
+            f"status {response.status_code}, {response.text[:200]!r}",
+            "check in .env or the environment that no other Airflow uses PENCHANT_AIRFLOW_PORT",
+        )
+    return response.json()
 
 
 def run_of(found: dict[str, Any]) -> Run:

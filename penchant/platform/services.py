@@ -8,12 +8,12 @@ from pathlib import Path
 import psutil
 
 from penchant.errors import PenchantError
-from penchant.platform.airflow import airflow_environment
+from penchant.platform.airflow import airflow_environment, inherited_environment
+from penchant.platform.postgres import connection_string, server_command
 from penchant.platform.processes import mark
 from penchant.settings import Settings
 
 HOST = "127.0.0.1"
-SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Service:
     """One long-running process.
 
     ``setting`` is the field of Settings with its ``port``; both are None for a service without a
-    port. ``ready`` is a URL that responds once the service works.
+    port. ``ready`` is a URL that responds once the service works. A service that ``ends_last`` ends
+    after all others.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Service:
     ready: str | None = None
     pages: tuple[tuple[str, str], ...] = ()
     """Pages for the browser: (title, URL)."""
+    ends_last: bool = False
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
@@ -48,16 +50,31 @@ def common_environment(settings: Settings) -> dict[str, str]:
     """The caller's environment with the settings, the marker and this venv's commands on PATH."""
     bin_folder = str(Path(sys.executable).parent)
     return {
-        **os.environ,
+        **inherited_environment(),
         **settings_environment(settings),
         **mark(settings.home),
         "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
+        # results depend on neither the locale nor the time zone of this machine
+        "PYTHONUTF8": "1",
+        "TZ": "UTC",
     }
 
 
+def database_service(settings: Settings) -> Service:
+    """The Postgres with Airflow's metadata."""
+    return Service(
+        "postgres",
+        server_command(settings),
+        common_environment(settings),
+        settings.home / "platform" / "logs" / "postgres.log",
+        ready=connection_string(settings, "postgres"),
+        ends_last=True,
+    )
+
+
 def airflow_services(settings: Settings) -> tuple[Service, ...]:
-    """API server, DAG processor and scheduler. No task defers, so there is no triggerer."""
+    """API server, DAG processor and, last, scheduler. No task defers: there is no triggerer."""
     environment = common_environment(settings) | airflow_environment(settings)
     logs = settings.home / "airflow" / "logs"
     url = f"http://{HOST}:{settings.airflow_port}"
@@ -80,7 +97,7 @@ def airflow_services(settings: Settings) -> tuple[Service, ...]:
         ),
         # the log server is for other machines; here the API server reads the log files
         Service(
-            SCHEDULER,
+            "scheduler",
             (*airflow, "scheduler", "--skip-serve-logs"),
             environment,
             logs / "scheduler.log",

@@ -1,10 +1,10 @@
 """The parent process of all services; ends them when the command that started it ends.
 
 ``python -m penchant.platform.supervisor HOME`` reads JSON lines from stdin: a service to start
-(``name``, ``command``, ``environment``, ``log``), or ``{"stay": true}``, after which the end of
-stdin is ignored. Otherwise the end of stdin, which also follows a ``kill -9`` of the writer, or
-SIGTERM ends all services and their descendants. ``HOME/platform/state.json`` lists the services.
-The kernel kills the services if this process is killed.
+(``name``, ``command``, ``environment``, ``log``, ``ends_last``), or ``{"stay": true}``, after
+which the end of stdin is ignored. Otherwise the end of stdin, which also follows a ``kill -9`` of
+the writer, or SIGTERM ends all services and their descendants. ``HOME/platform/state.json`` lists
+the services. The kernel kills the services if this process is killed.
 """
 
 import json
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +25,7 @@ from penchant.platform.processes import adopt_orphans, die_with_parent, end, mar
 from penchant.storage import write_json
 
 POLL_SECONDS = 0.3
+DATABASE_GRACE_SECONDS = 15.0
 
 
 class Supervisor:
@@ -36,6 +38,8 @@ class Supervisor:
         self.ending = False
         self.names: dict[int, str] = {}
         self.services: dict[str, dict[str, Any]] = {}
+        self.last: psutil.Process | None = None
+        """The service that the others need until they have ended: the database."""
 
     def run(self) -> None:
         adopt_orphans()
@@ -86,6 +90,8 @@ class Supervisor:
             )
         self.names[process.pid] = request["name"]
         self.services[request["name"]] = {"pid": process.pid, "log": str(log), "status": None}
+        if request["ends_last"]:
+            self.last = psutil.Process(process.pid)
         # _reap collects its status, with those of orphans
         process.returncode = 0
 
@@ -103,18 +109,31 @@ class Supervisor:
                 self._save()
 
     def _end_all(self) -> None:
-        while True:
-            self._reap()
-            left = {*psutil.Process().children(recursive=True), *marked(self.home)}
-            if not left:
-                return
+        while left := self._remaining() - set(tree(self.last)):
             end(list(left))
+        if self.last is not None:
+            # Postgres disconnects its clients at SIGINT and waits for them at SIGTERM
+            end([self.last], DATABASE_GRACE_SECONDS, signal.SIGINT)
+        while left := self._remaining():
+            end(list(left))
+
+    def _remaining(self) -> set[psutil.Process]:
+        self._reap()
+        return {*psutil.Process().children(recursive=True), *marked(self.home)}
 
     def _save(self) -> None:
         write_json(self.state, {"pid": os.getpid(), "stays": self.stays, "services": self.services})
 
     def _end_soon(self, number: int, frame: FrameType | None) -> None:
         self.ending = True
+
+
+def tree(process: psutil.Process | None) -> list[psutil.Process]:
+    """A process and its descendants; nothing if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        if process is not None and process.is_running():
+            return [process, *process.children(recursive=True)]
+    return []
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """``penchant up`` and ``penchant down``: the platform in the background."""
 
+from functools import partial
+
 from rich.console import Console
 
-from penchant.platform.airflow import migrate
-from penchant.platform.demo import ended_by_signals, start_airflow, wait_for_dags
+from penchant.platform.demo import ended_by_signals
 from penchant.platform.running import end_staying, platform, require_none
 from penchant.platform.services import airflow_services, require_free_ports, web_services
+from penchant.platform.startup import start_airflow
 from penchant.settings import Settings
 
 
@@ -17,15 +19,18 @@ def up(settings: Settings) -> None:
     """
     console = Console()
     require_none(settings.home)
-    services = (*airflow_services(settings), *web_services(settings))
+    web = web_services(settings)
+    services = (*airflow_services(settings), *web)
     require_free_ports(services)
     settings.site.mkdir(parents=True, exist_ok=True)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-    console.print("Starting the platform; this takes about a minute.")
-    with ended_by_signals(), platform(settings) as running:
-        migrate(settings)
-        with start_airflow(settings, running, services) as airflow:
-            wait_for_dags(airflow, running)
+    notify = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    notify("Starting the platform; this takes about a minute.")
+    with (
+        ended_by_signals(),
+        platform(settings) as running,
+        start_airflow(settings, running, notify, web),
+    ):
         running.stay()
     for service in services:
         for title, url in service.pages:

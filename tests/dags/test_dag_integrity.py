@@ -3,12 +3,17 @@
 import ast
 import itertools
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, Asset
+from airflow.serialization.decoders import decode_timetable
+from airflow.serialization.encoders import encode_timetable
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables import trigger
+from airflow.timetables.base import TimeRestriction
 
 from dags.command import Command
 from dags.defaults import POOLS, TAGS
@@ -136,9 +141,18 @@ def test_only_build_uses_the_duckdb_pool(bag: DagBag) -> None:
     assert holders == ["build"]
 
 
-def test_new_platform_does_not_land_a_past_day(bag: DagBag) -> None:
-    timetable = bag.dags["ingest_landing"].timetable
-    assert (timetable.expression, timetable.run_immediately) == ("50 23 * * *", False)
+@pytest.mark.parametrize("minutes_after", [0.5, 2.5, 61.5])
+@pytest.mark.parametrize("dag_id", ["ingest_landing", "ingest_feedback"])
+def test_new_platform_does_not_run_past_times(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch, dag_id: str, minutes_after: float
+) -> None:
+    now = datetime(2026, 1, 1, 23, 50, tzinfo=UTC) + timedelta(minutes=minutes_after)
+    monkeypatch.setattr(trigger, "utcnow", lambda: now)
+    timetable = decode_timetable(encode_timetable(bag.dags[dag_id].timetable))
+    first = timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=False)
+    )
+    assert first is not None and first.run_after > now
 
 
 def test_feedback_lands_every_five_minutes_and_triggers_nothing(bag: DagBag) -> None:

@@ -1,16 +1,11 @@
-"""Airflow's configuration and the atomic migration of its database."""
+"""The environment of Airflow and the other services."""
 
 import stat
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from penchant.errors import PenchantError
-from penchant.platform import airflow
-from penchant.platform.airflow import airflow_environment, database, migrate, secret_keys
+from penchant.platform.airflow import airflow_environment, secret_keys
 from penchant.platform.services import airflow_services, settings_environment, web_services
 from penchant.settings import Settings
 
@@ -51,48 +46,37 @@ def test_keys_are_generated_once_and_private(settings: Settings) -> None:
     assert mode == 0o600
 
 
-def fake_migration(status: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Fake ``airflow db migrate``; returns the contents of the databases it was called on."""
-    given: list[str] = []
-
-    def run(command: list[str], env: dict[str, str], **_: Any) -> SimpleNamespace:
-        path = Path(env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].removeprefix("sqlite:///"))
-        given.append(path.read_text() if path.exists() else "nothing")
-        path.write_text("half" if status else "schema")
-        return SimpleNamespace(returncode=status, stdout="no space left on device")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    return given
-
-
-def test_database_is_created_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = fake_migration(0, monkeypatch)
-    assert migrate(settings)
-    assert not migrate(settings)
-    assert given == ["nothing"]
-    assert database(settings).read_text() == "schema"
-
-
-def test_interrupted_migration_is_repeated(
+def test_inherited_airflow_and_proxy_variables_have_no_effect(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake_migration(1, monkeypatch)
-    with pytest.raises(PenchantError, match="no space left"):
-        migrate(settings)
-    assert not database(settings).exists()
-    given = fake_migration(0, monkeypatch)
-    assert migrate(settings)
-    assert given == ["nothing"]
+    monkeypatch.setenv("AIRFLOW_HOME", "/somewhere/else")
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "their.AuthManager")
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////their.db")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "intranet")
+    for service in (*airflow_services(settings), *web_services(settings)):
+        environment = service.environment
+        assert "AIRFLOW__CORE__AUTH_MANAGER" not in environment
+        assert environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+        assert environment["HTTPS_PROXY"] == "http://proxy:3128"
+    environment = airflow_services(settings)[0].environment
+    assert environment["AIRFLOW_HOME"] == str(settings.home / "airflow")
+    assert "their" not in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
 
 
-def test_older_database_is_migrated_on_a_copy(
+def test_services_depend_on_neither_locale_nor_time_zone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake_migration(0, monkeypatch)
-    migrate(settings)
-    monkeypatch.setattr(airflow, "version", lambda _: "9.9.9")
-    given = fake_migration(1, monkeypatch)
-    with pytest.raises(PenchantError):
-        migrate(settings)
-    assert given == ["schema"]
-    assert database(settings).read_text() == "schema"
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    monkeypatch.setenv("LC_ALL", "de_DE.ISO-8859-1")
+    for service in (*airflow_services(settings), *web_services(settings)):
+        assert service.environment["TZ"] == "UTC"
+        assert service.environment["PYTHONUTF8"] == "1"
+
+
+def test_scheduler_starts_last(settings: Settings) -> None:
+    assert [service.name for service in airflow_services(settings)] == [
+        "api-server",
+        "dag-processor",
+        "scheduler",
+    ]

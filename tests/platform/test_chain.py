@@ -6,6 +6,7 @@ import os
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.console import Console
 from penchant.errors import PenchantError
 from penchant.platform import chain as chain_module
 from penchant.platform.chain import CHAIN, Chain, Families, busy_seconds, idle_share
-from penchant.platform.demo import Ended, ended_by_signals
+from penchant.platform.demo import Ended, Unfinished, ended_by_signals
 from penchant.platform.rest import Run, Task
 from penchant.platform.tasklog import causes
 from penchant.platform.view import view_on
@@ -39,7 +40,7 @@ class FakeAirflow:
         self.failing = failing
         self.missing = missing
 
-    def trigger(self, dag_id: str) -> Run:
+    def trigger(self, dag_id: str, run_id: str) -> Run:
         return Run(dag_id, "r", "queued", NOON)
 
     def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
@@ -183,3 +184,20 @@ def test_signal_ends_the_demo_like_ctrl_c(number: signal.Signals) -> None:
     with pytest.raises(Ended), ended_by_signals():
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
+
+
+def test_next_demo_fails_the_runs_of_a_killed_one_only(tmp_path: Path) -> None:
+    ended: list[str] = []
+    airflow = SimpleNamespace(
+        fail_run=lambda dag_id, run_id: ended.append(f"{dag_id} {run_id}"),
+        drop_queued_events=lambda dag_id: None,
+    )
+    path = tmp_path / "unfinished.json"
+    Unfinished(path).end(airflow)  # type: ignore[arg-type]
+    assert ended == []
+    killed = Unfinished(path)
+    killed.record([Run("ingest_landing", "r1", "running", NOON)])
+    Unfinished(path).end(airflow)  # type: ignore[arg-type]
+    assert ended == ["ingest_landing r1"]
+    killed.clear()
+    assert not path.exists()

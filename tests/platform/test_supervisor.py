@@ -145,21 +145,23 @@ def test_exited_service_is_reported_with_its_last_log_lines(settings: Settings) 
             wait_for(started.require_alive)  # type: ignore[func-returns-value]
 
 
-def test_service_that_never_responds_is_reported(
+def test_waiting_for_a_slow_service_ends_only_with_the_service(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "READY_SECONDS", 0.5)
-    deaf = Service(
-        "deaf",
-        (sys.executable, "-c", "import time; time.sleep(600)"),
+    monkeypatch.setattr(running, "NOTICE_SECONDS", 0.1)
+    slow = Service(
+        "slow",
+        (sys.executable, "-c", "import time; time.sleep(3); print('gave up'); raise SystemExit(4)"),
         {**os.environ, **mark(settings.home)},
-        settings.home / "deaf.log",
+        settings.home / "slow.log",
         ready="http://127.0.0.1:9/",
     )
+    notices: list[str] = []
     with platform(settings) as started:
-        started.start(deaf)
-        with pytest.raises(PenchantError, match="deaf does not answer"):
-            started.wait_until_ready((deaf,))
+        started.start(slow)
+        with pytest.raises(PenchantError, match=r"(?s)slow exited with status 4.*gave up"):
+            started.wait_until_ready((slow,), notices.append)
+    assert "slow has not responded for" in notices[0]
 
 
 def test_port_in_use_is_reported_with_setting_and_process(settings: Settings) -> None:
