@@ -27,8 +27,8 @@ from penchant.releases.fencing import Overtaken
 from penchant.releases.release import DESCRIPTION, release_id
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from tests.small_shop import Shop, snapshot_id
 from tests.serving.test_reader import what_is_wrong
+from tests.small_shop import Shop, snapshot_id
 
 TITLE = "Releases under load"
 READERS = 2

@@ -17,9 +17,9 @@ from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
 from training.commands.train import train
 from training.configs import main_job
-from training.evaluation.classification import draws, intervals_of, resampled
 from training.evaluation.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
-from training.evaluation.metrics.intervals import FloatArray
+from training.evaluation.metrics.intervals import FloatArray, weights
+from training.evaluation.metrics.multilabel import intervals_of, resampled
 from training.fitting.budget import MB
 from training.fitting.capabilities import ClassifiesInterests
 from training.fitting.factory import make
@@ -147,7 +147,7 @@ def _row(family: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
 def _values(run: Path, of: str) -> dict[str, FloatArray]:
     """Each figure for each resample of the same users."""
     answers, threshold_C = kept_answers(run, of)
-    return resampled(answers, threshold_C, draws(len(answers), 0))
+    return resampled(answers, threshold_C, weights(len(answers), 0))
 
 
 def _plain(values: dict[str, FloatArray]) -> dict[str, Any]:

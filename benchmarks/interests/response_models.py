@@ -15,8 +15,8 @@ from penchant.artifacts import Snapshot
 from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings
 from training.data.histories import read_training_set
+from training.evaluation.metrics.log_loss import log_loss
 from training.families import logistic_response
-from training.families.logistic_response import log_loss
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.layers.responses.ads import (
@@ -86,7 +86,7 @@ def _tuned(
         logit = fit(setting)
         held_logit_N = logit(inputs[0])
         scale = platt(held_logit_N, held_N)
-        loss = log_loss(scale.of(held_logit_N), held_N)
+        loss = float(log_loss(held_N, scale.of(held_logit_N)).mean())
         if loss < best:
             best, answer = loss, scale.of(logit(inputs[1]))
         elif settings is PENALTIES:

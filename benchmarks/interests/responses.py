@@ -18,7 +18,10 @@ from benchmarks.isolated import apart
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
-from training.evaluation.response import Measure, auc, interval, mean, probability_figures
+from training.evaluation.metrics.auc import auc
+from training.evaluation.metrics.intervals import Statistic
+from training.evaluation.metrics.log_loss import log_loss
+from training.evaluation.response import interval, mean, probability_figures
 from training.layers.responses.ads import labels, users
 
 TITLE = "Will this user respond to this ad?"
@@ -55,7 +58,7 @@ def _compared(data: str, where: dict[str, str]) -> dict[str, Any]:
     label_N, held_N = labels(split.test, "test"), labels(split.validation, "validation")
     user_N = _resampled(data, split.test)
     probability = {name: np.array(done.value["probability"]) for name, done in told.items()}
-    loss = {name: _losses(each_N, label_N) for name, each_N in probability.items()}
+    loss = {name: log_loss(label_N, each_N) for name, each_N in probability.items()}
     ours_auc = auc(label_N, probability[OURS])
     models = {
         name: {
@@ -73,17 +76,13 @@ def _compared(data: str, where: dict[str, str]) -> dict[str, Any]:
     return {"models": models, "rate": rate, "counts": counts}
 
 
-def _less(one: Measure, other: Measure) -> Measure:
+def _less(one: Statistic, other: Statistic) -> Statistic:
     return lambda weights_RN: one(weights_RN) - other(weights_RN)
 
 
 def _resampled(data: str, test: pa.Table) -> np.ndarray:
     """Users; in Open Bandit impressions, since nobody can be told apart there."""
     return np.arange(len(test)) if data == "open_bandit" else users(test)
-
-
-def _losses(probability_N: np.ndarray, label_N: np.ndarray) -> np.ndarray:
-    return -np.log(np.clip(np.where(label_N > 0, probability_N, 1 - probability_N), 1e-12, 1))
 
 
 def page(figures: dict[str, Any]) -> str:

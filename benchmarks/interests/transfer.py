@@ -31,7 +31,7 @@ from training.layers.transfer.adaptation import FULL, MoveConfig, move, starting
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
-from training.layers.transfer.moving import of_source, decisions, target_of, ways
+from training.layers.transfer.moving import decisions, of_source, target_of, ways
 from training.layers.transfer.target import thinned
 
 TITLE = "Transfer to categories with little data"

@@ -13,7 +13,6 @@ from training.evaluation.metrics.off_policy import (
     Logged,
     estimates,
     logged,
-    prefix_weights,
 )
 from training.layers.additive_belief import AdditiveBelief, AdditiveConfig
 from training.simulation.closed_loop import Loop, fixed
@@ -166,8 +165,8 @@ def _log(
     value_S = (first_position(asked) * predicted_SC).sum(axis=1)
     return logged(
         reward_SK.ravel() * 1.0,
-        prefix_weights(slates.propensities_BK).ravel(),
-        prefix_weights(probability_SK).ravel(),
+        np.cumprod(slates.propensities_BK, axis=1).ravel(),
+        np.cumprod(probability_SK, axis=1).ravel(),
         predicted_SK.ravel(),
         np.repeat(value_S, slate),
         np.repeat(np.arange(SLATES), slate),

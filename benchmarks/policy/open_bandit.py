@@ -9,12 +9,12 @@ from penchant.bandits.logistic import LogisticPosterior, sigmoid
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.ingestion.sources.open_bandit import CAMPAIGNS, affinities, impressions, items, wheel
 from penchant.settings import Settings
+from training.evaluation.metrics.intervals import ratio, resampled_means
 from training.evaluation.metrics.off_policy import (
     Logged,
     doubly_robust,
     ips,
     logged,
-    resampled,
     switch_threshold,
 )
 
@@ -108,7 +108,8 @@ def _terms(log: Logged) -> dict[str, tuple[FloatArray, FloatArray]]:
 
 
 def _drawn(terms_N: FloatArray, weights_N: FloatArray, seed: int) -> FloatArray:
-    return resampled(np.stack([terms_N, weights_N], axis=1), seed, RESAMPLES)
+    terms_R, weights_R = resampled_means(np.stack([terms_N, weights_N], axis=1), seed, RESAMPLES).T
+    return ratio(terms_R, weights_R)
 
 
 def _log(table: Any) -> Log:

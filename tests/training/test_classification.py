@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from training.evaluation.classification import (
+from training.evaluation.metrics.auc import user_auc
+from training.evaluation.metrics.intervals import weights
+from training.evaluation.metrics.multilabel import (
     Answers,
-    draws,
     intervals_of,
     reliability,
     resampled,
     thresholds,
-    user_auc,
 )
 
 
@@ -26,7 +26,8 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     one = answers()
     threshold_C = thresholds(one)
     found = {
-        name: value_R[0] for name, value_R in resampled(one, threshold_C, draws(300, 0, 3)).items()
+        name: value_R[0]
+        for name, value_R in resampled(one, threshold_C, weights(300, 0, 3)).items()
     }
     label_UC, yes_UC = one.label_UC, one.probability_UC >= threshold_C
     for average in ("micro", "macro"):
@@ -44,8 +45,8 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
         metrics.roc_auc_score(label_UC[user], one.probability_UC[user])
         for user in np.flatnonzero(both)
     ]
-    np.testing.assert_allclose(user_auc(one)[both], each)
-    assert np.isnan(user_auc(one)[~both]).all()
+    np.testing.assert_allclose(user_auc(label_UC, one.probability_UC)[both], each)
+    assert np.isnan(user_auc(label_UC, one.probability_UC)[~both]).all()
 
 
 def test_a_threshold_has_the_best_f1_of_its_class() -> None:
@@ -65,14 +66,14 @@ def test_the_interval_of_an_auc_is_that_of_drawing_users_again() -> None:
     for _ in range(200):
         rows = random.integers(0, 300, 300)
         drawn.append(metrics.roc_auc_score(one.label_UC[rows], one.probability_UC[rows]))
-    found = intervals_of(resampled(one, thresholds(one), draws(300, 0)))["auc_macro"]
+    found = intervals_of(resampled(one, thresholds(one), weights(300, 0)))["auc_macro"]
     np.testing.assert_allclose(
         [found.low, found.high], np.quantile(drawn, [0.025, 0.975]), atol=0.005
     )
 
 
 def test_reliability_tells_what_came_of_what_was_said() -> None:
-    bins = reliability(answers(4000), draws(4000, 0, 200))
+    bins = reliability(answers(4000), weights(4000, 0, 200))
     assert sum(one.share for one in bins) == pytest.approx(1)
     assert [one.probability for one in bins] == sorted(one.probability for one in bins)
     inside = [one.rate.low - 0.01 <= one.probability <= one.rate.high + 0.01 for one in bins]
@@ -84,6 +85,6 @@ def test_a_class_that_nobody_or_everybody_acts_on_has_no_auc_and_no_yes() -> Non
     one = Answers(np.array([[0.9, 0.2, 0.7], [0.8, 0.1, 0.6]]), label_UC)
     threshold_C = thresholds(one)
     assert threshold_C[1] == np.inf
-    found = resampled(one, threshold_C, draws(2, 0, 5))
+    found = resampled(one, threshold_C, weights(2, 0, 5))
     assert found["auc_macro"][0] == 1.0
     assert found["f1_macro"][0] == pytest.approx(2 / 3)

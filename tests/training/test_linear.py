@@ -6,8 +6,10 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
-from training.evaluation.response import auc, calibration_error, interval
-from training.layers.responses.calibration import bins_of, platt
+from training.evaluation.metrics.auc import auc
+from training.evaluation.metrics.calibration import bins_of
+from training.evaluation.response import expected_calibration_error, interval
+from training.layers.responses.calibration import platt
 from training.layers.responses.linear import logistic, ridge, sigmoid
 
 WEIGHTS = np.array([1.5, -1.0, 0.5, 0.0])
@@ -61,7 +63,7 @@ def test_platt_mends_logits_that_say_too_much() -> None:
     honest = matrix[:, :4] @ WEIGHTS + BIAS
     scale = platt(3 * honest + 2, label)
     assert scale.slope == pytest.approx(1 / 3, abs=0.02)
-    off = calibration_error(label, scale.of(3 * honest + 2))(np.ones((1, len(label))))
+    off = expected_calibration_error(label, scale.of(3 * honest + 2))(np.ones((1, len(label))))
     assert off[0, 0] < 0.02
 
 

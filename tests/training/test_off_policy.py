@@ -12,9 +12,7 @@ from training.evaluation.metrics.off_policy import (
     empirical_bernstein,
     estimates,
     logged,
-    prefix_weights,
     switch_threshold,
-    without_support,
 )
 
 CLICKED = np.array([0.1, 0.3, 0.6])  # of three actions
@@ -107,18 +105,8 @@ def test_rows_of_one_slate_are_drawn_together() -> None:
     assert together.high - together.low > 2 * (apart.high - apart.low)
 
 
-def test_weights_of_a_slate_are_of_all_that_came_before() -> None:
-    np.testing.assert_allclose(prefix_weights(np.array([[2.0, 0.5, 3.0]])), [[2, 1, 3]])
-
-
 def test_the_switch_keeps_weights_that_say_more_than_they_vary() -> None:
     assert switch_threshold(a_log(0, rows=4000), most=1.0) >= 5.0  # none is above 3.5
-
-
-def test_the_share_without_support() -> None:
-    assert without_support(np.array([[0.5, 0.3, 0.2]]), np.array([[0.9, 0.1, 0.0]])) == (
-        pytest.approx(0.2)
-    )
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,13 @@ from training.data.histories import Dataset, read_training_set
 from training.data.split import Split, split_by_time
 from training.evaluation import response
 from training.evaluation.context import EvaluationContext
+from training.evaluation.metrics.auc import auc
+from training.evaluation.metrics.calibration import bins_of
 from training.fitting.budget import Budget
 from training.fitting.capabilities import PredictsResponse, capabilities
 from training.fitting.context import TrainingContext
 from training.fitting.factory import make
 from training.layers.responses.ads import CANDIDATES, RESPONSES, SPENDING, AdWindows, offered_now
-from training.layers.responses.calibration import bins_of
 
 FAMILIES = ("linear_response", "logistic_response")
 USERS = [f"u{user:04}" for user in range(800)]
@@ -90,7 +91,7 @@ def test_who_answers_is_found_and_how_likely(fitted: Any, ads: Sets) -> None:
         groups = np.array(test["user_profile__group"].to_pylist())
         truth[mask] = logit(orders_of(test), groups, kind)[mask]
     label = test["converted"].to_numpy(zero_copy_only=False).astype(float)
-    best = response.auc(label, truth)(np.ones((1, len(label))))[0, 0]
+    best = auc(label, truth)(np.ones((1, len(label))))[0, 0]
     metrics = figures["metrics"]
     assert metrics["auc"]["mean"] > best - 0.01
     assert metrics["log_loss"]["high"] < figures["baseline"]["log_loss"]["low"]

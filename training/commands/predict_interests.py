@@ -86,7 +86,9 @@ def _run(
         if task is not None:
             found[name] = run, task
     if not found:
-        if family and not isinstance(make(family, config_for(settings, family)), ClassifiesInterests):
+        if family and not isinstance(
+            make(family, config_for(settings, family)), ClassifiesInterests
+        ):
             raise UsageError(
                 f"{family} does not tell interests", "name a family that does, such as 'vae'"
             )

@@ -61,7 +61,7 @@ UNRANKED: dict[str, Any] = {
     "scoring_ms_per_user": 0.0,
     "metrics": {},
     "validation_metrics": {},
-    "coverage": {},
+    "beyond_accuracy": {},
     "headline": "",
 }
 

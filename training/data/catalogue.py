@@ -1,27 +1,31 @@
-"""What is known of an item beside who bought it: its words, and its tags.
+"""Item metadata: words, tags and category paths.
 
-Read from the mart `items`, or from the attributes that come with a published table. Columns that a
-table lacks, and values that an item lacks, say nothing.
+Read from the mart `items`, or from the attributes of a published table. Missing columns and values
+are skipped.
 """
 
 import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from penchant.errors import DataError
 
-TEXT = ("title", "description", "category_1", "category_2", "category_3", "brand")
-TAGS = ("category_1", "category_2", "category_3", "brand", "attributes")
+LEVELS = ("category_1", "category_2", "category_3")
+"""Of the category tree, from the root."""
+TEXT = ("title", "description", *LEVELS, "brand")
+TAGS = (*LEVELS, "brand", "attributes")
+NO_CATEGORY = -1
 
 
 def texts(items: pa.Table) -> list[str]:
-    """The words of each item, in the order of the table; empty where it has none.
+    """The text of each item, in the order of the table; empty where it has none.
 
-    An attribute that is only a number counts as a word.
+    A numeric attribute is one word.
     """
     words: list[list[str]] = [[] for _ in range(len(items))]
     for column in TEXT:
@@ -35,24 +39,45 @@ def texts(items: pa.Table) -> list[str]:
 
 
 def tags(items: pa.Table) -> sp.csr_matrix:
-    """tags_IT: ones where an item carries a category, a brand or an attribute; float32."""
+    """tags_IT: 1 where an item has a category, a brand or an attribute; float32."""
     found = [_tags_of(items[column]) for column in TAGS if column in items.column_names]
     empty = sp.csr_matrix((len(items), 0), dtype=np.float32)
     return sp.hstack([empty, *found], format="csr", dtype=np.float32)
 
 
+def category_paths(items: pa.Table, level: int) -> list[str]:
+    """Each item's path from the root to a level, from 1; empty where it is less deep."""
+    columns = [
+        items[name].to_pylist() if name in items.column_names else [None] * len(items)
+        for name in LEVELS[:level]
+    ]
+    return [" > ".join(parts) if all(parts) else "" for parts in zip(*columns, strict=True)]
+
+
+def category_codes(items: pa.Table) -> npt.NDArray[np.int64]:
+    """codes_IL: a number for each item's path to each level, ``NO_CATEGORY`` where it has none."""
+    codes = []
+    for level in range(1, len(LEVELS) + 1):
+        paths = pa.array(category_paths(items, level), pa.string())
+        indices = paths.dictionary_encode().indices.to_numpy().astype(np.int64)
+        codes.append(
+            np.where(pc.equal(paths, "").to_numpy(zero_copy_only=False), NO_CATEGORY, indices)
+        )
+    return np.stack(codes, axis=1)
+
+
 def numbered(item_count: int) -> pa.Table:
-    """A catalogue of which nothing is known."""
+    """A catalogue without metadata."""
     return pa.table({"item_id": [str(item) for item in range(1, item_count + 1)]})
 
 
 def read_attributes(path: Path, item_count: int) -> pa.Table:
     """A catalogue with the column ``attributes``, from JSON of item -> attribute ids.
 
-    Raises DataError when the file isn't there.
+    Raises DataError when the file does not exist.
     """
     if not path.is_file():
-        raise DataError(f"{path} isn't there", "point to the folder that holds the attributes")
+        raise DataError(f"{path} does not exist", "point to the folder that holds the attributes")
     found = json.loads(path.read_text())
     values = [found.get(str(item), []) for item in range(1, item_count + 1)]
     return numbered(item_count).append_column("attributes", pa.array(values, pa.list_(pa.int64())))

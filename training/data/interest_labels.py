@@ -15,12 +15,12 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from penchant.errors import DataError, UsageError
+from training.data.catalogue import LEVELS, category_paths
 from training.data.histories import DAY, Histories, IntArray
 from training.data.split import WINDOW_DAYS, Window
 
 BoolArray = npt.NDArray[np.bool_]
 
-LEVELS = ("category_1", "category_2", "category_3")
 ENOUGH = 20  # interests of a level: then no deeper one is looked at
 MOST = 64  # interests, those with most users
 LEAST_SHARE = 0.05  # of the users of a fortnight, who act on a category that is common enough
@@ -128,7 +128,7 @@ def one_hot(column_I: IntArray, columns: int) -> sp.csr_matrix:
 
 def _of_level(items: pa.Table, windows: list[Window], level: int) -> Interests:
     """The common categories of a level; none where no item has any there."""
-    paths = _paths(items, level)
+    paths = category_paths(items, level)
     titles = sorted({path for path in paths if path})
     place = {title: number for number, title in enumerate(titles)}
     category_I = np.array([place.get(path, NO_INTEREST) for path in paths], np.int64)
@@ -146,12 +146,3 @@ def _of_level(items: pa.Table, windows: list[Window], level: int) -> Interests:
     return Interests(
         tuple(titles[one] for one in kept), interest_of[category_I], level, len(titles) - len(kept)
     )
-
-
-def _paths(items: pa.Table, level: int) -> list[str]:
-    """The path of each item down to a level; empty where it does not reach so deep."""
-    columns = [
-        items[name].to_pylist() if name in items.column_names else [None] * len(items)
-        for name in LEVELS[:level]
-    ]
-    return [" > ".join(parts) if all(parts) else "" for parts in zip(*columns, strict=True)]

@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 
 from penchant.errors import DataError
+from training.data.catalogue import LEVELS
 from training.data.histories import Histories, IntArray
 
 FloatArray = npt.NDArray[np.float32]
 
-LEVELS = ("category_1", "category_2", "category_3")
 WORDS = ("title", "description")
 NEIGHBOURS = 30
 ITEMS_AT_ONCE = 100

@@ -1,8 +1,9 @@
-"""What a judge of a task is given beside the fitted family."""
+"""The input and output of an evaluator: ``evaluate(family, context) -> figures``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,14 @@ from training.fitting.capabilities import LearnsFromValidation
 from training.fitting.context import TrainingContext
 from training.fitting.family import Family
 
+Figures = dict[str, Any]
+"""JSON of a task in the run record. ``headline``: a few words; empty where the task could not be
+evaluated, and then ``missing`` is the cause and ``remedy`` what to do."""
+
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """``folder``: the run's, for what is to be kept beside the figures. ``seed``: of resampling."""
+    """``folder``: of the run, for files beside the figures. ``seed``: of resampling."""
 
     dataset: Dataset
     split: Split
@@ -24,9 +29,9 @@ class EvaluationContext:
     seed: int
 
     def windows(self, family: Family) -> Iterator[tuple[str, Window]]:
-        """``validation``, then ``test``; the family has observed what was known at its start.
+        """``validation``, then ``test``; the family has observed the events before each.
 
-        Users whom it learned from in the validation window are left out of that.
+        Users of the validation window from whom the family has learned are left out there.
         """
         validation = self.split.validation
         if isinstance(family, LearnsFromValidation):

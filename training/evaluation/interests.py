@@ -19,17 +19,16 @@ from penchant.errors import DataError, PenchantError
 from training.data.histories import DAY, Histories
 from training.data.interest_labels import CUTS, Interests, cut_points, find_interests, known
 from training.data.split import WINDOW_DAYS, Split
-from training.evaluation.classification import (
+from training.evaluation.context import EvaluationContext
+from training.evaluation.metrics.auc import class_auc
+from training.evaluation.metrics.intervals import FloatArray, weights
+from training.evaluation.metrics.multilabel import (
     Answers,
-    class_auc,
-    draws,
     intervals_of,
     reliability,
     resampled,
     thresholds,
 )
-from training.evaluation.context import EvaluationContext
-from training.evaluation.metrics.intervals import FloatArray
 from training.fitting.capabilities import ClassifiesInterests
 from training.fitting.family import Family
 from training.layers.probe import fit_probe, no_vectors
@@ -127,10 +126,10 @@ def _figures(
 ) -> dict[str, Any]:
     """Of both windows, of the baselines on the test window, and how far the family is above."""
     answers = said["test"]
-    weight_RU = draws(len(answers[ITSELF]), seed)
+    weight_RU = weights(len(answers[ITSELF]), seed)
     found = {of: resampled(one, threshold_of[of], weight_RU) for of, one in answers.items()}
     before = said["validation"][ITSELF]
-    validation = resampled(before, threshold_of[ITSELF], draws(len(before), seed))
+    validation = resampled(before, threshold_of[ITSELF], weights(len(before), seed))
     metrics = _plain(found[ITSELF])
     told = ", ".join(f"{name} {metrics[name]['mean']:.4f}" for name in WORTH_TELLING)
     return {
@@ -155,7 +154,8 @@ def _by_interest(interests: Interests, answers: Answers) -> list[dict[str, Any]]
     """Of each interest the share of users who acted on it, and its AUC where both came."""
     act_C = answers.label_UC.sum(axis=0)
     both_C = (act_C > 0) & (act_C < len(answers))
-    auc = iter(class_auc(answers, np.ones((1, len(answers))))[0])
+    everyone_1U = np.ones((1, len(answers)))
+    auc = iter(class_auc(answers.label_UC, answers.probability_UC, everyone_1U)[0])
     return [
         {
             "title": title,

@@ -1,7 +1,7 @@
-"""The judge of families that rank: full ranking on both windows, and what serving reads.
+"""Evaluation of families that rank, by full ranking on both windows, and their tables for serving.
 
-A run is judged on the validation window as fitted, and on the test window after it has observed the
-validation window. What it leaves for serving has observed everything.
+A family is evaluated on the validation window as fitted, and on the test window after it has
+observed the validation window. The tables for serving are made after it has observed everything.
 """
 
 import time
@@ -14,10 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from training.data.catalogue import category_codes
 from training.data.histories import Dataset, Histories, starts
 from training.data.split import Split
-from training.evaluation.context import EvaluationContext
+from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
+from training.evaluation.metrics.leaderboard import beyond_accuracy
+from training.evaluation.metrics.recommended_lists import RecommendedLists
 from training.fitting.budget import Budget
 from training.fitting.capabilities import Encodes, HasPrior
 from training.fitting.family import Ranker, VectorFamily
@@ -29,23 +32,26 @@ Evaluations = dict[str, dict[str, Evaluation]]
 """Window -> population -> evaluation."""
 
 
-def evaluate(family: Ranker, context: EvaluationContext) -> dict[str, Any]:
-    """The record's entries. Writes ``per_user.parquet``."""
+def evaluate(family: Ranker, context: EvaluationContext) -> Figures:
+    """``metrics`` and ``beyond_accuracy`` of the test window, ``validation_metrics`` of the other,
+    each by population. Writes ``per_user.parquet``."""
     timed = TimedScorer(family.scores, context.training.device)
     evaluations = {name: evaluate_window(timed, window) for name, window in context.windows(family)}
     _write_per_user(context.folder, context.dataset, context.split, evaluations)
-    metrics = _metrics(evaluations, context.seed)
-    ndcg = metrics["metrics"]["all"]["ndcg@10"]
+    metrics = {name: _intervals(one, context.seed) for name, one in evaluations.items()}
+    ndcg = metrics["test"]["all"]["ndcg@10"]
     return {
         "users_evaluated": len(evaluations["test"]["all"].users),
         "scoring_ms_per_user": round(timed.ms_per_user, 4),
         "headline": f"test NDCG@10 {ndcg['mean']:.4f} [{ndcg['low']:.4f}, {ndcg['high']:.4f}]",
-        **metrics,
+        "metrics": metrics["test"],
+        "validation_metrics": metrics["validation"],
+        "beyond_accuracy": _beyond_accuracy(evaluations["test"], context),
     }
 
 
 def publishable(family: Ranker, context: EvaluationContext) -> None:
-    """Write what serving reads without ever importing this package, of all that is known."""
+    """Write the tables that serving reads: ranked lists, vectors, encoder, popularity prior."""
     folder, dataset, budget = context.folder, context.dataset, context.training.budget
     pq.write_table(_ranked_lists(family, dataset, budget), folder / "ranked_lists.parquet")
     if isinstance(family, VectorFamily):
@@ -70,7 +76,7 @@ def publishable(family: Ranker, context: EvaluationContext) -> None:
 
 @dataclass
 class TimedScorer:
-    """A scorer that knows what it took for each user: scoring the whole catalogue, not ranking."""
+    """A scorer that measures its own time: scoring the whole catalogue, without ranking."""
 
     score: Scorer
     device: torch.device
@@ -80,7 +86,7 @@ class TimedScorer:
     def __call__(self, batch: Histories) -> torch.Tensor:
         started = time.perf_counter()
         scores_BI = self.score(batch)
-        if self.device.type == "cuda":  # which has only been told to, so far
+        if self.device.type == "cuda":  # kernels run asynchronously
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - started
         self.users += len(batch)
@@ -91,19 +97,21 @@ class TimedScorer:
         return 1000 * self.seconds / max(1, self.users)
 
 
-def _metrics(evaluations: Evaluations, seed: int) -> dict[str, Any]:
-    """``metrics`` and ``coverage`` of the test window, ``validation_metrics`` of the other."""
-    intervals = {
-        window: {
-            population: {name: asdict(value) for name, value in one.intervals(seed).items()}
-            for population, one in populations.items()
-        }
-        for window, populations in evaluations.items()
-    }
+def _intervals(populations: dict[str, Evaluation], seed: int) -> dict[str, Any]:
     return {
-        "metrics": intervals["test"],
-        "validation_metrics": intervals["validation"],
-        "coverage": {population: one.coverage for population, one in evaluations["test"].items()},
+        population: {name: asdict(value) for name, value in one.intervals(seed).items()}
+        for population, one in populations.items()
+    }
+
+
+def _beyond_accuracy(
+    populations: dict[str, Evaluation], context: EvaluationContext
+) -> dict[str, dict[str, float | None]]:
+    counts_I = context.split.test.histories.counts_I()
+    categories_IL = category_codes(context.dataset.items)
+    return {
+        population: beyond_accuracy(RecommendedLists(one.items_UK, counts_I, categories_IL))
+        for population, one in populations.items()
     }
 
 
@@ -126,7 +134,7 @@ def _ranked_lists(family: Ranker, dataset: Dataset, budget: Budget) -> pa.Table:
 
 
 def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:
-    """Write the vectors that are not 0: of whom something is known."""
+    """Write the vectors that are not 0: the others are of unknown users and items."""
     known = vectors.any(axis=1)
     table = {
         key: pa.array(np.array(ids)[known], pa.string()),
@@ -142,7 +150,7 @@ def _lists(matrix: np.ndarray, kind: pa.DataType) -> pa.ListArray:
 
 
 def _write_per_user(folder: Path, dataset: Dataset, split: Split, evaluations: Evaluations) -> None:
-    """Each judged user's metrics, for comparing runs user by user.
+    """Each evaluated user's metrics, for comparing runs user by user.
 
     Columns: window, population, user_id, ``events`` known when the window began, ``found@10`` (the
     targets among the first ten, best first) and the metrics.

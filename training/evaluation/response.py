@@ -1,21 +1,28 @@
-"""The judge of families that predict the response to an ad: are its answers in the right order, are
-its probabilities what happens, and do those whom it picks spend more for having been sent the ad.
+"""Evaluation of families that predict the response to an ad: discrimination, calibration, uplift.
 
-Judged on the ads shown last (ads.py), beside what says the same of everybody: the share of the
-validation ads that were answered. Intervals are of resampled users (percentile bootstrap).
+On the ads shown last (ads.py). The baseline is the response rate of the validation ads. Intervals
+are over resampled users.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.evaluation.context import EvaluationContext
-from training.evaluation.metrics.intervals import RESAMPLES, Interval
+from training.data.histories import IntArray
+from training.evaluation.context import EvaluationContext, Figures
+from training.evaluation.metrics.auc import auc
+from training.evaluation.metrics.brier import brier
+from training.evaluation.metrics.calibration import BINS, bins_of, calibration_error
+from training.evaluation.metrics.intervals import (
+    FloatArray,
+    Statistic,
+    ratio,
+    statistic_intervals,
+)
+from training.evaluation.metrics.log_loss import log_loss
 from training.fitting.capabilities import PredictsResponse
 from training.layers.responses.ads import (
     CANDIDATES,
@@ -27,26 +34,20 @@ from training.layers.responses.ads import (
     offered_now,
     users,
 )
-from training.layers.responses.calibration import bins_of
 from training.layers.responses.uplift import Residuals, residuals
 
-Doubles = npt.NDArray[np.float64]
-Measure = Callable[[Doubles], Doubles]
-"""weights_RN, how often each row counts in each resample -> figures_RM of each resample."""
-
-BINS = 10
+TENTHS = 10
 BEST = 3  # tenths of the score
 OUTCOMES = ("spend_after", "advertised_spend_after")
 UPLIFT_METRICS = ("mean", "gain", "qini")
-BLOCK = 100  # resamples at a time: bounds the memory
 
 
-def evaluate(family: PredictsResponse, context: EvaluationContext) -> dict[str, Any]:
-    """The record's entry: ``metrics`` of the test ads; of probabilities, ``baseline`` of the rate
-    alone and ``reliability`` by bin; and ``uplift`` by tenth of users.
-    Writes ``upcoming.parquet``: what it predicts of the campaigns that still run.
+def evaluate(family: PredictsResponse, context: EvaluationContext) -> Figures:
+    """``metrics`` of the test ads; ``baseline`` and ``reliability`` of probabilities; ``uplift`` by
+    tenth of users.
 
-    Raises DataError when the test ads were answered by all or by none.
+    Writes ``upcoming.parquet``: predicted responses to the running campaigns. Raises DataError when
+    the test ads were answered by all or by none.
     """
     ads = AdWindows.of(context.training.training_set(RESPONSES))
     shown = ads.split(context.training.training_set(RESPONSES))
@@ -82,7 +83,7 @@ def evaluate(family: PredictsResponse, context: EvaluationContext) -> dict[str, 
 
 
 def write_upcoming(family: PredictsResponse, context: EvaluationContext) -> None:
-    """user_id, ad_id and the response predicted, of each campaign that runs and each known user."""
+    """user_id, ad_id and the predicted response, for each running campaign and known user."""
     candidates = context.training.training_set(CANDIDATES)
     response_N = np.zeros(0)
     if len(candidates):
@@ -94,66 +95,63 @@ def write_upcoming(family: PredictsResponse, context: EvaluationContext) -> None
 
 
 def probability_figures(
-    label_N: Doubles, probability_N: Doubles, user_N: npt.NDArray[np.int64], seed: int
+    label_N: FloatArray, probability_N: FloatArray, user_N: IntArray, seed: int
 ) -> dict[str, Any]:
-    """AUC, log loss (natural logarithm), Brier score and expected calibration error."""
-    likely_N = np.where(label_N > 0, probability_N, 1 - probability_N)
-    measures = {
+    """AUC, log loss, Brier score and expected calibration error."""
+    statistics = {
         "auc": auc(label_N, probability_N),
-        "log_loss": mean(-np.log(np.clip(likely_N, 1e-12, 1))),
-        "brier": mean((probability_N - label_N) ** 2),
-        "ece": calibration_error(label_N, probability_N),
+        "log_loss": mean(log_loss(label_N, probability_N)),
+        "brier": mean(brier(label_N, probability_N)),
+        "ece": expected_calibration_error(label_N, probability_N),
     }
-    return {name: interval(measure, user_N, seed) for name, measure in measures.items()}
+    return {name: interval(statistic, user_N, seed) for name, statistic in statistics.items()}
 
 
 def reliability_curve(
-    label_N: Doubles, probability_N: Doubles, user_N: npt.NDArray[np.int64], seed: int
+    label_N: FloatArray, probability_N: FloatArray, user_N: IntArray, seed: int
 ) -> list[dict[str, Any]]:
-    """For each bin of as many rows: what was predicted, on average, and what came."""
-    bin_N = bins_of(probability_N, BINS)
+    """For each bin of the same number of rows: mean prediction and response rate."""
+    bin_N = bins_of(probability_N)
     found = np.unique(bin_N)
     onto_NB = (bin_N[:, None] == found).astype(np.float64)
 
-    def came(weights_RN: Doubles) -> Doubles:
-        rows_RB = weights_RN @ onto_NB
-        answered_RB = weights_RN @ (label_N[:, None] * onto_NB)
-        return np.divide(answered_RB, rows_RB, where=rows_RB > 0, out=0 * rows_RB)
+    def rate(weights_RN: FloatArray) -> FloatArray:
+        return ratio(weights_RN @ (label_N[:, None] * onto_NB), weights_RN @ onto_NB)
 
-    curve = zip(found, intervals(came, user_N, seed), strict=True)
+    curve = zip(found, statistic_intervals(rate, user_N, seed), strict=True)
     return [
-        {"predicted": float(probability_N[bin_N == index].mean()), "came": rate}
-        for index, rate in curve
+        {"predicted": float(probability_N[bin_N == index].mean()), "came": asdict(one)}
+        for index, one in curve
     ]
 
 
 def uplift_figures(
-    offered: pa.Table, score_N: Doubles, residual: Residuals, seed: int
+    offered: pa.Table, score_N: FloatArray, residual: Residuals, seed: int
 ) -> dict[str, Any]:
-    """What the campaigns added for each user in money: of all, and by tenth of the score, the
-    highest first.
+    """Money that the campaigns added for each user: of all, and by tenth of the score, highest
+    first.
 
-    ``gain``: what sending to the best three tenths adds for each of them beyond the mean. ``qini``:
-    the area between what is added by sending to the highest scores first and by sending at random,
-    for each user (after Radcliffe 2007), money.
+    ``gain``: added for each of the best three tenths, beyond the mean. ``qini``: area between the
+    curves of sending to the highest scores first and of sending at random, for each user (after
+    Radcliffe 2007).
     """
     order = np.argsort(-score_N, kind="stable")
     tenth_N = np.empty(len(score_N), np.int64)
-    tenth_N[order] = np.arange(len(score_N)) * BINS // len(score_N)
-    onto_NT = np.eye(BINS)[tenth_N]
+    tenth_N[order] = np.arange(len(score_N)) * TENTHS // len(score_N)
+    onto_NT = np.eye(TENTHS)[tenth_N]
     added_NT = (residual.sent_N * residual.spent_N)[:, None] * onto_NT
     weight_NT = (residual.sent_N**2)[:, None] * onto_NT
 
-    def measure(weights_RN: Doubles) -> Doubles:
+    def statistic(weights_RN: FloatArray) -> FloatArray:
         added_RT, weight_RT = weights_RN @ added_NT, weights_RN @ weight_NT
-        # of a tenth of which a resample has nobody, nothing is added
-        effect_RT = np.divide(added_RT, weight_RT, where=weight_RT > 0, out=0 * added_RT)
+        effect_RT = ratio(added_RT, weight_RT)  # 0 in a tenth without users in a resample
         mean_R = added_RT.sum(axis=1) / weight_RT.sum(axis=1)
         best_R = added_RT[:, :BEST].sum(axis=1) / weight_RT[:, :BEST].sum(axis=1)
-        above_RT = np.cumsum(effect_RT - effect_RT.mean(axis=1, keepdims=True), axis=1) / BINS
+        above_RT = np.cumsum(effect_RT - effect_RT.mean(axis=1, keepdims=True), axis=1) / TENTHS
         return np.column_stack([mean_R, best_R - mean_R, above_RT.mean(axis=1), effect_RT])
 
-    overall, gain, qini, *tenths = intervals(measure, users(offered), seed)
+    found = [asdict(one) for one in statistic_intervals(statistic, users(offered), seed)]
+    overall, gain, qini, *tenths = found
     return {
         "users": len(score_N),
         "sent": int((residual.sent_N > 0).sum()),
@@ -164,65 +162,24 @@ def uplift_figures(
     }
 
 
-def auc(label_N: Doubles, score_N: Doubles) -> Measure:
-    """The chance that who answered has a higher score than who did not; equal ones count half."""
-    order = np.argsort(score_N, kind="stable")
-    label_N, score_N = label_N[order], score_N[order]
-    ends = np.flatnonzero(np.append(np.diff(score_N) > 0, True))
-
-    def measure(weights_RN: Doubles) -> Doubles:
-        weights_RN = weights_RN[:, order]
-        answered_RG = _grouped(weights_RN * label_N, ends)
-        not_RG = _grouped(weights_RN * (1 - label_N), ends)
-        below_RG = np.cumsum(not_RG, axis=1) - not_RG
-        won_R = (answered_RG * (below_RG + 0.5 * not_RG)).sum(axis=1)
-        return won_R[:, None] / (answered_RG.sum(axis=1) * not_RG.sum(axis=1))[:, None]
-
-    return measure
-
-
-def mean(value_N: Doubles) -> Measure:
+def mean(value_N: FloatArray) -> Statistic:
     return lambda weights_RN: (weights_RN @ value_N / weights_RN.sum(axis=1))[:, None]
 
 
-def calibration_error(label_N: Doubles, probability_N: Doubles) -> Measure:
-    """Mean distance of what was predicted from what came, over bins of as many rows (Naeini et al.
-    2015). A resample adds noise to every bin, so that the interval lies high."""
-    onto_NB = np.eye(BINS)[bins_of(probability_N, BINS)]
+def expected_calibration_error(label_N: FloatArray, probability_N: FloatArray) -> Statistic:
+    """See ``calibration_error``."""
+    onto_NB = np.eye(BINS)[bins_of(probability_N)]
 
-    def measure(weights_RN: Doubles) -> Doubles:
-        off_RB = weights_RN @ ((probability_N - label_N)[:, None] * onto_NB)
-        return (np.abs(off_RB).sum(axis=1) / weights_RN.sum(axis=1))[:, None]
+    def statistic(weights_RN: FloatArray) -> FloatArray:
+        gap_RB = weights_RN @ ((probability_N - label_N)[:, None] * onto_NB)
+        return calibration_error(gap_RB, weights_RN.sum(axis=1))[:, None]
 
-    return measure
-
-
-def interval(measure: Measure, user_N: npt.NDArray[np.int64], seed: int) -> dict[str, float]:
-    """A figure of all rows, and its 95 % percentile interval over resampled users; seeded."""
-    return intervals(measure, user_N, seed)[0]
+    return statistic
 
 
-def intervals(measure: Measure, user_N: npt.NDArray[np.int64], seed: int) -> list[dict[str, float]]:
-    """Each of the measure's figures with its interval."""
-    random = np.random.default_rng(seed)
-    count = int(user_N.max()) + 1
-    even = np.full(count, 1 / count)
-    drawn_RM = np.concatenate(
-        [
-            measure(random.multinomial(count, even, size=BLOCK)[:, user_N].astype(np.float64))
-            for _ in range(0, RESAMPLES, BLOCK)
-        ]
-    )
-    found_M = measure(np.ones((1, len(user_N))))[0]
-    low_M, high_M = np.quantile(drawn_RM, [0.025, 0.975], axis=0)
-    rows = zip(found_M, low_M, high_M, strict=True)
-    return [asdict(Interval(float(value), float(low), float(high))) for value, low, high in rows]
-
-
-def _grouped(values_RN: Doubles, ends: npt.NDArray[np.int64]) -> Doubles:
-    """Sums over runs of columns that end there."""
-    summed = np.cumsum(values_RN, axis=1)[:, ends]
-    return np.diff(summed, axis=1, prepend=0.0)
+def interval(statistic: Statistic, user_N: IntArray, seed: int) -> dict[str, float]:
+    """The statistic's one figure with its interval over resampled users, as JSON."""
+    return asdict(statistic_intervals(statistic, user_N, seed)[0])
 
 
 def _counts(shown: AdSplit) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import torch
 
 from training.data.split import Split
+from training.evaluation.metrics.log_loss import log_loss
 from training.fitting.context import TrainingContext
 from training.fitting.family import Family, State
 from training.layers.responses.ads import RESPONSES, AdWindows, labels, left_out_columns, with_days
@@ -64,7 +65,7 @@ class Model(Family):
             context.budget.check()
             linear = logistic(matrix_ND, label_N, penalty, linear)
             scale = platt(linear.of(held_ND), held_N)
-            loss = log_loss(scale.of(linear.of(held_ND)), held_N)
+            loss = float(log_loss(held_N, scale.of(linear.of(held_ND))).mean())
             context.curve("validation_log_loss", step, loss)
             if loss >= best:
                 break
@@ -91,9 +92,3 @@ class Model(Family):
         self.design = HashedDesign.from_state(state, "design", self.config.hashing)
         self.linear = Linear(state["weights_D"].numpy(), float(state["intercept"][0]))
         self.scale = Platt(*state["scale"].tolist())
-
-
-def log_loss(probability_N: np.ndarray, label_N: np.ndarray) -> float:
-    """Mean over rows, natural logarithm."""
-    likely_N = np.where(label_N > 0, probability_N, 1 - probability_N)
-    return float(-np.log(np.clip(likely_N, 1e-12, 1)).mean())

@@ -1,23 +1,48 @@
-"""How sure a figure over users is: the bootstrap."""
+"""95 % bootstrap intervals over users (Efron 1979); every draw is seeded."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from training.data.histories import IntArray
+
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
+
+Statistic = Callable[[FloatArray], FloatArray]
+"""weights_RN, how often each row is in each resample -> figures_RM."""
 
 RESAMPLES = 1000
 BLOCK = 100  # resamples drawn at a time: bounds the memory
+LEVELS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over users, or another figure of them, and its 95 % bootstrap interval."""
+    """A mean over users, or another statistic, and its 95 % bootstrap interval."""
 
     mean: float
     low: float
     high: float
+
+
+def draws(users: int, seed: int, resamples: int = RESAMPLES) -> Iterator[IntArray]:
+    """Blocks of weight_RU: how often each user is in a resample drawn with replacement."""
+    random = np.random.default_rng(seed)
+    even_U = np.full(users, 1 / users)
+    for done in range(0, resamples, BLOCK):
+        yield random.multinomial(users, even_U, size=min(BLOCK, resamples - done))
+
+
+def weights(users: int, seed: int, resamples: int = RESAMPLES) -> FloatArray:
+    """weight_RU of all resamples at once, after a first row with each user once.
+
+    The first row gives the statistic itself. The same seed gives the same resamples, so the
+    difference of two statistics is paired.
+    """
+    return np.concatenate([np.ones((1, users)), *draws(users, seed, resamples)])
 
 
 def bootstrap(values_U: FloatArray, seed: int, resamples: int = RESAMPLES) -> Interval:
@@ -26,30 +51,46 @@ def bootstrap(values_U: FloatArray, seed: int, resamples: int = RESAMPLES) -> In
 
 
 def intervals(values_UM: FloatArray, seed: int, resamples: int = RESAMPLES) -> list[Interval]:
-    """The mean of each column with its 95 % percentile bootstrap interval (Efron 1979); seeded."""
-    low_M, high_M = np.quantile(resampled_means(values_UM, seed, resamples), [0.025, 0.975], axis=0)
-    rows = zip(values_UM.mean(axis=0), low_M, high_M, strict=True)
-    return [Interval(float(mean), float(low), float(high)) for mean, low, high in rows]
+    """The mean of each column with its percentile interval."""
+    return _intervals(values_UM.mean(axis=0), resampled_means(values_UM, seed, resamples))
 
 
-def quantiled(values_R: FloatArray) -> Interval:
-    """A figure, the first of the values, with the interval of its resamples, the others."""
-    low, high = np.quantile(values_R[1:], [0.025, 0.975])
-    return Interval(float(values_R[0]), float(low), float(high))
+def statistic_intervals(statistic: Statistic, user_N: IntArray, seed: int) -> list[Interval]:
+    """Each figure of a statistic over rows, with its interval over resampled users.
+
+    ``user_N``: the user of each row, numbered from 0.
+    """
+    drawn_RM = np.concatenate(
+        [
+            statistic(weight_RU[:, user_N].astype(np.float64))
+            for weight_RU in draws(int(user_N.max()) + 1, seed)
+        ]
+    )
+    return _intervals(statistic(np.ones((1, len(user_N))))[0], drawn_RM)
+
+
+def interval_of(values_R: FloatArray) -> Interval:
+    """A statistic, the first value, with the interval of its resamples, the other values."""
+    return _intervals(values_R[:1], values_R[1:, None])[0]
 
 
 def resampled_means(values_UM: FloatArray, seed: int, resamples: int = RESAMPLES) -> FloatArray:
-    """means_RM: each column's mean over users drawn with replacement, again and again.
+    """means_RM: each column's mean over users drawn with replacement.
 
-    Drawing gives each user a count, so a block of resamples is one matrix product, and the draws,
-    which cost the most, are shared by all columns. Because they are shared, the resampled mean of a
-    paired difference is the difference of two columns here.
+    A block of resamples is one matrix product, and all columns share the draws, which cost the
+    most. So the resampled mean of a paired difference is the difference of two columns.
     """
-    random = np.random.default_rng(seed)
     users = len(values_UM)
-    even_U = np.full(users, 1 / users)
-    blocks = [
-        random.multinomial(users, even_U, size=min(BLOCK, resamples - done)) @ values_UM / users
-        for done in range(0, resamples, BLOCK)
-    ]
+    blocks = [block @ values_UM / users for block in draws(users, seed, resamples)]
     return np.concatenate(blocks)
+
+
+def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """part / whole; 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
+
+
+def _intervals(mean_M: FloatArray, drawn_RM: FloatArray) -> list[Interval]:
+    low_M, high_M = np.quantile(drawn_RM, LEVELS, axis=0)
+    rows = zip(mean_M, low_M, high_M, strict=True)
+    return [Interval(float(mean), float(low), float(high)) for mean, low, high in rows]

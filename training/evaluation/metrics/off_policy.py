@@ -22,7 +22,7 @@ import numpy as np
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.errors import DataError
 from training.data.policy_log import check_propensities
-from training.evaluation.metrics.intervals import RESAMPLES, resampled_means
+from training.evaluation.metrics.intervals import RESAMPLES, ratio, resampled_means
 
 CONFIDENCE = 0.95
 NORMAL = NormalDist()
@@ -105,22 +105,6 @@ def logged(
         nothing if value_N is None else value_N,
         np.arange(rows) if units_N is None else units_N,
     )
-
-
-def without_support(probability_BC: FloatArray, logging_BC: FloatArray) -> float:
-    """The share of what the evaluated policy shows that the logging policy never does: no estimator
-    by weights sees it."""
-    unseen_BC = np.where(logging_BC > 0, 0.0, probability_BC)
-    return float(unseen_BC.sum() / probability_BC.sum())
-
-
-def prefix_weights(weight_BK: FloatArray) -> FloatArray:
-    """The weight of each position of a slate: the product up to it.
-
-    Propensities of slates are given earlier picks, so the first k positions were drawn with the
-    product of their probabilities (reward interaction IPS: McInerney et al. 2020, section 4).
-    """
-    return np.cumprod(weight_BK, axis=1, dtype=np.float64)
 
 
 def ips(log: Logged, *, clip: float = np.inf) -> FloatArray:
@@ -207,7 +191,7 @@ def _estimate(sums_U2: FloatArray, means_R2: FloatArray, reach: Reach) -> Estima
     ``reach``: the least and the most that a term can be, for the Bernstein bounds; they are given
     where every unit has the same number of rows.
     """
-    drawn_R = _ratio(means_R2[:, 0], means_R2[:, 1])
+    drawn_R = ratio(means_R2[:, 0], means_R2[:, 1])
     low, high = np.quantile(drawn_R, corrected_levels(drawn_R, sums_U2))
     rows_U = sums_U2[:, 1]
     bounds: tuple[float | None, float | None] = (None, None)
@@ -215,12 +199,6 @@ def _estimate(sums_U2: FloatArray, means_R2: FloatArray, reach: Reach) -> Estima
         bounds = empirical_bernstein(sums_U2[:, 0] / rows_U, *reach)
     over, under = sums_U2.sum(axis=0)
     return Estimate(float(over / under) if under else 0.0, float(low), float(high), *bounds)
-
-
-def resampled(sums_U2: FloatArray, seed: int, resamples: int = RESAMPLES) -> FloatArray:
-    """value_R: the ratio of the two columns' sums, over units drawn with replacement."""
-    means_R2 = resampled_means(sums_U2, seed, resamples)
-    return _ratio(means_R2[:, 0], means_R2[:, 1])
 
 
 def corrected_levels(drawn_R: FloatArray, sums_U2: FloatArray) -> list[float]:
@@ -255,10 +233,6 @@ def empirical_bernstein(
     margin = np.sqrt(2 * variance * uncertain / count) + 7 * reach * uncertain / (3 * (count - 1))
     mean = terms_N.mean()
     return float(max(least, mean - margin)), float(min(most, mean + margin))
-
-
-def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
-    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
 def _check_finite(what: str, values_N: FloatArray) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from training.data.histories import Histories
 from training.data.split import Split
 from training.evaluation.metrics.intervals import bootstrap
-from training.evaluation.synthetic.two_sample_test import auc, cosine
+from training.evaluation.synthetic.two_sample_test import cosine, two_sample_auc
 from training.fitting.capabilities import Generates
 from training.fitting.context import TrainingContext
 from training.fitting.family import Family
@@ -58,7 +58,7 @@ def remembered(
     taught = taught_anew(family, replace(split, train=members), config, context)
     made = taught.generate(min(config.made, count), seed)
     to_members, to_strangers = (1 - cosine(made, real) for real in (members, strangers))
-    near = auc(-to_members.min(axis=0), -to_strangers.min(axis=0), seed)
+    near = two_sample_auc(-to_members.min(axis=0), -to_strangers.min(axis=0), seed)
     ratio_M = to_members.min(axis=1) / np.maximum(to_strangers.min(axis=1), 1e-9)
     return {
         "members": count,

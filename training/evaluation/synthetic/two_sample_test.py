@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
 from training.data.histories import DAY, Histories, IntArray
-from training.evaluation.metrics.intervals import RESAMPLES, FloatArray, Interval, quantiled
+from training.evaluation.metrics.auc import auc
+from training.evaluation.metrics.intervals import RESAMPLES, FloatArray, Interval, interval_of
 from training.layers.generation.temporal_profile import visits
 
 DIRECTIONS = 32  # of taste, that the classifier sees
@@ -38,15 +39,16 @@ def discriminability(
     }
 
 
-def auc(positive_M: FloatArray, negative_N: FloatArray, seed: int) -> Interval:
-    """The chance that a positive scores above a negative, over resamples of both."""
-    wins_MN = (positive_M[:, None] > negative_N) + 0.5 * (positive_M[:, None] == negative_N)
+def two_sample_auc(positive_M: FloatArray, negative_N: FloatArray, seed: int) -> Interval:
+    """AUC of two samples of scores, with an interval over resamples of both."""
     random = np.random.default_rng(seed)
-    weight_RM, weight_RN = (
+    weights = [
         np.vstack([np.ones(size), random.multinomial(size, np.full(size, 1 / size), RESAMPLES)])
-        for size in wins_MN.shape
-    )
-    return quantiled(((weight_RM @ wins_MN) * weight_RN).sum(axis=1) / wins_MN.size)
+        for size in (len(positive_M), len(negative_N))
+    ]
+    label_N = np.repeat([1.0, 0.0], [len(positive_M), len(negative_N)])
+    score_N = np.concatenate([positive_M, negative_N])
+    return interval_of(auc(label_N, score_N)(np.hstack(weights))[:, 0])
 
 
 def directions(real: Histories) -> sp.csr_matrix:
@@ -165,7 +167,7 @@ def _told_apart(
     trees.fit(seen_UF[taught_U], made_U[taught_U])
     score_U = trees.predict_proba(seen_UF[~taught_U])[:, 1]
     asked_U = made_U[~taught_U]
-    return auc(score_U[asked_U], score_U[~asked_U], seed)
+    return two_sample_auc(score_U[asked_U], score_U[~asked_U], seed)
 
 
 def _distinct(histories: Histories, length: int) -> float:

@@ -16,8 +16,8 @@ from torch import nn
 
 from training.data.histories import IntArray
 from training.data.split import Window
-from training.evaluation.metrics.full_ranking import user_metrics
 from training.evaluation.metrics.intervals import FloatArray
+from training.evaluation.metrics.ndcg import ndcg
 from training.layers.fusion.candidates import OF_A_MEMBER, Candidates
 
 
@@ -193,8 +193,7 @@ def ndcg_U(score_N: torch.Tensor, lesson: Lesson, population: str) -> FloatArray
     hit_BK = torch.zeros(len(lesson), 10, dtype=torch.bool, device=row_N.device)
     hit_BK[row_N[counts], rank_N[counts]] = lesson.hit_N[order_N][counts]
     judged_B = wanted_B > 0
-    found = user_metrics(hit_BK[judged_B].cpu().numpy(), wanted_B[judged_B].cpu().numpy())
-    return found["ndcg@10"]
+    return ndcg(hit_BK[judged_B].cpu().numpy(), wanted_B[judged_B].cpu().numpy(), 10)
 
 
 def selected(lesson: Lesson, members: int, most: int, population: str) -> tuple[list[int], float]:

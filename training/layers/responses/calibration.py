@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: Platt scaling, and how far off a set of them is."""
+"""Platt scaling: calibrated probabilities."""
 
 from dataclasses import dataclass
 
@@ -39,10 +39,3 @@ def platt(logit_N: Doubles, label_N: Doubles) -> Platt:
         rate = drawn_in_N.mean()
         return Platt(0.0, float(np.log(rate / (1 - rate))))
     return Platt(float(fitted.weights_D[0]), fitted.intercept)
-
-
-def bins_of(probability_N: Doubles, bins: int) -> npt.NDArray[np.int64]:
-    """bin_N: bins of as many rows each, from the lowest probability to the highest; equal ones are
-    in one bin."""
-    below_N = np.searchsorted(np.sort(probability_N), probability_N, side="left")
-    return below_N * bins // len(probability_N)

@@ -1,0 +1,18 @@
+"""Novelty: how unpopular the recommended items are."""
+
+import numpy as np
+
+from training.evaluation.metrics.recommended_lists import RecommendedLists
+
+
+def novelty(lists: RecommendedLists) -> float | None:
+    """Mean self-information of the recommended items, in bits; None without recommendations.
+
+    An item's is -log2 of its share of all events before the window (expected free discovery:
+    Vargas & Castells 2011, "Rank and Relevance in Novelty and Diversity Metrics").
+    """
+    items_N = lists.items_N
+    if not len(items_N):
+        return None
+    share_N = lists.counts_I[items_N] / lists.counts_I.sum()
+    return float(-np.log2(share_N).mean())
