@@ -157,13 +157,13 @@ def page(figures: dict[str, Any]) -> str:
         [
             _over(runs, "utility", "ranking", "difference", digits=4, sign="+"),
             _over(runs, "utility", "interests", "difference", digits=4, sign="+"),
-            _over(runs, "told_apart", "items"),
-            _over(runs, "told_apart", "all"),
+            _over(runs, "two_sample_auc", "items"),
+            _over(runs, "two_sample_auc", "all"),
         ]
         for runs in families.values()
     ]
     variety = [
-        [_mean(runs, "diversity", "made up", name, digits=digits) for name, digits in VARIETY]
+        [_mean(runs, "diversity", "synthetic", name, digits=digits) for name, digits in VARIETY]
         for runs in families.values()
     ]
     privacy = [
@@ -230,7 +230,7 @@ VARIETY_TITLES = ("distinct pairs", "items", "item entropy", "category entropy",
 
 
 def real_count(families: dict[str, list[dict[str, Any]]]) -> int:
-    return int(next(iter(families.values()))[0]["made"])
+    return int(next(iter(families.values()))[0]["histories"])
 
 
 def summary(families: dict[str, list[dict[str, Any]]]) -> str:

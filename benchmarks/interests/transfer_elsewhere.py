@@ -305,7 +305,7 @@ def _rows(found: dict[str, Any]) -> list[list[str]]:
     for point in found["points"]:
         over = Interval(**point["over_scratch"])
         verdict = point["verdict"]
-        guard = "took over" if verdict["status"] == ADOPTED else f"fell back: {verdict['served']}"
+        guard = "adopted" if verdict["status"] == ADOPTED else f"rejected: {verdict['served']}"
         rows.append(
             [
                 f"{point['share']:.0%}",

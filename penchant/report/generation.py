@@ -35,12 +35,10 @@ def generation_section(judged: Judged) -> str:
         _forest(
             told, ("utility", "ranking", "difference"), "NDCG@10 that they add to a ranker", 0.0
         ),
-        _forest(told, ("told_apart", "all"), "AUC of telling them from real ones", 0.5),
-        _forest(
-            told, ("privacy", "membership_auc"), "AUC of telling whom they were learned from", 0.5
-        ),
+        _forest(told, ("two_sample_auc", "all"), "two-sample AUC: synthetic or real", 0.5),
+        _forest(told, ("privacy", "membership_auc"), "membership AUC: learned from or not", 0.5),
     ]
-    made = told[0][1]["made"]
+    made = told[0][1]["histories"]
     verdicts = "".join(
         f"<li>{family_name(name)}: {escape(one['headline'])}</li>" for name, one in told
     )
@@ -72,8 +70,8 @@ def _use(told: Judged) -> str:
     columns = {
         "NDCG@10 added": ("utility", "ranking", "difference"),
         "log loss of interests added": ("utility", "interests", "difference"),
-        "told apart by items": ("told_apart", "items"),
-        "and by times": ("told_apart", "all"),
+        "two-sample AUC, items": ("two_sample_auc", "items"),
+        "two-sample AUC, items and times": ("two_sample_auc", "all"),
         "membership AUC": ("privacy", "membership_auc"),
         "nearest, ratio": ("privacy", "nearest_ratio"),
     }
@@ -91,7 +89,7 @@ def _use(told: Judged) -> str:
 
 def _variety(told: Judged) -> str:
     kinds = [("real users", told[0][1]["diversity"]["real"])]
-    kinds += [(family_name(name), one["diversity"]["made up"]) for name, one in told]
+    kinds += [(family_name(name), one["diversity"]["synthetic"]) for name, one in told]
     rows = [
         [name, *(f"{figures[key]:,.{digits}f}" for key, (_, digits) in VARIETY.items())]
         for name, figures in kinds

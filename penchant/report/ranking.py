@@ -38,8 +38,33 @@ def quality_section(families: list[dict[str, Any]], choice: dict[str, Any] | Non
         f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
         f"training data; the line is the 95 % interval over users. {keys}</div>"
         f"{interval_plot(rows, 'NDCG@10')}{_missing(choice)}"
-        f"<details><summary>the figures</summary>{table}</details>",
+        f"<details><summary>the figures</summary>{table}{_beyond_accuracy(families)}</details>",
     )
+
+
+def _beyond_accuracy(families: list[dict[str, Any]]) -> str:
+    """Novelty, diversity and the like: a column for each metric of the run records and population.
+
+    See ``training/evaluation/metrics/leaderboard.py``.
+    """
+    found = {family["family"]: family.get("beyond_accuracy") or {} for family in families}
+    names = list(dict.fromkeys(name for one in found.values() for name in one.get("all", {})))
+    if not names:
+        return ""
+    columns = [(name, population) for name in names for population in ("all", "new")]
+    rows = [
+        [
+            escape(family_name(family)),
+            *(_number(one.get(population, {}).get(name)) for name, population in columns),
+        ]
+        for family, one in found.items()
+    ]
+    titles = [f"{name.replace('_', ' ')}, {population}" for name, population in columns]
+    return html_table(["family", *titles], rows, set(range(1, len(titles) + 1)))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _missing(choice: dict[str, Any] | None) -> str:

@@ -168,6 +168,7 @@ def _family(path: Path, choice: dict[str, Any] | None) -> dict[str, Any]:
         "run_id",
         "capabilities",
         "metrics",
+        "beyond_accuracy",
         "tasks",
         "headline",
         "users_evaluated",

@@ -11,12 +11,12 @@ VARIETY = dict.fromkeys(
     ("distinct_2", "distinct_3", "item_entropy", "category_entropy", "bought_before"), 0.25
 )
 FIGURES = {
-    "made": 600,
+    "histories": 600,
     "headline": "made-up histories do not help a ranker",
     "utility": {"ranking": {"difference": interval(-0.01)}},
-    "told_apart": {"items": interval(0.8), "all": interval(0.9)},
+    "two_sample_auc": {"items": interval(0.8), "all": interval(0.9)},
     "diversity": {
-        kind: VARIETY | {"items": 1234.0, "nearest_other": 0.5} for kind in ("real", "made up")
+        kind: VARIETY | {"items": 1234.0, "nearest_other": 0.5} for kind in ("real", "synthetic")
     },
     "privacy": {"copies": 0, "rejected": 3, "membership_auc": interval(0.5)},
 }

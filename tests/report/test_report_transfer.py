@@ -5,11 +5,11 @@ from typing import Any
 from penchant.report.transfer import transfer_section
 
 
-def test_what_was_taken_over_and_what_fell_back_is_shown_with_the_curve() -> None:
+def test_adopted_and_rejected_categories_are_shown_with_the_curve() -> None:
     verdict = {"users": 90, "gain": 0.1, "low": 0.05, "high": 0.15, "reason": "+0.1 over it"}
     categories = [
         {"category": "Toys & <games>", "status": "adopted", "served": "transfer", "share": 0.25},
-        {"category": "Florist", "status": "fell back", "served": "popularity", "share": 0.0},
+        {"category": "Florist", "status": "rejected", "served": "popularity", "share": 0.0},
     ]
     ndcg = {"mean": 0.4, "low": 0.3, "high": 0.5}
     curve = [

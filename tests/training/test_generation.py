@@ -91,7 +91,7 @@ def test_a_run_says_what_its_histories_are_worth(name: str, trained_once: Traine
     assert figures["utility"]["ranking"]["difference"].keys() == {"mean", "low", "high"}
     assert 0 <= figures["privacy"]["membership_auc"]["mean"] <= 1
     assert "help" in figures["headline"] or "harm" in figures["headline"]
-    assert figures["diversity"]["made up"]["items"] == ITEMS
+    assert figures["diversity"]["synthetic"]["items"] == ITEMS
 
 
 def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import (
     ADOPTED,
-    FELL_BACK,
+    REJECTED,
     LEAST_USERS,
     POPULARITY,
     SCRATCH,
@@ -140,7 +140,7 @@ def test_the_guard_takes_the_linked_and_lets_the_other_fall_back(model: Model) -
     linked, unlinked = said["Linked"], said["Unlinked"]
     assert linked.status == ADOPTED and linked.low is not None and linked.low > 0
     assert 0 < linked.share < 1
-    assert unlinked.status == FELL_BACK and unlinked.share == 0
+    assert unlinked.status == REJECTED and unlinked.share == 0
     assert unlinked.served in (SCRATCH, POPULARITY)
     assert model.tuned["targets"] == 2 and model.tuned["adopted"] == 1
 
@@ -307,7 +307,7 @@ def test_the_guard_asks_for_more_than_the_interval() -> None:
     better, same = values(0.4, 0.3), values(0.3, 0.3)
     assert decide("Toys", better, better, 0).status == ADOPTED
     fell = decide("Toys", same, same, 0)
-    assert (fell.status, fell.served, fell.share) == (FELL_BACK, SCRATCH, 0.0)
+    assert (fell.status, fell.served, fell.share) == (REJECTED, SCRATCH, 0.0)
     few = values(0.9, 0.3, LEAST_USERS - 1)
     assert "users to evaluate on" in decide("Toys", few, few, 0).reason
 

@@ -59,11 +59,11 @@ def evaluate(
     category_I = first_categories(context.dataset.items)
     figures = {
         "config": asdict(config),
-        "made": len(made),
+        "histories": len(made),
         "utility": utility(made, context, config),
-        "told_apart": discriminability(real, made, category_I, seed),
+        "two_sample_auc": discriminability(real, made, category_I, seed),
         "diversity": {
-            "made up": diversity(made, category_I),
+            "synthetic": diversity(made, category_I),
             "real": diversity(real, category_I),
         },
         "privacy": {
@@ -102,7 +102,7 @@ def headline(figures: dict[str, Any]) -> str:
     ranked = figures["utility"]["ranking"]["difference"]
     helps = "help" if ranked["low"] > 0 else "harm" if ranked["high"] < 0 else "do not help"
     parts = [f"made-up histories {helps} a ranker: NDCG@10 {_signed(ranked)}"]
-    if told := figures["told_apart"]:
+    if told := figures["two_sample_auc"]:
         parts.append(f"told from real ones with AUC {_plain(told['all'])}")
     if "membership_auc" in figures["privacy"]:
         parts.append(f"membership AUC {_plain(figures['privacy']['membership_auc'])}")

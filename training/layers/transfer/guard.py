@@ -14,7 +14,7 @@ from training.fitting.capabilities import TransferDecision
 CONFIDENCE = 0.99  # of many categories: at 95 %, one in forty would be adopted by chance
 LEAST_USERS = 25
 
-ADOPTED, FELL_BACK = "adopted", "fell back"
+ADOPTED, REJECTED = "adopted", "rejected"
 TRANSFER, SCRATCH, POPULARITY = "transfer", "scratch", "popularity"
 
 
@@ -28,7 +28,7 @@ def decide(category: str, tuning: Values, guarding: Values, seed: int) -> Transf
     users = len(guarding[TRANSFER])
     if users < LEAST_USERS:
         reason = f"{users} users to evaluate on, fewer than {LEAST_USERS}"
-        return TransferDecision(category, FELL_BACK, alternative, reason, users)
+        return TransferDecision(category, REJECTED, alternative, reason, users)
     difference_U = guarding[TRANSFER] - guarding[alternative]
     gain = float(difference_U.mean())
     tail = (1 - CONFIDENCE) / 2
@@ -36,14 +36,14 @@ def decide(category: str, tuning: Values, guarding: Values, seed: int) -> Transf
     low, high = (float(value) for value in np.quantile(means_R, [tail, 1 - tail]))
     figures = f"{gain:+.4f} [{low:+.4f}, {high:+.4f}] in NDCG@10 over {alternative}"
     if low <= 0:
-        return TransferDecision(category, FELL_BACK, alternative, figures, users, gain, low, high)
+        return TransferDecision(category, REJECTED, alternative, figures, users, gain, low, high)
     share = gain / float(guarding[TRANSFER].mean())
     return TransferDecision(category, ADOPTED, TRANSFER, figures, users, gain, low, high, share)
 
 
 def too_small(category: str, reason: str) -> TransferDecision:
     """The decision for a category with too little data to transfer to."""
-    return TransferDecision(category, FELL_BACK, POPULARITY, reason)
+    return TransferDecision(category, REJECTED, POPULARITY, reason)
 
 
 def _mean(values_U: npt.NDArray[np.float64]) -> float:
