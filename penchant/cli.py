@@ -312,13 +312,13 @@ def serve() -> None:
     import uvicorn
 
     from penchant.api.app import create_app
-    from penchant.api.auth.access import require_guarded
-    from penchant.api.process import settle
+    from penchant.api.auth.access import require_token_for_network
+    from penchant.api.process import configure_process
 
     settings = Settings()
-    require_guarded(settings)
+    require_token_for_network(settings)
     served = create_app(settings)
-    settle()
+    configure_process()
     uvicorn.run(
         served,
         host=settings.api_host,
@@ -350,7 +350,7 @@ def list_tokens() -> None:
     from penchant.api.auth.tokens import Tokens
 
     for each in Tokens(Settings()).all():
-        state = f"until {each.expires_at}" if each.holds else "expired"
+        state = f"until {each.expires_at}" if each.valid else "expired"
         typer.echo(
             f"{each.id}  {each.name}  {', '.join(each.scopes)}  created {each.made_at[:10]}"
             f"{f'  {state}' if each.expires_at else ''}"

@@ -1,32 +1,54 @@
-"""A client of the HTTP API, for services in Python. Light: it imports neither Feast nor PyTorch.
+"""A typed client of the HTTP API. It imports neither Feast nor PyTorch.
 
     with Client("http://127.0.0.1:6570", token="pk_…") as client:
         for item in client.recommendations("2470", k=5).items:
             print(item.title)
 
-Reads that leave nothing behind are tried again when the server can't be reached or says that it is
-not ready; what it logs as shown, and events, are tried again only when it refused to look at them.
+Each ``/v1`` route has a method; requests and responses are the models of ``penchant.api_schemas``.
+Requests without side effects are retried if no answer comes or the server is busy or not ready
+(429, 503); events, and responses that are logged as shown, only if the server did not process them.
 """
 
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ValidationError
 
-from penchant.errors import PenchantError
+from penchant.api_schemas import (
+    Activity,
+    Ads,
+    AdsQuery,
+    BasketCompletion,
+    BasketQuery,
+    Event,
+    EventsReceived,
+    EventsRequest,
+    Features,
+    FeaturesRequest,
+    Portrait,
+    Problem,
+    Recommendations,
+    RecommendationsQuery,
+    SimilarItems,
+    SimilarItemsQuery,
+    UserQuery,
+)
+from penchant.errors import PenchantError, UsageError
 
-TRIES = 3
-LONGEST_WAIT = 5.0  # seconds before another try, whatever Retry-After says
+__all__ = ["ApiError", "Client", "Event", "Unreachable", "now"]
+
+MAX_ATTEMPTS = 3
+MAX_WAIT = 5.0  # seconds before a retry; a longer Retry-After is raised
 BUSY = (429, 503)
-EventType = Literal["view", "search", "cart", "purchase", "return", "rating"]
-_Answer = TypeVar("_Answer", bound="_Model")
+_Request = TypeVar("_Request", bound=BaseModel)
+_Response = TypeVar("_Response", bound=BaseModel)
 
 
 class ApiError(PenchantError):
-    """The server refused; ``cause`` is its problem document's detail."""
+    """An error response. ``cause`` is the detail of its problem document."""
 
     def __init__(self, status: int, cause: str, remedy: str, retry_after: float | None) -> None:
         super().__init__(cause, remedy)
@@ -34,148 +56,14 @@ class ApiError(PenchantError):
 
 
 class Unreachable(PenchantError):
-    """No answer came."""
-
-
-class _Model(BaseModel):
-    """What later servers add is left out."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Because(_Model):
-    item_id: str
-    title: str
-    because: str
-    drop: float
-
-
-class RecommendedItem(_Model):
-    item_id: str
-    title: str
-    category: str | None
-    price: float | None
-    score: float
-    source: str
-    propensity: float
-    impression_id: str
-    reason: Because | None
-
-
-class Recommendations(_Model):
-    user_id: str
-    origin: str
-    policy: str
-    release_id: str
-    snapshot_id: str
-    slate_id: str
-    items: list[RecommendedItem]
-    reasons_by: str | None
-    reasons_withheld: str | None
-
-
-class SimilarItem(_Model):
-    item_id: str
-    title: str
-    category: str | None
-    score: float
-
-
-class SimilarItems(_Model):
-    item_id: str
-    release_id: str
-    snapshot_id: str
-    items: list[SimilarItem]
-
-
-class CompletingItem(_Model):
-    item_id: str
-    title: str
-    category: str | None
-    price: float | None
-    score: float
-    impression_id: str | None
-
-
-class Completed(_Model):
-    user_id: str | None
-    origin: str
-    policy: str
-    release_id: str
-    snapshot_id: str
-    slate_id: str | None
-    ignored: list[str]
-    items: list[CompletingItem]
-
-
-class ShownAd(_Model):
-    ad_id: str
-    probability: float
-    seen: int
-    cap: int
-    impression_id: str
-
-
-class ShownAds(_Model):
-    user_id: str
-    policy: str
-    release_id: str
-    snapshot_id: str
-    slate_id: str
-    ads: list[ShownAd]
-
-
-class Interest(_Model):
-    category: str
-    weight: float
-    low: float
-    high: float
-    half_life_days: float
-    trend: float
-    evidence: float
-    transferred: float
-
-
-class Portrait(_Model):
-    user_id: str
-    release_id: str
-    snapshot_id: str
-    lifecycle_stage: str
-    price_band: str | None
-    brand_loyalty: float | None
-    segment: str | None
-    evidence: float
-    interests: list[Interest]
-
-
-class Features(_Model):
-    snapshot_id: str
-    rows: list[dict[str, Any]]
-
-
-class Received(_Model):
-    received: int
-
-
-class Event(_Model):
-    """``event_id``: the caller's own; sent again it counts once. ``event_at`` has a zone."""
-
-    event_id: str
-    user_id: str
-    session_id: str
-    event_type: EventType
-    event_at: datetime
-    item_id: str | None = None
-    quantity: int | None = None
-    value: float | None = None
-    query: str | None = None
-    impression_id: str | None = None
+    """The server did not answer."""
 
 
 class Client:
-    """Every method raises ApiError where the server refuses, Unreachable where none answers.
+    """Methods raise UsageError for invalid arguments, ApiError for an error response and
+    Unreachable if the server does not answer. Thread-safe.
 
-    Safe to share between threads.
+    ``options`` are further fields of the route's query model, such as ``exclude_bought=True``.
     """
 
     def __init__(
@@ -200,77 +88,99 @@ class Client:
         self._http.close()
 
     def recommendations(self, user_id: str, k: int = 10, **options: Any) -> Recommendations:
-        """``options``: the route's other parameters, such as ``exclude_bought=True``."""
-        asked = {"user_id": user_id, "k": k, **options}
-        return self._get(Recommendations, "/v1/recommendations", asked, logged=True)
+        """Items for a user; logged as shown."""
+        query = _validated(RecommendationsQuery, user_id=user_id, k=k, **options)
+        return self._get(Recommendations, "/v1/recommendations", query, logged=True)
 
     def similar(self, item_id: str, k: int = 10) -> SimilarItems:
-        return self._get(SimilarItems, "/v1/similar", {"item_id": item_id, "k": k})
+        """Items similar to an item."""
+        query = _validated(SimilarItemsQuery, item_id=item_id, k=k)
+        return self._get(SimilarItems, "/v1/similar", query)
 
-    def basket(self, item_ids: Iterable[str], k: int = 10, user_id: str | None = None) -> Completed:
-        """What goes with items; logged as shown where a user is named."""
-        asked = {"item_id": list(item_ids), "k": k}
-        asked |= {} if user_id is None else {"user_id": user_id}
-        return self._get(Completed, "/v1/basket", asked, logged=user_id is not None)
+    def basket(self, item_ids: Iterable[str], k: int = 10, **options: Any) -> BasketCompletion:
+        """Items that complete a basket; logged as shown if ``user_id`` is given."""
+        query = _validated(BasketQuery, item_id=list(item_ids), k=k, **options)
+        return self._get(BasketCompletion, "/v1/basket", query, logged=query.user_id is not None)
 
-    def ads(self, user_id: str, k: int = 1) -> ShownAds:
-        return self._get(ShownAds, "/v1/ads", {"user_id": user_id, "k": k}, logged=True)
+    def ads(self, user_id: str, k: int = 1, **options: Any) -> Ads:
+        """Ads for a user; logged as shown."""
+        query = _validated(AdsQuery, user_id=user_id, k=k, **options)
+        return self._get(Ads, "/v1/ads", query, logged=True)
 
     def portrait(self, user_id: str) -> Portrait:
-        return self._get(Portrait, "/v1/portrait", {"user_id": user_id})
+        """A user's interests."""
+        return self._get(Portrait, "/v1/portrait", _validated(UserQuery, user_id=user_id))
 
-    def features(self, wanted: str | list[str], entities: Iterable[Mapping[str, str]]) -> Features:
-        """``wanted``: a feature service's name, or references such as view:feature."""
-        named: dict[str, Any] = (
-            {"service": wanted} if isinstance(wanted, str) else {"features": wanted}
-        )
-        body = {**named, "entities": [dict(each) for each in entities]}
-        answer = self._send("POST", "/v1/features", reads=True, json=body)
-        return Features.model_validate_json(answer.content)
+    def activity(self, user_id: str) -> Activity:
+        """A user's latest events, up to the last posted one."""
+        return self._get(Activity, "/v1/activity", _validated(UserQuery, user_id=user_id))
 
-    def send(self, events: Iterable[Event]) -> int:
-        """How many are on the server's disk: all, or ApiError and none."""
-        body = {"events": [each.model_dump(mode="json") for each in events]}
-        answer = self._send("POST", "/v1/events", reads=False, json=body)
-        return Received.model_validate_json(answer.content).received
+    def features(
+        self, selection: str | list[str], entities: Iterable[Mapping[str, str]]
+    ) -> Features:
+        """Online features. ``selection``: name of a feature service, or view:feature references."""
+        selected = {"service" if isinstance(selection, str) else "features": selection}
+        body = _validated(FeaturesRequest, entities=[dict(each) for each in entities], **selected)
+        return self._post(Features, "/v1/features", body, retry=True)
+
+    def send_events(self, events: Iterable[Event]) -> EventsReceived:
+        """Send events: all are stored durably, or none and ApiError is raised."""
+        body = _validated(EventsRequest, events=list(events))
+        return self._post(EventsReceived, "/v1/events", body, retry=False)
 
     def _get(
-        self, model: type[_Answer], path: str, asked: dict[str, Any], logged: bool = False
-    ) -> _Answer:
-        answer = self._send("GET", path, reads=not logged, params=asked)
-        return model.model_validate_json(answer.content)
+        self, model: type[_Response], path: str, query: BaseModel, logged: bool = False
+    ) -> _Response:
+        params = query.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        response = self._send("GET", path, retry=not logged, params=params)
+        return model.model_validate_json(response.content)
 
-    def _send(self, method: str, path: str, reads: bool, **request: Any) -> httpx.Response:
-        """The answer. ``reads``: asking twice does no more than asking once."""
-        for left in reversed(range(TRIES)):
+    def _post(self, model: type[_Response], path: str, body: BaseModel, retry: bool) -> _Response:
+        response = self._send("POST", path, retry=retry, json=body.model_dump(mode="json"))
+        return model.model_validate_json(response.content)
+
+    def _send(self, method: str, path: str, retry: bool, **request: Any) -> httpx.Response:
+        """``retry``: also if the server may have processed the request."""
+        for left in reversed(range(MAX_ATTEMPTS)):
             try:
-                answer = self._http.request(method, path, **request)
+                response = self._http.request(method, path, **request)
             except httpx.TransportError as error:
-                if left and (reads or isinstance(error, httpx.ConnectError)):
+                if left and (retry or isinstance(error, httpx.ConnectError)):
                     continue
                 raise Unreachable(
-                    f"{self._http.base_url} gave no answer: {error}", "is `penchant serve` running?"
+                    f"{self._http.base_url} did not answer: {error}",
+                    "check the URL, and that `penchant serve` is running",
                 ) from error
-            if answer.is_success:
-                return answer
-            refused = _error(answer)
-            wait = refused.retry_after or 0.0
-            if not left or refused.status not in BUSY or wait > LONGEST_WAIT:
-                raise refused
+            if response.is_success:
+                return response
+            api_error = _error(response)
+            wait = api_error.retry_after or 0.0
+            if not left or api_error.status not in BUSY or wait > MAX_WAIT:
+                raise api_error
             time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 def now() -> datetime:
-    """For an event that has just happened."""
+    """The ``event_at`` of an event that has just happened."""
     return datetime.now(UTC)
 
 
-def _error(answer: httpx.Response) -> ApiError:
-    retry_after = answer.headers.get("retry-after", "")
+def _validated(model: type[_Request], **values: Any) -> _Request:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        errors = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        fields = ", ".join(model.model_fields)
+        raise UsageError("; ".join(errors), f"pass valid values of {fields}") from error
+
+
+def _error(response: httpx.Response) -> ApiError:
+    retry_after = response.headers.get("retry-after", "")
     wait = float(retry_after) if retry_after.isdigit() else None
-    is_problem = answer.headers.get("content-type") == "application/problem+json"
-    problem = answer.json() if is_problem else {}
-    cause = problem.get("detail", answer.reason_phrase)
-    remedy = problem.get("remedy", f"the answer was HTTP {answer.status_code}")
-    return ApiError(answer.status_code, cause, remedy, wait)
+    cause, remedy = response.reason_phrase, None
+    if response.headers.get("content-type") == "application/problem+json":
+        problem = Problem.model_validate_json(response.content)
+        cause, remedy = problem.detail, problem.remedy
+    status = response.status_code
+    return ApiError(status, cause, remedy or f"see HTTP status {status}", wait)

@@ -16,7 +16,7 @@ NONE = "penchant.none"
 # Which area may import which, beside itself and the leaves: `area: areas that it may import`.
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
-    "artifacts errors feast_sdk feedback interactions logs manifest plots settings "
+    "api_schemas artifacts errors feast_sdk feedback interactions logs manifest plots settings "
     "storage telemetry vectors"
 )
 DIRECTION = """

@@ -1,25 +1,27 @@
-"""The HTTP API: ``/v1`` for services, and live features in the wire format of Feast's own server.
+"""The HTTP API: ``/v1`` for services, Feast's wire format for feature clients, and the console.
 
-Nothing of Feast's that writes has a route here.
+Feast's routes that write are not included.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
-from penchant.api import metrics, openapi
-from penchant.api.auth.access import Access
+from penchant.api import openapi
+from penchant.api.auth.access import AccessControl
 from penchant.api.auth.audit_log import AuditLog
-from penchant.api.console.routes import console
-from penchant.api.http import problems
-from penchant.api.http.request_limits import Bounds
-from penchant.api.request_log import Watch
-from penchant.api.routes import feast_online_features as feast_wire
-from penchant.api.routes import health
-from penchant.api.routes.v1 import routes
+from penchant.api.console.app import create_console
+from penchant.api.http.metrics import Metrics
+from penchant.api.http.problems import add_exception_handlers
+from penchant.api.http.request_limits import RequestLimits
+from penchant.api.http.services import Services
+from penchant.api.request_log import RequestLog
+from penchant.api.routes import routers
 from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
+from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.live_policy import LivePolicies
@@ -31,41 +33,55 @@ CONSOLE = "/console"
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API over what is live: it follows the pointers, and writes to the feedback log and the
-    audit log alone.
+    """The application. It follows the live pointers and writes only to the feedback and audit logs.
 
-    A request is answered from one snapshot, named in the header ``Penchant-Snapshot``, or from one
-    release, named in the answer, even when a pointer moves meanwhile.
+    A response comes from one release, named in its body, or from one snapshot, named in the header
+    ``Penchant-Snapshot``, even if a pointer moves during the request.
     """
-    audit, numbers = AuditLog(settings), metrics.Metrics(settings)
+    audit, services, access = AuditLog(settings), _services(settings), AccessControl(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.openapi()  # made once, before it is asked for
+        app.openapi()  # built before the first request
         yield
         audit.close()
 
     app = FastAPI(
         title="Penchant",
+        description="Recommendations, features and ads for a shop's services.",
         version="1",
         docs_url="/docs",
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
     )
-    live, access = LiveFeatures(settings), Access(settings)
-    events = FreshEvents(settings)
-    service = RecommendationService(
-        settings, Recommender(LivePolicies(settings), FreshUserStates(events, numbers.folded))
-    )
-    log = FeedbackLog(settings.feedback, numbers.count)
-    app.include_router(routes(settings, access, live, service, log, events))
-    feast_wire.add(app.router, access, live)
-    health.add(app.router, settings, live)
-    metrics.add(app.router, access, numbers)
-    problems.handle(app, settings)
+    app.state.services, app.state.access = services, access
+    for router in routers():
+        app.include_router(router)
+    add_exception_handlers(app, settings)
     openapi.describe(app)
-    app.mount(CONSOLE, console(settings, access, service, events))
-    app.add_middleware(Bounds, forms=CONSOLE)
-    app.add_middleware(Watch, metrics=numbers, audit=audit)
+    app.mount(CONSOLE, create_console(services, access))
+    app.add_middleware(RequestLimits, forms_path=CONSOLE)
+    app.add_middleware(RequestLog, metrics=services.metrics, audit=audit)
     return app
+
+
+def _services(settings: Settings) -> Services:
+    metrics, events = Metrics(settings), FreshEvents(settings)
+    states = FreshUserStates(events, metrics.count_fold_in)
+    service = RecommendationService(settings, Recommender(LivePolicies(settings), states))
+    return Services(
+        settings=settings,
+        recommendations=service,
+        features=LiveFeatures(settings),
+        advertiser=Advertiser(settings, service),
+        fresh_events=events,
+        feedback_log=FeedbackLog(settings.feedback, metrics.count),
+        metrics=metrics,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The handler's name, which is the name of the client's method."""
+    return route.name

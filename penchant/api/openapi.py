@@ -1,4 +1,4 @@
-"""The API's description of itself: what each route needs, and how each can refuse."""
+"""The OpenAPI description: adds scopes and problem responses to what FastAPI derives."""
 
 from http import HTTPStatus
 from typing import Any
@@ -7,38 +7,54 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from penchant.api.auth.access import Guard
-from penchant.api.http.problems import PROBLEM, Problem
+from penchant.api.auth.access import RequireScope
+from penchant.api.http.problems import PROBLEM_JSON
+from penchant.api_schemas import Problem
 
-ALWAYS = (
+ALL_ROUTES = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
 )
-UNREADY = HTTPStatus.SERVICE_UNAVAILABLE
-GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+GUARDED_ROUTES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 BEARER = "bearer"
+TAGS = {
+    "recommendations": "Items for a user, an item or a basket.",
+    "events": "What users do.",
+    "features": "Online features of users and items.",
+    "ads": "Ads for a user.",
+    "portraits": "What a user is interested in and did last.",
+    "operations": "Health and metrics of the server.",
+}
 
 
 def scope_of(route: APIRoute) -> str | None:
-    """The scope that a route needs; None where everybody may ask."""
+    """The scope that a route requires; None if it needs no token."""
     calls = [dependency.call for dependency in route.dependant.dependencies]
-    return next((call.scope for call in calls if isinstance(call, Guard)), None)
+    return next((call.scope for call in calls if isinstance(call, RequireScope)), None)
 
 
 def describe(app: FastAPI) -> None:
-    """Let ``/openapi.json`` name scopes and problem documents, made once when it is asked for."""
+    """Make ``/openapi.json`` include scopes and problem documents. Built at the first request."""
 
-    def described() -> dict[str, Any]:
+    def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_refusals(app)
+            app.openapi_schema = _with_problems(app)
         return app.openapi_schema
 
-    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
 
 
-def _with_refusals(app: FastAPI) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+def _with_problems(app: FastAPI) -> dict[str, Any]:
+    tags = [{"name": name, "description": text} for name, text in TAGS.items()]
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=tags,
+    )
     components = schema.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     components["securitySchemes"] = {BEARER: {"type": "http", "scheme": "bearer"}}
@@ -48,20 +64,20 @@ def _with_refusals(app: FastAPI) -> dict[str, Any]:
         scope = scope_of(route)
         for method in route.methods:
             operation = schema["paths"][route.path][method.lower()]
-            refusals = (*ALWAYS, UNREADY) if scope is None else (*ALWAYS, UNREADY, *GUARDED)
-            operation["responses"] |= {str(status.value): _refusal(status) for status in refusals}
+            statuses = ALL_ROUTES if scope is None else (*ALL_ROUTES, *GUARDED_ROUTES)
+            operation["responses"] |= {str(each.value): _problem(each) for each in statuses}
             if scope is not None:
                 operation["security"] = [{BEARER: [scope]}]
-                told = operation.get("description", "")
-                operation["description"] = f"{told}\n\nNeeds the scope `{scope}`.".strip()
+                described = operation.get("description", "")
+                operation["description"] = f"{described}\n\nRequires the scope `{scope}`.".strip()
     return schema
 
 
-def _refusal(status: HTTPStatus) -> dict[str, Any]:
-    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    answer: dict[str, Any] = {"description": status.phrase, "content": content}
+def _problem(status: HTTPStatus) -> dict[str, Any]:
+    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    response: dict[str, Any] = {"description": status.phrase, "content": content}
     if status is HTTPStatus.TOO_MANY_REQUESTS:
-        answer["headers"] = {
+        response["headers"] = {
             "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
         }
-    return answer
+    return response

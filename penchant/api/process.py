@@ -1,16 +1,16 @@
-"""The serving process as a whole: how it shares its cores, and what its collector looks at."""
+"""Settings of the server process: BLAS threads and garbage collection."""
 
 import gc
 
 from threadpoolctl import threadpool_limits
 
 
-def settle() -> None:
-    """Call once all is imported, before the first request.
+def configure_process() -> None:
+    """Call once after all imports, before the first request.
 
-    Requests are answered side by side, and what each multiplies is small: threads of BLAS within
-    them would only wait for each other. Modules are never garbage, so the collector, which stops
-    every request, need not walk through them.
+    Requests run in parallel and each multiplies small matrices, so BLAS threads within a request
+    only wait for each other. Modules are never garbage: frozen, they are not traversed by the
+    collector, which pauses every request.
     """
     threadpool_limits(1)
     gc.collect()

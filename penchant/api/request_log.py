@@ -1,16 +1,17 @@
-"""What every request leaves behind: numbers for Prometheus, and a line in the audit log."""
+"""Middleware that records every request: in the metrics and, if it is guarded, in the audit log."""
 
 import time
 from typing import Any
 
+from penchant.api.auth.audit_context import AuditContext
 from penchant.api.auth.audit_log import AuditLog, now
-from penchant.api.metrics import Metrics
+from penchant.api.http.metrics import Metrics
 
-UNKNOWN_ROUTE = "none"  # nothing has that path, or it was refused before a route was found
+UNKNOWN_ROUTE = "none"  # no route has the path, or the request was rejected before routing
 
 
-class Watch:
-    """ASGI middleware around all others; what it leaves is there before the answer leaves."""
+class RequestLog:
+    """Outermost ASGI middleware. A request is recorded before its response is sent."""
 
     def __init__(self, app: Any, metrics: Metrics, audit: AuditLog) -> None:
         self._app, self._metrics, self._audit = app, metrics, audit
@@ -21,45 +22,45 @@ class Watch:
             return
         arrived = time.perf_counter()
         scope.setdefault("state", {})
-        left, outer = False, scope.get("root_path", "")
+        recorded, root_path = False, scope.get("root_path", "")
 
-        def leave(status: int) -> None:
-            nonlocal left
-            left = True
-            route = _route(scope, outer)
-            self._metrics.answered(route, scope["method"], status, time.perf_counter() - arrived)
-            self._write(scope, route, status)
+        def record(status: int) -> None:
+            nonlocal recorded
+            recorded = True
+            route, seconds = _route(scope, root_path), time.perf_counter() - arrived
+            self._metrics.record_request(route, scope["method"], status, seconds)
+            self._write_audit(scope, route, status)
 
-        async def watched(message: Any) -> None:
+        async def record_and_send(message: Any) -> None:
             if message["type"] == "http.response.start":
-                leave(message["status"])
+                record(message["status"])
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, record_and_send)
         except Exception:
-            if not left:  # the server answers it, outside all middleware
-                leave(500)
+            if not recorded:  # the server responds to it, outside all middleware
+                record(500)
             raise
 
-    def _write(self, scope: Any, route: str, status: int) -> None:
-        asked = scope["state"].get("asked")
-        if asked is not None:
+    def _write_audit(self, scope: Any, route: str, status: int) -> None:
+        context: AuditContext | None = scope["state"].get("audit")
+        if context is not None:
             line = {
-                "token": asked.token_id,
+                "token": context.token_id,
                 "client": scope["client"][0] if scope.get("client") else None,
                 "method": scope["method"],
                 "route": route,
-                "scope": asked.scope,
-                "allowed": asked.allowed,
+                "scope": context.scope,
+                "allowed": context.allowed,
                 "status": status,
-                "entities": asked.entities,
+                "entities": context.entities,
             }
             self._audit.write(line, now())
 
 
-def _route(scope: Any, outer: str) -> str:
-    """The template that was found; of an application that is mounted, with where that is."""
+def _route(scope: Any, root_path: str) -> str:
+    """The matched path template, with the prefix of a mounted application."""
     path = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
-    mounted = scope.get("root_path", "").removeprefix(outer)
+    mounted = scope.get("root_path", "").removeprefix(root_path)
     return path if path == mounted else f"{mounted}{path}"

@@ -125,24 +125,6 @@ class Catalogue:
         )
         return [FoundItem(*row) for row in rows]
 
-    def best_sellers(self, most: int) -> list[FoundItem]:
-        """Bought the most often."""
-        rows = self._ask(
-            """
-            WITH best AS (
-                SELECT item_id, count(*) AS sold FROM read_parquet($events)
-                WHERE event_type = 'purchase'
-                GROUP BY item_id ORDER BY sold DESC, item_id LIMIT $most
-            )
-            SELECT item_id, title, category_1
-            FROM best JOIN read_parquet($items) AS items USING (item_id)
-            ORDER BY sold DESC, item_id
-            """,
-            ("events", "items"),
-            most=most,
-        )
-        return [FoundItem(*row) for row in rows]
-
     def proposed_tags(self, item_id: str) -> list[ProposedTag]:
         """What a family proposed for an item that lacks a tag; mostly nothing."""
         runs = self.settings.runs / self.snapshot.id

@@ -118,6 +118,11 @@ class RecommendationService:
         _check_k(k)
         return self.read(lambda opened: _similar(opened, item_id, k))
 
+    def popular(self, k: int = 10) -> Answer:
+        """The ``k`` most popular items of the release's popularity prior, as unknown users get."""
+        _check_k(k)
+        return self.read(lambda opened: _popular(opened, k))
+
     def portrait(self, user_id: str, allow: Allow = lambda store, features: None) -> Portrait:
         """What is known of a user: of the live release, and of the snapshot that it is of.
 
@@ -175,6 +180,13 @@ def _similar(opened: OpenRelease, item_id: str, k: int) -> Answer:
     near = opened.nearest.search(release.item_vector(row), k + 1)
     others = [(each, cosine) for each, cosine in near if each != item_id][:k]
     return _answer(opened, item_id, f"similar by {opened.family('retriever')}", others)
+
+
+def _popular(opened: OpenRelease, k: int) -> Answer:
+    items = opened.items
+    names, scores_N = items.ids.names(items.prior_items_N[:k]), items.prior_scores_N[:k]
+    scored = zip(names, scores_N.tolist(), strict=True)
+    return _answer(opened, "popular", "popularity prior", list(scored))
 
 
 def _portrait(opened: OpenRelease, user_id: str, allow: Allow) -> Portrait:

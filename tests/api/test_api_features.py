@@ -1,4 +1,4 @@
-"""The HTTP service: Feast's wire format, precise refusals, nothing that writes."""
+"""Online features over HTTP: Feast's wire format, precise errors, access by feature class."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from feature_home import edit_manifest, write_snapshot
 
 from penchant.api.app import create_app
 from penchant.api.auth.tokens import SCOPES, Tokens
-from penchant.api.routes.features import MOST_ROWS
+from penchant.api_schemas import MAX_ENTITIES
 from penchant.errors import DataError
 from penchant.features.materialize import materialize
 from penchant.features.repository import open_features
@@ -44,9 +44,7 @@ def client(once: Settings) -> TestClient:
         },
     ],
 )
-def test_the_answer_is_what_feasts_server_answers(
-    client: TestClient, once: Settings, body: dict
-) -> None:
+def test_answers_as_feasts_server_does(client: TestClient, once: Settings, body: dict) -> None:
     from feast.feature_server import get_app
 
     theirs = TestClient(get_app(open_features(once, A))).post("/get-online-features", json=body)
@@ -91,14 +89,16 @@ def by_name(answer: dict) -> dict:
         (PORTRAIT | {"colour": "red"}, "colour: Extra inputs are not permitted"),
     ],
 )
-def test_a_mistake_is_named(client: TestClient, body: dict, detail: str) -> None:
+def test_rejects_invalid_requests_in_feasts_format(
+    client: TestClient, body: dict, detail: str
+) -> None:
     response = client.post("/get-online-features", json=body)
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     assert detail in response.json()["detail"]
 
 
-def test_it_follows_the_pointer(settings: Settings) -> None:
+def test_reads_the_snapshot_that_is_live(settings: Settings) -> None:
     client = TestClient(create_app(settings))
     for mark, snapshot_id in enumerate((A, B), start=1):
         write_snapshot(settings, snapshot_id, mark=mark)
@@ -108,7 +108,7 @@ def test_it_follows_the_pointer(settings: Settings) -> None:
     assert by_name(answer.json())["spend_28d"]["values"][0] == 2001.0
 
 
-def test_health_is_alive_and_ready_is_features_and_a_release(settings: Settings) -> None:
+def test_is_ready_once_features_and_a_release_are_live(settings: Settings) -> None:
     client = TestClient(create_app(settings))
     assert client.get("/healthz").status_code == 200
     not_ready = client.get("/readyz")
@@ -122,7 +122,7 @@ def test_health_is_alive_and_ready_is_features_and_a_release(settings: Settings)
     assert client.post("/get-online-features", json=PORTRAIT).status_code == 200
 
 
-def test_rows_of_many_entities_come_in_the_order_asked(client: TestClient) -> None:
+def test_answers_rows_in_request_order(client: TestClient) -> None:
     answer = client.post(
         "/v1/features",
         json={
@@ -146,14 +146,17 @@ def test_rows_of_many_entities_come_in_the_order_asked(client: TestClient) -> No
         ({"service": "portrait", "features": ["a:b"]}, "both service and features"),
         ({}, "names no feature"),
         ({"service": "portrait", "entities": []}, "at least 1 item"),
-        ({"service": "portrait", "entities": [{"user_id": "u1"}] * (MOST_ROWS + 1)}, "at most 500"),
+        (
+            {"service": "portrait", "entities": [{"user_id": "u1"}] * (MAX_ENTITIES + 1)},
+            "at most 500",
+        ),
         ({"service": "portrait", "entities": [{"user_id": 7}]}, "valid string"),
         ({"service": "portrait", "entities": [{"user_id": "u1"}, {}]}, "entity row 1 has the keys"),
         ({"features": ["user_statistics:is_new"] * 2}, "twice"),
         ({"service": "portrait", "entities": [{"item_id": "i1"}]}, "need the entity key user_id"),
     ],
 )
-def test_a_mistake_in_rows_is_named(client: TestClient, body: dict, detail: str) -> None:
+def test_rejects_invalid_requests(client: TestClient, body: dict, detail: str) -> None:
     response = client.post("/v1/features", json={"entities": [{"user_id": "u1"}]} | body)
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
@@ -188,7 +191,7 @@ def ask(once: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         ("recommendations:read", 403),
     ],
 )
-def test_what_says_more_of_a_person_needs_more_of_a_token(
+def test_requires_the_scope_of_the_most_personal_feature(
     ask: Callable[..., Any], scope: str, status: int
 ) -> None:
     rows = {"entities": [{"user_id": "u1"}]}
@@ -199,13 +202,13 @@ def test_what_says_more_of_a_person_needs_more_of_a_token(
     assert mild.status_code == (403 if scope == "recommendations:read" else 200)
 
 
-def test_the_refusal_names_the_features_and_the_scope(ask: Callable[..., Any]) -> None:
+def test_denial_names_features_and_scope(ask: Callable[..., Any]) -> None:
     answer = ask("features:read", "/get-online-features", **PORTRAIT)
     assert "may not read user_affinities:top_categories: " in answer.json()["detail"]
     assert "features:read:quasi" in answer.json()["remedy"]
 
 
-def test_an_unknown_class_is_refused_before_anything_is_online(settings: Settings) -> None:
+def test_rejects_an_unknown_pii_class_before_materializing(settings: Settings) -> None:
     folder = write_snapshot(settings, A)
 
     def misspell(nodes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The API for services: whole answers, durable events, precise refusals."""
+"""The ``/v1`` routes: complete responses, durable events, precise errors."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
-from penchant.api.http.request_limits import MOST_BYTES
+from penchant.api.http.request_limits import MAX_BODY_BYTES
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.publishing.publish import publish
@@ -44,7 +44,7 @@ def event(**changes: Any) -> dict[str, Any]:
     return given | changes
 
 
-def test_what_is_recommended_is_logged_as_shown(served: tuple[Any, TestClient]) -> None:
+def test_logs_recommendations_as_shown(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     answer = client.get("/v1/recommendations", params={"user_id": "u3", "k": 4}).json()
     assert answer["release_id"] == shop.settings.live_release.current()
@@ -57,14 +57,14 @@ def test_what_is_recommended_is_logged_as_shown(served: tuple[Any, TestClient]) 
     assert {row["release_id"] for row in impressions} == {answer["release_id"]}
 
 
-def test_a_similar_item_names_its_release(served: tuple[Any, TestClient]) -> None:
+def test_similar_items_name_their_release(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     answer = client.get("/v1/similar", params={"item_id": "i007", "k": 3}).json()
     assert answer["release_id"] == shop.settings.live_release.current()
     assert len(answer["items"]) == 3
 
 
-def test_a_portrait_is_of_the_live_release_and_whole(served: tuple[Any, TestClient]) -> None:
+def test_portrait_is_complete_and_of_the_live_release(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     response = client.get("/v1/portrait", params={"user_id": "u4"})
     answer = response.json()
@@ -87,11 +87,11 @@ def test_a_portrait_is_of_the_live_release_and_whole(served: tuple[Any, TestClie
     assert (nothing_yet["lifecycle_stage"], nothing_yet["interests"]) == ("prospect", [])
 
 
-def test_an_acknowledged_event_is_on_the_disk_and_lands(served: tuple[Any, TestClient]) -> None:
+def test_stores_an_accepted_event_and_ingests_it(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     shown = client.get("/v1/recommendations", params={"user_id": "u3", "k": 1}).json()["items"][0]
-    answered = event(item_id=shown["item_id"], impression_id=shown["impression_id"])
-    accepted = client.post("/v1/events", json={"events": [answered]})
+    click = event(item_id=shown["item_id"], impression_id=shown["impression_id"])
+    accepted = client.post("/v1/events", json={"events": [click]})
     assert (accepted.status_code, accepted.json()) == (202, {"received": 1})
     (kept,) = logged(shop, "events")
     assert kept["impression_id"] == shown["impression_id"] and kept["received_at"]
@@ -99,7 +99,7 @@ def test_an_acknowledged_event_is_on_the_disk_and_lands(served: tuple[Any, TestC
     assert (len(report.landed), report.quarantined) == (3, [])
 
 
-def test_a_clock_that_is_a_little_ahead_foresees_nothing(served: tuple[Any, TestClient]) -> None:
+def test_dates_an_event_from_a_fast_clock_at_its_reception(served: tuple[Any, TestClient]) -> None:
     shop, client = served
     ahead = (datetime.now(UTC) + timedelta(seconds=60)).isoformat()
     client.post("/v1/events", json={"events": [event(event_at=ahead)]})
@@ -111,17 +111,17 @@ def test_a_clock_that_is_a_little_ahead_foresees_nothing(served: tuple[Any, Test
     ("changes", "detail"),
     [
         ({"event_at": "2099-01-01T00:00:00Z"}, "in the future"),
-        ({"event_at": "2001-01-01T00:00:00Z"}, "more than 30 days ago"),
+        ({"event_at": "2001-01-01T00:00:00Z"}, "within 30 days"),
         ({"event_at": "2026-01-01T00:00:00"}, "timezone"),
         ({"event_type": "stare"}, "'view', 'search'"),
-        ({"item_id": None}, "only a search has no item"),
-        ({"quantity": -1}, "not a return"),
+        ({"item_id": None}, "item_id is required unless event_type is search"),
+        ({"quantity": -1}, "must not be negative unless event_type is return"),
         ({"user_id": ""}, "at least 1 character"),
         ({"user_id": "a\u0000b"}, "pattern"),
         ({"colour": "red"}, "Extra inputs"),
     ],
 )
-def test_a_wrong_event_is_refused_and_nothing_is_kept(
+def test_rejects_all_events_if_one_is_invalid(
     served: tuple[Any, TestClient], changes: dict[str, Any], detail: str
 ) -> None:
     shop, client = served
@@ -137,14 +137,12 @@ def test_a_wrong_event_is_refused_and_nothing_is_kept(
     [
         (b'{"events": []}', 422),
         (b"[" * 50 + b"]" * 50, 422),
-        (b"x" * (MOST_BYTES + 1), 413),
+        (b"x" * (MAX_BODY_BYTES + 1), 413),
         (b'{"events": [{"value": NaN}]}', 422),
         (b"not json", 422),
     ],
 )
-def test_a_body_that_is_none_is_refused(
-    served: tuple[Any, TestClient], body: bytes, status: int
-) -> None:
+def test_rejects_an_invalid_body(served: tuple[Any, TestClient], body: bytes, status: int) -> None:
     answer = served[1].post(
         "/v1/events", content=body, headers={"content-type": "application/json"}
     )
@@ -158,18 +156,18 @@ def test_a_body_that_is_none_is_refused(
         ("/v1/recommendations", {"user_id": "u3", "k": 0}),
         ("/v1/recommendations", {"user_id": "u3", "k": 10**9}),
         ("/v1/recommendations", {"user_id": " \t"}),
-        ("/v1/similar", {"item_id": "nobody knows it"}),
-        ("/v1/portrait", {"user_id": "nobody knows them"}),
+        ("/v1/similar", {"item_id": "unknown item"}),
+        ("/v1/portrait", {"user_id": "unknown user"}),
         ("/v1/portrait", {}),
     ],
 )
-def test_a_wrong_question_is_refused(
+def test_rejects_invalid_parameters(
     served: tuple[Any, TestClient], path: str, params: dict[str, Any]
 ) -> None:
     assert served[1].get(path, params=params).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/portrait"])
-def test_before_the_first_release_it_is_unavailable(shop: Any, path: str) -> None:
+def test_answers_503_before_the_first_release(shop: Any, path: str) -> None:
     answer = TestClient(create_app(shop.settings)).get(path, params={"user_id": "u3"})
     assert answer.status_code == 503 and "no release" in answer.json()["detail"]

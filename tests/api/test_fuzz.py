@@ -1,7 +1,7 @@
-"""Requests made of the API's own description, fitting it and breaking it, and worse ones by hand.
+"""Valid and invalid requests generated from the OpenAPI description, and hand-written ones.
 
-Whatever comes in, the answer is one that the description predicts: never a failure of the server,
-and what is refused is a problem document that says why.
+Every response conforms to the description; none is a server error, and rejections are problem
+documents that say why.
 """
 
 import json
@@ -21,13 +21,13 @@ from small_shop import ITEMS, USERS
 
 from penchant.api.app import create_app
 from penchant.api.auth.tokens import Tokens
-from penchant.api.http.request_limits import MOST_BYTES
+from penchant.api.http.request_limits import MAX_BODY_BYTES
 from penchant.publishing.publish import publish
 from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"
 EXAMPLES = 10  # for each operation, fitting and breaking its description
-FORESEEN = [
+CHECKED = [
     "status_code_conformance",
     "content_type_conformance",
     "response_schema_conformance",
@@ -50,8 +50,8 @@ def api(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
 
 
 def known(value: Any, draw: Any, wholly: bool) -> Any:
-    """The same, with what the shop knows and times of now put in three of four of its places, or in
-    all of them, with the features that a request may leave out."""
+    """Replace values by ones that exist in the shop: three of four of them or, if ``wholly``, all,
+    including optional features."""
     if isinstance(value, list):
         return [known(each, draw, wholly) for each in value]
     if not isinstance(value, dict):
@@ -80,7 +80,7 @@ def known(value: Any, draw: Any, wholly: bool) -> Any:
 
 
 def fuzz(api: TestClient, operation: Any, mode: ReleaseMode) -> set[int]:
-    """Ask in a way for an operation; the statuses that came back."""
+    """Send generated requests to an operation; returns the statuses of the responses."""
     statuses = set()
 
     @settings(
@@ -98,7 +98,7 @@ def fuzz(api: TestClient, operation: Any, mode: ReleaseMode) -> set[int]:
         case.body = known(case.body, data.draw, wholly)
         case.headers["authorization"] = api.headers["authorization"]
         response = case.call()
-        case.validate_response(response, checks=CHECKS.get_by_names(FORESEEN))
+        case.validate_response(response, checks=CHECKS.get_by_names(CHECKED))
         assert response.status_code < 500 or operation.label in UNPLANNED, response.text
         statuses.add(response.status_code)
 
@@ -106,13 +106,13 @@ def fuzz(api: TestClient, operation: Any, mode: ReleaseMode) -> set[int]:
     return statuses
 
 
-def test_no_request_makes_the_server_fail(api: TestClient) -> None:
+def test_responses_conform_to_the_openapi_description(api: TestClient) -> None:
     load_all_checks()
     for found in openapi.from_asgi("/openapi.json", api.app).get_all_operations():
         operation = found.ok()
         fits = fuzz(api, operation, ReleaseMode.POSITIVE)
         assert fits & {200, 202, UNPLANNED.get(operation.label)}, (
-            f"{operation.label} was never asked for what there is"
+            f"{operation.label} never succeeded"
         )
         if operation.query or operation.body:
             assert fuzz(api, operation, ReleaseMode.NEGATIVE) >= {422}, operation.label
@@ -135,66 +135,68 @@ def refused(answer: Any, status: int, words: str) -> None:
         ("user_id=u3&k=1e3", "k: Input should be a valid integer"),
         ("user_id=u3&k=99999999999999999999", "k: Input should be less than"),
         ("user_id=u3&k=NaN", "k: Input should be a valid integer"),
-        ("user_id=u3&kk=3", "there is no parameter 'kk'"),
-        ("user_id=u3&user_id=u4", "user_id is given twice"),
-        ("user_id=%ff", "not UTF-8"),
-        ("user_id=%zz", "not UTF-8"),
+        ("user_id=u3&kk=3", "unknown query parameter 'kk'"),
+        ("user_id=u3&user_id=u4", "'user_id' is repeated"),
+        ("user_id=%ff", "percent-encoded UTF-8"),
+        ("user_id=%zz", "percent-encoded UTF-8"),
         ("user_id=%00", "should match pattern"),
-        ("user_id=%C2%80", "has control characters"),
-        ("user_id=%20", "is blank"),
+        ("user_id=%C2%80", "must not contain control characters"),
+        ("user_id=%20", "must not be blank"),
         (f"user_id={'x' * 129}", "at most 128 characters"),
     ],
 )
-def test_a_query_that_could_be_meant_otherwise_is_refused(
-    api: TestClient, query: str, words: str
-) -> None:
+def test_rejects_ambiguous_or_invalid_queries(api: TestClient, query: str, words: str) -> None:
     refused(api.get(f"/v1/recommendations?{query}"), 422, words)
 
 
 FUTURE = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
 BODIES = {
-    "a key twice": ('{"events": [], "events": []}', "'events' is there twice"),
-    "no number": ('{"events": [{"value": NaN}]}', "NaN is no number"),
-    "an endless number": (f'{{"events": [{{"quantity": {"9" * 5000}}}]}}', "limit"),
-    "half a surrogate": (json.dumps({"events": [event(user_id="\ud800")]}), "surrogate"),
+    "duplicate key": ('{"events": [], "events": []}', "duplicate key 'events'"),
+    "NaN": ('{"events": [{"value": NaN}]}', "NaN and Infinity are not allowed"),
+    "huge number": (f'{{"events": [{{"quantity": {"9" * 5000}}}]}}', "limit"),
+    "unpaired surrogate": (json.dumps({"events": [event(user_id="\ud800")]}), "unpaired surrogate"),
     "another encoding": (json.dumps({"events": [event()]}).encode("utf-16"), "not UTF-8"),
     "no encoding": (b'{"events": "\xff"}', "not UTF-8"),
     "two documents": ("{} {}", "Extra data"),
-    "a torn string": ('{"a": "\\', "Unterminated string"),
-    "very deep": ("[" * 100_000, "nested more than 12 deep"),
-    "too many mistakes": (json.dumps({"events": [{}] * 500}), "and 2490 more"),
-    "the future": (json.dumps({"events": [event(event_at=FUTURE)]}), "is in the future"),
-    "no year": (json.dumps({"events": [event(event_at="10000-01-01T00:00:00Z")]}), "event_at"),
-    "the last moment": (
+    "unterminated string": ('{"a": "\\', "Unterminated string"),
+    "deep nesting": ("[" * 100_000, "nested more than 12 levels deep"),
+    "many errors": (json.dumps({"events": [{}] * 500}), "and 2490 more"),
+    "future time": (json.dumps({"events": [event(event_at=FUTURE)]}), "must not be in the future"),
+    "invalid year": (json.dumps({"events": [event(event_at="10000-01-01T00:00:00Z")]}), "event_at"),
+    "maximum time": (
         json.dumps({"events": [event(event_at="9999-12-31T23:59:59-23:59")]}),
-        "is in the future",
+        "must not be in the future",
     ),
-    "a truth for a number": (json.dumps({"events": [event(quantity=True)]}), "valid integer"),
-    "a blank id": (json.dumps({"events": [event(user_id=" ")]}), "is blank"),
+    "boolean quantity": (json.dumps({"events": [event(quantity=True)]}), "valid integer"),
+    "blank id": (json.dumps({"events": [event(user_id=" ")]}), "must not be blank"),
 }
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_could_be_meant_otherwise_is_refused(api: TestClient, name: str) -> None:
+def test_rejects_ambiguous_or_invalid_bodies(api: TestClient, name: str) -> None:
     body, words = BODIES[name]
     refused(api.post("/v1/events", content=body, headers=JSON), 422, words)
 
 
-def test_a_body_has_to_say_that_it_is_json(api: TestClient) -> None:
+def test_requires_a_json_content_type(api: TestClient) -> None:
     body = json.dumps({"events": [event()]})
     for headers in ({}, {"content-type": "text/plain"}, {"content-type": "multipart/form-data"}):
-        refused(api.post("/v1/events", content=body, headers=headers), 415, "not called JSON")
+        refused(
+            api.post("/v1/events", content=body, headers=headers),
+            415,
+            "Content-Type must be application/json",
+        )
     charset = {"content-type": "application/json; charset=utf-8"}
     assert api.post("/v1/events", content=body, headers=charset).status_code == 202
 
 
-def test_a_body_that_comes_in_chunks_is_bounded_too(api: TestClient) -> None:
-    chunks = (b"x" * (MOST_BYTES // 4) for _ in range(5))
+def test_limits_the_size_of_chunked_bodies(api: TestClient) -> None:
+    chunks = (b"x" * (MAX_BODY_BYTES // 4) for _ in range(5))
     refused(api.post("/v1/events", content=chunks, headers=JSON), 413, "more than 262,144 bytes")
 
 
-def test_events_that_come_again_are_taken_again(api: TestClient) -> None:
-    """An acknowledgement may have been lost; landing counts each ``event_id`` once."""
+def test_accepts_repeated_events(api: TestClient) -> None:
+    """The response may have been lost; ingestion counts each ``event_id`` once."""
     twice = {"events": [event(), event()]}
     for _ in range(2):
         answer = api.post("/v1/events", json=twice)

@@ -1,4 +1,4 @@
-"""What requests leave behind: an audit line that tells on nobody, and numbers for Prometheus."""
+"""What is recorded of requests: audit lines without ids, and Prometheus metrics."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def audited(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_line_says_who_asked_for_what_and_never_of_whom(settings: Settings) -> None:
+def test_audit_lines_have_token_and_route_but_no_ids(settings: Settings) -> None:
     token, secret = Tokens(settings).make("shop", ["recommendations:read", "events:write"])
     client = TestClient(create_app(settings))
     headers = {"authorization": f"Bearer {secret}"}
@@ -35,7 +35,7 @@ def test_a_line_says_who_asked_for_what_and_never_of_whom(settings: Settings) ->
     client.get("/v1/recommendations?user_id=anna", headers=headers)
     client.post("/v1/events", json={"events": events}, headers=headers)
     client.get("/v1/portrait?user_id=anna", headers=headers)
-    client.get("/v1/similar?item_id=tea", headers={"authorization": "Bearer made-up"})
+    client.get("/v1/similar?item_id=tea", headers={"authorization": "Bearer invalid-secret"})
     client.get("/healthz")
     lines = audited(settings)
     told = [
@@ -49,12 +49,12 @@ def test_a_line_says_who_asked_for_what_and_never_of_whom(settings: Settings) ->
         [None, "/v1/similar", None, False, 401, 1],
     ]
     kept = str(lines)
-    assert not any(word in kept for word in ("anna", "tea", secret, "made-up"))
+    assert not any(word in kept for word in ("anna", "tea", secret, "invalid-secret"))
     (file,) = settings.audit.iterdir()
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_a_file_a_day_is_kept_for_so_many_days(settings: Settings, tmp_path: Path) -> None:
+def test_deletes_audit_files_after_the_retention_period(settings: Settings, tmp_path: Path) -> None:
     audit = AuditLog(settings.model_copy(update={"audit_days": 2}))
     begin = datetime(2026, 1, 30, 23, 59, tzinfo=UTC)
     for day in range(4):
@@ -66,7 +66,7 @@ def test_a_file_a_day_is_kept_for_so_many_days(settings: Settings, tmp_path: Pat
     assert all(len(file.read_text().splitlines()) == 2 for file in files)
 
 
-def test_prometheus_is_told_what_is_asked_kept_and_live(shop: Any) -> None:
+def test_metrics_count_requests_and_feedback_and_name_the_live_release(shop: Any) -> None:
     publish(shop.settings, ONE)
     client = TestClient(create_app(shop.settings))
     client.get("/v1/recommendations", params={"user_id": "u3", "k": 4})
@@ -98,6 +98,6 @@ def test_prometheus_is_told_what_is_asked_kept_and_live(shop: Any) -> None:
     assert 0 < of("live_age_seconds", "release") < 60
 
 
-def test_prometheus_is_answered_before_anything_is_live(settings: Settings) -> None:
+def test_answers_metrics_before_anything_is_live(settings: Settings) -> None:
     answer = TestClient(create_app(settings)).get("/metrics")
     assert answer.status_code == 200 and "penchant_live{" not in answer.text

@@ -1,4 +1,4 @@
-"""Every route that the API has, and the scope that each needs: a new one is written down here."""
+"""Every route and the scope that it requires; a new route is added to this list."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from fastapi.testclient import TestClient
 from starlette.routing import Mount, Route
 
 from penchant.api.app import create_app
-from penchant.api.console.session import Sessions
-from penchant.api.openapi import scope_of
+from penchant.api.console.session import RequireVisitor
+from penchant.api.openapi import TAGS, scope_of
 from penchant.settings import Settings
 
-OPEN = {("GET", "/healthz"), ("GET", "/readyz")}
-NEEDS = {
+PUBLIC = {("GET", "/healthz"), ("GET", "/readyz")}
+SCOPES = {
     ("GET", "/metrics"): "metrics:read",
     ("GET", "/v1/activity"): "features:read:direct",
     ("GET", "/v1/ads"): "recommendations:read",
@@ -26,8 +26,14 @@ NEEDS = {
     ("POST", "/v1/events"): "events:write",
     ("POST", "/v1/features"): "features:read",
 }
-OPEN_PAGES = {"/login", "/logout", "/static/console.css", "/static/console.js", "/static/icon.svg"}
-DESCRIBE = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+PUBLIC_PAGES = {
+    "/login",
+    "/logout",
+    "/static/console.css",
+    "/static/console.js",
+    "/static/icon.svg",
+}
+DOCUMENTATION = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
 
 
 @pytest.fixture
@@ -35,56 +41,78 @@ def app(settings: Settings) -> FastAPI:
     return create_app(settings)
 
 
-def test_every_route_needs_the_scope_that_is_written_here(app: FastAPI) -> None:
+def test_every_route_requires_its_scope(app: FastAPI) -> None:
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     found = {(method, route.path): scope_of(route) for route in routes for method in route.methods}
-    assert found == NEEDS | dict.fromkeys(OPEN)
+    assert found == SCOPES | dict.fromkeys(PUBLIC)
     others = {route.path for route in app.routes if type(route) is Route}
-    assert others == DESCRIBE
+    assert others == DOCUMENTATION
 
 
-def test_the_pages_that_a_stranger_gets_are_these(app: FastAPI) -> None:
+def test_console_pages_without_login_are_these(app: FastAPI) -> None:
     (mounted,) = (route for route in app.routes if isinstance(route, Mount))
     assert mounted.path == "/console"
     assert isinstance(mounted.app, FastAPI)
     pages = [route for route in mounted.app.routes if isinstance(route, APIRoute)]
-    guard = Sessions.needs.__qualname__
     unguarded = {
         route.path
         for route in pages
-        if not any(
-            getattr(each.call, "__qualname__", "").startswith(guard)
-            for each in route.dependant.dependencies
-        )
+        if not any(isinstance(each.call, RequireVisitor) for each in route.dependant.dependencies)
     }
-    assert unguarded == OPEN_PAGES
-    assert len(app.routes) == len(NEEDS) + len(OPEN) + len(DESCRIBE) + 1
+    assert unguarded == PUBLIC_PAGES
+    assert len(app.routes) == len(SCOPES) + len(PUBLIC) + len(DOCUMENTATION) + 1
 
 
-def test_nothing_of_feasts_that_writes_has_a_route(app: FastAPI) -> None:
+def test_feast_routes_that_write_do_not_exist(app: FastAPI) -> None:
     client = TestClient(app)
     for path in ("/push", "/write-to-online-store", "/materialize", "/materialize-incremental"):
         assert client.post(path, json={}).status_code == 404
 
 
-def test_the_description_says_how_each_route_refuses(app: FastAPI) -> None:
+def test_openapi_lists_scope_and_errors_of_each_route(app: FastAPI) -> None:
     schema = TestClient(app).get("/openapi.json").json()
-    for (method, path), scope in (NEEDS | dict.fromkeys(OPEN)).items():
+    for (method, path), scope in (SCOPES | dict.fromkeys(PUBLIC)).items():
         operation: dict[str, Any] = schema["paths"][path][method.lower()]
-        refusals = {status for status in operation["responses"] if status[0] in "45"}
-        assert refusals >= ({"413", "422", "503"} | ({"401", "403", "429"} if scope else set()))
+        errors = {status for status in operation["responses"] if status[0] in "45"}
+        assert errors >= ({"413", "422", "503"} | ({"401", "403", "429"} if scope else set()))
         assert all(
             list(operation["responses"][status]["content"]) == ["application/problem+json"]
-            for status in refusals
+            for status in errors
         )
         assert operation.get("security") == ([{"bearer": [scope]}] if scope else None)
     assert "HTTPValidationError" not in str(schema["paths"])
 
 
+def test_openapi_describes_operations_by_tag_and_client_method(app: FastAPI) -> None:
+    schema = TestClient(app).get("/openapi.json").json()
+    operations = [
+        operation for methods in schema["paths"].values() for operation in methods.values()
+    ]
+    assert [tag["name"] for tag in schema["tags"]] == list(TAGS)
+    assert {tag for operation in operations for tag in operation["tags"]} == set(TAGS)
+    assert all(len(operation["tags"]) == 1 for operation in operations)
+    assert {operation["operationId"] for operation in operations} == {
+        "recommendations",
+        "similar",
+        "basket",
+        "ads",
+        "portrait",
+        "activity",
+        "features",
+        "send_events",
+        "get_online_features",
+        "healthz",
+        "readyz",
+        "metrics",
+    }
+    for operation in operations:
+        assert operation["summary"] and operation["description"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", "/v1/events", 405)]
 )
-def test_what_is_not_there_is_a_problem_too(
+def test_unknown_route_is_a_problem_document(
     app: FastAPI, method: str, path: str, status: int
 ) -> None:
     answer = TestClient(app).request(method, path)

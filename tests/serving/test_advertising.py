@@ -118,4 +118,4 @@ def test_where_no_ads_are_planned_it_is_said(planned: Settings) -> None:
     plan.unlink()
     answer = TestClient(create_app(planned)).get("/v1/ads", params={"user_id": "u3"})
     assert answer.status_code == 503
-    assert "penchant plan-ads" in answer.json()["detail"]
+    assert "penchant plan-ads" in answer.json()["remedy"]

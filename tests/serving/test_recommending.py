@@ -125,8 +125,6 @@ def test_a_wish_that_makes_no_sense_is_refused(wrong: dict[str, Any], named: str
 
 
 def test_what_the_shop_does_not_know_is_said(service: RecommendationService) -> None:
-    with pytest.raises(UsageError, match="stock is not known"):
-        service.recommend("u3", 5, RecommendOptions(in_stock=True))
     with pytest.raises(UsageError, match="no item is in the category 'PANS'"):
         service.recommend("u3", 5, RecommendOptions(category="PANS"))
 
@@ -258,7 +256,7 @@ def test_over_http_all_is_named_and_what_is_shown_lands(served_once: Any) -> Non
     assert all(item["impression_id"] for item in completed["items"])
     nobody = client.get("/v1/basket", params={"item_id": "i007"}).json()
     assert nobody["slate_id"] is None and nobody["items"][0]["impression_id"] is None
-    for wrong in ({"diversity": 2}, {"in_stock": True}, {"price_min": "nan"}, {"category": "x"}):
+    for wrong in ({"diversity": 2}, {"price_min": "nan"}, {"category": "x"}):
         refused = client.get("/v1/recommendations", params={"user_id": "u3"} | wrong)
         assert refused.status_code == 422, wrong
         assert refused.headers["content-type"] == "application/problem+json"

@@ -1,8 +1,8 @@
-"""Who may ask what, and how often.
+"""Authentication, authorization and rate limits.
 
-While a home has no token, only clients on this machine are answered, and they may do everything but
-administer; with the first token, every request needs one. So a newcomer's `make up` just works, and
-nothing is open to a network unasked.
+While a home has no token, clients on this machine have all scopes but ``admin`` and others have
+none; with the first token, every request needs one. So a first `make up` works without setup, and
+nothing is open to a network by accident.
 """
 
 import ipaddress
@@ -14,114 +14,119 @@ from threading import Lock
 
 from fastapi import Request
 
-from penchant.api.auth.audit_context import Asked
+from penchant.api.auth.audit_context import record_access
 from penchant.api.auth.tokens import SCOPES, Token, Tokens
-from penchant.api.http.problems import Refused
-from penchant.api.http.query_parameters import require_known
+from penchant.api.http.problems import HTTPProblem
+from penchant.api.http.query_parameters import require_known_parameters
 from penchant.errors import UsageError
 from penchant.settings import Settings
 
 LOCAL = Token("local", "this machine", tuple(s for s in SCOPES if s != "admin"), "", "")
-MOST_CLIENTS = 10_000  # of whom a rate is remembered
+MAX_CLIENTS = 10_000  # whose rate is kept in memory
 
 
-class Rate:
-    """A token bucket for each client: ``a_second`` on average, ``burst`` at once."""
+class RateLimiter:
+    """A token bucket for each client: ``per_second`` requests on average, ``burst`` at once."""
 
-    def __init__(self, a_second: float, burst: float, clock: Callable[[], float]) -> None:
-        self._a_second, self._burst, self._clock = a_second, burst, clock
+    def __init__(self, per_second: float, burst: float, clock: Callable[[], float]) -> None:
+        self._per_second, self._burst, self._clock = per_second, burst, clock
         self._left: dict[str, tuple[float, float]] = {}
         self._lock = Lock()
 
-    def wait(self, client: str) -> float:
-        """Seconds to wait before the next request may come; 0 when this one may."""
+    def seconds_to_wait(self, client: str) -> float:
+        """Seconds until the client's next request is allowed; 0 allows and counts this one."""
         now = self._clock()
         with self._lock:
             left, since = self._left.pop(client, (self._burst, now))
-            left = min(self._burst, left + (now - since) * self._a_second)
+            left = min(self._burst, left + (now - since) * self._per_second)
             allowed = left >= 1
             self._left[client] = (left - 1 if allowed else left, now)
-            while len(self._left) > MOST_CLIENTS:  # the one that was silent longest
+            while len(self._left) > MAX_CLIENTS:  # drop the least recent
                 del self._left[next(iter(self._left))]
-        return 0.0 if allowed else (1 - left) / self._a_second
+        return 0.0 if allowed else (1 - left) / self._per_second
 
 
-class Access:
-    """The guard before every route that answers with data."""
+class AccessControl:
+    """Decides who may send a request. One for each application, as ``app.state.access``."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._tokens = Tokens(settings)
-        self._rate = Rate(settings.requests_a_second, 2 * settings.requests_a_second, clock)
+        rate = settings.requests_a_second
+        self._limiter = RateLimiter(rate, 2 * rate, clock)
 
-    def needs(self, scope: str) -> "Guard":
-        """A FastAPI dependency: the token of a request that may do what ``scope`` allows."""
-        return Guard(self, scope)
+    def authenticate(self, request: Request, authorization: str | None) -> Token:
+        """The token of an ``Authorization`` header, or LOCAL if none is needed.
 
-    def known(self, request: Request, authorization: str | None) -> Token:
-        """The token of an ``Authorization`` header, or this machine where none is needed."""
-        if authorization is None and not self._tokens.all() and _is_this_machine(request):
+        Raises HTTPProblem (401).
+        """
+        if authorization is None and not self._tokens.all() and _is_local(request):
             return LOCAL
         scheme, _, secret = (authorization or "").partition(" ")
-        token = self._tokens.of(secret.strip()) if scheme.lower() == "bearer" else None
+        token = self._tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
-            self._not_too_often(_host(request))
-            Asked.by(request, token_id=None, scope=None, allowed=False)
-            raise Refused(
+            self._limit_rate(_host(request))
+            record_access(request, token_id=None, scope=None, allowed=False)
+            raise HTTPProblem(
                 HTTPStatus.UNAUTHORIZED,
-                "the request has no bearer token that holds",
+                "missing bearer token" if authorization is None else "invalid or expired token",
                 {"WWW-Authenticate": "Bearer"},
+                "send the header Authorization: Bearer TOKEN; `penchant token make` makes a token",
             )
         return token
 
-    def allow(self, request: Request, token: Token, *scopes: str) -> None:
-        """Have it audited what is asked; refuse it when it is too much, or without one of the
-        scopes."""
-        self._not_too_often(token.id if token is not LOCAL else _host(request))
-        allowed = any(token.may(scope) for scope in scopes)
+    def authorize(self, request: Request, token: Token, *scopes: str) -> None:
+        """Record the request for the audit log. Raises HTTPProblem if the token has none of the
+        scopes (403) or exceeds its rate (429)."""
+        self._limit_rate(token.id if token is not LOCAL else _host(request))
+        allowed = any(token.allows(scope) for scope in scopes)
         scope = " or ".join(scopes)
-        Asked.by(request, token.id, scope, allowed)
+        record_access(request, token.id, scope, allowed)
         if not allowed:
-            raise Refused(
+            raise HTTPProblem(
                 HTTPStatus.FORBIDDEN,
                 f"token {token.id} lacks the scope {scope}",
-                remedy=f"ask for a token with the scope {scope}",
+                remedy=f"use a token with the scope {scope}",
             )
 
-    def _not_too_often(self, client: str) -> None:
-        """What is refused here is not audited: nobody can fill the disk with it."""
-        if wait := self._rate.wait(client):
-            raise Refused(
+    def _limit_rate(self, client: str) -> None:
+        """Rejected requests are not audited, so that they can't fill the disk."""
+        if wait := self._limiter.seconds_to_wait(client):
+            raise HTTPProblem(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"more requests than are allowed; try again in {wait:.2f} s",
+                "rate limit exceeded",
                 {"Retry-After": str(int(wait) + 1)},
+                f"try again in {wait:.2f} s",
             )
 
 
 @dataclass(frozen=True)
-class Guard:
-    """Before a route. Asynchronous, though it waits for nothing: a thread would cost more."""
+class RequireScope:
+    """A FastAPI dependency: the token of a request that has ``scope``.
 
-    access: Access
+    Asynchronous, so that FastAPI doesn't start a thread for it.
+    """
+
     scope: str
 
     async def __call__(self, request: Request) -> Token:
-        token = self.access.known(request, request.headers.get("authorization"))
-        self.access.allow(request, token, self.scope)
-        require_known(request)
+        access: AccessControl = request.app.state.access
+        token = access.authenticate(request, request.headers.get("authorization"))
+        access.authorize(request, token, self.scope)
+        require_known_parameters(request)
         return token
 
 
-def require_guarded(settings: Settings) -> None:
-    """Raise UsageError where the reader would be open to a network without any token."""
+def require_token_for_network(settings: Settings) -> None:
+    """Raise UsageError if the server would listen on a network while there is no token."""
     if not is_loopback(settings.api_host) and not Tokens(settings).all():
         raise UsageError(
-            f"PENCHANT_API_HOST is {settings.api_host}, and there is no token",
+            f"PENCHANT_API_HOST is {settings.api_host}, but there is no token",
             "make one first: penchant token make --name NAME --scope recommendations:read",
         )
 
 
 def is_loopback(host: str) -> bool:
-    if host in ("localhost", "testclient", "testserver"):  # two of a test client
+    if host in ("localhost", "testclient", "testserver"):  # the last two: Starlette's TestClient
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -129,9 +134,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_this_machine(request: Request) -> bool:
-    """Whether it comes from here and also asks for a name of this machine: a page whose own name
-    was pointed here (DNS rebinding), or a proxy that serves strangers, asks for another."""
+def _is_local(request: Request) -> bool:
+    """Whether client and requested host name are both this machine's.
+
+    DNS rebinding and reverse proxies come from this machine but request another host name.
+    """
     return is_loopback(_host(request)) and is_loopback(request.url.hostname or "")
 
 

@@ -1,10 +1,8 @@
-"""Who asked for what: a line of JSON for each guarded request, a file a day.
+"""The audit log: a line of JSON for each guarded request, a file a day.
 
-A line says when, which token from which address, the route, the scope asked of it, whether it was
-allowed, the status of the answer, and how many users, items or events it was about. It never
-says which, and holds no secret. It is written before the answer leaves. A file is only ever
-appended to, by any number of processes; it is given to the operating system at once, and not forced
-onto the disk.
+A line has the time, token id, client address, route, required scope, whether access was allowed,
+status, and number of users, items or events; no ids of them and no secrets. It is written before
+the response is sent. Any number of processes append to a file; writes are not forced to the disk.
 """
 
 import json
@@ -18,7 +16,7 @@ SUFFIX = ".jsonl"
 
 
 class AuditLog:
-    """The files under ``audit``; those older than ``PENCHANT_AUDIT_DAYS`` are removed."""
+    """The files under ``audit``. Those older than ``PENCHANT_AUDIT_DAYS`` are deleted."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder, self._days = settings.audit, settings.audit_days
@@ -26,9 +24,9 @@ class AuditLog:
         self._file = -1
 
     def write(self, line: dict[str, Any], now: datetime) -> None:
-        """Add a line; ``now`` is in UTC."""
+        """Append a line. ``now`` is in UTC."""
         if now.date() != self._day:
-            self._begin(now.date())
+            self._open(now.date())
         text = json.dumps({"at": now.isoformat(), **line}, separators=(",", ":"))
         os.write(self._file, text.encode() + b"\n")
 
@@ -37,7 +35,7 @@ class AuditLog:
             os.close(self._file)
             self._day = None
 
-    def _begin(self, day: date) -> None:
+    def _open(self, day: date) -> None:
         self.close()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{day.isoformat()}{SUFFIX}"

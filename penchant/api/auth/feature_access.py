@@ -1,7 +1,6 @@
-"""Which features a token may read: by the class that dbt's YAML gives a column.
+"""Which features a token may read: by the ``pii`` class of the column in dbt's YAML.
 
-The class comes with the feature, from the registry of the snapshot that answers; it is written
-nowhere else.
+The class is read from the feature registry of the snapshot that answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,47 +9,49 @@ from typing import Any
 
 from fastapi import Request
 
-from penchant.api.auth.audit_context import denied
+from penchant.api.auth.audit_context import record_denial
 from penchant.api.auth.tokens import FEATURE_SCOPES, Token
-from penchant.api.http.problems import Refused
+from penchant.api.http.problems import HTTPProblem
 from penchant.feast_sdk import FeatureStore
 from penchant.features.request import Requested, classes_of, require_keys, resolve
 from penchant.manifest import PII_CLASSES
 
-MOST_NAMED = 5  # features in one refusal
+MAX_REPORTED_FEATURES = 5
 
 
-def readable(
+def resolve_readable(
     request: Request,
     token: Token,
     store: FeatureStore,
     features: str | list[str],
     entities: Mapping[str, Sequence[Any]],
 ) -> Requested:
-    """What is asked for, once it is sure that it exists, that the token may read it and that the
-    keys fit. Raises UsageError, or Refused as ``require_readable`` does."""
-    chosen = resolve(store, features)
-    require_readable(request, token, store, chosen)
-    require_keys(store, chosen, entities)
-    return chosen
+    """The requested features, if they exist, the token may read them and the entity keys match.
+
+    Raises UsageError, or HTTPProblem as ``require_readable`` does.
+    """
+    requested = resolve(store, features)
+    require_readable(request, token, store, requested)
+    require_keys(store, requested, entities)
+    return requested
 
 
 def require_readable(
     request: Request, token: Token, store: FeatureStore, requested: Requested
 ) -> None:
-    """Raise Refused (403), with the features' names, where some say more of a person than the
-    token may read."""
-    may = {pii for pii, scope in FEATURE_SCOPES.items() if token.may(scope)}
+    """Raise HTTPProblem (403), with the features' names, if the token may not read all of them."""
+    readable = {pii for pii, scope in FEATURE_SCOPES.items() if token.allows(scope)}
     classes = classes_of(store, requested)
-    above = [reference for reference, pii in classes.items() if pii not in may]
-    if not above:
+    denied = [reference for reference, pii in classes.items() if pii not in readable]
+    if not denied:
         return
-    denied(request)
-    needed = FEATURE_SCOPES[max((classes[each] for each in above), key=PII_CLASSES.index)]
-    more = f" and {len(above) - MOST_NAMED} more" if len(above) > MOST_NAMED else ""
-    raise Refused(
+    record_denial(request)
+    needed = FEATURE_SCOPES[max((classes[each] for each in denied), key=PII_CLASSES.index)]
+    named = ", ".join(denied[:MAX_REPORTED_FEATURES])
+    hidden = len(denied) - MAX_REPORTED_FEATURES
+    more = f" and {hidden} more" if hidden > 0 else ""
+    raise HTTPProblem(
         HTTPStatus.FORBIDDEN,
-        f"token {token.id} may not read {', '.join(above[:MOST_NAMED])}{more}: "
-        f"that needs the scope {needed}",
-        remedy=f"ask for features without these, or for a token with the scope {needed}",
+        f"token {token.id} may not read {named}{more}: they require the scope {needed}",
+        remedy=f"request other features, or use a token with the scope {needed}",
     )

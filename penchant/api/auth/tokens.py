@@ -1,9 +1,8 @@
-"""Bearer tokens: who may do what over HTTP.
+"""Bearer tokens of the HTTP API.
 
-A token is 32 random bytes, shown once when it is made. What is kept is its SHA-256: of so much
-randomness a plain hash can't be searched, so nothing slower is needed. Several tokens hold at once,
-so one is changed for another without a gap: ``rotate`` makes the new one and lets the old one hold
-for some hours more.
+A token is 32 random bytes, shown once when it is made; only its SHA-256 is stored. A plain hash is
+enough for so many random bits: there is nothing to guess. Several tokens are valid at once, so
+``rotate`` replaces one without downtime: the old one expires some hours after the new one is made.
 """
 
 import hashlib
@@ -23,18 +22,18 @@ from penchant.storage import held_alone, write_json
 
 FEATURES = "features:read"
 FEATURE_SCOPES = {pii: FEATURES if pii == "none" else f"{FEATURES}:{pii}" for pii in PII_CLASSES}
-"""For each class of a feature the scope that reads it; each scope includes those of milder ones."""
+"""The scope that reads features of each class; a scope includes those of less personal classes."""
 
 METRICS = "metrics:read"
 SCOPES = (*FEATURE_SCOPES.values(), "recommendations:read", "events:write", METRICS, "admin")
 PREFIX = "pk_"
 BYTES = 32
-LONGEST_OVERLAP = timedelta(days=30)
+MAX_OVERLAP = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Token:
-    """What is kept of a token; ``id`` names it in logs and lists."""
+    """A stored token. ``id`` identifies it in logs and lists."""
 
     id: str
     name: str
@@ -43,17 +42,17 @@ class Token:
     made_at: str
     expires_at: str | None = None
 
-    def may(self, scope: str) -> bool:
+    def allows(self, scope: str) -> bool:
         return "admin" in self.scopes or any(_includes(held, scope) for held in self.scopes)
 
     @property
-    def holds(self) -> bool:
-        """False from the moment on that it expires."""
+    def valid(self) -> bool:
+        """Whether it has not expired."""
         return self.expires_at is None or datetime.now(UTC).isoformat() < self.expires_at
 
 
 class Tokens:
-    """The tokens of a home. Readers see a change at once, by the file's time."""
+    """The tokens of a home. A running server sees changes at once, by the file's identity."""
 
     def __init__(self, settings: Settings) -> None:
         self._path = settings.home / "tokens.json"
@@ -61,49 +60,49 @@ class Tokens:
         self._tokens: tuple[Token, ...] = ()
 
     def make(self, name: str, scopes: Iterable[str]) -> tuple[Token, str]:
-        """A new token, and the secret that is never shown again.
+        """A new token and its secret, which is not stored.
 
-        Raises UsageError for an empty name or no scopes, or one that does not exist.
+        Raises UsageError for an empty name, no scopes or an unknown scope.
         """
-        wanted = tuple(dict.fromkeys(scopes))
-        unknown = [scope for scope in wanted if scope not in SCOPES]
-        if not name.strip() or not wanted or unknown:
-            raise UsageError(
-                f"a token needs a name and scopes; not known: {', '.join(unknown) or 'none'}",
-                f"choose of {', '.join(SCOPES)}",
-            )
-        token, secret = _new(name, wanted)
+        unique = tuple(dict.fromkeys(scopes))
+        unknown = [scope for scope in unique if scope not in SCOPES]
+        remedy = f"pass a name and one or more of the scopes {', '.join(SCOPES)}"
+        if unknown:
+            raise UsageError(f"unknown scope {', '.join(unknown)}", remedy)
+        if not name.strip() or not unique:
+            raise UsageError("a token must have a name and at least one scope", remedy)
+        token, secret = _new(name, unique)
         with held_alone(self._path.parent):
             self._write([*self.all(), token])
         return token, secret
 
     def rotate(self, token_id: str, overlap: timedelta) -> tuple[Token, str]:
-        """A new token of the same name and scopes, and its secret; the old one holds for
-        ``overlap`` more.
+        """A new token with the same name and scopes, and its secret. The old one expires after
+        ``overlap``.
 
-        Raises UsageError for a token that is not there or is being replaced already, and for an
-        overlap below none or above 30 days.
+        Raises UsageError for an unknown or already rotated token, and for an overlap that is
+        negative or above 30 days.
         """
-        if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        if not timedelta(0) <= overlap <= MAX_OVERLAP:
             raise UsageError(
-                f"the old token would hold for {overlap} more",
-                f"choose from 0 to {LONGEST_OVERLAP.days} days",
+                f"the overlap must be from 0 to {MAX_OVERLAP.days} days, got {overlap}",
+                f"pass from 0 to {MAX_OVERLAP.days * 24} hours",
             )
         with held_alone(self._path.parent):
             found = self._by_id(token_id)
             old = found.pop(token_id)
             if old.expires_at is not None:
                 raise UsageError(
-                    f"token {old.id} of {old.name} is replaced already, and ends {old.expires_at}",
-                    "rotate the token that took its place: `penchant token list`",
+                    f"token {old.id} of {old.name} is already rotated; it expires {old.expires_at}",
+                    "rotate the token that replaced it; `penchant token list` shows it",
                 )
             token, secret = _new(old.name, old.scopes)
             ending = replace(old, expires_at=(datetime.now(UTC) + overlap).isoformat())
-            self._write([*(each for each in found.values() if each.holds), ending, token])
+            self._write([*(each for each in found.values() if each.valid), ending, token])
         return token, secret
 
     def revoke(self, token_id: str) -> Token:
-        """Raises UsageError for a token that is not there."""
+        """Delete a token. Raises UsageError for an unknown one."""
         with held_alone(self._path.parent):
             found = self._by_id(token_id)
             revoked = found.pop(token_id)
@@ -111,22 +110,22 @@ class Tokens:
         return revoked
 
     def all(self) -> tuple[Token, ...]:
-        """Also those that have expired: a home where one was made is never open again to all."""
+        """Including expired ones: once a home has had a token, it always requires one."""
         self._refresh()
         return self._tokens
 
-    def of(self, secret: str) -> Token | None:
-        """The token whose secret this is, while it holds. Each is compared in constant time."""
+    def find(self, secret: str) -> Token | None:
+        """The valid token with this secret. Each comparison takes constant time."""
         self._refresh()
-        given = _hash(secret)
-        found = [each for each in self._tokens if hmac.compare_digest(each.sha256, given)]
-        return found[0] if found and found[0].holds else None
+        sha256 = _hash(secret)
+        found = [each for each in self._tokens if hmac.compare_digest(each.sha256, sha256)]
+        return found[0] if found and found[0].valid else None
 
     def _by_id(self, wanted: str) -> dict[str, Token]:
         found = {token.id: token for token in self.all()}
         if wanted not in found:
             raise UsageError(
-                f"there is no token {wanted!r}", "`penchant token list` shows those that hold"
+                f"unknown token id {wanted!r}", "`penchant token list` shows the ids of all tokens"
             )
         return found
 
@@ -136,11 +135,11 @@ class Tokens:
         except FileNotFoundError:
             self._tokens, self._read = (), None
             return
-        changed = (state.st_ino, state.st_mtime_ns)  # each change is another file
-        if changed != self._read:
+        version = (state.st_ino, state.st_mtime_ns)  # each change writes a new file
+        if version != self._read:
             kept: list[dict[str, Any]] = json.loads(self._path.read_text())
             self._tokens = tuple(Token(**{**one, "scopes": tuple(one["scopes"])}) for one in kept)
-            self._read = changed
+            self._read = version
 
     def _write(self, tokens: Iterable[Token]) -> None:
         write_json(self._path, [asdict(token) for token in tokens])
@@ -154,7 +153,7 @@ def _new(name: str, scopes: tuple[str, ...]) -> tuple[Token, str]:
 
 
 def _includes(held: str, scope: str) -> bool:
-    """A class of features includes those that say less of a person."""
+    """A feature scope includes those of less personal classes."""
     features = list(FEATURE_SCOPES.values())
     return held == scope or (held in features and scope in features[: features.index(held)])
 

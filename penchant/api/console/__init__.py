@@ -1,6 +1,8 @@
-"""``/console``: what Penchant knows and serves, as pages for people. One file a page.
+"""``/console``: HTML pages that show what the API serves.
 
-An application of its own, mounted beside ``/v1``: what goes wrong on it is answered with a page,
-and none of it is in the API's description. It reads what services read, by the same tokens, and its
-one button that changes anything is the rollback.
+A separate application beside ``/v1``, outside its OpenAPI description, with errors as HTML pages.
+It uses the same tokens; rollback is the only action that changes something.
+
+A new page is a module with a ``router``, a template and its lines in ``PAGES`` and ``NAVIGATION``
+of ``app.py``.
 """

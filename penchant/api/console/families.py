@@ -1,73 +1,78 @@
-"""The leaderboard: how well each family predicts, and what it costs."""
+"""The leaderboard: the accuracy and cost of each model family."""
 
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
-from penchant.api.console.render import drawn, page
-from penchant.api.console.session import READS, Sessions, Visitor
+from penchant.api.console.render import page, safe_svg
+from penchant.api.console.session import READ_SCOPES, RequireVisitor, Visitor
+from penchant.api.http.services import AppServices
 from penchant.errors import UsageError
 from penchant.plots.bar_plot import Bar, bar_plot
 from penchant.serving.status import METRIC, status
-from penchant.settings import Settings
 
 POPULATIONS = {"all": "All items", "new": "Items new to the user"}
+router = APIRouter()
 
 
-def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
-    @app.get("/families")
-    def families(visitor: Annotated[Visitor, Depends(sessions.needs(*READS))]) -> HTMLResponse:
-        state = status(settings)
-        if not state["families"]:
-            raise UsageError("no family was trained yet", "`penchant train`, then `choose`")
-        judged = {
-            population: sorted(
-                (run for run in state["families"] if _figure(run, population)),
-                key=lambda run: -_figure(run, population)["mean"],
-            )
-            for population in POPULATIONS
-        }
-        choice = state["choice"] or {"reasons": [], "missing": [], "snapshot_id": None}
-        absent = tuple(f"{name} " for name in choice["missing"])
-        reasons = choice["reasons"]
-        missing = [reason for reason in reasons if reason.startswith(absent)]
-        return page(
-            "families.html",
-            visitor,
-            plots=[
-                (f"{title}: {METRIC.upper()}", drawn(_plot(judged[population], population)))
-                for population, title in POPULATIONS.items()
-                if judged[population]
-            ],
-            ranked=judged["all"],
-            others=[run for run in state["families"] if not run["metrics"]],
-            metric=METRIC,
-            reasons=[reason for reason in reasons if reason not in missing],
-            missing=missing,
-            users=max((run["users_evaluated"] or 0 for run in judged["all"]), default=0),
-            snapshot_id=choice["snapshot_id"],
+@router.get("/families")
+def families(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(RequireVisitor(READ_SCOPES))],
+    services: AppServices,
+) -> HTMLResponse:
+    state = status(services.settings)
+    if not state["families"]:
+        raise UsageError("no family is trained yet", "run `penchant train`, then `penchant choose`")
+    ranked = {
+        population: sorted(
+            (run for run in state["families"] if _metric(run, population)),
+            key=lambda run: -_metric(run, population)["mean"],
         )
+        for population in POPULATIONS
+    }
+    choice = state["choice"] or {"reasons": [], "missing": [], "snapshot_id": None}
+    absent = tuple(f"{name} " for name in choice["missing"])
+    reasons = choice["reasons"]
+    missing = [reason for reason in reasons if reason.startswith(absent)]
+    return page(
+        request,
+        "families.html",
+        visitor,
+        plots=[
+            (f"{title}: {METRIC.upper()}", safe_svg(_plot(ranked[population], population)))
+            for population, title in POPULATIONS.items()
+            if ranked[population]
+        ],
+        ranked=ranked["all"],
+        others=[run for run in state["families"] if not run["metrics"]],
+        metric=METRIC,
+        reasons=[reason for reason in reasons if reason not in missing],
+        missing=missing,
+        users=max((run["users_evaluated"] or 0 for run in ranked["all"]), default=0),
+        snapshot_id=choice["snapshot_id"],
+    )
 
 
-def _figure(run: dict[str, Any], population: str) -> dict[str, float]:
-    """Empty where the family was not judged so."""
+def _metric(run: dict[str, Any], population: str) -> dict[str, float]:
+    """Empty if the run was not evaluated on the population."""
     return (run["metrics"] or {}).get(population, {}).get(METRIC) or {}
 
 
 def _plot(runs: list[dict[str, Any]], population: str) -> str:
-    return bar_plot([_bar(run, _figure(run, population)) for run in runs], METRIC, "{:.2g}".format)
+    return bar_plot([_bar(run, _metric(run, population)) for run in runs], METRIC, "{:.2g}".format)
 
 
-def _bar(run: dict[str, Any], figure: dict[str, float]) -> Bar:
+def _bar(run: dict[str, Any], metric: dict[str, float]) -> Bar:
     name = run["family"].replace("_", " ")
-    interval = f"{figure['low']:.4f} to {figure['high']:.4f}"
+    interval = f"{metric['low']:.4f} to {metric['high']:.4f}"
     return Bar(
         label=name,
-        value=figure["mean"],
-        low=figure["low"],
-        high=figure["high"],
-        note=f"{figure['mean']:.4f}",
+        value=metric["mean"],
+        low=metric["low"],
+        high=metric["high"],
+        note=f"{metric['mean']:.4f}",
         style="bar-all" if run["roles"] else "bar-rest",
-        tip=f"{name}: {figure['mean']:.4f}, 95 % interval {interval}",
+        tip=f"{name}: {metric['mean']:.4f}, 95 % interval {interval}",
     )

@@ -1,28 +1,27 @@
-"""What a person filters recommendations by: a form's fields, which may be empty or wrong."""
+"""Recommendation filters as fields of a form, which may be empty or invalid."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query
 
+from penchant.api_schemas import MAX_CATEGORY_LENGTH
 from penchant.errors import UsageError
-from penchant.serving.recommending.options import LONGEST_CATEGORY, RecommendOptions
+from penchant.serving.recommending.options import RecommendOptions
 
 Number = Annotated[str, Query(max_length=20)]
 
 
 @dataclass(frozen=True)
 class Filters:
-    """The fields as they were sent."""
-
-    category: Annotated[str, Query(max_length=LONGEST_CATEGORY)] = ""
+    category: Annotated[str, Query(max_length=MAX_CATEGORY_LENGTH)] = ""
     price_min: Number = ""
     price_max: Number = ""
     diversity: Number = ""
     exclude_bought: bool = False
 
     def options(self) -> RecommendOptions:
-        """With the reasons, which people want. Raises UsageError for what can't be wished for."""
+        """The options, with reasons. Raises UsageError for invalid values."""
         return RecommendOptions(
             exclude_bought=self.exclude_bought,
             category=self.category.strip() or None,
@@ -43,4 +42,6 @@ def _number(name: str, text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"{name} is {text!r}", "write a number, such as 2.50") from None
+        raise UsageError(
+            f"{name} must be a number, got {text!r}", "write a number, such as 2.50"
+        ) from None

@@ -1,9 +1,10 @@
-"""Templates to responses: every value escaped, nothing fetched from elsewhere, nothing kept."""
+"""HTML responses from templates: values are escaped, external resources blocked, caching off."""
 
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,12 +16,12 @@ SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",  # an id in an address is nobody else's business
+    "Referrer-Policy": "same-origin",  # addresses contain user ids
     "X-Content-Type-Options": "nosniff",
 }
 PRIVATE = {"Cache-Control": "no-store"}
 
-_pages = Environment(
+_templates = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
@@ -30,17 +31,23 @@ _pages = Environment(
 
 
 def page(
+    request: Request,
     template: str,
     visitor: Visitor | None,
     status: HTTPStatus = HTTPStatus.OK,
     headers: dict[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """A page. ``visitor`` is None before somebody is known: then it has no links to others."""
-    html = _pages.get_template(template).render(visitor=visitor, **values)
+    """Render a template. Without a visitor the page has no navigation."""
+    html = _templates.get_template(template).render(
+        visitor=visitor,
+        navigation=request.app.state.navigation,
+        current=request.scope["path"].rsplit("/", 1)[-1],
+        **values,
+    )
     return HTMLResponse(html, status.value, SECURITY | PRIVATE | (headers or {}))
 
 
-def drawn(svg: str) -> Markup:
-    """A plot: it escapes its own labels."""
+def safe_svg(svg: str) -> Markup:
+    """A plot, which has escaped its labels."""
     return Markup(svg)

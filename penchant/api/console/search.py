@@ -1,51 +1,56 @@
-"""The first page: search a user or an item."""
+"""The start page: search users and items."""
 
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from penchant.api.auth.audit_context import about
-from penchant.api.console.live import live_catalogue
+from penchant.api.auth.audit_context import record_entities
+from penchant.api.console.live_catalogue import live_catalogue
 from penchant.api.console.render import PRIVATE, page
-from penchant.api.console.session import READS, USERS, Sessions, Visitor
-from penchant.serving.service import LONGEST_ID
-from penchant.settings import Settings
+from penchant.api.console.session import READ_SCOPES, USER_SCOPE, RequireVisitor, Visitor
+from penchant.api.http.services import AppServices
+from penchant.api_schemas import MAX_ID_LENGTH
 
-MOST = 20
-SUGGESTED = 8
+MAX_RESULTS = 20
+MAX_SUGGESTIONS = 8
 
-Asked = Annotated[str, Query(max_length=LONGEST_ID, pattern=r"^[^\x00-\x1f\x7f]*$")]
+SearchText = Annotated[str, Query(max_length=MAX_ID_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*$")]
+guard = RequireVisitor(READ_SCOPES)
+router = APIRouter()
 
 
-def add(app: FastAPI, settings: Settings, sessions: Sessions) -> None:
-    guard = sessions.needs(*READS)
+@router.get("/")
+def search(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(guard)],
+    services: AppServices,
+    q: SearchText = "",
+) -> HTMLResponse:
+    """Search results; without a query, example users and popular items."""
+    catalogue, text = live_catalogue(services.settings), q.strip()
+    sees_users = visitor.allows(USER_SCOPE)
+    users = []
+    if sees_users:
+        users = catalogue.users(text, MAX_RESULTS) if text else catalogue.example_users()
+        record_entities(request, len(users))
+    popular = services.recommendations.popular
+    return page(
+        request,
+        "search.html",
+        visitor,
+        q=text,
+        max_results=MAX_RESULTS,
+        users=users,
+        sees_users=sees_users,
+        scope=USER_SCOPE,
+        items=catalogue.items(text, MAX_RESULTS) if text else popular(MAX_SUGGESTIONS).items,
+    )
 
-    @app.get("/")
-    def search(
-        request: Request, visitor: Annotated[Visitor, Depends(guard)], q: Asked = ""
-    ) -> HTMLResponse:
-        """What is found, or a few to begin with. To list users takes more than to open one."""
-        catalogue, asked = live_catalogue(settings), q.strip()
-        sees_users = visitor.may(USERS)
-        users = []
-        if sees_users:
-            users = catalogue.users(asked, MOST) if asked else catalogue.example_users()
-            about(request, len(users))
-        return page(
-            "search.html",
-            visitor,
-            q=asked,
-            most=MOST,
-            users=users,
-            sees_users=sees_users,
-            scope=USERS,
-            items=catalogue.items(asked, MOST) if asked else catalogue.best_sellers(SUGGESTED),
-        )
 
-    @app.get("/suggest", dependencies=[Depends(guard)])
-    def suggest(q: Asked) -> JSONResponse:
-        """Items to complete a field with, while somebody types."""
-        found = live_catalogue(settings).items(q, SUGGESTED) if q.strip() else []
-        named = [{"item_id": each.item_id, "title": each.title} for each in found]
-        return JSONResponse(named, headers=PRIVATE)
+@router.get("/suggest", dependencies=[Depends(guard)])
+def suggest(q: SearchText, services: AppServices) -> JSONResponse:
+    """Items that complete a text field while a visitor types."""
+    found = live_catalogue(services.settings).items(q, MAX_SUGGESTIONS) if q.strip() else []
+    items = [{"item_id": each.item_id, "title": each.title} for each in found]
+    return JSONResponse(items, headers=PRIVATE)

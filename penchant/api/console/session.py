@@ -1,77 +1,73 @@
-"""Who looks at the console: a token, kept by the browser in a cookie that only the console gets.
+"""The console's session: a bearer token in a cookie.
 
-The cookie holds the token itself and no more, so nothing is kept of a session here, and a token
-that is revoked ends it. No script can read it (HttpOnly), no other site's page can have it sent
-(SameSite=Strict). A form that changes something also carries a sign that only this page can know,
-so that a site that gets around both still can't press its button.
+The server stores no sessions: the cookie holds the token, so revoking the token ends the session.
+The cookie is HttpOnly (unreadable for scripts), SameSite=Strict (not sent with requests from other
+sites) and limited to the console's path. Forms that change something also carry a CSRF token.
 """
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from penchant.api.auth.access import Access
+from penchant.api.auth.access import AccessControl
 from penchant.api.auth.tokens import FEATURE_SCOPES, FEATURES, Token
-from penchant.api.http.problems import Refused
+from penchant.api.http.problems import HTTPProblem
 
 COOKIE = "penchant_console"
 PATH = "/console"
 RECOMMENDATIONS = "recommendations:read"
-READS = (FEATURES, RECOMMENDATIONS)
-"""The scopes that open the console; what needs more than one of them says so on the page."""
+READ_SCOPES = (FEATURES, RECOMMENDATIONS)
+"""Either opens the console. Parts of a page that require a certain scope say so."""
 
-USERS = FEATURE_SCOPES["direct"]
-"""To list users' ids, and to see day by day what one did: more personal than any feature."""
+USER_SCOPE = FEATURE_SCOPES["direct"]
+"""Required to list user ids and to see a user's events: more personal than any feature."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who looks. ``secret`` is None for this machine, while a home has no token."""
+    """``secret`` is None for this machine while the home has no token."""
 
     token: Token
     secret: str | None
 
-    def may(self, scope: str) -> bool:
-        return self.token.may(scope)
+    def allows(self, scope: str) -> bool:
+        return self.token.allows(scope)
 
     @property
-    def sign(self) -> str:
-        """What proves that a form came from a page of this visitor's."""
+    def csrf_token(self) -> str:
         return hmac.digest((self.secret or "").encode(), b"penchant console", "sha256").hex()
 
 
-class Sessions:
-    """Tells visitors by their cookie, with the guard that all routes share."""
+@dataclass(frozen=True)
+class RequireVisitor:
+    """A FastAPI dependency: the visitor, who must have one of ``scopes``."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    scopes: tuple[str, ...]
 
-    def needs(self, *scopes: str) -> Callable[[Request], Visitor]:
-        """A FastAPI dependency: the visitor, who may do what one of ``scopes`` allows."""
-
-        def guard(request: Request) -> Visitor:
-            visitor = self.visitor(request)
-            self._access.allow(request, visitor.token, *scopes)
-            return visitor
-
-        return guard
-
-    def visitor(self, request: Request) -> Visitor:
-        """Raises Refused (401) where a token is needed and none that holds was given."""
-        return self.with_secret(request, request.cookies.get(COOKIE))
-
-    def with_secret(self, request: Request, secret: str | None) -> Visitor:
-        """The same of a token that is not in the cookie yet."""
-        token = self._access.known(request, None if secret is None else f"Bearer {secret}")
-        return Visitor(token, secret)
+    async def __call__(self, request: Request) -> Visitor:
+        visitor = visitor_of(request)
+        access: AccessControl = request.app.state.access
+        access.authorize(request, visitor.token, *self.scopes)
+        return visitor
 
 
-def keep(response: Response, request: Request, secret: str) -> None:
-    """Have the browser keep the token until it is closed."""
+def visitor_of(request: Request) -> Visitor:
+    """The visitor by their cookie. Raises HTTPProblem (401) as ``AccessControl`` does."""
+    return authenticate(request, request.cookies.get(COOKIE))
+
+
+def authenticate(request: Request, secret: str | None) -> Visitor:
+    """The visitor by the secret of their token."""
+    access: AccessControl = request.app.state.access
+    token = access.authenticate(request, None if secret is None else f"Bearer {secret}")
+    return Visitor(token, secret)
+
+
+def set_session_cookie(response: Response, request: Request, secret: str) -> None:
+    """Let the browser store the token until it is closed."""
     response.set_cookie(
         COOKIE,
         secret,
@@ -82,26 +78,31 @@ def keep(response: Response, request: Request, secret: str) -> None:
     )
 
 
-def forget(response: Response, request: Request) -> None:
+def delete_session_cookie(response: Response, request: Request) -> None:
     response.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="strict")
 
 
-def require_own_page(request: Request) -> None:
-    """Refuse a form that a page of another site sent (where the browser says whose it is)."""
+def require_same_origin(request: Request) -> None:
+    """Raise HTTPProblem (403) for a form sent from another site, if the browser says so."""
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "same-origin")
     if site not in ("same-origin", "none") or (
         origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     ):
-        raise Refused(HTTPStatus.FORBIDDEN, "the form was sent from a page of another site")
+        raise HTTPProblem(HTTPStatus.FORBIDDEN, "the form was sent from another site")
 
 
-def require_sign(visitor: Visitor, given: str) -> None:
-    """Refuse a form without its page's sign."""
-    if not hmac.compare_digest(given.encode(), visitor.sign.encode()):
-        raise Refused(HTTPStatus.FORBIDDEN, "the form is not of a page that was shown to you")
+def require_csrf_token(visitor: Visitor, form: dict[str, str]) -> None:
+    """Raise HTTPProblem (403) for a form without the visitor's CSRF token."""
+    given = form.get("csrf_token", "")
+    if not hmac.compare_digest(given.encode(), visitor.csrf_token.encode()):
+        raise HTTPProblem(
+            HTTPStatus.FORBIDDEN,
+            "the form's CSRF token is missing or invalid",
+            remedy="reload the page and try again",
+        )
 
 
 def _path(request: Request) -> str:
-    """Where the console is mounted, also behind a proxy that adds a prefix."""
+    """Where the console is mounted, including the prefix of a reverse proxy."""
     return request.scope.get("root_path") or PATH

@@ -1,21 +1,22 @@
-"""What a user would be recommended if they did one thing more. Nothing is written anywhere.
+"""How a user's recommendations would change after one more event. Nothing is written.
 
-The event is put behind the user's own, as a posted one would be, and all of it is folded in
-anew. Both answers are the order without exploration, so that what differs is the event's doing.
+The hypothetical event is appended to the user's own, as a posted one would be, and all are folded
+in. Both lists are ranked without exploration, so that they differ by the event alone.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
-from penchant.api.console.live import live_catalogue
+from penchant.api.console.live_catalogue import live_catalogue
 from penchant.api.console.render import page
-from penchant.api.console.search import SUGGESTED, Asked
-from penchant.api.console.session import RECOMMENDATIONS, Sessions, Visitor
-from penchant.api.http.event_intake import Id
+from penchant.api.console.search import MAX_SUGGESTIONS, SearchText
+from penchant.api.console.session import RECOMMENDATIONS, RequireVisitor, Visitor
+from penchant.api.http.services import AppServices
+from penchant.api_schemas import Id
 from penchant.interactions import EVENT_TYPES
 from penchant.releases.opened import OpenRelease
 from penchant.serving.fresh_events.events import Event, FreshEvents
@@ -26,95 +27,91 @@ from penchant.serving.recommending.options import DEFAULT_OPTIONS
 from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.slate_selection import InOrder
-from penchant.serving.service import RecommendationService
-from penchant.settings import Settings
 
 SHOWN = 10
-LOOKED_AT = 100  # to tell from which place an item came
+COMPARED = 100  # items of the list without the event, to find previous ranks
+router = APIRouter()
 
 
 @dataclass(frozen=True)
-class OneMore:
-    """Events as they are, and one that did not happen."""
+class WithHypotheticalEvent:
+    """Fresh events plus one that did not happen."""
 
     events: FreshEvents
-    supposed: Event
+    hypothetical: Event
 
     def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
-        return [*self.events.of(user_id, last_feedback), self.supposed]
+        return [*self.events.of(user_id, last_feedback), self.hypothetical]
 
 
 @dataclass(frozen=True)
-class Moved:
-    """``before``: the place that the item had, None beyond the first hundred."""
+class RankedItem:
+    """``previous_rank``: None beyond the first 100."""
 
     item: RecommendedItem
-    place: int
-    before: int | None
+    rank: int
+    previous_rank: int | None
 
     @property
     def change(self) -> str:
-        if self.before is None:
+        if self.previous_rank is None:
             return "new"
-        steps = self.before - self.place
-        return f"up {steps}" if steps > 0 else f"down {-steps}" if steps < 0 else "same place"
+        steps = self.previous_rank - self.rank
+        return f"up {steps}" if steps > 0 else f"down {-steps}" if steps < 0 else "unchanged"
 
 
 @dataclass(frozen=True)
-class Change:
-    """``after``: the first ten with the event; ``gone``: of the first ten without it, those that
-    are not among them. ``folds``: whether the release can fold events in at all."""
+class Comparison:
+    """``after``: the first ten with the event; ``removed``: those of the first ten without it that
+    are missing. ``has_encoder``: whether the release can fold events in."""
 
-    after: tuple[Moved, ...]
-    gone: tuple[RecommendedItem, ...]
-    folds: bool
+    after: tuple[RankedItem, ...]
+    removed: tuple[RecommendedItem, ...]
+    has_encoder: bool
 
     @property
-    def none(self) -> bool:
-        return not self.gone and all(each.place == each.before for each in self.after)
+    def is_unchanged(self) -> bool:
+        return not self.removed and all(each.rank == each.previous_rank for each in self.after)
 
 
-def add(
-    app: FastAPI,
-    settings: Settings,
-    sessions: Sessions,
-    service: RecommendationService,
-    events: FreshEvents,
-) -> None:
-    @app.get("/suppose")
-    def suppose(
-        user_id: Annotated[Id, Query()],
-        visitor: Annotated[Visitor, Depends(sessions.needs(RECOMMENDATIONS))],
-        item: Asked = "",
-        event_type: Literal["purchase", "cart", "view", "rating"] = "view",
-    ) -> HTMLResponse:
-        """``item``: its id; words of a title are answered with items to choose from."""
-        catalogue = live_catalogue(settings)
-        described = catalogue.item(item.strip()) if item.strip() else None
-        found = [] if described or not item.strip() else catalogue.items(item, SUGGESTED)
-        change = None
-        if described:
-            event = _supposed(user_id, described.item_id, event_type)
-            change = service.read(lambda opened: _change(opened, events, event))
-        return page(
-            "what_if.html",
-            visitor,
-            user_id=user_id,
-            asked=item.strip(),
-            item=described,
-            event_type=event_type,
-            event_types=EVENT_TYPES,
-            found=found,
-            change=change,
+@router.get("/what-if")
+def what_if(
+    request: Request,
+    user_id: Annotated[Id, Query()],
+    visitor: Annotated[Visitor, Depends(RequireVisitor((RECOMMENDATIONS,)))],
+    services: AppServices,
+    item: SearchText = "",
+    event_type: Literal["purchase", "cart", "view", "rating"] = "view",
+) -> HTMLResponse:
+    """``item``: an id, or words of a title, for which matching items are listed."""
+    catalogue, text = live_catalogue(services.settings), item.strip()
+    described = catalogue.item(text) if text else None
+    comparison = None
+    if described:
+        event = _hypothetical_event(user_id, described.item_id, event_type)
+        comparison = services.recommendations.read(
+            lambda opened: _compare(opened, services.fresh_events, event)
         )
+    return page(
+        request,
+        "what_if.html",
+        visitor,
+        user_id=user_id,
+        text=text,
+        item=described,
+        event_type=event_type,
+        event_types=EVENT_TYPES,
+        matches=catalogue.items(text, MAX_SUGGESTIONS) if text and not described else [],
+        comparison=comparison,
+    )
 
 
-def _supposed(user_id: str, item_id: str, event_type: str) -> Event:
+def _hypothetical_event(user_id: str, item_id: str, event_type: str) -> Event:
     now = datetime.now(UTC).replace(tzinfo=None)
     return Event(
-        event_id="supposed",
+        event_id="hypothetical",
         user_id=user_id,
-        session_id="supposed",
+        session_id="hypothetical",
         event_type=event_type,
         item_id=item_id,
         quantity=1,
@@ -124,24 +121,25 @@ def _supposed(user_id: str, item_id: str, event_type: str) -> Event:
     )
 
 
-def _change(opened: OpenRelease, events: FreshEvents, event: Event) -> Change:
-    def first(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
+def _compare(opened: OpenRelease, events: FreshEvents, event: Event) -> Comparison:
+    def top(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
         recommender = Recommender(InOrder("unexplored", CHOICE), users)
         return recommender.recommend(opened, event.user_id, k, DEFAULT_OPTIONS).items
 
-    as_is = FreshUserStates(events)
-    before, after = first(as_is, SHOWN), first(FreshUserStates(OneMore(events, event)), SHOWN)
-    places = _places(first(as_is, LOOKED_AT)) | _places(before)
+    without = FreshUserStates(events)
+    before = top(without, SHOWN)
+    after = top(FreshUserStates(WithHypotheticalEvent(events, event)), SHOWN)
+    previous_ranks = _ranks(top(without, COMPARED)) | _ranks(before)
     kept = {item.item_id for item in after}
-    return Change(
+    return Comparison(
         tuple(
-            Moved(item, place, places.get(item.item_id))
-            for place, item in enumerate(after, start=1)
+            RankedItem(item, rank, previous_ranks.get(item.item_id))
+            for rank, item in enumerate(after, start=1)
         ),
         tuple(item for item in before if item.item_id not in kept),
         opened.fold_in is not None,
     )
 
 
-def _places(items: tuple[RecommendedItem, ...]) -> dict[str, int]:
-    return {item.item_id: place for place, item in enumerate(items, start=1)}
+def _ranks(items: tuple[RecommendedItem, ...]) -> dict[str, int]:
+    return {item.item_id: rank for rank, item in enumerate(items, start=1)}

@@ -1,4 +1,4 @@
-"""What goes wrong over HTTP, as RFC 9457 problem documents."""
+"""Error responses: RFC 9457 problem documents."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -6,30 +6,20 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from penchant.api_schemas import Problem
 from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 
-PROBLEM = "application/problem+json"
-MOST_TOLD = 10  # mistakes in one answer
-LONGEST_PATH = 200  # characters of it
-OF_FEATURES = ("/get-online-features", "/v1/features")
+PROBLEM_JSON = "application/problem+json"
+MAX_REPORTED_ERRORS = 10
+MAX_REPORTED_PATH = 200  # characters
+FEATURE_PATHS = ("/get-online-features", "/v1/features")
 
 
-class Problem(BaseModel):
-    """Of RFC 9457; ``remedy`` is our own member of it."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    remedy: str | None = Field(None, description="what to do about it")
-
-
-class Refused(Exception):
-    """A request that is answered with a problem document."""
+class HTTPProblem(Exception):
+    """Ends a request with a problem document."""
 
     def __init__(
         self,
@@ -42,7 +32,7 @@ class Refused(Exception):
         self.status, self.detail, self.headers, self.remedy = status, detail, headers, remedy
 
 
-def problem(
+def problem_response(
     status: HTTPStatus,
     detail: str,
     remedy: str | None = None,
@@ -50,51 +40,53 @@ def problem(
 ) -> JSONResponse:
     body = Problem(title=status.phrase, status=status.value, detail=detail, remedy=remedy)
     return JSONResponse(
-        body.model_dump(exclude_none=True), status.value, headers, media_type=PROBLEM
+        body.model_dump(exclude_none=True), status.value, headers, media_type=PROBLEM_JSON
     )
 
 
-def handle(app: FastAPI, settings: Settings) -> None:
-    """Let whatever goes wrong be answered with a problem document."""
+def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
+    """Answer every exception with a problem document."""
 
-    @app.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> JSONResponse:
-        return problem(error.status, error.detail, error.remedy, error.headers)
+    @app.exception_handler(HTTPProblem)
+    async def http_problem(request: Request, error: HTTPProblem) -> JSONResponse:
+        return problem_response(error.status, error.detail, error.remedy, error.headers)
 
     @app.exception_handler(UsageError)
-    async def wrong(request: Request, error: UsageError) -> JSONResponse:
-        of_features = request.url.path in OF_FEATURES
-        pointer = settings.live_features if of_features else settings.live_release
+    async def usage_error(request: Request, error: UsageError) -> JSONResponse:
+        """422, or 503 while nothing is live that could answer."""
+        reads_features = request.url.path in FEATURE_PATHS
+        pointer = settings.live_features if reads_features else settings.live_release
         ready = pointer.current() is not None
         status = HTTPStatus.UNPROCESSABLE_ENTITY if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return problem(status, error.cause, error.remedy)
+        return problem_response(status, error.cause, error.remedy)
 
     @app.exception_handler(PenchantError)
-    async def failed(request: Request, error: PenchantError) -> JSONResponse:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, error.cause, error.remedy)
+    async def penchant_error(request: Request, error: PenchantError) -> JSONResponse:
+        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, error.cause, error.remedy)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = error.errors()
-        told = [
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = error.errors()
+        reported = [
             f"{'.'.join(map(str, item['loc'][1:])) or 'body'}: {item['msg']}"
-            for item in found[:MOST_TOLD]
+            for item in errors[:MAX_REPORTED_ERRORS]
         ]
-        more = len(found) - len(told)
-        wrong = "; ".join([*told, f"and {more} more"] if more else told)
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, wrong)
+        if len(errors) > len(reported):
+            reported.append(f"and {len(errors) - len(reported)} more")
+        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(reported))
 
     @app.exception_handler(HTTPException)
-    async def no_route(request: Request, error: HTTPException) -> JSONResponse:
-        """No such path, or not with that method."""
-        detail = f"{request.method} {request.url.path[:LONGEST_PATH]}: {error.detail}"
-        return problem(
+    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+        detail = f"{request.method} {request.url.path[:MAX_REPORTED_PATH]}: {error.detail}"
+        return problem_response(
             HTTPStatus(error.status_code), detail, "/docs lists every route", error.headers
         )
 
     @app.exception_handler(Exception)
-    async def our_fault(request: Request, error: Exception) -> JSONResponse:
-        """Its traceback goes to the server's log, never to the client."""
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed", "its log says how; report it"
+    async def unexpected_error(request: Request, error: Exception) -> JSONResponse:
+        """The traceback goes to the server's log, never to the client."""
+        return problem_response(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "internal server error",
+            "report it with the traceback from the server's log",
         )

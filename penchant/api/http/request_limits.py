@@ -1,8 +1,7 @@
-"""Bounds of a request, before anything reads it: bytes, how deep a body is nested, and that it all
-means one thing.
+"""Checks on raw requests, before they are parsed: size, nesting depth and unambiguous JSON.
 
-A key twice in one object, a number that is not one and half of a surrogate pair are valid for
-Python's parser, and other parsers read them otherwise.
+Python's parser accepts duplicate keys, NaN and unpaired surrogates; other parsers read them
+differently or reject them.
 """
 
 import json
@@ -13,10 +12,10 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi.responses import JSONResponse
 
-from penchant.api.http.problems import problem
+from penchant.api.http.problems import problem_response
 
-MOST_BYTES = 256 << 10
-DEEPEST = 12
+MAX_BODY_BYTES = 256 << 10
+MAX_DEPTH = 12
 JSON = "application/json"
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*("|\Z)', re.DOTALL)
@@ -24,22 +23,23 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
-class Bounds:
-    """ASGI middleware: what is too large, too deep or ambiguous is refused.
+class RequestLimits:
+    """ASGI middleware that rejects oversized, deeply nested and ambiguous requests.
 
-    Below the path ``forms`` are pages whose forms post what is not JSON.
+    Bodies of requests below ``forms_path`` are HTML forms: only their size is checked.
     """
 
-    def __init__(self, app: Any, forms: str) -> None:
-        self._app, self._forms = app, forms
+    def __init__(self, app: Any, forms_path: str) -> None:
+        self._app, self._forms_path = app, forms_path
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if not _is_text(scope["query_string"]):
-            detail = "the query is not UTF-8 in percent-encoding"
-            await problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)(scope, receive, send)
+        if not _is_utf8(scope["query_string"]):
+            detail = "the query string must be percent-encoded UTF-8"
+            response = problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+            await response(scope, receive, send)
             return
         parts: list[bytes] = []
         size, more = 0, True
@@ -50,59 +50,67 @@ class Bounds:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             more = message.get("more_body", False)
-            if size > MOST_BYTES:
-                detail = f"the body has more than {MOST_BYTES:,} bytes"
-                refused = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-                await refused(scope, receive, send)
+            if size > MAX_BODY_BYTES:
+                detail = f"the body has more than {MAX_BODY_BYTES:,} bytes"
+                response = problem_response(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, "split it into several requests"
+                )
+                await response(scope, receive, send)
                 return
         body = b"".join(parts)
-        in_form = scope["path"].startswith(self._forms)
-        if body and not in_form and (answer := _refusal(scope, body)):
-            await answer(scope, receive, send)
+        is_form = scope["path"].startswith(self._forms_path)
+        if body and not is_form and (rejection := _rejection(scope, body)):
+            await rejection(scope, receive, send)
             return
-        sent = False
+        replayed = False
 
-        async def once() -> Any:
-            nonlocal sent
-            if sent:
+        async def replay() -> Any:
+            nonlocal replayed
+            if replayed:
                 return await receive()
-            sent = True
+            replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, once, send)
+        await self._app(scope, replay, send)
 
 
-def _refusal(scope: Any, body: bytes) -> JSONResponse | None:
-    if _content_type(scope) != JSON:
-        detail, remedy = "the body is not called JSON", f"send it as content-type: {JSON}"
-        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, remedy)
-    wrong = fault(body)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, wrong) if wrong else None
+def _rejection(scope: Any, body: bytes) -> JSONResponse | None:
+    content_type = _content_type(scope)
+    if content_type != JSON:
+        return problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Type must be {JSON}, got {content_type[:64] or 'none'!r}",
+            f"send the header Content-Type: {JSON}",
+        )
+    error = json_error(body)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, error) if error else None
 
 
-def fault(body: bytes) -> str | None:
-    """What is wrong with a body as JSON."""
-    if depth(body) > DEEPEST:
-        return f"the body is nested more than {DEEPEST} deep"
+def json_error(body: bytes) -> str | None:
+    """Why a body is rejected as JSON; None if it is accepted."""
+    if nesting_depth(body) > MAX_DEPTH:
+        return f"the body is nested more than {MAX_DEPTH} levels deep"
     try:
-        parsed = json.loads(body.decode(), object_pairs_hook=_keyed_once, parse_constant=_no_number)
+        parsed = json.loads(
+            body.decode(), object_pairs_hook=_unique_keys, parse_constant=_reject_constant
+        )
         if b"\\u" in body:
             json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return "a string of the body has half of a surrogate pair"
+        return "a string in the body has an unpaired surrogate"
     except UnicodeDecodeError:
         return "the body is not UTF-8"
     except ValueError as error:
-        return f"the body is not JSON: {error}"
+        return f"the body is not valid JSON: {error}"
     return None
 
 
 def _content_type(scope: Any) -> str:
-    given = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-    return given.partition(";")[0].strip().lower()
+    header = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    return header.partition(";")[0].strip().lower()
 
 
-def _is_text(query: bytes) -> bool:
+def _is_utf8(query: bytes) -> bool:
     if b"%" not in query:
         return query.isascii()
     try:
@@ -112,8 +120,8 @@ def _is_text(query: bytes) -> bool:
     return _BAD_ESCAPE.search(query) is None
 
 
-def depth(body: bytes) -> int:
-    """How deep brackets are nested outside strings, whether or not it is JSON."""
+def nesting_depth(body: bytes) -> int:
+    """Maximum depth of brackets outside strings, whether or not the body is JSON."""
     deepest = level = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
         level += 1 if bracket in b"[{" else -1
@@ -121,14 +129,14 @@ def depth(body: bytes) -> int:
     return deepest
 
 
-def _keyed_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:64]!r} is there twice")
+        duplicate = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"duplicate key {duplicate[:64]!r}")
     return found
 
 
-def _no_number(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON's")
+def _reject_constant(constant: str) -> None:
+    raise ValueError(f"NaN and Infinity are not allowed, got {constant}")

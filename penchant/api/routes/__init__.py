@@ -1,4 +1,14 @@
-"""The routes under ``/v1``: what services ask, and what they tell. One file a route.
+"""The routes: a module each, with its ``router``. A new module is included by being here.
 
-Every answer names the release that it is of.
+Handlers of ``/v1`` are named as their method of ``penchant.client``.
 """
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from fastapi import APIRouter
+
+
+def routers() -> list[APIRouter]:
+    """The ``router`` of every module of this package."""
+    return [import_module(f"{__name__}.{module.name}").router for module in iter_modules(__path__)]

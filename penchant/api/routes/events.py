@@ -1,32 +1,38 @@
-"""``POST /v1/events``: what users did, durable before it is acknowledged."""
+"""``POST /v1/events``: what users did, stored durably before it is acknowledged."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
 
-from penchant.api.auth.access import Access
-from penchant.api.auth.audit_context import about
-from penchant.api.http.event_intake import Events
-from penchant.feedback.log import FeedbackLog
+from penchant.api.auth.access import RequireScope
+from penchant.api.auth.audit_context import record_entities
+from penchant.api.http.services import AppServices
+from penchant.api_schemas import Event, EventsReceived, EventsRequest
 
-
-class Received(BaseModel):
-    """The events are on the disk."""
-
-    received: int
+router = APIRouter(tags=["events"])
 
 
-def add(router: APIRouter, access: Access, log: FeedbackLog) -> None:
-    @router.post(
-        "/events",
-        status_code=HTTPStatus.ACCEPTED,
-        dependencies=[Depends(access.needs("events:write"))],
-    )
-    def events(request: Request, posted: Events) -> Received:
-        """Keep what users did. Sending an event again does no harm: it counts once."""
-        about(request, len(posted.events))
-        received_at = datetime.now(UTC).replace(tzinfo=None)
-        log.append("events", [event.row(received_at) for event in posted.events])
-        return Received(received=len(posted.events))
+@router.post(
+    "/v1/events",
+    summary="Send events",
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=[Depends(RequireScope("events:write"))],
+)
+def send_events(request: Request, posted: EventsRequest, services: AppServices) -> EventsReceived:
+    """Store events. Idempotent: an event that is sent again counts once, by its event_id."""
+    record_entities(request, len(posted.events))
+    received_at = datetime.now(UTC).replace(tzinfo=None)
+    services.feedback_log.append("events", [_row(event, received_at) for event in posted.events])
+    return EventsReceived(received=len(posted.events))
+
+
+def _row(event: Event, received_at: datetime) -> dict[str, Any]:
+    """The event as a row of the feedback log. Times are naive UTC."""
+    event_at = event.event_at.astimezone(UTC).replace(tzinfo=None)
+    return {
+        **event.model_dump(exclude={"event_at"}),
+        "event_at": min(event_at, received_at),  # a fast clock would date it after its reception
+        "received_at": received_at,
+    }

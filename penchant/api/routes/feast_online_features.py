@@ -1,64 +1,64 @@
-"""``POST /get-online-features``: live features in the wire format of Feast's own server."""
+"""``POST /get-online-features``: online features in the wire format of Feast's feature server."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from penchant.api.auth.access import Access
-from penchant.api.auth.audit_context import about
-from penchant.api.auth.feature_access import readable
+from penchant.api.auth.access import RequireScope
+from penchant.api.auth.audit_context import record_entities
+from penchant.api.auth.feature_access import resolve_readable
 from penchant.api.auth.tokens import FEATURES, Token
-from penchant.api.routes.features import MOST_ROWS, Name, Reference
-from penchant.errors import UsageError
+from penchant.api.http.services import AppServices
+from penchant.api_schemas import MAX_ENTITIES, MAX_FEATURES, FeatureReference, ServiceName
 from penchant.feast_sdk import convert_response_to_dict
-from penchant.features.online_features import LiveFeatures
 
-PATH = "/get-online-features"
 SNAPSHOT_HEADER = "Penchant-Snapshot"
+router = APIRouter(tags=["features"])
 
 
 class OnlineFeaturesRequest(BaseModel):
-    """What Feast's clients send. Give either ``feature_service`` or ``features``."""
+    """The request of Feast's clients. Set either ``feature_service`` or ``features``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    entities: dict[str, Annotated[list[Any], Field(max_length=MOST_ROWS)]] = Field(
-        description="each entity key with its values, one a row", examples=[{"user_id": ["1104"]}]
+    entities: dict[str, Annotated[list[Any], Field(max_length=MAX_ENTITIES)]] = Field(
+        description="Values of each entity key, one a row.", examples=[{"user_id": ["1104"]}]
     )
-    feature_service: Name | None = Field(None, examples=["portrait"])
-    features: list[Reference] = Field([], max_length=1000, examples=[["user_statistics:spend_28d"]])
-    full_feature_names: bool = Field(False, description="answer view__feature, not feature")
+    feature_service: ServiceName | None = None
+    features: list[FeatureReference] = Field(
+        [], max_length=MAX_FEATURES, examples=[["user_statistics:spend_28d"]]
+    )
+    full_feature_names: bool = Field(False, description="Name features view__feature.")
     include_feature_view_version_metadata: bool = False
 
-    def asked(self) -> str | list[str]:
-        """The service's name, or the references. Raises UsageError when both are given."""
+    @model_validator(mode="after")
+    def _check_one_selector(self) -> "OnlineFeaturesRequest":
         if self.feature_service and self.features:
-            raise UsageError(
-                "the request has both feature_service and features", "send one of the two"
-            )
-        return self.feature_service or self.features
+            raise ValueError("the request has both feature_service and features; send one of them")
+        return self
 
 
-def add(router: APIRouter, access: Access, live: LiveFeatures) -> None:
-    @router.post(PATH)
-    def get_online_features(
-        request: Request,
-        wanted: OnlineFeaturesRequest,
-        token: Annotated[Token, Depends(access.needs(FEATURES))],
-    ) -> JSONResponse:
-        """The same as /v1/features for who has a client of Feast's."""
-        about(request, max(map(len, wanted.entities.values()), default=0))
-        opened = live.current()
-        features = readable(request, token, opened.store, wanted.asked(), wanted.entities)
-        response = opened.store.get_online_features(
-            features=features,
-            entity_rows=wanted.entities,
-            full_feature_names=wanted.full_feature_names,
-            include_feature_view_version_metadata=wanted.include_feature_view_version_metadata,
-        )
-        return JSONResponse(
-            convert_response_to_dict(response.proto),
-            headers={SNAPSHOT_HEADER: opened.snapshot_id},
-        )
+@router.post("/get-online-features", summary="Read online features in Feast's wire format")
+def get_online_features(
+    request: Request,
+    body: OnlineFeaturesRequest,
+    token: Annotated[Token, Depends(RequireScope(FEATURES))],
+    services: AppServices,
+) -> JSONResponse:
+    """For clients of Feast's feature server. The header Penchant-Snapshot names the snapshot."""
+    record_entities(request, max(map(len, body.entities.values()), default=0))
+    opened = services.features.current()
+    selection = body.feature_service or body.features
+    requested = resolve_readable(request, token, opened.store, selection, body.entities)
+    response = opened.store.get_online_features(
+        features=requested,
+        entity_rows=body.entities,
+        full_feature_names=body.full_feature_names,
+        include_feature_view_version_metadata=body.include_feature_view_version_metadata,
+    )
+    return JSONResponse(
+        convert_response_to_dict(response.proto),
+        headers={SNAPSHOT_HEADER: opened.snapshot_id},
+    )

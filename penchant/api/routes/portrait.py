@@ -1,28 +1,31 @@
 """``GET /v1/portrait``: what a user is interested in."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from penchant.api.auth.access import Access
+from penchant.api.auth.access import RequireScope
 from penchant.api.auth.feature_access import require_readable
 from penchant.api.auth.tokens import FEATURES, Token
-from penchant.api.http.event_intake import Id
-from penchant.serving.portrait import Portrait
-from penchant.serving.service import RecommendationService
+from penchant.api.http.services import AppServices
+from penchant.api_schemas import Portrait, UserQuery
+
+router = APIRouter(tags=["portraits"])
 
 
-def add(router: APIRouter, access: Access, service: RecommendationService) -> None:
-    @router.get("/portrait")
-    def portrait(
-        request: Request,
-        user_id: Annotated[Id, Query()],
-        token: Annotated[Token, Depends(access.needs(FEATURES))],
-    ) -> Portrait:
-        """What a user is interested in, how surely, and the segment they are in.
+@router.get("/v1/portrait", summary="Describe a user's interests")
+def portrait(
+    request: Request,
+    query: Annotated[UserQuery, Query()],
+    token: Annotated[Token, Depends(RequireScope(FEATURES))],
+    services: AppServices,
+) -> Portrait:
+    """Interests with intervals, segment and descriptive features of a known user.
 
-        It needs the scope of the most personal feature in it.
-        """
-        return service.portrait(
-            user_id, lambda store, features: require_readable(request, token, store, features)
-        )
+    The token needs the scope of the most personal feature in the response.
+    """
+    found = services.recommendations.portrait(
+        query.user_id, lambda store, features: require_readable(request, token, store, features)
+    )
+    return Portrait(**asdict(found))

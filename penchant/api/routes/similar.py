@@ -1,49 +1,28 @@
-"""``GET /v1/similar``: the items nearest to an item."""
+"""``GET /v1/similar``: items similar to an item."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
 
-from penchant.api.auth.access import Access
-from penchant.api.http.event_intake import Id
-from penchant.serving.service import MOST, Item, RecommendationService
+from penchant.api.auth.access import RequireScope
+from penchant.api.http.services import AppServices
+from penchant.api_schemas import SimilarItem, SimilarItems, SimilarItemsQuery
 
-
-class SimilarItem(BaseModel):
-    item_id: str
-    title: str
-    category: str | None
-    score: float = Field(description="cosine of the two items' vectors")
+router = APIRouter(tags=["recommendations"])
 
 
-class SimilarItems(BaseModel):
-    item_id: str
-    release_id: str
-    snapshot_id: str
-    items: list[SimilarItem]
-
-
-def add(router: APIRouter, access: Access, service: RecommendationService) -> None:
-    @router.get("/similar", dependencies=[Depends(access.needs("recommendations:read"))])
-    def similar(
-        item_id: Annotated[Id, Query()], k: Annotated[int, Query(ge=1, le=MOST)] = 10
-    ) -> SimilarItems:
-        """Items whose vectors are nearest to an item's."""
-        answer = service.similar(item_id, k)
-        return SimilarItems(
-            item_id=item_id,
-            release_id=answer.release_id,
-            snapshot_id=answer.snapshot_id,
-            items=[SimilarItem(**fields(item)) for item in answer.items],
-        )
-
-
-def fields(item: Item) -> dict[str, Any]:
-    """What every answer says of an item."""
-    return {
-        "item_id": item.item_id,
-        "title": item.title,
-        "category": item.category,
-        "score": item.score,
-    }
+@router.get(
+    "/v1/similar",
+    summary="Find items similar to an item",
+    dependencies=[Depends(RequireScope("recommendations:read"))],
+)
+def similar(query: Annotated[SimilarItemsQuery, Query()], services: AppServices) -> SimilarItems:
+    """Nearest items by cosine similarity of item vectors."""
+    answer = services.recommendations.similar(query.item_id, query.k)
+    return SimilarItems(
+        item_id=query.item_id,
+        release_id=answer.release_id,
+        snapshot_id=answer.snapshot_id,
+        items=[SimilarItem(**asdict(item)) for item in answer.items],
+    )

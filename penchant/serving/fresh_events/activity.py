@@ -7,8 +7,7 @@ next release's batch has what was pushed until then, so nothing is told twice.
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, Field
-
+from penchant.api_schemas import Activity, ActivityEvent
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import MAX_RECENT_ITEMS, RECENT_ITEMS
 from penchant.serving.fresh_events.events import FreshEvents
@@ -16,44 +15,24 @@ from penchant.serving.fresh_events.events import FreshEvents
 EPOCH = datetime(1970, 1, 1)
 
 
-class Did(BaseModel):
-    """An event with an item; ``fresh``: the release does not know of it."""
-
-    item_id: str
-    event_type: str
-    event_at: datetime
-    fresh: bool
-
-
-class Activity(BaseModel):
-    """Times are UTC. A user of whom nothing is known did nothing."""
-
-    user_id: str
-    release_id: str
-    snapshot_id: str
-    last_event_at: datetime | None
-    events_since: dict[str, int] = Field(description="by event_type, after the snapshot")
-    latest: list[Did] = Field(description=f"at most {MAX_RECENT_ITEMS}, newest first")
-
-
 def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity:
     """Of a user, as of this moment."""
     fresh = events.of(user_id, opened.release.last_feedback)
     row = opened.row(RECENT_ITEMS, user_id) if opened.release.has(RECENT_ITEMS) else None
     latest = [
-        _did(item_id, kind, EPOCH + timedelta(microseconds=at), fresh=False)
+        _event(item_id, kind, EPOCH + timedelta(microseconds=at), fresh=False)
         for item_id, kind, at in zip(
             *((row or {}).get(name, []) for name in ("item_ids", "event_types", "event_ats")),
             strict=True,
         )
     ]
     latest += [
-        _did(event.item_id, event.event_type, event.event_at, fresh=True)
+        _event(event.item_id, event.event_type, event.event_at, fresh=True)
         for event in fresh
         if event.item_id
     ]
-    latest.sort(key=lambda did: did.event_at, reverse=True)
-    times = [did.event_at for did in latest]
+    latest.sort(key=lambda event: event.event_at, reverse=True)
+    times = [event.event_at for event in latest]
     times += [event.event_at.replace(tzinfo=UTC) for event in fresh]
     return Activity(
         user_id=user_id,
@@ -65,6 +44,6 @@ def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity
     )
 
 
-def _did(item_id: str, event_type: str, event_at: datetime, fresh: bool) -> Did:
+def _event(item_id: str, event_type: str, event_at: datetime, fresh: bool) -> ActivityEvent:
     at = event_at.replace(tzinfo=UTC)
-    return Did(item_id=item_id, event_type=event_type, event_at=at, fresh=fresh)
+    return ActivityEvent(item_id=item_id, event_type=event_type, event_at=at, fresh=fresh)

@@ -19,11 +19,6 @@ def allowed(
     item is in, and for what the shop's data does not tell: what is in stock, or what was bought in
     a release from before that was published.
     """
-    if options.in_stock:
-        raise UsageError(
-            "what is in stock is not known: no source of this shop tells it",
-            "pass what is out of stock as exclude, an item each",
-        )
     out = set(options.exclude)
     if options.exclude_bought:
         if not opened.release.has(RECENT_ITEMS):

@@ -18,7 +18,6 @@ class RecommendOptions:
 
     exclude_bought: bool = False
     exclude: tuple[str, ...] = ()
-    in_stock: bool = False
     category: str | None = None
     price_min: float | None = None
     price_max: float | None = None

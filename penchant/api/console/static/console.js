@@ -1,7 +1,7 @@
-// The console works without this file; with it, forms answer in place and fields complete themselves.
+// Optional: forms update the page in place and fields suggest items. The console works without it.
 "use strict";
 
-const WAIT_MS = 180; // after the last letter
+const WAIT_MS = 180; // after the last key
 
 function after(wait, act) {
   let timer;
@@ -11,7 +11,7 @@ function after(wait, act) {
   };
 }
 
-// A form with data-live="#part" replaces that part of the page by the same part of its answer.
+// A form with data-live="#part" replaces that part of the page with the same part of the response.
 function answerInPlace(form) {
   let asked;
   const send = async () => {
@@ -26,7 +26,7 @@ function answerInPlace(form) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector(form.dataset.live);
       if (!fresh) {
-        location.assign(address); // another page came: a token that ended, or an error
+        location.assign(address); // the server sent another page: the login form or an error
         return;
       }
       part.replaceChildren(...fresh.childNodes);
@@ -43,11 +43,11 @@ function answerInPlace(form) {
   if ("typing" in form.dataset) {
     form.addEventListener("input", after(WAIT_MS, send));
     const typed = [...form.elements].some((field) => field.value !== (field.defaultValue ?? field.value));
-    if (typed) send(); // before this script was there
+    if (typed) send(); // typed before this script loaded
   }
 }
 
-// A field with data-suggest completes itself with items, by id or by words of their titles.
+// A field with data-suggest suggests items, by id or by words of their titles.
 function complete(field) {
   const list = document.getElementById(field.getAttribute("list"));
   const ask = after(WAIT_MS, async () => {
@@ -64,7 +64,7 @@ function complete(field) {
 document.querySelectorAll("form[data-live]").forEach(answerInPlace);
 document.querySelectorAll("input[data-suggest]").forEach(complete);
 
-// "/" goes to the search from anywhere, unless somebody is typing.
+// "/" focuses the search field, unless the visitor is typing.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;

@@ -1,8 +1,7 @@
-"""``GET /metrics`` for Prometheus: what is asked and answered, kept and live.
+"""Prometheus metrics of requests, feedback and live artifacts.
 
-The numbers are counted here and only written by ``prometheus_client``: Feast, when it is imported,
-switches the counters of that to files in a temporary folder, by environment variables that later
-processes inherit.
+Counted here and only rendered by ``prometheus_client``: importing Feast switches that library's own
+counters to files in a temporary folder, by environment variables that child processes inherit.
 """
 
 from bisect import bisect_left
@@ -13,8 +12,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from threading import Lock
 
-from fastapi import APIRouter, Depends, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -23,71 +21,70 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import generate_latest
 
-from penchant.api.auth.access import Access
-from penchant.api.auth.tokens import METRICS
 from penchant.artifacts import Snapshot
 from penchant.errors import PenchantError
 from penchant.releases.release import Release
 from penchant.settings import Settings
 
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER = "other"
 COUNTED = {
     "impressions": "Items and ads logged as shown.",
     "events": "Events acknowledged.",
-    "folds": "Users' vectors made anew with the events since the snapshot.",
+    "fold_ins": "User vectors recomputed with events since the snapshot.",
 }
 
 
 class Metrics:
-    """The numbers of one process. A label has few values: a route's template, never a path."""
+    """The metrics of one process. Labels have few values: a route's template, never a path."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = Lock()
         self._requests: Counter[tuple[str, str, str]] = Counter()
-        self._within: dict[str, list[int]] = {}  # for each route, requests by bound
+        self._buckets: dict[str, list[int]] = {}  # for each route, requests by duration
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._counted = Counter(dict.fromkeys(COUNTED, 0))
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        known = method if method in METHODS else OTHER
+    def record_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        method = method if method in METHODS else OTHER
         with self._lock:
-            self._requests[route, known, str(status)] += 1
-            within = self._within.setdefault(route, [0] * (len(BOUNDS) + 1))
-            within[bisect_left(BOUNDS, seconds)] += 1
+            self._requests[route, method, str(status)] += 1
+            buckets = self._buckets.setdefault(route, [0] * (len(BUCKETS) + 1))
+            buckets[bisect_left(BUCKETS, seconds)] += 1
             self._seconds[route] += seconds
 
     def count(self, what: str, number: int) -> None:
-        """More of one of COUNTED; of other things none is counted."""
+        """Add to one of COUNTED; other names are ignored."""
         with self._lock:
             if what in COUNTED:
                 self._counted[what] += number
 
-    def folded(self) -> None:
-        self.count("folds", 1)
+    def count_fold_in(self) -> None:
+        self.count("fold_ins", 1)
 
     def text(self) -> bytes:
+        """In Prometheus's text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterable[Metric]:
-        """What ``prometheus_client`` writes down."""
+        """Called by ``prometheus_client``."""
         labels = ("route", "method", "status")
         requests = CounterMetricFamily("penchant_requests", "Requests answered.", labels=labels)
         seconds = HistogramMetricFamily(
             "penchant_request_seconds",
-            "From a request's arrival to its answer's first byte.",
+            "Time from a request's arrival to the first byte of its response.",
             labels=("route",),
         )
         with self._lock:
-            for of_request, number in self._requests.items():
-                requests.add_metric(of_request, number)
-            for route, within in self._within.items():
-                bounds = [*map(str, BOUNDS), "+Inf"]
-                buckets = list(zip(bounds, accumulate(within), strict=True))
+            for values, number in self._requests.items():
+                requests.add_metric(values, number)
+            for route, counts in self._buckets.items():
+                bounds = [*map(str, BUCKETS), "+Inf"]
+                buckets = list(zip(bounds, accumulate(counts), strict=True))
                 seconds.add_metric((route,), buckets, self._seconds[route])
             counted = [
                 CounterMetricFamily(f"penchant_{name}", text, self._counted[name])
@@ -96,24 +93,24 @@ class Metrics:
         return [requests, seconds, *counted, *self._live()]
 
     def _live(self) -> Iterable[Metric]:
-        """What the pointers name now, and how old that is."""
+        """Ids and ages of what the pointers name now."""
         live = GaugeMetricFamily(
             "penchant_live",
-            "1 for the release and the snapshots that are live.",
+            "1 for the live release, features and snapshot.",
             labels=("kind", "id"),
         )
         age = GaugeMetricFamily(
             "penchant_live_age_seconds",
-            "Since the live release was published, and since the data of a snapshot ends.",
+            "Seconds since the release was published, and since the end of the snapshots' data.",
             labels=("kind",),
         )
         now = datetime.now(UTC)
-        for kind, (identity, since) in self._found().items():
+        for kind, (identity, since) in self._live_artifacts().items():
             live.add_metric((kind, identity), 1)
             age.add_metric((kind,), (now - since).total_seconds())
         return live, age
 
-    def _found(self) -> dict[str, tuple[str, datetime]]:
+    def _live_artifacts(self) -> dict[str, tuple[str, datetime]]:
         settings, found = self._settings, {}
         kinds = {
             "release": (settings.live_release, self._published),
@@ -122,7 +119,7 @@ class Metrics:
         }
         for kind, (pointer, since) in kinds.items():
             if (identity := pointer.current()) is not None:
-                with suppress(PenchantError):  # gone since the pointer was read
+                with suppress(PenchantError):  # deleted since the pointer was read
                     found[kind] = identity, since(identity)
         return found
 
@@ -132,15 +129,3 @@ class Metrics:
 
     def _data_ends(self, snapshot_id: str) -> datetime:
         return Snapshot.open(self._settings, snapshot_id).as_of.replace(tzinfo=UTC)
-
-
-def add(router: APIRouter, access: Access, metrics: Metrics) -> None:
-    @router.get(
-        "/metrics",
-        response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-        dependencies=[Depends(access.needs(METRICS))],
-    )
-    def prometheus() -> Response:
-        """The numbers of this process, in the text format of Prometheus."""
-        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What of the shop the pages look things up in: the snapshot that the live release is of."""
+"""The catalogue of the live release's snapshot."""
 
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
@@ -8,9 +8,9 @@ from penchant.settings import Settings
 
 
 def live_catalogue(settings: Settings) -> Catalogue:
-    """Raises UsageError before anything is published."""
+    """Raises UsageError while no release is live."""
     live = settings.live_release.current()
     if live is None:
-        raise UsageError("nothing is published yet", "run the main job: `make demo` or `make up`")
+        raise UsageError("no release is live yet", "run the main job: `make demo` or `make up`")
     snapshot_id = Release.open(settings, live).snapshot_id
     return Catalogue(settings, Snapshot.open(settings, snapshot_id))
