@@ -244,7 +244,7 @@ def test_what_if_equals_recommendations_after_the_event_and_writes_nothing(
     answer = client_with_encoder.get(
         "/v1/recommendations", params={"user_id": "u3", "k": 10}
     ).json()
-    assert items_of(shown) == [item["item_id"] for item in recommended]
+    assert items_of(shown) == [item["item_id"] for item in answer["items"]]
     user = client_with_encoder.get("/console/users?user_id=u3").text
     assert "fresh</span>" in user and "because you bought" in user
 
