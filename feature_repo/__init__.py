@@ -1,1 +1,1 @@
-"""What services may read: entities, views derived from the dbt manifest, feature services."""
+"""Feast definitions: entities, feature views derived from the dbt manifest, feature services."""

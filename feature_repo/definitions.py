@@ -1,4 +1,4 @@
-"""All that Feast is told of a snapshot, in one place."""
+"""The Feast definitions of a snapshot."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from penchant.feast_sdk import Entity, FeatureService, FeatureView
 from penchant.manifest import read_marts
 
 TEMPLATE = Path(__file__).with_name("feature_store.yaml")
-"""Feast's configuration, with variables where repositories differ."""
+"""Template of a repository's configuration."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Definitions:
     services: tuple[FeatureService, ...]
 
     def objects(self) -> list[Any]:
-        """In the shape that ``FeatureStore.apply`` takes."""
+        """The argument of ``FeatureStore.apply``."""
         return [*self.entities, *self.views, *self.services]
 
 
 def definitions(
     snapshot: Snapshot, parquet_folder: Path | None = None, time_as: str | None = None
 ) -> Definitions:
-    """Entities, views and services of a snapshot, from its manifest alone; reads no data.
+    """Entities, views and services of a snapshot, derived from its manifest without reading data.
 
     The views read the snapshot's marts, or their copies in ``parquet_folder``. For ``time_as`` see
     ``feature_view``. Raises DataError when a mart's description can't be a feature view.

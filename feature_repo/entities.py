@@ -1,4 +1,4 @@
-"""What a feature is a feature of."""
+"""Entities: users, items and categories."""
 
 from penchant.feast_sdk import Entity, ValueType
 
@@ -6,7 +6,10 @@ USER = Entity(
     name="user", join_keys=["user_id"], value_type=ValueType.STRING, description="A user."
 )
 ITEM = Entity(
-    name="item", join_keys=["item_id"], value_type=ValueType.STRING, description="A thing on sale."
+    name="item",
+    join_keys=["item_id"],
+    value_type=ValueType.STRING,
+    description="An item of the catalogue.",
 )
 CATEGORY = Entity(
     name="category",

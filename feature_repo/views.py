@@ -1,6 +1,6 @@
-"""Feature views, derived from what dbt's manifest says of the feature marts.
+"""Feature views, derived from the feature marts in dbt's manifest.
 
-No schema is written here: a column added to a mart's SQL and YAML is a feature the next time a
+No schema is written here: a column added to a mart's SQL and YAML becomes a feature when the next
 snapshot is materialized.
 """
 
@@ -36,15 +36,15 @@ FEAST_TYPES: dict[str, FeastType] = {
     "TIMESTAMP": UnixTimestamp,
     "VARCHAR": String,
 }
-"""DuckDB's scalar types that Feast can hold exactly; each is allowed as an array, ``T[]``, too."""
+"""DuckDB scalar types with an exact Feast type; arrays ``T[]`` of each are allowed too."""
 
 PII_TAG = "pii"
-"""A feature's class is a tag of its field; a view has the class of its worst feature."""
+"""Tag with the PII class of a field; a view has the class of its most personal feature."""
 
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """``config.meta.feature_view`` of a mart: what Feast has to know beyond the columns."""
+    """``config.meta.feature_view`` of a mart: what Feast needs beyond the columns."""
 
     entities: tuple[str, ...]
     timestamp: str
@@ -54,16 +54,16 @@ class ViewSpec:
 
 
 def feature_marts(marts: Iterable[Mart]) -> tuple[Mart, ...]:
-    """The marts that become feature views, in the order given."""
+    """The marts that become feature views."""
     return tuple(
         mart for mart in marts if mart.folder == "features" and "feature_view" in mart.meta
     )
 
 
 def view_spec(mart: Mart) -> ViewSpec:
-    """Read a mart's ``feature_view``. Raises DataError when a key is missing or an entity unknown.
+    """Read a mart's ``feature_view``. Raises DataError for a missing key or an unknown entity.
 
-    ``ttl_days`` may be left out or 0: such a row holds until a newer one replaces it.
+    Without ``ttl_days``, or with 0, rows never expire.
     """
     meta = mart.meta["feature_view"]
     missing = [key for key in ("entities", "timestamp", "online", "services") if key not in meta]
@@ -75,13 +75,13 @@ def view_spec(mart: Mart) -> ViewSpec:
     unknown = [entity for entity in meta["entities"] if entity not in ENTITIES]
     if unknown:
         raise DataError(
-            f"mart {mart.name}: no entity is called {', '.join(map(repr, unknown))}",
+            f"mart {mart.name}: unknown entity {', '.join(map(repr, unknown))}",
             f"use one of {', '.join(sorted(ENTITIES))}, or add it to feature_repo/entities.py",
         )
     if meta["services"] and not meta["online"]:
         raise DataError(
-            f"mart {mart.name} is not online, yet in the services {', '.join(meta['services'])}",
-            "set `online: true`, or leave the services empty",
+            f"mart {mart.name}: `online: false`, but in the services {', '.join(meta['services'])}",
+            f"in the YAML of {mart.name} set `online: true`, or `services: []`",
         )
     return ViewSpec(
         entities=tuple(meta["entities"]),
@@ -93,7 +93,7 @@ def view_spec(mart: Mart) -> ViewSpec:
 
 
 def features_of(mart: Mart) -> tuple[Column, ...]:
-    """The columns that are features: no key, not the timestamp, not kept from readers."""
+    """The columns that are features: no key, no timestamp, not marked ``online: false``."""
     spec = view_spec(mart)
     keys = {ENTITIES[name].join_key for name in spec.entities}
     return tuple(
@@ -104,10 +104,10 @@ def features_of(mart: Mart) -> tuple[Column, ...]:
 
 
 def feature_view(mart: Mart, parquet: Path, time_as: str | None = None) -> FeatureView:
-    """The feature view of one mart, reading ``parquet``. Raises DataError on a type Feast lacks.
+    """The feature view of a mart, read from ``parquet``. Raises DataError for unsupported types.
 
-    ``time_as`` names a column of ``parquet`` that repeats the row's time, to have it as a feature:
-    Feast does not return the time itself with historical features.
+    ``time_as`` names a column of ``parquet`` that repeats the row's time, to add it as a feature:
+    Feast does not return the time with historical features.
     """
     spec = view_spec(mart)
     entities = [ENTITIES[name] for name in spec.entities]
@@ -127,7 +127,7 @@ def feature_view(mart: Mart, parquet: Path, time_as: str | None = None) -> Featu
 
 
 def source_of(view: FeatureView) -> FileSource:
-    """The Parquet file that a view made here reads."""
+    """The Parquet source of a view made by ``feature_view``."""
     assert isinstance(view.batch_source, FileSource)
     return view.batch_source
 

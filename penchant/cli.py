@@ -93,7 +93,7 @@ def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Build point-in-time training sets with Feast's historical retrieval."""
-    from penchant.features.materialize import training_sets as run
+    from penchant.features.training_sets import training_sets as run
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)

@@ -1,4 +1,4 @@
-"""What dbt's ``manifest.json`` says of the marts: the only description of a table that exists."""
+"""The marts as dbt's ``manifest.json`` describes them."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from penchant.errors import DataError
 
 PII_CLASSES = ("none", "quasi", "direct")
-"""What a column says of a person, mildest first; one without ``pii`` in its YAML says nothing."""
+"""PII classes, least personal first. A column without ``pii`` in its YAML is ``none``."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Column:
 
     @property
     def pii(self) -> str:
-        """One of PII_CLASSES. Raises DataError for another: who may read it would be unknown."""
+        """One of PII_CLASSES. Raises DataError for an unknown class."""
         named: str = self.meta.get("pii", PII_CLASSES[0])
         if named not in PII_CLASSES:
             raise DataError(
-                f"column {self.name} has the pii class {named!r}",
+                f"column {self.name}: unknown pii class {named!r}",
                 f"use one of {', '.join(PII_CLASSES)} in the YAML of its mart",
             )
         return named
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Relationship:
-    """Every non-null ``column`` is found in ``to_column`` of mart ``to_mart``."""
+    """A foreign key: each non-null ``column`` is in ``to_column`` of mart ``to_mart``."""
 
     column: str
     to_mart: str

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.interests.response_models import OURS, TREES, context, frame, sets
 from penchant.building.build import build
-from penchant.features.materialize import training_sets
+from penchant.features.training_sets import training_sets
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.simulated.campaigns import added_by_campaigns
 from penchant.quality.check import check

@@ -1,4 +1,4 @@
-"""Reading live features from Python: one call, or an object that follows the pointer."""
+"""Read live features from Python: one call, or an object that follows the pointer."""
 
 import threading
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from penchant.settings import Settings
 
 @dataclass(frozen=True)
 class OpenFeatures:
-    """The features of one snapshot, open to read. Safe to use from several threads."""
+    """The features of one snapshot, open for reading. Thread-safe."""
 
     snapshot_id: str
     store: FeatureStore
 
 
 class LiveFeatures:
-    """Follows the pointer to the live features; who holds an older ``OpenFeatures`` keeps it."""
+    """Follows the pointer to the live features; an ``OpenFeatures`` already returned stays open."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -29,10 +29,10 @@ class LiveFeatures:
         self._open: OpenFeatures | None = None
 
     def current(self) -> OpenFeatures:
-        """What is live now, opened again only after a flip. Raises UsageError before the first."""
+        """The live features, reopened after a flip. Raises UsageError when there are none."""
         live = self._settings.live_features.current()
         if live is None:
-            raise UsageError("no features are online yet", "run `penchant materialize`")
+            raise UsageError("no features are online", "run `penchant materialize`")
         opened = self._open
         if opened is None or opened.snapshot_id != live:
             with self._opening:
@@ -45,7 +45,7 @@ class LiveFeatures:
 
 @lru_cache(maxsize=8)
 def live_features(settings: Settings) -> LiveFeatures:
-    """One follower for equal settings, so that calls of ``online_features`` share an open store."""
+    """One object per settings, so that calls of ``online_features`` share an open store."""
     return LiveFeatures(settings)
 
 
@@ -55,20 +55,20 @@ def online_features(
     entity_rows: list[dict[str, str]],
     full_feature_names: bool = False,
 ) -> list[dict[str, Any]]:
-    """Live features of some entities, in the order of ``entity_rows``: keys, then names sorted.
+    """Live features of entities, in the order of ``entity_rows``; keys first, then names sorted.
 
     ``features`` is the name of a feature service (``"portrait"``) or a list of references
-    (``["user_statistics:spend_28d"]``). All rows have the same keys (``{"user_id": "1104"}``). A
-    feature of an entity that is not known is None. All that one call returns comes from one
-    snapshot. Raises UsageError on a service, view, feature or key that does not exist.
+    (``["user_statistics:spend_28d"]``). All rows have the same keys (``{"user_id": "1104"}``). The
+    features of an unknown entity are None. One call reads one snapshot. Raises UsageError for an
+    unknown service, view, feature or key.
     """
     opened = live_features(settings).current()
-    chosen = resolve(opened.store, features)
+    requested = resolve(opened.store, features)
     if not entity_rows:
         return []
-    require_keys(opened.store, chosen, columnar(entity_rows))
+    require_keys(opened.store, requested, columnar(entity_rows))
     answer = opened.store.get_online_features(
-        features=chosen, entity_rows=entity_rows, full_feature_names=full_feature_names
+        features=requested, entity_rows=entity_rows, full_feature_names=full_feature_names
     ).to_dict()
     names = sorted(answer, key=lambda name: (name not in entity_rows[0], name))
     return [

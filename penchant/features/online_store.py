@@ -1,9 +1,8 @@
-"""An online store in one SQLite file with one row for each entity, as a Feast plugin.
+"""A Feast online store in one SQLite file, with one row per entity and one column per feature.
 
-Feast's own SQLite store keeps a row, two timestamps and two index entries for every single feature.
-This one keeps a column for each feature: Complete Journey takes 25 MB instead of 278 MB, and half
-the time to write. It is written once, aside, and then only read: readers open it as immutable, so
-no lock is ever met.
+Feast's SQLite store has a row, two timestamps and two index entries per feature value. This layout
+stores Complete Journey in 25 MB instead of 278 MB and takes half the time to write. The file is
+written once and then only read: readers open it as immutable, without locks.
 """
 
 import sqlite3
@@ -42,12 +41,12 @@ from penchant.feast_sdk import (
 )
 
 KEYS_A_QUERY = 500
-"""Keys looked up by one SELECT; SQLite may be built to bind no more than 999 variables."""
+"""Keys per SELECT; SQLite may be built with a limit of 999 bound variables."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ROWS_A_BATCH = 20_000
-"""Rows that are in memory as Python objects at a time."""
+"""Rows held in memory as Python objects at a time."""
 
 SCALARS: dict[FeastType, str] = {
     Bool: "bool_val",
@@ -58,23 +57,23 @@ SCALARS: dict[FeastType, str] = {
     Int64: "int64_val",
     String: "string_val",
 }
-"""Types whose Arrow value is what the ``Value`` message holds, and the field that holds it."""
+"""Types whose Arrow value is the value of the ``Value`` message, and the message's field."""
 
 WriteRow = tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]
 ReadRow = tuple[datetime | None, dict[str, ValueProto] | None]
 
 
 class WideSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
-    """``read_only`` is false only while the file is being made."""
+    """``read_only`` is false only while the file is being written."""
 
     type: Literal["penchant.features.online_store.WideSqliteOnlineStore"]  # type: ignore[assignment]
     read_only: bool = True
 
 
 class WideSqliteOnlineStore(SqliteOnlineStore):
-    """A table for each view: entity key, the time of the row in microseconds, a blob a feature.
+    """A table per view: entity key, row time in microseconds, one blob per feature.
 
-    A blob is a serialized ``feast.types.Value``, NULL where the feature is null.
+    A blob is a serialized ``feast.types.Value``, or NULL for a null feature.
     """
 
     def __init__(self) -> None:
@@ -89,7 +88,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         entities_to_keep: Sequence[Entity],
         partial: bool,
     ) -> None:
-        """Make the tables of a new repository; one that readers use is never altered."""
+        """Create the tables of a new repository."""
         connection = self._get_conn(config)
         for view in tables_to_delete:
             connection.execute(f"DROP TABLE IF EXISTS {_quote(view.name)}")
@@ -101,7 +100,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             )
 
     def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[Any]:
-        """Nothing: ``update`` makes the tables."""
+        """Empty: ``update`` creates the tables."""
         return []
 
     def online_write_batch(
@@ -111,7 +110,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         data: list[WriteRow],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Write rows, one for each entity, in one transaction."""
+        """Write rows, one per entity, in one transaction."""
         names = _feature_names(table)
         self._insert(
             config,
@@ -129,9 +128,9 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             progress(len(data))
 
     def write_table(self, config: RepoConfig, view: FeatureView, table: pa.Table) -> None:
-        """Write all rows of a table that has the view's keys, features and timestamp, by columns.
+        """Write a table with the view's keys, features and timestamp, one row per entity.
 
-        The same as ``online_write_batch``, several times faster. There is one row for each entity.
+        Writes the same as ``online_write_batch``, several times faster.
         """
         time = view.batch_source.timestamp_field if view.batch_source else ""
         for batch in table.to_batches(ROWS_A_BATCH):
@@ -156,7 +155,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         entity_keys: list[EntityKeyProto],
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
-        """Each entity's time and features in the order asked for; ``(None, None)`` if unknown."""
+        """Row time and features of each entity, in key order; ``(None, None)`` if unknown."""
         names = requested_features or _feature_names(table)
         keys = [_key(config, entity_key) for entity_key in entity_keys]
         found: dict[bytes, ReadRow] = {}
@@ -164,7 +163,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         for start in range(0, len(keys), KEYS_A_QUERY):
             some = keys[start : start + KEYS_A_QUERY]
             holders = ", ".join("?" * len(some))
-            for key, event_at, *blobs in self._service(config).execute(
+            for key, event_at, *blobs in self._reading(config).execute(
                 f"SELECT {columns} FROM {_quote(table.name)} WHERE entity_key IN ({holders})", some
             ):
                 values = (ValueProto.FromString(blob or b"") for blob in blobs)
@@ -175,36 +174,36 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         return [found.get(key, (None, None)) for key in keys]
 
     def count(self, config: RepoConfig, view: FeatureView, **text: str) -> int:
-        """How many entities a view holds; of those whose features have the text that is given."""
+        """Number of entities of a view, or of those whose text features equal ``text``."""
         query = f"SELECT count(*) FROM {_quote(view.name)}"
         if text:
             query += f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in text)}"
         blobs = [ValueProto(string_val=value).SerializeToString() for value in text.values()]
-        return int(self._service(config).execute(query, blobs).fetchone()[0])
+        return int(self._reading(config).execute(query, blobs).fetchone()[0])
 
     def disconnect(self) -> None:
-        """Close the connection that writes; all that was written is in the file."""
+        """Close the writing connection."""
         if self._conn is not None:
             self._conn.close()
             self._conn = None
 
     def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
-        """The connection that writes. Raises PermissionError on a repository that is finished.
+        """The writing connection. Raises PermissionError on a read-only repository.
 
-        Nobody reads the file yet and a killed run throws it away, so it needs no journal; the
-        directory that holds it is flushed to the disk before it gets its final name.
+        There are no readers yet and the file of a killed run is discarded, so it needs no journal;
+        its directory is flushed to the disk before it gets its final name.
         """
         if config.online_store.read_only:
-            raise PermissionError(f"{config.online_store.path} is finished: it can only be read")
+            raise PermissionError(f"{config.online_store.path} is read-only")
         if self._conn is None:
             self._conn = sqlite3.connect(config.online_store.path, check_same_thread=False)
             self._conn.execute("PRAGMA journal_mode = OFF")
             self._conn.execute("PRAGMA synchronous = OFF")
-            self._conn.execute("PRAGMA cache_size = -65536")  # KiB: rows come in no order of keys
+            self._conn.execute("PRAGMA cache_size = -65536")  # KiB: rows are not in key order
         return self._conn
 
-    def _service(self, config: RepoConfig) -> sqlite3.Connection:
-        """This thread's connection that reads."""
+    def _reading(self, config: RepoConfig) -> sqlite3.Connection:
+        """This thread's reading connection."""
         if not config.online_store.read_only:
             return self._get_conn(config)
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
@@ -224,7 +223,7 @@ def _key(config: RepoConfig, entity_key: EntityKeyProto) -> bytes:
 
 
 def _keys(config: RepoConfig, view: FeatureView, batch: pa.RecordBatch) -> list[bytes]:
-    """What ``serialize_entity_key`` gives for each row, ten times faster. Ids are strings."""
+    """``serialize_entity_key`` of each row, ten times faster. Ids are strings."""
     names = sorted(column.name for column in view.entity_columns)
     empty = [ValueProto(string_val="") for _ in names]
     whole = _key(config, EntityKeyProto(join_keys=names, entity_values=empty))
@@ -239,7 +238,7 @@ def _key_part(text: str) -> bytes:
 
 
 def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
-    """A feature's values, each as a serialized ``Value``; None for null."""
+    """A feature's values as serialized ``Value`` messages; None for null."""
     if dtype == Array(Float32) and not column.null_count:
         return _float_lists(column)
     values = column.to_pylist()
@@ -253,18 +252,20 @@ def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
 
 
 def _float_lists(column: pa.Array) -> list[bytes | None]:
-    """The same of lists of floats, without an object for each float: what comes before the floats
-    depends on how many there are, and they follow as they are in memory."""
+    """``_blobs`` of lists of floats, without a Python object per float.
+
+    A message is a header that depends on the list's length, then the floats as they are in memory.
+    """
     floats = memoryview(column.flatten().to_numpy().astype("<f4").tobytes())
     ends = np.cumsum(pc.list_value_length(column).to_numpy()).tolist()
-    heads: dict[int, bytes] = {}
+    headers: dict[int, bytes] = {}
     blobs: list[bytes | None] = []
     for begin, end in zip([0, *ends], ends, strict=False):
         count = end - begin
-        if count not in heads:
+        if count not in headers:
             (whole,) = python_values_to_proto_values([[0.0] * count], ValueType.FLOAT_LIST)
-            heads[count] = whole.SerializeToString().removesuffix(bytes(4 * count))
-        blobs.append(heads[count] + floats[4 * begin : 4 * end] or None)
+            headers[count] = whole.SerializeToString().removesuffix(bytes(4 * count))
+        blobs.append(headers[count] + floats[4 * begin : 4 * end] or None)
     return blobs
 
 

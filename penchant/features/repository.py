@@ -1,4 +1,4 @@
-"""A Feast repository for each materialized snapshot: its configuration, and opening it to read."""
+"""The Feast repository of a materialized snapshot: its configuration, and opening it."""
 
 from pathlib import Path
 from string import Template
@@ -16,12 +16,12 @@ ONLINE_STORE = "online.db"
 
 
 def project_name(snapshot_id: str) -> str:
-    """The Feast project of a snapshot: what keeps snapshots apart in shared stores."""
+    """The Feast project of a snapshot, which separates snapshots in shared stores."""
     return f"penchant_{snapshot_id.replace('-', '_')}"
 
 
 def repository_path(settings: Settings, snapshot_id: str) -> Path:
-    """Where a snapshot's repository is, or will be."""
+    """The directory of a snapshot's repository."""
     return settings.online / snapshot_id
 
 
@@ -30,8 +30,8 @@ def repository_config(
 ) -> dict[str, Any]:
     """The content of ``feature_store.yaml`` for the repository in ``directory``.
 
-    ``PENCHANT_FEAST_REGISTRY`` and ``PENCHANT_FEAST_REDIS`` put a shared registry and a shared
-    online store in the place of the two files. A repository is read-only but while it is made.
+    ``PENCHANT_FEAST_REGISTRY`` and ``PENCHANT_FEAST_REDIS`` replace the two files by a shared
+    registry and a shared online store. A repository is writable only while it is being created.
     """
     directory = directory.resolve()
     immutable = "&mode=ro&immutable=1" if read_only else ""
@@ -46,7 +46,7 @@ def repository_config(
     config = yaml.safe_load(Template(TEMPLATE.read_text()).substitute(variables))
     if settings.feast_redis:
         config["online_store"] = {"type": "redis", "connection_string": settings.feast_redis}
-        config["batch_engine"] = {"type": "local"}  # ours writes to our own store only
+        config["batch_engine"] = {"type": "local"}  # ColumnarComputeEngine writes to SQLite only
     return config
 
 
@@ -55,29 +55,29 @@ def open_store(
 ) -> FeatureStore:
     """Open the repository in ``directory``."""
     if read_only:
-        refuse_other_store(settings, directory)
+        require_configured_store(settings, directory)
     config = RepoConfig(**repository_config(settings, snapshot_id, directory, read_only))
     config.repo_path = directory
     return FeatureStore(config=config)
 
 
-def refuse_other_store(settings: Settings, directory: Path) -> None:
-    """Raise UsageError where the rows are not in the kind of store that the settings name.
+def require_configured_store(settings: Settings, directory: Path) -> None:
+    """Raise UsageError unless the repository is in the kind of store that the settings name.
 
-    Reads would find nothing there, and say of everybody that nothing is known.
+    Reads from the other kind would find no entity and return nulls.
     """
     in_file = (directory / ONLINE_STORE).is_file()
     if in_file == (settings.feast_redis is None):
         return
-    holder, named = ("a SQLite file", "Redis") if in_file else ("Redis", "files")
+    stored, configured = ("a SQLite file", "Redis") if in_file else ("Redis", "files")
     raise UsageError(
-        f"the rows of {directory.name} are in {holder}; PENCHANT_FEAST_REDIS says {named}",
-        f"set it as it was, or remove {directory} and materialize or publish again",
+        f"features of {directory.name} are in {stored}, but PENCHANT_FEAST_REDIS says {configured}",
+        f"restore the setting, or remove {directory} and materialize or publish again",
     )
 
 
 def open_features(settings: Settings, snapshot_id: str) -> FeatureStore:
-    """Open a snapshot's features to read them. Raises UsageError when it was not materialized."""
+    """Open a snapshot's features for reading. Raises UsageError when it was not materialized."""
     directory = repository_path(settings, snapshot_id)
     if not directory.is_dir():
         raise UsageError(

@@ -1,6 +1,6 @@
-"""What a reader may ask for: every mistake in a request is named before Feast is asked.
+"""Validate feature requests before they reach Feast.
 
-Feast itself answers an unknown key with a row of nulls and an unknown feature with a stack trace.
+Feast answers an unknown key with a row of nulls and an unknown feature with a stack trace.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,66 +15,66 @@ Requested = FeatureService | list[str]
 
 
 def resolve(store: FeatureStore, features: str | list[str]) -> Requested:
-    """A service by its name, or checked references. Raises UsageError on what does not exist."""
+    """The service of that name, or checked references. Raises UsageError for unknown names."""
     if isinstance(features, str):
         services = {service.name: service for service in _services(store)}
         if features not in services:
             raise UsageError(
-                f"no feature service is called {features!r}", f"use one of {_listed(services)}"
+                f"unknown feature service {features!r}", f"use one of {_listed(services)}"
             )
         return services[features]
     if not features:
         raise UsageError(
-            "the request names no feature",
+            "the request has no features",
             "name a feature_service, or features such as user_statistics:spend_28d",
         )
     for reference in features:
         _check_reference(store, reference)
     if twice := {each for each in features if features.count(each) > 1}:
-        raise UsageError(f"the request names {_listed(twice)} twice", "name each feature once")
+        raise UsageError(f"the request has {_listed(twice)} twice", "name each feature once")
     return list(features)
 
 
 def require_keys(
     store: FeatureStore, requested: Requested, entities: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Raise UsageError unless ``entities`` has exactly the keys wanted, as columns of equal length.
+    """Raise UsageError unless ``entities`` has exactly the join keys, as columns of equal length.
 
-    A value is a string, as every id is; a number is not taken for one.
+    Values must be strings, as ids are.
     """
     wanted = {column.name for view in views_of(store, requested) for column in view.entity_columns}
     missing, unknown = sorted(wanted - set(entities)), sorted(set(entities) - wanted)
     if missing:
         raise UsageError(
-            f"these features need the entity key {_listed(missing)}",
+            f"missing entity key {_listed(missing)}",
             f"send entities with the keys {_listed(wanted)}",
         )
     if unknown:
         raise UsageError(
-            f"these features do not have the entity key {_listed(unknown)}",
+            f"unknown entity key {_listed(unknown)}",
             f"send entities with the keys {_listed(wanted)} only",
         )
     if not all(entities.values()):
-        raise UsageError("the entities have no rows", "send at least one value of each key")
+        raise UsageError("the entities have no values", "send at least one value for each key")
     if len({len(values) for values in entities.values()}) > 1:
         lengths = ", ".join(f"{key}: {len(values)}" for key, values in sorted(entities.items()))
         raise UsageError(
-            f"the entity keys have unequal numbers of values ({lengths})",
-            "send one value of each key for each row",
+            f"the entity keys have different numbers of values ({lengths})",
+            "send one value per key and row",
         )
     for key, values in entities.items():
         for position, value in enumerate(values):
             if not isinstance(value, str):
                 raise UsageError(
-                    f"{key}[{position}] is {value!r}, which is not a string",
-                    "ids are strings: put numbers in quotes",
+                    f"{key}[{position}] must be a string, got {value!r}",
+                    "put numbers in quotes",
                 )
 
 
 def classes_of(store: FeatureStore, requested: Requested) -> dict[str, str]:
-    """The PII class of each feature asked for, by its reference.
+    """The PII class of each requested feature, by its reference.
 
-    A feature without one was not derived from a manifest: it counts as the most personal.
+    A feature without a class was not derived from a manifest and counts as the most personal.
     """
     views = views_of(store, requested)
     tags = {f"{view.name}:{field.name}": field.tags for view in views for field in view.features}
@@ -85,7 +85,7 @@ def classes_of(store: FeatureStore, requested: Requested) -> dict[str, str]:
 
 
 def columnar(rows: list[dict[str, str]]) -> dict[str, list[str]]:
-    """Rows as columns. Raises UsageError when a row has other keys than the first."""
+    """Rows as columns. Raises UsageError when the keys of a row differ from those of row 0."""
     for position, row in enumerate(rows):
         if row.keys() != rows[0].keys():
             raise UsageError(
@@ -119,12 +119,10 @@ def _references(requested: Requested) -> list[str]:
 def _check_reference(store: FeatureStore, reference: str) -> None:
     view_name, colon, feature = reference.partition(":")
     if not colon or not feature:
-        raise UsageError(f"{reference!r} is not a feature reference", "write it as view:feature")
+        raise UsageError(f"{reference!r} is not a feature reference", "write view:feature")
     views = _online_views(store)
     if view_name not in views:
-        raise UsageError(
-            f"no feature view online is called {view_name!r}", f"use one of {_listed(views)}"
-        )
+        raise UsageError(f"unknown feature view {view_name!r}", f"use one of {_listed(views)}")
     known = [field.name for field in views[view_name].features]
     if feature not in known:
         raise UsageError(f"view {view_name} has no feature {feature!r}", f"it has {_listed(known)}")

@@ -1,10 +1,9 @@
-"""Stage ``training-sets``: point-in-time joined training sets, by Feast's historical retrieval.
+"""Stage ``training-sets``: training sets by point-in-time joins, with Feast's historical retrieval.
 
-The features are those of the service that readers use online, from the same definitions, so what a
-model learns from and what it is asked with are one thing. Each row has the features as they were
-when the ad was shown, or when the campaign began. With each view comes the time of the row that was
-joined, ``<view>__feature_time``, so that training can see for itself that none is from the future;
-Feast does not return that time, so it is given it as one more feature, in copies of the marts.
+The features are those of the feature service that is used online, from the same definitions. Each
+row has the features as of the time when the ad was shown or the campaign began. Each view adds the
+time of the joined row, ``<view>__feature_time``, so that training can check for feature leakage.
+Feast does not return that time: it is added as a feature, in copies of the marts.
 """
 
 import io
@@ -31,13 +30,12 @@ from penchant.storage import atomic_directory
 SERVICE = "response"
 FEATURE_TIME = "feature_time"
 EVENT_TIME = "event_timestamp"
-"""Feast's name for the time as of which features are joined."""
+"""Feast's name of the time as of which features are joined."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """A mart whose rows are given features. ``key``: its column that names a row; ``time``: the one
-    that says as of when."""
+    """A mart that features are joined to. ``key``: its id column; ``time``: as of when to join."""
 
     name: str
     key: str
@@ -53,7 +51,7 @@ SETS = (
 
 @dataclass(frozen=True)
 class TrainingSetsReport:
-    """The training sets of a snapshot: rows and columns of each."""
+    """Rows and columns of each training set of a snapshot."""
 
     snapshot_id: str
     status: Literal["assembled", "unchanged"]
@@ -61,7 +59,7 @@ class TrainingSetsReport:
     columns: dict[str, int]
 
     def summary(self) -> str:
-        """One line for a person."""
+        """One line of output."""
         sets = ", ".join(
             f"{name} ({rows:,} rows, {self.columns[name]} columns)"
             for name, rows in self.rows.items()
@@ -75,8 +73,8 @@ class TrainingSetsReport:
 def training_sets(settings: Settings, snapshot_id: str) -> TrainingSetsReport:
     """Assemble the training sets of a checked snapshot, once.
 
-    Raises UsageError when the snapshot has not passed its checks, RuntimeError when a joined
-    feature is from after its row or a row was lost.
+    Raises UsageError when the snapshot has not passed its checks, RuntimeError on feature leakage
+    or when the join loses a row.
     """
     snapshot = checked_snapshot(settings, snapshot_id)
     paths = {each.name: snapshot.training_set(each.name) for each in SETS}
@@ -118,18 +116,18 @@ def _join(
     views: list[FeatureView],
 ) -> pa.Table:
     rows = connection.read_parquet(str(snapshot.mart(what.name)))
-    asked = rows.project(f"{what.key}, user_id, {what.time} AS {EVENT_TIME}").df()
+    entities = rows.project(f"{what.key}, user_id, {what.time} AS {EVENT_TIME}").df()
     schema = _feature_schema(connection, what, views)
     features = schema.empty_table()
-    if len(asked):
-        features = _retrieve(store, asked).select(schema.names).cast(schema)
+    if len(entities):
+        features = _retrieve(store, entities).select(schema.names).cast(schema)
     joined = (
         rows.project(f"*, {what.time} AS {EVENT_TIME}")
         .join(connection.from_arrow(features), what.key)
         .order(what.key)
         .to_arrow_table()
     )
-    _verify(connection, joined, len(asked), what, views)
+    _verify(connection, joined, len(entities), what, views)
     return joined
 
 
@@ -140,7 +138,7 @@ def _views_of_service(defined: Definitions) -> list[FeatureView]:
 
 
 def _copy_with_time(connection: duckdb.DuckDBPyConnection, mart: Path, view: FeatureView) -> None:
-    """Copy a mart to where the view reads it, with its time once more as ``feature_time``."""
+    """Copy a mart to the view's path, with its time repeated as ``feature_time``."""
     source = source_of(view)
     with_time = connection.read_parquet(str(mart)).project(
         f"*, {source.timestamp_field} AS {FEATURE_TIME}"
@@ -151,7 +149,7 @@ def _copy_with_time(connection: duckdb.DuckDBPyConnection, mart: Path, view: Fea
 def _feature_schema(
     connection: duckdb.DuckDBPyConnection, what: TrainingSet, views: list[FeatureView]
 ) -> pa.Schema:
-    """The types that the marts give the features, whatever became of them on the way."""
+    """The feature types of the marts, which Feast's result is cast to."""
     fields = [pa.field(what.key, pa.string())]
     for view in views:
         names = ", ".join(feature.name for feature in view.features)
@@ -173,13 +171,13 @@ def _store(
     return store
 
 
-def _retrieve(store: FeatureStore, asked: Any) -> pa.Table:
-    """Feast's answer: the features of each row as of its time. ``asked``: a data frame."""
-    asked[EVENT_TIME] = asked[EVENT_TIME].dt.tz_localize("UTC")
-    answer = store.get_historical_features(
-        entity_df=asked, features=store.get_feature_service(SERVICE), full_feature_names=True
+def _retrieve(store: FeatureStore, rows: Any) -> pa.Table:
+    """The features of each row as of its time. ``rows``: a data frame of keys and times."""
+    rows[EVENT_TIME] = rows[EVENT_TIME].dt.tz_localize("UTC")
+    features = store.get_historical_features(
+        entity_df=rows, features=store.get_feature_service(SERVICE), full_feature_names=True
     ).to_arrow()
-    return answer.drop_columns(["user_id", EVENT_TIME])
+    return features.drop_columns(["user_id", EVENT_TIME])
 
 
 def _verify(
@@ -189,10 +187,10 @@ def _verify(
     what: TrainingSet,
     views: list[FeatureView],
 ) -> None:
-    """Raise RuntimeError when a row was lost or doubled, or has a feature from after its time."""
+    """Raise RuntimeError when the join lost or repeated a row, or leaked a later feature."""
     if joined.num_rows != rows:
         raise RuntimeError(
-            f"{what.name}: {rows} rows became {joined.num_rows} when features were joined"
+            f"{what.name}: joining features turned {rows} rows into {joined.num_rows}"
         )
     for view in views:
         late = connection.execute(
@@ -200,5 +198,6 @@ def _verify(
         ).fetchall()[0][0]
         if late:
             raise RuntimeError(
-                f"{what.name}: {late} rows have features of {view.name} from the future"
+                f"{what.name}: feature leakage: {late} rows have features of {view.name} from "
+                f"after {what.time}"
             )

@@ -1,4 +1,4 @@
-"""The post-condition of materializing: what is online equals the Parquet it came from."""
+"""Verify a materialized view: the online store equals the Parquet file."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,16 +11,16 @@ from penchant.feast_sdk import FeatureStore, FeatureView
 from penchant.features.online_store import WideSqliteOnlineStore
 
 SAMPLE = 50
-"""Entities of each view that are read back and compared, feature by feature."""
+"""Entities per view that are read back and compared."""
 
 
-def check_view(
+def verify_view(
     store: FeatureStore, parquet: Path, view: FeatureView, start: datetime, end: datetime
 ) -> int:
-    """Compare a view online with each entity's latest row from ``start`` to ``end``, inclusive.
+    """Compare a view in the online store with each entity's latest row in ``[start, end]``.
 
-    Returns the number of entities. Raises RuntimeError naming the view and what differs. The count
-    is taken in the embedded store only: Redis has no cheap one, there the sample has to do.
+    Returns the number of entities. Raises RuntimeError that names the view and the difference. In
+    Redis, which can't count cheaply, only the sample is compared.
     """
     keys = [column.name for column in view.entity_columns]
     features = [feature.name for feature in view.features]
@@ -47,14 +47,17 @@ def check_view(
     if isinstance(online_store, WideSqliteOnlineStore):
         found = online_store.count(store.config, view)
         if found != wanted:
-            raise RuntimeError(f"view {view.name}: {found} entities online, {wanted} in {parquet}")
+            raise RuntimeError(
+                f"view {view.name}: {found} entities online, but {wanted} in {parquet}"
+            )
     if sample:
-        _compare(store, view, keys, features, sample)
+        _compare(store, parquet, view, keys, features, sample)
     return wanted
 
 
 def _compare(
     store: FeatureStore,
+    parquet: Path,
     view: FeatureView,
     keys: list[str],
     features: list[str],
@@ -72,12 +75,12 @@ def _compare(
                 entity = {key: row[key] for key in keys}
                 raise RuntimeError(
                     f"view {view.name}, feature {feature} of {entity}: "
-                    f"{value!r} is online, {row[feature]!r} in the Parquet"
+                    f"{value!r} online, but {row[feature]!r} in {parquet}"
                 )
 
 
 def _comparable(value: Any) -> Any:
-    """One form for equal values: Feast keeps times to the second, and has no null in an array."""
+    """One form for equal values: Feast truncates times to seconds and returns lists."""
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware - timedelta(microseconds=aware.microsecond)

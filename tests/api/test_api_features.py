@@ -64,26 +64,26 @@ def by_name(answer: dict) -> dict:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (PORTRAIT | {"feature_service": "chat"}, "no feature service is called 'chat'"),
+        (PORTRAIT | {"feature_service": "chat"}, "unknown feature service 'chat'"),
         (PORTRAIT | {"features": ["a:b"]}, "both feature_service and features"),
-        ({"entities": {"user_id": ["u1"]}}, "names no feature"),
+        ({"entities": {"user_id": ["u1"]}}, "has no features"),
         (
             {"features": ["nothing:at_all"], "entities": {"user_id": ["u1"]}},
-            "no feature view online is called 'nothing'",
+            "unknown feature view 'nothing'",
         ),
         (
             {"features": ["user_statistics:secret"], "entities": {"user_id": ["u1"]}},
             "view user_statistics has no feature 'secret'",
         ),
         ({"features": ["spend_28d"], "entities": {}}, "'spend_28d' is not a feature reference"),
-        (PORTRAIT | {"entities": {"shop_id": ["s1"]}}, "need the entity key user_id"),
-        (PORTRAIT | {"entities": {}}, "need the entity key user_id"),
-        (PORTRAIT | {"entities": {"user_id": []}}, "entities have no rows"),
-        (PORTRAIT | {"entities": {"user_id": [7]}}, "user_id[0] is 7, which is not a string"),
-        (PORTRAIT | {"entities": {"user_id": [None]}}, "user_id[0] is None"),
+        (PORTRAIT | {"entities": {"shop_id": ["s1"]}}, "missing entity key user_id"),
+        (PORTRAIT | {"entities": {}}, "missing entity key user_id"),
+        (PORTRAIT | {"entities": {"user_id": []}}, "entities have no values"),
+        (PORTRAIT | {"entities": {"user_id": [7]}}, "user_id[0] must be a string, got 7"),
+        (PORTRAIT | {"entities": {"user_id": [None]}}, "user_id[0] must be a string, got None"),
         (
             PORTRAIT | {"entities": {"user_id": ["u1"], "category": ["c1"]}},
-            "do not have the entity key category",
+            "unknown entity key category",
         ),
         ({"feature_service": "portrait"}, "entities: Field required"),
         (PORTRAIT | {"colour": "red"}, "colour: Extra inputs are not permitted"),
@@ -113,7 +113,7 @@ def test_is_ready_once_features_and_a_release_are_live(settings: Settings) -> No
     assert client.get("/healthz").status_code == 200
     not_ready = client.get("/readyz")
     assert not_ready.status_code == 503
-    assert "no features are online yet" in not_ready.json()["detail"]
+    assert "no features are online" in not_ready.json()["detail"]
     assert client.post("/get-online-features", json=PORTRAIT).status_code == 503
     write_snapshot(settings, A)
     materialize(settings, A)
@@ -142,9 +142,9 @@ def test_answers_rows_in_request_order(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"service": "chat"}, "no feature service is called 'chat'"),
+        ({"service": "chat"}, "unknown feature service 'chat'"),
         ({"service": "portrait", "features": ["a:b"]}, "both service and features"),
-        ({}, "names no feature"),
+        ({}, "has no features"),
         ({"service": "portrait", "entities": []}, "at least 1 item"),
         (
             {"service": "portrait", "entities": [{"user_id": "u1"}] * (MAX_ENTITIES + 1)},
@@ -153,7 +153,7 @@ def test_answers_rows_in_request_order(client: TestClient) -> None:
         ({"service": "portrait", "entities": [{"user_id": 7}]}, "valid string"),
         ({"service": "portrait", "entities": [{"user_id": "u1"}, {}]}, "entity row 1 has the keys"),
         ({"features": ["user_statistics:is_new"] * 2}, "twice"),
-        ({"service": "portrait", "entities": [{"item_id": "i1"}]}, "need the entity key user_id"),
+        ({"service": "portrait", "entities": [{"item_id": "i1"}]}, "missing entity key user_id"),
     ],
 )
 def test_rejects_invalid_requests(client: TestClient, body: dict, detail: str) -> None:
@@ -216,5 +216,5 @@ def test_rejects_an_unknown_pii_class_before_materializing(settings: Settings) -
         columns["top_categories"]["config"]["meta"]["pii"] = "quasy"
 
     edit_manifest(folder, misspell)
-    with pytest.raises(DataError, match="top_categories has the pii class 'quasy'"):
+    with pytest.raises(DataError, match="top_categories: unknown pii class 'quasy'"):
         materialize(settings, A)

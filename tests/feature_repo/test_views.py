@@ -1,4 +1,4 @@
-"""Feature views are what dbt's manifest says, and nothing is copied by hand."""
+"""Feature views are derived from dbt's manifest."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def edit_view(folder: Path, mart: str, **meta: Any) -> None:
     edit_manifest(folder, change)
 
 
-def test_a_view_has_its_marts_columns_types_and_descriptions(
+def test_view_has_columns_types_and_descriptions_of_its_mart(
     settings: Settings, folder: Path
 ) -> None:
     view = {view.name: view for view in defined(settings).views}["user_statistics"]
@@ -52,11 +52,13 @@ def test_a_view_has_its_marts_columns_types_and_descriptions(
     assert view.ttl is not None and view.ttl.days == 60
     assert view.owner == "analysts"
     assert view.description == "One row for each user_id and feature_at."
-    assert view.tags["pii"] == "none", "a column that is kept from readers does not class the view"
+    assert view.tags["pii"] == "none", (
+        "a column with `online: false` does not affect the class of the view"
+    )
     assert view.features[0].description
 
 
-def test_views_equal_the_manifest_of_the_real_project(checked_home: Settings) -> None:
+def test_views_equal_the_manifest_of_the_dbt_project(checked_home: Settings) -> None:
     snapshot = Snapshot.live(checked_home)
     views = {view.name: view for view in definitions(snapshot).views}
     marts = [mart for mart in read_marts(snapshot.manifest) if mart.folder == "features"]
@@ -67,22 +69,20 @@ def test_views_equal_the_manifest_of_the_real_project(checked_home: Settings) ->
         assert fields == {c.name for c in mart.columns} - hidden - {"feature_at"}, mart.name
 
 
-def test_a_column_added_to_the_manifest_is_a_feature(settings: Settings, folder: Path) -> None:
+def test_column_added_to_the_manifest_becomes_a_feature(settings: Settings, folder: Path) -> None:
     edit_columns(folder, "user_affinities", column("visits", "BIGINT[]", pii="direct"))
     view = {view.name: view for view in defined(settings).views}["user_affinities"]
     assert "visits" in {field.name for field in view.features}
     assert view.tags["pii"] == "direct"
 
 
-def test_a_type_that_feast_lacks_is_named_with_mart_and_column(
-    settings: Settings, folder: Path
-) -> None:
+def test_unsupported_type_error_names_mart_and_column(settings: Settings, folder: Path) -> None:
     edit_columns(folder, "user_affinities", column("paid", "DECIMAL(18,2)"))
     with pytest.raises(DataError, match=r"user_affinities, column paid.*DECIMAL.*\n.*DOUBLE"):
         defined(settings)
 
 
-def test_services_hold_the_views_that_name_them(settings: Settings, folder: Path) -> None:
+def test_services_contain_the_views_that_name_them(settings: Settings, folder: Path) -> None:
     services = {
         service.name: [projection.name for projection in service.feature_view_projections]
         for service in defined(settings).services
@@ -97,12 +97,12 @@ def test_services_hold_the_views_that_name_them(settings: Settings, folder: Path
 @pytest.mark.parametrize(
     ("meta", "message"),
     [
-        ({"services": ["chat"]}, "no feature service is called 'chat'"),
-        ({"entities": ["shop"]}, "no entity is called 'shop'"),
-        ({"online": False}, "not online, yet in the services"),
+        ({"services": ["chat"]}, "unknown feature service 'chat'"),
+        ({"entities": ["shop"]}, "unknown entity 'shop'"),
+        ({"online": False}, "online: false`, but in the services"),
     ],
 )
-def test_a_wrong_description_is_refused(
+def test_rejects_invalid_feature_view_description(
     settings: Settings, folder: Path, meta: dict[str, Any], message: str
 ) -> None:
     edit_view(folder, "user_affinities", **meta)
@@ -110,9 +110,7 @@ def test_a_wrong_description_is_refused(
         defined(settings)
 
 
-def test_two_features_of_one_name_in_a_service_are_refused(
-    settings: Settings, folder: Path
-) -> None:
+def test_rejects_duplicate_feature_names_in_a_service(settings: Settings, folder: Path) -> None:
     edit_columns(folder, "user_affinities", column("spend_28d", "DOUBLE"))
-    with pytest.raises(DataError, match="would have spend_28d twice"):
+    with pytest.raises(DataError, match="has spend_28d twice"):
         defined(settings)

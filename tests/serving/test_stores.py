@@ -22,7 +22,8 @@ from store_servers import Absent, postgres_server, redis_server
 from test_publish import ONE, TWO, choose_again
 
 from penchant.errors import DataError, PenchantError, UsageError
-from penchant.features.materialize import materialize, online_features
+from penchant.features.materialize import materialize
+from penchant.features.online_features import online_features
 from penchant.features.repository import open_features
 from penchant.publishing.publish import KEPT, publish, rollback
 from penchant.releases import pgvector_index as nearest_postgres

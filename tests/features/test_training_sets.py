@@ -1,4 +1,4 @@
-"""Training sets: Feast's join against one written by hand, to the second."""
+"""Training sets: Feast's point-in-time join equals an ASOF join in SQL."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ import pytest
 from feature_home import write_snapshot
 
 from penchant.artifacts import Snapshot
-from penchant.features.materialize import training_sets
+from penchant.features.training_sets import training_sets
 from penchant.settings import Settings
 
 A = "s-20180102-00000000000a"
@@ -26,7 +26,7 @@ AS_OF_JOIN = """
 
 
 @pytest.mark.parametrize("timezone", ["UTC", "America/New_York"])
-def test_each_row_has_the_features_as_they_were(
+def test_joins_features_as_of_each_row(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, timezone: str
 ) -> None:
     import time
@@ -42,22 +42,22 @@ def test_each_row_has_the_features_as_they_were(
         f"user_affinities__feature_time FROM '{path}' ORDER BY impression_id"
     ).fetchall()
     shown_at = dict(duckdb.execute(f"SELECT impression_id, shown_at FROM '{path}'").fetchall())
-    by_hand = []
+    expected = []
     for impression, spend, at, affinities_at in duckdb.execute(
         AS_OF_JOIN.format(marts=folder / "marts")
     ).fetchall():
         expired = at is not None and (shown_at[impression] - at).total_seconds() > 60 * 86_400
-        by_hand.append(
+        expected.append(
             (impression, None, None, affinities_at)
             if expired
             else (impression, spend, at, affinities_at)
         )
-    assert got == by_hand
+    assert got == expected
     assert any(row[1] is None for row in got) and any(row[1] is not None for row in got)
     assert training_sets(settings, A).status == "unchanged"
 
 
-def test_labels_come_through_as_they_are(settings: Settings) -> None:
+def test_keeps_labels(settings: Settings) -> None:
     folder = write_snapshot(settings, A)
     training_sets(settings, A)
     path = Snapshot.open(settings, A).training_set("ad_responses")
@@ -71,7 +71,7 @@ def test_labels_come_through_as_they_are(settings: Settings) -> None:
     assert "user_statistics__secret" not in pq.read_schema(path).names
 
 
-def test_nothing_shown_is_an_empty_set_of_the_same_types(settings: Settings) -> None:
+def test_no_impressions_give_an_empty_set_with_the_same_schema(settings: Settings) -> None:
     full, none = A, "s-20180102-00000000000b"
     write_snapshot(settings, full)
     write_snapshot(settings, none, impressions=0)
@@ -89,7 +89,7 @@ def test_nothing_shown_is_an_empty_set_of_the_same_types(settings: Settings) -> 
     }
 
 
-def test_a_campaign_has_the_features_of_its_first_day(settings: Settings) -> None:
+def test_campaign_row_has_features_as_of_its_first_day(settings: Settings) -> None:
     write_snapshot(settings, A)
     training_sets(settings, A)
     path = Snapshot.open(settings, A).training_set("campaign_spending")

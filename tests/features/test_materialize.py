@@ -1,4 +1,4 @@
-"""Materializing: online equals the Parquet, whole, once, and readers notice nothing."""
+"""Materializing: the online store equals the Parquet files, and reads see one snapshot."""
 
 import signal
 import sqlite3
@@ -16,7 +16,8 @@ from feature_home import write_snapshot
 
 from penchant.api.app import create_app
 from penchant.errors import UsageError
-from penchant.features.materialize import materialize, online_features
+from penchant.features.materialize import materialize
+from penchant.features.online_features import online_features
 from penchant.features.repository import open_features, repository_config
 from penchant.settings import Settings
 from penchant.storage import write_json
@@ -25,7 +26,7 @@ A, B = "s-20180102-00000000000a", "s-20180102-00000000000b"
 
 
 FEASTS_NULL_TIME = "X'4080808080808080808001'"
-"""What Feast's engine writes for a null timestamp: the second -2**63, which reads as a time."""
+"""What Feast's engine writes for a null timestamp: the second -2**63."""
 
 
 def content(settings: Settings, snapshot_id: str) -> list[str]:
@@ -35,7 +36,7 @@ def content(settings: Settings, snapshot_id: str) -> list[str]:
 
 
 def marks(features: dict[str, Any]) -> set[int]:
-    """The marks of the snapshots that an answer's values come from (see ``write_snapshot``)."""
+    """The snapshots that a response's values come from (see ``mark`` of ``write_snapshot``)."""
     return {
         int(features["orders_28d"]) // 1000,
         int(features["spend_28d"]) // 1000,
@@ -44,7 +45,7 @@ def marks(features: dict[str, Any]) -> set[int]:
     }
 
 
-def test_online_is_the_latest_row_of_every_entity(settings: Settings) -> None:
+def test_writes_latest_row_of_each_entity(settings: Settings) -> None:
     folder = write_snapshot(settings, A)
     report = materialize(settings, A)
     assert report.status == "materialized"
@@ -70,21 +71,21 @@ def test_online_is_the_latest_row_of_every_entity(settings: Settings) -> None:
         assert (features["is_new"], features["last_seen_at"]) == row[3:]
 
 
-def test_an_array_an_empty_one_an_expired_row_and_a_stranger(settings: Settings) -> None:
+def test_reads_arrays_empty_arrays_expired_rows_and_unknown_users(settings: Settings) -> None:
     write_snapshot(settings, A)
     materialize(settings, A)
-    usual, empty, expired, stranger = online_features(
+    usual, empty, expired, unknown = online_features(
         settings, "portrait", [{"user_id": user} for user in ("u1", "u4", "u3", "nobody")]
     )
     assert usual["top_categories"] == ["c1", "mark1"]
     assert usual["top_category_weights"] == [1.0, 1.0]
     assert empty["top_categories"] == []
     assert expired["spend_28d"] is None and expired["top_categories"] == ["c3", "mark1"]
-    assert {value for name, value in stranger.items() if name != "user_id"} == {None}
+    assert {value for name, value in unknown.items() if name != "user_id"} == {None}
     assert "secret" not in usual
 
 
-def test_online_equals_historical_retrieval_at_as_of(settings: Settings) -> None:
+def test_online_features_equal_historical_retrieval_at_as_of(settings: Settings) -> None:
     import pandas as pd
 
     write_snapshot(settings, A)
@@ -103,7 +104,7 @@ def test_online_equals_historical_retrieval_at_as_of(settings: Settings) -> None
             assert row[name] == by_user[row["user_id"]][name], (row["user_id"], name)
 
 
-def test_a_second_run_changes_nothing_but_the_pointer(settings: Settings) -> None:
+def test_second_run_moves_only_the_pointer(settings: Settings) -> None:
     for snapshot_id in (A, B):
         write_snapshot(settings, snapshot_id)
         materialize(settings, snapshot_id)
@@ -114,7 +115,7 @@ def test_a_second_run_changes_nothing_but_the_pointer(settings: Settings) -> Non
     assert (settings.online / A / "online.db").stat().st_mtime_ns == before
 
 
-def test_a_snapshot_that_was_not_checked_or_failed_is_refused(settings: Settings) -> None:
+def test_rejects_unchecked_and_failed_snapshots(settings: Settings) -> None:
     folder = write_snapshot(settings, A)
     write_json(folder / "checks.json", {"passed": False})
     with pytest.raises(UsageError, match="did not pass its checks"):
@@ -125,22 +126,22 @@ def test_a_snapshot_that_was_not_checked_or_failed_is_refused(settings: Settings
     assert settings.live_features.current() is None
 
 
-def test_reads_before_and_wrong_reads_say_what_is_wrong(settings: Settings) -> None:
-    with pytest.raises(UsageError, match="no features are online yet"):
+def test_invalid_reads_raise_usage_errors(settings: Settings) -> None:
+    with pytest.raises(UsageError, match="no features are online"):
         online_features(settings, "portrait", [{"user_id": "u1"}])
     write_snapshot(settings, A)
     materialize(settings, A)
-    with pytest.raises(UsageError, match="no feature service is called 'chat'"):
+    with pytest.raises(UsageError, match="unknown feature service 'chat'"):
         online_features(settings, "chat", [{"user_id": "u1"}])
-    with pytest.raises(UsageError, match="need the entity key user_id"):
+    with pytest.raises(UsageError, match="missing entity key user_id"):
         online_features(settings, "portrait", [{"item_id": "i1"}])
     with pytest.raises(UsageError, match="row 1 has the keys category"):
         online_features(settings, "portrait", [{"user_id": "u1"}, {"category": "c1"}])
-    with pytest.raises(UsageError, match="not a string"):
+    with pytest.raises(UsageError, match="must be a string"):
         online_features(settings, "portrait", [{"user_id": 1}])  # type: ignore[dict-item]
 
 
-def test_the_columnar_engine_writes_what_feasts_own_engine_writes(
+def test_columnar_engine_writes_the_same_as_feasts_local_engine(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from penchant.features import repository as feature_repository
@@ -149,7 +150,7 @@ def test_the_columnar_engine_writes_what_feasts_own_engine_writes(
     write_snapshot(settings, B)  # the same data
     materialize(settings, A)
     template = tmp_path / "local_engine.yaml"
-    ours = "penchant.features.online_engine.ColumnarComputeEngine"
+    ours = "penchant.features.compute_engine.ColumnarComputeEngine"
     template.write_text(feature_repository.TEMPLATE.read_text().replace(ours, "local"))
     monkeypatch.setattr(feature_repository, "TEMPLATE", template)
     materialize(settings, B)
@@ -157,7 +158,7 @@ def test_the_columnar_engine_writes_what_feasts_own_engine_writes(
     assert content(settings, A) == theirs
 
 
-def test_a_shared_registry_and_redis_take_the_place_of_the_files(settings: Settings) -> None:
+def test_settings_replace_files_by_shared_registry_and_redis(settings: Settings) -> None:
     shared = settings.model_copy(
         update={"feast_registry": "postgresql+psycopg://db/feast", "feast_redis": "redis:6379"}
     )
@@ -168,7 +169,7 @@ def test_a_shared_registry_and_redis_take_the_place_of_the_files(settings: Setti
     assert config["batch_engine"] == {"type": "local"}
 
 
-def test_feasts_own_client_reads_the_live_repository(settings: Settings) -> None:
+def test_feast_client_reads_the_live_repository(settings: Settings) -> None:
     from penchant.feast_sdk import FeatureStore
 
     write_snapshot(settings, A)
@@ -201,7 +202,7 @@ features.materialize(Settings(_env_file=None, home=Path(sys.argv[1])), sys.argv[
 """
 
 
-def test_killed_midway_the_old_is_served_and_the_next_run_completes(settings: Settings) -> None:
+def test_killed_run_leaves_old_features_live_and_next_run_completes(settings: Settings) -> None:
     write_snapshot(settings, A, mark=1)
     write_snapshot(settings, B, mark=2)
     materialize(settings, A)
@@ -217,13 +218,13 @@ def test_killed_midway_the_old_is_served_and_the_next_run_completes(settings: Se
     assert content(settings, B) == content(undisturbed, B)
 
 
-def test_reads_go_on_while_features_are_refreshed(settings: Settings) -> None:
-    """Readers in Python and over HTTP; none may be refused, empty, or of two snapshots."""
+def test_concurrent_reads_see_one_snapshot_during_refresh(settings: Settings) -> None:
+    """Reads in Python and over HTTP; none may fail, be empty or mix two snapshots."""
     snapshots = [f"s-20180102-{number:012x}" for number in range(1, 5)]
     for mark, snapshot_id in enumerate(snapshots, start=1):
         write_snapshot(settings, snapshot_id, mark=mark)
     materialize(settings, snapshots[0])
-    users = ["u1", "u2", "u6", "u7"]  # none of the nulls are theirs
+    users = ["u1", "u2", "u6", "u7"]  # users without nulls
     client = TestClient(create_app(settings))
     done = threading.Event()
     reads: list[set[int]] = []
@@ -245,7 +246,7 @@ def test_reads_go_on_while_features_are_refreshed(settings: Settings) -> None:
         while not done.is_set():
             try:
                 reads.append(set().union(*read()))
-            except Exception as error:  # noqa: BLE001  a refused or empty read of any kind counts
+            except Exception as error:  # noqa: BLE001  any failed or empty read counts
                 failures.append(repr(error))
 
     readers = [threading.Thread(target=hammer, args=(read,)) for read in (in_python, over_http) * 2]
@@ -259,7 +260,7 @@ def test_reads_go_on_while_features_are_refreshed(settings: Settings) -> None:
         for reader in readers:
             reader.join()
     mixed = [read for read in reads if len(read) != 1]
-    print(f"{len(reads)} reads, {len(failures)} refused or empty, {len(mixed)} mixed")
+    print(f"{len(reads)} reads, {len(failures)} failed or empty, {len(mixed)} mixed")
     assert not failures, failures[:3]
     assert not mixed, mixed[:3]
     assert len(reads) > 100
