@@ -41,10 +41,10 @@ def write_marts(settings: Settings, snapshot_id: str) -> None:
     items = items.append_column("first_seen_at", pa.nulls(len(items), pa.timestamp("us")))
     pq.write_table(items, marts / "items.parquet")
     events = pq.read_table(marts / "events.parquet").to_pylist()
-    asked = {"value": None, "query": None}
+    columns = {"value": None, "query": None}
     search = {"event_type": "search", "item_id": None, "query": "<b>pans</b>"}
-    rows = [event | asked for event in events]
-    rows.append(rows[-1] | search | {"user_id": "u3", "event_id": "asked"})
+    rows = [event | columns for event in events]
+    rows.append(rows[-1] | search | {"user_id": "u3", "event_id": "search"})
     pq.write_table(pa.Table.from_pylist(rows), marts / "events.parquet")
 
 
@@ -232,8 +232,8 @@ def items_of(text: str) -> list[str]:
 def test_what_if_equals_recommendations_after_the_event_and_writes_nothing(
     shop: Any, client_with_encoder: TestClient
 ) -> None:
-    asked = {"user_id": "u3", "item": "i077", "event_type": "purchase"}
-    shown = client_with_encoder.get("/console/what-if", params=asked).text
+    query = {"user_id": "u3", "item": "i077", "event_type": "purchase"}
+    shown = client_with_encoder.get("/console/what-if", params=query).text
     assert not shop.settings.feedback.exists()
     for expected in ("Nothing was written", ">up ", "No longer in the first ten"):
         assert expected in shown
@@ -250,7 +250,7 @@ def test_what_if_equals_recommendations_after_the_event_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown"),
+    ("query", "shown"),
     [
         ("item=title+i00", "Select an item"),
         ("item=i077", "no change before the next release"),
@@ -259,9 +259,9 @@ def test_what_if_equals_recommendations_after_the_event_and_writes_nothing(
     ],
 )
 def test_what_if_lists_matching_items_and_reports_a_missing_encoder(
-    pages: TestClient, asked: str, shown: str
+    pages: TestClient, query: str, shown: str
 ) -> None:
-    answer = pages.get(f"/console/what-if?user_id=u3&{asked}")
+    answer = pages.get(f"/console/what-if?user_id=u3&{query}")
     assert answer.status_code == 200 and shown in text_of(answer)
 
 
@@ -278,8 +278,8 @@ def test_stores_the_token_in_a_cookie_for_the_console_only(
     home: Settings, console: TestClient
 ) -> None:
     _, secret = Tokens(home).make("me", ["recommendations:read"])
-    asked = console.get("/console/users?user_id=u3")
-    assert asked.status_code == 401 and 'value="users?user_id=u3"' in asked.text
+    login = console.get("/console/users?user_id=u3")
+    assert login.status_code == 401 and 'value="users?user_id=u3"' in login.text
     wrong = console.post("/console/login", data={"token": "pk_unknown", "next": ""})
     assert wrong.status_code == 401 and "token is invalid" in wrong.text
     right = console.post(
@@ -303,9 +303,9 @@ def test_every_page_but_login_requires_a_token(home: Settings, console: TestClie
     pages = {route.path: route.methods for route in mounted.routes if isinstance(route, Route)}
     open_to_all = {path for path in pages if path.startswith("/static/")} | {"/login"}
     for path in pages.keys() - open_to_all:
-        asked = {"user_id": "u1", "item_id": "i001", "q": "tea"}
+        query = {"user_id": "u1", "item_id": "i001", "q": "tea"}
         method = "POST" if "POST" in pages[path] else "GET"
-        assert console.request(method, f"/console{path}", params=asked).status_code == 401, path
+        assert console.request(method, f"/console{path}", params=query).status_code == 401, path
     assert len(pages) > len(open_to_all) + 5
 
 
@@ -372,8 +372,8 @@ def test_audits_the_page_and_the_number_of_users(home: Settings, console: TestCl
         console.get(f"/console/{address}")
     (file,) = home.audit.iterdir()
     lines = [json.loads(line) for line in file.read_text().splitlines()[-2:]]
-    told = [(line["route"], line["entities"], line["token"]) for line in lines]
-    assert told == [("/console/", 11, "local"), ("/console/users", 1, "local")]
+    recorded = [(line["route"], line["entities"], line["token"]) for line in lines]
+    assert recorded == [("/console/", 11, "local"), ("/console/users", 1, "local")]
 
 
 def test_hides_the_rollback_without_the_admin_scope(home: Settings, console: TestClient) -> None:
@@ -448,8 +448,8 @@ def test_browser_searches_and_rolls_back_by_keyboard(
         page.press("Enter")
         page.until("document.querySelector('[role=status]')")
         assert page.ask("document.documentElement.scrollWidth") <= 360
-        (asked,) = page.problems  # the login form
-        assert "401" in asked
+        (problem,) = page.problems  # the login form
+        assert "401" in problem
     assert home.live_release.current() == before
 
 

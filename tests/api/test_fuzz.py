@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import ReleaseMode, openapi
+from schemathesis import GenerationMode, openapi
 from schemathesis.checks import CHECKS, load_all_checks
 from small_shop import ITEMS, USERS
 
@@ -79,7 +79,7 @@ def known(value: Any, draw: Any, wholly: bool) -> Any:
     }
 
 
-def fuzz(api: TestClient, operation: Any, mode: ReleaseMode) -> set[int]:
+def fuzz(api: TestClient, operation: Any, mode: GenerationMode) -> set[int]:
     """Send generated requests to an operation; returns the statuses of the responses."""
     statuses = set()
 
@@ -91,7 +91,7 @@ def fuzz(api: TestClient, operation: Any, mode: ReleaseMode) -> set[int]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy(release_mode=mode), data=st.data())
+    @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
     def ask(case: Any, data: st.DataObject) -> None:
         wholly = data.draw(st.booleans())
         case.query = known(case.query, data.draw, wholly)
@@ -110,12 +110,12 @@ def test_responses_conform_to_the_openapi_description(api: TestClient) -> None:
     load_all_checks()
     for found in openapi.from_asgi("/openapi.json", api.app).get_all_operations():
         operation = found.ok()
-        fits = fuzz(api, operation, ReleaseMode.POSITIVE)
+        fits = fuzz(api, operation, GenerationMode.POSITIVE)
         assert fits & {200, 202, UNPLANNED.get(operation.label)}, (
             f"{operation.label} never succeeded"
         )
         if operation.query or operation.body:
-            assert fuzz(api, operation, ReleaseMode.NEGATIVE) >= {422}, operation.label
+            assert fuzz(api, operation, GenerationMode.NEGATIVE) >= {422}, operation.label
 
 
 def event(**changes: Any) -> dict[str, Any]:

@@ -38,11 +38,11 @@ def test_audit_lines_have_token_and_route_but_no_ids(settings: Settings) -> None
     client.get("/v1/similar?item_id=tea", headers={"authorization": "Bearer invalid-secret"})
     client.get("/healthz")
     lines = audited(settings)
-    told = [
+    recorded = [
         [line[name] for name in ("token", "route", "scope", "allowed", "status", "entities")]
         for line in lines
     ]
-    assert told == [
+    assert recorded == [
         [token.id, "/v1/recommendations", "recommendations:read", True, 503, 1],
         [token.id, "/v1/events", "events:write", True, 202, 3],
         [token.id, "/v1/portrait", "features:read", False, 403, 1],

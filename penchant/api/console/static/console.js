@@ -13,16 +13,16 @@ function after(wait, act) {
 
 // A form with data-live="#part" replaces that part of the page with the same part of the response.
 function answerInPlace(form) {
-  let asked;
+  let pending;
   const send = async () => {
-    asked?.abort();
-    asked = new AbortController();
+    pending?.abort();
+    pending = new AbortController();
     const address = new URL(form.action);
     address.search = new URLSearchParams(new FormData(form)).toString();
     const part = document.querySelector(form.dataset.live);
     part.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(address, { signal: asked.signal });
+      const answer = await fetch(address, { signal: pending.signal });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector(form.dataset.live);
       if (!fresh) {
