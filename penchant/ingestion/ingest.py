@@ -1,4 +1,4 @@
-"""The ingest stage: each file of a source becomes a landing batch, or goes to quarantine."""
+"""Stage ``ingest``: each file of a source becomes a landed batch or is quarantined."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ SOURCES: dict[str, Source] = {
     module.NAME: module
     for module in (complete_journey, feedback, files, online_retail, open_bandit, simulator)
 }
-NAMED_IN_SUMMARY = 3  # quarantined files that the one line names
+NAMED_IN_SUMMARY = 3  # quarantined files that the summary names
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of each file, as :meth:`penchant.ingestion.landing.batches.Outcome.as_dict` has it."""
+    """The files of an ingest by status, each as ``Outcome.as_dict`` describes it."""
 
     source: str
     landed: list[dict]
@@ -47,7 +47,7 @@ class IngestReport:
         }
 
     def summary(self) -> str:
-        """One line for people."""
+        """One line of output."""
         counts = (
             f"landed {len(self.landed)}, unchanged {len(self.unchanged)}, "
             f"quarantined {len(self.quarantined)}"
@@ -71,13 +71,13 @@ def ingest(
 ) -> IngestReport:
     """Land a source's files.
 
-    ``source``, ``path`` and ``mapping`` default to the settings; ``day`` chooses one file where a
-    source has daily files and is of no effect where it ships all at once; ``sizes`` (users, items,
-    days) are the simulator's. A timestamp after ``now`` (naive UTC; the wall clock by default) is
-    in the future. Raises UsageError where there is nothing to ingest, and DataError where every
-    file was refused and nothing of the source had landed before.
+    ``source``, ``path`` and ``mapping`` default to the settings. ``day`` selects one file
+    of a source with daily files; others ignore it. ``sizes`` (users, items, days) are for the simulator. A
+    timestamp after ``now`` (naive UTC; by default the wall clock) is in the future. Raises
+    UsageError when there is nothing to ingest, and DataError when every file was quarantined and
+    the source has no earlier batch.
     """
-    chosen = _source(source or settings.source)
+    module = _source(source or settings.source)
     folder = path or settings.source_path
     if folder is not None and not folder.is_dir():
         raise UsageError(
@@ -85,26 +85,24 @@ def ingest(
             "point --path or PENCHANT_SOURCE_PATH at the source's files",
         )
     clock = now or datetime.now(UTC).replace(tzinfo=None)
-    with Landing.held(settings, chosen.NAME, clock) as landing:
-        landing.ensure_empty_batches(chosen.CONTRACTS)
+    with Landing.locked(settings, module.NAME, clock) as landing:
+        landing.ensure_empty_batches(module.CONTRACTS)
         request = Request(
             settings, folder, mapping or settings.mapping, day, sizes, landing.workspace
         )
-        outcomes = [_land(landing, arrival) for arrival in chosen.arrivals(request)]
-    report = _report(chosen.NAME, outcomes)
+        outcomes = [_land(landing, arrival) for arrival in module.arrivals(request)]
+    report = _report(module.NAME, outcomes)
     if not landing.has_batches():
         raise DataError(
-            f"nothing of {chosen.NAME} has landed: {report.summary()}",
-            "each reason.json in the quarantine says what to fix; then ingest again",
+            f"no file of the source {module.NAME} landed: {report.summary()}",
+            f"fix the reasons in {settings.quarantine / module.NAME}/*/*/reason.json; ingest again",
         )
     return report
 
 
 def _source(name: str) -> Source:
     if name not in SOURCES:
-        raise UsageError(
-            f"there is no source {name!r}", f"choose one of {', '.join(sorted(SOURCES))}"
-        )
+        raise UsageError(f"unknown source {name!r}", f"use one of {', '.join(sorted(SOURCES))}")
     return SOURCES[name]
 
 

@@ -1,4 +1,4 @@
-"""The default source on good files, and on files broken in each way that a file can be broken."""
+"""The default source: valid files land, each kind of invalid file is quarantined."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from penchant.ingestion.ingest import IngestReport, ingest
 from penchant.settings import Settings
 
 NOW = datetime(2020, 1, 1)
-# Two rows of each table that are right; a broken file is one of these changed in one place.
+# Valid rows of each table; an invalid file is one of these with one change.
 GOOD = {
     "transactions": """SELECT * FROM (VALUES
         (1, 10, 100, 1000, 2, 3.5, 0.0, 0.0, 0.0, 1, TIMESTAMP '2017-01-01 08:00:00.123456'),
@@ -41,7 +41,7 @@ INTEGERS = "SELECT * REPLACE ({}) FROM ({})"
 
 
 def write(query: str, path: Path) -> None:
-    """As the publisher's types: 64-bit integers and doubles."""
+    """Write Parquet with the publisher's types: 64-bit integers and doubles."""
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE t AS {query}")
         for name, type_, *_ in connection.execute("DESCRIBE t").fetchall():
@@ -79,7 +79,7 @@ def run(settings: Settings, folder: Path) -> IngestReport:
     return ingest(settings, source="complete_journey", path=folder, now=NOW)
 
 
-def test_all_eight_tables_land_with_the_publishers_names(settings: Settings, good: Path) -> None:
+def test_lands_eight_tables_with_the_publishers_columns(settings: Settings, good: Path) -> None:
     report = run(settings, good)
     assert {batch["table"]: batch["rows"] for batch in report.landed} == {
         **dict.fromkeys(GOOD, 2),
@@ -95,7 +95,7 @@ def test_all_eight_tables_land_with_the_publishers_names(settings: Settings, goo
             ]
 
 
-def test_a_batch_says_what_it_is(settings: Settings, good: Path) -> None:
+def test_batch_json_describes_the_batch(settings: Settings, good: Path) -> None:
     report = run(settings, good)
     path = Path(report.landed[0]["path"]) / "batch.json"
     with duckdb.connect() as connection:
@@ -107,7 +107,7 @@ def test_a_batch_says_what_it_is(settings: Settings, good: Path) -> None:
     assert (batch["original_name"], batch["rows"]) == ("transactions.parquet", 2)
 
 
-def test_the_same_files_twice_change_nothing(settings: Settings, good: Path) -> None:
+def test_ingesting_the_same_files_again_changes_nothing(settings: Settings, good: Path) -> None:
     run(settings, good)
     before = tree(settings.home)
     report = run(settings, good)
@@ -182,7 +182,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_file_is_quarantined_whole_and_the_rest_lands(
+def test_quarantines_invalid_file_and_lands_the_others(
     kind: str, settings: Settings, good: Path
 ) -> None:
     damage, code, column = BROKEN[kind]
@@ -192,8 +192,8 @@ def test_a_broken_file_is_quarantined_whole_and_the_rest_lands(
     report = run(settings, good)
 
     assert len(report.landed) == 7
-    [refused] = report.quarantined
-    kept = Path(refused["path"])
+    [quarantined] = report.quarantined
+    kept = Path(quarantined["path"])
     assert (kept / file.name).read_bytes() == file.read_bytes()
     reason = json.loads((kept / "reason.json").read_text())
     assert (reason["table"], reason["original_name"]) == ("transactions", file.name)
@@ -202,48 +202,46 @@ def test_a_broken_file_is_quarantined_whole_and_the_rest_lands(
     assert "\n" not in report.summary()
 
 
-def test_each_way_in_which_a_file_is_wrong_is_told_with_its_rows(
-    settings: Settings, good: Path
-) -> None:
+def test_reports_every_reason_with_its_number_of_rows(settings: Settings, good: Path) -> None:
     write(
         f"""SELECT * REPLACE (-1 AS quantity, 'nan'::DOUBLE AS sales_value) FROM
         ({GOOD["transactions"]}) UNION ALL FROM ({GOOD["transactions"]})""",
         good / "transactions.parquet",
     )
-    [refused] = run(settings, good).quarantined
-    assert {(each["code"], each["rows"]) for each in refused["reasons"]} == {
+    [quarantined] = run(settings, good).quarantined
+    assert {(each["code"], each["rows"]) for each in quarantined["reasons"]} == {
         ("not_finite", 2),
         ("negative_quantity", 2),
         ("duplicate_key", 2),
     }
 
 
-def test_a_quarantined_file_is_judged_again(settings: Settings, good: Path) -> None:
+def test_checks_quarantined_file_again(settings: Settings, good: Path) -> None:
     change(AT, "TIMESTAMP '2020-06-01'")(good / "transactions.parquet")
     run(settings, good)
     before = tree(settings.home)
     again = run(settings, good)
     assert len(again.quarantined) == 1
-    assert tree(settings.home) == before, "refused again for the same reasons"
+    assert tree(settings.home) == before, "quarantined again for the same reasons"
 
     later = ingest(settings, "complete_journey", good, now=datetime(2021, 1, 1))
     assert [batch["table"] for batch in later.landed] == ["transactions"]
     assert not list(settings.quarantine.rglob("reason.json"))
 
 
-def test_an_unreadable_name_does_not_depend_on_the_home(settings: Settings, good: Path) -> None:
+def test_unreadable_reason_does_not_contain_the_home(settings: Settings, good: Path) -> None:
     (good / "coupons.parquet").write_bytes(b"PAR1 nothing PAR1")
-    [refused] = run(settings, good).quarantined
-    assert str(settings.home) not in refused["reasons"][0]["detail"]
+    [quarantined] = run(settings, good).quarantined
+    assert str(settings.home) not in quarantined["reasons"][0]["detail"]
 
 
-def test_a_missing_file_is_wrong_usage(settings: Settings, good: Path) -> None:
+def test_missing_file_is_a_usage_error(settings: Settings, good: Path) -> None:
     (good / "coupons.parquet").unlink()
-    with pytest.raises(UsageError, match=r"lacks coupons\.parquet"):
+    with pytest.raises(UsageError, match=r"has no coupons\.parquet"):
         run(settings, good)
 
 
-def test_nothing_landed_is_a_data_error(settings: Settings, good: Path) -> None:
+def test_no_landed_file_is_a_data_error(settings: Settings, good: Path) -> None:
     for file in good.iterdir():
         file.write_bytes(b"rubbish")
     with pytest.raises(DataError, match=r"landed 0, .* and 5 more"):
@@ -251,14 +249,14 @@ def test_nothing_landed_is_a_data_error(settings: Settings, good: Path) -> None:
     assert len(list(settings.quarantine.rglob("reason.json"))) == 8
 
 
-def test_an_unknown_source_names_the_known_ones(settings: Settings) -> None:
+def test_unknown_source_error_lists_the_sources(settings: Settings) -> None:
     with pytest.raises(
         UsageError, match="complete_journey, feedback, files, online_retail, open_bandit, simulator"
     ):
         ingest(settings, source="comlete_journey")
 
 
-def test_the_package_itself_lands(settings: Settings) -> None:
+def test_lands_the_package(settings: Settings) -> None:
     report = ingest(settings, source="complete_journey")
     rows = {batch["table"]: batch["rows"] for batch in report.landed}
     assert not report.quarantined

@@ -1,4 +1,4 @@
-"""The feedback log lands: once, whole, and what can't be true is quarantined."""
+"""Landing the feedback log: once, and invalid rows are quarantined."""
 
 import duckdb
 import pytest
@@ -15,7 +15,7 @@ def rows(settings: Settings, table: str) -> int:
     return duckdb.execute(f"select count(*) from read_parquet('{files}')").fetchall()[0][0]
 
 
-def test_the_log_lands_and_is_emptied(settings: Settings) -> None:
+def test_log_lands_and_is_emptied(settings: Settings) -> None:
     log_feedback(settings)
     report = ingest(settings, "feedback")
     assert (len(report.landed), report.quarantined) == (3, [])
@@ -26,7 +26,7 @@ def test_the_log_lands_and_is_emptied(settings: Settings) -> None:
     assert not any(log.sealed(table) for table in ("impressions", "propensities", "events"))
 
 
-def test_what_comes_later_is_a_batch_of_its_own(settings: Settings) -> None:
+def test_later_log_file_is_a_new_batch(settings: Settings) -> None:
     log_feedback(settings)
     ingest(settings, "feedback")
     later = impression(SLATES, 0, CANDIDATES[0], 0.5, FIRST)
@@ -35,20 +35,20 @@ def test_what_comes_later_is_a_batch_of_its_own(settings: Settings) -> None:
     assert rows(settings, "impressions") == 2 * SLATES + 1
 
 
-def test_a_propensity_of_zero_is_quarantined(settings: Settings) -> None:
+def test_quarantines_zero_propensity(settings: Settings) -> None:
     log_feedback(settings)
     impossible = impression(SLATES, 0, CANDIDATES[0], 0.0, FIRST)
     FeedbackLog.of(settings).append("impressions", [impossible])
-    (refused,) = ingest(settings, "feedback").quarantined
-    assert refused["table"] == "impressions"
-    assert {reason["column"] for reason in refused["reasons"]} == {"propensity"}
+    (quarantined,) = ingest(settings, "feedback").quarantined
+    assert quarantined["table"] == "impressions"
+    assert {reason["column"] for reason in quarantined["reasons"]} == {"propensity"}
 
 
-def test_a_log_without_propensities_is_quarantined_and_says_what_is_missing(
+def test_quarantines_log_without_propensity_column(
     settings: Settings,
 ) -> None:
-    silent = impression(SLATES, 0, CANDIDATES[0], 0.5, FIRST)
-    del silent["propensity"]
-    FeedbackLog.of(settings).append("impressions", [silent])
+    incomplete = impression(SLATES, 0, CANDIDATES[0], 0.5, FIRST)
+    del incomplete["propensity"]
+    FeedbackLog.of(settings).append("impressions", [incomplete])
     with pytest.raises(DataError, match="propensity: no column propensity"):
         ingest(settings, "feedback")

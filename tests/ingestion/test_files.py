@@ -1,4 +1,4 @@
-"""A shop's own files: read through a mapping, in each format; mistakes are told by their key."""
+"""A shop's own files: mapped from each format; mapping errors name the key."""
 
 import json
 from datetime import date, datetime
@@ -54,13 +54,13 @@ def changed(**keys: object) -> dict:
     return {key: value for key, value in {**EVENTS, **keys}.items() if value is not None}
 
 
-def test_a_csv_lands_in_canonical_columns(settings: Settings, tmp_path: Path) -> None:
+def test_csv_lands_in_canonical_columns(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text(CSV)
     run(settings, tmp_path, EVENTS)
     assert landed(settings) == [ROW]
 
 
-def test_json_lines_land_alike(settings: Settings, tmp_path: Path) -> None:
+def test_json_lines_land_the_same(settings: Settings, tmp_path: Path) -> None:
     row = {"order": 7, "line": 1, "customer": 42, "sku": "A-1", "qty": 2, "paid": 9.5}
     (tmp_path / "orders.jsonl").write_text(json.dumps({**row, "bought": "2024-07-01T00:30"}))
     run(settings, tmp_path, changed(path="orders.jsonl", timestamp_format=None))
@@ -77,7 +77,7 @@ def test_json_lines_land_alike(settings: Settings, tmp_path: Path) -> None:
         "'2024-07-01 01:30:00+03:00'",
     ],
 )
-def test_parquet_lands_alike_however_it_writes_the_time(
+def test_parquet_lands_the_same_for_each_timestamp_type(
     settings: Settings, tmp_path: Path, bought: str
 ) -> None:
     path = tmp_path / "orders.parquet"
@@ -98,26 +98,30 @@ def test_parquet_lands_alike_however_it_writes_the_time(
         ("epoch_microseconds", "1719786600000000"),
     ],
 )
-def test_epochs_need_their_unit(settings: Settings, tmp_path: Path, unit: str, bought: str) -> None:
+def test_reads_epochs_by_their_unit(
+    settings: Settings, tmp_path: Path, unit: str, bought: str
+) -> None:
     (tmp_path / "orders.csv").write_text(CSV.replace("01/07/2024 00:30", bought))
     run(settings, tmp_path, changed(timestamp_format=unit))
     assert landed(settings) == [ROW]
 
 
 @pytest.mark.parametrize("unit", ["epoch_seconds", "epoch_milliseconds", "epoch_microseconds"])
-def test_nanoseconds_are_refused_whatever_the_unit_says(
+def test_quarantines_nanoseconds_for_every_epoch_unit(
     settings: Settings, tmp_path: Path, unit: str
 ) -> None:
     (tmp_path / "orders.csv").write_text(CSV)
     (tmp_path / "orders-2.csv").write_text(CSV.replace("01/07/2024 00:30", "1719786600000000000"))
     run(settings, tmp_path, EVENTS)
-    [refused] = run(
+    [quarantined] = run(
         settings, tmp_path, changed(path="orders-2.csv", timestamp_format=unit)
     ).quarantined
-    assert [reason["code"] for reason in refused["reasons"]] == ["timestamp_nanoseconds"]
+    assert [reason["code"] for reason in quarantined["reasons"]] == ["timestamp_nanoseconds"]
 
 
-def test_a_glob_lands_each_file_and_refuses_the_broken(settings: Settings, tmp_path: Path) -> None:
+def test_glob_lands_valid_files_and_quarantines_the_others(
+    settings: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "orders-2024-07-01.csv").write_text(CSV)
     (tmp_path / "orders-2024-07-02.csv").write_text(CSV.replace("customer", "client"))
     report = run(settings, tmp_path, changed(path="orders-*.csv"))
@@ -129,13 +133,13 @@ def test_a_glob_lands_each_file_and_refuses_the_broken(settings: Settings, tmp_p
         (
             "missing_column",
             "user_id",
-            "no column customer (tables.events.columns.user_id); "
-            "found order, line, client, sku, qty, paid, bought",
+            "no column customer (mapped by tables.events.columns.user_id); "
+            "the file has order, line, client, sku, qty, paid, bought",
         )
     ]
 
 
-def test_a_day_chooses_among_the_files(settings: Settings, tmp_path: Path) -> None:
+def test_day_selects_one_file(settings: Settings, tmp_path: Path) -> None:
     for day in ("01", "02"):
         text = CSV.replace("01/07/2024", f"{day}/07/2024")
         (tmp_path / f"orders-2024-07-{day}.csv").write_text(text)
@@ -145,33 +149,35 @@ def test_a_day_chooses_among_the_files(settings: Settings, tmp_path: Path) -> No
     assert len(run(settings, tmp_path, events).landed) == 1
 
 
-def test_a_landed_file_is_not_read_in_another_way(settings: Settings, tmp_path: Path) -> None:
+def test_rejects_landed_file_under_another_mapping(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text(CSV)
     run(settings, tmp_path, EVENTS)
     with pytest.raises(UsageError, match="landed as events under another mapping"):
         run(settings, tmp_path, changed(timezone="UTC"))
 
 
-def test_a_return_may_be_negative_a_purchase_not(settings: Settings, tmp_path: Path) -> None:
+def test_quarantines_negative_quantity_except_in_returns(
+    settings: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "orders.csv").write_text(CSV.replace(";2;", ";-2;"))
     (tmp_path / "more.csv").write_text(CSV.replace(";2;", ";-2;").replace("7;1", "8;1"))
     run(settings, tmp_path, changed(constants={"event_type": "return"}))
-    [refused] = run(settings, tmp_path, changed(path="more.csv")).quarantined
-    assert [reason["code"] for reason in refused["reasons"]] == ["negative_quantity"]
+    [quarantined] = run(settings, tmp_path, changed(path="more.csv")).quarantined
+    assert [reason["code"] for reason in quarantined["reasons"]] == ["negative_quantity"]
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[1, 2]\n", '{"order": 7}\n3\n', "\x00", '{"order": NaN, "line":}\n']
 )
-def test_broken_json_lines_are_refused(settings: Settings, tmp_path: Path, text: str) -> None:
+def test_quarantines_invalid_json_lines(settings: Settings, tmp_path: Path, text: str) -> None:
     (tmp_path / "good.csv").write_text(CSV)
     run(settings, tmp_path, changed(path="good.csv"))
     (tmp_path / "bad.jsonl").write_text(text)
-    [refused] = run(settings, tmp_path, changed(path="bad.jsonl")).quarantined
-    assert refused["reasons"][0]["code"] in {"unreadable_file", "undecodable_text"}
+    [quarantined] = run(settings, tmp_path, changed(path="bad.jsonl")).quarantined
+    assert quarantined["reasons"][0]["code"] in {"unreadable_file", "undecodable_text"}
 
 
-def test_an_unknown_ending_is_refused(settings: Settings, tmp_path: Path) -> None:
+def test_quarantines_unknown_extension(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text(CSV)
     (tmp_path / "orders.xlsx").write_text("PK")
     report = run(settings, tmp_path, changed(path="orders.*"))
@@ -180,13 +186,13 @@ def test_an_unknown_ending_is_refused(settings: Settings, tmp_path: Path) -> Non
 
 WRONG = {
     "tables.events.columns.event_at is required": {"columns": {"event_id": "order"}},
-    "tables.events.columns.evnt_id is not known": {"columns": {"evnt_id": "order"}},
+    "tables.events.columns.evnt_id is unknown": {"columns": {"evnt_id": "order"}},
     "tables.events.columns.quantity joins columns": {
         "columns": {**EVENTS["columns"], "quantity": ["qty", "line"]}
     },
     "tables.events.columns.user_id is 3": {"columns": {**EVENTS["columns"], "user_id": 3}},
     "tables.events.constants.event_type is 'bought'": {"constants": {"event_type": "bought"}},
-    "tables.events.constants.user_id is mapped under columns too": {
+    "tables.events.constants.user_id is also under columns": {
         "constants": {"event_type": "purchase", "user_id": "x"}
     },
     "tables.events.timestamp_format is '%d/%m %H:%M', which has no year": {
@@ -196,13 +202,13 @@ WRONG = {
     "tables.events.timezone is 'Paris'": {"timezone": "Paris"},
     "tables.events.delimiter is ';;'": {"delimiter": ";;"},
     "tables.events.path is missing": {"path": None},
-    "tables.events.path fits no file": {"path": "nothing-*.csv"},
-    "tables.events.colums is not known": {"colums": {}},
+    "tables.events.path matches no file": {"path": "nothing-*.csv"},
+    "tables.events.colums is unknown": {"colums": {}},
 }
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_a_wrong_mapping_is_told_by_its_key(
+def test_invalid_mapping_error_names_the_key(
     settings: Settings, tmp_path: Path, message: str
 ) -> None:
     (tmp_path / "orders.csv").write_text(CSV)
@@ -218,15 +224,13 @@ def test_a_wrong_mapping_is_told_by_its_key(
 
 
 @pytest.mark.parametrize("text", ["", "tables: [", "tables: {}", "tables: {orders: {}}", "- a"])
-def test_a_file_that_is_no_mapping_is_wrong_usage(
-    settings: Settings, tmp_path: Path, text: str
-) -> None:
+def test_rejects_file_that_is_not_a_mapping(settings: Settings, tmp_path: Path, text: str) -> None:
     path = tmp_path / "mapping.yaml"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mapping\.yaml"):
         ingest(settings, source="files", mapping=path)
 
 
-def test_a_mapping_is_needed(settings: Settings) -> None:
+def test_requires_a_mapping(settings: Settings) -> None:
     with pytest.raises(UsageError, match="--mapping"):
         ingest(settings, source="files")

@@ -1,4 +1,4 @@
-"""Ingest killed at any step and run again leaves the bytes of an undisturbed run."""
+"""Ingest killed at any step and run again gives the same bytes as an undisturbed run."""
 
 import gzip
 import hashlib
@@ -50,7 +50,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(home: Path) -> dict[str, str]:
-    """Every file's hash; of those that carry the wall clock, the name alone."""
+    """Hash of every file; only the name of files with wall-clock times."""
     return {
         str(path.relative_to(home)): ""
         if path.name in {"batch.json", "reason.json"}
@@ -73,13 +73,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, days: Path) -> dict[st
 
 
 def assert_no_reader_sees_half_a_batch(home: Path) -> None:
-    """What dbt's glob finds, hidden directories included, is named as batches are."""
+    """Every match of dbt's glob, hidden directories included, is a batch."""
     seen = {path.parent.name for path in home.glob("landing/online_retail/invoices/*/*.parquet")}
     assert all(len(name) == 64 or name == "_contract" for name in seen)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_and_run_again(
+def test_killed_ingest_and_second_run_give_the_same_bytes(
     tmp_path: Path, days: Path, undisturbed: dict[str, str], step: int
 ) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(days), str(step)]
@@ -95,7 +95,7 @@ def test_killed_and_run_again(
     assert contents(tmp_path) == undisturbed
 
 
-def test_two_at_once_land_each_file_once(tmp_path: Path, days: Path) -> None:
+def test_concurrent_ingests_land_each_file_once(tmp_path: Path, days: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(days), "0"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     for process in both:

@@ -1,4 +1,4 @@
-"""Daily CSV files: what the publisher ships lands, what is broken does not."""
+"""Daily CSV files: published files land, invalid ones are quarantined."""
 
 import gzip
 import os
@@ -51,9 +51,7 @@ def landed(settings: Settings, query: str) -> list[tuple]:
         return connection.execute(query.format(f"read_parquet('{batches}')")).fetchall()
 
 
-def test_a_day_as_the_publisher_ships_it_lands_with_line_numbers(
-    settings: Settings, days: Path
-) -> None:
+def test_lands_a_published_day_with_line_numbers(settings: Settings, days: Path) -> None:
     assert run(settings, days).summary() == "landed 2, unchanged 0, quarantined 0"
     rows = landed(
         settings,
@@ -71,19 +69,19 @@ def test_a_day_as_the_publisher_ships_it_lands_with_line_numbers(
     ]
 
 
-def test_a_day_lands_alone_and_only_once(settings: Settings, days: Path) -> None:
+def test_lands_one_day_once(settings: Settings, days: Path) -> None:
     assert len(run(settings, days, date(2010, 12, 2)).landed) == 1
     report = run(settings, days)
     assert (len(report.landed), len(report.unchanged)) == (1, 1)
 
 
-def test_a_day_without_a_file_is_nothing_to_do(settings: Settings, days: Path) -> None:
+def test_day_without_a_file_is_nothing_to_do(settings: Settings, days: Path) -> None:
     with pytest.raises(NothingToDo, match=r"no file 2010-12-04\.csv\.gz"):
         run(settings, days, date(2010, 12, 4))
 
 
 @pytest.mark.parametrize("folder", [None, "nowhere", "empty"])
-def test_a_folder_is_needed(settings: Settings, tmp_path: Path, folder: str | None) -> None:
+def test_requires_a_folder(settings: Settings, tmp_path: Path, folder: str | None) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError):
         run(settings, tmp_path / folder if folder else None)
@@ -150,7 +148,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_day_is_quarantined_and_the_others_land(
+def test_quarantines_invalid_day_and_lands_the_others(
     kind: str, settings: Settings, days: Path
 ) -> None:
     damage, code = BROKEN[kind]
@@ -161,26 +159,26 @@ def test_a_broken_day_is_quarantined_and_the_others_land(
     report = run(settings, days)
 
     assert [batch["original_name"] for batch in report.landed] == ["2010-12-02.csv.gz"]
-    [refused] = report.quarantined
-    assert code in [reason["code"] for reason in refused["reasons"]], refused["reasons"]
-    assert (Path(refused["path"]) / file.name).read_bytes() == broken
-    assert str(settings.home) not in refused["reasons"][0]["detail"]
+    [quarantined] = report.quarantined
+    assert code in [reason["code"] for reason in quarantined["reasons"]], quarantined["reasons"]
+    assert (Path(quarantined["path"]) / file.name).read_bytes() == broken
+    assert str(settings.home) not in quarantined["reasons"][0]["detail"]
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + HEADER + AS_SHIPPED, (HEADER + AS_SHIPPED)[:-1]])
-def test_a_byte_order_mark_or_no_last_newline_do_no_harm(
+def test_accepts_byte_order_mark_and_missing_last_newline(
     settings: Settings, days: Path, text: str
 ) -> None:
     write(days / "2010-12-01.csv.gz", text)
     assert [batch["rows"] for batch in run(settings, days).landed] == [7, 1]
 
 
-def test_windows_line_ends_do_no_harm(settings: Settings, days: Path) -> None:
+def test_accepts_windows_line_ends(settings: Settings, days: Path) -> None:
     write(days / "2010-12-01.csv.gz", (HEADER + AS_SHIPPED).replace("\n", "\r\n"))
     assert [batch["rows"] for batch in run(settings, days).landed] == [7, 1]
 
 
-def test_all_real_days_land(settings: Settings) -> None:
+def test_lands_all_published_days(settings: Settings) -> None:
     folder = os.environ.get("PENCHANT_TEST_DATA")
     if not folder:
         pytest.skip("PENCHANT_TEST_DATA names no folder with online_retail/by-day")

@@ -1,4 +1,4 @@
-"""The wheel lands only if it is the published one; here a small one is taken for it."""
+"""The wheel lands only if it is the published one; the tests substitute a small one."""
 
 import hashlib
 import subprocess
@@ -20,7 +20,7 @@ NOW = datetime(2020, 1, 1)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a small wheel that is taken for the published one."""
+    """A folder with a small wheel, whose hash replaces the published one."""
     wheel = write_wheel(tmp_path / "wheels")
     monkeypatch.setattr(open_bandit, "SHA256", hashlib.sha256(wheel.read_bytes()).hexdigest())
     return wheel.parent
@@ -31,7 +31,7 @@ def run(settings: Settings, folder: Path | None = None) -> IngestReport:
 
 
 def pip(act: Callable[[Path], subprocess.CompletedProcess]) -> Callable:
-    """In pip's place: ``act`` is given the folder that it downloads into."""
+    """A replacement of pip: ``act`` receives the download folder."""
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess:
         assert command[-1] == "obp==0.4.1"
@@ -40,7 +40,7 @@ def pip(act: Callable[[Path], subprocess.CompletedProcess]) -> Callable:
     return run
 
 
-def test_each_policy_and_campaign_lands_with_the_affinity_of_what_was_shown(
+def test_lands_each_policy_and_campaign_with_affinity_of_the_shown_item(
     settings: Settings, folder: Path
 ) -> None:
     assert run(settings, folder).summary() == "landed 9, unchanged 0, quarantined 0"
@@ -56,14 +56,14 @@ def test_each_policy_and_campaign_lands_with_the_affinity_of_what_was_shown(
     assert rows[3] == ("random", 1, 0, 0, 0.5, 0.0, datetime(2019, 11, 24, 0, 1))
 
 
-def test_all_columns_are_there_without_landing(folder: Path) -> None:
+def test_reads_all_columns_without_landing(folder: Path) -> None:
     file = folder / open_bandit.WHEEL
     shown = open_bandit.impressions(file, "bts", "women")
     assert open_bandit.affinities(shown).tolist() == [[0, 2], [0, 1]]
     assert open_bandit.items(file, "women")["item_feature_3"].to_pylist() == ["random3"] * 2
 
 
-def test_the_wheel_is_fetched_once(
+def test_downloads_the_wheel_once(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def download(into: Path) -> subprocess.CompletedProcess:
@@ -76,18 +76,16 @@ def test_the_wheel_is_fetched_once(
     assert len(run(settings).unchanged) == 9
 
 
-def test_without_a_network_nothing_lands(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_download_lands_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution found\n")
     monkeypatch.setattr(subprocess, "run", pip(lambda into: failed))
     with pytest.raises(PenchantError, match="No matching distribution") as raised:
         run(settings)
-    assert raised.value.exit_code == 1  # a network may come back
+    assert raised.value.exit_code == 1  # worth a retry
     assert not list(settings.landing.glob("*/*/*/batch.json"))
 
 
-def test_another_wheel_is_refused_wherever_it_came_from(
+def test_rejects_wheel_with_another_hash(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / open_bandit.WHEEL).write_bytes(b"something else")
@@ -98,12 +96,12 @@ def test_another_wheel_is_refused_wherever_it_came_from(
 
     monkeypatch.setattr(subprocess, "run", pip(download))
     for place in (folder, None):
-        with pytest.raises(DataError, match="not the file that was published"):
+        with pytest.raises(DataError, match="but the published file has"):
             run(settings, place)
     assert not list(settings.landing.glob("*/*/*/batch.json"))
     assert not (settings.downloads / "open_bandit").exists()
 
 
-def test_a_folder_without_the_wheel_is_said(settings: Settings, tmp_path: Path) -> None:
+def test_folder_without_the_wheel_is_a_usage_error(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no obp-0\.4\.1"):
         run(settings, tmp_path)

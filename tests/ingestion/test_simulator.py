@@ -1,4 +1,4 @@
-"""The simulated shop: same seed, same bytes; what it logs fits together."""
+"""The synthetic shop: deterministic, and its tables are consistent."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def hashes(settings: Settings) -> set[str]:
     return {path.parent.name for path in settings.landing.rglob("batch.json")}
 
 
-def test_a_seed_and_sizes_decide_every_byte(settings: Settings, tmp_path: Path) -> None:
+def test_seed_and_sizes_determine_every_byte(settings: Settings, tmp_path: Path) -> None:
     homes = [
         settings.model_copy(update={"home": tmp_path / name, "seed": seed, "threads": threads})
         for name, seed, threads in [("a", 7, 1), ("b", 7, 2), ("c", 8, 1)]
@@ -44,13 +44,13 @@ def test_a_seed_and_sizes_decide_every_byte(settings: Settings, tmp_path: Path) 
     assert not same & other
 
 
-def test_every_kind_of_event_happens(shop: duckdb.DuckDBPyConnection) -> None:
+def test_logs_every_event_type(shop: duckdb.DuckDBPyConnection) -> None:
     counts = dict(shop.sql("SELECT event_type, count(*) FROM events GROUP BY 1").fetchall())
     assert set(counts) == {"view", "search", "cart", "purchase", "return"}
     assert counts["view"] > counts["cart"] > counts["purchase"] > counts["return"]
 
 
-def test_all_that_is_referred_to_exists(shop: duckdb.DuckDBPyConnection) -> None:
+def test_foreign_keys_exist(shop: duckdb.DuckDBPyConnection) -> None:
     for table in ("events", "impressions", "reviews", "campaigns"):
         unknown = f"SELECT 1 FROM {table} WHERE item_id NOT IN (SELECT item_id FROM items)"
         assert not shop.sql(unknown).fetchall()
@@ -74,7 +74,7 @@ def test_users_have_interests_and_habits(shop: duckdb.DuckDBPyConnection) -> Non
     assert again > 10
 
 
-def test_linked_categories_are_bought_by_the_same_users() -> None:
+def test_same_users_buy_linked_categories() -> None:
     tables = simulate(seed=7, users=200, items=48, days=180)
     categories = {item["item_id"]: item["category_2"] for item in tables["items"]}
     names = sorted(set(categories.values()))
@@ -90,7 +90,7 @@ def test_linked_categories_are_bought_by_the_same_users() -> None:
         assert together[names.index(linked)][others].max() < 0.2
 
 
-def test_campaigns_add_what_is_said_of_them() -> None:
+def test_campaign_effect_matches_added_by_campaigns() -> None:
     sizes = {"users": 200, "items": 48, "days": 180}
     tables, (people, added) = simulate(7, **sizes), added_by_campaigns(7, **sizes)
     advertised: dict[str, set[str]] = {}
@@ -122,7 +122,7 @@ def test_campaigns_add_what_is_said_of_them() -> None:
     assert much > 2 * abs(little)
 
 
-def test_impressions_carry_how_they_were_chosen(shop: duckdb.DuckDBPyConnection) -> None:
+def test_impressions_have_exact_propensities(shop: duckdb.DuckDBPyConnection) -> None:
     [(low, high, clicked)] = shop.sql(
         """SELECT min(propensity), max(propensity), avg(clicked::INT) FROM impressions
         WHERE item_id IS NOT NULL"""
@@ -137,18 +137,16 @@ def test_impressions_carry_how_they_were_chosen(shop: duckdb.DuckDBPyConnection)
 
 
 @pytest.mark.parametrize("sizes", [{"users": 0}, {"days": 601}, {"shops": 3}])
-def test_sizes_have_bounds(settings: Settings, sizes: dict[str, int]) -> None:
+def test_rejects_sizes_out_of_bounds(settings: Settings, sizes: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         ingest(settings, source="simulator", **sizes)
 
 
-def test_the_smallest_shop_lands(settings: Settings) -> None:
+def test_smallest_shop_lands(settings: Settings) -> None:
     assert not ingest(settings, source="simulator", users=1, items=1, days=1).quarantined
 
 
-def test_the_truth_is_of_the_shop_that_was_landed(
-    settings: Settings, shop: duckdb.DuckDBPyConnection
-) -> None:
+def test_truth_matches_the_landed_shop(settings: Settings, shop: duckdb.DuckDBPyConnection) -> None:
     known = truth(settings.seed, SIZES["users"], SIZES["items"])
     assert known.shares.sum(axis=1) == pytest.approx(1.0)
     looks = dict(

@@ -1,4 +1,4 @@
-"""What passes between `ingest` and a source: what was asked for, and the files that arrived."""
+"""The interface of sources: the request of an ingest, and the files that arrived."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from penchant.settings import Settings
 
 @dataclass(frozen=True)
 class Request:
-    """One call of `ingest`. ``workspace`` is an empty folder that is removed at the end of it."""
+    """One call of `ingest`. ``workspace`` is an empty folder that is removed afterwards."""
 
     settings: Settings
     folder: Path | None
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Arrival:
-    """One file for one table; ``mapping`` says how to read a file that is not in our columns."""
+    """A file for a table. ``mapping`` is set if its columns are not those of the contract."""
 
     contract: Contract
     path: Path

@@ -1,12 +1,12 @@
-"""How one file becomes a landing batch, or goes to quarantine, whole.
+"""Land a file as a batch, or quarantine the whole file.
 
-A file is copied before it is read, so that what was checked is what lands. Batches and quarantined
-files are directories named by the SHA-256 of the original file and appear at once; ``data.parquet``
-depends on the original file and its contract only, so a run that was killed and repeated leaves the
-same bytes as one that was not.
+A file is copied before it is read, so the bytes that were checked are those that land. Batches and
+quarantined files are directories named by the SHA-256 of the original file, created atomically.
+``data.parquet`` depends on the original file and its contract only, so a killed and repeated run
+writes the same bytes.
 
-A quarantined file is judged again whenever it is offered again: the contract, the mapping or the
-clock may have moved. When it passes, it lands and leaves the quarantine.
+A quarantined file is checked again at each ingest: the contract, the mapping or the clock may have
+changed. When it passes, it lands and is removed from quarantine.
 """
 
 import hashlib
@@ -22,7 +22,13 @@ import duckdb
 
 from penchant.errors import PenchantError, UsageError
 from penchant.ingestion.landing.arrival import Arrival
-from penchant.ingestion.landing.checking import Verdict, check, empty_sql, is_verbatim, landed_sql
+from penchant.ingestion.landing.checking import (
+    CheckResult,
+    check,
+    empty_sql,
+    is_verbatim,
+    landed_sql,
+)
 from penchant.ingestion.landing.contract import Code, Contract, Reason
 from penchant.ingestion.landing.engine import Engine
 from penchant.ingestion.landing.reading import (
@@ -39,9 +45,9 @@ from penchant.storage import atomic_directory, held_alone, sync, write_json
 EMPTY_BATCH = "_contract"
 REASON = "reason.json"
 WORKSPACE = ".workspace"
-# What DuckDB raises on any account but the file's. The rest has no pattern: damaged Parquet ends in
-# IOException, InvalidInputException, InternalException or plain Error, by where the damage is.
-NOT_THE_FILES = (
+# DuckDB errors that the file can't cause. Damaged Parquet raises IOException,
+# InvalidInputException, InternalException or plain Error, depending on where the damage is.
+NOT_CAUSED_BY_FILES = (
     duckdb.BinderException,
     duckdb.CatalogException,
     duckdb.InterruptException,
@@ -52,7 +58,7 @@ NOT_THE_FILES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file. ``status`` is landed, unchanged or quarantined."""
+    """The result of landing a file. ``status`` is landed, unchanged or quarantined."""
 
     status: str
     table: str
@@ -75,7 +81,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Landing:
-    """The landing and the quarantine of one source. ``now`` is naive UTC."""
+    """Landing and quarantine of one source. ``now`` is naive UTC."""
 
     settings: Settings
     source: str
@@ -88,13 +94,13 @@ class Landing:
 
     @property
     def workspace(self) -> Path:
-        """Scratch space on the landing's file system, for as long as the landing is held."""
+        """Scratch folder on the landing's file system, while the landing is locked."""
         return self.folder / WORKSPACE
 
     @classmethod
     @contextmanager
-    def held(cls, settings: Settings, source: str, now: datetime) -> Iterator["Landing"]:
-        """Wait for other ingests of this source, then remove what a killed one left behind."""
+    def locked(cls, settings: Settings, source: str, now: datetime) -> Iterator["Landing"]:
+        """Lock the source's landing, and remove the workspace of a killed ingest."""
         folder = settings.landing / source
         with held_alone(folder):
             workspace = folder / WORKSPACE
@@ -109,7 +115,7 @@ class Landing:
                 shutil.rmtree(workspace)
 
     def ensure_empty_batches(self, contracts: tuple[Contract, ...]) -> None:
-        """Give every table a batch without rows, so that a glob over its batches finds a file."""
+        """Write a batch without rows for every table, so that a glob over its batches matches."""
         for contract in contracts:
             final = self.folder / contract.table / EMPTY_BATCH
             if not final.exists():
@@ -118,50 +124,50 @@ class Landing:
                     _write(self.engine.connection(), query, staging / "data.parquet")
 
     def has_batches(self) -> bool:
-        """Whether anything of this source has landed, now or before."""
+        """Whether the source has any landed batch."""
         return any(self.folder.glob("*/*/batch.json"))
 
     def land(self, arrival: Arrival) -> Outcome:
-        """Land one file, or quarantine it; a file that landed before is left as it is.
+        """Land or quarantine a file. A file that has landed before is unchanged.
 
-        Raises PenchantError where the file changes meanwhile, and UsageError where it has landed
-        under another mapping.
+        Raises PenchantError when the file changes while it is read, and UsageError when it has
+        landed under another mapping.
         """
         table, sha256 = arrival.contract.table, digest(arrival.path)
         final = self.folder / table / sha256
         if final.exists():
-            return self._keep(arrival, sha256, final)
+            return self._existing(arrival, sha256, final)
         original = self._copy(arrival.path, sha256)
         connection = self.engine.connection()
         try:
             reading = _read(connection, arrival, original)
-            verdict = check(connection, arrival.contract, reading, self.now)
-        except NOT_THE_FILES:
+            result = check(connection, arrival.contract, reading, self.now)
+        except NOT_CAUSED_BY_FILES:
             raise
         except (Unreadable, duckdb.Error) as error:
-            verdict = Verdict(0, (_unreadable(error, original, arrival),))
-        if verdict.reasons:
-            return self._quarantine(arrival, original, sha256, verdict.reasons)
+            result = CheckResult(0, (_unreadable(error, original, arrival),))
+        if result.reasons:
+            return self._quarantine(arrival, original, sha256, result.reasons)
         with self._appearing(final) as staging:
-            batch = self._batch(arrival, original, sha256, verdict.rows)
+            batch = self._batch(arrival, original, sha256, result.rows)
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
             if is_verbatim(arrival.contract, reading):
                 original.rename(staging / "data.parquet")
             else:
                 query = landed_sql(arrival.contract, reading)
                 _write(connection, query, staging / "data.parquet")
-        self._release(table, sha256)
-        return Outcome("landed", table, sha256, arrival.path.name, verdict.rows, final)
+        self._leave_quarantine(table, sha256)
+        return Outcome("landed", table, sha256, arrival.path.name, result.rows, final)
 
-    def _keep(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
-        """The batch as it landed; raises UsageError where the same file is now read differently."""
+    def _existing(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
+        """The existing batch. Raises UsageError when it landed under another mapping."""
         batch = json.loads((final / "batch.json").read_text())
         if batch["mapping"] != _fingerprint(arrival):
             raise UsageError(
                 f"{arrival.path} has landed as {arrival.contract.table} under another mapping",
                 f"restore the mapping, or remove {final} to land the file again",
             )
-        self._release(arrival.contract.table, sha256)
+        self._leave_quarantine(arrival.contract.table, sha256)
         table, name, rows = arrival.contract.table, arrival.path.name, batch["rows"]
         return Outcome("unchanged", table, sha256, name, rows, final)
 
@@ -178,19 +184,19 @@ class Landing:
         }
 
     def _copy(self, path: Path, sha256: str) -> Path:
-        """A copy under a name without surprises, certain to be the bytes of that hash."""
+        """Copy a file into the workspace and verify its hash."""
         original = self.workspace / f"original{ending_of(path.name) or ''}"
         shutil.copyfile(path, original)
         if digest(original) != sha256:
             raise PenchantError(
-                f"{path} changed while it was being read", "ingest again when its writer is done"
+                f"{path} changed while it was read", "ingest again when the file is complete"
             )
         return original
 
     def _quarantine(
         self, arrival: Arrival, original: Path, sha256: str, reasons: tuple[Reason, ...]
     ) -> Outcome:
-        """Keep the file with the reasons; if it is there for the same reasons, touch nothing."""
+        """Store the file with the reasons, unless it is stored with the same reasons."""
         table, name = arrival.contract.table, arrival.path.name
         final = self.settings.quarantine / self.source / table / sha256
         listed = [reason.as_dict() for reason in reasons]
@@ -210,17 +216,17 @@ class Landing:
             write_json(final / REASON, reason)
         return Outcome("quarantined", table, sha256, name, 0, final, reasons)
 
-    def _release(self, table: str, sha256: str) -> None:
-        """Take a file that has landed out of quarantine."""
+    def _leave_quarantine(self, table: str, sha256: str) -> None:
+        """Remove a file that has landed from quarantine."""
         kept = self.settings.quarantine / self.source / table / sha256
         if kept.exists():
             shutil.rmtree(kept)
 
     @contextmanager
     def _appearing(self, final: Path) -> Iterator[Path]:
-        """As atomic_directory, but staged in the workspace.
+        """Like atomic_directory, but staged in the workspace.
 
-        Readers glob ``*/data.parquet`` beside ``final``, and DuckDB's ``*`` takes hidden names too.
+        dbt globs ``*/data.parquet`` beside ``final``, and DuckDB's ``*`` matches hidden names too.
         """
         ready = self.workspace / final.name
         with atomic_directory(ready) as staging:
@@ -244,7 +250,7 @@ def _unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    """One Parquet file in the query's order: the same bytes however many threads write it."""
+    """Write a Parquet file in the query's order: the same bytes with any number of threads."""
     connection.execute(
         f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
     )

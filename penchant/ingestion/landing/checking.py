@@ -1,7 +1,7 @@
-"""The check of one batch file against its contract, and the queries that land it.
+"""Check a file against its contract, and build the queries that land it.
 
-A file is checked by a few aggregate queries that DuckDB runs over the whole of it: nothing comes
-into Python but counts, each with the reason that it counts.
+DuckDB checks the whole file with a few aggregate queries; Python receives only the number of rows
+for each reason.
 """
 
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ from penchant.ingestion.landing.reading import Reading, identifier, literal
 INTEGERS = frozenset(
     f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 )
-# What Parquet may hold for each type of a contract: only casts that lose nothing.
+# The Parquet types accepted for each contract type: only lossless casts.
 ACCEPTS = {
     "BIGINT": INTEGERS,
     "DOUBLE": INTEGERS | {"FLOAT", "DOUBLE", "DECIMAL"},
     "VARCHAR": INTEGERS | {"VARCHAR", "UUID"},
-    # _time_rules tells apart what numbers and texts are wrong with.
+    # _time_rules reports what is wrong with numbers and text.
     "TIMESTAMP": frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"})
     | {"TIMESTAMP WITH TIME ZONE", "BIGINT", "UBIGINT", "VARCHAR"},
     "BOOLEAN": frozenset({"BOOLEAN"}),
 }
-ONLY_NULLS = '"NULL"'  # DuckDB's type of a Parquet column that never had a value
+ONLY_NULLS = '"NULL"'  # DuckDB's type of a Parquet column without values
 
 FIRST_YEAR = 1971  # strptime without a year gives 1900, an empty epoch 1970
-LAST_YEAR = 9999  # beyond it lie nanoseconds that were taken for microseconds
+LAST_YEAR = 9999  # later years are nanoseconds read as microseconds
 SMALLEST_NANOSECONDS = 10**17  # 1973 in nanoseconds, the year 5138 in microseconds
 
 FINER_THAN_MICROSECONDS = r"[0-9]\.[0-9]{6}[0-9]*[1-9][0-9]*([^0-9].*)?$"
-# A time alone, or two of day, month and perhaps a time: 08:26, 12-01 08:26, 01/12, Dec 1 08:26.
+# A time only, or day and month with an optional time: 08:26, 12-01 08:26, 01/12, Dec 1 08:26.
 _CLOCK = r"[0-9]{1,2}:[0-9:.]+"
 _PART = r"([0-9]{1,2}|[A-Za-z]{3,9})"
 WITHOUT_YEAR = rf"\s*({_CLOCK}|{_PART}[-/. ]+{_PART}\.?([T ,]+{_CLOCK})?)\s*"
-WHOLE_NUMBER = r"\s*[+-]?[0-9]+(\.0*)?\s*"  # 17850.0 is how pandas writes an integer beside nulls
+WHOLE_NUMBER = r"\s*[+-]?[0-9]+(\.0*)?\s*"  # pandas writes an integer beside nulls as 17850.0
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the check found: the rows of the file, and no reasons if the contract holds."""
+class CheckResult:
+    """The number of rows, and the reasons to quarantine the file, if any."""
 
     rows: int
     reasons: tuple[Reason, ...]
@@ -49,33 +49,33 @@ class Verdict:
 
 def check(
     connection: duckdb.DuckDBPyConnection, contract: Contract, reading: Reading, now: datetime
-) -> Verdict:
-    """Check the whole file; ``now`` is naive UTC. Raises duckdb.Error where it can't be read."""
+) -> CheckResult:
+    """Check a file; ``now`` is naive UTC. Raises duckdb.Error when it can't be read."""
     shape = [*_column_reasons(contract, reading), *_type_reasons(contract, reading)]
     if shape:
-        return Verdict(0, tuple(shape))
+        return CheckResult(0, tuple(shape))
     rules = [
         *(rule for column in contract.columns for rule in _value_rules(column, reading, now)),
         *contract.rules,
     ]
     counts = ", ".join(f"count(*) FILTER (WHERE {rule.violated})" for rule in rules)
-    # The hash makes DuckDB decode every value: a torn page is found here or by nobody.
+    # The hash makes DuckDB decode every value, which detects torn pages.
     every = ", ".join(_as_given(column) for column in contract.columns)
     typed = _typed(contract, reading, now)
     query = f"SELECT count(*), bit_xor(hash({every})), {counts} FROM ({typed})"
     rows, _, *found = connection.execute(query).fetchall()[0]
     if not rows:
-        return Verdict(0, (Reason(Code.NO_ROWS, None, "the file has columns but no rows"),))
+        return CheckResult(0, (Reason(Code.NO_ROWS, None, "the file has a header but no rows"),))
     reasons = [
         Reason(rule.code, rule.column, rule.detail, wrong)
         for rule, wrong in zip(rules, found, strict=True)
         if wrong
     ]
-    return Verdict(rows, (*reasons, *_duplicates(connection, contract, typed)))
+    return CheckResult(rows, (*reasons, *_duplicates(connection, contract, typed)))
 
 
 def landed_sql(contract: Contract, reading: Reading) -> str:
-    """A query of the file's rows, in file order, with the contract's columns and types."""
+    """A query for the file's rows, in file order, with the contract's columns and types."""
     columns = [
         f"{_value(column, reading)} AS {identifier(column.name)}" for column in contract.columns
     ]
@@ -85,7 +85,7 @@ def landed_sql(contract: Contract, reading: Reading) -> str:
 
 
 def empty_sql(contract: Contract) -> str:
-    """A query of no rows with the columns and types that landed batches have."""
+    """A query without rows, with the columns and types of landed batches."""
     types = [(column.name, column.type) for column in contract.columns]
     if contract.row_number:
         types.append((contract.row_number, "BIGINT"))
@@ -94,7 +94,7 @@ def empty_sql(contract: Contract) -> str:
 
 
 def is_verbatim(contract: Contract, reading: Reading) -> bool:
-    """Whether the file is Parquet with exactly the columns, order and types that land."""
+    """Whether the file is Parquet with exactly the columns, order and types of a batch."""
     types = [(column.name, column.type) for column in contract.columns]
     given = [(name, column.type) for name, column in reading.columns.items()]
     return reading.plain_parquet and not contract.row_number and given == types
@@ -103,20 +103,28 @@ def is_verbatim(contract: Contract, reading: Reading) -> bool:
 def _column_reasons(contract: Contract, reading: Reading) -> list[Reason]:
     expected = [column.name for column in contract.columns]
     unexpected = [name for name in reading.columns if name not in expected]
-    instead = f"; the file has {', '.join(unexpected)} instead" if unexpected else ""
+    instead = f"; the file also has {', '.join(unexpected)}" if unexpected else ""
     missing = [
-        Reason(Code.MISSING_COLUMN, name, reading.absent.get(name, f"no column {name}{instead}"))
+        Reason(
+            Code.MISSING_COLUMN,
+            name,
+            reading.absent.get(name, f"no column {name}{instead}; add it or map it"),
+        )
         for name in expected
         if name not in reading.columns
     ]
     return missing + [
-        Reason(Code.UNEXPECTED_COLUMN, name, f"the contract has no column {name}")
+        Reason(
+            Code.UNEXPECTED_COLUMN,
+            name,
+            f"the contract has no column {name}; remove it from the file",
+        )
         for name in unexpected
     ]
 
 
 def _type_reasons(contract: Contract, reading: Reading) -> list[Reason]:
-    """Types that are wrong for the whole file; in text files it is the values that are checked."""
+    """Columns of a wrong type. In text files each value is checked instead."""
     reasons = []
     for column in contract.columns:
         given = reading.columns.get(column.name)
@@ -132,16 +140,16 @@ def _type_reasons(contract: Contract, reading: Reading) -> list[Reason]:
 
 
 def _value(column: Column, reading: Reading) -> str:
-    """The column's value in its own type; NULL where what is given can't be read as that type."""
+    """The column cast to its type; NULL where a value can't be cast."""
     given = reading.columns[column.name]
     if given.parse:
         return given.parse
     if given.type == column.type:
         return given.sql
     if column.type == "TIMESTAMP" and given.type in INTEGERS:
-        return "CAST(NULL AS TIMESTAMP)"  # a number has no unit: only a mapping can say
+        return "CAST(NULL AS TIMESTAMP)"  # a number has no unit unless a mapping names it
     if column.type == "TIMESTAMP":
-        # By way of a zoned type: a direct cast would drop an offset such as +02:00.
+        # Cast to a zoned type first: a direct cast would drop an offset such as +02:00.
         return f"TRY_CAST({given.sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
     cast = f"TRY_CAST({given.sql} AS {column.type})"
     if column.type == "BIGINT" and reading.text:  # the cast alone would round 1.5
@@ -151,7 +159,7 @@ def _value(column: Column, reading: Reading) -> str:
 
 
 def _typed(contract: Contract, reading: Reading, now: datetime) -> str:
-    """A query of each column: typed under its name, as the file gives it, and a time's problem."""
+    """A query for each column's typed value, its value in the file, and problems of timestamps."""
     columns = [
         f"{_value(column, reading)} AS {identifier(column.name)}, "
         f"{reading.columns[column.name].sql} AS {_as_given(column)}"
@@ -175,40 +183,48 @@ def _problem(column: Column) -> str:
 
 
 def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
-    """What must hold of one column's values, over the columns of :func:`_typed`."""
+    """The rules of a column, over the columns of :func:`_typed`."""
     name, value, given = column.name, identifier(column.name), _as_given(column)
     unread = f"{given} IS NOT NULL AND {value} IS NULL"
     rules = []
     if not column.nullable:
-        rules.append(Rule(Code.NULL_VALUE, name, f"{given} IS NULL", "null, but required"))
+        rules.append(Rule(Code.NULL_VALUE, name, f"{given} IS NULL", "null in a required column"))
     if column.type == "TIMESTAMP":
         rules += _time_rules(column, now)
     elif reading.columns[name].type != column.type:
         rules.append(Rule(Code.WRONG_TYPE, name, unread, f"not of type {column.type}"))
     if column.type == "DOUBLE":
-        rules.append(Rule(Code.NOT_FINITE, name, f"NOT isfinite({value})", "NaN or infinite"))
+        rules.append(
+            Rule(
+                Code.NOT_FINITE, name, f"NOT isfinite({value})", "NaN and infinity are not allowed"
+            )
+        )
     if column.minimum is not None:
         below = f"{value} < {column.minimum}"
-        rules.append(Rule(Code.NOT_ALLOWED, name, below, f"less than {column.minimum:g}"))
+        rules.append(
+            Rule(Code.NOT_ALLOWED, name, below, f"less than the minimum {column.minimum:g}")
+        )
     if column.maximum is not None:
-        # NaN, greater than every number, has its own code.
+        # NaN, which DuckDB sorts above all numbers, has its own code.
         above = f"{value} > {column.maximum} AND isfinite({value}::DOUBLE)"
-        rules.append(Rule(Code.NOT_ALLOWED, name, above, f"more than {column.maximum:g}"))
+        rules.append(
+            Rule(Code.NOT_ALLOWED, name, above, f"more than the maximum {column.maximum:g}")
+        )
     if column.accepted:
         listed = ", ".join(literal(each) for each in column.accepted)
         rules.append(
-            Rule(Code.NOT_ALLOWED, name, f"{value} NOT IN ({listed})", f"none of {listed}")
+            Rule(Code.NOT_ALLOWED, name, f"{value} NOT IN ({listed})", f"not one of {listed}")
         )
     return rules
 
 
 def _time_rules(column: Column, now: datetime) -> list[Rule]:
     details = {
-        Code.NOT_FINITE: "infinite",
+        Code.NOT_FINITE: "infinity is not allowed",
         Code.TIMESTAMP_NANOSECONDS: "nanoseconds: write microseconds",
-        Code.TIMESTAMP_WITHOUT_YEAR: f"without a year, or of one before {FIRST_YEAR}",
+        Code.TIMESTAMP_WITHOUT_YEAR: f"no year, or a year before {FIRST_YEAR}",
         Code.WRONG_TYPE: "not a timestamp",
-        Code.TIMESTAMP_FUTURE: f"after {now:%Y-%m-%d %H:%M} UTC, which is now",
+        Code.TIMESTAMP_FUTURE: f"in the future: after {now:%Y-%m-%d %H:%M} UTC",
     }
     return [
         Rule(code, column.name, f"{_problem(column)} = {literal(code)}", detail)
@@ -217,7 +233,7 @@ def _time_rules(column: Column, now: datetime) -> list[Rule]:
 
 
 def _time_problem(column: Column, now: datetime) -> str:
-    """SQL for the code of what is wrong with a timestamp, the first that holds; NULL if nothing."""
+    """SQL for the code of a timestamp's first problem; NULL without one."""
     value, given = identifier(column.name), _as_given(column)
     text = f"CAST({given} AS VARCHAR)"
     unread = f"({given} IS NOT NULL AND {value} IS NULL)"
@@ -244,7 +260,7 @@ def _time_problem(column: Column, now: datetime) -> str:
 def _duplicates(
     connection: duckdb.DuckDBPyConnection, contract: Contract, typed: str
 ) -> tuple[Reason, ...]:
-    """Rows beyond the first of each key."""
+    """The reason for rows whose key repeats an earlier row's, if any."""
     if not contract.key:
         return ()
     key = ", ".join(identifier(name) for name in contract.key)
@@ -252,4 +268,4 @@ def _duplicates(
     query = f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM ({repeated})"
     extra = connection.execute(query).fetchall()[0][0]
     names = ", ".join(contract.key)
-    return (Reason(Code.DUPLICATE_KEY, names, f"({names}) repeats", extra),) if extra else ()
+    return (Reason(Code.DUPLICATE_KEY, names, f"duplicate key ({names})", extra),) if extra else ()

@@ -1,8 +1,8 @@
-"""What a batch file must be like, and the words in which one that is not is refused.
+"""Contracts of batch files, and the reasons for which a file is quarantined.
 
-Timestamps are naive microseconds in UTC. A file that holds nanoseconds is refused even where its
-values would fit: pandas, Feast and DuckDB read such a file in three different ways. (Parquet's
-legacy INT96, which names no unit and is what Spark writes and Complete Journey ships, is read as
+Timestamps are naive microseconds in UTC. A file with nanoseconds is quarantined even if its values
+would fit: pandas, Feast and DuckDB read such a file in three different ways. (Parquet's legacy
+INT96, which has no unit and which Spark writes and Complete Journey ships, is read as
 microseconds.)
 """
 
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """Why a file is refused."""
+    """Why a file is quarantined."""
 
     UNREADABLE_FILE = "unreadable_file"
     UNDECODABLE_TEXT = "undecodable_text"
@@ -31,7 +31,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """One way in which a file breaks its contract; ``rows`` is None where it is the whole file."""
+    """A breach of the contract; ``rows`` is the number of rows, None for the whole file."""
 
     code: Code
     column: str | None
@@ -47,7 +47,7 @@ class Column:
     """A column of a batch. ``type`` is DuckDB's: BIGINT, DOUBLE, VARCHAR, TIMESTAMP or BOOLEAN.
 
     ``minimum`` and ``maximum`` are inclusive; ``accepted`` are the only values allowed;
-    ``may_be_ahead`` is for dates that are planned, such as the end of a campaign.
+    ``may_be_ahead`` allows future times, such as the end of a campaign.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A row is wrong where ``violated``, an SQL expression over the typed columns, is true."""
+    """A row breaks the rule if ``violated``, an SQL expression over the typed columns, is true."""
 
     code: Code
     column: str
@@ -71,10 +71,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Contract:
-    """The shape of one table's batches: exactly these columns, in any order.
+    """The schema of a table's files: exactly these columns, in any order.
 
-    ``key`` is unique within a file; empty where the publisher ships no key. ``row_number`` names a
-    BIGINT column, 1 for the first row of the file, that landing adds so that rows are addressable.
+    ``key`` is unique within a file; empty if the publisher ships no key. ``row_number`` names a
+    BIGINT column that landing adds, 1 for the first row of the file, so that rows have an id.
     """
 
     table: str

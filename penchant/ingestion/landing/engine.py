@@ -1,4 +1,4 @@
-"""The DuckDB that reads files and keeps nothing."""
+"""The in-memory DuckDB that reads files."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import duckdb
 class Engine:
     """One database in memory for many files (opening one takes 70 ms).
 
-    Some damaged Parquet files end in an internal error of DuckDB, after which a database answers
-    nothing more: such a one is replaced.
+    Some damaged Parquet files cause an internal error that makes a database unusable; it is then
+    reopened.
     """
 
     def __init__(self, threads: int, spill: Path) -> None:
@@ -18,7 +18,7 @@ class Engine:
         self._opened = self._open()
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """A connection that works, whatever the file before did to it."""
+        """A working connection, reopened if the last file broke it."""
         try:
             self._opened.execute("SELECT 1")
         except duckdb.FatalException:
@@ -33,5 +33,5 @@ class Engine:
         connection = duckdb.connect(
             config={"threads": self._threads, "temp_directory": str(self._spill)}
         )
-        connection.execute("SET TimeZone = 'UTC'")  # how a text without an offset is read
+        connection.execute("SET TimeZone = 'UTC'")  # the time zone of text without an offset
         return connection

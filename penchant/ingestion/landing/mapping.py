@@ -1,4 +1,4 @@
-"""The YAML file that says which of a user's columns are which of ours.
+"""The YAML file that maps the columns of a shop's files to the canonical tables.
 
     timezone: Europe/Paris            # of timestamps without an offset; UTC if left out
     tables:
@@ -17,9 +17,8 @@
         timezone: UTC                 # of this table
         delimiter: ";"                # of CSV; a comma if left out
 
-``{day}`` stands for the day that was asked for as YYYY-MM-DD, or for any. Columns that may be null
-need no mapping. Parquet that holds timestamps needs no format. Every mistake is a UsageError that
-names its key.
+``{day}`` is the requested day as YYYY-MM-DD, or any day. Nullable columns need no mapping. Parquet
+timestamps need no format. Every mistake is a UsageError that names the file and the key.
 """
 
 import hashlib
@@ -50,7 +49,7 @@ Constant = str | int | float | bool
 
 @dataclass(frozen=True)
 class TableMapping:
-    """How the files of one canonical table are read. ``columns`` go from ours to theirs."""
+    """How files of a canonical table are read. ``columns``: canonical name → names in the file."""
 
     table: str
     path: str
@@ -61,12 +60,12 @@ class TableMapping:
     delimiter: str
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides how a file is read; where it lies does not."""
+        """SHA-256 of all keys except ``path``: of what determines how a file is read."""
         reading = {key: value for key, value in asdict(self).items() if key != "path"}
         return hashlib.sha256(json.dumps(reading, sort_keys=True).encode()).hexdigest()
 
     def apply(self, contract: Contract, reading: Reading) -> Reading:
-        """The file with the canonical columns; those whose columns it lacks are left out."""
+        """The file with canonical columns; those whose columns it lacks are in ``absent``."""
         columns, absent = {}, {}
         for column in contract.columns:
             theirs = self.columns.get(column.name, ())
@@ -74,7 +73,9 @@ class TableMapping:
             if missing:
                 key = f"tables.{self.table}.columns.{column.name}"
                 found = ", ".join(reading.columns)
-                absent[column.name] = f"no column {', '.join(missing)} ({key}); found {found}"
+                absent[column.name] = (
+                    f"no column {', '.join(missing)} (mapped by {key}); the file has {found}"
+                )
             elif theirs:
                 columns[column.name] = self._given(column, [reading.columns[n] for n in theirs])
             else:
@@ -90,7 +91,7 @@ class TableMapping:
         return theirs[0]
 
     def _parse(self, given: Given) -> str | None:
-        """SQL that reads a timestamp as UTC; None where the contract's own way is right."""
+        """SQL that reads a timestamp as UTC; None for the default way."""
         zone = literal(self.timezone)
         if given.type in {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"}:
             return f"timezone({zone}, CAST({given.sql} AS TIMESTAMP)) AT TIME ZONE 'UTC'"
@@ -110,11 +111,11 @@ class TableMapping:
 
 
 def load(path: Path, contracts: tuple[Contract, ...]) -> tuple[TableMapping, ...]:
-    """Read and check a mapping file. Raises UsageError that names the key that is wrong."""
+    """Read and validate a mapping file. Raises UsageError that names the invalid key."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"there is no mapping file {path}", "pass --mapping") from error
+        raise UsageError(f"mapping file {path} does not exist", "pass --mapping") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not YAML: {error}", "fix the file") from error
     top = _dict(path, "the file", document)
@@ -123,7 +124,7 @@ def load(path: Path, contracts: tuple[Contract, ...]) -> tuple[TableMapping, ...
     by_table = {contract.table: contract for contract in contracts}
     _known(path, "tables.", tables, tuple(by_table))
     if not tables:
-        raise _wrong(path, "tables", "is empty", f"map some of {', '.join(by_table)}")
+        raise _wrong(path, "tables", "is empty", f"map at least one of {', '.join(by_table)}")
     zone = top.get("timezone", "UTC")
     return tuple(
         _table(path, by_table[name], _dict(path, f"tables.{name}", body), zone)
@@ -140,12 +141,12 @@ def _table(path: Path, contract: Contract, body: dict[str, Any], zone: object) -
     _known(path, f"{key}.columns.", columns, names)
     _known(path, f"{key}.constants.", constants, names)
     for column in contract.columns:
-        _covered(path, key, column, columns, constants)
+        _check_mapped_once(path, key, column, columns, constants)
     return TableMapping(
         table=contract.table,
         path=_text(path, f"{key}.path", body.get("path")),
         columns={
-            name: _theirs(path, f"{key}.columns.{name}", contract, name, theirs)
+            name: _file_columns(path, f"{key}.columns.{name}", contract, name, theirs)
             for name, theirs in columns.items()
         },
         constants=constants,
@@ -155,30 +156,30 @@ def _table(path: Path, contract: Contract, body: dict[str, Any], zone: object) -
     )
 
 
-def _covered(
+def _check_mapped_once(
     path: Path, key: str, column: Column, columns: dict[str, Any], constants: dict[str, Any]
 ) -> None:
-    """Each column has one origin, and a required one has some."""
+    """Check that a column is mapped at most once, and a required one exactly once."""
     if column.name in columns and column.name in constants:
         raise _wrong(
-            path, f"{key}.constants.{column.name}", "is mapped under columns too", "choose one"
+            path, f"{key}.constants.{column.name}", "is also under columns", "remove one of them"
         )
     if not column.nullable and column.name not in columns and column.name not in constants:
-        raise _wrong(
-            path, f"{key}.columns.{column.name}", "is required", "name the column that holds it"
-        )
+        raise _wrong(path, f"{key}.columns.{column.name}", "is required", "name the file's column")
     if column.name in constants:
         _check_constant(path, f"{key}.constants.{column.name}", column, constants[column.name])
 
 
-def _theirs(path: Path, key: str, contract: Contract, name: str, theirs: object) -> tuple[str, ...]:
+def _file_columns(
+    path: Path, key: str, contract: Contract, name: str, theirs: object
+) -> tuple[str, ...]:
     if isinstance(theirs, str) and theirs:
         return (theirs,)
     if not isinstance(theirs, list) or not theirs or not all(isinstance(n, str) for n in theirs):
-        raise _wrong(path, key, f"is {theirs!r}", "give a column's name, or a list of names")
+        raise _wrong(path, key, f"is {theirs!r}", "give a column name or a list of column names")
     of_type = next(column.type for column in contract.columns if column.name == name)
     if len(theirs) > 1 and of_type != "VARCHAR":
-        raise _wrong(path, key, "joins columns, but is no text", "give one column's name")
+        raise _wrong(path, key, f"joins columns, but its type is {of_type}", "give one column name")
     return tuple(theirs)
 
 
@@ -209,13 +210,15 @@ def _format(path: Path, key: str, value: object) -> str | None:
     text = _text(path, key, value)
     if "%Y" not in text and "%y" not in text:
         raise _wrong(
-            path, key, f"is {text!r}, which has no year", "write files with a year, and %Y here"
+            path, key, f"is {text!r}, which has no year", "use files with a year, and %Y here"
         )
     try:
         with duckdb.connect() as connection:
             connection.execute(f"SELECT try_strptime('', {literal(text)})")
     except duckdb.Error as error:
-        raise _wrong(path, key, f"is {text!r}: {first_line(error)}", "use strptime's") from error
+        raise _wrong(
+            path, key, f"is {text!r}: {first_line(error)}", "use a strptime format"
+        ) from error
     return text
 
 
@@ -224,7 +227,7 @@ def _zone(path: Path, key: str, body: dict[str, Any], default: object) -> str:
         (f"{key}.timezone", body["timezone"]) if "timezone" in body else ("timezone", default)
     )
     if not isinstance(zone, str) or zone not in available_timezones():
-        raise _wrong(path, at, f"is {zone!r}", "give an IANA name such as Europe/Paris")
+        raise _wrong(path, at, f"is {zone!r}", "give an IANA time zone such as Europe/Paris")
     return ZoneInfo(zone).key
 
 
@@ -242,20 +245,20 @@ def _constant(column: Column, value: Constant | None) -> Given:
 
 def _text(path: Path, key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise _wrong(path, key, "is missing" if value is None else f"is {value!r}", "give a text")
+        raise _wrong(path, key, "is missing" if value is None else f"is {value!r}", "give a string")
     return value
 
 
 def _dict(path: Path, key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise _wrong(path, key, "is no mapping of names", "write `name: value` lines under it")
+        raise _wrong(path, key, "is not a mapping", "write `name: value` lines under it")
     return value
 
 
 def _known(path: Path, prefix: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for name in given:
         if name not in known:
-            raise _wrong(path, f"{prefix}{name}", "is not known", f"use {', '.join(known)}")
+            raise _wrong(path, f"{prefix}{name}", "is unknown", f"use {', '.join(known)}")
 
 
 def _wrong(path: Path, key: str, what: str, remedy: str) -> UsageError:

@@ -1,7 +1,7 @@
-"""How a CSV, Parquet or JSONL file becomes a relation that DuckDB can query.
+"""Open CSV, Parquet and JSONL files as DuckDB relations.
 
-Text files are read with every column as text, so that a value that is not of its type is seen as it
-was written, and nothing is guessed from a sample.
+All columns of text files are read as text: types are not guessed from a sample, and values of a
+wrong type are reported as written.
 """
 
 import codecs
@@ -22,13 +22,13 @@ ENDINGS = {
     ".jsonl.gz": "jsonl",
 }
 CHUNK = 1 << 20  # bytes
-# Deflate can blow up 1,032 times; a table of text shrinks 5 to 50 times.
-MOST_EXPANSION = 300
-FREE_EXPANSION = 64 << 20  # bytes that may be unpacked whatever the ratio
+# Deflate can expand 1,032 times; tables of text compress 5 to 50 times.
+MAX_EXPANSION = 300
+FREE_EXPANSION = 64 << 20  # bytes that may be unpacked at any ratio
 
 
 class Unreadable(Exception):
-    """The file is not what its name says. ``encoding`` tells undecodable text from the rest."""
+    """The file can't be read in the format of its name. ``encoding``: because it isn't UTF-8."""
 
     def __init__(self, detail: str, encoding: bool = False) -> None:
         super().__init__(detail)
@@ -37,9 +37,9 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Given:
-    """A column as the file has it: an SQL expression over the relation, and its DuckDB type.
+    """A column of the file: an SQL expression over the relation, and its DuckDB type.
 
-    ``parse``, where a mapping says how to read it, is SQL that yields a TIMESTAMP in UTC.
+    ``parse`` is SQL that yields a TIMESTAMP in UTC, if a mapping defines how to read it.
     """
 
     sql: str
@@ -49,9 +49,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Reading:
-    """A file as SQL: ``relation`` goes after FROM; ``text`` if every value was written as text.
+    """A file as SQL: ``relation`` goes after FROM; ``text`` if all values are text.
 
-    ``absent`` says of a column that is not there what was looked for.
+    ``absent`` has, for each missing column, a message that says what was looked for.
     """
 
     relation: str
@@ -72,15 +72,15 @@ def literal(text: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of DuckDB's message, which may go on for many."""
+    """The first line of DuckDB's message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ",") -> Reading:
-    """Open a file by the ending of its name, one of :data:`ENDINGS`. Raises Unreadable."""
+    """Open a file by its extension, one of :data:`ENDINGS`. Raises Unreadable."""
     ending = ending_of(path.name)
     if ending is None:
-        raise Unreadable(f"the name ends in none of {', '.join(ENDINGS)}")
+        raise Unreadable(f"unsupported extension of {path.name}: use one of {', '.join(ENDINGS)}")
     if path.stat().st_size == 0:
         raise Unreadable("the file is empty: 0 bytes")
     if ENDINGS[ending] == "parquet":
@@ -88,13 +88,13 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ","
     quotes = _verify_text(path)
     if ENDINGS[ending] == "jsonl":
         return _read_jsonl(connection, path)
-    if quotes % 2:  # DuckDB would leave out the rows after it and say nothing
-        raise Unreadable("a quote is opened and never closed")
+    if quotes % 2:  # DuckDB would silently drop the rows after it
+        raise Unreadable("unclosed quote")
     return _read_csv(path, delimiter)
 
 
 def ending_of(name: str) -> str | None:
-    """The ending by which a file is read, or None."""
+    """The supported extension of a file name, or None."""
     return next((ending for ending in ENDINGS if name.lower().endswith(ending)), None)
 
 
@@ -103,7 +103,7 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
-        raise Unreadable(f"not whole Parquet: {first_line(error)}") from error
+        raise Unreadable(f"damaged Parquet file: {first_line(error)}") from error
     columns = {name: Given(identifier(name), type_) for name, type_, *_ in described}
     return Reading(relation, columns, text=False, plain_parquet=True)
 
@@ -112,15 +112,15 @@ def _read_csv(path: Path, delimiter: str) -> Reading:
     names = _csv_header(path, delimiter)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise Unreadable(f"the header names {', '.join(repeated)} more than once")
+        raise Unreadable(f"duplicate columns in the header: {', '.join(repeated)}")
     if not all(names):
-        raise Unreadable("the header has a column without a name")
+        raise Unreadable("the header has an empty column name")
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     relation = (
         f"read_csv({literal(str(path))}, columns = {{{types}}}, auto_detect = false, "
         f"header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
         f"strict_mode = true, compression = '{_compression(path)}', "
-        "parallel = false)"  # rows then come in the file's order
+        "parallel = false)"  # keeps the order of rows
     )
     columns = {name: Given(identifier(name), "VARCHAR") for name in names}
     return Reading(relation, columns, text=True)
@@ -131,7 +131,7 @@ def _csv_header(path: Path, delimiter: str) -> list[str]:
         try:
             return next(csv.reader(lines, delimiter=delimiter, strict=True), [""])
         except csv.Error as error:
-            raise Unreadable(f"the header can't be read: {error}") from error
+            raise Unreadable(f"invalid header: {error}") from error
 
 
 def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
@@ -143,7 +143,7 @@ def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
         other = connection.execute(others).fetchall()[0][0]
         names = [row[0] for row in connection.execute(keys).fetchall()]
     except duckdb.Error as error:
-        raise Unreadable(f"not JSON lines: {first_line(error)}") from error
+        raise Unreadable(f"invalid JSON lines: {first_line(error)}") from error
     if other:
         raise Unreadable(f"{other} lines are not JSON objects")
     columns = {
@@ -157,12 +157,12 @@ def _json_pointer(name: str) -> str:
 
 
 def _verify_text(path: Path) -> int:
-    """Read to the end: gzip's checksum holds and every byte is UTF-8 text. Raises Unreadable.
+    """Verify gzip's checksum and UTF-8 of the whole file; return the number of double quotes.
 
-    The number of double quotes. DuckDB alone would stop quietly where a gzip stream was cut.
+    Raises Unreadable. DuckDB alone would silently stop at the end of a truncated gzip stream.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    limit = max(FREE_EXPANSION, MOST_EXPANSION * path.stat().st_size)
+    limit = max(FREE_EXPANSION, MAX_EXPANSION * path.stat().st_size)
     done = quotes = 0
     try:
         with _open(path) as stream:
@@ -170,18 +170,18 @@ def _verify_text(path: Path) -> int:
                 decoder.decode(chunk)
                 if 0 in chunk:
                     at = done + chunk.index(0)
-                    raise Unreadable(f"not text: a NUL at byte {at:,}", encoding=True)
+                    raise Unreadable(f"not text: NUL at byte {at:,}", encoding=True)
                 done += len(chunk)
                 quotes += chunk.count(b'"')
                 if done > limit:
-                    raise Unreadable(f"unpacks to more than {limit:,} bytes")
+                    raise Unreadable(f"decompresses to more than {limit:,} bytes")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        # A character may straddle two chunks, so the place is near, not exact.
+        # A character may span two chunks, so the position is approximate.
         detail = f"not UTF-8 near byte {done + error.start:,}: {error.reason}"
         raise Unreadable(detail, encoding=True) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Unreadable(f"not whole gzip: {error}") from error
+        raise Unreadable(f"damaged gzip: {error}") from error
     return quotes
 
 
@@ -190,5 +190,5 @@ def _compression(path: Path) -> str:
 
 
 def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    """The bytes of the file, unpacked."""
+    """The decompressed bytes of the file."""
     return gzip.GzipFile(path) if _compression(path) == "gzip" else path.open("rb")

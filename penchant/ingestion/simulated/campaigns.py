@@ -1,4 +1,4 @@
-"""The made-up shop's campaigns, and what they truly add."""
+"""The synthetic shop's campaigns, and their true effect on spending."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import numpy as np
 from penchant.ingestion.simulated.shop import START, Shop, open_shop
 
 CAMPAIGN_DAYS = 14
-CAMPAIGN_PULL = 3.0  # how much likelier an advertised item is looked at
+CAMPAIGN_PULL = 3.0  # factor on the probability of viewing an advertised item
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,11 @@ class Campaign:
 def added_by_campaigns(
     seed: int, users: int, items: int, days: int
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The users, and by campaign id what being sent it adds for each of them to the worth of one
-    look, were it bought: money spent on what the campaign advertises. Of the shop that
-    ``simulate`` makes of the same seed and sizes.
+    """True effect of each campaign: (users, {campaign id: (users,) gain}).
+
+    The gain is the expected increase in value of the advertised items per view, if every view were
+    bought, when the campaign is sent to the user. For the shop that ``simulate`` generates from
+    the same seed and sizes.
     """
     rng, shop, _, item_rows = open_shop(seed, users, items)
     added = {}
@@ -44,7 +46,7 @@ def added_by_campaigns(
 def campaigns_of(
     rng: np.random.Generator, shop: Shop, items: list[dict], days: int
 ) -> list[Campaign]:
-    """One every 30 days, for the items of one category, sent to half of the users."""
+    """One campaign every 30 days, for the items of one category, sent to half of the users."""
     middles = sorted({item["category_2"] for item in items})
     campaigns = []
     for number, day in enumerate(range(7, days, 30)):

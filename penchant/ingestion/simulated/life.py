@@ -1,4 +1,4 @@
-"""What goes on in the made-up shop: sessions, slates, purchases, returns, reviews and mail."""
+"""Simulation of sessions, slates, purchases, returns, reviews and mailed campaigns."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ SESSIONS_A_DAY = 0.12
 SEARCH_SHARE = 0.3
 CART_SHARE = 0.45
 PURCHASE_SHARE = 0.75
-HABIT_SHARE = 0.35  # of a session's looks that go to something bought before
+HABIT_SHARE = 0.35  # share of a session's views that are of items bought before
 RETURN_SHARE = 0.04
 REVIEW_SHARE = 0.12
 SLATE = 4  # items shown at the start of a session
@@ -21,7 +21,7 @@ EXPLORATION = 0.2  # share of a slot's draws that are uniform
 
 @dataclass
 class Log:
-    """Rows as they happen, a list a table."""
+    """The simulated rows of each table, in the order in which they happen."""
 
     events: list[dict] = field(default_factory=list)
     impressions: list[dict] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Log:
 def live(
     rng: np.random.Generator, shop: Shop, campaigns: list[Campaign], user: int, days: int, log: Log
 ) -> None:
-    """All sessions of one user."""
+    """Simulate all sessions of a user."""
     busy = rng.gamma(4.0, SESSIONS_A_DAY / 4.0)
     happens = np.sort(rng.choice(days, size=min(days, 1 + rng.poisson(busy * days)), replace=False))
     bought: list[int] = []
@@ -50,7 +50,7 @@ def _session(
     days: int,
     log: Log,
 ) -> None:
-    """A slate is shown, some of it clicked; then searches, looks, carts and purchases."""
+    """Simulate a session: a slate with clicks, then searches, views, carts and purchases."""
     session = f"s-{shop.users[user]}-{begins:%Y%m%d}"
     pull = _pull_at(shop, campaigns, user, begins)
     clicked = _show(rng, shop, pull, user, session, begins, log)
@@ -86,13 +86,13 @@ def _session(
                 quantity = 1 + int(rng.poisson(0.4))
                 happened("purchase", item, quantity=quantity, value=_value(shop, item, quantity))
                 bought.append(item)
-                _afterwards(rng, shop, user, item, quantity, session, at, days, log)
+                _return_or_review(rng, shop, user, item, quantity, session, at, days, log)
                 for shown in clicked.get(item, ()):
                     shown |= {"converted": True, "reward": _value(shop, item, quantity)}
 
 
 def _pull_at(shop: Shop, campaigns: list[Campaign], user: int, at: datetime) -> np.ndarray:
-    """(items,) the user's pull, stronger for what a running campaign advertises to them."""
+    """(items,) the user's view probabilities, raised for items of running campaigns."""
     pull = shop.pull[user].copy()
     for campaign in campaigns:
         if campaign.audience[user] and campaign.starts <= at < campaign.ends:
@@ -109,7 +109,7 @@ def _show(
     at: datetime,
     log: Log,
 ) -> dict[int, list[dict]]:
-    """Log a slate; the impressions that were clicked, by item."""
+    """Log a slate; return the clicked impressions by item."""
     chance = EXPLORATION / len(shop.items) + (1 - EXPLORATION) * shop.popularity
     chance /= chance.sum()
     clicked: dict[int, list[dict]] = {}
@@ -135,7 +135,7 @@ def _show(
     return clicked
 
 
-def _afterwards(
+def _return_or_review(
     rng: np.random.Generator,
     shop: Shop,
     user: int,
@@ -146,12 +146,12 @@ def _afterwards(
     days: int,
     log: Log,
 ) -> None:
-    """A purchase may be sent back or reviewed some days later, if the shop is still open."""
+    """Maybe return or review a purchase some days later, within the simulated days."""
     later = at + timedelta(days=int(rng.integers(2, 15)))
-    sent_back, reviewed = rng.random() < RETURN_SHARE, rng.random() < REVIEW_SHARE
+    returned, reviewed = rng.random() < RETURN_SHARE, rng.random() < REVIEW_SHARE
     if later >= START + timedelta(days=days):
         return
-    if sent_back:
+    if returned:
         log.events.append(
             {
                 "user_id": shop.users[user],
@@ -166,7 +166,7 @@ def _afterwards(
     if reviewed:
         liked = shop.pull[user, item] * len(shop.items)
         rating = float(np.clip(round(2.5 + np.log1p(liked) + rng.normal(0, 0.7)), 1, 5))
-        if sent_back:
+        if returned:
             rating = max(1.0, rating - 2)
         text = f"{shop.types[item]}: {'would buy again' if rating > 3 else 'not for me'}."
         log.reviews.append(
@@ -181,7 +181,7 @@ def _afterwards(
 
 
 def mail(shop: Shop, campaigns: list[Campaign], log: Log) -> None:
-    """One impression of each campaign for each of its audience; it converts by a purchase."""
+    """Log an impression per campaign and user of its audience; a purchase is a conversion."""
     purchases = [event for event in log.events if event["event_type"] == "purchase"]
     for campaign in campaigns:
         advertised = {shop.items[item] for item in campaign.items}

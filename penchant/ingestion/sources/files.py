@@ -1,8 +1,7 @@
 """A shop's own CSV, Parquet or JSONL files, mapped to the canonical tables by a YAML file.
 
-See :mod:`penchant.ingestion.landing.mapping` for the YAML. Paths in it are relative to ``--path`` or
-PENCHANT_SOURCE_PATH where one is given, and to the YAML file otherwise. Columns that are not mapped
-are left out of the batch.
+:mod:`penchant.ingestion.landing.mapping` describes the YAML. Its paths are relative to ``--path``
+or PENCHANT_SOURCE_PATH if given, otherwise to the YAML file. Unmapped columns do not land.
 """
 
 from pathlib import Path
@@ -20,13 +19,12 @@ __all__ = ["CONTRACTS", "NAME", "arrivals"]
 def arrivals(request: Request) -> list[Arrival]:
     """Every file that the mapping names, table by table.
 
-    Raises UsageError where there is no mapping, it is wrong, or a path in it fits no file.
+    Raises UsageError when the mapping is missing or invalid, or a path matches no file.
     """
     if request.mapping is None:
         raise UsageError(
-            f"the source {NAME} needs a mapping of columns",
-            "pass --mapping FILE.yaml or set PENCHANT_MAPPING; docs of penchant.ingestion.landing.mapping "
-            "have an example",
+            f"the source {NAME!r} needs a column mapping",
+            "pass --mapping FILE.yml or set PENCHANT_MAPPING; see docs/examples/mapping.yml",
         )
     folder = request.folder or request.mapping.parent
     by_table = {contract.table: contract for contract in CONTRACTS}
@@ -39,7 +37,7 @@ def arrivals(request: Request) -> list[Arrival]:
 
 def _files(request: Request, folder: Path, mapping: TableMapping) -> list[Path]:
     pattern = mapping.path.replace("{day}", request.day.isoformat() if request.day else "*")
-    full = folder / pattern  # an absolute pattern replaces the folder
+    full = folder / pattern  # an absolute pattern ignores the folder
     exact = [full] if full.is_file() else []
     anchor = Path(full.anchor or ".")
     found = exact or sorted(
@@ -48,11 +46,11 @@ def _files(request: Request, folder: Path, mapping: TableMapping) -> list[Path]:
     if not found and request.day and "{day}" in mapping.path:
         raise NothingToDo(
             f"{request.mapping}: tables.{mapping.table}.path has no file of {request.day}: {full}",
-            "choose a day that it has",
+            "pass a day that has a file",
         )
     if not found:
         raise UsageError(
-            f"{request.mapping}: tables.{mapping.table}.path fits no file: {full}",
-            "fix the path; it is relative to --path, or to the mapping file without one",
+            f"{request.mapping}: tables.{mapping.table}.path matches no file: {full}",
+            "fix the path; it is relative to --path, or without it to the mapping file",
         )
     return found

@@ -1,10 +1,9 @@
-"""UCI Online Retail: a British gift wholesaler's invoice lines, one gzipped CSV a day.
+"""UCI Online Retail: invoice lines of a British gift wholesaler, one gzipped CSV per day.
 
-Files are named ``YYYY-MM-DD.csv.gz`` in the folder that ``--path`` or PENCHANT_SOURCE_PATH names.
-As the publisher ships them: whole rows repeat, so there is no key, and landing adds
-``line_number``; guests have no CustomerID; a quantity is negative in a return, whose InvoiceNo
-starts with C, and in a stock adjustment, which has no customer and no price; the price is negative
-only where a bad debt is adjusted, on an InvoiceNo that starts with A.
+Files are named ``YYYY-MM-DD.csv.gz``, in the folder of ``--path`` or PENCHANT_SOURCE_PATH. As
+shipped, rows repeat, so there is no key and landing adds ``line_number``. Guests have no
+CustomerID. A quantity is negative in a return (InvoiceNo starts with C) and in a stock adjustment
+(no customer, no price). A price is negative only in an adjusted bad debt (InvoiceNo starts with A).
 """
 
 from penchant.errors import NothingToDo, UsageError
@@ -31,20 +30,20 @@ INVOICES = Contract(
             Code.NOT_ALLOWED,
             "InvoiceNo",
             "NOT regexp_full_match(InvoiceNo, '[AC]?[0-9]{6,}')",
-            "not six digits, with A or C before them",
+            "not six digits with an optional A or C before them",
         ),
         Rule(
             Code.NEGATIVE_QUANTITY,
             "Quantity",
             "Quantity < 0 AND NOT starts_with(InvoiceNo, 'C') "
             "AND NOT (CustomerID IS NULL AND UnitPrice = 0)",
-            "negative, and neither a return nor a stock adjustment",
+            "negative, but neither a return nor a stock adjustment",
         ),
         Rule(
             Code.NOT_ALLOWED,
             "UnitPrice",
             "UnitPrice < 0 AND NOT starts_with(InvoiceNo, 'A')",
-            "negative, and no adjustment of a debt",
+            "negative, but not an adjusted debt",
         ),
     ),
     row_number="line_number",
@@ -53,15 +52,14 @@ CONTRACTS = (INVOICES,)
 
 
 def arrivals(request: Request) -> list[Arrival]:
-    """The file of the day that was asked for, or every day's.
+    """The file of the requested day, or of every day.
 
-    Raises UsageError where there is no folder or no file at all, NothingToDo where that day has
-    none.
+    Raises UsageError when there is no folder or no file, NothingToDo when that day has none.
     """
     folder = request.folder
     if folder is None:
         raise UsageError(
-            f"{NAME} needs the folder of its daily files",
+            f"the source {NAME!r} needs the folder of its daily files",
             "pass --path or set PENCHANT_SOURCE_PATH",
         )
     if request.day:
@@ -69,10 +67,10 @@ def arrivals(request: Request) -> list[Arrival]:
         if not file.is_file():
             raise NothingToDo(
                 f"{folder} has no file {file.name}",
-                "choose a day that it has: the shop was closed on some days",
+                "pass a day that has a file: the shop was closed on some days",
             )
         return [Arrival(INVOICES, file)]
     files = sorted(folder.glob(FILES))
     if not files:
-        raise UsageError(f"{folder} has no file named YYYY-MM-DD.csv.gz", "point --path elsewhere")
+        raise UsageError(f"{folder} has no file named YYYY-MM-DD.csv.gz", "fix --path")
     return [Arrival(INVOICES, file) for file in files]

