@@ -17,7 +17,7 @@ from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
 from training.commands.train import train
 from training.configs import main_job
-from training.evaluation.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, kept_answers
+from training.evaluation.interests import BASE_RATE, FITTED_HABITS, ITSELF, OWN_HABIT, read_answers
 from training.evaluation.metrics.intervals import FloatArray, weights
 from training.evaluation.metrics.multilabel import intervals_of, resampled
 from training.fitting.budget import MB
@@ -82,7 +82,7 @@ def measure(settings: Settings) -> dict[str, Any]:
             "measure on a snapshot whose items have categories",
         )
     one = _run(snapshot, rows[0]["family"], 0)
-    task, answers = one["task"], kept_answers(Path(one["path"]), ITSELF)[0]
+    task, answers = one["task"], read_answers(Path(one["path"]), ITSELF)[0]
     baselines = [
         {"family": name, "figures": task["baselines"][name], "seeds": 1} for name in BASELINES
     ]
@@ -146,7 +146,7 @@ def _row(family: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _values(run: Path, of: str) -> dict[str, FloatArray]:
     """Each figure for each resample of the same users."""
-    answers, threshold_C = kept_answers(run, of)
+    answers, threshold_C = read_answers(run, of)
     return resampled(answers, threshold_C, weights(len(answers), 0))
 
 

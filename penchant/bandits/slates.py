@@ -99,28 +99,6 @@ def first_position(votes: ActionScores) -> FloatArray:
     return chances_BC
 
 
-def estimated_marginals(
-    votes: ActionScores, length: int, random: np.random.Generator, repeats: int
-) -> FloatArray:
-    """probability_BKC of every candidate at every position, whatever was picked before: the mean of
-    the conditional chances over ``repeats`` drawn slates, so an unbiased Monte Carlo estimate.
-
-    The first position is exact. For the others the sum over all ordered earlier picks has too many
-    terms to be taken whole.
-    """
-    shape = (len(votes.uniform_B), length, votes.present_BC.shape[1])
-    total_BKC = np.zeros(shape)
-    everyone_B = np.arange(shape[0])
-    for _ in range(repeats):
-        left_BC = _left(votes, length)
-        picks_BK = drawn(votes, length, random).picks_BK
-        for position in range(length):
-            rest = ActionScores(votes.scores_BVC, votes.weights_BV, votes.uniform_B, left_BC)
-            total_BKC[:, position] += first_position(rest)
-            left_BC[everyone_B, picks_BK[:, position]] = False
-    return total_BKC / repeats
-
-
 def _left(votes: ActionScores, length: int) -> BoolArray:
     fewest = int(votes.present_BC.sum(axis=1).min(initial=length))
     if fewest < length:

@@ -11,7 +11,6 @@ from penchant.bandits.posterior import LinearPosterior
 from penchant.bandits.slates import (
     ActionScores,
     drawn,
-    estimated_marginals,
     first_position,
     probabilities,
 )
@@ -111,6 +110,23 @@ def test_thompsons_estimate_agrees_with_the_closed_form_of_two_candidates() -> N
         posterior.of_candidates(features_1CD), np.ones((1, 2), bool), np.random.default_rng(3)
     )
     assert abs(first_position(voted)[0, 0] - first_is_best) < 4 / (2 * math.sqrt(draws))
+
+
+def estimated_marginals(
+    votes: ActionScores, length: int, random: np.random.Generator, repeats: int
+) -> np.ndarray:
+    """probability_BKC of each candidate at each position: an unbiased Monte Carlo estimate."""
+    shape = (len(votes.uniform_B), length, votes.present_BC.shape[1])
+    total_BKC = np.zeros(shape)
+    everyone_B = np.arange(shape[0])
+    for _ in range(repeats):
+        left_BC = votes.present_BC.copy()
+        picks_BK = drawn(votes, length, random).picks_BK
+        for position in range(length):
+            rest = ActionScores(votes.scores_BVC, votes.weights_BV, votes.uniform_B, left_BC)
+            total_BKC[:, position] += first_position(rest)
+            left_BC[everyone_B, picks_BK[:, position]] = False
+    return total_BKC / repeats
 
 
 def test_the_monte_carlo_marginals_agree_with_simulation() -> None:

@@ -20,7 +20,7 @@ from training.data.histories import DAY, Dataset, Histories, read_dataset, start
 from training.data.interest_labels import NO_INTEREST, cut_points, find_interests, known, row_of
 from training.data.split import Split, split_by_time
 from training.evaluation.context import EvaluationContext
-from training.evaluation.interests import evaluate, kept_answers
+from training.evaluation.interests import evaluate, read_answers
 from training.fitting.budget import Budget
 from training.fitting.capabilities import ClassifiesInterests
 from training.fitting.context import TrainingContext
@@ -164,7 +164,7 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
     assert found["Habits"]["baselines"]["base rate"]["auc_macro"]["mean"] == pytest.approx(0.5)
     assert found["Truth"]["over"]["own habit"]["log_loss"]["high"] < 0
     assert [one["title"] for one in found["Truth"]["by_interest"]] == list(found["Truth"]["titles"])
-    kept, _ = kept_answers(tmp_path, "own habit")
+    kept, _ = read_answers(tmp_path, "own habit")
     assert kept.probability_UC.shape == kept.label_UC.shape == (600, 4)
 
 
@@ -186,7 +186,7 @@ def test_a_loaded_model_answers_as_it_was_judged(family: str, trained_once: Trai
     assert isinstance(model, ClassifiesInterests)
     split = split_by_time(read_dataset(Snapshot.open(*trained_once)).histories)
     probability_UC = model.interests(known(split.test).histories)
-    judged, _ = kept_answers(run, "itself")
+    judged, _ = read_answers(run, "itself")
     np.testing.assert_allclose(probability_UC.numpy(), judged.probability_UC, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Tags are found again from planted words and buyers, each alone and both together."""
+"""Tags are recovered from planted words and buyers, each alone and both together."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from penchant.errors import DataError
 from training.data.histories import Histories, starts
-from training.data.tags import Tags, users_of, vote, words_of
+from training.data.tags import Tags, score_tags, users_of, words_of
 from training.evaluation.tags import evaluated, held_out, hits
 
 ITEMS, USERS, KINDS = 120, 90, 3
@@ -48,41 +48,41 @@ def figures(items: pa.Table, histories: Histories, hidden: bool = False) -> dict
     return evaluated(words_of(items, hidden), users_of(histories), tags, held_N, seed=0)
 
 
-def test_words_and_buyers_each_find_the_tag_again(histories: Histories) -> None:
+def test_words_and_users_each_recover_the_tag(histories: Histories) -> None:
     found = figures(catalogue(), histories)
     for way in ("both", "words", "users"):
         assert found[way]["precision@1"]["low"] > 0.9, way
     assert found["most common"]["precision@1"]["high"] < 0.7
 
 
-def test_a_title_that_spells_the_tag_says_nothing_once_hidden(histories: Histories) -> None:
+def test_hidden_tag_names_leave_users_to_recover_the_tag(histories: Histories) -> None:
     found = figures(catalogue(), histories, hidden=True)
     assert found["words"]["precision@1"]["high"] < 0.7
     assert found["users"]["precision@1"]["low"] > 0.9
     assert found["both"]["precision@1"]["low"] > 0.9
 
 
-def test_an_item_does_not_vote_for_itself(histories: Histories) -> None:
+def test_item_is_not_its_own_neighbour(histories: Histories) -> None:
     items = catalogue(category_3=["Tea"] + ["Rope"] * (ITEMS - 1))
     tags = Tags.of(items, "category_3")
-    votes = vote(words_of(items), users_of(histories), tags, np.array([0]))
-    assert votes.joined(0.5)[0].argmax() == tags.names_C.index("Rope")
+    scores = score_tags(words_of(items), users_of(histories), tags, np.array([0]))
+    assert scores.joined(0.5)[0].argmax() == tags.names_C.index("Rope")
 
 
-def test_without_any_text_users_alone_propose(histories: Histories) -> None:
+def test_catalogue_without_text_uses_users_alone(histories: Histories) -> None:
     items = catalogue(title=[""] * ITEMS)
     assert words_of(items).shape == (ITEMS, 0)
     found = figures(items, histories)
     assert found["both"]["precision@1"]["low"] > 0.9
 
 
-def test_of_an_item_of_which_nothing_is_known_the_commonest_tag_comes_first() -> None:
+def test_unknown_item_gets_the_most_common_tag_first() -> None:
     nothing = np.zeros((1, 3), np.float32)
     assert hits(nothing, np.array([1]), np.array([2, 5, 1])).tolist() == [[1, 1]]
 
 
 @pytest.mark.parametrize("column", [[None] * ITEMS, [f"only {item}" for item in range(ITEMS)]])
-def test_a_catalogue_without_tags_to_share_is_refused(
+def test_rejects_catalogue_without_shared_tags(
     column: list[str | None], histories: Histories
 ) -> None:
     items = catalogue(category_3=pa.array(column, pa.string()))
@@ -90,7 +90,7 @@ def test_a_catalogue_without_tags_to_share_is_refused(
         held_out(Tags.of(items, "category_3"), histories, seed=0)
 
 
-def test_rows_of_both_spaces_are_of_length_1_or_0(histories: Histories) -> None:
+def test_rows_of_both_spaces_have_norm_1_or_0(histories: Histories) -> None:
     for space in (words_of(catalogue()), users_of(histories)):
         assert isinstance(space, sp.csr_matrix)
         lengths = np.sqrt(space.multiply(space).sum(axis=1))

@@ -24,9 +24,9 @@ from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import (
     ADOPTED,
-    REJECTED,
     LEAST_USERS,
     POPULARITY,
+    REJECTED,
     SCRATCH,
     Values,
     decide,

@@ -1,9 +1,9 @@
-"""Tags proposed for items: what items with like words, and items of the same users, are tagged.
+"""Tag proposals for items, by k nearest neighbours (Cover & Hart 1967).
 
-A tag is a category of one level of the tree. Each of an item's nearest neighbours votes for its own
-tag, by its likeness (the k nearest neighbours of Cover & Hart 1967): once in the space of words
-(TF-IDF) and once in that of users, where those who buy little of everything say more (inverse
-document frequency, as for words). The two are joined by a weight that is chosen on other items.
+A tag is a category of one level of the tree. Each of an item's nearest neighbours adds its
+similarity to the score of its own tag: once in the space of words (TF-IDF) and once in the space of
+users, where users with few items weigh more (inverse document frequency, as for words). A weight
+that is selected on other items joins the two.
 """
 
 import re
@@ -23,8 +23,8 @@ FloatArray = npt.NDArray[np.float32]
 
 WORDS = ("title", "description")
 NEIGHBOURS = 30
-ITEMS_AT_ONCE = 100
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the words' votes, beside the users'
+BATCH = 100
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the scores by words; the rest is by users
 WORD = r"\w+"
 
 
@@ -51,40 +51,40 @@ class Tags:
 
 
 @dataclass(frozen=True)
-class ActionScores:
-    """For N items: votes_NC of words and of users. A row sums to 1, or is 0 where nothing is
-    known of the item that way."""
+class TagScores:
+    """scores_NC of N items by words and by users. A row sums to 1, or is 0 for an item without
+    neighbours."""
 
     words_NC: FloatArray
     users_NC: FloatArray
 
     def joined(self, words_weight: float) -> FloatArray:
-        """votes_NC of both; of one alone where the other is silent."""
+        """scores_NC by both; by one alone where the other is 0."""
         both_NC = words_weight * self.words_NC + (1 - words_weight) * self.users_NC
-        silent_N1 = ~both_NC.any(axis=1, keepdims=True)
-        return both_NC + silent_N1 * (self.words_NC + self.users_NC)
+        missing_N1 = ~both_NC.any(axis=1, keepdims=True)
+        return both_NC + missing_N1 * (self.words_NC + self.users_NC)
 
 
-def vote(
-    words_IW: sp.csr_matrix, users_IU: sp.csr_matrix, tags: Tags, asked_N: IntArray
-) -> ActionScores:
-    """ActionScores for the items ``asked_N`` by all others that have a tag."""
-    voters = tags.tag_I >= 0
-    voters[asked_N] = False
-    rows_V = np.flatnonzero(voters)
-    ballot_VC = sp.csr_matrix(
+def score_tags(
+    words_IW: sp.csr_matrix, users_IU: sp.csr_matrix, tags: Tags, rows_N: IntArray
+) -> TagScores:
+    """Scores of the items ``rows_N`` by all other items that have a tag."""
+    neighbour_I = tags.tag_I >= 0
+    neighbour_I[rows_N] = False
+    rows_V = np.flatnonzero(neighbour_I)
+    tags_VC = sp.csr_matrix(
         (np.ones(len(rows_V), np.float32), (np.arange(len(rows_V)), tags.tag_I[rows_V])),
         shape=(len(rows_V), len(tags.names_C)),
     )
-    return ActionScores(
-        *(_votes(space[asked_N], space[rows_V], ballot_VC) for space in (words_IW, users_IU))
+    return TagScores(
+        *(_scores(space[rows_N], space[rows_V], tags_VC) for space in (words_IW, users_IU))
     )
 
 
 def words_of(items: pa.Table, hidden: bool = False) -> sp.csr_matrix:
     """words_IW, rows of length 1 or 0; from title and description, never from the categories.
 
-    ``hidden``: also without an item's own categories where its title or description spells them.
+    ``hidden``: without the names of the item's own categories.
     """
     texts = [" ".join(parts) for parts in zip(*_columns(items, WORDS), strict=True)]
     if hidden:
@@ -103,23 +103,25 @@ def users_of(histories: Histories) -> sp.csr_matrix:
     return TfidfTransformer().fit_transform(bought_UI.T.tocsr()).astype(np.float32)
 
 
-def _votes(
-    asked_ND: sp.csr_matrix, voters_VD: sp.csr_matrix, ballot_VC: sp.csr_matrix
+def _scores(
+    items_ND: sp.csr_matrix, neighbours_VD: sp.csr_matrix, tags_VC: sp.csr_matrix
 ) -> FloatArray:
-    votes_NC = np.zeros((asked_ND.shape[0], ballot_VC.shape[1]), np.float32)
-    if not (asked_ND.shape[1] and voters_VD.shape[0]):
-        return votes_NC
-    voters_DV, most = voters_VD.T.tocsr(), min(NEIGHBOURS, voters_VD.shape[0])
-    for first in range(0, len(votes_NC), ITEMS_AT_ONCE):
-        like_BV = (asked_ND[first : first + ITEMS_AT_ONCE] @ voters_DV).toarray()
-        near_BK = np.argpartition(-like_BV, most - 1, axis=1)[:, :most]
-        like_BK = np.take_along_axis(like_BV, near_BK, axis=1)
-        rows_B = np.repeat(np.arange(len(like_BV)), most)
-        by_voter_BV = sp.csr_matrix((like_BK.ravel(), (rows_B, near_BK.ravel())), like_BV.shape)
-        votes_NC[first : first + ITEMS_AT_ONCE] = (by_voter_BV @ ballot_VC).toarray()
-    total_N1 = votes_NC.sum(axis=1, keepdims=True)
-    votes_NC /= np.where(total_N1 > 0, total_N1, 1)
-    return votes_NC
+    scores_NC = np.zeros((items_ND.shape[0], tags_VC.shape[1]), np.float32)
+    if not (items_ND.shape[1] and neighbours_VD.shape[0]):
+        return scores_NC
+    neighbours_DV, most = neighbours_VD.T.tocsr(), min(NEIGHBOURS, neighbours_VD.shape[0])
+    for first in range(0, len(scores_NC), BATCH):
+        similarity_BV = (items_ND[first : first + BATCH] @ neighbours_DV).toarray()
+        near_BK = np.argpartition(-similarity_BV, most - 1, axis=1)[:, :most]
+        similarity_BK = np.take_along_axis(similarity_BV, near_BK, axis=1)
+        rows_B = np.repeat(np.arange(len(similarity_BV)), most)
+        weight_BV = sp.csr_matrix(
+            (similarity_BK.ravel(), (rows_B, near_BK.ravel())), similarity_BV.shape
+        )
+        scores_NC[first : first + BATCH] = (weight_BV @ tags_VC).toarray()
+    total_N1 = scores_NC.sum(axis=1, keepdims=True)
+    scores_NC /= np.where(total_N1 > 0, total_N1, 1)
+    return scores_NC
 
 
 def _columns(items: pa.Table, names: tuple[str, ...]) -> list[list[str]]:

@@ -1,4 +1,8 @@
-"""The input and output of an evaluator: ``evaluate(family, context) -> figures``."""
+"""The input and output of an evaluator: ``evaluate(family, context) -> figures``.
+
+There is a file for each task. ``TASKS`` of commands/train.py calls an evaluator for the families
+with the task's capability.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""The judge of families that make histories up: are they of use, can they be told from real ones,
-are they as various, and do they keep to themselves whose they were learned from.
+"""Evaluation of families that generate histories: utility, two-sample test, diversity, privacy.
 
-They are as old as the training data, so a ranker and a classifier may learn from them beside it.
+Synthetic histories end with the training data, so models may learn from both together.
 """
 
 from contextlib import suppress
@@ -13,9 +12,9 @@ import pyarrow as pa
 
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
-from training.evaluation.context import EvaluationContext
+from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.synthetic.augmentation import Comparison, classifying, ranking
-from training.evaluation.synthetic.privacy import PrivacyConfig, copied, remembered
+from training.evaluation.synthetic.privacy import PrivacyConfig, copied, membership
 from training.evaluation.synthetic.two_sample_test import discriminability, diversity
 from training.families import ease
 from training.fitting.capabilities import Generates
@@ -24,9 +23,9 @@ from training.fitting.family import Family
 
 @dataclass(frozen=True)
 class Config:
-    """``made``: histories at most, and no more than there are real ones. ``ranker``: what learns
-    from them, ``users`` whom it is asked about at most; ``cuts``: fortnights that the classifier
-    learns from."""
+    """``made``: most histories to generate, at most as many as there are real ones. ``ranker``: the
+    model that learns from them; ``users``: most users that it is evaluated on. ``cuts``: windows
+    that the classifier learns from."""
 
     made: int = 600
     users: int = 600
@@ -35,24 +34,22 @@ class Config:
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
 
 
-def evaluate(
-    family: Family, context: EvaluationContext, config: Config | None = None
-) -> dict[str, Any]:
-    """The record's entries. ``missing`` says why where no history can be made up.
+def evaluate(family: Family, context: EvaluationContext, config: Config | None = None) -> Figures:
+    """``missing`` where no history can be generated.
 
-    ``utility``: NDCG@10 of a ranker and log loss of a classifier. ``told_apart``: AUC.
-    ``diversity``: of the made-up and of as many real ones. ``privacy``: see privacy.py.
+    ``utility``: NDCG@10 of a ranker and log loss of a classifier. ``diversity``: of the synthetic
+    and of as many real histories. ``privacy``: see privacy.py.
     """
-    assert isinstance(family, Generates), "see TASKS of train.py"
+    assert isinstance(family, Generates)
     config = config or Config()
     split, training, seed = context.split, context.training, context.seed
     known = np.flatnonzero(split.train.lengths_U)
-    picked = np.random.default_rng(seed).permutation(known)[: config.made]
-    real = split.train.take(np.sort(picked))
+    sampled = np.random.default_rng(seed).permutation(known)[: config.made]
+    real = split.train.take(np.sort(sampled))
     try:
         made = family.generate(len(real), seed)
         rejected = family.rejected
-        privacy = remembered(family, split, config.privacy, training, seed)
+        privacy = membership(family, split, config.privacy, training, seed)
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
     training.budget.check()
@@ -82,7 +79,7 @@ def utility(made: Histories, context: EvaluationContext, config: Config) -> dict
             context.split, made, config.ranker, config.users, context.training, context.seed
         )
     }
-    with suppress(DataError):  # which the judge of interests tells of
+    with suppress(DataError):  # reported by the evaluator of interests
         found["interests"] = classifying(
             context.split, made, context.training, context.seed, config.cuts
         )
@@ -98,12 +95,12 @@ def first_categories(items: pa.Table) -> IntArray:
 
 
 def headline(figures: dict[str, Any]) -> str:
-    """In a few words, also where made-up histories are of no use."""
+    """The figures in a few words."""
     ranked = figures["utility"]["ranking"]["difference"]
     helps = "help" if ranked["low"] > 0 else "harm" if ranked["high"] < 0 else "do not help"
-    parts = [f"made-up histories {helps} a ranker: NDCG@10 {_signed(ranked)}"]
-    if told := figures["two_sample_auc"]:
-        parts.append(f"told from real ones with AUC {_plain(told['all'])}")
+    parts = [f"synthetic histories {helps} a ranker: NDCG@10 {_signed(ranked)}"]
+    if two_sample := figures["two_sample_auc"]:
+        parts.append(f"two-sample AUC {_plain(two_sample['all'])}")
     if "membership_auc" in figures["privacy"]:
         parts.append(f"membership AUC {_plain(figures['privacy']['membership_auc'])}")
     return ", ".join([*parts, f"{figures['privacy']['copies']} copies"])

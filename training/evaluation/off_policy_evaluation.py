@@ -1,11 +1,10 @@
-"""The judge of families that choose actions: what the policy would have earned on the later part of
-the log, by off-policy estimates, beside what the logging policies did earn.
+"""Off-policy evaluation of families that select actions: estimated clicks on the later part of the
+policy log, and the logged clicks.
 
-Each pick is evaluated on its own, among what there was to choose from: the candidates that were logged
-for that position of its slate, given what stood before it, or else all items that the log ever
-showed in that place. Whether a pick is clicked is taken to depend on where it stands, not on what
-stands beside it (the item-position model: Li et al. 2018, Offline Evaluation of Ranking Policies
-with Click Models).
+Each logged action is evaluated on its own, among its candidates: those logged for its position of
+the slate, given the earlier positions, or else all items that the log has in its placement. A click
+is assumed to depend on the position, not on the other items of the slate (item-position model: Li
+et al. 2018, "Offline Evaluation of Ranking Policies with Click Models").
 """
 
 from collections.abc import Iterator
@@ -18,31 +17,33 @@ from penchant.bandits.context_features import NAMES, Facts
 from penchant.bandits.slates import BoolArray, FloatArray, IntArray, first_position
 from penchant.storage import write_json
 from training.data.policy_log import PolicyLog
-from training.evaluation.context import EvaluationContext
+from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.intervals import bootstrap
 from training.evaluation.metrics.off_policy import estimates, logged
 from training.fitting.capabilities import ChoosesActions
+from training.fitting.family import Family
 from training.layers.action_features import asked_of, facts_of
 
 CLIP = 20.0
-AT_ONCE = 500  # picks, against the memory of all of their candidates
+BATCH = 500  # actions: bounds the memory of their candidates
 HEADLINE = "DR"
 
 
-def evaluate(family: ChoosesActions, context: EvaluationContext) -> dict[str, Any]:
-    """The record's entry: for each window with picks the policy's estimated clicks a pick, and what
-    was logged. Writes ``policy.json``, which says how to ask the arrays in the run's weights.
+def evaluate(family: Family, context: EvaluationContext) -> Figures:
+    """For each window with logged actions: estimated and logged clicks per action.
 
-    Raises DataError where the log says nothing of what the policy would show.
+    Writes ``policy.json``, the description of the policy for serving. Raises DataError where the
+    log has no support for the policy.
     """
+    assert isinstance(family, ChoosesActions)
     log = context.training.policy_log()
     facts = facts_of(context.dataset.histories, context.dataset.items, log)
     windows = {}
-    for name, window in context.windows(family):  # type: ignore[arg-type]
+    for name, window in context.windows(family):
         shown = log.between(window.histories.end, window.targets.end)
         if len(shown):
             windows[name] = evaluated(family, facts, shown, log, context.seed)
-    config = asdict(family.config)  # type: ignore[attr-defined]
+    config = asdict(family.config)
     write_json(context.folder / "policy.json", {**config, "features": NAMES})
     return {"windows": windows, "headline": _headline(windows)}
 
@@ -50,10 +51,10 @@ def evaluate(family: ChoosesActions, context: EvaluationContext) -> dict[str, An
 def evaluated(
     family: ChoosesActions, facts: Facts, shown: PolicyLog, log: PolicyLog, seed: int
 ) -> dict[str, Any]:
-    """What choosing by ``family`` would have earned on the picks of ``shown``, a part of ``log``.
+    """Estimated clicks of ``family`` on the actions of ``shown``, a part of ``log``.
 
-    ``choices``: the share of picks that had another candidate. ``by_policy``: what each that wrote
-    the log earned.
+    ``choices``: share of actions with more than one candidate. ``by_policy``: logged clicks of each
+    logging policy.
     """
     probability_N, predicted_N, value_N, left_N = np.zeros((4, len(shown)))
     random = np.random.default_rng(seed)
@@ -92,7 +93,7 @@ def evaluated(
 def _offered(
     shown: PolicyLog, log: PolicyLog
 ) -> Iterator[tuple[IntArray, IntArray, FloatArray, BoolArray]]:
-    """Rows of ``shown`` with their candidates, places among them and which are there."""
+    """Rows of ``shown`` with items_BC, rank_BC and present_BC of their candidates."""
     for rows in _parts(np.flatnonzero(shown.offers_N >= 0)):
         yield rows, *log.offers.of(shown.offers_N[rows])
     alone_N = shown.offers_N < 0
@@ -104,7 +105,7 @@ def _offered(
 
 
 def _parts(rows_N: IntArray) -> list[IntArray]:
-    return np.array_split(rows_N, -(-len(rows_N) // AT_ONCE)) if len(rows_N) else []
+    return np.array_split(rows_N, -(-len(rows_N) // BATCH)) if len(rows_N) else []
 
 
 def _earned(shown: PolicyLog, seed: int) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _earned(shown: PolicyLog, seed: int) -> dict[str, Any]:
 
 
 def _by_slate(shown: PolicyLog) -> FloatArray:
-    """clicks a pick of each slate."""
+    """Clicks per action of each slate."""
     _, slate_N = np.unique(shown.slates_N, return_inverse=True)
     return np.bincount(slate_N, shown.clicked_N) / np.bincount(slate_N)
 
@@ -122,6 +123,6 @@ def _headline(windows: dict[str, Any]) -> str:
         return ""
     found, was = windows["test"]["estimates"][HEADLINE], windows["test"]["logged"]
     return (
-        f"test clicks a pick by {HEADLINE} {found['value']:.4f} "
+        f"test clicks per action by {HEADLINE} {found['value']:.4f} "
         f"[{found['low']:.4f}, {found['high']:.4f}], logged {was['mean']:.4f}"
     )

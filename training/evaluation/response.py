@@ -24,6 +24,7 @@ from training.evaluation.metrics.intervals import (
 )
 from training.evaluation.metrics.log_loss import log_loss
 from training.fitting.capabilities import PredictsResponse
+from training.fitting.family import Family
 from training.layers.responses.ads import (
     CANDIDATES,
     RESPONSES,
@@ -42,13 +43,14 @@ OUTCOMES = ("spend_after", "advertised_spend_after")
 UPLIFT_METRICS = ("mean", "gain", "qini")
 
 
-def evaluate(family: PredictsResponse, context: EvaluationContext) -> Figures:
+def evaluate(family: Family, context: EvaluationContext) -> Figures:
     """``metrics`` of the test ads; ``baseline`` and ``reliability`` of probabilities; ``uplift`` by
     tenth of users.
 
     Writes ``upcoming.parquet``: predicted responses to the running campaigns. Raises DataError when
     the test ads were answered by all or by none.
     """
+    assert isinstance(family, PredictsResponse)
     ads = AdWindows.of(context.training.training_set(RESPONSES))
     shown = ads.split(context.training.training_set(RESPONSES))
     label_N = labels(shown.test, "test")

@@ -1,9 +1,9 @@
-"""The judge of families that propose tags: held-out categories, found again or not.
+"""Evaluation of families that propose tags: precision on held-out categories.
 
-A sample of the items that were bought before the test window loses its tags; half of them choose
-how much words count beside users, the other half are judged. A title may spell the very tag that
-is asked for, so items are judged twice: as they are, and with their categories' names taken out of
-their words. Proposals for items that lack a tag are left in ``proposed_tags.parquet``.
+The tags of a sample of items with events before the test window are hidden. Half of the sample
+selects the weight of words, the other half is evaluated. A title may contain the tag itself, so
+items are evaluated twice: as they are, and without the names of their categories. Proposals for
+items without a tag are written to ``proposed_tags.parquet``.
 """
 
 from dataclasses import asdict
@@ -16,27 +16,30 @@ import scipy.sparse as sp
 
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
-from training.data.tags import WEIGHTS, ActionScores, FloatArray, Tags, users_of, vote
-from training.evaluation.context import EvaluationContext
+from training.data.tags import WEIGHTS, FloatArray, Tags, score_tags, users_of
+from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.intervals import intervals
 from training.fitting.capabilities import ProposesTags
+from training.fitting.family import Family
 
-HELD_OUT = 1000  # half to tune on, half to judge
+HELD_OUT = 1000  # half to tune, half to evaluate
 PROPOSED = "proposed_tags.parquet"
 FIRST = 3  # tags that are proposed for an item
-ASKED = ("category_1", "category_3")  # category and type
+EVALUATED = ("category_1", "category_3")
+SETTINGS = ("as they are", "names hidden")
 MEASURES = ("precision@1", f"found in {FIRST}")
 
 
-def evaluate(family: ProposesTags, context: EvaluationContext) -> dict[str, Any]:
-    """The record's entries. Where nothing can be proposed, ``missing`` says why."""
+def evaluate(family: Family, context: EvaluationContext) -> Figures:
+    """``missing`` where no tag can be proposed."""
+    assert isinstance(family, ProposesTags)
     histories = context.split.test.histories
     items = context.dataset.items
     words = {name: family.tag_words(items, name == "names hidden") for name in SETTINGS}
     users_IU = users_of(histories)
     levels: dict[str, Any] = {}
     try:
-        for level in ASKED:
+        for level in EVALUATED:
             tags = Tags.of(items, level)
             held_N = held_out(tags, histories, context.seed)
             levels[level] = {
@@ -51,7 +54,7 @@ def evaluate(family: ProposesTags, context: EvaluationContext) -> dict[str, Any]
     except DataError as error:
         return {"headline": "", "missing": error.cause, "remedy": error.remedy}
     proposed = _propose(context, words["as they are"], users_IU, levels)
-    found = levels[ASKED[-1]]["names hidden"]["both"]["precision@1"]["mean"]
+    found = levels[EVALUATED[-1]]["names hidden"]["both"]["precision@1"]["mean"]
     return {
         "headline": f"right type first for {found:.0%} of items whose text hides it",
         "levels": levels,
@@ -59,11 +62,8 @@ def evaluate(family: ProposesTags, context: EvaluationContext) -> dict[str, Any]
     }
 
 
-SETTINGS = ("as they are", "names hidden")
-
-
 def held_out(tags: Tags, histories: Histories, seed: int) -> IntArray:
-    """Items with a tag that others have too, drawn from those that were bought.
+    """A sample of items with events, whose tag at least one other item has.
 
     Raises DataError where there are fewer than two.
     """
@@ -72,8 +72,8 @@ def held_out(tags: Tags, histories: Histories, seed: int) -> IntArray:
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(shared_I))[:HELD_OUT]
     if len(rows) < 2:
         raise DataError(
-            f"no two bought items share a {tags.level}: there is nothing to find again",
-            "land a catalogue whose categories hold more than one item",
+            f"no two items with events share a {tags.level}: there is nothing to evaluate",
+            "land a catalogue whose categories have more than one item",
         )
     return rows
 
@@ -81,41 +81,42 @@ def held_out(tags: Tags, histories: Histories, seed: int) -> IntArray:
 def evaluated(
     words_IW: sp.csr_matrix, users_IU: sp.csr_matrix, tags: Tags, held_N: IntArray, seed: int
 ) -> dict[str, Any]:
-    """Each way to propose -> its measures with intervals over the second half of the items."""
-    votes, label_N = vote(words_IW, users_IU, tags, held_N), tags.tag_I[held_N]
+    """Each method -> its measures with intervals over the second half of the items."""
+    scores, label_N = score_tags(words_IW, users_IU, tags, held_N), tags.tag_I[held_N]
     half = len(held_N) // 2
-    voters_I = tags.tag_I.copy()
-    voters_I[held_N] = -1
-    counts_C = np.bincount(voters_I[voters_I >= 0], minlength=len(tags.names_C))
+    known_I = tags.tag_I.copy()
+    known_I[held_N] = -1
+    counts_C = np.bincount(known_I[known_I >= 0], minlength=len(tags.names_C))
     right = {
-        weight: hits(votes.joined(weight), label_N, counts_C)[:half, 0].mean() for weight in WEIGHTS
+        weight: hits(scores.joined(weight), label_N, counts_C)[:half, 0].mean()
+        for weight in WEIGHTS
     }
     best = max(right, key=right.__getitem__)
     ways = {
-        "both": votes.joined(best),
-        "words": votes.words_NC,
-        "users": votes.users_NC,
-        "most common": np.zeros_like(votes.words_NC),
+        "both": scores.joined(best),
+        "words": scores.words_NC,
+        "users": scores.users_NC,
+        "most common": np.zeros_like(scores.words_NC),
     }
     figures: dict[str, Any] = {"words_weight": best}
-    for way, votes_NC in ways.items():
-        found = intervals(hits(votes_NC, label_N, counts_C)[half:], seed)
+    for way, scores_NC in ways.items():
+        found = intervals(hits(scores_NC, label_N, counts_C)[half:], seed)
         figures[way] = {name: asdict(one) for name, one in zip(MEASURES, found, strict=True)}
     return figures
 
 
-def hits(votes_NC: FloatArray, label_N: IntArray, counts_C: IntArray) -> np.ndarray:
-    """hits_N2: is the right tag the first, and is it among the first ones; of equal votes, and
-    without any, the commoner tag goes first."""
-    first_NK = firsts(votes_NC, counts_C)
+def hits(scores_NC: FloatArray, label_N: IntArray, counts_C: IntArray) -> np.ndarray:
+    """hits_N2: is the right tag first, and is it among the first ``FIRST``. More common tags win
+    ties."""
+    first_NK = firsts(scores_NC, counts_C)
     right_NK = first_NK == label_N[:, None]
     return np.stack([right_NK[:, 0], right_NK.any(axis=1)], axis=1).astype(float)
 
 
-def firsts(votes_NC: FloatArray, counts_C: IntArray) -> IntArray:
+def firsts(scores_NC: FloatArray, counts_C: IntArray) -> IntArray:
     """The first tags of each item, best first."""
-    rarely_C = counts_C / (counts_C.sum() + 1) * 1e-6  # less than any vote
-    return np.argsort(-(votes_NC + rarely_C), axis=1, kind="stable")[:, :FIRST]
+    rarely_C = counts_C / (counts_C.sum() + 1) * 1e-6  # less than any score
+    return np.argsort(-(scores_NC + rarely_C), axis=1, kind="stable")[:, :FIRST]
 
 
 def _propose(
@@ -124,16 +125,16 @@ def _propose(
     users_IU: sp.csr_matrix,
     levels: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write what is proposed for items that lack a tag and of which something is known; returns
-    how many of each level, and some of them."""
+    """Write proposals for items without a tag but with known neighbours; returns the number of each
+    level and the ten best."""
     ids, tables, counts = np.array(context.dataset.item_ids), [], {}
     for level in levels:
         tags = Tags.of(context.dataset.items, level)
         lacking_N = np.flatnonzero(tags.tag_I < 0)
-        votes: ActionScores = vote(words_IW, users_IU, tags, lacking_N)
-        votes_NC = votes.joined(levels[level]["as they are"]["words_weight"])
-        known = votes_NC.any(axis=1)
-        best_N = votes_NC[known].argmax(axis=1) if known.any() else np.zeros(0, np.int64)
+        scores = score_tags(words_IW, users_IU, tags, lacking_N)
+        scores_NC = scores.joined(levels[level]["as they are"]["words_weight"])
+        known = scores_NC.any(axis=1)
+        best_N = scores_NC[known].argmax(axis=1) if known.any() else np.zeros(0, np.int64)
         counts[level] = {"lacking": len(lacking_N), "proposed": int(known.sum())}
         tables.append(
             pa.table(
@@ -142,7 +143,7 @@ def _propose(
                     "level": pa.array([level] * len(best_N), pa.string()),
                     "tag": pa.array([tags.names_C[tag] for tag in best_N], pa.string()),
                     "votes": pa.array(
-                        votes_NC[known][np.arange(len(best_N)), best_N], pa.float32()
+                        scores_NC[known][np.arange(len(best_N)), best_N], pa.float32()
                     ),
                 }
             )

@@ -1,21 +1,20 @@
-"""The judge of families that move what they learned to other categories: what was taken over, what
-fell back, and what each way there is worth by how much of the target it learns from.
+"""Evaluation of families that transfer between categories: adopted and rejected target categories,
+and the value of each method by the share of the target's events that it learns from.
 
-Writes ``transfer.parquet``, a row a category that could be moved to, and ``transferred.parquet``,
-what of each user's interest in a category came by transfer: portraits show it where this family
-serves.
+Writes ``transfer.parquet``, a row for each target category, and ``transferred.parquet``, the share
+of each user's interest in a category that is due to transfer, for user portraits.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.evaluation.context import EvaluationContext
+from training.evaluation.context import EvaluationContext, Figures
 from training.fitting.capabilities import TransferDecision, Transfers
+from training.fitting.family import Family
 from training.layers.transfer.guard import ADOPTED
 
 FILE, TRANSFERRED = "transfer.parquet", "transferred.parquet"
@@ -35,14 +34,15 @@ SCHEMA = pa.schema(
 """See ``TransferDecision``."""
 
 
-def evaluate(family: Transfers, context: EvaluationContext) -> dict[str, Any]:
-    """The record's entry: ``categories`` as the guard judged them, ``curve`` on the test window."""
+def evaluate(family: Family, context: EvaluationContext) -> Figures:
+    """``categories``: decisions of the guard; ``curve``: learning curve on the test window."""
+    assert isinstance(family, Transfers)
     decisions = family.decisions
     write(decisions, context.folder / FILE)
     adopted = [decision for decision in decisions if decision.status == ADOPTED]
     pq.write_table(transferred(adopted, context.dataset.user_ids), context.folder / TRANSFERRED)
     return {
-        "headline": f"transfer taken over in {len(adopted)} of {len(decisions)} categories",
+        "headline": f"transfer adopted in {len(adopted)} of {len(decisions)} categories",
         "categories": [asdict(decision) for decision in decisions],
         "curve": family.learning_curve(context.split, context.training),
     }
@@ -54,7 +54,7 @@ def write(decisions: Sequence[TransferDecision], path: Path) -> None:
 
 
 def transferred(adopted: Sequence[TransferDecision], user_ids: Sequence[str]) -> pa.Table:
-    """user_id, category and the share of what serves it: the same for all, as it was judged."""
+    """user_id, category and share; a category's share is the same for all users."""
     pairs = [(user, decision) for user in user_ids for decision in adopted]
     return pa.table(
         {

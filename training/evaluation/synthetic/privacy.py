@@ -1,9 +1,9 @@
-"""Whether made-up histories give away whose they were learned from.
+"""Membership inference against synthetic histories: do they reveal whom they were learned from.
 
-What was learned from everybody can't be asked this: there must be users whom the generator has
-not seen. So a generator of the same kind is taught by some users, the members, and asked about
-them and as many others, the strangers. It takes a share of the run's steps, and so few users
-that each of their events is met at least as often as in the run, which makes it remember more.
+This needs users that the generator has not seen. So another generator of the same family learns
+from some users, the members, and is compared with as many others, the non-members. It takes a share
+of the run's steps, on so few users that it sees each event at least as often as the run does, so it
+memorizes more.
 """
 
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
@@ -25,7 +25,8 @@ from training.layers.generation.deduplication import fingerprints
 
 @dataclass(frozen=True)
 class PrivacyConfig:
-    """``users`` of each kind and ``made`` histories, at most; ``steps``: share of the run's."""
+    """``users``: most members and most non-members; ``made``: most histories; ``steps``: share of
+    the run's steps."""
 
     users: int = 400
     made: int = 300
@@ -34,32 +35,31 @@ class PrivacyConfig:
 
 
 def copied(made: Histories, real: Histories) -> int:
-    """How many made-up histories are a real user's, item for item in the same order."""
+    """Number of synthetic histories with the items of a real one in the same order."""
     return int(np.isin(fingerprints(made), fingerprints(real)).sum())
 
 
-def remembered(
+def membership(
     family: Family, split: Split, config: PrivacyConfig, context: TrainingContext, seed: int
 ) -> dict[str, Any]:
-    """``membership_auc``: the chance that a member's history is more like a made-up one than a
-    stranger's is: 0.5 where nothing is given away. ``nearest_ratio``: how far a made-up history is
-    from the nearest member beside how far from the nearest stranger: 1 where it is no nearer to
-    whom it was learned from. Distances are 1 - cosine. Empty with fewer than ten users of a
-    kind. Raises DataError when nothing can be made up that is not somebody's.
+    """``membership_auc``: probability that a member's nearest synthetic history is nearer than a
+    non-member's; 0.5 reveals nothing. ``nearest_ratio``: distance of a synthetic history to the
+    nearest member over that to the nearest non-member; 1 reveals nothing. Distances are 1 - cosine.
+    Empty with fewer than ten members. Raises DataError when all that is generated is a real user's.
     """
     train = split.train
     known = np.random.default_rng(seed).permutation(np.flatnonzero(train.lengths_U))
     count = min(config.users, len(known) // 2)
     if count < 10:
         return {}
-    members, strangers = (
+    members, others = (
         train.take(np.sort(rows)) for rows in (known[:count], known[count : 2 * count])
     )
-    taught = taught_anew(family, replace(split, train=members), config, context)
-    made = taught.generate(min(config.made, count), seed)
-    to_members, to_strangers = (1 - cosine(made, real) for real in (members, strangers))
-    near = two_sample_auc(-to_members.min(axis=0), -to_strangers.min(axis=0), seed)
-    ratio_M = to_members.min(axis=1) / np.maximum(to_strangers.min(axis=1), 1e-9)
+    generator = fitted_on_members(family, replace(split, train=members), config, context)
+    made = generator.generate(min(config.made, count), seed)
+    to_members, to_others = (1 - cosine(made, real) for real in (members, others))
+    near = two_sample_auc(-to_members.min(axis=0), -to_others.min(axis=0), seed)
+    ratio_M = to_members.min(axis=1) / np.maximum(to_others.min(axis=1), 1e-9)
     return {
         "members": count,
         "membership_auc": asdict(near),
@@ -68,26 +68,26 @@ def remembered(
     }
 
 
-def taught_anew(
+def fitted_on_members(
     family: Family, split: Split, config: PrivacyConfig, context: TrainingContext
 ) -> Generates:
-    """A family of the same kind and config, but for the steps, fitted on ``split.train``."""
+    """The same family and config with fewer steps, fitted on ``split.train``."""
     other = type(family)(shortened(family.config, config.steps))
     few = context.window.take(np.arange(min(config.tuning_users, len(context.window.histories))))
-    apart = replace(
+    reduced = replace(
         context,
         window=few,
-        checkpoints=context.checkpoints / "taught-anew",
+        checkpoints=context.checkpoints / "members",
         curve=no_curve,
         expect=no_steps,
     )
-    other.fit(split, apart)
+    other.fit(split, reduced)
     assert isinstance(other, Generates)
     return other
 
 
 def shortened(config: Any, share: float) -> Any:
-    """A config in which whatever is trained takes this share of its steps."""
+    """A config in which every trainer takes this share of its steps."""
     if isinstance(config, TrainerConfig):
         return config.shortened(max(1, round(share * config.steps)))
     inner = {field.name: getattr(config, field.name) for field in fields(config)}

@@ -1,7 +1,7 @@
-"""Whether made-up histories can be told from real ones, and whether they are as various.
+"""Synthetic against real histories: a classifier two-sample test, and diversity.
 
-The first is a classifier two-sample test (Lopez-Paz & Oquab 2017): a classifier is taught on one
-half of both kinds and asked about the other. An AUC of 0.5 means that it can't tell.
+The test is that of Lopez-Paz & Oquab 2017: a classifier learns from one half of both samples and is
+evaluated on the other. An AUC of 0.5 means that they can't be distinguished.
 """
 
 from dataclasses import asdict
@@ -15,27 +15,30 @@ from training.evaluation.metrics.auc import auc
 from training.evaluation.metrics.intervals import RESAMPLES, FloatArray, Interval, interval_of
 from training.layers.generation.temporal_profile import visits
 
-DIRECTIONS = 32  # of taste, that the classifier sees
+DIRECTIONS = 32  # of a truncated SVD
 TREES = 80
 
 
 def discriminability(
     real: Histories, made: Histories, category_I: IntArray, seed: int
 ) -> dict[str, dict[str, float]]:
-    """AUC of telling them apart, by what the histories hold (``items``) and also by when (``all``).
-    Empty with fewer than eight of a kind."""
+    """Two-sample AUC by features of the items (``items``), and also of the times (``all``). Empty
+    with fewer than eight histories of a kind."""
     if min(len(real), len(made)) < 8:
         return {}
-    tastes = directions(real)
-    what, when = (
+    loadings_ID = directions(real)
+    item_features, time_features = (
         np.concatenate([of(real), of(made)])
-        for of in (lambda one: contents(one, tastes, category_I), times)
+        for of in (lambda one: contents(one, loadings_ID, category_I), times)
     )
-    made_U = np.arange(len(what)) >= len(real)
-    taught_U = np.random.default_rng(seed).permutation(len(what)) % 2 == 0
+    made_U = np.arange(len(item_features)) >= len(real)
+    train_U = np.random.default_rng(seed).permutation(len(item_features)) % 2 == 0
     return {
-        name: asdict(_told_apart(seen_UF, made_U, taught_U, seed))
-        for name, seen_UF in (("items", what), ("all", np.concatenate([what, when], axis=1)))
+        name: asdict(_classifier_auc(features_UF, made_U, train_U, seed))
+        for name, features_UF in (
+            ("items", item_features),
+            ("all", np.concatenate([item_features, time_features], axis=1)),
+        )
     }
 
 
@@ -52,7 +55,7 @@ def two_sample_auc(positive_M: FloatArray, negative_N: FloatArray, seed: int) ->
 
 
 def directions(real: Histories) -> sp.csr_matrix:
-    """tastes_ID: the leading directions in which histories differ, without any for few."""
+    """loadings_ID: right singular vectors of the log counts; D = 0 for too few histories."""
     counts = real.matrix(np.ones(len(real.items_N))).log1p()
     rank = min(DIRECTIONS, min(counts.shape) - 1)
     if rank < 1:
@@ -60,23 +63,29 @@ def directions(real: Histories) -> sp.csr_matrix:
     return svds(counts, rank, v0=np.ones(min(counts.shape)))[2].T
 
 
-def contents(histories: Histories, tastes_ID: FloatArray, category_I: IntArray) -> FloatArray:
-    """seen_UF: taste, categories, how alike, how varied and how popular what was bought is."""
+def contents(histories: Histories, loadings_ID: FloatArray, category_I: IntArray) -> FloatArray:
+    """features_UF of the items: diversity, popularity, repetition, SVD projection, categories."""
     counts = histories.matrix(np.ones(len(histories.items_N)))
     length_U = np.maximum(1, histories.lengths_U)
     share_I = np.log(np.maximum(1, histories.counts_I()) / max(1, len(histories.items_N)))
     rows = counts.log1p()
     norm_U = np.maximum(1e-9, np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel()))
     distinct_U, most_U = counts.getnnz(axis=1), counts.max(axis=1).toarray().ravel()
-    spread_U = np.asarray(counts.multiply(rows).sum(axis=1)).ravel() / length_U
-    famous_U = (counts @ share_I) / length_U
-    columns = [distinct_U / length_U, most_U / length_U, spread_U, famous_U, again(histories)]
-    taste_UD = (rows @ tastes_ID) / norm_U[:, None]
-    return np.column_stack([*columns, taste_UD, category_shares(histories, category_I)])
+    repeats_U = np.asarray(counts.multiply(rows).sum(axis=1)).ravel() / length_U
+    popularity_U = (counts @ share_I) / length_U
+    columns = [
+        distinct_U / length_U,
+        most_U / length_U,
+        repeats_U,
+        popularity_U,
+        repeated(histories),
+    ]
+    projection_UD = (rows @ loadings_ID) / norm_U[:, None]
+    return np.column_stack([*columns, projection_UD, category_shares(histories, category_I)])
 
 
 def times(histories: Histories) -> FloatArray:
-    """seen_UF: how often, how regularly and how much."""
+    """features_UF of the visits: number, recency, and mean and deviation of size, gap and hour."""
     visit_N = visits(histories)
     first_V = np.flatnonzero(np.diff(visit_N, prepend=-1))
     user_V, size_V = histories.rows_N[first_V], np.bincount(visit_N).astype(float)
@@ -97,19 +106,19 @@ def times(histories: Histories) -> FloatArray:
     return np.column_stack([visits_U, since_U, *of(size_V), *of(gap_V), *of(hour_V)])
 
 
-def again(histories: Histories) -> FloatArray:
-    """share_U of what each visit after the first holds that the one before it held too."""
+def repeated(histories: Histories) -> FloatArray:
+    """share_U of the items of each visit after the first that are also in the visit before."""
     visit_N, row_N, items = visits(histories), histories.rows_N, histories.item_count
     cell_N, before_N = visit_N * items + histories.items_N, (visit_N - 1) * items
     first_V = np.flatnonzero(np.diff(visit_N, prepend=-1))
     follows_N = (np.diff(row_N[first_V], prepend=-1) == 0)[visit_N]
     same_N = np.isin(before_N + histories.items_N, cell_N) & follows_N
-    asked_U = np.bincount(row_N[follows_N], minlength=len(histories))
-    return np.bincount(row_N, same_N, len(histories)) / np.maximum(1, asked_U)
+    following_U = np.bincount(row_N[follows_N], minlength=len(histories))
+    return np.bincount(row_N, same_N, len(histories)) / np.maximum(1, following_U)
 
 
 def category_shares(histories: Histories, category_I: IntArray) -> FloatArray:
-    """share_UC of each category of the tree's first level in a history."""
+    """share_UC of the first-level categories in each history."""
     shape = (len(histories), int(category_I.max(initial=0)) + 1)
     cell_N = histories.rows_N * shape[1] + category_I[histories.items_N]
     counts_UC = np.bincount(cell_N, minlength=shape[0] * shape[1]).reshape(shape)
@@ -117,24 +126,24 @@ def category_shares(histories: Histories, category_I: IntArray) -> FloatArray:
 
 
 def diversity(histories: Histories, category_I: IntArray) -> dict[str, float]:
-    """Signs of collapse. ``distinct_2`` and ``distinct_3``: different runs of two and three items,
-    as a share of all; ``items``: how many are in any history; entropies in nats; ``again``: share
-    of a visit that the one before held; ``bought_before``: share of events that repeat an item of
-    the history; ``nearest_other``: mean cosine to the most alike other history.
+    """Figures that show mode collapse. ``distinct_2`` and ``distinct_3``: share of distinct runs of
+    two and three items; ``items``: distinct items; entropies in nats; ``again``: see ``repeated``;
+    ``bought_before``: share of events that repeat an item of the history; ``nearest_other``: mean
+    cosine to the most similar other history.
     """
     counts_I = histories.counts_I()
     counts_C = np.bincount(category_I[histories.items_N])
-    alike_UU = cosine(histories, histories)
-    np.fill_diagonal(alike_UU, -1)
+    similarity_UU = cosine(histories, histories)
+    np.fill_diagonal(similarity_UU, -1)
     return {
         "distinct_2": _distinct(histories, 2),
         "distinct_3": _distinct(histories, 3),
         "items": float(np.count_nonzero(counts_I)),
         "item_entropy": _entropy(counts_I),
         "category_entropy": _entropy(counts_C),
-        "again": float(again(histories).mean()),
+        "again": float(repeated(histories).mean()),
         "bought_before": bought_before(histories),
-        "nearest_other": float(alike_UU.max(axis=1).mean()) if len(histories) > 1 else 0.0,
+        "nearest_other": float(similarity_UU.max(axis=1).mean()) if len(histories) > 1 else 0.0,
     }
 
 
@@ -145,7 +154,7 @@ def bought_before(histories: Histories) -> float:
 
 
 def cosine(one: Histories, other: Histories) -> FloatArray:
-    """cosine_MN of what each history of the one and of the other holds, repeats damped."""
+    """cosine_MN of the log item counts of each pair of histories."""
     rows, columns = (_unit(histories) for histories in (one, other))
     return (rows @ columns.T).toarray()
 
@@ -156,18 +165,18 @@ def _unit(histories: Histories) -> sp.csr_matrix:
     return sp.diags(1 / np.maximum(norm_U, 1e-9)) @ counts
 
 
-def _told_apart(
-    seen_UF: FloatArray, made_U: np.ndarray, taught_U: np.ndarray, seed: int
+def _classifier_auc(
+    features_UF: FloatArray, made_U: np.ndarray, train_U: np.ndarray, seed: int
 ) -> Interval:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     trees = HistGradientBoostingClassifier(
         max_iter=TREES, min_samples_leaf=5, early_stopping=False, random_state=seed
     )
-    trees.fit(seen_UF[taught_U], made_U[taught_U])
-    score_U = trees.predict_proba(seen_UF[~taught_U])[:, 1]
-    asked_U = made_U[~taught_U]
-    return two_sample_auc(score_U[asked_U], score_U[~asked_U], seed)
+    trees.fit(features_UF[train_U], made_U[train_U])
+    score_U = trees.predict_proba(features_UF[~train_U])[:, 1]
+    label_U = made_U[~train_U]
+    return two_sample_auc(score_U[label_U], score_U[~label_U], seed)
 
 
 def _distinct(histories: Histories, length: int) -> float:
