@@ -29,8 +29,11 @@ want.
   selection and the report show it too. After a fix, clear that mapped task with its downstream
   tasks.
 - `combine` fails with *nothing to combine*: only popularity has a run. `choose` continues.
-- One family is skipped: the data has nothing that it can learn from, for example no campaigns for
-  `logistic_response`. Its log, the selection and the report name the missing input.
+- One family is skipped with *over budget*: it took more than `PENCHANT_FAMILY_SECONDS` of CPU
+  time or `PENCHANT_FAMILY_MEMORY_MB`. It is not retried, and the DAG stays green.
+- One family is skipped with *nothing to do*: the data has nothing that it can learn from, for
+  example no campaigns for `logistic_response`. Its log, the selection and the report name the
+  missing input.
 - *killed by SIGKILL*: usually out of memory. The task is retried after a minute. Lower
   `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_TRAININGS_AT_ONCE`, or add memory.
 - `choose` fails: without `popularity` there is no baseline and no popularity prior. Fix that

@@ -31,3 +31,9 @@ class UsageError(PenchantError):
     """Invalid arguments or settings: an unknown id, a missing setting."""
 
     exit_code = 64  # EX_USAGE of sysexits.h
+
+
+class BudgetExceeded(PenchantError):
+    """A run took more time or memory than allowed. A retry would take as much."""
+
+    exit_code = 69  # EX_UNAVAILABLE of sysexits.h

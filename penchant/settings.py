@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         description="concurrent training runs, which share the threads; with GPUs: their number",
     )
     family_seconds: float = Field(
-        240.0, gt=0, description="time budget of one training run, in seconds"
+        240.0, gt=0, description="CPU time budget of one training run, in seconds per thread"
     )
     family_memory_mb: int = Field(
         3000, gt=0, description="memory budget of one training run, in MB"

@@ -93,6 +93,10 @@ class Chain:
         return [task for task in self.tasks if task.state == "failed"]
 
     @property
+    def skipped(self) -> list[Task]:
+        return [task for task in self.tasks if task.state == "skipped"]
+
+    @property
     def broken(self) -> bool:
         """Whether a run failed, which ends the chain."""
         return any(stage.run and stage.run.state == "failed" for stage in self.stages)

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.platform.chain import Chain
+from penchant.platform.tasklog import log_file, skip_reason
 from penchant.report.report import Report, UserState, report
 from penchant.serving.status import families_table
 from penchant.settings import Settings
@@ -16,6 +17,9 @@ def print_summary(
     """Print the live release's report, failed tasks, and the duration of the main job."""
     written = report(settings)
     console.print(families_table(written.families))
+    for task in chain.skipped:
+        if reason := skip_reason(log_file(settings, task)):
+            console.print(f"{task.label}: {reason}", style="yellow", markup=False)
     for task in chain.failed:
         console.print(f"{task.label} failed and was not compared.", style="yellow")
     console.print(release_line(written), highlight=False)

@@ -19,6 +19,15 @@ def log_file(settings: Settings, task: Task) -> Path:
     return folder / f"attempt={task.try_number}.log"
 
 
+def skip_reason(log: Path) -> str | None:
+    """The first line of the reason that a skipped task gave."""
+    if not log.exists():
+        return None
+    entries = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    reasons = [entry["reason"] for entry in entries if entry.get("reason")]
+    return reasons[-1].splitlines()[0] if reasons else None
+
+
 def causes(log: Path) -> list[str]:
     """The task's exceptions, or else its last log lines."""
     if not log.exists():

@@ -57,6 +57,7 @@ def test_returns_the_last_line_and_sets_the_asset_event(script: Path) -> None:
         (65, AirflowFailException),
         (64, AirflowFailException),
         (66, AirflowSkipException),
+        (69, AirflowSkipException),
         (1, CommandFailed),
         (70, CommandFailed),
     ],

@@ -1,15 +1,51 @@
-"""What a run is said to have taken is its own."""
+"""The limits of a training run."""
 
 import subprocess
 import sys
+import time
 
 import numpy as np
+import pytest
 
-from training.fitting.budget import MB, peak_memory
+from penchant.errors import BudgetExceeded
+from training.fitting import budget
+from training.fitting.budget import MB, Budget, peak_memory
 
 
-def test_the_memory_of_the_process_that_started_a_run_is_not_the_runs() -> None:
+def test_peak_memory_excludes_the_parent_process() -> None:
     held = np.ones(300 * MB // 8)
     code = "from training.fitting.budget import peak_memory; print(peak_memory())"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert int(child.stdout) < peak_memory() - held.nbytes // 2
+
+
+def test_waiting_spends_no_cpu_time() -> None:
+    limits = Budget(0.3, 10**6, threads=1)
+    time.sleep(0.6)
+    limits.check()
+    assert limits.spent > 0.6 > limits.cpu_spent + 0.3
+
+
+def test_cpu_time_is_counted_per_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "WALL_FACTOR", 10**6)
+    one, four = Budget(0.2, 10**6, threads=1), Budget(0.2, 10**6, threads=4)
+    while one.cpu_spent < 0.3:
+        sum(range(10**5))
+    with pytest.raises(BudgetExceeded, match="s of CPU time"):
+        one.check()
+    four.check()
+
+
+def test_wall_clock_limit_ends_a_run_that_only_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "CHECK_SECONDS", 0.05)
+    limits = Budget(0.05, 10**6)
+    with pytest.raises(BudgetExceeded, match="s of wall-clock time"), limits.enforced():
+        time.sleep(10)
+
+
+def test_ended_children_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "WALL_FACTOR", 10**6)
+    limits = Budget(0.2, 10**6, threads=1)
+    subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.5: pass"])
+    with pytest.raises(BudgetExceeded, match="s of CPU time"):
+        limits.check()

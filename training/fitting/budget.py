@@ -1,5 +1,6 @@
-"""How long and how much memory one training run may take."""
+"""Limits of one training run: CPU time, wall-clock time and memory."""
 
+import os
 import resource
 import signal
 import time
@@ -8,67 +9,89 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penchant.errors import PenchantError
+from penchant.errors import BudgetExceeded
 from penchant.settings import Settings
 
 MB = 1024 * 1024
-FITTING_SHARE = 0.7  # of the time: the rest is for evaluating and writing
-LOOK_SECONDS = 1.0
+FITTING_SHARE = 0.7  # of the CPU time: the rest is for evaluation and writing
+WALL_FACTOR = 8  # a run waits for other processes, or for a GPU
+CHECK_SECONDS = 1.0
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and its ended children."""
+    return sum(os.times()[:4])
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Looked at between steps: ``check`` ends a run that is over before it has left anything, and
-    ``enforced`` looks by itself."""
+    """Limits that ``check`` enforces between steps, and ``enforced`` at any time.
+
+    ``seconds`` is CPU time per thread, which doesn't depend on the load of the machine; neither
+    does the step at which a trainer stops. The wall-clock limit is WALL_FACTOR times as long.
+    """
 
     seconds: float
     memory_mb: int
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     started: float = field(default_factory=time.monotonic)
+    cpu_at_start: float = field(default_factory=cpu_seconds)
 
     @classmethod
     def of(cls, settings: Settings) -> "Budget":
-        return cls(settings.family_seconds, settings.family_memory_mb)
+        return cls(settings.family_seconds, settings.family_memory_mb, settings.training_threads)
 
     @property
     def spent(self) -> float:
-        """Seconds since the run began."""
+        """Wall-clock seconds since the run began."""
         return time.monotonic() - self.started
 
     @property
+    def cpu_spent(self) -> float:
+        """CPU seconds per thread since the run began."""
+        return (cpu_seconds() - self.cpu_at_start) / self.threads
+
+    @property
     def fitting_seconds_left(self) -> float:
-        """What a trainer that can stop early should stop within."""
-        return FITTING_SHARE * self.seconds - self.spent
+        """CPU seconds per thread after which a trainer that can stop early stops."""
+        return FITTING_SHARE * self.seconds - self.cpu_spent
 
     def check(self) -> None:
-        """Raise PenchantError when the run has taken more than it may."""
-        if self.spent > self.seconds:
-            raise PenchantError(
-                f"training took more than its {self.seconds:.0f} s",
+        """Raise BudgetExceeded if the run is over a limit."""
+        if self.cpu_spent > self.seconds:
+            raise BudgetExceeded(
+                f"training took more than its {self.seconds:.0f} s of CPU time",
                 "raise PENCHANT_FAMILY_SECONDS, or make the family's config smaller",
             )
+        wall_seconds = WALL_FACTOR * self.seconds
+        if self.spent > wall_seconds:
+            raise BudgetExceeded(
+                f"training took more than its {wall_seconds:.0f} s of wall-clock time",
+                "free the machine, or raise PENCHANT_FAMILY_SECONDS",
+            )
         if peak_memory() > self.memory_mb * MB:
-            raise PenchantError(
+            raise BudgetExceeded(
                 f"training took {peak_memory() // MB} MB, more than its {self.memory_mb} MB",
                 "raise PENCHANT_FAMILY_MEMORY_MB, or make the family's config smaller",
             )
 
     @contextmanager
     def enforced(self) -> Iterator[None]:
-        """End the body when it is over budget, wherever it is, by a look every second.
+        """Check every second inside the block. For the main thread only, as signals are.
 
-        Python runs the look between two of its own steps: a library's call that takes minutes is
-        ended when it returns. For the main thread only, as signals are.
+        Python handles the signal between two of its own instructions: a library call that takes
+        minutes is interrupted when it returns.
         """
 
-        def look(number: int, frame: object) -> None:
+        def on_timer(number: int, frame: object) -> None:
             try:
                 self.check()
-            except PenchantError:
-                signal.setitimer(signal.ITIMER_REAL, 0)  # one is enough: it is unwound in peace
+            except BudgetExceeded:
+                signal.setitimer(signal.ITIMER_REAL, 0)  # don't interrupt the clean-up
                 raise
 
-        previous = signal.signal(signal.SIGALRM, look)
-        signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
+        previous = signal.signal(signal.SIGALRM, on_timer)
+        signal.setitimer(signal.ITIMER_REAL, CHECK_SECONDS, CHECK_SECONDS)
         try:
             yield
         finally:
@@ -77,10 +100,9 @@ class Budget:
 
 
 def peak_memory() -> int:
-    """Bytes: the most that this process has had resident so far. One run is one process.
+    """Peak resident memory of this process in bytes. One run is one process.
 
-    Where Linux says it, since the program began: what ``getrusage`` gives there counts the process
-    that started this one.
+    On Linux from /proc: ``getrusage`` includes the parent process there.
     """
     status = Path("/proc/self/status")
     if status.exists():
