@@ -5,7 +5,6 @@ of them it is from. Readers are processes of their own.
 """
 
 import contextlib
-import json
 import multiprocessing
 import os
 import random
@@ -22,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import Row, table
-from penchant.publishing.publish import KEPT, publish, rollback
+from penchant.artifacts import ModelSelection
+from penchant.publishing.publish import KEPT, publish
 from penchant.releases.fencing import Overtaken
-from penchant.releases.release import DESCRIPTION, release_id
+from penchant.releases.release import Release, release_id
+from penchant.releases.rollback import rollback
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 from tests.serving.test_reader import what_is_wrong
@@ -34,7 +35,7 @@ TITLE = "Releases under load"
 READERS = 2
 READS_A_COUNT = 20  # reads between two looks at what the others do
 PAUSE = 0.005  # seconds between those, where it is publishers that are watched
-CHOICES = 2000  # more than there are publishes
+SELECTIONS = 2000  # more than there are publishes
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["penchant.publishing.publish", "penchant.serving.service"])
 
@@ -89,7 +90,7 @@ class Published:
         shop = Shop(settings)
         for number in (1, 2):
             shop.ready(number)
-        self._choices = 0
+        self._selections = 0
         self.publish(1)
         self.publish(2)
 
@@ -102,26 +103,25 @@ class Published:
     @property
     def other(self) -> int:
         """The number of the snapshot that is not live, so that a flip changes every answer."""
-        described = json.loads((self.settings.releases / self.live / DESCRIPTION).read_text())
-        return 3 - int(described["snapshot_id"][-1])
+        return 3 - int(Release.open(self.settings, self.live).snapshot_id[-1])
 
-    def choose(self, number: int) -> str:
-        """A choice that was never published; the id that its release will have."""
-        self._choices += 1
-        choice_id = f"{self._choices:012x}"
-        path = self.settings.runs / snapshot_id(number) / "choice.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice_id}))
-        return release_id(snapshot_id(number), choice_id)
+    def select(self, number: int) -> str:
+        """A selection that was never published; the id that its release will have."""
+        self._selections += 1
+        selection_id = f"{self._selections:012x}"
+        selection = ModelSelection.of(self.settings, snapshot_id(number))
+        changed = selection.model_copy(update={"selection_id": selection_id})
+        changed.write(ModelSelection.path(self.settings, snapshot_id(number)))
+        return release_id(snapshot_id(number), selection_id)
 
     def publish(self, number: int) -> None:
-        chosen = self.choose(number)
+        selected = self.select(number)
         publish(self.settings, snapshot_id(number))
-        assert self.live == chosen
+        assert self.live == selected
 
     def content(self) -> str:
         """SHA-256 of what is live, as publish takes it over all rows."""
-        path = self.settings.releases / self.live / DESCRIPTION
-        return json.loads(path.read_text())["content_hash"]
+        return Release.open(self.settings, self.live).manifest.content_hash
 
     def left(self) -> int:
         """Directories beyond the releases kept: there should be none."""
@@ -138,9 +138,9 @@ def read_on(home: Path, pause: float, total: Any, stop: Any, results: Any) -> No
     """
     service = RecommendationService(Settings(_env_file=None, home=home, threads=1))
     numbers = {
-        release_id(snapshot_id(number), f"{choice:012x}"): number
+        release_id(snapshot_id(number), f"{selection:012x}"): number
         for number in (1, 2)
-        for choice in range(CHOICES)
+        for selection in range(SELECTIONS)
     }
     counts: Counter[str] = Counter()
     seen, longest = set(), 0.0
@@ -275,7 +275,7 @@ def seconds_apart(shop: Published) -> float:
     """Of a publish in a process of its own, from its start to its end: where kills may fall."""
     taken = []
     for _ in range(5):
-        shop.choose(number := shop.other)
+        shop.select(number := shop.other)
         process, begun = publisher(shop, number), time.perf_counter()
         process.join()
         taken.append(time.perf_counter() - begun)
@@ -294,7 +294,7 @@ def kill_publishers(shop: Published, kills: int, chance: random.Random, told: To
         span = seconds_apart(shop)
         while counts["killed"] < kills and not told.to_stop:
             number, before = shop.other, shop.live
-            chosen = shop.choose(number)
+            chosen = shop.select(number)
             process = publisher(shop, number)
             process.join(chance.uniform(0, span))
             with contextlib.suppress(ProcessLookupError):  # done before it was its time
@@ -335,14 +335,14 @@ def hold_up_publishers(shop: Published, times: int, chance: random.Random, told:
         span = seconds_apart(shop)
         while counts["held up"] < times and not told.to_stop:
             number = shop.other
-            older = shop.choose(number)
+            older = shop.select(number)
             process = publisher(shop, number)
             process.join(chance.uniform(0, span))
             if process.exitcode is not None:
                 continue
             os.kill(process.pid, signal.SIGSTOP)
             begun = shop.live
-            newer = shop.choose(3 - number)
+            newer = shop.select(3 - number)
             later = publisher(shop, 3 - number)
             later.join(20 * span)
             waited = later.exitcode is None

@@ -7,9 +7,9 @@
    request the queue `gpu`: under CeleryExecutor, workers beside an accelerator take them.
 2. `combine`: trains the families that combine other families' runs (`fusion`), from the runs that
    exist.
-3. `choose`: `penchant choose` compares the families and selects the retriever and the ranker. It
-   runs when all families are done, whether or not they succeeded, and lists the missing ones. The
-   Asset `models` triggers `publish_vectors`.
+3. `select_models`: `penchant select-models` compares the families and selects the retriever and
+   the ranker. It runs when all families are done, whether or not they succeeded, and lists the
+   missing ones. The Asset `models` triggers `publish_vectors`.
 4. `track`: `penchant track` logs all runs to MLflow, the failed ones too. No task waits for it.
 
 ## When it runs
@@ -25,10 +25,10 @@ want.
 
 ## Troubleshooting
 
-- One family fails: the others and `choose` continue without it. Its log ends with the cause; the
-  selection and the report show it too. After a fix, clear that mapped task with its downstream
+- One family fails: the others and `select_models` continue without it. Its log ends with the cause;
+  the selection and the report show it too. After a fix, clear that mapped task with its downstream
   tasks.
-- `combine` fails with *nothing to combine*: only popularity has a run. `choose` continues.
+- `combine` fails with *nothing to combine*: only popularity has a run. `select_models` continues.
 - One family is skipped with *over budget*: it took more than `PENCHANT_FAMILY_SECONDS` of CPU
   time or `PENCHANT_FAMILY_MEMORY_MB`. It is not retried, and the DAG stays green.
 - One family is skipped with *nothing to do*: the data has nothing that it can learn from, for
@@ -36,7 +36,7 @@ want.
   missing input.
 - *killed by SIGKILL*: usually out of memory. The task is retried after a minute. Lower
   `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_TRAININGS_AT_ONCE`, or add memory.
-- `choose` fails: without `popularity` there is no baseline and no popularity prior. Fix that
+- `select_models` fails: without `popularity` there is no baseline and no popularity prior. Fix that
   family first.
 """
 
@@ -91,9 +91,9 @@ with DAG(
     combine = Command.partial(
         task_id="combine", trigger_rule=TriggerRule.ALL_DONE, **TRAINING
     ).expand(subcommand=[training_of(family) for family in COMBINED])
-    choose = Command(
-        task_id="choose",
-        subcommand=["choose", "--snapshot", SNAPSHOT_ID],
+    select_models = Command(
+        task_id="select_models",
+        subcommand=["select-models", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[MODELS],
@@ -103,4 +103,4 @@ with DAG(
         subcommand=["track", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
     )
-    train >> combine >> [choose, track]
+    train >> combine >> [select_models, track]

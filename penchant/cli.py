@@ -132,12 +132,12 @@ def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def choose(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Choose the retriever and the ranker among a snapshot's trained families."""
-    from training.commands.select_models import choose as run
+def select_models(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Select the retriever and the ranker among a snapshot's trained families."""
+    from training.commands.select_models import select_models as run
 
-    choice = run(Settings(), snapshot)
-    answer(choice.summary(), choice.as_dict(), as_json)
+    selection = run(Settings(), snapshot)
+    answer(selection.summary(), selection.as_dict(), as_json)
 
 
 @app.command()
@@ -206,7 +206,7 @@ def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def rollback(as_json: AsJson = False) -> None:
     """Make the previous release live again."""
-    from penchant.publishing.publish import rollback as run
+    from penchant.releases.rollback import rollback as run
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from penchant.artifacts import CheckResults, SnapshotDescription
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -177,8 +178,8 @@ def write_snapshot(
     (folder / "marts").mkdir(parents=True)
     nodes = {each["unique_id"]: each for each in marts}
     write_json(folder / "manifest.json", {"nodes": nodes})
-    write_json(folder / "snapshot.json", {"id": snapshot_id, "as_of": AS_OF})
-    write_json(folder / "checks.json", {"passed": True})
+    SnapshotDescription(id=snapshot_id, as_of=AS_OF).write(folder / "snapshot.json")
+    CheckResults(snapshot_id=snapshot_id, passed=True).write(folder / "checks.json")
     with duckdb.connect() as connection:
         for each in marts:
             query = (ROWS | (rows or {}))[each["name"]]

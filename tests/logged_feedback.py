@@ -53,7 +53,7 @@ def impression(
         "policy": "uniform",
         "propensity": propensity,
         "context": None,
-        "release_id": "g-000000000000",
+        "release_id": "r-000000000000",
         "shown_at": shown_at,
     }
 

@@ -1,6 +1,5 @@
-"""A small shop as earlier stages leave it: a snapshot, its features online, runs, a choice."""
+"""A small shop as earlier stages leave it: a snapshot, its features online, runs, a selection."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from records import run_record
 
+from penchant.artifacts import (
+    LeaderboardRow,
+    MartDescription,
+    ModelSelection,
+    RunRecord,
+    SnapshotDescription,
+)
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 AS_OF = datetime(2018, 1, 2)
 USERS = [f"u{number}" for number in range(30)]
@@ -112,12 +118,11 @@ def write_snapshot(settings: Settings, number: int) -> str:
     for name, table in tables.items():
         pq.write_table(table, marts / f"{name}.parquet")
     described = {
-        name: {"rows": table.num_rows, "content_hash": "0"} for name, table in tables.items()
+        name: MartDescription(rows=table.num_rows, content_hash="0")
+        for name, table in tables.items()
     }
-    write_json(
-        marts.parent / "snapshot.json",
-        {"id": identity, "as_of": AS_OF.isoformat(), "sources": ["test"], "marts": described},
-    )
+    description = SnapshotDescription(id=identity, as_of=AS_OF, sources=("test",), marts=described)
+    description.write(marts.parent / "snapshot.json")
     return identity
 
 
@@ -208,26 +213,21 @@ def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
         "ndcg@10": random.random(len(USERS)),
     }
     pq.write_table(pa.table(per_user), run / "per_user.parquet")
-    write_json(
-        run / "run.json",
-        {
-            "run_id": run_id,
-            "family": family,
-            "snapshot_id": runs.name,
-            "capabilities": ["rank", "vectors"] if vectors else ["rank"],
-            "seconds": 12.5,
-            "fit_seconds": 7.5,
-            "scoring_ms_per_user": 0.5,
-            "curve": [["validation_ndcg@10", step, 0.1 * step, 1.0 + step] for step in range(3)],
-            "peak_memory_bytes": 300_000_000,
-            "parameters": 1000,
-            "device": "cpu",
-            "users_evaluated": len(USERS),
-            "metrics": {
-                population: {"ndcg@10": CI, "recall@10": CI} for population in ("all", "new")
-            },
-        },
+    record = run_record(
+        run_id=run_id,
+        family=family,
+        snapshot_id=runs.name,
+        capabilities=("ranks", "vectors") if vectors else ("ranks",),
+        seconds=12.5,
+        fit_seconds=7.5,
+        scoring_ms_per_user=0.5,
+        curve=[("validation_ndcg@10", step, 0.1 * step, 1.0 + step) for step in range(3)],
+        peak_memory_bytes=300_000_000,
+        parameters=1000,
+        users_evaluated=len(USERS),
+        metrics={population: {"ndcg@10": CI, "recall@10": CI} for population in ("all", "new")},
     )
+    record.write(RunRecord.path(run))
     return run_id
 
 
@@ -235,30 +235,32 @@ def _floats(values: np.ndarray) -> pa.Array:
     return pa.array(values.tolist(), pa.list_(pa.float32()))
 
 
-def write_choice(settings: Settings, number: int, vectors: bool = True) -> None:
-    """Choose popularity as the prior, and as the ranker too where there are no vectors."""
+def write_selection(settings: Settings, number: int, vectors: bool = True) -> None:
+    """Select popularity as the prior, and as the ranker too where there are no vectors."""
     runs = settings.runs / snapshot_id(number)
     prior = write_run(runs, "popularity", number, vectors=False)
     ranker = write_run(runs, "matrix_factorization", number, vectors=True) if vectors else prior
-    board = [json.loads(path.read_text()) for path in sorted(runs.glob("*/run.json"))]
-    rows = [
-        {key: run[key] for key in ("family", "run_id", "capabilities", "metrics")} for run in board
+    leaderboard = [
+        LeaderboardRow(
+            family=run.family,
+            run_id=run.run_id,
+            capabilities=run.capabilities,
+            metrics=run.metrics,
+            validation_ndcg_at_10=None,
+        )
+        for run in map(RunRecord.read, sorted(runs.glob("*/run.json")))
     ]
-    write_json(
-        runs / "choice.json",
-        {
-            "choice_id": f"{number:012x}",
-            "snapshot_id": runs.name,
-            "retriever": ranker if vectors else None,
-            "ranker": ranker,
-            "prior": prior,
-            "reasons": [
-                "ranker: matrix_factorization goes live" if vectors else "popularity serves"
-            ],
-            "leaderboard": rows,
-            "missing": [],
-        },
+    selection = ModelSelection(
+        selection_id=f"{number:012x}",
+        snapshot_id=runs.name,
+        retriever=ranker if vectors else None,
+        ranker=ranker,
+        prior=prior,
+        reasons=("ranker: matrix_factorization goes live" if vectors else "popularity serves",),
+        failures={},
+        leaderboard=leaderboard,
     )
+    selection.write(ModelSelection.path(settings, runs.name))
 
 
 @dataclass(frozen=True)
@@ -268,17 +270,17 @@ class Shop:
     settings: Settings
 
     def ready(self, number: int, vectors: bool = True) -> str:
-        """A snapshot with features and a choice; returns its id."""
+        """A snapshot with features and a model selection; returns its id."""
         identity = write_snapshot(self.settings, number)
         write_features(self.settings, number)
-        write_choice(self.settings, number, vectors)
+        write_selection(self.settings, number, vectors)
         return identity
 
     def run(self, number: int, family: str = "matrix_factorization") -> Path:
         return self.settings.runs / snapshot_id(number) / f"{family}-{number:012x}"
 
     def spoil(self, number: int, name: str, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change the columns of a Parquet file of the chosen run."""
+        """Change the columns of a Parquet file of the selected run."""
         path = self.run(number) / f"{name}.parquet"
         table = pq.read_table(path)
         columns = table.to_pydict()

@@ -25,7 +25,7 @@ features: feature_repo
 releases: features bandits encoders
 publishing: releases features encoders
 serving: releases features bandits encoders ads
-api: serving releases features publishing.publish
+api: serving releases features
 report: serving releases bandits
 platform: report serving
 training: bandits encoders

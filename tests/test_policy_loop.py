@@ -6,12 +6,12 @@ the gate, the experiment. Only the checks of the snapshots are left out, which h
 
 from benchmarks.policy.loop import gate_of, loop_settings, turned_round
 from benchmarks.policy.simulated_shop import SimulatedShop, lost_by_policy
+from penchant.artifacts import CheckResults
 from penchant.bandits.assignment import live_policy, running
 from penchant.bandits.experiments.gate import promote
 from penchant.bandits.experiments.stage import evaluate_experiment
 from penchant.serving.live_policy import read_policy
 from penchant.settings import Settings
-from penchant.storage import write_json
 from training.commands.train import run_id_for, train
 
 
@@ -23,7 +23,8 @@ def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home
     assert list(before) == ["ranker-0.7"]
 
     snapshot_id = shop.land()
-    write_json(settings.snapshots / snapshot_id / "checks.json", {"passed": True})
+    results = CheckResults(snapshot_id=snapshot_id, passed=True)
+    results.write(settings.snapshots / snapshot_id / "checks.json")
     train(settings, snapshot_id, "bandit")
     report = promote(settings, snapshot_id, run_id_for(settings, snapshot_id, "bandit"))
     harmful = gate_of(settings, snapshot_id, turned_round(read_policy(settings, report.policy_id)))
@@ -43,4 +44,4 @@ def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home
     assert verdict.decision in ("keep", "go on"), verdict.reason
     assert sum(verdict.users.values()) > 60 and min(verdict.users.values()) > 20
     kept = report.policy_id if verdict.decision == "keep" else "ranker-0.7"
-    assert live_policy(settings) == kept
+    assert live_policy(settings).policy_id == kept

@@ -89,7 +89,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     baselines[0]["seconds"] = task["fitted_habits_seconds"]
     return {
         "snapshot": snapshot.id,
-        "sources": snapshot.describe()["sources"],
+        "sources": snapshot.description.sources,
         **{name: task[name] for name in ("level", "left_out", "users")},
         "interests": len(task["titles"]),
         "nothing": float(1 - answers.label_UC.mean()),

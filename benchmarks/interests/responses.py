@@ -30,7 +30,7 @@ TITLE = "Will this user respond to this ad?"
 def measure(settings: Settings) -> dict[str, Any]:
     """Raises UsageError when the live snapshot isn't of Complete Journey."""
     snapshot = Snapshot.live(settings)
-    if snapshot.describe()["sources"] != ["complete_journey"]:
+    if snapshot.description.sources != ("complete_journey",):
         raise UsageError(
             f"the live snapshot {snapshot.id} is not of complete_journey",
             "run the main job of that source in an empty home, then measure again",

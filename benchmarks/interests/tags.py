@@ -16,7 +16,7 @@ NAMES = {"category_1": "category", "category_3": "type"}
 def measure(settings: Settings) -> dict[str, Any]:
     snapshot = Snapshot.live(settings)
     done = apart("tags:on_snapshot", home=str(settings.home), snapshot_id=snapshot.id)
-    return {**done.value, "sources": snapshot.describe()["sources"]}
+    return {**done.value, "sources": snapshot.description.sources}
 
 
 def on_snapshot(home: str, snapshot_id: str) -> dict[str, Any]:

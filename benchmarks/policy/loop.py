@@ -9,7 +9,7 @@ from typing import Any
 from safetensors.numpy import save_file
 
 from benchmarks.policy.simulated_shop import SimulatedShop, Visit, lost_by_policy
-from penchant.artifacts import Snapshot
+from penchant.artifacts import PromotionDecision, Snapshot
 from penchant.bandits.assignment import live_policy
 from penchant.bandits.experiments import gate, store
 from penchant.bandits.experiments.stage import ExperimentReport, evaluate_experiment
@@ -83,7 +83,7 @@ def run(settings: Settings, seed: int) -> dict[str, Any]:
         "harmful_promoted": refused.promoted,
         "verdict": _told(kept),
         "verdict_on_harmful": _told(rolled_back),
-        "live_in_the_end": live_policy(settings),
+        "live_in_the_end": live_policy(settings).policy_id,
         "lost": {
             name: lost_by_policy(visits)
             for name, visits in (
@@ -104,12 +104,12 @@ def checked(shop: SimulatedShop) -> None:
 
 
 def until_decided(shop: SimulatedShop) -> tuple[list[Visit], ExperimentReport]:
-    """Serve and judge the running experiment, as often as it says to go on."""
+    """Serve and evaluate the running experiment until it is decided."""
     visits = []
     for _ in range(MOST_LOOKS):
         visits += shop.serve(TRIED_DAYS)
         report = evaluate_experiment(shop.settings, shop.land())
-        if report.decision != "go on":
+        if report.decision != "continue":
             break
     return visits, report
 
@@ -121,8 +121,8 @@ def turned_round(policy: LearnedPolicy) -> LearnedPolicy:
     return LearnedPolicy.of_state(replace(policy.choosing, policy="epsilon greedy"), state)
 
 
-def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> gate.Gate:
-    """What the gate says of a policy, on the test window of a snapshot's log."""
+def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> PromotionDecision:
+    """The decision on a policy, on the test window of a snapshot's log."""
     snapshot = Snapshot.open(settings, snapshot_id)
     dataset = read_dataset(snapshot)
     log = read_policy_log(snapshot, dataset)
@@ -130,8 +130,8 @@ def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> gate
     window = split_by_time(dataset.histories).test
     shown = log.between(window.histories.end, window.targets.end)
     found = evaluated(policy, facts, shown, log, settings.seed)
-    record = {"run_id": "harmful", "tasks": {"acting": {"windows": {"test": found}}}}
-    return gate.decide(record, live_policy(settings))
+    tasks = {gate.TASK: {"windows": {"test": found}}}
+    return gate.decide("harmful", tasks, live_policy(settings).policy_id)
 
 
 def put_past_the_gate(

@@ -5,7 +5,6 @@ feedback log, lands, is built into a snapshot and learned from, as in a real sho
 simulated: days pass as fast as they are served.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
-from penchant.bandits.assignment import running
 from penchant.bandits.slates import IntArray
 from penchant.building.build import build
 from penchant.features.materialize import materialize
@@ -26,7 +24,7 @@ from penchant.serving.recommending.impressions import log_shown
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from training.commands.select_models import choose
+from training.commands.select_models import select_models
 from training.commands.train import train
 from training.simulation.world import World, WorldConfig
 
@@ -81,7 +79,7 @@ class SimulatedShop:
         """The release of the snapshot, ranked by popularity."""
         materialize(self.settings, self.snapshot_id)
         train(self.settings, self.snapshot_id, "popularity")
-        choose(self.settings, self.snapshot_id)
+        select_models(self.settings, self.snapshot_id)
         return publish(self.settings, self.snapshot_id).release_id
 
     def serve(self, days: int) -> list[Visit]:
@@ -154,12 +152,3 @@ def lost_by_policy(visits: list[Visit]) -> dict[str, tuple[int, float]]:
     policies = sorted({visit.policy for visit in visits})
     found = {name: [one.lost for one in visits if one.policy == name] for name in policies}
     return {name: (len(lost), float(np.mean(lost))) for name, lost in found.items()}
-
-
-def verdict(settings: Settings) -> dict[str, Any] | None:
-    """Of the experiment that runs, as it stands."""
-    experiment = running(settings)
-    if experiment is None:
-        return None
-    path = experiment.folder(settings) / "verdict.json"
-    return json.loads(path.read_text()) if path.is_file() else None

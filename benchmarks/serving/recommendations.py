@@ -47,7 +47,7 @@ def measure(settings: Settings) -> dict[str, Any]:
                 "rows": rows,
                 "start_seconds": served.start_seconds,
                 "resident_mb": served.resident_mb(),
-                "ranker": release.description["ranker"]["family"],
+                "ranker": release.manifest.ranker.family,
                 "users": len(users),
                 "items": len(items),
             }

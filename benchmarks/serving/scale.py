@@ -50,7 +50,7 @@ def measure(items: int) -> dict[str, Any]:
         "items": items,
         "publish_seconds": seconds,
         "recall_at_10": report.recall_at_10,
-        "index": release.description["index"],
+        "index": release.manifest.index,
         "start_seconds": start,
         "resident_mb": resident_mb,
         "publish_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penchant.artifacts import MartDescription, ModelSelection, RunRecord, SnapshotDescription
 from penchant.feast_sdk import (
     Array,
     Entity,
@@ -25,7 +26,6 @@ from penchant.feast_sdk import (
 from penchant.features.online_store import WideSqliteOnlineStore
 from penchant.features.repository import open_store
 from penchant.settings import Settings
-from penchant.storage import write_json
 from penchant.vectors import FloatArray
 
 SNAPSHOT = "s-20180102-00000000000a"
@@ -51,6 +51,9 @@ def clustered(items: int, seed: int = 0) -> FloatArray:
     return centres_CD[cluster_I] + np.float32(0.7) * noise_ID
 
 
+RUN = "matrix_factorization-00000000000a"
+
+
 def lay(settings: Settings, items: int) -> None:
     """Marts, online features, runs and a choice, in an empty home: ``publish`` may follow."""
     item_ids, user_ids = [f"i{at:07}" for at in range(items)], [f"u{at:04}" for at in range(USERS)]
@@ -59,20 +62,19 @@ def lay(settings: Settings, items: int) -> None:
     tables = _marts(item_ids, user_ids)
     for name, table in tables.items():
         pq.write_table(table, marts / f"{name}.parquet")
-    write_json(
-        marts.parent / "snapshot.json",
-        {
-            "id": SNAPSHOT,
-            "as_of": AS_OF.isoformat(),
-            "sources": ["benchmark"],
-            "marts": {
-                name: {"rows": table.num_rows, "content_hash": "0"}
-                for name, table in tables.items()
-            },
+    description = SnapshotDescription(
+        id=SNAPSHOT,
+        as_of=AS_OF,
+        sources=("benchmark",),
+        marts={
+            name: MartDescription(rows=table.num_rows, content_hash="0")
+            for name, table in tables.items()
         },
     )
+    description.write(marts.parent / "snapshot.json")
     _features(settings, tables)
     _runs(settings.runs / SNAPSHOT, item_ids, user_ids)
+    _select(settings)
 
 
 def _marts(item_ids: list[str], user_ids: list[str]) -> dict[str, pa.Table]:
@@ -170,8 +172,7 @@ def _features(settings: Settings, tables: dict[str, pa.Table]) -> None:
 
 def _runs(runs: Path, item_ids: list[str], user_ids: list[str]) -> None:
     """One run that is retriever, ranker and prior."""
-    run_id = "matrix_factorization-00000000000a"
-    run = runs / run_id
+    run = runs / RUN
     run.mkdir(parents=True)
     random = np.random.default_rng(2)
     items_ID = clustered(len(item_ids))
@@ -190,16 +191,42 @@ def _runs(runs: Path, item_ids: list[str], user_ids: list[str]) -> None:
     scores = np.linspace(1, 0, len(item_ids), dtype=np.float32)
     prior = pa.table({"item_id": item_ids, "score": scores}).slice(0, 1000)
     pq.write_table(prior, run / "prior.parquet")
-    described = {"run_id": run_id, "family": "matrix_factorization", "capabilities": ["rank"]}
-    write_json(run / "run.json", described)
-    write_json(
-        runs / "choice.json",
-        {
-            "choice_id": "00000000000a",
-            "snapshot_id": SNAPSHOT,
-            **dict.fromkeys(("retriever", "ranker", "prior"), run_id),
-            "reasons": [],
-            "leaderboard": [],
-            "missing": [],
-        },
+    record = RunRecord(
+        run_id=RUN,
+        family="matrix_factorization",
+        snapshot_id=SNAPSHOT,
+        config={},
+        tuned={},
+        seed=0,
+        code_version="0",
+        capabilities=("ranks", "vectors"),
+        parameters=0,
+        device="cpu",
+        threads=1,
+        curve=(),
+        fit_seconds=0,
+        users_evaluated=0,
+        scoring_ms_per_user=0,
+        metrics={},
+        validation_metrics={},
+        beyond_accuracy={},
+        tasks={},
+        headline="",
+        seconds=0,
+        peak_memory_bytes=0,
     )
+    record.write(RunRecord.path(run))
+
+
+def _select(settings: Settings) -> None:
+    selection = ModelSelection(
+        selection_id="00000000000a",
+        snapshot_id=SNAPSHOT,
+        retriever=RUN,
+        ranker=RUN,
+        prior=RUN,
+        reasons=(),
+        failures={},
+        leaderboard=(),
+    )
+    selection.write(ModelSelection.path(settings, SNAPSHOT))

@@ -1,6 +1,5 @@
 """The `plan-ads` stage: who should see which campaign, from what the response family predicts."""
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from penchant.ads.allocation import Plan, allocate
 from penchant.ads.budgets import Budgets, read_budgets
 from penchant.ads.campaigns import Campaigns, Floats
-from penchant.artifacts import Snapshot
+from penchant.artifacts import ModelSelection, Snapshot
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import write_json
@@ -99,18 +98,13 @@ def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanRe
 
 def _predicted(settings: Settings, snapshot: Snapshot) -> tuple[str, pa.Table]:
     runs = settings.runs / snapshot.id
-    try:
-        choice = json.loads((runs / "choice.json").read_text())
-    except FileNotFoundError:
-        raise UsageError(
-            f"no models were chosen for snapshot {snapshot.id}",
-            f"run `penchant choose --snapshot {snapshot.id}` first",
-        ) from None
-    found = [row["run_id"] for row in choice["leaderboard"] if row["family"] == FAMILY]
+    leaderboard = ModelSelection.of(settings, snapshot.id).leaderboard
+    found = [row.run_id for row in leaderboard if row.family == FAMILY]
     if not found:
         raise UsageError(
             f"{FAMILY} has no run on snapshot {snapshot.id}",
-            f"run `penchant train --family {FAMILY} --snapshot {snapshot.id}`, then choose again",
+            f"run `penchant train --family {FAMILY} --snapshot {snapshot.id}`, "
+            "then `penchant select-models`",
         )
     return found[0], pq.read_table(runs / found[0] / UPCOMING)
 

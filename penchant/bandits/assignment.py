@@ -1,16 +1,16 @@
-"""Which policy serves a user: the live one or, while an experiment runs, that of the user's
-arm: by hash, so that every reader says the same, and for as long as the experiment runs.
+"""Which policy serves a user: the live one or, during an experiment, that of the user's arm.
 
-The id of the experiment salts the hash: who is in which arm of one says nothing about another.
+Users are assigned by hash, so that every process gives the same answer for as long as the
+experiment runs. The experiment's id salts the hash: assignments of experiments are independent.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
+from penchant.artifacts import Experiment
 from penchant.errors import UsageError
 from penchant.settings import Settings
 
@@ -20,70 +20,68 @@ RANKER = "ranker"
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """``shares``: policy id -> share of users, the control first. ``began_at``: naive UTC, the
-    end of the data that its treatment was learned from."""
-
-    id: str
-    shares: dict[str, float]
-    began_at: datetime
-
-    @property
-    def control(self) -> str:
-        return next(iter(self.shares))
-
-    @property
-    def treatment(self) -> str:
-        return list(self.shares)[1]
-
-    def folder(self, settings: Settings) -> Path:
-        return settings.experiments / self.id
-
-
-@dataclass(frozen=True)
 class Served:
-    """What a user is served by, and the experiment that says so, if one runs."""
+    """The policy that serves a user, and the experiment that assigned it, if one runs.
+
+    ``exploration``: share of random actions of a ranker policy; None for a learned policy.
+    """
 
     policy_id: str
-    experiment_id: str | None
+    exploration: float | None
+    experiment_id: str | None = None
+
+
+def folder_of(settings: Settings, experiment_id: str) -> Path:
+    """The directory of an experiment."""
+    return settings.experiments / experiment_id
 
 
 def running(settings: Settings) -> Experiment | None:
-    """The experiment that runs."""
+    """The experiment that runs now."""
     experiment_id = settings.live_experiment.current()
     if experiment_id is None:
         return None
-    plan = json.loads((settings.experiments / experiment_id / PLAN).read_text())
-    shares = {arm: plan["shares"][arm] for arm in plan["arms"]}  # JSON's keys were sorted
-    return Experiment(plan["id"], shares, datetime.fromisoformat(plan["began_at"]))
+    return Experiment.read(folder_of(settings, experiment_id) / PLAN)
 
 
-def live_policy(settings: Settings) -> str:
-    """The policy that everybody is served by where no experiment says otherwise: the one that won
-    the last, or else the ranker's own order, with the share of exploration of the settings now."""
+def live_policy(settings: Settings) -> Served:
+    """The policy outside of experiments: the learned policy that won the last one, or else the
+    order of the ranker with the share of random actions in the settings."""
     won = settings.live_policy.current()
-    if won is None or ranker_exploration(won) is not None:
-        return ranker_policy(settings.exploration)
-    return won
+    if won is None:
+        return Served(ranker_policy(settings.exploration), settings.exploration)
+    return Served(won, None)
 
 
 def ranker_policy(exploration: float) -> str:
-    """The id of the policy that shows the ranker's order save for a share of picks by chance."""
+    """The id of the policy that shows the ranker's order except for a share of random actions."""
     return f"{RANKER}-{exploration:g}" if exploration else RANKER
-
-
-def ranker_exploration(policy_id: str) -> float | None:
-    """The share of exploration that a ranker policy's id names; None for any other policy."""
-    name, _, share = policy_id.partition("-")
-    return None if name != RANKER else float(share or 0)
 
 
 def served(settings: Settings, user_id: str) -> Served:
     """What serves a user now."""
     experiment = running(settings)
     if experiment is None:
-        return Served(live_policy(settings), None)
-    return Served(arm_of(experiment.id, user_id, experiment.shares), experiment.id)
+        return live_policy(settings)
+    assigned = arm_of(experiment.id, user_id, experiment.shares)
+    arm = next(arm for arm in experiment.arms if arm.policy_id == assigned)
+    return Served(arm.policy_id, arm.exploration, experiment.id)
+
+
+def logged_context(experiment_id: str | None, exploration: float) -> str:
+    """The JSON that is logged with an impression; ``experiment_of`` reads it."""
+    context = {"experiment": experiment_id, "exploration": round(exploration, 4)}
+    return json.dumps(context, separators=(",", ":"))
+
+
+def experiment_of(context: str) -> str | None:
+    """The experiment that assigned an impression, from its logged context; None for a context that
+    another system logged."""
+    try:
+        logged = json.loads(context)
+    except ValueError:
+        return None
+    return logged.get("experiment") if isinstance(logged, dict) else None
 
 
 def arm_of(experiment_id: str, user_id: str, shares: Mapping[str, float]) -> str:
@@ -101,7 +99,7 @@ def arm_of(experiment_id: str, user_id: str, shares: Mapping[str, float]) -> str
 
 
 def check_shares(shares: Mapping[str, float]) -> None:
-    """Raise UsageError unless there are two arms or more, each of a share, all summing to one."""
+    """Raise UsageError unless two or more arms have positive shares that sum to one."""
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-9:
         raise UsageError(
             f"shares of arms are {dict(shares)}", "give two or more, each above 0, summing to 1"

@@ -15,12 +15,13 @@ from typing import Any
 
 import duckdb
 
+from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing, read_landing
 from penchant.errors import PenchantError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic, write_json
+from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic
 
 PROJECT_FILES = {".sql", ".yml", ".csv"}
 WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
@@ -62,8 +63,8 @@ def build(settings: Settings) -> BuildReport:
             _remove_scratch(settings)
             with atomic_directory(final) as staging:
                 _build(settings, landing, snapshot_id, staging)
-    marts = json.loads((final / "snapshot.json").read_text())["marts"]
-    rows = {name: mart["rows"] for name, mart in marts.items()}
+    marts = Snapshot.open(settings, snapshot_id).description.marts
+    rows = {name: mart.rows for name, mart in marts.items()}
     return BuildReport(snapshot_id, status, rows, round(time.monotonic() - started, 2))
 
 
@@ -122,27 +123,29 @@ def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path
             mart.name: _describe(connection, mart, folder / f"{mart.name}.parquet")
             for mart in read_marts(staging / "manifest.json")
         }
-    description = {
-        "id": snapshot_id,
-        "as_of": landing.as_of.isoformat(),
-        "sources": landing.sources,
-        "batches": len(landing.batches),
-        "last_feedback": landing.last_feedback,
-        "marts": marts,
-    }
-    write_json(staging / "snapshot.json", description)
+    description = SnapshotDescription(
+        id=snapshot_id,
+        as_of=landing.as_of,
+        sources=landing.sources,
+        batches=len(landing.batches),
+        last_feedback=landing.last_feedback,
+        marts=marts,
+    )
+    description.write(staging / "snapshot.json")
 
 
 def _describe(
     connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path
-) -> dict[str, int | str]:
+) -> MartDescription:
     """Number of rows and content hash. Raises PenchantError when dbt wrote no file."""
     if not parquet.is_file():
         raise PenchantError(
             f"dbt wrote no {parquet.name}", f"materialize the model {mart.name} as `external`"
         )
     counted = connection.execute("select count(*) from read_parquet(?)", [str(parquet)]).fetchall()
-    return {"rows": counted[0][0], "content_hash": content_hash(connection, mart, parquet)}
+    return MartDescription(
+        rows=counted[0][0], content_hash=content_hash(connection, mart, parquet)
+    )
 
 
 def _remove_scratch(settings: Settings) -> None:

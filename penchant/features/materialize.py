@@ -19,7 +19,6 @@ import yaml
 from feature_repo.definitions import definitions
 from penchant.artifacts import Snapshot
 from penchant.feast_sdk import FeatureStore, FeatureView, SqlRegistry
-from penchant.features.checked_snapshot import checked_snapshot
 from penchant.features.online_store import WideSqliteOnlineStore
 from penchant.features.repository import (
     open_store,
@@ -66,7 +65,7 @@ def materialize(settings: Settings, snapshot_id: str) -> MaterializeReport:
     snapshot has not passed its checks, DataError when a mart can't be a feature view, RuntimeError
     when the online store differs from the Parquet files.
     """
-    snapshot = checked_snapshot(settings, snapshot_id)
+    snapshot = Snapshot.checked(settings, snapshot_id)
     final = repository_path(settings, snapshot_id)
     status: Literal["materialized", "unchanged"] = "unchanged"
     if not final.is_dir():

@@ -22,7 +22,6 @@ from feature_repo.definitions import Definitions, definitions
 from feature_repo.views import source_of
 from penchant.artifacts import Snapshot
 from penchant.feast_sdk import FeatureStore, FeatureView
-from penchant.features.checked_snapshot import checked_snapshot
 from penchant.features.repository import open_store
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
@@ -76,7 +75,7 @@ def training_sets(settings: Settings, snapshot_id: str) -> TrainingSetsReport:
     Raises UsageError when the snapshot has not passed its checks, RuntimeError on feature leakage
     or when the join loses a row.
     """
-    snapshot = checked_snapshot(settings, snapshot_id)
+    snapshot = Snapshot.checked(settings, snapshot_id)
     paths = {each.name: snapshot.training_set(each.name) for each in SETS}
     status: Literal["assembled", "unchanged"] = "unchanged"
     if not all(path.is_file() for path in paths.values()):

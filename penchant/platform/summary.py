@@ -39,8 +39,8 @@ def print_summary(
 
 
 def release_line(written: Report) -> str:
-    choice = written.state["choice"]
-    because = "".join(f"\n  {reason}" for reason in choice["reasons"]) if choice else ""
+    selection = written.state["selection"]
+    because = "".join(f"\n  {reason}" for reason in selection["reasons"]) if selection else ""
     return f"Live: release {written.release_id}{because}"
 
 

@@ -1,20 +1,19 @@
 """The retriever's encoder in a release, with the histories it reads: verified, or refused."""
 
-import json
 import shutil
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import RunRecord, Snapshot
+from penchant.artifacts.release import EncoderDescription
 from penchant.encoders import histories
 from penchant.encoders.encoder import FOLDER, Encoder
 from penchant.errors import DataError
-from penchant.publishing.selected_runs import Chosen, Run
+from penchant.publishing.selected_runs import Run, SelectedRuns
 from penchant.vectors import FloatArray, matrix
 
 CLOSE = 1e-4
@@ -23,12 +22,12 @@ CLOSE = 1e-4
 VERIFIED = 200  # users, evenly spread
 
 
-def write(staging: Path, chosen: Chosen) -> dict[str, Any] | None:
+def write(staging: Path, selected: SelectedRuns) -> EncoderDescription | None:
     """Copy the encoder into a release, and describe it; None where the retriever left none.
 
     Raises DataError where it is broken, or does not give the vectors that were trained.
     """
-    run, snapshot = chosen.retriever, chosen.snapshot
+    run, snapshot = selected.retriever, selected.snapshot
     if run is None or not _has_one(run):
         return None
     shutil.copytree(run.path / FOLDER, staging / FOLDER)
@@ -38,20 +37,22 @@ def write(staging: Path, chosen: Chosen) -> dict[str, Any] | None:
     folder = staging / histories.FOLDER
     histories.write(folder, sequences, encoder.items, as_of, encoder.latest)
     published = histories.Histories.open(folder, encoder.items)
-    return {
-        "family": run.family,
-        "as_of": snapshot.as_of.isoformat(),
-        "learned_from": _learned_from(snapshot),
-        "latest": encoder.latest,
-        **_verified(run, encoder, published),
-    }
+    verified_users, largest_difference = _verified(run, encoder, published)
+    return EncoderDescription(
+        family=run.family,
+        as_of=snapshot.as_of,
+        learned_from=_learned_from(snapshot),
+        latest=encoder.latest,
+        verified_users=verified_users,
+        largest_difference=largest_difference,
+    )
 
 
 def _has_one(run: Run) -> bool:
     """Raises DataError where there should be one."""
     if (run.path / FOLDER).is_dir():
         return True
-    if "encodes" in json.loads((run.path / "run.json").read_text())["capabilities"]:
+    if "encodes" in RunRecord.read(RunRecord.path(run.path)).capabilities:
         raise DataError(
             f"run {run.id} has lost its encoder, {run.path / FOLDER}", f"train {run.family} again"
         )
@@ -64,7 +65,8 @@ def _learned_from(snapshot: Snapshot) -> str:
     return str(kinds.unique()[0].as_py())
 
 
-def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> dict[str, Any]:
+def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> tuple[int, float]:
+    """How many users were verified, and the largest difference."""
     trained = pq.read_table(run.path / "user_vectors.parquet")
     spread = np.linspace(0, trained.num_rows - 1, min(VERIFIED, trained.num_rows))
     sample = trained.take(pa.array(np.unique(spread.astype(int))))
@@ -77,7 +79,7 @@ def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> dic
                 f"trained one, more than {CLOSE}; nothing was published",
                 f"train {run.family} on this snapshot again, or report it as the family's defect",
             )
-    return {"verified_users": sample.num_rows, "largest_difference": worst}
+    return sample.num_rows, worst
 
 
 def _missed(folded_D: FloatArray, trained_D: FloatArray) -> float:

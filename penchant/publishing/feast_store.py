@@ -22,7 +22,7 @@ from penchant.feast_sdk import (
 )
 from penchant.features.online_store import WideSqliteOnlineStore
 from penchant.features.repository import open_store, repository_config
-from penchant.releases.release import PUBLISHED_AT, Release, View
+from penchant.releases.release import PUBLISHED_AT, View
 from penchant.settings import Settings
 
 READ_AT_ONCE = 5000  # keys looked up by one call of Feast
@@ -42,11 +42,6 @@ _TYPES: dict[str, FeastType] = {
     "transferred_shares": Array(Float32),
     "run_id": String,
 }
-
-
-def open_release(settings: Settings, release: Release) -> FeatureStore:
-    """The views of a release, to read."""
-    return open_store(settings, release.attempt, release.path)
 
 
 def create_store(

@@ -1,7 +1,6 @@
-"""Publish the chosen models as one release, verified whole before one pointer flip shows it."""
+"""Publish the selected models as one release, verified whole before one pointer flip shows it."""
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,22 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
-from penchant.artifacts import Snapshot
-from penchant.errors import DataError, PenchantError, UsageError
+from penchant.artifacts import ReleaseManifest, Snapshot
+from penchant.artifacts.release import Segment, VectorForm
+from penchant.errors import DataError, PenchantError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
 from penchant.publishing import encoder as encoded
 from penchant.publishing.feast_store import count_rows, create_store, write_rows
-from penchant.publishing.selected_runs import Chosen
+from penchant.publishing.selected_runs import SelectedRuns
 from penchant.publishing.shared_stores import forget, stores_of
 from penchant.releases.context_features import write_policy_facts
-from penchant.releases.fencing import FENCING_FILE, Fencing
+from penchant.releases.fencing import Fencing
 from penchant.releases.hnsw_index import METRIC
 from penchant.releases.index import build_index
 from penchant.releases.item_attributes import verify_facts, write_facts
-from penchant.releases.opened import OpenRelease
 from penchant.releases.release import (
-    DESCRIPTION,
+    MANIFEST,
     POPULARITY_PRIOR,
     USER_SEGMENTS,
     Release,
@@ -40,7 +39,7 @@ from penchant.releases.release import (
 )
 from penchant.releases.rows import Rows, write
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files, write_json
+from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files
 from penchant.vectors import frame_of, matrix
 
 SWEPT_PREFIX = ".swept-"
@@ -69,67 +68,22 @@ class PublishReport:
         return f"release {self.release_id} {self.status}: {counts}{recall}"
 
 
-@dataclass(frozen=True)
-class RollbackReport:
-    """``release_id`` is live now, ``left`` was before."""
-
-    release_id: str
-    snapshot_id: str
-    left: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def summary(self) -> str:
-        return f"release {self.release_id} is live again instead of {self.left}"
-
-
 def publish(settings: Settings, snapshot_id: str) -> PublishReport:
-    """Make the runs chosen for a snapshot live; the same choice twice changes nothing.
+    """Make the runs selected for a snapshot live; the same choice twice changes nothing.
 
     Raises UsageError where an earlier stage is missing, DataError where what was trained must not
     be served or was not written as it should be: then nothing is flipped and nothing is left.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
-    chosen = Chosen.of(settings, snapshot)
-    identity = release_id(snapshot_id, chosen.id, chosen.kind, stores_of(settings))
-    fence = _fence(settings)
+    selected = SelectedRuns.of(settings, snapshot)
+    identity = release_id(snapshot_id, selected.id, selected.kind, stores_of(settings))
+    fencing = Fencing.of(settings)
     with held_alone(settings.releases):
-        fencing_token = fence.draw()
+        fencing_token = fencing.draw()
     while (status := _flip(settings, identity, fencing_token)) is None:
-        _build(settings, identity, chosen, f"{identity}-{fencing_token}")
-    built = Release.open(settings, identity).description
-    return PublishReport(identity, snapshot_id, status, built["counts"], built["recall_at_10"])
-
-
-def rollback(settings: Settings, leaving: str | None = None) -> RollbackReport:
-    """Make the release that was live before the last flip live again.
-
-    ``leaving``: the one that was looked at; UsageError where another one has gone live since.
-    A publish that began before is shut out: whoever goes back wants no surprise an hour later.
-    """
-    with held_alone(settings.releases):
-        pointer, fence = settings.live_release, _fence(settings)
-        left, previous = pointer.current(), pointer.previous()
-        if left is None or previous is None:
-            raise UsageError(
-                "there is no previous release to go back to",
-                "`penchant publish` another snapshot or choice first",
-            )
-        if leaving is not None and leaving != left:
-            raise UsageError(
-                f"{left} went live since {leaving or 'none'} was looked at; nothing was changed",
-                "look again whether the one that is live now is to be left",
-            )
-        back = Release.open(settings, previous)
-        OpenRelease(settings, previous)  # readers will find all that they need
-        fence.shut_out_before(fence.draw(), previous)
-        pointer.flip(previous)
-    return RollbackReport(previous, back.snapshot_id, left)
-
-
-def _fence(settings: Settings) -> Fencing:
-    return Fencing(settings.releases / FENCING_FILE)
+        _build(settings, identity, selected, f"{identity}-{fencing_token}")
+    manifest = Release.open(settings, identity).manifest
+    return PublishReport(identity, snapshot_id, status, manifest.counts, manifest.recall_at_10)
 
 
 def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
@@ -137,14 +91,14 @@ def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
 
     Raises Overtaken, unless what is live is the same already.
     """
-    pointer, fence = settings.live_release, _fence(settings)
+    pointer, fencing = settings.live_release, Fencing.of(settings)
     with held_alone(settings.releases):
         live = pointer.current() == identity
         if not live:
-            fence.refuse_overtaken(fencing_token, identity)
+            fencing.reject_overtaken(fencing_token, identity)
         if not _is_whole(settings, identity):
             return None
-        fence.shut_out_before(fencing_token, identity)
+        fencing.reject_before(fencing_token, identity)
         pointer.flip(identity)
         _prune(settings, fencing_token)
     _sweep(settings)
@@ -152,23 +106,23 @@ def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
 
 
 def _is_whole(settings: Settings, identity: str) -> bool:
-    return (settings.releases / identity / DESCRIPTION).is_file()
+    return (settings.releases / identity / MANIFEST).is_file()
 
 
-def _build(settings: Settings, identity: str, chosen: Chosen, attempt: str) -> None:
+def _build(settings: Settings, identity: str, selected: SelectedRuns, attempt: str) -> None:
     """Write and verify the release; it has its final name only when all of it is right.
 
     Nothing is locked meanwhile: who publishes next neither waits for this one nor disturbs it, as
     all that it writes bears its own name, with its fencing_token in it.
     """
-    features = open_features(settings, chosen.snapshot.id)
-    tables = chosen.tables()
+    features = open_features(settings, selected.snapshot.id)
+    tables = selected.tables()
     final = settings.releases / identity
     staging = final.with_name(f"{STAGING_PREFIX}{attempt}")
     staging.mkdir()
     try:
-        _fill_facts(staging, features, chosen.snapshot, tables[POPULARITY_PRIOR])
-        _fill(settings, attempt, staging, final, chosen, tables)
+        _fill_facts(staging, features, selected.snapshot, tables[POPULARITY_PRIOR])
+        _fill(settings, attempt, staging, final, selected, tables)
         sync_files(staging)
         with held_alone(settings.releases):
             if not _is_whole(settings, identity):  # else a run of the same choice was faster
@@ -209,80 +163,69 @@ def _fill(
     attempt: str,
     staging: Path,
     final: Path,
-    chosen: Chosen,
+    selected: SelectedRuns,
     tables: dict[View, pa.Table],
 ) -> None:
     store = create_store(settings, attempt, staging, final, tuple(tables))
     indexing = None
     with ThreadPoolExecutor(1) as beside:  # the index needs no Python: it grows on another core
-        if chosen.retriever:
-            items = tables[chosen.views[1]]
-            indexing = beside.submit(build_index, settings, staging, attempt, items, chosen.kind)
+        if selected.retriever:
+            items = tables[selected.views[1]]
+            indexing = beside.submit(build_index, settings, staging, attempt, items, selected.kind)
         for view, table in tables.items():
             pq.write_table(table, staging / f"{view.name}.parquet")
             write(staging, view, table)
             write_rows(store, view, table)
             _verify_count(store, view, table)
             _verify_read_back(store, staging, view, table)
-        encoder = encoded.write(staging, chosen)
+        encoder = encoded.write(staging, selected)
         index = indexing.result() if indexing else None
-    write_policy_facts(chosen.snapshot, staging)
-    described = {
-        **_describe(staging, final.name, chosen, tables),
-        "attempt": attempt,
-        "index": index.kind if index else None,
-        "recall_at_10": index.recall if index else None,
-        "encoder": encoder,
-        "last_feedback": chosen.snapshot.last_feedback,
-    }
-    write_json(staging / DESCRIPTION, described)
-
-
-def _describe(
-    staging: Path,
-    identity: str,
-    chosen: Chosen,
-    tables: dict[View, pa.Table],
-) -> dict[str, Any]:
-    sides = {view.name: tables[view] for view in chosen.views if view in tables}
+    write_policy_facts(selected.snapshot, staging)
+    sides = {view.name: tables[view] for view in selected.views if view in tables}
     vectors = {name: matrix(table) for name, table in sides.items()}
-    return {
-        "id": identity,
-        "snapshot_id": chosen.snapshot.id,
-        "choice_id": chosen.id,
-        "retriever": chosen.retriever.as_dict() if chosen.retriever else None,
-        "ranker": chosen.ranker.as_dict(),
-        "prior": chosen.prior.as_dict(),
-        "counts": {view.name: table.num_rows for view, table in tables.items()},
-        "dimensions": vectors["item_vectors"].shape[1] if vectors else None,
-        "vectors": _described_vectors(chosen, sides),
-        "metric": METRIC if vectors else None,
-        "segments": _segments(tables[USER_SEGMENTS]) if vectors else [],
-        "norms": {name: _norms(each) for name, each in vectors.items()},
-        "content_hash": _content_hash(staging, tables),
-        "created_at": datetime.now(UTC).isoformat(),
-    }
+    manifest = ReleaseManifest(
+        id=final.name,
+        attempt=attempt,
+        snapshot_id=selected.snapshot.id,
+        selection_id=selected.id,
+        retriever=selected.retriever.reference if selected.retriever else None,
+        ranker=selected.ranker.reference,
+        prior=selected.prior.reference,
+        counts={view.name: table.num_rows for view, table in tables.items()},
+        dimensions=vectors["item_vectors"].shape[1] if vectors else None,
+        vectors=_vector_form(selected, sides),
+        metric=METRIC if vectors else None,
+        index=index.kind if index else None,
+        recall_at_10=index.recall if index else None,
+        segments=_segments(tables[USER_SEGMENTS]) if vectors else (),
+        norms={name: _norms(each) for name, each in vectors.items()},
+        encoder=encoder,
+        last_feedback=selected.snapshot.description.last_feedback,
+        content_hash=_content_hash(staging, tables),
+        created_at=datetime.now(UTC),
+    )
+    manifest.write(staging / MANIFEST)
 
 
-def _segments(table: pa.Table) -> list[dict[str, Any]]:
-    """Each segment by its name, the largest first: how many it has, and what it likes more."""
+def _segments(table: pa.Table) -> tuple[Segment, ...]:
+    """The largest segment first."""
     members = Counter(table["segment"].to_pylist())
     interests = dict(
         zip(table["segment"].to_pylist(), table["segment_interests"].to_pylist(), strict=True)
     )
-    return [
-        {"name": name, "users": users, "interests": interests[name]}
+    return tuple(
+        Segment(name=name, users=users, interests=interests[name])
         for name, users in members.most_common()
-    ]
+    )
 
 
-def _described_vectors(chosen: Chosen, sides: dict[str, pa.Table]) -> dict[str, Any] | None:
-    """Which form they have and what it loses, and the frames that decode them."""
-    if chosen.form is None:
+def _vector_form(selected: SelectedRuns, sides: dict[str, pa.Table]) -> VectorForm | None:
+    form = selected.form
+    if form is None:
         return None
     frames = {name: frame_of(table) for name, table in sides.items()}
     kept = {name: frame.as_dict() for name, frame in frames.items() if frame}
-    return chosen.form.as_dict() | {"frames": kept}
+    return VectorForm(kind=form.kind, lost=form.lost, why=form.why, frames=kept)
 
 
 def _norms(vectors: np.ndarray) -> dict[str, float]:
@@ -339,9 +282,7 @@ def _prune(settings: Settings, fencing_token: int) -> None:
     newest = [each.id for each in on_disk(settings)]
     named = [each for each in (pointer.current(), pointer.previous()) if each in newest]
     kept = dict.fromkeys([*named, *newest])
-    left = [
-        path for path in folder.glob(f"{STAGING_PREFIX}g-*") if _ticket_of(path) < fencing_token
-    ]
+    left = [path for path in folder.glob(f"{STAGING_PREFIX}r-*") if _token_of(path) < fencing_token]
     for path in (*left, *(folder / each for each in list(kept)[KEPT:])):
         path.rename(folder / f"{SWEPT_PREFIX}{path.name}")
 
@@ -358,14 +299,14 @@ def _sweep(settings: Settings) -> None:
 
 
 def _attempt_of(swept: Path) -> str:
-    """Of a whole release what it says, else what the directory was called."""
+    """Of a complete release by its manifest, else by the directory's name."""
     try:
-        return json.loads((swept / DESCRIPTION).read_text())["attempt"]
-    except (FileNotFoundError, KeyError):
+        return ReleaseManifest.read(swept / MANIFEST).attempt
+    except (FileNotFoundError, DataError):
         return swept.name.removeprefix(SWEPT_PREFIX).removeprefix(STAGING_PREFIX)
 
 
-def _ticket_of(staging: Path) -> int:
-    """0 where it was left by a version that had none."""
+def _token_of(staging: Path) -> int:
+    """0 for a name without a token."""
     fencing_token = staging.name.rpartition("-")[2]
     return int(fencing_token) if fencing_token.isdecimal() and len(fencing_token) < 12 else 0

@@ -1,6 +1,5 @@
 """What `choose` decided for a snapshot, read and refused where it cannot be served."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from penchant.artifacts import Snapshot
-from penchant.errors import DataError, UsageError
+from penchant.artifacts import ModelSelection, RunRecord, RunReference, Snapshot
+from penchant.errors import DataError
 from penchant.publishing.histories import bought, recent_items
 from penchant.publishing.segments import segment_table
 from penchant.publishing.vector_form import Form, form_of
@@ -49,12 +48,13 @@ class Run:
     family: str
     path: Path
 
-    def as_dict(self) -> dict[str, str]:
-        return {"run_id": self.id, "family": self.family}
+    @property
+    def reference(self) -> RunReference:
+        return RunReference(run_id=self.id, family=self.family)
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedRuns:
     """The runs to publish for ``snapshot``; ``retriever`` is None where popularity serves."""
 
     id: str
@@ -65,23 +65,18 @@ class Chosen:
     form: Form | None
 
     @classmethod
-    def of(cls, settings: Settings, snapshot: Snapshot) -> "Chosen":
-        """Raises UsageError before the first choice, DataError where a chosen run is gone."""
+    def of(cls, settings: Settings, snapshot: Snapshot) -> "SelectedRuns":
+        """Raises UsageError before the first selection, DataError for a selected run that is
+        missing."""
         runs = settings.runs / snapshot.id
-        try:
-            choice = json.loads((runs / "choice.json").read_text())
-        except FileNotFoundError:
-            raise UsageError(
-                f"no models were chosen for snapshot {snapshot.id}",
-                f"run `penchant choose --snapshot {snapshot.id}` first",
-            ) from None
-        retriever = _run(runs, choice["retriever"]) if choice["retriever"] else None
+        selection = ModelSelection.of(settings, snapshot.id)
+        retriever = _run(runs, selection.retriever) if selection.retriever else None
         return cls(
-            choice["choice_id"],
+            selection.selection_id,
             snapshot,
             retriever,
-            _run(runs, choice["ranker"]),
-            _run(runs, choice["prior"]),
+            _run(runs, selection.ranker),
+            _run(runs, selection.prior),
             form_of(settings, retriever.path) if retriever else None,
         )
 
@@ -147,13 +142,13 @@ class Chosen:
 def _run(runs: Path, run_id: str) -> Run:
     path = runs / run_id
     try:
-        described = json.loads((path / "run.json").read_text())
+        record = RunRecord.read(RunRecord.path(path))
     except FileNotFoundError:
         raise DataError(
-            f"the chosen run {run_id} is not in {runs}",
-            "run `penchant train` for its family, then `penchant choose`, again",
+            f"the selected run {run_id} is not in {runs}",
+            "run `penchant train` for its family, then `penchant select-models`",
         ) from None
-    return Run(run_id, described["family"], path)
+    return Run(run_id, record.family, path)
 
 
 def _read(run: Run, name: str, key: str, columns: list[str]) -> pa.Table:

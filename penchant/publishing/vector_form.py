@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, KINDS
@@ -27,9 +26,6 @@ class Form:
         return self.path / (
             f"{side}.parquet" if self.kind == FLOAT else f"{side}.{self.kind}.parquet"
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "lost": self.lost, "why": self.why}
 
 
 def form_of(settings: Settings, run: Path) -> Form:

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import CheckResults, CheckStatistics, MartChecks, Snapshot
 from penchant.errors import DataError
 from penchant.quality.docs import GX, replaced_page, write_list, write_summary
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 if TYPE_CHECKING:
     from penchant.quality.validation import MartResult
@@ -48,79 +47,72 @@ def check(settings: Settings, snapshot_id: str) -> CheckReport:
     UsageError on an unknown id.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
-    before = _passed_before(snapshot)
-    verdict = before or _judge(settings, snapshot)
-    if not before:
-        write_json(snapshot.checks, verdict)
-    write_list(_site(settings), _verdicts(settings))
-    if not verdict["passed"]:
-        raise _refused(settings, verdict)
+    before = snapshot.check_results()
+    unchanged = before is not None and before.passed
+    results = before if before is not None and before.passed else _validate(settings, snapshot)
+    if not unchanged:
+        results.write(snapshot.checks)
+    write_list(_site(settings), _all_results(settings))
+    if not results.passed:
+        raise _rejected(settings, results)
     settings.live_snapshot.flip(snapshot_id)
-    counts = verdict["statistics"]
+    counts = results.statistics
     return CheckReport(
         snapshot_id,
-        "unchanged" if before else "passed",
-        expectations=counts["expectations"],
-        critical_failures=counts["failed_critical"],
-        warnings=counts["failed_warning"],
+        "unchanged" if unchanged else "passed",
+        expectations=counts.expectations,
+        critical_failures=counts.failed_critical,
+        warnings=counts.failed_warning,
     )
 
 
-def _passed_before(snapshot: Snapshot) -> dict[str, Any] | None:
-    if not snapshot.checks.is_file():
-        return None
-    verdict = json.loads(snapshot.checks.read_text())
-    return verdict if verdict["passed"] else None
-
-
-def _verdicts(settings: Settings) -> list[dict[str, Any]]:
-    """Every ``checks.json`` there is, the latest written first."""
+def _all_results(settings: Settings) -> list[CheckResults]:
+    """Results of all snapshots, the latest written first."""
     files = sorted(
         settings.snapshots.glob("*/checks.json"), key=lambda file: file.stat().st_mtime_ns
     )
-    return [json.loads(file.read_text()) for file in reversed(files)]
+    return [CheckResults.read(file) for file in reversed(files)]
 
 
 def _site(settings: Settings) -> Path:
     return settings.site / "data_docs"
 
 
-def _judge(settings: Settings, snapshot: Snapshot) -> dict[str, Any]:
-    """Validate and write the pages; the content of ``checks.json`` comes back."""
+def _validate(settings: Settings, snapshot: Snapshot) -> CheckResults:
+    """Validate and write the pages of the Data Docs."""
     from penchant.quality.validation import validate  # imports Great Expectations: 6 s
 
     previous = _previous(settings, snapshot)
     with replaced_page(_site(settings), snapshot.id) as page:
         marts = validate(snapshot, previous, page / GX, settings.threads)
-        verdict = _verdict(snapshot, previous, marts)
-        write_summary(page, verdict)
-    return verdict
+        results = _results(snapshot, previous, marts)
+        write_summary(page, results)
+    return results
 
 
-def _verdict(
+def _results(
     snapshot: Snapshot, previous: Snapshot | None, marts: Mapping[str, "MartResult"]
-) -> dict[str, Any]:
-    """The content of ``checks.json``: it holds no clock, so that checking again gives it again."""
+) -> CheckResults:
+    """Contains no time, so that a repeated check gives the same results."""
     failures = [failure for mart in marts.values() for failure in mart.failures]
     warnings = [failure for failure in failures if failure.severity == "warning"]
-    return {
-        "snapshot_id": snapshot.id,
-        "compared_with": previous.id if previous else None,
-        "passed": len(failures) == len(warnings),
-        "statistics": {
-            "expectations": sum(mart.expectations for mart in marts.values()),
-            "failed_critical": len(failures) - len(warnings),
-            "failed_warning": len(warnings),
+    return CheckResults(
+        snapshot_id=snapshot.id,
+        compared_with=previous.id if previous else None,
+        passed=len(failures) == len(warnings),
+        statistics=CheckStatistics(
+            expectations=sum(mart.expectations for mart in marts.values()),
+            failed_critical=len(failures) - len(warnings),
+            failed_warning=len(warnings),
+        ),
+        marts={
+            name: MartChecks(
+                expectations=mart.expectations,
+                failed=tuple(failure.as_dict() for failure in mart.failures),
+            )
+            for name, mart in marts.items()
         },
-        "marts": {name: _as_dict(mart) for name, mart in marts.items()},
-    }
-
-
-def _as_dict(mart: "MartResult") -> dict[str, Any]:
-    return {
-        "expectations": mart.expectations,
-        "failed": [failure.as_dict() for failure in mart.failures],
-    }
+    )
 
 
 def _previous(settings: Settings, snapshot: Snapshot) -> Snapshot | None:
@@ -130,17 +122,17 @@ def _previous(settings: Settings, snapshot: Snapshot) -> Snapshot | None:
     return Snapshot.open(settings, before) if before else None
 
 
-def _refused(settings: Settings, verdict: dict[str, Any]) -> DataError:
+def _rejected(settings: Settings, results: CheckResults) -> DataError:
     lines = [
         _line(name, failure)
-        for name, mart in verdict["marts"].items()
-        for failure in mart["failed"]
+        for name, mart in results.marts.items()
+        for failure in mart.failed
         if failure["severity"] != "warning"
     ]
     live = settings.live_snapshot.current()
-    page = _site(settings) / verdict["snapshot_id"] / "index.html"
+    page = _site(settings) / results.snapshot_id / "index.html"
     return DataError(
-        f"snapshot {verdict['snapshot_id']} is refused: {len(lines)} critical failures, "
+        f"snapshot {results.snapshot_id} is refused: {len(lines)} critical failures, "
         f"readers stay on {live or 'no snapshot'}\n" + "\n".join(lines),
         f"see {page}; correct the landed files or the dbt model named above, then `penchant build` "
         "and `penchant check` the snapshot it makes; where fewer rows are meant, delete "

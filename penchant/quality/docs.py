@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from penchant.artifacts import CheckResults, MartChecks
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_atomic
 
 GX = "gx"  # the folder of GX's Data Docs inside a snapshot's page
@@ -39,42 +40,42 @@ def replaced_page(site: Path, snapshot_id: str) -> Iterator[Path]:
         shutil.rmtree(site / snapshot_id, ignore_errors=True)
 
 
-def write_summary(folder: Path, verdict: Mapping[str, Any]) -> None:
-    """``index.html`` of a snapshot's page, from the content of its ``checks.json``."""
+def write_summary(folder: Path, results: CheckResults) -> None:
+    """``index.html`` of a snapshot's page, from its check results."""
     rows = [
-        f"<tr><td>{_mart_link(folder, name)}<td>{mart['expectations']}<td>{_failures(mart)}"
-        for name, mart in verdict["marts"].items()
+        f"<tr><td>{_mart_link(folder, name)}<td>{mart.expectations}<td>{_failures(mart)}"
+        for name, mart in results.marts.items()
     ]
     body = (
-        f"<p>{_outcome(verdict)}; "
-        f"compared with {verdict['compared_with'] or 'no earlier snapshot'}. "
+        f"<p>{_outcome(results)}; "
+        f"compared with {results.compared_with or 'no earlier snapshot'}. "
         f"<a href='{GX}/index.html'>Great Expectations' own index</a></p>"
         f"<table><tr><th>Mart<th>Expectations<th>Not met{''.join(rows)}</table>"
     )
-    _write(folder / "index.html", f"Data quality of {verdict['snapshot_id']}", body)
+    _write(folder / "index.html", f"Data quality of {results.snapshot_id}", body)
 
 
-def write_list(site: Path, verdicts: Sequence[Mapping[str, Any]]) -> None:
-    """``index.html`` of all pages, for verdicts ordered latest first; pages beyond ``KEPT`` go."""
-    kept = [verdict for verdict in verdicts if (site / verdict["snapshot_id"]).is_dir()][:KEPT]
-    names = {verdict["snapshot_id"] for verdict in kept}
+def write_list(site: Path, all_results: Sequence[CheckResults]) -> None:
+    """``index.html`` of all pages, the latest results first; removes pages beyond ``KEPT``."""
+    kept = [each for each in all_results if (site / each.snapshot_id).is_dir()][:KEPT]
+    names = {each.snapshot_id for each in kept}
     for page in site.iterdir():
         if page.is_dir() and page.name not in names and not page.name.startswith(STAGING_PREFIX):
             shutil.rmtree(page)
     rows = [
-        f"<tr><td><a href='{verdict['snapshot_id']}/index.html'>{verdict['snapshot_id']}</a>"
-        f"<td>{_outcome(verdict)}"
-        for verdict in kept
+        f"<tr><td><a href='{each.snapshot_id}/index.html'>{each.snapshot_id}</a>"
+        f"<td>{_outcome(each)}"
+        for each in kept
     ]
     _write(site / "index.html", "Data quality", f"<table>{''.join(rows)}</table>")
 
 
-def _outcome(verdict: Mapping[str, Any]) -> str:
-    counts = verdict["statistics"]
-    kind, word = ("passed", "passed") if verdict["passed"] else ("critical", "refused")
+def _outcome(results: CheckResults) -> str:
+    counts = results.statistics
+    kind, word = ("passed", "passed") if results.passed else ("critical", "rejected")
     return (
-        f"<b class='{kind}'>{word}</b>: {counts['expectations']} expectations, "
-        f"{counts['failed_critical']} critical failures, {counts['failed_warning']} warnings"
+        f"<b class='{kind}'>{word}</b>: {counts.expectations} expectations, "
+        f"{counts.failed_critical} critical failures, {counts.failed_warning} warnings"
     )
 
 
@@ -85,8 +86,8 @@ def _mart_link(folder: Path, mart: str) -> str:
     return f"<a href='{page.relative_to(folder)}'>{name}</a>" if page else name
 
 
-def _failures(mart: Mapping[str, Any]) -> str:
-    return "<br>".join(map(_failure, mart["failed"])) or "<span class='passed'>all met</span>"
+def _failures(mart: MartChecks) -> str:
+    return "<br>".join(map(_failure, mart.failed)) or "<span class='passed'>all met</span>"
 
 
 def _failure(failed: Mapping[str, Any]) -> str:

@@ -94,11 +94,11 @@ def _gather(
     threads: int,
 ) -> tuple[dict[str, Evidence], dict[str, MartResult]]:
     """Make the views and look at each mart; those that cannot be looked at are refused here."""
-    described = snapshot.describe()
+    described = snapshot.description.marts
     evidence: dict[str, Evidence] = {}
     refused: dict[str, MartResult] = {}
     with duckdb.connect(str(database), config={"threads": threads}) as connection:
-        for name in sorted({*marts, *described["marts"], *_files(snapshot)}):
+        for name in sorted({*marts, *described, *_files(snapshot)}):
             if name not in marts:
                 refused[name] = _refusal("described", "the dbt manifest describes the mart")
                 continue
@@ -110,7 +110,7 @@ def _gather(
             evidence[name] = Evidence(
                 columns,
                 snapshot.as_of,
-                described["marts"].get(name, {"rows": 0})["rows"],
+                described[name].rows if name in described else 0,
                 _history(connection, marts[name], columns, previous),
             )
     return evidence, refused

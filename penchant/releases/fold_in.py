@@ -23,13 +23,14 @@ class FoldIn:
 
     @classmethod
     def open(cls, release: Release) -> "FoldIn":
-        described = release.description["encoder"]
+        described = release.manifest.encoder
+        assert described is not None  # see Release.has_encoder
         encoder = Encoder.open(release.path / encoders.FOLDER)
         return cls(
             encoder,
             histories.Histories.open(release.path / histories.FOLDER, encoder.items),
-            datetime.fromisoformat(described["as_of"]),
-            described["learned_from"],
+            described.as_of,
+            described.learned_from,
         )
 
     def history(self, user_id: str) -> History:

@@ -76,9 +76,9 @@ def build_index(
 
 def open_index(settings: Settings, release: Release) -> Nearest:
     """Raises UsageError where it is in a Postgres that the settings do not name."""
-    if release.description["index"] == CELLS:
+    if release.manifest.index == CELLS:
         return IvfIndex.open(release.path)
-    if release.description["index"] != POSTGRES:
+    if release.manifest.index != POSTGRES:
         return HnswIndex.open(release.path)
     if settings.vector_postgres is None:
         raise UsageError(

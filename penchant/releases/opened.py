@@ -108,5 +108,5 @@ class OpenRelease:
             return self._fold_in
 
     def family(self, role: str) -> str:
-        """Of the release's ``retriever``, ``ranker`` or ``prior``."""
-        return self.release.description[role]["family"]
+        """The family of the release's ``retriever``, ``ranker`` or ``prior``."""
+        return getattr(self.release.manifest, role).family

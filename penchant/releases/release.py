@@ -1,8 +1,8 @@
-"""A release: what online readers see, as one immutable directory under ``releases/``.
+"""A release: one immutable directory under ``releases/`` that online services read.
 
-It is a Feast repository of its own with a view for each kind of row, the nearest-item index, and
-``release.json``, which says what it was made of. Its Feast project bears the name of the
-attempt that published it, so that shared stores keep releases as far apart as the files do.
+It is a Feast repository of its own with a view for each kind of row, the item index and a manifest,
+``release.json``. Its Feast project is named after the publish attempt that wrote it, so that shared
+stores keep releases apart as the files do.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from penchant.artifacts import ReleaseManifest
 from penchant.errors import DataError
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, FloatArray, Frame
 
-FORMAT = 6  # part of a release's id: raise it when what publish writes changes
-RELEASE_ID = re.compile(r"g-[0-9a-f]{12}")
-DESCRIPTION = "release.json"
+RELEASE_ID = re.compile(r"r-[0-9a-f]{12}")
+MANIFEST = "release.json"
 PUBLISHED_AT = "published_as_of"  # timestamp column of every view: the snapshot's as_of
 PRIOR_SCOPE = "all"  # the one entity key of popularity_prior
 
@@ -71,58 +71,52 @@ BOUGHT_ITEMS = View("bought_items", "user", "user_id", ("item_ids", "run_id"))
 
 @dataclass(frozen=True)
 class Release:
-    """A published release, found on disk; ``description`` is its ``release.json``."""
+    """A published release on disk."""
 
     id: str
     path: Path
-    description: dict[str, Any]
+    manifest: ReleaseManifest
 
     @classmethod
     def open(cls, settings: Settings, release_id: str) -> "Release":
-        """Raises DataError when no whole release of that id is on disk."""
+        """Raises DataError when no complete release of that id is on disk."""
         path = settings.releases / release_id
         try:
-            description = json.loads((path / DESCRIPTION).read_text())
+            manifest = ReleaseManifest.read(path / MANIFEST)
         except FileNotFoundError:
             raise DataError(
                 f"release {release_id} is not in {settings.releases}",
                 "run `penchant publish` to publish it again",
             ) from None
-        return cls(release_id, path, description)
+        return cls(release_id, path, manifest)
 
     @property
     def snapshot_id(self) -> str:
-        return self.description["snapshot_id"]
+        return self.manifest.snapshot_id
 
     @property
     def attempt(self) -> str:
-        """Which attempt to publish made it: names what it has in shared stores, and its Feast
-        project."""
-        return self.description.get("attempt", self.id)
+        """The publish attempt that wrote it: the name of its Feast project and shared tables."""
+        return self.manifest.attempt
 
     @property
     def last_feedback(self) -> str | None:
-        """The newest file of the log of events that it knows of; see ``Snapshot``."""
-        return self.description.get("last_feedback")
+        """The newest file of the event log that its snapshot contains."""
+        return self.manifest.last_feedback
 
     @property
     def has_vectors(self) -> bool:
         """False where popularity serves: then there are no vector views and no index."""
-        return self.description["retriever"] is not None
-
-    @property
-    def has_segments(self) -> bool:
-        """False also of a release from before there were segments: publish again."""
-        return USER_SEGMENTS.name in self.description["counts"]
+        return self.manifest.retriever is not None
 
     def has(self, view: View) -> bool:
-        """False of a release from before there was that view: publish again."""
-        return view.name in self.description["counts"]
+        """Whether it has rows of a view: some need vectors, or purchases in the data."""
+        return view.name in self.manifest.counts
 
     @property
     def has_encoder(self) -> bool:
-        """False where popularity serves, or nothing tells how the retriever's vectors are made."""
-        return self.description.get("encoder") is not None
+        """False where popularity serves, or the retriever exports no encoder."""
+        return self.manifest.encoder is not None
 
     @property
     def user_vectors(self) -> View:
@@ -134,9 +128,7 @@ class Release:
 
     @property
     def _vector_views(self) -> tuple[View, View]:
-        """Plain in a release from before there were other kinds."""
-        described = self.description.get("vectors") or {"kind": FLOAT}
-        return vector_views(described["kind"])
+        return vector_views(self.manifest.vectors.kind if self.manifest.vectors else FLOAT)
 
     def item_vector(self, row: dict[str, Any]) -> FloatArray:
         """The vector of a row of ``item_vectors``, decoded where it is compressed."""
@@ -149,7 +141,8 @@ class Release:
     def _vector(self, side: View, row: dict[str, Any]) -> FloatArray:
         if "vector" in row:
             return np.array(row["vector"], np.float32)
-        frame = Frame.from_dict(self.description["vectors"]["frames"][side.name])
+        assert self.manifest.vectors is not None  # rows of vectors come with it
+        frame = Frame.from_dict(self.manifest.vectors.frames[side.name])
         return frame.decode([row["numbers"]], [row["scale"]])[0]
 
 
@@ -161,19 +154,19 @@ def vector_views(kind: str) -> tuple[View, View]:
 
 
 def release_id(
-    snapshot_id: str, choice_id: str, kind: str = FLOAT, stores: Sequence[str] = ()
+    snapshot_id: str, selection_id: str, kind: str = FLOAT, stores: Sequence[str] = ()
 ) -> str:
-    """``g-`` and 12 hex digits: the same choice on the same snapshot, its vectors of the same kind
-    and in the same ``stores``, is the same release. No stores are those of its own files."""
-    content = json.dumps([snapshot_id, choice_id, kind, FORMAT, *stores])
-    return f"g-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    """``r-`` and 12 hex digits: the same selection on the same snapshot, with vectors of the same
+    kind and in the same shared ``stores``, is the same release."""
+    content = json.dumps([snapshot_id, selection_id, kind, ReleaseManifest.FORMAT, *stores])
+    return f"r-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 def on_disk(settings: Settings) -> list[Release]:
-    """All whole releases, newest first."""
+    """All complete releases, newest first."""
     found = []
-    for path in settings.releases.glob(f"g-*/{DESCRIPTION}"):
+    for path in settings.releases.glob(f"r-*/{MANIFEST}"):
         if RELEASE_ID.fullmatch(path.parent.name):
-            with suppress(DataError):  # a publisher has just removed it
+            with suppress(DataError):  # removed meanwhile, or of another format
                 found.append(Release.open(settings, path.parent.name))
-    return sorted(found, key=lambda each: (each.description["created_at"], each.id), reverse=True)
+    return sorted(found, key=lambda each: (each.manifest.created_at, each.id), reverse=True)

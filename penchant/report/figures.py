@@ -4,7 +4,6 @@ Of a run: the curve in ``run.json``, and ``per_user.parquet`` with each judged u
 targets in the first ten, and the number of events that were known.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import RunRecord, Snapshot
 from penchant.settings import Settings
 
 VALIDATION = "validation_ndcg@10"
@@ -91,7 +90,7 @@ def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
     """Of each family that was looked at more than once while it was fitted."""
     curves = {}
     for family, path in paths.items():
-        points = json.loads((path / "run.json").read_text())["curve"]
+        points = RunRecord.read(RunRecord.path(path)).curve
         curve = [(seconds, value) for name, _, value, seconds in points if name == VALIDATION]
         if len(curve) > 1:
             curves[family] = curve
@@ -102,7 +101,7 @@ def lost_without(paths: dict[str, Path]) -> dict[str, list[float]]:
     """Source of fusion -> the NDCG@10 lost without it by each group of users, coldest first."""
     lost: dict[str, list[float]] = {}
     for path in paths.values():
-        for name, _, value, _ in json.loads((path / "run.json").read_text())["curve"]:
+        for name, _, value, _ in RunRecord.read(RunRecord.path(path)).curve:
             if name.startswith(LOST_WITHOUT):
                 lost.setdefault(name.removeprefix(LOST_WITHOUT), []).append(value)
     return lost

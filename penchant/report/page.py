@@ -10,9 +10,9 @@ from penchant.report.learning import curves_section, found_section, map_section,
 from penchant.report.parts import family_name
 from penchant.report.published import (
     checks_section,
-    choice_section,
     data_section,
-    generation_section,
+    release_section,
+    selection_section,
     users_section,
 )
 from penchant.report.ranking import cost_section, quality_section
@@ -36,16 +36,20 @@ def page(
     body = [
         _heading(release),
         _tiles(release, snapshot),
-        *([quality_section(families, state["choice"]), cost_section(families)] if families else []),
+        *(
+            [quality_section(families, state["selection"]), cost_section(families)]
+            if families
+            else []
+        ),
         curves_section(figures.curves),
         *([found_section(figures.found), warmth_section(figures.warmth)] if families else []),
         fusion_section(figures.lost),
         map_section(figures, release["retriever"]),
         task_sections(state["families"]),
-        choice_section(state["choice"]),
+        selection_section(state["selection"]),
         users_section(users),
         *beside,
-        generation_section(release),
+        release_section(release),
         data_section(snapshot),
         checks_section(state["live_snapshot"], release["snapshot_id"]),
     ]

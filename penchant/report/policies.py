@@ -1,42 +1,47 @@
-"""The report's section on policies: what the gate said of each, and how experiments ended."""
+"""The report's section on policies: promotion decisions and results of experiments."""
 
 from html import escape
-from typing import Any
 
+from penchant.artifacts import ExperimentResult, PromotionDecision
 from penchant.report.parts import html_table, section
 
 
-def policy_section(gates: list[dict[str, Any]], verdicts: list[dict[str, Any]]) -> str:
-    """Nothing where no policy was learned and nothing tried."""
-    if not gates and not verdicts:
+def policy_section(gates: list[PromotionDecision], results: list[ExperimentResult]) -> str:
+    """Empty where no policy was trained and no experiment ran."""
+    if not gates and not results:
         return ""
     rows = [
         [
-            f"<code>{escape(gate['run_id'])}</code>",
-            _verdict(gate["promoted"]),
-            escape(gate["reason"]),
+            f"<code>{escape(gate.run_id)}</code>",
+            _decision(gate.promoted),
+            escape(gate.reason),
         ]
         for gate in gates
     ]
     tried = [
         [
-            f"<code>{escape(one['experiment_id'])}</code>",
-            escape(one["decision"]),
-            ", ".join(f"{escape(arm)} {count:,}" for arm, count in one["users"].items()),
-            escape(one["reason"]),
+            f"<code>{escape(one.experiment_id)}</code>",
+            escape(one.decision),
+            ", ".join(f"{escape(arm)} {count:,}" for arm, count in one.users.items()),
+            escape(one.reason),
         ]
-        for one in verdicts
+        for one in results
     ]
     parts = [
-        '<div class="soft">A learned policy meets users only if the lower end of what it '
-        "would have earned in the log is above what was earned. Then an experiment decides.</div>"
+        '<div class="soft">A learned policy is tried on users only if its estimated value is '
+        "significantly above what the live policy earned in the log. An experiment then decides "
+        "whether it goes live.</div>"
     ]
     if rows:
-        parts.append(html_table(["policy", "gate", "why"], rows))
+        parts.append(html_table(["policy", "decision", "reason"], rows))
     if tried:
-        parts.append(html_table(["experiment", "decision", "users", "why"], tried))
-    return section("Policies: who may meet a user", "".join(parts))
+        parts.append(html_table(["experiment", "decision", "users", "reason"], tried))
+    return section("Policies and experiments", "".join(parts))
 
 
-def _verdict(promoted: bool) -> str:
-    return '<span class="good">promoted</span>' if promoted else '<span class="bad">refused</span>'
+def _decision(promoted: bool) -> str:
+    return (
+        '<span class="good">promoted</span>'
+        if promoted
+        else '<span class="bad">not promoted</span>'
+    )

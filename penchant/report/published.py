@@ -6,11 +6,12 @@ from typing import Any
 from penchant.report.parts import html_table, section
 
 
-def choice_section(choice: dict[str, Any] | None) -> str:
-    if choice is None:
-        return section("Why these are live", '<div class="soft">The choice is gone.</div>')
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in choice["reasons"])
-    return section("Why these are live", f"<ul>{reasons}</ul>")
+def selection_section(selection: dict[str, Any] | None) -> str:
+    if selection is None:
+        missing = "The record of the model selection is missing."
+        return section("Why these models are live", f'<div class="soft">{missing}</div>')
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in selection["reasons"])
+    return section("Why these models are live", f"<ul>{reasons}</ul>")
 
 
 def users_section(users: list[dict[str, Any]]) -> str:
@@ -33,7 +34,7 @@ def _line(title: str, aside: str) -> str:
     return f'<li>{escape(title)} <span class="soft">{escape(aside)}</span></li>'
 
 
-def generation_section(release: dict[str, Any]) -> str:
+def release_section(release: dict[str, Any]) -> str:
     norms = [
         (f"{view.replace('_', ' ')}, length", f"{norm['min']:.3f} to {norm['max']:.3f}")
         for view, norm in sorted(release["norms"].items())
@@ -59,9 +60,8 @@ def generation_section(release: dict[str, Any]) -> str:
 
 
 def _vectors(release: dict[str, Any]) -> list[tuple[str, str]]:
-    """In which form vectors were published, why, and what that loses; a release from before
-    there were other forms says nothing of it."""
-    vectors = release.get("vectors")
+    """In which form vectors were published, why, and what that loses."""
+    vectors = release["vectors"]
     if vectors is None:
         return []
     facts = [("vectors are", f"{vectors['kind']}: {vectors['why']}")]

@@ -8,7 +8,7 @@ from penchant.report.parts import family_name, html_table, metric_cell, section
 from penchant.serving.status import METRIC
 
 
-def quality_section(families: list[dict[str, Any]], choice: dict[str, Any] | None) -> str:
+def quality_section(families: list[dict[str, Any]], selection: dict[str, Any] | None) -> str:
     rows = [(family_name(family["family"]), _points(family)) for family in families]
     keys = '<span class="key">all items</span><span class="key new">new to the user</span>'
     table = html_table(
@@ -37,7 +37,7 @@ def quality_section(families: list[dict[str, Any]], choice: dict[str, Any] | Non
         "How well each family predicts what comes next",
         f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
         f"training data; the line is the 95 % interval over users. {keys}</div>"
-        f"{interval_plot(rows, 'NDCG@10')}{_missing(choice)}"
+        f"{interval_plot(rows, 'NDCG@10')}{_failures(selection)}"
         f"<details><summary>the figures</summary>{table}{_beyond_accuracy(families)}</details>",
     )
 
@@ -67,13 +67,13 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _missing(choice: dict[str, Any] | None) -> str:
-    """Why families are not there."""
-    if choice is None:
-        return ""
-    missing = tuple(f"{name} " for name in choice["missing"])
-    found = [reason for reason in choice["reasons"] if reason.startswith(missing)]
-    lines = "".join(f"<li>{escape(reason)}</li>" for reason in found)
+def _failures(selection: dict[str, Any] | None) -> str:
+    """Why families have no run."""
+    failures = selection["failures"] if selection else {}
+    lines = "".join(
+        f"<li>{escape(family_name(family))} has no run: {escape(cause)}</li>"
+        for family, cause in failures.items()
+    )
     return f'<ul class="bad">{lines}</ul>' if lines else ""
 
 

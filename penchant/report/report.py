@@ -8,7 +8,7 @@ import duckdb
 
 from penchant.artifacts import Snapshot
 from penchant.bandits.experiments.gate import gates
-from penchant.bandits.experiments.store import verdicts
+from penchant.bandits.experiments.store import results
 from penchant.errors import PenchantError, UsageError
 from penchant.releases.release import RANKED_LISTS
 from penchant.report.figures import figures
@@ -93,10 +93,10 @@ def report(settings: Settings) -> Report:
     described = [asdict(each) for each in users]
     beside = [
         *_portrait(settings, users, release),
-        policy_section(gates(settings, snapshot.id), verdicts(settings)),
+        policy_section(gates(settings, snapshot.id), results(settings)),
         regret_section(settings),
     ]
-    write_atomic(path, page(state, snapshot.describe(), described, drawn, beside))
+    write_atomic(path, page(state, snapshot.description.as_dict(), described, drawn, beside))
     return Report(path, release["id"], state, users)
 
 
@@ -107,8 +107,7 @@ def _portrait(
     middling = users[len(users) // 2 : len(users) // 2 + 1]
     service = RecommendationService(settings)
     return [
-        portrait_section(service.portrait(user.user_id), release.get("segments", []))
-        for user in middling
+        portrait_section(service.portrait(user.user_id), release["segments"]) for user in middling
     ]
 
 

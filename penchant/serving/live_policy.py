@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from penchant.bandits.assignment import Served, ranker_exploration, served
+from penchant.bandits.assignment import Served, logged_context, served
 from penchant.bandits.learned import LearnedPolicy
 from penchant.bandits.policies import alone
 from penchant.bandits.slates import ActionScores, FloatArray, drawn, first_position, without
@@ -45,7 +45,7 @@ class LivePolicies:
         """A slate of at most ``k`` of the first candidates. Raises DataError where the policy that
         should serve can't be read, or the release has no facts for it."""
         who = served(self._settings, user_id)
-        share = ranker_exploration(who.policy_id)
+        share = who.exploration
         item_ids = candidates.item_ids[: k if share == 0 else self.wanted(k)]
         random = np.random.default_rng(_seed(slate_id, who.policy_id))
         if not item_ids:
@@ -94,9 +94,8 @@ def _slate(who: Served, places: tuple[int, ...], chances_KC: FloatArray, share: 
     propensities = tuple(
         float(chance_C[place]) for place, chance_C in zip(places, chances_KC, strict=True)
     )
-    context = {"experiment": who.experiment_id, "exploration": round(share, 4)}
-    words = json.dumps(context, separators=(",", ":"))
-    return Slate(places, propensities, who.policy_id, chances_KC, words)
+    context = logged_context(who.experiment_id, share)
+    return Slate(places, propensities, who.policy_id, chances_KC, context)
 
 
 def _drawn(

@@ -192,7 +192,7 @@ def _popular(opened: OpenRelease, k: int) -> Answer:
 def _portrait(opened: OpenRelease, user_id: str, allow: Allow) -> Portrait:
     allow(opened.features, FEATURES)
     release = opened.release
-    segment = opened.row(USER_SEGMENTS, user_id) if release.has_segments else None
+    segment = opened.row(USER_SEGMENTS, user_id) if release.has(USER_SEGMENTS) else None
     return portrait(opened.features, release.id, release.snapshot_id, user_id, segment)
 
 

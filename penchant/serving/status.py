@@ -1,6 +1,5 @@
-"""What is live and what it was made of, read from what stages left on disk; imports no Feast."""
+"""What is live and what it was made of, read from the records of stages; imports no Feast."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penchant.releases.release import DESCRIPTION, Release
+from penchant.artifacts import ModelSelection, RunRecord, Snapshot
+from penchant.releases.release import MANIFEST, Release
 from penchant.settings import Settings
 from penchant.storage import Pointer
 
@@ -17,13 +17,13 @@ METRIC = "ndcg@10"
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """The state of the home, whatever has been done so far; what has not is under ``missing``.
+    """The state of the home as JSON values; ``missing`` says which stages have not run.
 
-    ``live_release``: its release.json; ``previous_release``: what `rollback` goes back to;
-    ``live_snapshot``: id, as_of, rows of each table, checkpoint results; ``live_features``: the
-    snapshot whose features are online; ``choice``: of the snapshot that the live release serves
-    (else of the live one), with its reasons; ``families``: the runs of that choice or, before it,
-    all of that snapshot. Where nothing is there yet, each is None or empty.
+    ``live_release``: its manifest. ``previous_release``: what `rollback` goes back to.
+    ``live_snapshot``: id, as_of, rows of each table, check results. ``live_features``: the snapshot
+    whose features are online. ``selection``: the model selection of the snapshot that the live
+    release serves, else of the live snapshot. ``families``: the runs of that selection or, without
+    one, all of that snapshot. Each is None or empty before its stage has run.
     """
     missing: list[str] = []
     snapshot = _live_snapshot(settings, missing)
@@ -33,30 +33,30 @@ def status(settings: Settings) -> dict[str, Any]:
     release = _live_release(settings, missing)
     served = release or snapshot
     snapshot_id = served["snapshot_id" if release else "id"] if served else None
-    choice = _choice(settings, snapshot_id)
-    families = _families(settings, snapshot_id, choice)
+    selection = _selection(settings, snapshot_id)
+    families = _families(settings, snapshot_id, selection)
     if not families:
-        missing.append("families: run `penchant train` for each, then `penchant choose`")
-    elif choice is None:
-        missing.append("choice: run `penchant choose`")
+        missing.append("families: run `penchant train` for each, then `penchant select-models`")
+    elif selection is None:
+        missing.append("selection: run `penchant select-models`")
     if release and snapshot and release["snapshot_id"] != snapshot["id"]:
         missing.append(
             f"snapshot {snapshot['id']} passed its checks but is not served yet: "
-            "train, choose and publish it"
+            "train on it, select models and publish"
         )
     return {
         "live_release": release,
         "previous_release": settings.live_release.previous(),
         "live_snapshot": snapshot,
         "live_features": features,
-        "choice": choice,
+        "selection": selection.as_dict() if selection else None,
         "families": families,
         "missing": missing,
     }
 
 
 def render(state: dict[str, Any]) -> RenderableType:
-    """``status``'s answer for a terminal."""
+    """The answer of ``status`` for a terminal."""
     release, snapshot = state["live_release"], state["live_snapshot"]
     parts: list[RenderableType] = []
     if release:
@@ -68,8 +68,12 @@ def render(state: dict[str, Any]) -> RenderableType:
         parts.append(Text(f"features online: {state['live_features']}"))
     if state["families"]:
         parts.append(families_table(state["families"]))
-    if state["choice"]:
-        parts += [Text(f"- {reason}") for reason in state["choice"]["reasons"]]
+    if selection := state["selection"]:
+        parts += [Text(f"- {reason}") for reason in selection["reasons"]]
+        parts += [
+            Text(f"- {family} has no run: {cause}")
+            for family, cause in selection["failures"].items()
+        ]
     parts += [Text(f"missing: {each}", style="yellow") for each in state["missing"]]
     return Group(*parts)
 
@@ -83,7 +87,7 @@ def families_table(families: list[dict[str, Any]]) -> Table:
     for column in ("seconds", "peak MB"):
         table.add_column(column, justify="right")
     for run in families:
-        if not run["metrics"]:  # it does not rank
+        if not run["metrics"]:  # a family that does not rank
             continue
         table.add_row(
             run["family"],
@@ -96,36 +100,34 @@ def families_table(families: list[dict[str, Any]]) -> Table:
 
 
 def _interval(metric: dict[str, float] | None) -> str:
-    """A metric over its interval, or a dash where it was not measured."""
+    """A metric above its interval, or a dash where it was not measured."""
     if metric is None:
         return "-"
     return f"{metric['mean']:.4f}\n{metric['low']:.3f}-{metric['high']:.3f}"
 
 
 def _live_release(settings: Settings, missing: list[str]) -> dict[str, Any] | None:
-    live = _pointed_at(settings.live_release, DESCRIPTION, "release", "publish", missing)
-    return Release.open(settings, live.name).description if live else None
+    live = _pointed_at(settings.live_release, MANIFEST, "release", "publish", missing)
+    return Release.open(settings, live.name).manifest.as_dict() if live else None
 
 
 def _live_snapshot(settings: Settings, missing: list[str]) -> dict[str, Any] | None:
     live = _pointed_at(settings.live_snapshot, "snapshot.json", "snapshot", "check", missing)
     if live is None:
         return None
-    described = json.loads((live / "snapshot.json").read_text())
-    checks = live / "checks.json"
+    snapshot = Snapshot.open(settings, live.name)
+    described, checks = snapshot.description.as_dict(), snapshot.check_results()
     return {
-        "id": described["id"],
-        "as_of": described["as_of"],
-        "sources": described["sources"],
+        **{name: described[name] for name in ("id", "as_of", "sources")},
         "rows": {name: mart["rows"] for name, mart in described["marts"].items()},
-        "checks": json.loads(checks.read_text()) if checks.is_file() else None,
+        "checks": checks.as_dict() if checks else None,
     }
 
 
 def _pointed_at(
     pointer: Pointer, file: str, noun: str, subcommand: str, missing: list[str]
 ) -> Path | None:
-    """The directory that a pointer names, where it has ``file``; else say what is missing."""
+    """The directory that a pointer names if it has ``file``; else appends to ``missing``."""
     current = pointer.current()
     if current is None:
         missing.append(f"{noun}: run `penchant {subcommand}`")
@@ -139,30 +141,28 @@ def _pointed_at(
     return path
 
 
-def _choice(settings: Settings, snapshot_id: str | None) -> dict[str, Any] | None:
-    if snapshot_id is None:
+def _selection(settings: Settings, snapshot_id: str | None) -> ModelSelection | None:
+    if snapshot_id is None or not ModelSelection.path(settings, snapshot_id).is_file():
         return None
-    path = settings.runs / snapshot_id / "choice.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return ModelSelection.of(settings, snapshot_id)
 
 
 def _families(
-    settings: Settings, snapshot_id: str | None, choice: dict[str, Any] | None
+    settings: Settings, snapshot_id: str | None, selection: ModelSelection | None
 ) -> list[dict[str, Any]]:
-    """Runs in the leaderboard's order, or all there are, each with the roles it was chosen for."""
+    """Runs in the leaderboard's order, or all there are, each with the roles that it serves in."""
     if snapshot_id is None:
         return []
     runs = settings.runs / snapshot_id
-    if choice:
-        paths = [runs / row["run_id"] / "run.json" for row in choice["leaderboard"]]
+    if selection:
+        paths = [RunRecord.path(runs / row.run_id) for row in selection.leaderboard]
     else:
         paths = sorted(runs.glob("*/run.json"))
-    return [_family(path, choice) for path in paths if path.is_file()]
+    return [_family(RunRecord.read(path), selection) for path in paths if path.is_file()]
 
 
-def _family(path: Path, choice: dict[str, Any] | None) -> dict[str, Any]:
-    run = json.loads(path.read_text())
-    roles = ("retriever", "ranker", "prior")
+def _family(run: RunRecord, selection: ModelSelection | None) -> dict[str, Any]:
+    record = run.as_dict()
     kept = (
         "family",
         "run_id",
@@ -180,8 +180,8 @@ def _family(path: Path, choice: dict[str, Any] | None) -> dict[str, Any]:
         "scoring_ms_per_user",
     )
     return {
-        **{name: run.get(name) for name in kept},
-        "roles": [role for role in roles if choice and choice[role] == run["run_id"]],
+        **{name: record[name] for name in kept},
+        "roles": list(selection.roles_of(run.run_id)) if selection else [],
     }
 
 
@@ -198,14 +198,14 @@ def _release_line(release: dict[str, Any]) -> str:
 def _snapshot_line(snapshot: dict[str, Any]) -> str:
     checks = snapshot["checks"]
     if checks is None:
-        verdict = "not checked"
+        result = "not checked"
     else:
         counts = checks["statistics"]
-        verdict = (
+        result = (
             f"{counts['expectations']} expectations, {counts['failed_critical']} critical "
             f"failures, {counts['failed_warning']} warnings"
         )
-    return f"snapshot {snapshot['id']} as of {snapshot['as_of']}: {verdict}"
+    return f"snapshot {snapshot['id']} as of {snapshot['as_of']}: {result}"
 
 
 def _rows_table(rows: dict[str, int]) -> Table:

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from records import model_selection
 
 from penchant.ads.stage import plan_ads
+from penchant.artifacts import LeaderboardRow, ModelSelection, SnapshotDescription
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.serving.advertising.plan import AdPlan
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 SNAPSHOT, RUN = "s-20240401-0123456789ab", "logistic_response-00000000000a"
 USERS = [f"u{number:02}" for number in range(20)]
@@ -28,18 +29,25 @@ campaigns:
 @pytest.fixture
 def predicted(settings: Settings, tmp_path: Path) -> tuple[Settings, Path]:
     """A snapshot in which u00 was shown twelve items, a run that predicts, and budgets."""
-    marts, runs = settings.snapshots / SNAPSHOT / "marts", settings.runs / SNAPSHOT
+    marts = settings.snapshots / SNAPSHOT / "marts"
     marts.mkdir(parents=True)
-    write_json(marts.parent / "snapshot.json", {"id": SNAPSHOT, "as_of": "2024-04-01T00:00:00"})
+    description = SnapshotDescription(id=SNAPSHOT, as_of=datetime(2024, 4, 1))
+    description.write(marts.parent / "snapshot.json")
     shown = {
         "user_id": ["u00"] * 12,
         "item_id": ["i1"] * 12,
         "shown_at": pa.array([datetime(2024, 3, 31, 12)] * 12, pa.timestamp("us")),
     }
     pq.write_table(pa.table(shown), marts / "impressions.parquet")
-    write_json(
-        runs / "choice.json", {"leaderboard": [{"family": "logistic_response", "run_id": RUN}]}
+    row = LeaderboardRow(
+        family="logistic_response",
+        run_id=RUN,
+        capabilities=(),
+        metrics={},
+        validation_ndcg_at_10=None,
     )
+    selection = model_selection(leaderboard=(row,))
+    selection.write(ModelSelection.path(settings, SNAPSHOT))
     write_upcoming(settings, ["c1", "c2"])
     (tmp_path / "budgets.yml").write_text(BUDGETS)
     return settings, tmp_path / "budgets.yml"
@@ -111,7 +119,7 @@ def test_budgets_that_can_not_be_are_refused(
 
 def test_before_the_family_was_trained(predicted: tuple[Settings, Path]) -> None:
     settings, budgets = predicted
-    write_json(settings.runs / SNAPSHOT / "choice.json", {"leaderboard": []})
+    model_selection().write(ModelSelection.path(settings, SNAPSHOT))
     with pytest.raises(UsageError, match="logistic_response has no run"):
         plan_ads(settings, SNAPSHOT, budgets)
 

@@ -97,7 +97,7 @@ def test_assets_connect_the_chain(bag: DagBag) -> None:
 def test_asset_event_follows_the_last_check(bag: DagBag) -> None:
     assert bag.dags["build_snapshot"].get_task("check").outlets
     assert not bag.dags["build_snapshot"].get_task("build").outlets
-    assert bag.dags["train_families"].get_task("choose").outlets
+    assert bag.dags["train_families"].get_task("select_models").outlets
 
 
 def test_every_family_is_trained_in_the_gpu_pool(bag: DagBag) -> None:
@@ -124,9 +124,9 @@ def test_combined_families_run_after_all_others_even_if_some_failed(bag: DagBag)
 
 
 def test_failed_or_skipped_family_does_not_stop_the_selection(bag: DagBag) -> None:
-    choose = bag.dags["train_families"].get_task("choose")
-    assert choose.trigger_rule == "all_done"
-    assert choose.upstream_task_ids == {"combine"}
+    select_models = bag.dags["train_families"].get_task("select_models")
+    assert select_models.trigger_rule == "all_done"
+    assert select_models.upstream_task_ids == {"combine"}
 
 
 def test_mlflow_tracking_includes_failed_families_and_blocks_nothing(bag: DagBag) -> None:

@@ -37,7 +37,7 @@ def the_snapshot(settings: Settings) -> Snapshot:
 
 
 def hashes(snapshot: Snapshot) -> dict[str, str]:
-    return {name: mart["content_hash"] for name, mart in snapshot.describe()["marts"].items()}
+    return {name: mart.content_hash for name, mart in snapshot.description.marts.items()}
 
 
 def landed_only(settings: Settings, home: Path, **changes: object) -> Settings:
@@ -58,7 +58,7 @@ def test_every_mart_is_what_its_contract_says(built_home: Settings) -> None:
         assert found == [(column.name, column.type) for column in mart.columns], mart.name
         assert "Grain: one row per" in mart.description, mart.name
         assert all(column.description for column in mart.columns), mart.name
-    rows = {name: mart["rows"] for name, mart in snapshot.describe()["marts"].items()}
+    rows = {name: mart.rows for name, mart in snapshot.description.marts.items()}
     assert rows.pop("ad_candidates") == 0  # when its time ends, no campaign of the shop runs
     assert min(rows.values()) > 0, rows
     assert snapshot.as_of == datetime(2024, 4, 30)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from penchant.bandits.assignment import arm_of
-from penchant.bandits.experiments.evaluate import Verdict, evaluate
+from penchant.bandits.experiments.evaluate import Evaluation, evaluate
 from penchant.errors import DataError, UsageError
 
 EXPERIMENT = "x-1"
@@ -35,7 +35,7 @@ def slate(reward: float, items: int = 5, times: int = 1) -> Shown:
 
 def evaluated(
     of: dict[str, Shown], users: list[str] = USERS, returned: pa.Table = NOBODY
-) -> Verdict:
+) -> Evaluation:
     random = np.random.default_rng(0)
     columns: dict[str, list] = {name: [] for name in ("user_id", "policy")}
     columns |= {name: [] for name in ("item_id", "clicked", "reward")}
@@ -61,13 +61,13 @@ def test_arms_are_shares_of_users_and_stay() -> None:
 
 
 def test_a_better_policy_is_kept() -> None:
-    verdict = evaluated({"old": slate(1.0), "new": slate(2.0)})
-    assert (verdict.decision, verdict.mismatch_p > 0.001) == ("keep", True)
-    assert verdict.reward is not None and verdict.reward.low > 0
+    result = evaluated({"old": slate(1.0), "new": slate(2.0)})
+    assert (result.decision, result.mismatch_p > 0.001) == ("keep", True)
+    assert result.reward is not None and result.reward.low > 0
 
 
 def test_no_difference_goes_on() -> None:
-    assert evaluated({"old": slate(1.0), "new": slate(1.0)}).decision == "go on"
+    assert evaluated({"old": slate(1.0), "new": slate(1.0)}).decision == "continue"
 
 
 def test_a_worse_policy_is_rolled_back() -> None:
@@ -75,15 +75,15 @@ def test_a_worse_policy_is_rolled_back() -> None:
 
 
 def test_a_better_policy_that_tires_users_is_rolled_back() -> None:
-    verdict = evaluated({"old": slate(1.0, items=10), "new": slate(3.0, items=1, times=10)})
-    assert verdict.decision == "rollback" and "fatigue" in verdict.reason
+    result = evaluated({"old": slate(1.0, items=10), "new": slate(3.0, items=1, times=10)})
+    assert result.decision == "rollback" and "fatigue" in result.reason
 
 
 def test_arms_that_the_plan_can_not_explain_are_a_mismatch() -> None:
     seen = [user for user in USERS if arm_of(EXPERIMENT, user, SHARES) == "old"]
     seen += [user for user in USERS if arm_of(EXPERIMENT, user, SHARES) == "new"][:1000]
-    verdict = evaluated({"old": slate(1.0), "new": slate(5.0)}, sorted(seen))
-    assert (verdict.decision, verdict.reward) == ("mismatch", None)
+    result = evaluated({"old": slate(1.0), "new": slate(5.0)}, sorted(seen))
+    assert (result.decision, result.reward) == ("mismatch", None)
 
 
 def test_an_arm_without_users_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The stage around an experiment: what it decides is acted on, once."""
+"""The `evaluate-experiment` stage acts on a decision once."""
 
 import json
 from datetime import datetime, timedelta
@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penchant.bandits.assignment import arm_of
+from penchant.artifacts import SnapshotDescription
+from penchant.bandits.assignment import Served, arm_of
 from penchant.bandits.assignment import running as current
 from penchant.bandits.experiments import store
 from penchant.bandits.experiments.stage import evaluate_experiment
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 SNAPSHOT = "s-20240401-0123456789ab"
 BEGAN = datetime(2024, 3, 1)
@@ -23,8 +23,8 @@ OLD, NEW = "p-old", "p-new"
 def write_snapshot(
     settings: Settings, reward: dict[str, float], users: int = 1500, lacking: str = ""
 ) -> None:
-    """Everybody is shown one item; one in five buys it, for the reward of the user's arm.
-    ``lacking``: an arm that is not served at all."""
+    """Each user is shown one item; one in five buys it, for the reward of the user's arm.
+    ``lacking``: an arm without users."""
     experiment = current(settings)
     assert experiment is not None
     rows = []
@@ -38,11 +38,12 @@ def write_snapshot(
         context = json.dumps({"experiment": experiment.id, "exploration": 0.1})
         earned = reward[arm] if buys else 0.0
         rows.append((user, f"i{number % 7}", arm, context, at, buys, earned))
-        # before it began, and to whoever is not in it, control was served to all
+        # control also serves everybody outside of the experiment
         rows.append((user, f"i{number % 7}", OLD, '{"experiment":null}', at, True, 100.0))
     marts = settings.snapshots / SNAPSHOT / "marts"
     marts.mkdir(parents=True, exist_ok=True)
-    write_json(marts.parent / "snapshot.json", {"id": SNAPSHOT, "as_of": "2024-04-01T00:00:00"})
+    description = SnapshotDescription(id=SNAPSHOT, as_of=datetime(2024, 4, 1))
+    description.write(marts.parent / "snapshot.json")
     names = ("user_id", "item_id", "policy", "context", "shown_at", "clicked", "reward")
     types = (*[pa.string()] * 4, pa.timestamp("us"), pa.bool_(), pa.float64())
     log = pa.Table.from_pylist(
@@ -64,44 +65,49 @@ def write_snapshot(
 def running(settings: Settings) -> Settings:
     settings.policies.mkdir(parents=True)
     settings.live_policy.flip(OLD)
-    store.start(settings, OLD, NEW, 0.5, BEGAN)
+    store.start(settings, Served(OLD, None), NEW, 0.5, BEGAN)
     return settings
 
 
 @pytest.mark.parametrize(
     ("reward", "decision", "live"), [(3.0, "keep", NEW), (0.2, "rollback", OLD)]
 )
-def test_a_decision_is_acted_on(running: Settings, reward: float, decision: str, live: str) -> None:
+def test_decision_changes_live_policy(
+    running: Settings, reward: float, decision: str, live: str
+) -> None:
     write_snapshot(running, {OLD: 1.0, NEW: reward})
     report = evaluate_experiment(running, SNAPSHOT)
     assert (report.decision, report.live_policy) == (decision, live)
     assert running.live_policy.current() == live
     assert current(running) is None
-    (verdict,) = store.verdicts(running)
-    assert verdict["decision"] == decision and json.dumps(verdict)
+    (result,) = store.results(running)
+    assert result.decision == decision
     with pytest.raises(NothingToDo, match="no experiment runs"):
         evaluate_experiment(running, SNAPSHOT)
 
 
-def test_an_open_one_goes_on(running: Settings) -> None:
+def test_undecided_experiment_continues(running: Settings) -> None:
     write_snapshot(running, {OLD: 1.0, NEW: 1.0})
-    assert evaluate_experiment(running, SNAPSHOT).decision == "go on"
+    assert evaluate_experiment(running, SNAPSHOT).decision == "continue"
     assert current(running) is not None and running.live_policy.current() == OLD
 
 
-def test_only_one_runs_at_a_time(running: Settings) -> None:
-    assert store.start(running, OLD, NEW, 0.5, BEGAN + timedelta(days=1)).began_at == BEGAN
+def test_rejects_second_experiment(running: Settings) -> None:
+    assert (
+        store.start(running, Served(OLD, None), NEW, 0.5, BEGAN + timedelta(days=1)).began_at
+        == BEGAN
+    )
     with pytest.raises(UsageError, match="still runs"):
-        store.start(running, OLD, "p-other", 0.5, BEGAN)
+        store.start(running, Served(OLD, None), "p-other", 0.5, BEGAN)
 
 
-def test_before_anything_is_answered_there_is_nothing_to_do(running: Settings) -> None:
+def test_nothing_to_do_without_settled_impressions(running: Settings) -> None:
     write_snapshot(running, {OLD: 1.0, NEW: 1.0}, users=0)
     with pytest.raises(NothingToDo, match="no settled impression"):
         evaluate_experiment(running, SNAPSHOT)
 
 
-def test_an_arm_that_is_not_served_at_all_is_refused_and_nothing_is_decided(
+def test_rejects_arm_without_users(
     running: Settings,
 ) -> None:
     write_snapshot(running, {OLD: 1.0, NEW: 1.0}, lacking=NEW)

@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 from feature_home import write_snapshot
 
 from penchant.api.app import create_app
+from penchant.artifacts import CheckResults
 from penchant.errors import UsageError
 from penchant.features.materialize import materialize
 from penchant.features.online_features import online_features
 from penchant.features.repository import open_features, repository_config
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 A, B = "s-20180102-00000000000a", "s-20180102-00000000000b"
 
@@ -117,7 +117,7 @@ def test_second_run_moves_only_the_pointer(settings: Settings) -> None:
 
 def test_rejects_unchecked_and_failed_snapshots(settings: Settings) -> None:
     folder = write_snapshot(settings, A)
-    write_json(folder / "checks.json", {"passed": False})
+    CheckResults(snapshot_id=folder.name, passed=False).write(folder / "checks.json")
     with pytest.raises(UsageError, match="did not pass its checks"):
         materialize(settings, A)
     (folder / "checks.json").unlink()

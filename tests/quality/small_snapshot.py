@@ -6,9 +6,8 @@ from typing import Any
 
 import duckdb
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 FIRST, SECOND = "s-20240301-00000000000a", "s-20240301-00000000000b"
 AS_OF = "2024-03-01T00:00:00"
@@ -138,16 +137,16 @@ def write_snapshot(settings: Settings, snapshot_id: str) -> Snapshot:
     rows = {name: write_mart(folder / "marts", name, query) for name, query in MARTS.items()}
     manifest = {"nodes": {str(i): node for i, node in enumerate(NODES)}}
     (folder / "manifest.json").write_text(json.dumps(manifest))  # the order of columns counts
-    write_json(
-        folder / "snapshot.json",
-        {
-            "id": snapshot_id,
-            "as_of": AS_OF,
-            "sources": ["simulator"],
-            "batches": 1,
-            "marts": {name: {"rows": count, "content_hash": "-"} for name, count in rows.items()},
+    description = SnapshotDescription(
+        id=snapshot_id,
+        as_of=AS_OF,
+        sources=("simulator",),
+        batches=1,
+        marts={
+            name: MartDescription(rows=count, content_hash="-") for name, count in rows.items()
         },
     )
+    description.write(folder / "snapshot.json")
     return Snapshot.open(settings, snapshot_id)
 
 
@@ -156,6 +155,7 @@ def edit_mart(snapshot: Snapshot, name: str, query: str) -> None:
     file = snapshot.mart(name)
     rows = write_mart(snapshot.path / "edited", name, f"with mart as (from '{file}') {query}")
     (snapshot.path / "edited" / file.name).replace(file)
-    described = snapshot.describe()
-    described["marts"][name]["rows"] = rows
-    (snapshot.path / "snapshot.json").write_text(json.dumps(described))
+    path = snapshot.path / "snapshot.json"
+    description = SnapshotDescription.read(path)
+    marts = description.marts | {name: MartDescription(rows=rows, content_hash="-")}
+    description.model_copy(update={"marts": marts}).write(path)

@@ -6,12 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from typing import Any
 
 import pytest
 from small_snapshot import FIRST, SECOND, edit_mart
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import Snapshot, SnapshotDescription
 from penchant.errors import DataError
 from penchant.quality.check import check
 from penchant.settings import Settings
@@ -237,7 +238,8 @@ def test_what_the_manifest_or_the_disk_lacks_is_refused(
 def test_a_snapshot_without_marts_is_refused(settings: Settings, first: Snapshot) -> None:
     shutil.rmtree(first.path / "marts")
     first.manifest.write_text('{"nodes": {}}')
-    (first.path / "snapshot.json").write_text('{"as_of": "2024-03-01T00:00:00", "marts": {}}')
+    description = SnapshotDescription(id=FIRST, as_of=datetime(2024, 3, 1))
+    description.write(first.path / "snapshot.json")
     with pytest.raises(DataError, match="no marts"):
         check(settings, FIRST)
     assert settings.live_snapshot.current() is None

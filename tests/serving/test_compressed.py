@@ -62,8 +62,8 @@ def test_the_smallest_that_loses_within_the_setting_is_published(
 
     report = publish(settings, ONE)
 
-    described = Release.open(settings, report.release_id).description
-    assert described["vectors"]["kind"] == kind
+    vectors = Release.open(settings, report.release_id).manifest.vectors
+    assert vectors is not None and vectors.kind == kind
     assert (report.release_id == plain_id) == (kind == "float32")
     assert report.recall_at_10 >= 0.95
     again = {
@@ -74,11 +74,11 @@ def test_the_smallest_that_loses_within_the_setting_is_published(
 
 
 def test_what_is_online_decodes_to_what_was_learned(shop: Any) -> None:
-    from penchant.publishing.feast_store import open_release
+    from penchant.features.repository import open_store
 
     write_compressed(shop.run(1), {"int8": 0.0, "half": 0.0})
     release = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
-    store = open_release(shop.settings, release)
+    store = open_store(shop.settings, release.attempt, release.path)
     learned = pq.read_table(shop.run(1) / "item_vectors.parquet").slice(7, 1).to_pylist()[0]
     row = store.get_online_features(
         features=release.item_vectors.refs, entity_rows=[{"item_id": learned["item_id"]}]

@@ -34,9 +34,10 @@ def test_ids_are_found_whatever_their_length() -> None:
 def test_a_release_folds_every_user_as_training_did(shop: Any) -> None:
     with_encoder(shop, 1)
     live = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
-    described = live.description["encoder"]
-    assert (described["verified_users"], described["learned_from"]) == (30, "purchase")
-    assert described["largest_difference"] <= 1e-4
+    described = live.manifest.encoder
+    assert described is not None
+    assert (described.verified_users, described.learned_from) == (30, "purchase")
+    assert described.largest_difference <= 1e-4
     encoder = Encoder.open(live.path / "encoder")
     published = histories.Histories.open(live.path / "histories", encoder.items)
     history = published.of("u3")

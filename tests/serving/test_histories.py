@@ -7,7 +7,7 @@ import pytest
 
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError
-from penchant.publishing.feast_store import open_release
+from penchant.features.repository import open_store
 from penchant.publishing.histories import bought, recent_items
 from penchant.publishing.publish import publish
 from penchant.releases.release import BOUGHT_ITEMS, RECENT_ITEMS, Release
@@ -19,7 +19,7 @@ def test_the_last_events_of_a_user_are_published_oldest_first(shop: Any) -> None
     live = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
     assert live.has(RECENT_ITEMS) and live.has(BOUGHT_ITEMS)
     row = (
-        open_release(shop.settings, live)
+        open_store(shop.settings, live.attempt, live.path)
         .get_online_features(
             features=[*RECENT_ITEMS.refs], entity_rows=[{"user_id": "u3"}, {"user_id": "nobody"}]
         )

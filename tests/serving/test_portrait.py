@@ -1,6 +1,5 @@
 """Segments are published with the vectors they are of; a portrait is read whole."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from penchant.errors import DataError, UsageError
 from penchant.publishing.publish import publish
 from penchant.publishing.segments import segments
+from penchant.releases.release import Release
 from penchant.serving.service import RecommendationService
 
 ONE = "s-20180102-000000000001"
@@ -52,8 +52,8 @@ def test_segments_are_named_by_what_their_members_like_more(
     monkeypatch.setattr("penchant.publishing.segments.LEAST_MEMBERS", 10)
     shop.spoil(1, "user_vectors", part_in_two)
     live = publish(shop.settings, ONE).release_id
-    described = json.loads((shop.settings.releases / live / "release.json").read_text())
-    found = {each["name"]: each["users"] for each in described["segments"]}
+    manifest = Release.open(shop.settings, live).manifest
+    found = {segment.name: segment.users for segment in manifest.segments}
     assert found == {"TEA and PANS": 15, "PANS and TEA": 15}
     service = RecommendationService(shop.settings)
     assert service.portrait("u3").segment == "PANS and TEA"

@@ -2,7 +2,6 @@
 
 import importlib
 import itertools
-import json
 import multiprocessing
 import os
 import shutil
@@ -16,11 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from penchant.artifacts import ModelSelection
 from penchant.errors import DataError, UsageError
 from penchant.publishing import publish as publishing
-from penchant.publishing.publish import KEPT, publish, rollback
+from penchant.publishing.publish import KEPT, publish
 from penchant.releases.fencing import Overtaken
 from penchant.releases.release import Release, on_disk
+from penchant.releases.rollback import rollback
 from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
@@ -28,7 +29,7 @@ ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 
 def names(settings: Settings) -> set[str]:
     """Everything under releases/ but what keeps publishers apart."""
-    return {path.name for path in settings.releases.iterdir()} - {".lock", "FENCE"}
+    return {path.name for path in settings.releases.iterdir()} - {".lock", "FENCING"}
 
 
 def content(release: Path) -> list[tuple]:
@@ -46,7 +47,7 @@ def content(release: Path) -> list[tuple]:
     return rows
 
 
-def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
+def test_publish_writes_all_views_and_flips(shop: Any) -> None:
     report = publish(shop.settings, ONE)
 
     assert report.status == "published"
@@ -61,15 +62,14 @@ def test_publish_puts_everything_online_and_flips(shop: Any) -> None:
     }
     assert report.recall_at_10 == 1.0
     assert shop.settings.live_release.current() == report.release_id
-    described = json.loads(
-        (shop.settings.releases / report.release_id / "release.json").read_text()
-    )
-    assert described["retriever"]["family"] == "matrix_factorization"
-    assert described["dimensions"] == 8
-    assert described["norms"]["item_vectors"]["min"] > 0
+    manifest = Release.open(shop.settings, report.release_id).manifest
+    assert manifest.retriever is not None
+    assert manifest.retriever.family == "matrix_factorization"
+    assert manifest.dimensions == 8
+    assert manifest.norms["item_vectors"]["min"] > 0
 
 
-def test_publishing_twice_changes_nothing(shop: Any) -> None:
+def test_second_publish_is_unchanged(shop: Any) -> None:
     first = publish(shop.settings, ONE)
     before = {path: path.stat().st_mtime_ns for path in shop.settings.releases.rglob("*")}
 
@@ -78,7 +78,7 @@ def test_publishing_twice_changes_nothing(shop: Any) -> None:
     assert again.status == "unchanged"
     assert again.release_id == first.release_id
     after = {path: path.stat().st_mtime_ns for path in shop.settings.releases.rglob("*")}
-    apart = {shop.settings.releases / name: 0 for name in (".lock", "FENCE")}
+    apart = {shop.settings.releases / name: 0 for name in (".lock", "FENCING")}
     assert before | apart == after | apart
 
 
@@ -157,19 +157,19 @@ def test_an_index_that_finds_too_little_is_refused(
     assert names(shop.settings) == set()
 
 
-def test_features_must_be_online_first(shop: Any) -> None:
+def test_rejects_snapshot_without_online_features(shop: Any) -> None:
     shutil.rmtree(shop.settings.online / ONE)
     with pytest.raises(UsageError, match=f"penchant materialize --snapshot {ONE}"):
         publish(shop.settings, ONE)
 
 
-def test_models_must_be_chosen_first(shop: Any) -> None:
-    (shop.settings.runs / ONE / "choice.json").unlink()
-    with pytest.raises(UsageError, match=f"penchant choose --snapshot {ONE}"):
+def test_rejects_snapshot_without_selection(shop: Any) -> None:
+    ModelSelection.path(shop.settings, ONE).unlink()
+    with pytest.raises(UsageError, match=f"penchant select-models --snapshot {ONE}"):
         publish(shop.settings, ONE)
 
 
-def test_rollback_goes_back_and_publish_forth(shop: Any) -> None:
+def test_rollback_makes_previous_release_live(shop: Any) -> None:
     first = publish(shop.settings, ONE).release_id
     with pytest.raises(UsageError, match="no previous release"):
         rollback(shop.settings)
@@ -183,20 +183,18 @@ def test_rollback_goes_back_and_publish_forth(shop: Any) -> None:
     assert shop.settings.live_release.current() == second
 
 
-def test_old_releases_are_removed_but_none_that_the_pointer_names(shop: Any) -> None:
+def test_removes_old_releases_but_keeps_live_and_previous(shop: Any) -> None:
     published = []
     for number in range(KEPT + 2):
-        choose_again(shop, f"{number:012x}")
+        select_again(shop, f"{number:012x}")
         published.append(publish(shop.settings, ONE).release_id)
 
-    left = {name for name in names(shop.settings) if name.startswith("g-")}
+    left = {name for name in names(shop.settings) if name.startswith("r-")}
     assert len(left) == KEPT
     assert {published[-1], published[-2]} <= left
 
 
-def test_one_that_is_removed_while_all_are_listed_is_left_out(
-    shop: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lists_releases_while_one_is_removed(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = publish(shop.settings, ONE).release_id
     second = publish(shop.settings, TWO).release_id
     whole = Release.open
@@ -209,10 +207,11 @@ def test_one_that_is_removed_while_all_are_listed_is_left_out(
     assert [each.id for each in on_disk(shop.settings)] == [second]
 
 
-def choose_again(shop: Any, choice: str) -> None:
-    """Another choice for snapshot ONE, so that there is another release to publish."""
-    path = shop.settings.runs / ONE / "choice.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "choice_id": choice}))
+def select_again(shop: Any, selection_id: str) -> None:
+    """Another selection for snapshot ONE, so that there is another release to publish."""
+    selection = ModelSelection.of(shop.settings, ONE)
+    changed = selection.model_copy(update={"selection_id": selection_id})
+    changed.write(ModelSelection.path(shop.settings, ONE))
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, where: str, act: Callable[[], object]) -> None:
@@ -228,13 +227,13 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, where: str, act: Callable[[], obj
 
 
 @pytest.mark.parametrize("where", ["create_store", "sync_files"])  # with no file yet, with all
-def test_a_run_that_was_held_up_can_not_undo_a_later_one(
+def test_delayed_publish_is_rejected_after_a_later_one(
     shop: Any, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     meanwhile(monkeypatch, where, lambda: publish(shop.settings, TWO))
 
     with pytest.raises(
-        Overtaken, match=r"overtaken: .* \(fencing_token 2, this one has 1\) made g-"
+        Overtaken, match=r"overtaken: .* \(fencing token 2, this one has 1\) made r-"
     ):
         publish(shop.settings, ONE)
 
@@ -244,7 +243,7 @@ def test_a_run_that_was_held_up_can_not_undo_a_later_one(
     assert publish(shop.settings, ONE).status == "published"  # asked anew, it is the later one
 
 
-def test_a_later_run_of_the_same_choice_does_the_work_of_both(
+def test_concurrent_publish_of_same_selection_reports_unchanged(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meanwhile(monkeypatch, "create_store", lambda: publish(shop.settings, ONE))
@@ -253,23 +252,23 @@ def test_a_later_run_of_the_same_choice_does_the_work_of_both(
     assert names(shop.settings) == {report.release_id, "CURRENT"}
 
 
-def test_a_rollback_shuts_out_what_began_before_it(
+def test_rollback_rejects_publish_that_began_earlier(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = publish(shop.settings, ONE).release_id
     publish(shop.settings, TWO)
-    choose_again(shop, "another")
+    select_again(shop, "another")
     meanwhile(monkeypatch, "sync_files", lambda: rollback(shop.settings))
     with pytest.raises(Overtaken, match=f"made {first} live"):
         publish(shop.settings, ONE)
     assert shop.settings.live_release.current() == first
 
 
-def test_a_fence_that_is_none_is_a_clear_error(shop: Any) -> None:
+def test_rejects_corrupt_fencing_file(shop: Any) -> None:
     live = publish(shop.settings, ONE).release_id
     for rubbish in ("", "{}", "[1]", "drawn: 1"):
-        (shop.settings.releases / "FENCE").write_text(rubbish)
-        with pytest.raises(DataError, match="FENCE is not a fence"):
+        (shop.settings.releases / "FENCING").write_text(rubbish)
+        with pytest.raises(DataError, match="FENCING: must be a JSON object"):
             publish(shop.settings, TWO)
     assert shop.settings.live_release.current() == live
 
@@ -306,14 +305,11 @@ def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None
         ("penchant.publishing.publish:_verify_read_back", 1),
         ("os:rename", 1),  # the release gets its name
         ("penchant.storage:Pointer.flip", 1),
-        (
-            "os:replace",
-            3,
-        ),  # the fence moves: after fencing_token and release.json, before the pointer
+        ("os:replace", 3),  # of FENCING: after the token and release.json, before the pointer
         ("penchant.publishing.publish:_prune", 1),
     ],
 )
-def test_killed_anywhere_the_next_run_completes_with_the_same_content(
+def test_publish_after_kill_gives_same_content(
     shop: Any, undisturbed: list[tuple], where: str, call: int
 ) -> None:
     first = publish(shop.settings, ONE).release_id

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.errors import DataError, UsageError
-from penchant.publishing.publish import publish, rollback
+from penchant.publishing.publish import publish
+from penchant.releases.rollback import rollback
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 

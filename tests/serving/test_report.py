@@ -1,12 +1,11 @@
 """The report: whole, self-contained, escaped, and written from what is live."""
 
-import json
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import ModelSelection, Snapshot
 from penchant.errors import UsageError
 from penchant.plots.charts import (
     Point,
@@ -99,15 +98,14 @@ def test_what_only_one_family_foresaw(shop: Any) -> None:
     assert (drawn.places, drawn.categories) == ([], ())
 
 
-def test_families_that_are_missing_are_named_with_the_reason(shop: Any) -> None:
+def test_report_lists_failed_families_with_their_cause(shop: Any) -> None:
     publish(shop.settings, ONE)
-    path = shop.settings.runs / ONE / "choice.json"
-    choice = json.loads(path.read_text())
-    choice["missing"] = ["vae"]
-    choice["reasons"].append("vae has no run: training took more than its 240 s")
-    path.write_text(json.dumps(choice))
+    selection = ModelSelection.of(shop.settings, ONE)
+    failures = {"vae": "training took more than its 240 s"}
+    changed = selection.model_copy(update={"failures": failures})
+    changed.write(ModelSelection.path(shop.settings, ONE))
     html = report(shop.settings).path.read_text()
-    assert html.count("training took more than its 240 s") == 2  # at the leaderboard and the choice
+    assert "vae has no run: training took more than its 240 s" in html
 
 
 def test_the_pareto_front_and_labels_that_cover_nothing() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from penchant.errors import DataError
 from penchant.feast_sdk import FeatureStore
-from penchant.publishing.feast_store import open_release
-from penchant.publishing.publish import publish, rollback
+from penchant.features.repository import open_store
+from penchant.publishing.publish import publish
 from penchant.releases.item_attributes import ITEM_FACTS
 from penchant.releases.release import RANKED_LISTS, Release
+from penchant.releases.rollback import rollback
 from penchant.releases.rows import Rows, write
 from penchant.serving.service import RecommendationService
 
@@ -47,7 +48,7 @@ def test_every_key_finds_its_row_and_no_other(tmp_path: Path, table: pa.Table, f
 def test_mapped_rows_are_what_feast_serves(shop: Any) -> None:
     """All of them: publish itself compares a sample."""
     release = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
-    store: FeatureStore = open_release(shop.settings, release)
+    store: FeatureStore = open_store(shop.settings, release.attempt, release.path)
     for view in (RANKED_LISTS, release.item_vectors):
         rows = Rows.open(release.path, view)
         keys = rows.table[view.key].to_pylist()

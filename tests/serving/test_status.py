@@ -7,17 +7,17 @@ from typing import Any
 
 from rich.console import Console
 
+from penchant.artifacts import CheckResults, CheckStatistics, ModelSelection
 from penchant.publishing.publish import publish
 from penchant.serving.status import render, status
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
-CHECKS = {
-    "passed": True,
-    "statistics": {"expectations": 9, "failed_critical": 0, "failed_warning": 1},
-    "marts": {},
-}
+CHECKS = CheckResults(
+    snapshot_id=ONE,
+    passed=True,
+    statistics=CheckStatistics(expectations=9, failed_critical=0, failed_warning=1),
+)
 
 
 def shown(state: dict[str, Any]) -> str:
@@ -36,7 +36,7 @@ def test_nothing_done_yet_says_what_to_run(settings: Settings) -> None:
 
 
 def test_all_done_says_what_is_live(shop: Any) -> None:
-    write_json(shop.settings.snapshots / ONE / "checks.json", CHECKS)
+    CHECKS.write(shop.settings.snapshots / ONE / "checks.json")
     shop.settings.live_snapshot.flip(ONE)
     shop.settings.live_features.flip(ONE)
     live = publish(shop.settings, ONE)
@@ -64,10 +64,10 @@ def test_all_done_says_what_is_live(shop: Any) -> None:
 
 def test_half_done_states_say_what_is_missing(shop: Any) -> None:
     shop.settings.live_snapshot.flip(TWO)
-    (shop.settings.runs / TWO / "choice.json").unlink()
+    ModelSelection.path(shop.settings, TWO).unlink()
     state = status(shop.settings)
     assert [run["roles"] for run in state["families"]] == [[], []]
-    assert "penchant choose" in shown(state)
+    assert "penchant select-models" in shown(state)
     assert "not checked" in shown(state)
 
     publish(shop.settings, ONE)
@@ -75,8 +75,8 @@ def test_half_done_states_say_what_is_missing(shop: Any) -> None:
 
 
 def test_a_live_release_that_vanished_is_reported(shop: Any) -> None:
-    shop.settings.live_release.flip("g-000000000000")
-    assert "g-000000000000 is live but not on disk" in shown(status(shop.settings))
+    shop.settings.live_release.flip("r-000000000000")
+    assert "r-000000000000 is live but not on disk" in shown(status(shop.settings))
 
 
 def test_status_pays_for_no_feast() -> None:

@@ -19,16 +19,18 @@ import pytest
 from feature_home import ROWS, write_snapshot
 from small_shop import write_features
 from store_servers import Absent, postgres_server, redis_server
-from test_publish import ONE, TWO, choose_again
+from test_publish import ONE, TWO, select_again
 
+from penchant.artifacts import ReleaseManifest
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.features.materialize import materialize
 from penchant.features.online_features import online_features
 from penchant.features.repository import open_features
-from penchant.publishing.publish import KEPT, publish, rollback
+from penchant.publishing.publish import KEPT, publish
 from penchant.releases import pgvector_index as nearest_postgres
 from penchant.releases.index import build_index, open_index
 from penchant.releases.release import Release
+from penchant.releases.rollback import rollback
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
@@ -312,10 +314,10 @@ def test_a_large_index_finds_nearly_all_and_names_rows_and_ids_alike(
     ids = [f"i{number}" for number in range(len(vectors))]
     items = pa.table({"item_id": ids, "vector": vectors.tolist()})
     items = items.cast(pa.schema({"item_id": pa.string(), "vector": pa.list_(pa.float32())}))
-    built = build_index(indexed.settings, tmp_path, "g-1", items, "float32")
+    built = build_index(indexed.settings, tmp_path, "r-1", items, "float32")
     assert built.recall > 0.99
-    described = {"index": built.kind, "attempt": "g-1"}
-    nearest = open_index(indexed.settings, Release("g", tmp_path, described))
+    manifest = ReleaseManifest.model_construct(index=built.kind, attempt="r-1")
+    nearest = open_index(indexed.settings, Release("r", tmp_path, manifest))
     for at in (0, 1234, 2999):
         found = nearest.search(vectors[at], 400)
         assert len(found) == 400
@@ -383,8 +385,8 @@ def shared(request: pytest.FixtureRequest, shop: Any) -> Any:
 
 def attempts_in_redis(where: str) -> set[bytes]:
     """Of releases only: features of snapshots stay."""
-    keys = redis_client(where).keys("*penchant_g_*")
-    return {key[key.index(b"penchant_g_") :] for key in keys}
+    keys = redis_client(where).keys("*penchant_r_*")
+    return {key[key.index(b"penchant_r_") :] for key in keys}
 
 
 def test_releases_in_shared_stores_are_read_rolled_back_and_removed(shared: Any) -> None:
@@ -393,7 +395,7 @@ def test_releases_in_shared_stores_are_read_rolled_back_and_removed(shared: Any)
     service = RecommendationService(settings)
     assert service.recommend("u3").release_id == first
     for number in range(KEPT):
-        choose_again(shared, f"{number}")
+        select_again(shared, f"{number}")
         last = publish(settings, ONE).release_id
     assert [item.item_id for item in service.similar("i007").items]
     rollback(settings)
@@ -401,13 +403,13 @@ def test_releases_in_shared_stores_are_read_rolled_back_and_removed(shared: Any)
 
     kept = {
         Release.open(settings, path.name).attempt.replace("-", "_")
-        for path in settings.releases.glob("g-*")
+        for path in settings.releases.glob("r-*")
     }
     assert len(kept) == KEPT
     assert tables(settings.vector_postgres) == kept
     assert attempts_in_redis(settings.feast_redis) == {f"penchant_{each}".encode() for each in kept}
     projects = {project.name for project in open_features(settings, ONE).list_projects()}
-    assert {each for each in projects if "_g_" in each} == {f"penchant_{each}" for each in kept}
+    assert {each for each in projects if "_r_" in each} == {f"penchant_{each}" for each in kept}
 
 
 def test_a_publish_that_fails_leaves_nothing_in_shared_stores(

@@ -4,7 +4,6 @@ Some of a group's items are liked more than others, by all of the group. An item
 group, and so does its category.
 """
 
-import json
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from planted_ads import write_ads
 from planted_log import write_log
 
+from penchant.artifacts import CheckResults, SnapshotDescription
 from penchant.settings import Settings
 
 SNAPSHOT = "s-20240401-0123456789ab"
@@ -72,5 +72,5 @@ def write_snapshot(
     pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")
     write_ads(folder / "training_sets", users)
     write_log(folder / "marts", len(histories), items, GROUPS, AS_OF)
-    (folder / "snapshot.json").write_text(json.dumps({"id": SNAPSHOT, "as_of": AS_OF.isoformat()}))
-    (folder / "checks.json").write_text(json.dumps({"passed": passed}))
+    SnapshotDescription(id=SNAPSHOT, as_of=AS_OF).write(folder / "snapshot.json")
+    CheckResults(snapshot_id=SNAPSHOT, passed=passed).write(folder / "checks.json")

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from records import model_selection
 from safetensors.torch import load_file
 from torch import nn
 
 from penchant import vectors
-from penchant.artifacts import Snapshot
+from penchant.artifacts import ModelSelection, Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from training.commands.train import run_id_of
@@ -63,14 +64,14 @@ def test_it_is_made_once(copied: Trained) -> None:
     assert first.forms == again.forms
 
 
-def test_the_chosen_retriever_is_meant_where_none_is_named(copied: Trained) -> None:
+def test_compresses_the_selected_retriever_by_default(copied: Trained) -> None:
     settings, snapshot_id = copied
-    choice = settings.runs / snapshot_id / "choice.json"
-    with pytest.raises(UsageError, match="no models were chosen"):
+    path = ModelSelection.path(settings, snapshot_id)
+    with pytest.raises(UsageError, match="no models were selected"):
         compress(*copied)
-    choice.write_text(json.dumps({"retriever": run_of(copied, "word2vec").name}))
+    model_selection(retriever=run_of(copied, "word2vec").name).write(path)
     assert compress(*copied).run_id.startswith("word2vec")
-    choice.write_text(json.dumps({"retriever": None}))
+    model_selection(retriever=None).write(path)
     with pytest.raises(NothingToDo, match="popularity serves"):
         compress(*copied)
 

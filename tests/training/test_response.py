@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError, NothingToDo, PenchantError, UsageError
 from penchant.settings import Settings
-from training.commands.select_models import choose
+from training.commands.select_models import select_models
 from training.commands.track import track
 from training.commands.train import run_id_of, train
 from training.configs import main_job
@@ -220,9 +220,9 @@ def test_a_shop_without_ads_goes_on_and_says_why(planted: tuple[Settings, str]) 
     with pytest.raises(NothingToDo) as raised:
         train(settings, snapshot_id, "logistic_response")
     assert raised.value.exit_code == 66  # Airflow shows the task as skipped, not as failed
-    choice = choose(settings, snapshot_id, ("popularity", "logistic_response"))
-    assert choice.missing == ("logistic_response",)
-    assert any("no ad that was shown" in reason for reason in choice.reasons)
+    selection = select_models(settings, snapshot_id, ("popularity", "logistic_response"))
+    assert list(selection.failures) == ["logistic_response"]
+    assert "no ad that was shown" in selection.failures["logistic_response"]
 
 
 def test_training_sets_that_were_not_assembled(planted: tuple[Settings, str]) -> None:

@@ -1,6 +1,5 @@
 """What a user will act on next, as a family that is trained says it."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import RunRecord, Snapshot
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 from training.commands.train import run_id_for
@@ -81,8 +80,8 @@ def _run(
     found: dict[str, tuple[Path, dict[str, Any]]] = {}
     for name in FAMILIES if family is None else (family,):
         run = settings.runs / snapshot.id / run_id_for(settings, snapshot.id, name)
-        record = run / "run.json"
-        task = json.loads(record.read_text())["tasks"].get("interests") if record.exists() else None
+        path = RunRecord.path(run)
+        task = RunRecord.read(path).tasks.get("interests") if path.exists() else None
         if task is not None:
             found[name] = run, task
     if not found:

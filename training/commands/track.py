@@ -5,7 +5,6 @@ snapshot in one process: importing MLflow and opening its database took four sec
 as a cheap family's fit and evaluation.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import RunFailure, RunRecord, Snapshot
+from penchant.artifacts.run import FAILED
 from penchant.settings import Settings
 from penchant.storage import held_alone
-from training.fitting.failure import FOLDER
 
 EXPERIMENT = "families"
 NOT_IN_NAMES = re.compile(r"[^\w\-. :/]", re.ASCII)
@@ -79,49 +78,50 @@ def track(settings: Settings, snapshot_id: str) -> TrackReport:
 
 def _successes(runs: Path) -> Iterator[Ended]:
     for path in sorted(runs.glob("*/run.json")):
-        record = json.loads(path.read_text())
+        record = RunRecord.read(path)
         figures = {
             f"{population}_{name}": interval["mean"]
-            for population, intervals in record["metrics"].items()
+            for population, intervals in record.metrics.items()
             for name, interval in intervals.items()
         } | {
             f"{task}_{name}": interval["mean"]
-            for task, judged in record["tasks"].items()
-            for name, interval in judged.get("metrics", {}).items()
+            for task, task_record in record.tasks.items()
+            for name, interval in task_record.get("metrics", {}).items()
         }
         costs = ("seconds", "fit_seconds", "scoring_ms_per_user", "peak_memory_bytes", "parameters")
         yield Ended(
-            record["run_id"],
+            record.run_id,
             "FINISHED",
-            record["config"] | {"seed": record["seed"], **record["tuned"]},
+            record.config | {"seed": record.seed, **record.tuned},
             _tags(record),
-            figures | {name: float(record[name]) for name in costs},
-            [tuple(point) for point in record["curve"]],
+            figures | {name: float(getattr(record, name)) for name in costs},
+            list(record.curve),
             tuple(path.with_name(name) for name in FILES),
-            record["seconds"],
+            record.seconds,
             int(1000 * path.stat().st_mtime),
         )
 
 
 def _failures(runs: Path) -> Iterator[Ended]:
-    for path in sorted((runs / FOLDER).glob("*.json")):
-        record = json.loads(path.read_text())
+    for path in sorted((runs / FAILED).glob("*.json")):
+        failure = RunFailure.read(path)
         yield Ended(
-            record["run_id"],
-            # without seconds it goes on as we look, or was killed: MLflow's own word for both
-            "RUNNING" if record["seconds"] is None else "FAILED",
-            record["config"] | {"seed": record["seed"]},
-            _tags(record) | {"cause": record["cause"]},
+            failure.run_id,
+            # without seconds it is still running or was killed: MLflow has one status for both
+            "RUNNING" if failure.seconds is None else "FAILED",
+            failure.config | {"seed": failure.seed},
+            _tags(failure) | {"cause": failure.cause},
             {},
             [],
             (path,),
-            record["seconds"] or 0.0,
+            failure.seconds or 0.0,
             int(1000 * path.stat().st_mtime),
         )
 
 
-def _tags(record: dict[str, Any]) -> dict[str, str]:
-    return {name: record[name] for name in ("run_id", "snapshot_id", "family", "code_version")}
+def _tags(record: RunRecord | RunFailure) -> dict[str, str]:
+    names = ("run_id", "snapshot_id", "family", "code_version")
+    return {name: getattr(record, name) for name in names}
 
 
 def _record(client: Any, experiment_id: str, run: Ended) -> bool:

@@ -14,10 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from penchant.artifacts import Snapshot
-from penchant.errors import UsageError
+from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
-from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
+from penchant.storage import STAGING_PREFIX, atomic_directory
 from training.configs import config_for
 from training.data.histories import Dataset, read_dataset, read_training_set
 from training.data.policy_log import read_policy_log
@@ -38,7 +37,7 @@ from training.fitting.capabilities import (
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import started_together
 from training.fitting.factory import check_name, make, make_ranker
-from training.fitting.failure import KILLED, Failure, leaving_its_cause
+from training.fitting.failure import KILLED, recorded_failure
 from training.fitting.family import Ranker
 from training.fitting.progress import Recorder
 from training.names import COMBINED, FAMILIES
@@ -105,8 +104,7 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     the rest.
     """
     check_name(family)
-    snapshot = Snapshot.open(settings, snapshot_id)
-    _check_passed(snapshot)
+    snapshot = Snapshot.checked(settings, snapshot_id)
     config = config_for(settings, family)
     run_id = run_id_for(settings, snapshot_id, family)
     final = settings.runs / snapshot_id / run_id
@@ -147,22 +145,23 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def _check_passed(snapshot: Snapshot) -> None:
-    if not snapshot.checks.is_file() or not json.loads(snapshot.checks.read_text())["passed"]:
-        raise UsageError(
-            f"snapshot {snapshot.id} has not passed its checks",
-            f"run `penchant check --snapshot {snapshot.id}` first",
-        )
-
-
 def _make_run(
     settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str, final: Path
 ) -> None:
     budget = Budget.of(settings)
     code = code_version()
-    failure = Failure(run_id, name, snapshot.id, KILLED, None, asdict(config), settings.seed, code)
+    failure = RunFailure(
+        run_id=run_id,
+        family=name,
+        snapshot_id=snapshot.id,
+        cause=KILLED,
+        seconds=None,
+        config=asdict(config),
+        seed=settings.seed,
+        code_version=code,
+    )
     with (
-        leaving_its_cause(final.parent, failure, budget),
+        recorded_failure(final.parent, failure, budget),
         atomic_directory(final) as folder,
         budget.enforced(),
     ):
@@ -189,27 +188,27 @@ def _make_run(
         save_file(weights, folder / "model.safetensors")
         if isinstance(family, Ranker):
             ranking.publishable(family, evaluation)
-        record = {
-            "run_id": run_id,
-            "family": name,
-            "snapshot_id": snapshot.id,
-            "config": asdict(config),
-            "tuned": family.tuned,
-            "seed": settings.seed,
-            "code_version": code,
-            "capabilities": capabilities(family),
-            "parameters": sum(tensor.numel() for tensor in weights.values()),
-            "device": str(context.device),
-            "threads": settings.training_threads,
-            "curve": [astuple(point) for point in recorder.points],
-            "fit_seconds": round(fit_seconds, 2),
-            **figures,
-            "tasks": tasks,
-            "headline": _headline([figures, *tasks.values()]),
-        }
         budget.check()
-        record |= {"seconds": round(budget.spent, 2), "peak_memory_bytes": peak_memory()}
-        write_json(folder / "run.json", record)
+        record = RunRecord(
+            run_id=run_id,
+            family=name,
+            snapshot_id=snapshot.id,
+            config=asdict(config),
+            tuned=family.tuned,
+            seed=settings.seed,
+            code_version=code,
+            capabilities=capabilities(family),
+            parameters=sum(tensor.numel() for tensor in weights.values()),
+            device=str(context.device),
+            threads=settings.training_threads,
+            curve=tuple(astuple(point) for point in recorder.points),
+            fit_seconds=round(fit_seconds, 2),
+            **figures | {"headline": _headline([figures, *tasks.values()])},
+            tasks=tasks,
+            seconds=round(budget.spent, 2),
+            peak_memory_bytes=peak_memory(),
+        )
+        record.write(RunRecord.path(folder))
     rmtree(context.checkpoints, ignore_errors=True)
 
 
@@ -271,8 +270,8 @@ def member_runs(settings: Settings, snapshot_id: str) -> dict[str, str]:
     for name in FAMILIES:
         if name not in COMBINED:
             run_id = run_id_for(settings, snapshot_id, name)
-            record = settings.runs / snapshot_id / run_id / "run.json"
-            if record.exists() and "ranks" in json.loads(record.read_text())["capabilities"]:
+            path = RunRecord.path(settings.runs / snapshot_id / run_id)
+            if path.exists() and RunRecord.read(path).ranks:
                 found[name] = run_id
     return found
 
@@ -296,6 +295,7 @@ def _headline(judged: list[dict[str, Any]]) -> str:
 
 
 def _report(run: Path, status: str) -> TrainReport:
-    record = json.loads((run / "run.json").read_text())
-    kept = ("seconds", "headline", "metrics")
-    return TrainReport(record["run_id"], record["family"], status, *(record[name] for name in kept))
+    record = RunRecord.read(RunRecord.path(run))
+    return TrainReport(
+        record.run_id, record.family, status, record.seconds, record.headline, record.metrics
+    )

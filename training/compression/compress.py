@@ -20,7 +20,7 @@ import structlog
 from safetensors.torch import load_file, save_file
 
 from penchant import vectors
-from penchant.artifacts import Snapshot
+from penchant.artifacts import ModelSelection, Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory, write_json
@@ -146,19 +146,13 @@ def _asked(
 
 
 def _retriever(settings: Settings, snapshot: Snapshot) -> str:
-    path = settings.runs / snapshot.id / "choice.json"
-    if not path.exists():
-        raise UsageError(
-            f"no models were chosen for snapshot {snapshot.id}",
-            f"run `penchant choose --snapshot {snapshot.id}` first, or name a family",
-        )
-    retriever = json.loads(path.read_text())["retriever"]
+    retriever = ModelSelection.of(settings, snapshot.id).retriever
     if retriever is None:
         raise NothingToDo(
             f"popularity serves on snapshot {snapshot.id}, and has no vectors",
             "name a family with vectors to compress it all the same",
         )
-    return str(retriever)
+    return retriever
 
 
 def read_run(settings: Settings, snapshot: Snapshot, name: str, run_id: str) -> Run:

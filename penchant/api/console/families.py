@@ -24,7 +24,9 @@ def families(
 ) -> HTMLResponse:
     state = status(services.settings)
     if not state["families"]:
-        raise UsageError("no family is trained yet", "run `penchant train`, then `penchant choose`")
+        raise UsageError(
+            "no family is trained yet", "run `penchant train`, then `penchant select-models`"
+        )
     ranked = {
         population: sorted(
             (run for run in state["families"] if _metric(run, population)),
@@ -32,10 +34,7 @@ def families(
         )
         for population in POPULATIONS
     }
-    choice = state["choice"] or {"reasons": [], "missing": [], "snapshot_id": None}
-    absent = tuple(f"{name} " for name in choice["missing"])
-    reasons = choice["reasons"]
-    missing = [reason for reason in reasons if reason.startswith(absent)]
+    selection = state["selection"] or {"reasons": [], "failures": {}, "snapshot_id": None}
     return page(
         request,
         "families.html",
@@ -48,10 +47,10 @@ def families(
         ranked=ranked["all"],
         others=[run for run in state["families"] if not run["metrics"]],
         metric=METRIC,
-        reasons=[reason for reason in reasons if reason not in missing],
-        missing=missing,
+        reasons=selection["reasons"],
+        failures=selection["failures"],
         users=max((run["users_evaluated"] or 0 for run in ranked["all"]), default=0),
-        snapshot_id=choice["snapshot_id"],
+        snapshot_id=selection["snapshot_id"],
     )
 
 

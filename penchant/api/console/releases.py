@@ -52,7 +52,7 @@ def roll_back(
     services: AppServices,
 ) -> RedirectResponse:
     """Roll back from the release that the page showed as live to the one before it."""
-    from penchant.publishing.publish import rollback
+    from penchant.releases.rollback import rollback
 
     require_csrf_token(visitor, form)
     report = rollback(services.settings, leaving=form.get("live", ""))

@@ -124,8 +124,7 @@ class Metrics:
         return found
 
     def _published(self, release_id: str) -> datetime:
-        described = Release.open(self._settings, release_id).description
-        return datetime.fromisoformat(described["created_at"])
+        return Release.open(self._settings, release_id).manifest.created_at
 
     def _data_ends(self, snapshot_id: str) -> datetime:
         return Snapshot.open(self._settings, snapshot_id).as_of.replace(tzinfo=UTC)

@@ -1,13 +1,12 @@
-"""An experiment between two policies, judged from the log: is it fair, who is better, is anybody
-harmed.
+"""Evaluate an experiment between two policies from the log.
 
-Users are assigned by hash (penchant/bandits/assignment.py). Four things are looked at, in this order,
-and the first that decides ends it:
+Users are assigned by hash (penchant/bandits/assignment.py). Four steps, of which the first that
+decides is the result:
 
-1. A sample-ratio mismatch: arms whose sizes the assignment can't explain are not comparable.
-2. A guardrail that the treatment breaks by more than its interval: fatigue, coverage, returns.
-3. The reward a user, by an interval that may be looked at daily (sequential.py).
-4. Neither: go on.
+1. Sample-ratio mismatch: arms whose sizes the assignment can't explain are not comparable.
+2. Guardrails that the treatment violates significantly: fatigue, coverage, returns.
+3. Reward per user, by a confidence sequence that may be evaluated daily (sequential.py).
+4. Otherwise: continue.
 """
 
 from collections.abc import Mapping
@@ -18,18 +17,17 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import chisquare
 
+from penchant.artifacts.experiment import Decision
 from penchant.bandits.assignment import arm_of, check_shares
 from penchant.bandits.experiments.sequential import Difference, difference
 from penchant.errors import DataError
 
-MISMATCH = 1e-3  # chance of so unequal arms below which they are called mismatched
-
-Decision = Literal["mismatch", "rollback", "keep", "go on"]
+MISMATCH = 1e-3  # p-value of the sample-ratio test below which arms are mismatched
 
 
 @dataclass(frozen=True)
 class Guardrail:
-    """A figure of each user that must not get worse. ``worse``: above or below control's."""
+    """A figure per user that must not get worse. ``worse``: above or below that of control."""
 
     name: str
     worse: Literal["above", "below"]
@@ -41,14 +39,14 @@ GUARDRAILS = (
     Guardrail("coverage", "below", 0.05),
     Guardrail("returns", "above", 0.01),
 )
-"""fatigue: share of a user's impressions after the third of one item that nobody clicked.
-coverage: distinct items shown, as a share of a user's impressions. returns: what was sent back,
-as a share of what was bought."""
+"""fatigue: share of a user's impressions after the third of one item without a click.
+coverage: distinct items shown, as a share of a user's impressions. returns: returned money as a
+share of purchases."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """``users``: of each arm. ``mismatch_p``: chance of arms so unequal by the plan."""
+class Evaluation:
+    """See ``ExperimentResult`` for the fields."""
 
     decision: Decision
     reason: str
@@ -63,13 +61,13 @@ class Verdict:
 
 def evaluate(
     experiment_id: str, log: pa.Table, shares: Mapping[str, float], returned: pa.Table
-) -> Verdict:
-    """Judge the second arm of ``shares`` against the first.
+) -> Evaluation:
+    """Compare the second arm of ``shares``, the treatment, with the first, the control.
 
-    ``log``: rows of the mart ``policy_log`` since the experiment began; ``policy`` names the arm
-    that was shown. ``returned``: user_id, bought and sent_back, amounts since then. Rows that show
-    a user another arm than theirs are left out of the reward, and make a mismatch if they are
-    more than one in a thousand. Raises DataError for an arm without users.
+    ``log``: rows of the mart ``policy_log`` since the experiment began; ``policy`` is the arm that
+    was served. ``returned``: user_id, bought and sent_back, amounts since then. Rows that were
+    served by another arm than the user's are left out of the reward; more than one in a thousand of
+    them are a mismatch. Raises DataError for an arm without users.
     """
     check_shares(shares)
     control, treatment = list(shares)[:2]
@@ -79,7 +77,7 @@ def evaluate(
     if empty:
         raise DataError(
             f"arm {empty[0]} of {experiment_id} has no user",
-            "look at whether its policy is served at all",
+            "check that its policy is served",
         )
     total = sum(counts.values())
     expected = [share * total for share in shares.values()]
@@ -87,9 +85,9 @@ def evaluate(
     if mismatch_p < MISMATCH or mixed > MISMATCH:
         reason = (
             f"arms have {counts} users where {dict(shares)} was planned (p = {mismatch_p:.2g}), "
-            f"and {mixed:.2%} of rows show another arm than the user's"
+            f"and {mixed:.2%} of rows were served by another arm than the user's"
         )
-        return Verdict("mismatch", reason, counts, mismatch_p, None, {})
+        return Evaluation("mismatch", reason, counts, mismatch_p, None, {})
     figures = per_user(log, users, returned)
     in_arm = {arm: users["arm"] == arm for arm in (control, treatment)}
 
@@ -100,26 +98,27 @@ def evaluate(
     guardrails = {guardrail.name: compared(guardrail.name) for guardrail in GUARDRAILS}
     reward = compared("reward")
     decision, reason = decide(reward, guardrails)
-    return Verdict(decision, reason, counts, mismatch_p, reward, guardrails)
+    return Evaluation(decision, reason, counts, mismatch_p, reward, guardrails)
 
 
 def decide(reward: Difference, guardrails: Mapping[str, Difference]) -> tuple[Decision, str]:
-    """The rule of steps 2 to 4, with its words."""
+    """Steps 2 to 4: the decision, and its reason."""
     for guardrail in GUARDRAILS:
         found = guardrails[guardrail.name]
         sign = 1 if guardrail.worse == "above" else -1
         least_harm = min(sign * found.low, sign * found.high)
         if least_harm > guardrail.tolerance:
             return "rollback", (
-                f"{guardrail.name} is {guardrail.worse} control's by {sign * found.mean:.4f} "
-                f"[{found.low:+.4f}, {found.high:+.4f}], more than {guardrail.tolerance} for sure"
+                f"{guardrail.name} is {guardrail.worse} that of control by {sign * found.mean:.4f} "
+                f"[{found.low:+.4f}, {found.high:+.4f}], "
+                f"significantly more than {guardrail.tolerance}"
             )
-    words = f"reward a user {reward.mean:+.4f} [{reward.low:+.4f}, {reward.high:+.4f}]"
-    if reward.verdict == "worse":
+    words = f"reward per user {reward.mean:+.4f} [{reward.low:+.4f}, {reward.high:+.4f}]"
+    if reward.result == "worse":
         return "rollback", f"{words}: worse than control"
-    if reward.verdict == "better":
+    if reward.result == "better":
         return "keep", f"{words}: better than control"
-    return "go on", f"{words}: not decided yet"
+    return "continue", f"{words}: not decided yet"
 
 
 def assigned(
@@ -137,7 +136,7 @@ def assigned(
 def per_user(
     log: pa.Table, users: dict[str, np.ndarray], returned: pa.Table
 ) -> dict[str, np.ndarray]:
-    """``reward`` and the guardrails' figures of each user, in the order of ``users``."""
+    """``reward`` and the guardrail figures of each user, in the order of ``users``."""
     users_U, arm_U = users["user_id"], users["arm"]
     row_N = np.searchsorted(users_U, np.array(log["user_id"].to_pylist(), dtype=object))
     own_N = np.array(log["policy"].to_pylist(), dtype=object) == arm_U[row_N]

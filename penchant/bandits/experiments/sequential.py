@@ -1,7 +1,7 @@
-"""Intervals that hold at every look at once, so that an experiment may be watched and stopped.
+"""Confidence sequences: intervals that are valid at all times together, for early stopping.
 
-An ordinary 95 % interval that is looked at daily until it leaves zero finds an effect where there
-is none far more often than one time in twenty.
+An ordinary 95 % interval that is evaluated daily until it excludes zero reports an effect where
+there is none far more often than one time in twenty.
 """
 
 import math
@@ -14,20 +14,20 @@ from penchant.errors import DataError
 
 Values = npt.NDArray[np.float64]
 
-LOOKED_FOR = 1_000  # users an arm at which the interval is made narrowest
+TUNED_FOR = 1_000  # users per arm at which the interval is narrowest
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A treatment's mean less the control's. ``low`` and ``high`` hold at all looks together."""
+    """The treatment's mean minus the control's. ``low`` and ``high`` are valid at all times."""
 
     mean: float
     low: float
     high: float
 
     @property
-    def verdict(self) -> str:
-        """better, worse, or open while zero is inside."""
+    def result(self) -> str:
+        """better, worse, or open while the interval contains zero."""
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "open"
@@ -54,7 +54,7 @@ def difference(treatment_U: Values, control_U: Values, alpha: float = 0.05) -> D
 def radius(values_U: Values, alpha: float) -> float:
     """Half the width of the confidence sequence of a mean after all of the values."""
     count, variance = len(values_U), float(values_U.var())
-    rho2 = mixture(alpha) / LOOKED_FOR
+    rho2 = mixture(alpha) / TUNED_FOR
     spread = count * rho2 + 1
     return math.sqrt(
         variance * 2 * spread / (count**2 * rho2) * math.log(math.sqrt(spread) / alpha)

@@ -1,6 +1,5 @@
-"""The `evaluate-experiment` stage: judge what runs on a snapshot's log, and act on it."""
+"""The `evaluate-experiment` stage: evaluate the running experiment, and act on the result."""
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,10 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from penchant.artifacts import Snapshot
-from penchant.bandits.assignment import Experiment, live_policy, running
+from penchant.artifacts import Experiment, ExperimentResult, Snapshot
+from penchant.artifacts.experiment import Decision
+from penchant.bandits.assignment import experiment_of, live_policy, running
 from penchant.bandits.experiments import store
-from penchant.bandits.experiments.evaluate import Decision, evaluate
+from penchant.bandits.experiments.evaluate import evaluate
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 
@@ -20,7 +20,7 @@ COLUMNS = ["user_id", "item_id", "policy", "context", "shown_at", "clicked", "re
 
 @dataclass(frozen=True)
 class ExperimentReport:
-    """``live_policy``: what is served to all, or to control, after the decision was acted on."""
+    """``live_policy``: of everybody, or of the control arm, after the decision was acted on."""
 
     experiment_id: str
     snapshot_id: str
@@ -37,45 +37,49 @@ class ExperimentReport:
 
 
 def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentReport:
-    """Judge the running experiment by what a snapshot's ``policy_log`` holds of it.
+    """Evaluate the running experiment on the ``policy_log`` of a snapshot.
 
-    ``keep`` gives the treatment to everybody, ``rollback`` and ``mismatch`` give all back to the
-    control; each ends the experiment. Raises NothingToDo where none runs or nothing of it has been
-    answered yet, and DataError for an arm without users.
+    ``keep`` gives the treatment to everybody, ``rollback`` and ``mismatch`` return everybody to the
+    control; each ends the experiment. Raises NothingToDo where none runs or none of its impressions
+    is settled yet, and DataError for an arm without users.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     experiment = running(settings)
     if experiment is None:
-        raise NothingToDo("no experiment runs", "`penchant evaluate-policy` begins one")
+        raise NothingToDo("no experiment runs", "`penchant evaluate-policy` starts one")
     log = _log(snapshot, experiment)
     if not log.num_rows:
         raise NothingToDo(
             f"snapshot {snapshot_id} holds no settled impression of {experiment.id}",
-            "wait until outcomes have had their window",
+            "wait until the outcome window of its impressions has passed",
         )
-    verdict = evaluate(experiment.id, log, experiment.shares, _returns(snapshot, experiment))
-    store.judged(settings, experiment, verdict, snapshot_id)
-    if verdict.decision != "go on":
-        won = verdict.decision == "keep"
-        settings.live_policy.flip(experiment.treatment if won else experiment.control)
+    evaluation = evaluate(experiment.id, log, experiment.shares, _returns(snapshot, experiment))
+    result = ExperimentResult(
+        experiment_id=experiment.id, snapshot_id=snapshot_id, **evaluation.as_dict()
+    )
+    store.write_result(settings, result)
+    if result.decision == "keep":
+        settings.live_policy.flip(experiment.treatment.policy_id)
+    if result.decision != "continue":  # the control stayed the live policy throughout
         store.end(settings)
-    live = live_policy(settings)
+    live = live_policy(settings).policy_id
     return ExperimentReport(
-        experiment.id, snapshot_id, verdict.decision, verdict.reason, verdict.users, live
+        experiment.id, snapshot_id, result.decision, result.reason, result.users, live
     )
 
 
 def _log(snapshot: Snapshot, experiment: Experiment) -> pa.Table:
-    """What was shown in the experiment: by its name in the context, because control was served to
-    everybody until it began, and may be again."""
+    """Impressions that the experiment assigned, by the context that was logged with them: control
+    also serves everybody before and after the experiment."""
     since = pc.field("shown_at") >= pa.scalar(experiment.began_at, pa.timestamp("us"))
     log = pq.read_table(snapshot.mart("policy_log"), columns=COLUMNS, filters=since)
-    named = rf'"experiment": ?"{re.escape(experiment.id)}"'
-    return log.filter(pc.fill_null(pc.match_substring_regex(log["context"], named), False))
+    contexts = pc.unique(log["context"]).drop_null().to_pylist()
+    assigned = [each for each in contexts if experiment_of(each) == experiment.id]
+    return log.filter(pc.is_in(log["context"], value_set=pa.array(assigned, pa.string())))
 
 
 def _returns(snapshot: Snapshot, experiment: Experiment) -> pa.Table:
-    """What each user bought and sent back, in money, since the experiment began."""
+    """What each user bought and returned, in money, since the experiment began."""
     since = pc.field("event_at") >= pa.scalar(experiment.began_at, pa.timestamp("us"))
     columns = ["user_id", "event_type", "value"]
     events = pq.read_table(snapshot.mart("events"), columns=columns, filters=since)

@@ -1,0 +1,76 @@
+"""A training run: the record of one that succeeded, or the failure of one that did not."""
+
+from pathlib import Path
+from typing import Any
+
+from penchant.artifacts.record import Metrics, Record
+
+FAILED = "failed"
+
+
+class RunRecord(Record):
+    """``run.json`` of a run's directory.
+
+    ``config``: the family's. ``tuned``: what ``fit`` selected on the validation window. ``curve``:
+    name, step, value and seconds since the start. ``metrics`` and ``beyond_accuracy`` (population -> metric) are of the test window. ``tasks``:
+    what each evaluator besides the ranking gave. ``headline``: the results in a few words.
+    """
+
+    REMEDY = "run `penchant train` for this family again"
+
+    run_id: str
+    family: str
+    snapshot_id: str
+    config: dict[str, Any]
+    tuned: dict[str, Any]
+    seed: int
+    code_version: str
+    capabilities: tuple[str, ...]
+    parameters: int
+    device: str
+    threads: int
+    curve: tuple[tuple[str, int, float, float], ...]
+    fit_seconds: float
+    users_evaluated: int
+    scoring_ms_per_user: float
+    metrics: Metrics
+    validation_metrics: Metrics
+    beyond_accuracy: dict[str, dict[str, float | None]]
+    tasks: dict[str, dict[str, Any]]
+    headline: str
+    seconds: float
+    peak_memory_bytes: int
+
+    @staticmethod
+    def path(run: Path) -> Path:
+        """The file in a run's directory."""
+        return run / "run.json"
+
+    @property
+    def ranks(self) -> bool:
+        return "ranks" in self.capabilities
+
+    @property
+    def has_vectors(self) -> bool:
+        return "vectors" in self.capabilities
+
+
+class RunFailure(Record):
+    """The last failure of a family on a snapshot. ``cause`` in one line; ``seconds``: None while
+    the run continues, or after its process was killed."""
+
+    REMEDY = "run `penchant train` for this family again"
+
+    run_id: str
+    family: str
+    snapshot_id: str
+    cause: str
+    seconds: float | None
+    config: dict[str, Any]
+    seed: int
+    code_version: str
+
+    @staticmethod
+    def path(runs: Path, family: str) -> Path:
+        """The file of a family; ``runs``: the folder of its snapshot's runs."""
+        return runs / FAILED / f"{family}.json"

@@ -1,0 +1,150 @@
+"""A snapshot: the marts of one dbt build as Parquet, their description and check results."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from penchant.artifacts.record import Moment, Part, Record
+from penchant.errors import UsageError
+from penchant.settings import Settings
+
+SNAPSHOT_ID = re.compile(r"s-\d{8}-[0-9a-f]{12}")
+
+
+class MartDescription(Part):
+    """A mart's rows and the hash of its content."""
+
+    rows: int
+    content_hash: str
+
+
+class SnapshotDescription(Record):
+    """``snapshot.json``. ``last_feedback``: the newest file of the event log that it contains."""
+
+    REMEDY = "run `penchant build` again"
+
+    id: str
+    as_of: Moment
+    sources: tuple[str, ...] = ()
+    batches: int = 0
+    last_feedback: str | None = None
+    marts: dict[str, MartDescription] = Field(default_factory=dict)
+
+
+class CheckStatistics(Part):
+    """Counts over all marts."""
+
+    expectations: int = 0
+    failed_critical: int = 0
+    failed_warning: int = 0
+
+
+class MartChecks(Part):
+    """A mart's expectations, and those that failed."""
+
+    expectations: int
+    failed: tuple[dict[str, Any], ...]
+
+
+class CheckResults(Record):
+    """``checks.json``: results of the Great Expectations checkpoints."""
+
+    REMEDY = "run `penchant check` again"
+
+    snapshot_id: str
+    passed: bool
+    compared_with: str | None = None
+    statistics: CheckStatistics = CheckStatistics()
+    marts: dict[str, MartChecks] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One directory under ``snapshots/``.
+
+    Immutable but for ``checks.json`` and ``training_sets/``, which are each added once, whole.
+    """
+
+    id: str
+    path: Path
+
+    @classmethod
+    def open(cls, settings: Settings, snapshot_id: str) -> "Snapshot":
+        """Open by id. Raises UsageError for a malformed or unknown id."""
+        if not SNAPSHOT_ID.fullmatch(snapshot_id):
+            raise UsageError(
+                f"{snapshot_id!r} is not a snapshot id",
+                "pass an id like s-20180102-0123456789ab; `penchant status` prints the live one",
+            )
+        path = settings.snapshots / snapshot_id
+        if not (path / "snapshot.json").is_file():
+            raise UsageError(f"snapshot {snapshot_id} does not exist", "run `penchant build` first")
+        return cls(snapshot_id, path)
+
+    @classmethod
+    def checked(cls, settings: Settings, snapshot_id: str) -> "Snapshot":
+        """Open a snapshot that passed its checks. Raises UsageError for any other."""
+        snapshot = cls.open(settings, snapshot_id)
+        results = snapshot.check_results()
+        if results is None:
+            raise UsageError(
+                f"snapshot {snapshot_id} has not been checked",
+                f"run `penchant check --snapshot {snapshot_id}` first",
+            )
+        if not results.passed:
+            raise UsageError(
+                f"snapshot {snapshot_id} did not pass its checks",
+                "see its Data Docs for what failed, and use a snapshot that passed",
+            )
+        return snapshot
+
+    @classmethod
+    def live(cls, settings: Settings) -> "Snapshot":
+        """Open the last snapshot that passed its checks."""
+        snapshot_id = settings.live_snapshot.current()
+        if snapshot_id is None:
+            raise UsageError(
+                "no snapshot has passed its checks yet",
+                "run `penchant build`, then `penchant check`",
+            )
+        return cls.open(settings, snapshot_id)
+
+    @property
+    def manifest(self) -> Path:
+        """dbt's ``manifest.json`` of the build."""
+        return self.path / "manifest.json"
+
+    @property
+    def checks(self) -> Path:
+        """The file of ``CheckResults``; absent until ``penchant check`` ran."""
+        return self.path / "checks.json"
+
+    def mart(self, name: str) -> Path:
+        """The Parquet file of a mart."""
+        return self.path / "marts" / f"{name}.parquet"
+
+    def training_set(self, name: str) -> Path:
+        """The Parquet file of a point-in-time joined training set."""
+        return self.path / "training_sets" / f"{name}.parquet"
+
+    @cached_property
+    def description(self) -> SnapshotDescription:
+        """Its id, as_of, sources and marts."""
+        return SnapshotDescription.read(self.path / "snapshot.json")
+
+    def check_results(self) -> CheckResults | None:
+        """None where it has not been checked."""
+        try:
+            return CheckResults.read(self.checks)
+        except FileNotFoundError:
+            return None
+
+    @property
+    def as_of(self) -> datetime:
+        """The exclusive end of the data: every event is before it, no feature row after it."""
+        return self.description.as_of
