@@ -21,8 +21,15 @@ from training.configs import config_for
 from training.data.histories import Dataset, read_dataset, read_training_set
 from training.data.policy_log import read_policy_log
 from training.data.split import Split, Window, split_by_time
-from training.evaluation import generation, interests, ranking, response, tags, transfer
-from training.evaluation import off_policy_evaluation as acting
+from training.evaluation import (
+    generation,
+    interests,
+    off_policy_evaluation,
+    ranking,
+    response,
+    tags,
+    transfer,
+)
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
 from training.fitting.capabilities import (
@@ -49,7 +56,7 @@ TASKS: dict[str, tuple[type, Evaluator]] = {
     "interests": (ClassifiesInterests, interests.evaluate),
     "response": (PredictsResponse, response.evaluate),
     "generation": (Generates, generation.evaluate),
-    "acting": (ChoosesActions, acting.evaluate),
+    "off_policy_evaluation": (ChoosesActions, off_policy_evaluation.evaluate),
     "tags": (ProposesTags, tags.evaluate),
     "transfer": (Transfers, transfer.evaluate),
 }

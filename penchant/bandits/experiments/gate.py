@@ -22,7 +22,7 @@ from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory, held_alone
 
-TASK, ESTIMATOR, WINDOW = "acting", "DR", "test"
+TASK, ESTIMATOR, WINDOW = "off_policy_evaluation", "DR", "test"
 LEAST_EFFECTIVE = 100.0  # effective sample size: actions of the policy itself worth as much
 FILES = ("policy.json", "model.safetensors")
 GATE = "gate.json"

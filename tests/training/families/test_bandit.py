@@ -38,7 +38,7 @@ def run(trained_once: Trained) -> Path:
 def test_it_earns_more_than_what_was_logged(run: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     assert record["capabilities"] == ["chooses actions"]
-    test = record["tasks"]["acting"]["windows"]["test"]
+    test = record["tasks"]["off_policy_evaluation"]["windows"]["test"]
     assert test["logged"]["low"] <= BY_CHANCE <= test["logged"]["high"]
     for name in ("IPS", "SNIPS", "DR", "switch-DR"):
         assert test["estimates"][name]["low"] > test["logged"]["high"], name
