@@ -93,7 +93,7 @@ def test_an_unknown_family_is_refused_with_the_names(planted: Planted) -> None:
 
 def test_a_snapshot_that_has_not_passed_is_refused(settings: Settings) -> None:
     snapshot_id = plant(settings, passed=False)
-    with pytest.raises(UsageError, match="has not passed its checks"):
+    with pytest.raises(UsageError, match="did not pass its checks"):
         train(settings, snapshot_id, "popularity")
 
 
