@@ -7,6 +7,8 @@ help), 66 nothing to do, 69 over budget.
 """
 
 import json
+import locale
+import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -414,6 +416,7 @@ def down() -> None:
 
 def main() -> None:
     """Entry point. Errors with a remedy are printed without a traceback."""
+    require_utf8()
     disable_telemetry()
     configure_logs()
     try:
@@ -425,6 +428,14 @@ def main() -> None:
             raise
         wrong = "; ".join(wrong_setting(each) for each in error.errors())
         end_with(UsageError(wrong, "fix it in the environment or .env"))
+
+
+def require_utf8() -> None:
+    """Restart the interpreter in UTF-8 mode if the locale has another encoding."""
+    encoding = locale.getpreferredencoding(False).lower().replace("-", "")
+    if encoding != "utf8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, sys.orig_argv)
 
 
 def end_with(error: PenchantError) -> NoReturn:

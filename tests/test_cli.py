@@ -20,7 +20,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
     ("arguments", "cause"),
     [
         (["check", "--snapshot", "yesterday"], "'yesterday' is not a snapshot id"),
-        (["ingest", "--source", "nowhere"], "there is no source 'nowhere'"),
+        (["ingest", "--source", "nowhere"], "unknown source 'nowhere'"),
         (["train", "--family", "magic", "--snapshot", "s"], "no model family is called 'magic'"),
         (["recommend", "--user", ""], "the user id is empty"),
     ],

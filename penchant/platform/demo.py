@@ -13,9 +13,10 @@ from types import FrameType
 from rich.console import Console
 
 from penchant.platform.chain import CHAIN, Chain, idle_share
+from penchant.platform.preflight import require_startable
 from penchant.platform.rest import Airflow, Run
 from penchant.platform.running import platform, require_none
-from penchant.platform.services import airflow_services, require_free_ports
+from penchant.platform.services import airflow_services
 from penchant.platform.startup import start_airflow
 from penchant.platform.tasklog import causes, log_file
 from penchant.platform.view import view_on
@@ -62,7 +63,7 @@ def run(settings: Settings) -> int:
 
 def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain:
     require_none(settings.home)
-    require_free_ports(airflow_services(settings))
+    require_startable(settings, airflow_services(settings), console.print)
     unfinished = Unfinished(settings.home / "platform" / "unfinished.json")
     with platform(settings) as running:
         with (

@@ -5,9 +5,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from penchant.errors import PenchantError
 from penchant.platform.airflow import airflow_environment, inherited_environment
 from penchant.platform.postgres import connection_string, server_command
 from penchant.platform.processes import mark
@@ -181,29 +178,3 @@ def web_services(settings: Settings) -> tuple[Service, ...]:
             (("Console", f"{api}/console/"), ("API", f"{api}/docs")),
         ),
     )
-
-
-def require_free_ports(services: tuple[Service, ...]) -> None:
-    """Raise PenchantError for the first port in use."""
-    listening = {
-        connection.laddr.port: connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    for service in services:
-        if service.port in listening:
-            assert service.setting is not None
-            raise PenchantError(
-                f"port {service.port} of {service.name} is in use"
-                f" by {process_name(listening[service.port])}",
-                f"stop it, or set PENCHANT_{service.setting.upper()} to a free port",
-            )
-
-
-def process_name(pid: int | None) -> str:
-    if pid is None:
-        return "a process of another user"
-    try:
-        return f"{psutil.Process(pid).name()} (process {pid})"
-    except psutil.Error:
-        return f"process {pid}"

@@ -5,8 +5,9 @@ from functools import partial
 from rich.console import Console
 
 from penchant.platform.demo import ended_by_signals
+from penchant.platform.preflight import require_startable
 from penchant.platform.running import end_staying, platform, require_none
-from penchant.platform.services import airflow_services, require_free_ports, web_services
+from penchant.platform.services import airflow_services, web_services
 from penchant.platform.startup import start_airflow
 from penchant.settings import Settings
 
@@ -21,10 +22,10 @@ def up(settings: Settings) -> None:
     require_none(settings.home)
     web = web_services(settings)
     services = (*airflow_services(settings), *web)
-    require_free_ports(services)
     settings.site.mkdir(parents=True, exist_ok=True)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
     notify = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    require_startable(settings, services, notify)
     notify("Starting the platform; this takes about a minute.")
     with (
         ended_by_signals(),

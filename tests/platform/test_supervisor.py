@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from penchant.errors import PenchantError, UsageError
 from penchant.platform import running
 from penchant.platform.processes import end_marked, mark, marked
 from penchant.platform.running import Platform, end_staying, platform, require_none, state
-from penchant.platform.services import Service, require_free_ports
+from penchant.platform.services import Service
 from penchant.settings import Settings
 
 DAEMONIZES = """
@@ -162,19 +161,6 @@ def test_waiting_for_a_slow_service_ends_only_with_the_service(
         with pytest.raises(PenchantError, match=r"(?s)slow exited with status 4.*gave up"):
             started.wait_until_ready((slow,), notices.append)
     assert "slow has not responded for" in notices[0]
-
-
-def test_port_in_use_is_reported_with_setting_and_process(settings: Settings) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        wants = Service("mlflow", (), {}, settings.home, port, "mlflow_port")
-        with pytest.raises(PenchantError) as raised:
-            require_free_ports((wants,))
-    assert f"port {port} of mlflow is in use by" in raised.value.cause
-    assert f"process {os.getpid()}" in raised.value.cause
-    assert "PENCHANT_MLFLOW_PORT" in raised.value.remedy
 
 
 def test_processes_of_another_home_are_not_ended(settings: Settings, tmp_path: Path) -> None:
