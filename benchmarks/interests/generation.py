@@ -25,8 +25,8 @@ from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.fitting.factory import make
 from training.fitting.family import Family, State
-from training.layers.generation.deduplication import Frame
-from training.layers.generation.draws import draw
+from training.layers.generation.deduplication import HistorySampler
+from training.layers.generation.draws import sample_distinct
 from training.layers.generation.temporal_profile import Schedule
 
 TITLE = "What would a user like this do?"
@@ -42,7 +42,7 @@ class NoConfig:
 
 
 class Independent(Family):
-    """Each event is a draw by popularity, whoever the user is."""
+    """Each event is sampled by popularity, whoever the user is."""
 
     rejected = 0
 
@@ -50,16 +50,17 @@ class Independent(Family):
         super().__init__(config)
 
     def fit(self, split: Split, context: TrainingContext) -> None:
-        self.frame = Frame.of(split.train)
+        self.sampler = HistorySampler.of(split.train)
         self.weights_1I = torch.from_numpy(split.train.counts_I()[None].astype(np.float32))
 
     def generate(self, count: int, seed: int) -> Histories:
-        made, self.rejected = self.frame.filled(self.fill, count, seed)
+        made, self.rejected = self.sampler.generate(self.fill, count, seed)
         return made
 
     def fill(self, schedule: Schedule, generator: torch.Generator) -> torch.Tensor:
         rows_V = torch.zeros(len(schedule.sizes_V), dtype=torch.long)
-        return draw(self.weights_1I, rows_V, torch.from_numpy(schedule.sizes_V), generator)
+        sizes_V = torch.from_numpy(schedule.sizes_V)
+        return sample_distinct(self.weights_1I, rows_V, sizes_V, generator)
 
     def state(self) -> State:
         return {}

@@ -21,16 +21,16 @@ from training.evaluation import generation
 from training.evaluation.context import EvaluationContext
 from training.evaluation.synthetic.privacy import shortened
 from training.evaluation.synthetic.two_sample_test import bought_before
-from training.families.gan import AdversarialConfig, Game, energy_distance
+from training.families.gan import AdversarialConfig, AdversarialTraining, energy_distance
 from training.fitting.budget import Budget
 from training.fitting.capabilities import Generates
 from training.fitting.context import TrainingContext
 from training.fitting.factory import make
 from training.fitting.family import Family
 from training.fitting.trainer import TrainerConfig
-from training.layers.generation.deduplication import Frame, fingerprints
-from training.layers.generation.draws import draw
-from training.layers.generation.temporal_profile import Rhythm, visits
+from training.layers.generation.deduplication import HistorySampler, fingerprints
+from training.layers.generation.draws import sample_distinct
+from training.layers.generation.temporal_profile import TemporalProfile, visits
 
 Trained = tuple[Settings, str]
 GENERATORS = ("vae", "gan")
@@ -110,49 +110,53 @@ def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> Non
             steps=30, learning_rate=5e-3, warmup_steps=0, cosine=False, validate_every=30
         ),
     )
-    game = Game(family.generator, of_one, config, context)
-    game.context = replace(game.context, window=split.validation.take(np.arange(0, 60, GROUPS)))
+    training = AdversarialTraining(family.generator, of_one, config, context)
+    training.context = replace(
+        training.context, window=split.validation.take(np.arange(0, 60, GROUPS))
+    )
 
     def share() -> float:
-        made = game._stretches(200, np.random.default_rng(0))
+        made = training._generated(200, np.random.default_rng(0))
         return float((made.items_BT[made.has_BT] % GROUPS == 0).float().mean())
 
-    before, figures = share(), game.play()
+    before, figures = share(), training.run_rounds()
     assert figures["distance_by_reward"] < figures["distance_by_likelihood"]
     assert share() > before + 0.2
 
 
-def test_a_round_that_brings_nothing_is_taken_back(dataset: Dataset, tmp_path: Path) -> None:
+def test_rejected_round_leaves_generator_unchanged(dataset: Dataset, tmp_path: Path) -> None:
     split = split_by_time(dataset.histories)
     family = make("gan", main_job("gan"))
     family.generator.fit(split, context_for(dataset, tmp_path))
     config = AdversarialConfig(rounds=3, patience=1, length=10)
-    game = Game(family.generator, split.train, config, context_for(dataset, tmp_path))
+    training = AdversarialTraining(
+        family.generator, split.train, config, context_for(dataset, tmp_path)
+    )
     worth = iter([0.0, -1.0])
-    game._worth = lambda: next(worth)  # type: ignore[method-assign]
+    training._validation_score = lambda: next(worth)  # type: ignore[method-assign]
     before = {name: one.clone() for name, one in family.generator.state().items()}
-    assert game.play()["rounds"] == 0
+    assert training.run_rounds()["rounds"] == 0
     for name, tensor in family.generator.state().items():
         torch.testing.assert_close(tensor, before[name], msg=name)
 
 
-def test_histories_that_are_somebodys_are_drawn_again(dataset: Dataset) -> None:
+def test_copies_of_real_histories_are_sampled_again(dataset: Dataset) -> None:
     train = dataset.histories
-    frame = Frame.of(train)
+    sampler = HistorySampler.of(train)
     real, tries = train.take(np.array([0])), []
 
-    def fill(schedule, generator):  # type: ignore[no-untyped-def]
+    def sample_items(schedule, generator):  # type: ignore[no-untyped-def]
         tries.append(len(schedule.lengths_B))
         length = int(schedule.lengths_B.sum())
         if len(tries) == 1:
             return torch.from_numpy(np.resize(real.items_N, length).astype(np.int64))
         return torch.zeros(length, dtype=torch.long)
 
-    one = replace(frame.rhythm, users_S4=np.array([[len(real.items_N), 1.0, 80.0, 1.0]]))
-    known_F = np.unique(np.concatenate([fingerprints(real), frame.known_F]))
+    one = replace(sampler.profile, users_S4=np.array([[len(real.items_N), 1.0, 80.0, 1.0]]))
+    known_F = np.unique(np.concatenate([fingerprints(real), sampler.known_F]))
     lengths = [fingerprints(_first(real, n)) for n in range(1, 200)]
     known_F = np.unique(np.concatenate([known_F, *lengths]))
-    made, rejected = Frame(one, known_F).filled(fill, 1, 0)
+    made, rejected = HistorySampler(one, known_F).generate(sample_items, 1, 0)
     assert rejected == 1 and tries == [1, 1]
     assert (made.items_N == 0).all()
 
@@ -162,10 +166,8 @@ def _first(histories: Histories, length: int) -> Histories:
     return replace(histories, items_N=items_N, starts_U1=np.array([0, length]))
 
 
-def test_a_catalogue_of_one_item_says_why_nothing_is_made_up(
-    settings: Settings, tmp_path: Path
-) -> None:
-    """All that could be made up of one item is as long as somebody's."""
+def test_catalogue_of_one_item_raises_and_records_why(settings: Settings, tmp_path: Path) -> None:
+    """With one item every synthetic history is a copy of a real one."""
     plant(settings, items=1)
     dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
     split, context = split_by_time(dataset.histories), context_for(dataset, tmp_path)
@@ -173,16 +175,16 @@ def test_a_catalogue_of_one_item_says_why_nothing_is_made_up(
     family.fit(split, context)
     lengths = [_first(split.train.take(np.array([0])), length) for length in range(1, 500)]
     every_F = np.concatenate([fingerprints(one) for one in lengths])
-    family.frame = Frame(family.frame.rhythm, every_F)
-    with pytest.raises(DataError, match="real user's"):
+    family.sampler = HistorySampler(family.sampler.profile, every_F)
+    with pytest.raises(DataError, match="copies of real ones"):
         family.generate(3, 0)
     figures = generation.evaluate(family, EvaluationContext(dataset, split, context, tmp_path, 0))
-    assert "real user's" in figures["missing"] and not figures["headline"]
+    assert "copies of real ones" in figures["missing"] and not figures["headline"]
 
 
-def test_visits_are_like_the_real_ones(dataset: Dataset) -> None:
-    rhythm = Rhythm.of(dataset.histories)
-    schedule = rhythm.draw(300, np.random.default_rng(0))
+def test_synthetic_visits_match_real_statistics(dataset: Dataset) -> None:
+    profile = TemporalProfile.of(dataset.histories)
+    schedule = profile.sample(300, np.random.default_rng(0))
     real = visits(dataset.histories)[-1] + 1
     assert len(schedule.times_V) / 300 == pytest.approx(real / 60, rel=0.1)
     gaps_V = np.diff(schedule.times_V)
@@ -190,22 +192,21 @@ def test_visits_are_like_the_real_ones(dataset: Dataset) -> None:
     assert (schedule.times_V < dataset.histories.end).all() and (schedule.sizes_V >= 1).all()
 
 
-def test_a_visit_draws_different_columns_by_weight() -> None:
+def test_visit_samples_distinct_columns_by_weight() -> None:
     generator = torch.Generator().manual_seed(0)
     weights_BC = torch.tensor([[1.0, 0.0, 2.0, 1.0], [0.998, 0.001, 0.001, 0.0]])
     rows_V = torch.tensor([0] * 4000 + [1] * 100)
     sizes_V = torch.tensor([1] * 4000 + [3] * 100)
-    columns_N = draw(weights_BC, rows_V, sizes_V, generator)
+    columns_N = sample_distinct(weights_BC, rows_V, sizes_V, generator)
     share_C = torch.bincount(columns_N[:4000], minlength=4) / 4000
     torch.testing.assert_close(share_C, torch.tensor([0.25, 0, 0.5, 0.25]), atol=0.03, rtol=0)
     assert (columns_N[4000:].view(100, 3).sort().values == torch.arange(3)).all()
 
 
-def test_collapse_is_far() -> None:
-    """As the distance that rounds are judged by: not being varied costs."""
+def test_energy_distance_grows_with_mode_collapse() -> None:
     real_MF = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
-    alike = torch.randn(200, 8, generator=torch.Generator().manual_seed(1))
-    assert energy_distance(real_MF, alike) < 0.02 < energy_distance(real_MF, 0.1 * alike)
+    similar = torch.randn(200, 8, generator=torch.Generator().manual_seed(1))
+    assert energy_distance(real_MF, similar) < 0.02 < energy_distance(real_MF, 0.1 * similar)
 
 
 def test_whatever_is_trained_is_shortened() -> None:

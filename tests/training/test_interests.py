@@ -127,16 +127,16 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
             self.fit(split, context)
 
         def fit(self, split: Split, context: TrainingContext) -> None:
-            self.readout = fit_probe(no_vectors, split, context)
+            self.probe = fit_probe(no_vectors, split, context)
 
         def state(self) -> State:
-            return self.readout.state()
+            return self.probe.state()
 
         def load_state(self, state: State) -> None:
-            self.readout = Probe.of(state)
+            self.probe = Probe.of(state)
 
         def interests(self, batch: Histories) -> torch.Tensor:
-            return self.readout.probabilities(no_vectors, batch)
+            return self.probe.probabilities(no_vectors, batch)
 
     class Truth(Habits):
         def interests(self, batch: Histories) -> torch.Tensor:

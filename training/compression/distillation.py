@@ -100,12 +100,12 @@ class Distilling(nn.Module):
         student's softmax from the teacher's, both over the same candidates."""
         student, (teacher,) = self.student, self.teacher
         items_C, log_chance_C = student.candidates(batch.wanted_N, batch.step)
-        states_PD = student.asked(batch).float()
+        states_PD = student.target_states(batch).float()
         vectors_CD, bias_C = student.targets(items_C).float(), student.bias_I[items_C]
         target_P = torch.searchsorted(items_C, batch.targets_BT[batch.has_BT])
         hard = softmax_loss(states_PD, vectors_CD, bias_C, log_chance_C, target_P)
         with torch.no_grad():
-            told_PC = teacher.asked(batch).float() @ teacher.targets(items_C).float().T
+            told_PC = teacher.target_states(batch).float() @ teacher.targets(items_C).float().T
             told_PC = self._softened(told_PC + teacher.bias_I[items_C], log_chance_C)
         said_PC = self._softened(states_PD @ vectors_CD.T + bias_C, log_chance_C)
         soft = F.kl_div(said_PC, told_PC, reduction="batchmean", log_target=True)

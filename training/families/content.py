@@ -1,16 +1,16 @@
-"""Content-based ranking: items whose words are like those of what a user bought.
+"""Content-based ranking: items whose text is similar to that of the items a user bought.
 
 An item's words are weighted by TF-IDF (Salton & Buckley 1988) and reduced by a truncated SVD, as in
 latent semantic analysis (Deerwester et al. 1990), or read by a BERT-type sentence encoder (Reimers
-& Gurevych 2019). A user's taste is the mean of the vectors of what was bought, weighted by
-recency (Pazzani & Billsus 2007), and an item bought before is like itself by 1. The logarithm of an
-item's popularity is one more dimension: many items share their words, and only it tells them apart.
+& Gurevych 2019). A user profile is the mean of the vectors of bought items, weighted by
+recency (Pazzani & Billsus 2007). The logarithm of an item's popularity is one more dimension, which
+ranks the many items with the same text.
 
-In the main job the words are decorrelated and the taste has the same length for all (taste.py): an
+In the main job text vectors are decorrelated and profiles have a fixed length (user_profile.py): an
 NDCG@10 of .146 on Complete Journey, where popularity has .119 (200 users of validation, the 8,000
 items bought most).
 
-Only words are used, so an item that nobody bought yet is ranked as any other.
+Only text is used, so items without events are ranked as well.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
 from training.layers.popularity import popularity
 from training.layers.text import TextEncoder, encode_texts
-from training.layers.user_profile import decorrelated, even_taste, log_share
+from training.layers.user_profile import decorrelated, fixed_length_profile, log_share
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,8 @@ class Config:
     """``encoder``: minilm needs the extra ``text``. ``dimensions`` are kept of the TF-IDF.
 
     ``half_life_days`` of a user's events; ``popularity_days``, half-life of an item's;
-    ``popularity_weight`` of the logarithm of its share: one beside a taste that is a mean, or
-    several to choose from on validation beside decorrelated words and a taste of even length (see
-    taste.py).
+    ``popularity_weight`` of the logarithm of its share: one beside the plain mean, or several to
+    tune on validation beside decorrelated text and profiles of fixed length (user_profile.py).
     """
 
     encoder: TextEncoder = "tfidf"
@@ -52,8 +51,8 @@ class Model(VectorFamily):
     """State: ``words_TD``, the vector of each different text, the first of them 0: no text;
     ``text_I``, which of them an item has; ``popularity_I`` as last observed.
 
-    Many items share a text, so tastes are compared with texts and what was found is handed to the
-    items: in Complete Journey a quarter of the products.
+    Many items share a text, so scores are computed by text: in Complete Journey there are a
+    quarter as many texts as items.
     """
 
     config: Config
@@ -64,13 +63,13 @@ class Model(VectorFamily):
             context.items, self.config.encoder, self.config.dimensions, context
         )
         if isinstance(self.config.popularity_weight, tuple):
-            self._choose(self.config.popularity_weight, context)
+            self._tune(self.config.popularity_weight, context)
         else:
             context.curve("validation_ndcg@10", 0, context.validate(self.scores))
 
-    def _choose(self, weights: tuple[float, ...], context: TrainingContext) -> None:
-        """Decorrelate the words and divide them by the popularity weight that validates best: it
-        ranks the same as to multiply popularity."""
+    def _tune(self, weights: tuple[float, ...], context: TrainingContext) -> None:
+        """Decorrelate the text vectors and divide them by the popularity weight that validates
+        best: the same ranking as multiplying popularity by it."""
         popularity_T = torch.zeros(len(self.words_TD)).index_add(0, self.text_I, self.popularity_I)
         words_TD, found = decorrelated(self.words_TD, popularity_T, power=1.0), {}
         for step, weight in enumerate(weights):
@@ -84,11 +83,11 @@ class Model(VectorFamily):
         self.popularity_I = torch.from_numpy(popularity(histories, self.config.popularity_days))
 
     def scores(self, batch: Histories) -> torch.Tensor:
-        scores_BT = self._taste(batch) @ self.words_TD.T
+        scores_BT = self._profile(batch) @ self.words_TD.T
         return scores_BT.index_select(1, self.text_I).add_(self._share_I())
 
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        return torch.cat([self._taste(batch), torch.ones(len(batch), 1)], dim=1)
+        return torch.cat([self._profile(batch), torch.ones(len(batch), 1)], dim=1)
 
     def item_vectors(self) -> torch.Tensor:
         return torch.cat([self.words_TD[self.text_I], self._share_I()[:, None]], dim=1)
@@ -112,7 +111,7 @@ class Model(VectorFamily):
         self.words_TD, self.text_I = state["words_TD"], state["text_I"]
         self.popularity_I = state["popularity_I"]
 
-    def _taste(self, batch: Histories) -> torch.Tensor:
+    def _profile(self, batch: Histories) -> torch.Tensor:
         half_life_days = self.config.half_life_days
         read = replace(
             batch,
@@ -120,7 +119,7 @@ class Model(VectorFamily):
             item_count=len(self.words_TD),
         )
         if isinstance(self.config.popularity_weight, tuple):
-            return even_taste(read, half_life_days, self.words_TD)
+            return fixed_length_profile(read, half_life_days, self.words_TD)
         decayed = read.matrix(read.weights_N * 0.5 ** (read.ages_N / half_life_days))
         total_B = np.maximum(np.asarray(decayed.sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
         return torch.from_numpy((decayed @ self.words_TD.numpy()) / total_B[:, None])

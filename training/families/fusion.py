@@ -1,12 +1,12 @@
 """Several families, or several sides of a user, fused into one.
 
 The mode ``stack``: stacked generalization (Wolpert 1992) on validation users. Members are the
-families that have a run already. Those whose lists add up best are kept (after Caruana et al.
-2004), and a small network weighs what they say of a candidate beside the user's own habit with
-it: how often it was bought, how lately, and whether its time has come again. It knows how much is
-known of the user, so cold and warm users get different weights. stacking.py says how it
-learns, candidates.py what it reads. It learns from half of the users of the validation window,
-at most; it is judged there on the others. Its score is no dot product, so there are no vectors.
+families that already have a run. The best subset is selected greedily (after Caruana et al. 2004),
+and a small network combines the members' scores of a candidate with the user's own repeat history:
+how often the item was bought, how recently, and how regularly. Features of the user's history
+length let it weigh members differently for cold and warm users. It is trained (stacking.py) on
+features of candidates (candidates.py) of at most half of the validation users and evaluated on the
+others. Its score is not a dot product, so there are no vectors.
 
 The mode ``gate`` needs no members: behaviour, content, profile and context joined by a learned gate
 (gated.py), with vectors.
@@ -27,27 +27,27 @@ from training.fitting.factory import config_from_json, config_to_json, make_rank
 from training.fitting.family import Ranker, State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.fusion import candidates
-from training.layers.fusion.candidates import Market, asked
+from training.layers.fusion.candidates import ItemStatistics, member_scores
 from training.layers.fusion.combination import standardised
 from training.layers.fusion.gated import GateConfig, Gated
 from training.layers.fusion.stacking import (
-    Lesson,
     Stacker,
-    by_warmth,
-    halves,
+    StackingExamples,
     joined,
+    means_by_warmth,
     ndcg_U,
+    sample_learners,
     selected,
 )
 from training.layers.probe import Probe, fit_probe, no_vectors, without_probe
 
-NETWORK, MEMBER, MARKET = "network.", "member.", "market."
+NETWORK, MEMBER, STATISTICS = "network.", "member.", "statistics."
 CONFIG = "config"  # of a member, JSON
-LOST_WITHOUT = "ndcg@10 lost without "  # the curve of what a source is worth; step: warmth
-POPULARITY = "popularity"  # combines nothing: it is the bar
-STOPPING_SHARE = 0.2  # of the users learned from: they say when to stop
+LOST_WITHOUT = "ndcg@10 lost without "  # the ablation curve of a group of features; step: warmth
+POPULARITY = "popularity"  # is the baseline, never a member
+STOPPING_SHARE = 0.2  # of the users learned from, for early stopping
 USERS_A_STEP = 32
-BELOW = 2.0  # logits: how far all others are below the last candidate
+BELOW = 2.0  # logits, from the last candidate down to all other items
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def Model(config: Config) -> Ranker:
 
 
 class Stacked(Ranker):
-    """State: the network's weights, the members' states, each under its place and name, and the
-    popularity as last observed. Interests are read out of the members' vectors side by side."""
+    """State: the network's weights, the members' configs and states under their place and name,
+    and popularity as last observed. Interests: a probe of the members' concatenated vectors."""
 
     config: Config
 
@@ -93,50 +93,50 @@ class Stacked(Ranker):
         found = {name: one for name, one in context.members().items() if name != POPULARITY}
         if not found:
             raise UsageError(
-                "there is nothing to combine: no family but popularity has a run here",
+                "there is nothing to combine: no family but popularity has a run on this snapshot",
                 "train another family that ranks on this snapshot, then fusion again",
             )
         window = split.validation.evaluated()
         self.learned_from_U = window.histories.users_U[
-            halves(len(window.histories), config.learners, context.seed)
+            sample_learners(len(window.histories), config.learners, context.seed)
         ]
         place_U = np.searchsorted(window.histories.users_U, self.learned_from_U)
         self.members = found
         self.observe(split.train)
         learned = self._select(window.take(place_U[: config.selectors]), context)
-        rest = self._lesson(window.take(place_U[config.selectors :]), context)
+        rest = self._examples(window.take(place_U[config.selectors :]), context)
         every = joined([learned, *rest])
-        taught, stopped_by = _parted(every, context.device)
-        self.network = self._network(taught.features_NF.shape[1])
-        self.network.start_from(taught)
+        training, stopping = _split_examples(every, context.device)
+        self.network = self._network(training.features_NF.shape[1])
+        self.network.start_from(training)
         self.network.to(context.device)
 
-        def batch_of(step: int) -> Lesson:
+        def batch_of(step: int) -> StackingExamples:
             random = np.random.default_rng([context.seed, step])
-            rows_B = random.choice(len(taught), min(USERS_A_STEP, len(taught)), replace=False)
-            return taught.take(torch.from_numpy(np.sort(rows_B)))
+            rows_B = random.choice(len(training), min(USERS_A_STEP, len(training)), replace=False)
+            return training.take(torch.from_numpy(np.sort(rows_B)))
 
         def validate() -> float:
             context.budget.check()
-            logit_N = self.network(stopped_by.features_NF)
-            return float(ndcg_U(logit_N, stopped_by, context.population).mean())
+            logit_N = self.network(stopping.features_NF)
+            return float(ndcg_U(logit_N, stopping, context.population).mean())
 
         progress = fit_by_gradient(self.network, batch_of, validate, config.stacker, context)
         self.tuned |= progress.record() | {"learned_from": len(self.learned_from_U)}
-        self._tell(every.to(context.device), context)
-        self.readout = fit_probe(self._vectors, split, context)
+        self._record_ablation(every.to(context.device), context)
+        self.probe = fit_probe(self._vectors, split, context)
 
     def observe(self, histories: Histories) -> None:
         for member in self.members.values():
             member.observe(histories)
-        self.market = Market.of(histories)
+        self.statistics = ItemStatistics.of(histories)
 
     @torch.no_grad()
     def scores(self, batch: Histories) -> torch.Tensor:
-        """A candidate's logit; all others are below, in the order of the first member. A user
-        without history is given what is popular."""
-        scores_MBI = asked(list(self.members.values()), batch)
-        found = candidates.candidates(scores_MBI, batch, self.market, self.config.depth)
+        """Logits of candidates; below them all other items in the order of the first member.
+        Users without history get popularity."""
+        scores_MBI = member_scores(list(self.members.values()), batch)
+        found = candidates.candidates(scores_MBI, batch, self.statistics, self.config.depth)
         device = self.network.mean_F.device
         logit_N = self.network(found.features_NF.to(device)).cpu()
         row_N, item_N = torch.from_numpy(found.row_N), torch.from_numpy(found.item_N)
@@ -145,11 +145,11 @@ class Stacked(Ranker):
         scores_BI = first_BI.div_(first_BI.abs() + 1).add_((lowest_B - BELOW)[:, None])
         scores_BI[row_N, item_N] = logit_N
         unknown_B = torch.from_numpy(batch.lengths_U == 0)
-        scores_BI[unknown_B] = self.market.share_PI[0]
+        scores_BI[unknown_B] = self.statistics.share_PI[0]
         return scores_BI
 
     def interests(self, batch: Histories) -> torch.Tensor:
-        return self.readout.probabilities(self._vectors, batch)
+        return self.probe.probabilities(self._vectors, batch)
 
     def state(self) -> State:
         state = {f"{NETWORK}{key}": one.cpu() for key, one in self.network.state_dict().items()}
@@ -157,12 +157,12 @@ class Stacked(Ranker):
             content = torch.frombuffer(bytearray(config_to_json(member.config)), dtype=torch.uint8)
             for key, one in (member.state() | {CONFIG: content}).items():
                 state[f"{MEMBER}{place}.{name}.{key}"] = one
-        state |= {f"{MARKET}{key}": one for key, one in vars(self.market).items()}
-        return state | self.readout.state()
+        state |= {f"{STATISTICS}{key}": one for key, one in vars(self.statistics).items()}
+        return state | self.probe.state()
 
     def load_state(self, state: State) -> None:
-        self.readout, state = Probe.of(state), without_probe(state)
-        self.market = Market(**_under(state, MARKET))
+        self.probe, state = Probe.of(state), without_probe(state)
+        self.statistics = ItemStatistics(**_under(state, STATISTICS))
         weights = _under(state, NETWORK)
         self.network = self._network(len(weights["mean_F"]))
         self.network.load_state_dict(weights)
@@ -176,9 +176,9 @@ class Stacked(Ranker):
             member.load_state(own)
             self.members[name] = member
 
-    def _select(self, window: Window, context: TrainingContext) -> Lesson:
-        """Keep the members that are worth it; what they say of the window is learned from."""
-        every = joined(self._lesson(window, context))
+    def _select(self, window: Window, context: TrainingContext) -> StackingExamples:
+        """Select the members; returns their examples on the window."""
+        every = joined(self._examples(window, context))
         chosen, ndcg = selected(
             every, len(self.members), self.config.most_members, context.population
         )
@@ -188,12 +188,12 @@ class Stacked(Ranker):
         return every.of_members(chosen, len(names))
 
     @torch.no_grad()
-    def _tell(self, learned: Lesson, context: TrainingContext) -> None:
-        """What would be lost without each source, for cold and for warm users: for the plot."""
+    def _record_ablation(self, learned: StackingExamples, context: TrainingContext) -> None:
+        """Record the NDCG@10 lost without each group of features, for cold and warm users."""
         names = candidates.names(list(self.members))
-        for source, columns in candidates.sources(list(self.members)).items():
+        for source, columns in candidates.feature_groups(list(self.members)).items():
             hidden = learned.hidden(columns, self.network.mean_F)
-            lost_G = by_warmth(
+            lost_G = means_by_warmth(
                 ndcg_U(self.network(learned.features_NF), learned, context.population)
                 - ndcg_U(self.network(hidden), learned, context.population),
                 learned.of_users(names.index("events known"), context.population),
@@ -201,14 +201,14 @@ class Stacked(Ranker):
             for group, lost in enumerate(lost_G):
                 context.curve(f"{LOST_WITHOUT}{source}", group, lost)
 
-    def _lesson(self, window: Window, context: TrainingContext) -> list[Lesson]:
+    def _examples(self, window: Window, context: TrainingContext) -> list[StackingExamples]:
         found, users = [], len(window.histories)
         for rows_B in np.array_split(np.arange(users), _parts(window.histories)) if users else ():
             part = window.take(rows_B)
-            scores_MBI = asked(list(self.members.values()), part.histories)
+            scores_MBI = member_scores(list(self.members.values()), part.histories)
             depth = self.config.depth
-            pairs = candidates.candidates(scores_MBI, part.histories, self.market, depth)
-            found.append(Lesson.of(pairs, part))
+            pairs = candidates.candidates(scores_MBI, part.histories, self.statistics, depth)
+            found.append(StackingExamples.of(pairs, part))
             context.budget.check()
         return found
 
@@ -222,16 +222,18 @@ class Stacked(Ranker):
         return torch.cat(found, dim=1)
 
 
-def _parted(lesson: Lesson, device: torch.device) -> tuple[Lesson, Lesson]:
-    """What is learned from, and what says when to stop; the same where there is one user."""
-    stopping = max(1, int(STOPPING_SHARE * len(lesson)))
-    rows_B = torch.arange(len(lesson))
-    taught_B = rows_B[stopping:] if len(lesson) > 1 else rows_B
-    return lesson.take(taught_B).to(device), lesson.take(rows_B[:stopping]).to(device)
+def _split_examples(
+    examples: StackingExamples, device: torch.device
+) -> tuple[StackingExamples, StackingExamples]:
+    """Examples to train on and for early stopping; the same where there is one user."""
+    stopping = max(1, int(STOPPING_SHARE * len(examples)))
+    rows_B = torch.arange(len(examples))
+    training_B = rows_B[stopping:] if len(examples) > 1 else rows_B
+    return examples.take(training_B).to(device), examples.take(rows_B[:stopping]).to(device)
 
 
 def _parts(histories: Histories) -> int:
-    """In how many parts users are asked about, so that a part's scores fit a cache."""
+    """In how many parts users are member_scores about, so that a part's scores fit a cache."""
     return max(1, -(-len(histories) * histories.item_count // SCORES_A_BATCH))
 
 

@@ -32,10 +32,10 @@ FLATTENING = 0.75
 @dataclass(frozen=True)
 class Config:
     """``window``: events to each side, none further than ``window_days``. Entries below ``least``
-    are left out; those of ``ceiling`` and more weigh 1. ``decorrelation``: the power of taste.py's.
-    ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
-    share: one beside a taste that grows with what was bought, or several to choose from on
-    validation beside a taste of even length."""
+    are left out; those of ``ceiling`` and more weigh 1. ``decorrelation``: see
+    ``user_profile.decorrelated``. ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
+    share: one beside profiles that grow with the history, or several to tune on validation
+    beside profiles of fixed length."""
 
     dimensions: int = 64
     window: int = 5

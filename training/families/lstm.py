@@ -1,7 +1,7 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997): gates decide what a cell keeps.
 
 For items as in GRU4Rec (see gru.py), and trained and scored as the other recurrent families are.
-Which interests a user will act on is read out of the last state (see readout.py).
+Which interests a user will act on is read out of the last state (see probe.py).
 """
 
 from functools import partial
@@ -21,7 +21,7 @@ Config = RecurrentConfig
 
 
 class Model(NextItem):
-    """State: the network's weights, and the readout's."""
+    """State: the network's weights, and the probe's."""
 
     config: Config
 
@@ -31,15 +31,15 @@ class Model(NextItem):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         super().fit(split, context)
-        self.readout = fit_probe(self.user_vectors, split, context)
-        self.tuned |= self.readout.record()
+        self.probe = fit_probe(self.user_vectors, split, context)
+        self.tuned |= self.probe.record()
 
     def interests(self, batch: Histories) -> torch.Tensor:
-        return self.readout.probabilities(self.user_vectors, batch)
+        return self.probe.probabilities(self.user_vectors, batch)
 
     def state(self) -> State:
-        return super().state() | self.readout.state()
+        return super().state() | self.probe.state()
 
     def load_state(self, state: State) -> None:
-        self.readout = Probe.of(state)
+        self.probe = Probe.of(state)
         super().load_state(without_probe(state))

@@ -1,6 +1,6 @@
 """Principal components and support vector machines: the classical classifier of interests.
 
-From scikit-learn: the user's habits (see readout.py), standardized, are brought to their
+From scikit-learn: the user's habits (see probe.py), standardized, are brought to their
 principal components (Pearson 1901), and a linear support vector machine for each interest (Cortes &
 Vapnik 1995; squared hinge loss) tells who will act on it. A distance from the plane becomes a
 probability by Platt's calibration (1999) on the validation window, where the cost of errors is

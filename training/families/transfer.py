@@ -29,7 +29,12 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig
 from training.layers.popularity import popularity
-from training.layers.sequences.next_item import NextItem, NextItemConfig, Reader, main_job_learning
+from training.layers.sequences.next_item import (
+    ExportedEncoder,
+    NextItem,
+    NextItemConfig,
+    main_job_learning,
+)
 from training.layers.sequences.transformer import CausalTransformer
 from training.layers.transfer.adaptation import MoveConfig, Moved, Start
 from training.layers.transfer.adapters import parameter_count
@@ -301,11 +306,11 @@ class Reading(nn.Module):
         for name in self.names:
             if name == TRANSFER:
                 moved = cast(Moved, model.moved)
-                self.readers.append(Reader(moved.network, False))
+                self.readers.append(ExportedEncoder(moved.network, False))
                 self.lengths.append(moved.length)
             else:
                 served = model.trunk if name == TRUNK else cast(NextItem, model.scratch)
-                self.readers.append(Reader(served.network, False))
+                self.readers.append(ExportedEncoder(served.network, False))
                 self.lengths.append(served.learning.windows.length)
         self.layers, self.domain_I = model.layers, model.domain_I
         self.first_K = PRIOR_EVENTS * (model.share_K + RARE)

@@ -1,22 +1,22 @@
 """Mult-VAE: a variational autoencoder of a user's items, with a multinomial likelihood (Liang et
 al. 2018).
 
-The encoder reads a history as a bag and gives a normal distribution over states; the decoder turns
-a draw from it into a softmax over the catalogue. The loss is the softmax's cross-entropy plus beta
-times the divergence from a standard normal, beta growing from 0 over the first steps.
+The encoder maps a bag of items to a normal distribution over states; the decoder maps a sampled
+state to a softmax over the catalogue. The loss is the softmax's cross-entropy plus beta times the
+KL divergence from a standard normal, with beta annealed from 0.
 
-What was changed. The input is weighted by recency and the target is something bought later, where
-the paper gives back its input: so it learns what it is asked. Both ends share one table of item
-embeddings, which starts as the singular vectors of users x items, and the layers between add to
-what they read and start at nothing: training starts from PureSVD (Cremonesi et al. 2010). On Amazon
-Beauty that start has an NDCG@10 of .025 on validation, and 600 steps later it is .054. State and
-item are compared by their cosine over a temperature. The softmax is over the targets of a batch and
-sampled negatives, corrected for how they were drawn.
+Changes to the paper. The input is weighted by recency and the target is a later event, where the
+paper reconstructs its input: it trains the task that it is evaluated on. Encoder and decoder share
+one table of item embeddings, which starts as the singular vectors of users x items, and the layers
+between are residual and start at zero: training starts from PureSVD (Cremonesi et al. 2010). On
+Amazon Beauty that start has an NDCG@10 of .025 on validation, and 600 steps later it is .054.
+Scores are cosines of state and item over a temperature. The softmax is sampled, with the logQ
+correction (softmax.py).
 
-To make a user up, a state is drawn and decoded, and the items of each visit are drawn from the
-softmax. States come from the normal distribution of those that the encoder gives to the users of
-the training data, which training does not make a standard normal (fitted afterwards, as in Ghosh et
-al. 2020); when visits are and how much they hold comes from rhythm.py.
+To generate a user, a state is sampled and decoded, and the items of each visit are sampled from the
+softmax. States come from a normal distribution fitted afterwards to the encoded training users, as
+in Ghosh et al. 2020: training does not make them standard normal. The times and sizes of visits
+come from temporal_profile.py.
 """
 
 from dataclasses import dataclass, field
@@ -32,8 +32,8 @@ from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
-from training.layers.generation.deduplication import Frame, without_frame
-from training.layers.generation.draws import draw
+from training.layers.generation.deduplication import HistorySampler, without_sampler
+from training.layers.generation.draws import sample_distinct
 from training.layers.generation.temporal_profile import Schedule
 from training.layers.popularity import popularity
 from training.layers.probe import Probe, fit_probe, without_probe
@@ -42,16 +42,16 @@ from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 from training.layers.sequences.softmax import softmax_loss
 
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
+POPULARITY_SHARE = 1.0  # orders items for an unknown user
 FIRST_LOG_VARIANCE = -4.0
 USERS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class Config:
-    """``beta``: weight of the divergence after ``annealing_steps``. ``input_dropout``: the chance
-    of an event to be left out. ``temperature``: of the cosine. Items of fewer than ``min_events``
-    share one embedding; only popularity tells those apart."""
+    """``beta``: weight of the divergence after ``annealing_steps``. ``input_dropout``: of events.
+    ``temperature``: of the cosine. Items of fewer than ``min_events`` share one embedding and
+    differ by popularity alone."""
 
     dimensions: int = 64
     beta: float = 0.02
@@ -67,10 +67,9 @@ class Config:
 
 
 class Model(VectorFamily):
-    """State: the network's weights, the readout's, and the frame of what it makes up. A user's
-    vector is the decoder's last hidden state, then 1; an item's is its embedding, then a small
-    share of its popularity, for who has no history. Which interests a user will act on is read
-    out of the user's vector."""
+    """State: the network's weights, the probe's, and the history sampler's. A user's vector is
+    the decoder's last hidden state, then 1; an item's is its embedding, then its weighted
+    popularity, for users without history. A probe of user vectors classifies interests."""
 
     config: Config
     rejected = 0
@@ -91,20 +90,22 @@ class Model(VectorFamily):
             context,
         )
         self.tuned = progress.record()
-        self.readout = fit_probe(self.user_vectors, split, context)
-        self.tuned |= self.readout.record()
+        self.probe = fit_probe(self.user_vectors, split, context)
+        self.tuned |= self.probe.record()
         known = train.take(np.flatnonzero(train.lengths_U))
-        self.network.draw_states_as_of(bags(known, config.cuts, context.device))
-        self.frame = Frame.of(train)
+        self.network.fit_state_distribution(bags(known, config.cuts, context.device))
+        self.sampler = HistorySampler.of(train)
 
     def interests(self, batch: Histories) -> torch.Tensor:
-        return self.readout.probabilities(self.user_vectors, batch)
+        return self.probe.probabilities(self.user_vectors, batch)
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
         history = bags(batch, self.config.cuts, self.network.popularity_I.device)
         hidden_BD = self.network.decoded(self.network.encoded(history)[0])
-        hidden_BD = hidden_BD * (history.lengths_B > 0)[:, None]  # nothing read: popularity alone
+        hidden_BD = (
+            hidden_BD * (history.lengths_B > 0)[:, None]
+        )  # without history: popularity alone
         return torch.cat([hidden_BD, torch.ones_like(hidden_BD[:, :1])], dim=1)
 
     @torch.no_grad()
@@ -118,40 +119,40 @@ class Model(VectorFamily):
 
     def exported(self) -> encoder.Encoder:
         cuts = self.config.cuts
-        return encoder.program(Reader(self.network), cuts.length, cuts.half_life_days)
+        return encoder.program(ExportedEncoder(self.network), cuts.length, cuts.half_life_days)
 
     def generate(self, count: int, seed: int) -> Histories:
-        made, self.rejected = self.frame.filled(self._fill, count, seed)
-        return made
+        generated, self.rejected = self.sampler.generate(self._sample_items, count, seed)
+        return generated
 
-    def _fill(self, schedule: Schedule, generator: torch.Generator) -> torch.Tensor:
+    def _sample_items(self, schedule: Schedule, generator: torch.Generator) -> torch.Tensor:
         network, count = self.network.cpu(), len(schedule.starts_B1) - 1
-        state_BD = network.drawn_states(count, generator)
+        state_BD = network.sample_states(count, generator)
         items = [torch.zeros(0, dtype=torch.long)]
         for first in range(0, count, USERS_AT_ONCE):
             rows_B = np.arange(first, min(first + USERS_AT_ONCE, count))
             part = schedule.take(rows_B)
             owner_V = np.repeat(np.arange(len(rows_B)), np.diff(part.starts_B1))
-            chance_BI = network.chances(state_BD[rows_B])
+            probability_BI = network.probabilities(state_BD[rows_B])
             visits = torch.from_numpy(owner_V), torch.from_numpy(part.sizes_V)
-            items.append(draw(chance_BI, *visits, generator))
+            items.append(sample_distinct(probability_BI, *visits, generator))
         return torch.cat(items)
 
     def state(self) -> State:
         weights = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
-        return weights | self.readout.state() | self.frame.state()
+        return weights | self.probe.state() | self.sampler.state()
 
     def load_state(self, state: State) -> None:
-        self.readout, state = Probe.of(state), without_probe(state)
+        self.probe, state = Probe.of(state), without_probe(state)
         rows, items = len(state["embedding_RD"]), len(state["popularity_I"])
         self.network = Network(self.config, rows, items)
-        self.network.load_state_dict(without_frame(state))
+        self.network.load_state_dict(without_sampler(state))
         self.network.eval()
-        self.frame = Frame.load(state)
+        self.sampler = HistorySampler.load(state)
 
 
-class Reader(nn.Module):
-    """One history in, its user's vector out: what serving runs."""
+class ExportedEncoder(nn.Module):
+    """The encoder that serving runs: one history to a user vector."""
 
     def __init__(self, network: "Network") -> None:
         super().__init__()
@@ -192,7 +193,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
-        """Take from the data what needs no learning."""
+        """Initialize from the data."""
         self.row_I.copy_(row_I)
         self.popularity_I.copy_(torch.from_numpy(popularity(train, POPULARITY_DAYS)))
         warm_RD = warm_embeddings(train, row_I.numpy(), self.config.dimensions)
@@ -206,37 +207,37 @@ class Network(nn.Module):
         return user_BD + self.mean(hidden_BH), self.log_variance(hidden_BH)
 
     def decoded(self, state_BD: torch.Tensor) -> torch.Tensor:
-        """The last hidden state, as it is compared with items."""
+        """The last hidden state, scaled for the product with items."""
         hidden_BH = torch.tanh(self.decoder_hidden(state_BD))
         state_BD = state_BD + self.decoder_out(hidden_BH)
         return F.normalize(state_BD, dim=1) / self.config.temperature
 
     def targets(self, items_C: torch.Tensor) -> torch.Tensor:
-        """Embeddings of items, as they are compared with states."""
+        """Embeddings of items, scaled for the product with states."""
         return F.normalize(self.embedding_RD[self.row_I[items_C]], dim=1)
 
     @torch.no_grad()
-    def draw_states_as_of(self, history: Bags) -> None:
-        """Take the mean and the root of the covariance of these users' states."""
+    def fit_state_distribution(self, history: Bags) -> None:
+        """Set the mean and the root of the covariance of states to these users'."""
         mean_BD, log_variance_BD = (part.double() for part in self.encoded(history))
         covariance_DD = torch.cov(mean_BD.T, correction=0) + log_variance_BD.exp().mean(0).diag()
         values_D, directions_DD = torch.linalg.eigh(covariance_DD)
         self.state_mean_D.copy_(mean_BD.mean(dim=0))
         self.state_root_DD.copy_(directions_DD * values_D.clamp(min=0).sqrt() @ directions_DD.T)
 
-    def drawn_states(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """state_BD of users who do not exist."""
+    def sample_states(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """state_BD of synthetic users."""
         normal_BD = torch.randn(count, len(self.state_mean_D), generator=generator)
         return self.state_mean_D + normal_BD @ self.state_root_DD
 
-    def chances(self, state_BD: torch.Tensor) -> torch.Tensor:
-        """chance_BI of each item to be drawn. The decoder can't tell rare ones apart: they share
-        what it gives them by how often they were bought, and what nobody bought gets none."""
+    def probabilities(self, state_BD: torch.Tensor) -> torch.Tensor:
+        """probability_BI of each item. Rare items share an embedding: their probability is divided
+        by popularity, and items that nobody bought get none."""
         items_I = torch.arange(len(self.row_I))
-        chance_BI = torch.softmax(self.decoded(state_BD) @ self.targets(items_I).T, dim=1)
+        probability_BI = torch.softmax(self.decoded(state_BD) @ self.targets(items_I).T, dim=1)
         rare_I = self.popularity_I * (self.row_I == 0)
-        rare_B1 = chance_BI[:, rare_I > 0].sum(dim=1, keepdim=True)
-        return chance_BI * (self.row_I > 0) + rare_B1 * rare_I / rare_I.sum().clamp(min=1e-30)
+        rare_B1 = probability_BI[:, rare_I > 0].sum(dim=1, keepdim=True)
+        return probability_BI * (self.row_I > 0) + rare_B1 * rare_I / rare_I.sum().clamp(min=1e-30)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         config = self.config

@@ -11,10 +11,10 @@ What differs from the papers, each for speed at the same counts of pairs and neg
 * Steps are scaled by AdaGrad, one sum of squares a row (Duchi et al. 2011): in a large batch a
   popular item gets the sum of hundreds of gradients, which plain descent overshoots by.
 
-The two vectors of an item are added, and the sums decorrelated (taste.py). In the main job a
-user's taste has the same length for all, so that popularity beside it weighs the same for short
-histories and long. On Complete Journey that had an NDCG@10 of .218, and a taste that grows with
-what was bought one of .196 at most (200 users of validation, the 8,000 items bought most).
+The two vectors of an item are added, and the sums decorrelated (user_profile.py). In the main job
+user profiles have a fixed length, so that popularity has the same weight for short and long
+histories. On Complete Journey that had an NDCG@10 of .218, and profiles that grow with the history
+one of .196 at most (200 users of validation, the 8,000 items bought most).
 
 A basket has no order, so it is shuffled at each epoch; window and days bound what is a neighbour.
 """
@@ -37,10 +37,10 @@ BLOCKS_A_STEP = 256
 @dataclass(frozen=True)
 class Config:
     """``window``: events to each side, none of them further than ``window_days``. ``negatives``:
-    of each positive, drawn by count ** ``flattening``. ``decorrelation``: the power of taste.py's.
-    ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
-    share: one beside a taste that grows with what was bought, or several to choose from on
-    validation beside a taste of even length."""
+    of each positive, drawn by count ** ``flattening``. ``decorrelation``: see
+    ``user_profile.decorrelated``. ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
+    share: one beside profiles that grow with the history, or several to tune on validation
+    beside profiles of fixed length."""
 
     dimensions: int = 128
     window: int = 5
@@ -84,8 +84,8 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Tables:
-    """What is learned: ``inputs_ID`` of an item as what was bought, ``outputs_ID`` as what is
-    bought with it, and the sums of squared gradients of each row."""
+    """What is learned: ``inputs_ID`` of an item as a centre, ``outputs_ID`` as a
+    neighbour, and the sums of squared gradients of each row."""
 
     inputs_ID: torch.Tensor
     outputs_ID: torch.Tensor
@@ -200,7 +200,7 @@ def update(
 
 
 def _weights(corpus: Corpus, centres_SC: torch.Tensor) -> torch.Tensor:
-    """weights_SCX of the places around the centres of a block; 0 for what is no neighbour."""
+    """weights_SCX of the places around the centres of a block; 0 where not a neighbour."""
     device, window = centres_SC.device, corpus.window
     places_X = torch.arange(-window, BLOCK + window, device=device)
     offset_CX = (places_X - torch.arange(BLOCK, device=device)[:, None]).to(torch.int8)

@@ -1,7 +1,7 @@
 """Batches of users at moments of the training data, and the interests that they act on after.
 
-For classifiers that learn by gradient: each step draws users and moments anew, so that no
-calendar fortnight is learned by heart.
+For classifiers that learn by gradient: each step draws users and moments anew, so that the
+model does not overfit to fixed fortnights.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Moments:
     """Draws a batch for each step from the seed and the step's number.
 
     A moment is in the last ``days`` of the training data and a fortnight before its end, or at the
-    fortnight's beginning where the data is shorter. Users who have not come yet are not drawn.
+    fortnight's beginning where the data is shorter. Users without events before it are not drawn.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Moments:
 
 
 def read_histories(histories: Histories, length: int) -> Read:
-    """Whole histories, as they are read when a model is asked."""
+    """Whole histories, for prediction."""
     ends_B = np.full(len(histories), histories.end)
     return read_events(histories, histories.starts_U1[:-1], histories.starts_U1[1:], ends_B, length)
 

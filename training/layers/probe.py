@@ -1,11 +1,10 @@
-"""Interests read out of a family's vectors: one logistic regression for each, beside the user's
-own habits.
+"""A linear probe of a family's user vectors for interests: one logistic regression for each.
 
-For families that learn something else, next items or whole histories, and whose vectors know more
-than they were asked. The regression reads the vector and how often and how lately the user acted
-on each interest. It is fitted on cut points inside the training data. The vectors there come from a
-family that has learned from what followed, so they look better than they are; therefore the answers
-are calibrated (Platt 1999) on the validation window, which the family has not learned from.
+For families that are trained on another task, such as next items. The regression's features are the
+vector, and the frequency and recency of the user's events of each interest. It is fitted at cut
+points inside the training data, where vectors are optimistic: the family has learned from what
+followed. Therefore probabilities are calibrated (Platt 1999) on the validation window, which the
+family has not learned from.
 """
 
 from collections.abc import Callable
@@ -23,12 +22,12 @@ from training.data.split import Split, Window
 from training.fitting.context import TrainingContext
 from training.fitting.family import State
 
-PREFIX = "readout."
+PREFIX = "probe."
 HALF_LIVES_DAYS = (7.0, 30.0, 180.0)
 USERS_AT_ONCE = 256
 RIDGE = 1e-2  # of the weights, in the loss of one interest
-CALIBRATION_RIDGE = 1e-3  # towards what calibrates all interests together
-SHARES = (0.0, 0.25, 0.5, 1.0)  # of what vectors add, of which the best on validation is taken
+CALIBRATION_RIDGE = 1e-3  # towards the calibration of all interests together
+SHARES = (0.0, 0.25, 0.5, 1.0)  # of the vectors' part, tuned on validation
 FIT_STEPS, CALIBRATION_STEPS = 60, 30
 
 Vectors = Callable[[Histories], torch.Tensor]
@@ -38,15 +37,15 @@ log = structlog.get_logger()
 
 
 def no_vectors(batch: Histories) -> torch.Tensor:
-    """For reading habits alone."""
+    """For a probe of habits alone."""
     return torch.zeros(len(batch), 0)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """``interest_I``: of each item, see interests.py. ``mean_F``, ``scale_F``: of the F things that
-    are read. ``weight_FC`` and ``bias_C``: of the regressions, calibrated. ``share``: how much
-    vectors count. No interests, C = 0, where the catalogue has none."""
+    """``interest_I``: of each item, see data/interest_labels.py. ``mean_F``, ``scale_F``: of the
+    features. ``weight_FC`` and ``bias_C``: of the regressions, calibrated. ``share``: weight of the
+    vectors' part. C = 0 where the catalogue has no interests."""
 
     interest_I: torch.Tensor
     mean_F: torch.Tensor
@@ -60,10 +59,12 @@ class Probe:
         histories. Raises DataError where the catalogue has no interests."""
         if not len(self.bias_C):
             raise no_interests()
-        return torch.sigmoid(self._logits(_read(vectors, batch, self.interest_I, len(self.bias_C))))
+        return torch.sigmoid(
+            self._logits(_features(vectors, batch, self.interest_I, len(self.bias_C)))
+        )
 
     def record(self) -> dict[str, float]:
-        """What a run's record says of it."""
+        """Its entries in the run record."""
         return {"vectors_share": self.share.item()}
 
     def state(self) -> State:
@@ -71,7 +72,7 @@ class Probe:
 
     @classmethod
     def of(cls, state: State) -> "Probe":
-        """From the state of the family that it is of."""
+        """From a family's state."""
         return cls(**{name: state[f"{PREFIX}{name}"] for name in cls.__dataclass_fields__})
 
     def _logits(self, read_BF: torch.Tensor) -> torch.Tensor:
@@ -79,20 +80,20 @@ class Probe:
 
 
 def no_interests() -> DataError:
-    """For who is asked about interests and has learned none."""
+    """The error of a family that has learned no interests."""
     return DataError(
-        "no interests were learned: the catalogue had none to tell apart",
+        "no interests were learned: the catalogue has fewer than two",
         "give the items categories, and fit the family again",
     )
 
 
 def without_probe(state: State) -> State:
-    """The rest of a family's state."""
+    """A family's state without the probe's part."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 
 def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probe:
-    """Read interests out of what ``vectors`` gives; one without interests where there are none."""
+    """Fit a probe of ``vectors``; one without interests where the catalogue has none."""
     try:
         interests = find_interests(context.items, split.train)
     except DataError as error:
@@ -102,12 +103,12 @@ def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probe
         return Probe(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
     interest_I = torch.from_numpy(interests.interest_I)
 
-    def read_and_acted(window: Window) -> tuple[torch.Tensor, torch.Tensor]:
+    def features_and_labels(window: Window) -> tuple[torch.Tensor, torch.Tensor]:
         context.budget.check()
         label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
-        return _read(vectors, window.histories, interest_I, len(interests)), label_UC
+        return _features(vectors, window.histories, interest_I, len(interests)), label_UC
 
-    windows = [read_and_acted(window) for window in cut_points(split.train)]
+    windows = [features_and_labels(window) for window in cut_points(split.train)]
     read_NF, label_NC = (torch.cat(parts) for parts in zip(*windows, strict=True))
     mean_F, scale_F = read_NF.mean(dim=0), read_NF.std(dim=0).clamp(min=1e-3)
     habit_count = (len(interests) + 1) * len(HALF_LIVES_DAYS)
@@ -118,7 +119,7 @@ def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probe
     by_habits_NC = torch.addmm(rate_C + bias_C, habits_NH, habit_HC)
     vector_DC, shift_C = regressed(vectors_ND, label_NC, by_habits_NC)
 
-    read_UF, label_UC = read_and_acted(known(split.validation))
+    read_UF, label_UC = features_and_labels(known(split.validation))
     found = {}
     for share in SHARES if dimensions else (0.0,):
         weight_FC = torch.cat([share * vector_DC, habit_HC])
@@ -127,17 +128,17 @@ def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probe
         logits_UC = rough._logits(read_UF)
         slope_C, moved_C = calibrated(logits_UC, label_UC)
         loss = _log_loss(logits_UC * slope_C + moved_C, label_UC).item()
-        calm = replace(rough, weight_FC=weight_FC * slope_C, bias_C=bias * slope_C + moved_C)
-        found[share] = loss, calm
+        tuned = replace(rough, weight_FC=weight_FC * slope_C, bias_C=bias * slope_C + moved_C)
+        found[share] = loss, tuned
     return min(found.values(), key=lambda one: one[0])[1]
 
 
 def calibrated(
     logits_NC: torch.Tensor, label_NC: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """slope_C and shift_C with which logits, or margins of any scale, tell probabilities.
+    """slope_C and shift_C that turn logits, or margins of any scale, into probabilities.
 
-    By log loss (Platt 1999), those of an interest held near those of all: some interests have few
+    By log loss (Platt 1999), each interest's shrunk towards those of all: some interests have few
     users to calibrate on.
     """
     of_all_2 = torch.tensor([1.0, 0.0], requires_grad=True)
@@ -156,7 +157,7 @@ def calibrated(
 def regressed(
     read_NF: torch.Tensor, label_NC: torch.Tensor, start_NC: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """weight_FC and bias_C of what is added to ``start_NC``, logits or one for each interest."""
+    """weight_FC and bias_C of a regression with the offset ``start_NC``, in logits."""
     weight_FC = torch.zeros(read_NF.shape[1], label_NC.shape[1], requires_grad=True)
     bias_C = torch.zeros(label_NC.shape[1], requires_grad=True)
 
@@ -169,7 +170,7 @@ def regressed(
 
 
 def _log_loss(logits_NC: torch.Tensor, label_NC: torch.Tensor) -> torch.Tensor:
-    """Means over users, summed over interests, so that each is fitted as if it were alone."""
+    """Means over users, summed over interests, so that each is fitted independently."""
     loss_NC = F.binary_cross_entropy_with_logits(logits_NC, label_NC, reduction="none")
     return loss_NC.mean(dim=0).sum()
 
@@ -189,16 +190,16 @@ def _minimize(loss: Callable[[], torch.Tensor], weights: list[torch.Tensor], ste
 
 
 @torch.no_grad()
-def _read(
+def _features(
     vectors: Vectors, histories: Histories, interest_I: torch.Tensor, interests: int
 ) -> torch.Tensor:
-    """read_UF: vectors, then habits."""
+    """features_UF: vectors, then habits."""
     vectors_UD = torch.cat([vectors(one).float().cpu() for one in histories.parts(USERS_AT_ONCE)])
     return torch.cat([vectors_UD, habits(histories, interest_I, interests)], dim=1)
 
 
 def habits(histories: Histories, interest_I: torch.Tensor, interests: int) -> torch.Tensor:
-    """read_UH: for each half-life, how much each user did lately, of each interest and at all."""
+    """features_UH: for each half-life, each user's decayed events of each interest and in all."""
     columns = one_hot(interest_I.numpy(), interests)
     found = []
     for half_life in HALF_LIVES_DAYS:

@@ -1,5 +1,4 @@
-"""A user's taste as the sum of the vectors of what was bought, for families whose vectors were
-learned from what is near what."""
+"""Families whose user vector is the weighted mean of item vectors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,21 +16,21 @@ from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
 
-RARE = 1e-7  # share added to all, so that what nobody bought has a logarithm
+RARE = 1e-7  # share added to all, for a finite logarithm
 
 
 class UserProfileFamily(VectorFamily):
-    """State: the items' vectors and popularity as last observed. A user's vector is the taste, then
-    1; an item's its vector, then the logarithm of its share, weighed.
+    """State: item vectors, and popularity as last observed. A user's vector is the user profile,
+    then 1; an item's is its vector, then the weighted logarithm of its popularity share.
 
-    The config has ``decorrelation``, ``half_life_days``, ``epochs`` and ``popularity_weight``, of
-    which the best on validation is taken where there are several.
+    The config has ``decorrelation``, ``half_life_days``, ``epochs`` and ``popularity_weight``,
+    which is tuned on validation where it is a tuple.
     """
 
     def __init__(
         self, config: Any, learn: Callable[[Histories, TrainingContext], torch.Tensor]
     ) -> None:
-        """``learn`` gives vectors_ID on the CPU, 0 for items that nothing was learned of."""
+        """``learn`` returns vectors_ID on the CPU, 0 for items that were not learned."""
         super().__init__(config)
         self.learn = learn
 
@@ -41,13 +40,13 @@ class UserProfileFamily(VectorFamily):
         learned_ID = self.learn(split.train, context)
         self.vectors_ID = decorrelated(learned_ID, self.popularity_I, config.decorrelation)
         if isinstance(config.popularity_weight, tuple):
-            self._choose(config.popularity_weight, context)
+            self._tune(config.popularity_weight, context)
         else:
             context.curve("validation_ndcg@10", config.epochs, context.validate(self.scores))
 
-    def _choose(self, weights: tuple[float, ...], context: TrainingContext) -> None:
-        """Divide the vectors by the popularity weight that validates best: it ranks the same as to
-        multiply popularity."""
+    def _tune(self, weights: tuple[float, ...], context: TrainingContext) -> None:
+        """Divide the vectors by the popularity weight that validates best: the same ranking as
+        multiplying popularity by it."""
         vectors_ID, found = self.vectors_ID, {}
         for step, weight in enumerate(weights):
             self.vectors_ID = vectors_ID / weight
@@ -60,11 +59,11 @@ class UserProfileFamily(VectorFamily):
         self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
 
     def scores(self, batch: Histories) -> torch.Tensor:
-        # in one pass: joining the vectors with their share for each batch took as long again
-        return torch.addmm(self._share_I1()[:, 0], self._taste(batch), self.vectors_ID.T)
+        # one product: concatenating the share to the vectors for each batch doubled the time
+        return torch.addmm(self._share_I1()[:, 0], self._profile(batch), self.vectors_ID.T)
 
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        return torch.cat([self._taste(batch), torch.ones(len(batch), 1)], dim=1)
+        return torch.cat([self._profile(batch), torch.ones(len(batch), 1)], dim=1)
 
     def item_vectors(self) -> torch.Tensor:
         return torch.cat([self.vectors_ID, self._share_I1()], dim=1)
@@ -82,28 +81,32 @@ class UserProfileFamily(VectorFamily):
     def load_state(self, state: State) -> None:
         self.vectors_ID, self.popularity_I = state["vectors_ID"], state["popularity_I"]
 
-    def _taste(self, batch: Histories) -> torch.Tensor:
+    def _profile(self, batch: Histories) -> torch.Tensor:
         config = self.config
-        of = even_taste if isinstance(config.popularity_weight, tuple) else taste
-        return of(batch, config.half_life_days, self.vectors_ID)
+        profile = (
+            fixed_length_profile if isinstance(config.popularity_weight, tuple) else user_profile
+        )
+        return profile(batch, config.half_life_days, self.vectors_ID)
 
     def _share_I1(self) -> torch.Tensor:
         weight = self.config.popularity_weight
         return (1.0 if isinstance(weight, tuple) else weight) * log_share(self.popularity_I)
 
 
-def taste(batch: Histories, half_life_days: float, vectors_ID: torch.Tensor) -> torch.Tensor:
-    """vectors_BD: each item counts log(1 + its decayed events), as in matrix_factorization."""
+def user_profile(batch: Histories, half_life_days: float, vectors_ID: torch.Tensor) -> torch.Tensor:
+    """vectors_BD: items weigh log(1 + decayed events), as in matrix_factorization."""
     bought = batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / half_life_days))
     np.log1p(bought.data, out=bought.data)
     return torch.from_numpy(bought @ vectors_ID.numpy())
 
 
-def even_taste(batch: Histories, half_life_days: float, vectors_ID: torch.Tensor) -> torch.Tensor:
-    """vectors_BD of the same length for all: each item counts its decayed events.
+def fixed_length_profile(
+    batch: Histories, half_life_days: float, vectors_ID: torch.Tensor
+) -> torch.Tensor:
+    """vectors_BD of the same length for all users: items weigh their decayed events.
 
-    The length is such that the products with decorrelated vectors vary by about 1 over items,
-    however much was bought: a weight beside them then means the same in all data.
+    With this length, products with decorrelated vectors have a standard deviation of about 1 over
+    items, however much was bought: a popularity weight then means the same in all data.
     """
     bought = batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / half_life_days))
     directions_BD = normalize(torch.from_numpy(bought @ vectors_ID.numpy()))
@@ -118,10 +121,10 @@ def log_share(popularity_I: torch.Tensor) -> torch.Tensor:
 def decorrelated(
     vectors_ID: torch.Tensor, popularity_I: torch.Tensor, power: float, ridge: float = 0.1
 ) -> torch.Tensor:
-    """The vectors of length 1, turned and stretched so that no direction is shared by most buyers.
+    """Whiten unit vectors by their popularity-weighted second moment.
 
-    With power 1 the second moment over what is bought becomes even in all directions; the products
-    then tell an item from its kind, which raises what was bought before. Vectors of 0 stay 0.
+    With power 1 the second moment is the same in all directions: products then separate an item
+    from similar ones, which ranks repeat purchases higher. Vectors of 0 stay 0.
     """
     unit_ID = normalize(vectors_ID.double())
     moment_DD = (unit_ID * popularity_I[:, None]).T @ unit_ID

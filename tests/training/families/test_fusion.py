@@ -30,7 +30,7 @@ from training.layers.fusion.stacking import softmax_over_users
 ITEMS, USERS, WARM = 60, 160, 6
 
 
-class Knows(Ranker):
+class Oracle(Ranker):
     """Scores highest what follows a user's last item, for users of whom as much is known."""
 
     def __init__(self, warm: bool) -> None:
@@ -54,7 +54,7 @@ class Knows(Ranker):
         self.warm = bool(state["warm"])
 
 
-def taught(context: TrainingContext, **members: Ranker) -> tuple[Stacked, Window]:
+def fitted(context: TrainingContext, **members: Ranker) -> tuple[Stacked, Window]:
     """Fitted on users of two or of ten events who go on to the next item; and their window."""
     lengths_U = np.where(np.arange(USERS) % 2, 10, 2)
     random = np.random.default_rng(0)
@@ -79,9 +79,9 @@ def taught(context: TrainingContext, **members: Ranker) -> tuple[Stacked, Window
     return model, window
 
 
-def test_two_members_each_good_for_half_of_the_users(context: TrainingContext) -> None:
-    members = {"cold": Knows(warm=False), "warm": Knows(warm=True)}
-    model, window = taught(context, **members)
+def test_beats_members_that_are_each_good_for_half_of_users(context: TrainingContext) -> None:
+    members = {"cold": Oracle(warm=False), "warm": Oracle(warm=True)}
+    model, window = fitted(context, **members)
     others = window.take(np.flatnonzero(~np.isin(np.arange(USERS), model.learned_from_U)))
     assert len(others.histories) == USERS / 2
 
@@ -93,36 +93,36 @@ def test_two_members_each_good_for_half_of_the_users(context: TrainingContext) -
     assert ndcg(model) > 0.9
 
 
-def test_the_same_seed_learns_the_same(context: TrainingContext, tmp_path: Path) -> None:
+def test_same_seed_gives_same_scores(context: TrainingContext, tmp_path: Path) -> None:
     scores = [
-        taught(replace(context, checkpoints=tmp_path / name), cold=Knows(False), warm=Knows(True))
+        fitted(replace(context, checkpoints=tmp_path / name), cold=Oracle(False), warm=Oracle(True))
         for name in "ab"
     ]
     (first, window), (second, _) = scores
     assert torch.equal(first.scores(window.histories), second.scores(window.histories))
 
 
-def test_nothing_but_popularity_is_nothing_to_combine(context: TrainingContext) -> None:
+def test_rejects_popularity_as_only_member(context: TrainingContext) -> None:
     with pytest.raises(UsageError, match="nothing to combine"):
-        taught(context, popularity=Knows(warm=True))
+        fitted(context, popularity=Oracle(warm=True))
 
 
-def test_what_is_lost_without_a_member_is_lost_by_those_it_is_good_for(
+def test_ablation_attributes_member_to_its_users(
     context: TrainingContext,
 ) -> None:
-    told: dict[str, list[float]] = {}
+    curves: dict[str, list[float]] = {}
 
     def curve(name: str, step: int, value: float) -> None:
         if name.startswith(fusion.LOST_WITHOUT):
-            told.setdefault(name.removeprefix(fusion.LOST_WITHOUT), []).append(value)
+            curves.setdefault(name.removeprefix(fusion.LOST_WITHOUT), []).append(value)
 
-    taught(replace(context, curve=curve), cold=Knows(warm=False), warm=Knows(warm=True))
-    assert set(told) == {"cold", "warm", "own habit", "popularity"}
-    assert told["cold"][0] > 0.3 > abs(told["cold"][-1])
-    assert told["warm"][-1] > 0.3 > abs(told["warm"][0])
+    fitted(replace(context, curve=curve), cold=Oracle(warm=False), warm=Oracle(warm=True))
+    assert set(curves) == {"cold", "warm", "own habit", "popularity"}
+    assert curves["cold"][0] > 0.3 > abs(curves["cold"][-1])
+    assert curves["warm"][-1] > 0.3 > abs(curves["warm"][0])
 
 
-def test_the_gate_joins_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Path) -> None:
+def test_gate_uses_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Path) -> None:
     split = split_by_time(dataset.histories)
     band = pa.array(["old" if user % 2 else None for user in range(len(dataset.users))])
     users = dataset.users.append_column("age_band", band)
@@ -148,7 +148,7 @@ def test_the_gate_joins_all_sides_and_has_vectors(dataset: Dataset, tmp_path: Pa
     assert torch.equal(model.scores(dataset.histories), again.scores(dataset.histories))
 
 
-def test_its_run_is_of_its_members_and_they_need_not_all_be_there(
+def test_run_id_depends_on_members(
     planted: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, snapshot_id = planted
@@ -161,7 +161,7 @@ def test_its_run_is_of_its_members_and_they_need_not_all_be_there(
     assert run_id_for(settings, snapshot_id, "fusion") != first.run_id
 
 
-def test_its_state_is_all_it_needs(trained_once: tuple[Settings, str]) -> None:
+def test_state_restores_members_and_scores(trained_once: tuple[Settings, str]) -> None:
     settings, snapshot_id = trained_once
     run = settings.runs / snapshot_id / run_id_for(settings, snapshot_id, "fusion")
     histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
@@ -176,7 +176,7 @@ def test_its_state_is_all_it_needs(trained_once: tuple[Settings, str]) -> None:
     assert torch.equal(scores_BI, again.scores(histories))
 
 
-def test_a_user_s_own_habit_with_an_item() -> None:
+def test_features_of_own_history_with_item() -> None:
     known = Histories(
         np.arange(2),
         np.array([0, 3, 3]),
@@ -195,7 +195,7 @@ def test_a_user_s_own_habit_with_an_item() -> None:
     assert not found_NH[2:].any()
 
 
-def test_the_loss_is_each_user_s_own_cross_entropy() -> None:
+def test_loss_is_mean_of_users_cross_entropies() -> None:
     logit_N = torch.tensor([1.0, 2.0, 0.5, -1.0, 3.0])
     row_N = torch.tensor([0, 0, 0, 1, 1])
     hit_N = torch.tensor([True, False, True, False, True])

@@ -1,10 +1,9 @@
-"""What is known of a user and an item before several families' answers are weighed.
+"""Candidates of several families and their features.
 
-Only items that could be among the best are looked at one by one: those that a member puts first,
-among all items and among those new to the user. Of each such pair there are the members' scores
-and ranks; the user's own habit with the item, how often, how lately and how regularly; how much
-the item is bought; and how much is known of the user. The last lets a learner trust different
-members for cold and for warm users.
+Candidates are the items at the top of a member's list, of all items and of those new to the user.
+Features of a pair: the members' scores and ranks; the user's own history with the item (count,
+recency, regularity); the item's popularity; and the length and age of the user's history, by which
+a learner can weigh members differently for cold and warm users.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from training.layers.popularity import popularity
 
 HALF_LIVES_DAYS = (7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
 POPULARITY_DAYS = (90.0, 14.0)
-RARE = 1e-7  # share added to all, so that what nobody bought has a logarithm
+RARE = 1e-7  # share added to all, for a finite logarithm
 OF_A_MEMBER = ("score", "rank", "rank among new")
 OF_A_HABIT = (
     *(f"own events, half-life {days:g} days" for days in HALF_LIVES_DAYS),
@@ -52,28 +51,28 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Market:
-    """What is known of the items when a window begins: shares of popularity, and which were sold
-    at all. Nobody recommends the others."""
+class ItemStatistics:
+    """Popularity shares at the beginning of a window, and which items were ever sold; the others
+    are never candidates."""
 
     share_PI: torch.Tensor
     sold_I: torch.Tensor
 
     @classmethod
-    def of(cls, histories: Histories) -> "Market":
+    def of(cls, histories: Histories) -> "ItemStatistics":
         shares = [popularity(histories, days) for days in POPULARITY_DAYS]
         sold_I = torch.from_numpy(histories.counts_I() > 0)
         return cls(torch.from_numpy(np.stack(shares)), sold_I)
 
 
 def names(members: Sequence[str]) -> tuple[str, ...]:
-    """Of the features, in order."""
+    """Names of the features, in order."""
     of_members = (f"{member}: {name}" for member in members for name in OF_A_MEMBER)
     return (*of_members, *OF_A_HABIT, *OF_AN_ITEM, *OF_A_USER)
 
 
-def sources(members: Sequence[str]) -> dict[str, list[int]]:
-    """Which columns of the features come from where, beside what is known of the user."""
+def feature_groups(members: Sequence[str]) -> dict[str, list[int]]:
+    """Columns of each group of features, without those of the user."""
     width, found = len(OF_A_MEMBER), dict[str, list[int]]()
     for place, member in enumerate(members):
         found[member] = list(range(place * width, (place + 1) * width))
@@ -84,21 +83,21 @@ def sources(members: Sequence[str]) -> dict[str, list[int]]:
 
 
 def candidates(
-    scores_MBI: Sequence[torch.Tensor], batch: Histories, market: Market, depth: int
+    scores_MBI: Sequence[torch.Tensor], batch: Histories, statistics: ItemStatistics, depth: int
 ) -> Candidates:
-    """Of what each member puts first, ``depth`` of all items and of those new to the user."""
+    """The top ``depth`` of each member, of all items and of those new to the user."""
     items = batch.item_count
     seen_rows, seen_items = torch.from_numpy(batch.rows_N), torch.from_numpy(batch.items_N).long()
-    unsold = torch.nonzero(~market.sold_I).ravel()
+    unsold = torch.nonzero(~statistics.sold_I).ravel()
     lists: list[tuple[IntArray, IntArray]] = []
     raw_MBI, moments_MB = [], []
     for scores_BI in scores_MBI:
         moments_MB.append((scores_BI.mean(dim=1), scores_BI.std(dim=1).clamp(min=1e-12)))
         raw_MBI.append(scores_BI)
         masked_BI = scores_BI.index_fill(1, unsold, -torch.inf)
-        best = _cells(masked_BI, depth)
+        best = _top_cells(masked_BI, depth)
         masked_BI[seen_rows, seen_items] = -torch.inf
-        lists.append((best, _cells(masked_BI, depth)))
+        lists.append((best, _top_cells(masked_BI, depth)))
     flat = [cells_BK.ravel() for pair in lists for cells_BK in pair]
     cell_N = np.unique(np.concatenate(flat))
     cell_N = cell_N[cell_N >= 0]
@@ -112,7 +111,7 @@ def candidates(
         [
             torch.stack(columns, dim=1),
             habits(batch, cell_N),
-            _of_items(market, item_N),
+            _of_items(statistics, item_N),
             _of_users(batch)[row_N],
         ],
         dim=1,
@@ -120,15 +119,15 @@ def candidates(
     return Candidates(item_N, np.bincount(row_N, minlength=len(batch)), features_NF)
 
 
-def asked(members: Sequence[Ranker], batch: Histories) -> list[torch.Tensor]:
+def member_scores(members: Sequence[Ranker], batch: Histories) -> list[torch.Tensor]:
     """Each member's scores_BI, on the CPU."""
     return [member.scores(batch).float().cpu() for member in members]
 
 
-def _cells(scores_BI: torch.Tensor, depth: int) -> IntArray:
+def _top_cells(scores_BI: torch.Tensor, depth: int) -> IntArray:
     """The best ``depth`` items of each user as user's row * items + item, -1 where there is none.
 
-    Nothing is best where a member scores all alike.
+    None where a member scores all items the same.
     """
     scores_BK, items_BK = top(scores_BI, depth)
     cells_BK = np.arange(len(items_BK))[:, None] * scores_BI.shape[1] + items_BK
@@ -137,16 +136,16 @@ def _cells(scores_BI: torch.Tensor, depth: int) -> IntArray:
 
 
 def _discounts(cell_N: IntArray, cells_BK: IntArray) -> np.ndarray:
-    """What NDCG pays at an item's rank in its user's list; 0 for one that is not on it."""
+    """The discount of NDCG at an item's rank in its user's list; 0 for items not on it."""
     rank_BK = np.broadcast_to(np.arange(cells_BK.shape[1]), cells_BK.shape)
     on = cells_BK >= 0
-    paid_N = np.zeros(len(cell_N), np.float32)
-    paid_N[np.searchsorted(cell_N, cells_BK[on])] = 1 / np.log2(rank_BK[on] + 2)
-    return paid_N
+    discount_N = np.zeros(len(cell_N), np.float32)
+    discount_N[np.searchsorted(cell_N, cells_BK[on])] = 1 / np.log2(rank_BK[on] + 2)
+    return discount_N
 
 
 def habits(batch: Histories, cell_N: IntArray) -> torch.Tensor:
-    """features_NH: each user's own dealings with an item; all 0 where there were none."""
+    """features_NH: each user's own history with an item; all 0 without one."""
     owned_E, event_E = np.unique(
         batch.rows_N * batch.item_count + batch.items_N, return_inverse=True
     )
@@ -171,8 +170,8 @@ def habits(batch: Histories, cell_N: IntArray) -> torch.Tensor:
     return torch.from_numpy(found_NH)
 
 
-def _of_items(market: Market, item_N: IntArray) -> torch.Tensor:
-    long_N, short_N = ((share_I[item_N] + RARE).log() for share_I in market.share_PI)
+def _of_items(statistics: ItemStatistics, item_N: IntArray) -> torch.Tensor:
+    long_N, short_N = ((share_I[item_N] + RARE).log() for share_I in statistics.share_PI)
     return torch.stack([long_N, short_N - long_N], dim=1)
 
 

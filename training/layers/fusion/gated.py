@@ -1,16 +1,13 @@
-"""Who a user is, from several sides at once, joined by a learned gate: gated multimodal units
-(Arevalo et al. 2017).
+"""Gated multimodal units (Arevalo et al. 2017): a user vector from several modalities.
 
-The sides: behaviour, the mean of the embeddings of what was bought; content, the mean of what those
-items' words say; the profile, what the mart `users` knows; and the context, how long the history is
-and which time of the year and of the week it is. Each is turned into a hidden state, and gates that
-see all sides say how much of each counts, dimension by dimension. An item is its embedding plus
-what its words say.
+Modalities: behaviour, the mean of the embeddings of bought items; content, the mean of their text
+vectors; profile, the columns of the mart `users`; context, the length of the history and the time
+of the year and of the week. Each gives a hidden state, and gates that see all modalities weigh them
+dimension by dimension. An item is its embedding plus a projection of its text vector.
 
-What was changed. Behaviour is the state that the others are added to, without a squashing of its
-own, and what they add starts at nothing: training starts from PureSVD, as in vae. State and item
-are compared by their cosine over a temperature, with a small share of popularity for who has no
-history.
+Changes to the paper. The other modalities are added to the behaviour vector, which has no
+nonlinearity of its own, and their projection starts at zero: training starts from PureSVD, as in
+vae. Scores are cosines over a temperature, plus weighted popularity for users without history.
 """
 
 from dataclasses import dataclass, field
@@ -36,16 +33,16 @@ from training.layers.text import encode_texts
 
 SIDES = ("content", "profile", "context")  # beside behaviour
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
+POPULARITY_SHARE = 1.0  # orders items for an unknown user
 YEAR, WEEK = 365.25 * DAY, 7.0 * DAY
 CONTEXT = 5
-UNKNOWN = ("user_id", "first_seen_at")  # name a user, or tell when one came: no profile
+UNKNOWN = ("user_id", "first_seen_at")  # identifiers and dates are no profile
 
 
 @dataclass(frozen=True)
 class GateConfig:
-    """``words``: dimensions kept of the items' words. Items of fewer than ``min_events`` share one
-    embedding; words and popularity tell those apart."""
+    """``words``: dimensions of the items' text vectors. Items of fewer than ``min_events`` share
+    one embedding and differ by text and popularity alone."""
 
     dimensions: int = 64
     words: int = 64
@@ -60,7 +57,7 @@ class GateConfig:
 
 
 class Gated(VectorFamily):
-    """State: the network's weights and the readout's. ``config.gate`` is a GateConfig."""
+    """State: the network's weights and the probe's. ``config.gate`` is a GateConfig."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -84,14 +81,16 @@ class Gated(VectorFamily):
             gate.trainer.shortened(cuts.steps_for(gate.epochs)),
             context,
         )
-        self.tuned = progress.record() | self._open(context.window.histories)
-        self.readout = fit_probe(self.user_vectors, split, context)
+        self.tuned = progress.record() | self._mean_gates(context.window.histories)
+        self.probe = fit_probe(self.user_vectors, split, context)
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        history, context_BX, user_B = self._asked(batch)
+        history, context_BX, user_B = self._inputs(batch)
         hidden_BD = self.network.users(history, context_BX, user_B)
-        hidden_BD = hidden_BD * (history.lengths_B > 0)[:, None]  # nothing read: popularity alone
+        hidden_BD = (
+            hidden_BD * (history.lengths_B > 0)[:, None]
+        )  # without history: popularity alone
         return torch.cat([hidden_BD, torch.ones_like(hidden_BD[:, :1])], dim=1)
 
     @torch.no_grad()
@@ -104,14 +103,14 @@ class Gated(VectorFamily):
         return (self.network.row_I > 0) | (self.network.text_I > 0)
 
     def interests(self, batch: Histories) -> torch.Tensor:
-        return self.readout.probabilities(self.user_vectors, batch)
+        return self.probe.probabilities(self.user_vectors, batch)
 
     def state(self) -> State:
         weights = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
-        return weights | self.readout.state()
+        return weights | self.probe.state()
 
     def load_state(self, state: State) -> None:
-        self.readout, state = Probe.of(state), without_probe(state)
+        self.probe, state = Probe.of(state), without_probe(state)
         self.network = Network(
             self.gate,
             len(state["embedding_RD"]),
@@ -122,7 +121,7 @@ class Gated(VectorFamily):
         self.network.load_state_dict(state)
         self.network.eval()
 
-    def _asked(self, batch: Histories) -> tuple[Bags, torch.Tensor, torch.Tensor]:
+    def _inputs(self, batch: Histories) -> tuple[Bags, torch.Tensor, torch.Tensor]:
         device = self.network.popularity_I.device
         moment_B = torch.full((len(batch),), batch.end, dtype=torch.float64)
         lengths_B = torch.from_numpy(np.minimum(batch.lengths_U, self.gate.cuts.length))
@@ -131,9 +130,9 @@ class Gated(VectorFamily):
         return bags(batch, self.gate.cuts, device), context_BX, user_B
 
     @torch.no_grad()
-    def _open(self, histories: Histories) -> dict[str, float]:
-        """How far each side's gate is open, on average over users and dimensions."""
-        history, context_BX, user_B = self._asked(histories)
+    def _mean_gates(self, histories: Histories) -> dict[str, float]:
+        """The mean gate of each side, over users and dimensions."""
+        history, context_BX, user_B = self._inputs(histories)
         _, open_SBD = self.network.joined(history, context_BX, user_B)
         means = open_SBD.mean(dim=(1, 2)).tolist()
         return {f"gate_of_{side}": mean for side, mean in zip(SIDES, means, strict=True)}
@@ -182,7 +181,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
-        """Take from the data what needs no learning."""
+        """Initialize from the data."""
         self.row_I.copy_(row_I)
         self.popularity_I.copy_(torch.from_numpy(popularity(train, POPULARITY_DAYS)))
         warm_RD = warm_embeddings(train, row_I.numpy(), self.config.dimensions)
@@ -206,12 +205,12 @@ class Network(nn.Module):
         return behaviour_BD + self.out((open_SBD * hidden_SBD).sum(dim=0)), open_SBD
 
     def users(self, history: Bags, context_BX: torch.Tensor, user_B: torch.Tensor) -> torch.Tensor:
-        """users_BD, as they are compared with items."""
+        """users_BD, scaled for the product with items."""
         state_BD, _ = self.joined(history, context_BX, user_B)
         return F.normalize(state_BD, dim=1) / self.config.temperature
 
     def targets(self, items_C: torch.Tensor) -> torch.Tensor:
-        """Items, as they are compared with states."""
+        """Items, scaled for the product with users."""
         words_CD = self.of_words(self.words_TD[self.text_I[items_C]])
         return F.normalize(self.embedding_RD[self.row_I[items_C]] + words_CD, dim=1)
 
@@ -228,9 +227,9 @@ class Network(nn.Module):
 
 
 def context_of(moment_B: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-    """context_BX: the length of the history, and where in the year and the week a moment is.
+    """context_BX: the length of the history, and the time of the year and of the week.
 
-    Not how long ago the last event was: training looks from the moment of an event.
+    Not the time since the last event: in training it is always 0.
     """
     turns = [2 * torch.pi * moment_B.double() / period for period in (YEAR, WEEK)]
     waves = [wave for turn in turns for wave in (turn.sin(), turn.cos())]
@@ -239,9 +238,9 @@ def context_of(moment_B: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
 
 
 def profiles(users: pa.Table) -> torch.Tensor:
-    """profile_UF: a one for each value of each column of text; a zero for what is not known.
+    """profile_UF: one-hot values of the text columns; zeros where null.
 
-    One column of zeros where nothing is, so that users can be looked up.
+    The first column is zero, so that there is one without any profile.
     """
     columns = [torch.zeros(max(1, len(users)), 1)]
     for name in users.column_names:

@@ -1,8 +1,8 @@
-"""What families that make histories up share: the frame of visits that they fill with items, and
-that nobody's own history comes out.
+"""Sampling of synthetic histories, shared by the families that generate: temporal profile,
+de-duplication against the training data.
 
-A history is known by a hash of its items in their order. What is kept of the training data beside
-the rhythm is these hashes alone.
+A history is identified by a hash of its items in order. Only these hashes and the temporal profile
+of the training data are kept.
 """
 
 import hashlib
@@ -15,76 +15,76 @@ import torch
 
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray, joined
-from training.layers.generation.temporal_profile import Rhythm, Schedule
+from training.layers.generation.temporal_profile import Schedule, TemporalProfile
 
 TRIES = 50
-PREFIX = "frame."
+PREFIX = "sampler."
 State = dict[str, torch.Tensor]
 
-Fill = Callable[[Schedule, torch.Generator], torch.Tensor]
-"""Draws the items_N of a schedule's events."""
+SampleItems = Callable[[Schedule, torch.Generator], torch.Tensor]
+"""Samples the items_N of a schedule's events."""
 
 
 @dataclass(frozen=True)
-class Frame:
-    """``known_F``: fingerprints of the histories that were learned from."""
+class HistorySampler:
+    """``known_F``: fingerprints of the training histories."""
 
-    rhythm: Rhythm
+    profile: TemporalProfile
     known_F: IntArray
 
     @classmethod
-    def of(cls, train: Histories) -> "Frame":
+    def of(cls, train: Histories) -> "HistorySampler":
         known = train.take(np.flatnonzero(train.lengths_U))
-        return cls(Rhythm.of(known), np.unique(fingerprints(known)))
+        return cls(TemporalProfile.of(known), np.unique(fingerprints(known)))
 
     @torch.no_grad()
-    def filled(self, fill: Fill, count: int, seed: int) -> tuple[Histories, int]:
-        """Histories of ``count`` users who do not exist, and how many more were drawn and
-        rejected because they were somebody's.
+    def generate(self, sample_items: SampleItems, count: int, seed: int) -> tuple[Histories, int]:
+        """Histories of ``count`` synthetic users, and how many more were rejected as copies of a
+        real history.
 
-        Raises DataError when there are none to be found: a catalogue so small that all there could
-        be is somebody's.
+        Raises DataError when copies remain after TRIES attempts, as in a tiny catalogue.
         """
         random = np.random.default_rng(seed)
         generator = torch.Generator().manual_seed(seed)
 
-        def drawn(missing: int) -> Histories:
-            schedule = self.rhythm.draw(missing, random)
-            items_N = fill(schedule, generator).numpy().astype(np.int32)
-            return self.rhythm.histories(schedule, items_N)
+        def sampled(missing: int) -> Histories:
+            schedule = self.profile.sample(missing, random)
+            items_N = sample_items(schedule, generator).numpy().astype(np.int32)
+            return self.profile.histories(schedule, items_N)
 
-        made = drawn(count)
+        generated = sampled(count)
         rejected = 0
         for _ in range(TRIES):
-            copied_B = np.isin(fingerprints(made), self.known_F)
+            copied_B = np.isin(fingerprints(generated), self.known_F)
             copies = int(copied_B.sum())
             if not copies:
-                return made, rejected
+                return generated, rejected
             rejected += copies
-            made = joined(made.take(np.flatnonzero(~copied_B)), drawn(copies))
+            generated = joined(generated.take(np.flatnonzero(~copied_B)), sampled(copies))
         raise DataError(
-            f"{copies} of {count} made-up histories were a real user's, however often drawn",
-            "generate from data of more items or of longer histories",
+            f"{copies} of {count} synthetic histories are copies of real ones after {TRIES} "
+            "attempts",
+            "train on data with more items or longer histories",
         )
 
     def state(self) -> State:
-        own = self.rhythm.state() | {"known_F": torch.from_numpy(self.known_F)}
+        own = self.profile.state() | {"known_F": torch.from_numpy(self.known_F)}
         return {f"{PREFIX}{name}": tensor for name, tensor in own.items()}
 
     @classmethod
-    def load(cls, state: State) -> "Frame":
-        """From the state of the family that it is of."""
+    def load(cls, state: State) -> "HistorySampler":
+        """From a family's state."""
         own = {name.removeprefix(PREFIX): state[name] for name in state if name.startswith(PREFIX)}
-        return cls(Rhythm.load(own), own["known_F"].numpy())
+        return cls(TemporalProfile.load(own), own["known_F"].numpy())
 
 
-def without_frame(state: State) -> State:
-    """The rest of a family's state."""
+def without_sampler(state: State) -> State:
+    """A family's state without the sampler's part."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 
 def fingerprints(histories: Histories) -> IntArray:
-    """fingerprint_U of what each user did in which order, whenever it was."""
+    """fingerprint_U of each user's items in order, whatever their times."""
     items_N, starts_U1 = histories.items_N.astype(np.int32), histories.starts_U1
     digests = (
         hashlib.blake2b(items_N[first:past].tobytes(), digest_size=8).digest()

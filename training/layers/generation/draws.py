@@ -1,26 +1,26 @@
-"""Drawing different items at once, each by its weight: what a visit holds."""
+"""Weighted sampling without replacement, for the items of a visit."""
 
 import torch
 
-SPARE = 8  # draws beyond twice those that are wanted, before they are done one by one
+SPARE = 8  # draws beyond twice the wanted number, before the fallback
 
 
-def draw(
+def sample_distinct(
     weights_BC: torch.Tensor,
     row_V: torch.Tensor,
     sizes_V: torch.Tensor,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """columns_N: for visit after visit its size's number of different columns, as they were drawn.
+    """columns_N: ``sizes_V`` distinct columns for each visit, in the order sampled.
 
-    ``row_V``: whose weights a visit draws by. As if each was drawn from those that are left: draws
-    with replacement, of which only the first of a column counts. Where these don't suffice, a visit
-    is drawn anew as a race (Efraimidis & Spirakis 2006), which costs a draw for each column. There
-    must be as many weights above 0 as are wanted.
+    ``row_V``: the row of weights of each visit. Equal to sequential sampling without replacement:
+    samples with replacement, of which only the first of each column counts. Where these don't
+    suffice, a visit falls back to exponential races (Efraimidis & Spirakis 2006), which cost a draw
+    for each column. There must be at least as many weights above 0 as columns wanted.
     """
     columns = weights_BC.shape[1]
     most = int(sizes_V.max()) if len(sizes_V) else 0
-    # All rows on one line, each from its number to the next: one search finds a visit's columns.
+    # Rows are concatenated, row b on [b, b + 1): one search finds the columns of all visits.
     line_BC = weights_BC.double().cumsum(dim=1)
     line_BC = line_BC / line_BC[:, -1:] + torch.arange(len(line_BC))[:, None]
     level_VM = torch.rand(len(row_V), 2 * most + SPARE, generator=generator, dtype=torch.double)
@@ -30,7 +30,7 @@ def draw(
     first_VM = torch.ones_like(sorted_VM, dtype=torch.bool)
     first_VM[:, 1:] = sorted_VM[:, 1:] != sorted_VM[:, :-1]
     first_VM = torch.zeros_like(first_VM).scatter(1, order_VM, first_VM)
-    # The first of each column, in the order drawn, before all others.
+    # First occurrences of a column, in the order sampled, before repeats.
     places_VM = torch.sort((~first_VM).int(), dim=1, stable=True).indices
     columns_VK = found_VM.gather(1, places_VM)[:, :most]
     short_V = first_VM.sum(dim=1) < sizes_V

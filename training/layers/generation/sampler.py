@@ -1,9 +1,9 @@
-"""A next-item network as a generator: it reads what it drew and draws on.
+"""Autoregressive sampling from a next-item network.
 
-The items of a visit are drawn together from the one state before it, as the network has learned to
-predicts a fortnight and not the order within a basket. The first visit has no taste before it, and
-its items should be of one: first one is drawn, then one more, then two, four and so on, as many as
-are there already.
+The items of a visit are sampled together from the state before it: the network predicts the coming
+weeks, not the order within a basket. The first visit has no state before it and its items should
+be coherent, so it is sampled in groups of 1, 1, 2, 4, ... items, each after reading the ones
+before.
 """
 
 from dataclasses import dataclass
@@ -16,57 +16,60 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.data.histories import IntArray, starts
-from training.layers.generation.draws import draw
+from training.layers.generation.draws import sample_distinct
 from training.layers.generation.temporal_profile import Schedule
 from training.layers.sequences.next_item import Network
 from training.layers.sequences.recurrent import RecurrentEncoder
 
-STRIDE = 50.0  # so that two numbers get far at a learning rate that is right for weights
-FEW_REPEATS = 1000.0  # events: where the habit of repeating starts
+STRIDE = 50.0  # scales the two parameters, so that they move at the weights' learning rate
+FEW_REPEATS = 1000.0  # events, the initial value: nearly no repeats
 GROUPS = 64  # of rare items, so that a visit can hold several
 
 
-class Habit(nn.Module):
-    """Two numbers that a generator has beside its network, where ranking does not need them: how
-    much taste counts beside popularity, and after how many events of a history the next repeats
-    one of them as often as not, as in a Chinese restaurant process (Aldous 1985)."""
+class RepeatMixture(nn.Module):
+    """The mixture of the network's softmax with repeats of earlier items, for generation alone.
+
+    Two parameters: an inverse temperature of the network's part (``sharpness``), and the number of
+    events after which a repeat is as likely as a new item (``half_repeats``), as in a Chinese
+    restaurant process (Aldous 1985).
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.moved_2 = nn.Parameter(torch.zeros(2))
+        self.parameters_2 = nn.Parameter(torch.zeros(2))
 
     @property
     def sharpness(self) -> torch.Tensor:
-        return torch.exp(STRIDE * self.moved_2[0])
+        return torch.exp(STRIDE * self.parameters_2[0])
 
     @property
     def half_repeats(self) -> torch.Tensor:
-        return FEW_REPEATS * torch.exp(STRIDE * self.moved_2[1])
+        return FEW_REPEATS * torch.exp(STRIDE * self.parameters_2[1])
 
-    def chances(
+    def probabilities(
         self,
         hidden_PD: torch.Tensor,
         compared: tuple[torch.Tensor, torch.Tensor],
         times_PC: torch.Tensor,
     ) -> torch.Tensor:
-        """chance_PC of columns from hidden states as they are compared with targets, what
-        ``Choices.compared`` gives, and how often each column was drawn before."""
+        """probability_PC of columns. ``hidden_PD``: scaled states; ``compared``: of
+        ``Vocabulary.compared``; ``times_PC``: how often each column was sampled before."""
         targets_CD, offset_C = compared
         logits_PC = torch.addmm(offset_C, self.sharpness * hidden_PD, targets_CD.T)
         read_P1 = times_PC.sum(dim=1, keepdim=True)
-        anew_P1 = self.half_repeats / (self.half_repeats + read_P1)
-        again_PC = times_PC * ((1 - anew_P1) / read_P1.clamp(min=1))
-        return anew_P1 * torch.softmax(logits_PC, dim=1) + again_PC
+        new_P1 = self.half_repeats / (self.half_repeats + read_P1)
+        repeat_PC = times_PC * ((1 - new_P1) / read_P1.clamp(min=1))
+        return new_P1 * torch.softmax(logits_PC, dim=1) + repeat_PC
 
 
 @dataclass(frozen=True)
-class Choices:
-    """The C columns that are drawn: each item with an embedding of its own, then the rare items
-    that were bought, in groups, because the network can't tell them apart.
+class Vocabulary:
+    """The C outputs: each item with an embedding of its own, then groups of rare items, which
+    the network cannot distinguish.
 
-    ``items_C``: the item, or one of the group. ``column_I``: of each item, -1 for what nobody
-    bought. ``rare_J``: the rare items, group after group from ``starts_G1``, and ``cumulative_J``
-    of their shares.
+    ``items_C``: the item, or one of the group. ``column_I``: of each item, -1 where it was never
+    bought. ``rare_J``: the rare items, group by group from ``starts_G1``; ``cumulative_J``: of
+    their shares.
     """
 
     items_C: torch.Tensor
@@ -76,7 +79,7 @@ class Choices:
     starts_G1: torch.Tensor
 
     @classmethod
-    def of(cls, network: Network) -> "Choices":
+    def of(cls, network: Network) -> "Vocabulary":
         row_I, share_I = network.row_I.cpu(), network.share_I.cpu().double()
         known_K = torch.nonzero(row_I > 0)[:, 0]
         rare_J = torch.nonzero((row_I == 0) & (share_I > 0))[:, 0]
@@ -96,7 +99,7 @@ class Choices:
         )
 
     def compared(self, network: Network) -> tuple[torch.Tensor, torch.Tensor]:
-        """targets_CD and offset_C of the columns as the network is now."""
+        """targets_CD and offset_C of the columns, by the network's current weights."""
         known, groups = len(self.items_C) - len(self.starts_G1) + 1, len(self.starts_G1) - 1
         bias_J = network.bias_I[self.rare_J]
         sums_G = bias_J.new_zeros(groups).index_add(
@@ -106,7 +109,7 @@ class Choices:
         return network.targets(self.items_C), offset_C
 
     def items(self, columns_N: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """The items that columns stand for; of a group, one by its share."""
+        """The items of columns; of a group, one sampled by its share."""
         items_N = self.items_C[columns_N]
         group_N = columns_N - (len(self.items_C) - len(self.starts_G1) + 1)
         grouped = torch.nonzero(group_N >= 0)[:, 0]
@@ -121,10 +124,10 @@ class Choices:
         return items_N
 
 
-class Reader:
-    """What a recurrent network has read of B histories, one event more at a time.
+class IncrementalStates:
+    """The states of B histories, extended by one event at a time.
 
-    Gives the states of ``Network.forward`` without reading all anew.
+    Equal to those of ``Network.forward``, without reading the whole history again.
     """
 
     def __init__(self, network: Network, count: int) -> None:
@@ -141,7 +144,7 @@ class Reader:
         self.hidden_BD = self._states(items_BTD)
 
     def keep(self, count: int) -> None:
-        """Go on with the first so many histories."""
+        """Continue with the first ``count`` histories only."""
         self.sum_BD, self.hidden_BD = self.sum_BD[:count], self.hidden_BD[:count]
         self.memory_LBH = self.memory_LBH[:, :count].contiguous()
 
@@ -152,78 +155,78 @@ class Reader:
 
 
 @torch.no_grad()
-def walk(
+def sample_items(
     network: Network,
-    habit: Habit,
-    choices: Choices,
+    repeats: RepeatMixture,
+    vocabulary: Vocabulary,
     schedule: Schedule,
     length: int,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """items_N drawn for the events of a schedule, by a network that is on the CPU.
+    """items_N sampled for the events of a schedule, by a network on the CPU.
 
-    The network knows at most the ``length`` latest events: on what it made up, what it learned of
-    real histories holds no further than it was rewarded for. It forgets half of them at once,
-    because then all that it knows has to be read anew. Habit forgets nothing.
+    The network reads at most the ``length`` latest events, as in the segments of its training.
+    Beyond that it drops half of them at once, because the rest has to be read again. Repeats count
+    the whole history.
     """
     network.eval()
     order_B = np.argsort(-schedule.lengths_B, kind="stable")
     schedule = schedule.take(order_B)
     lengths_B = schedule.lengths_B
     begin_B = starts(lengths_B)[:-1]
-    from_N, size_N, first_N = _drawn_together(schedule)
+    from_N, size_N, first_N = _group_events(schedule)
     items_N = torch.zeros(int(lengths_B.sum()), dtype=torch.long)
-    compared = choices.compared(network)
-    times_BC = torch.zeros(len(lengths_B), len(choices.items_C))
-    reader = Reader(network, len(lengths_B))
+    compared = vocabulary.compared(network)
+    times_BC = torch.zeros(len(lengths_B), len(vocabulary.items_C))
+    states = IncrementalStates(network, len(lengths_B))
     for place in range(int(lengths_B.max(initial=0))):
         active = int(np.searchsorted(-lengths_B, -place))
         events_B = begin_B[:active] + place
         if place:
-            reader.keep(active)
-            if reader.read_before == length:
-                reader = Reader(network, active)
+            states.keep(active)
+            if states.read_before == length:
+                states = IncrementalStates(network, active)
                 back_T = np.arange(-(length // 2), 0)
-                reader.read(items_N[torch.from_numpy(events_B[:, None] + back_T)])
+                states.read(items_N[torch.from_numpy(events_B[:, None] + back_T)])
             else:
-                reader.read(items_N[torch.from_numpy(events_B - 1)][:, None])
+                states.read(items_N[torch.from_numpy(events_B - 1)][:, None])
         due_D = np.flatnonzero(from_N[events_B] == place)
         if not len(due_D):
             continue
-        hidden_DD = network.compared(reader.hidden_BD[torch.from_numpy(due_D)])
+        hidden_DD = network.compared(states.hidden_BD[torch.from_numpy(due_D)])
         times_DC = times_BC[torch.from_numpy(due_D)]
-        chance_DC = habit.chances(hidden_DD, compared, times_DC)
+        probability_DC = repeats.probabilities(hidden_DD, compared, times_DC)
         events_D = events_B[due_D]
-        first_D1 = torch.from_numpy(first_N[events_D])[:, None]  # all that is there is of the visit
-        chance_DC = chance_DC.masked_fill((times_DC > 0) & first_D1, 0)
+        first_D1 = torch.from_numpy(first_N[events_D])[:, None]  # everything before is of the visit
+        probability_DC = probability_DC.masked_fill((times_DC > 0) & first_D1, 0)
         sizes_D = torch.from_numpy(size_N[events_D])
-        columns_M = draw(chance_DC, torch.arange(len(due_D)), sizes_D, generator)
+        columns_M = sample_distinct(probability_DC, torch.arange(len(due_D)), sizes_D, generator)
         times_BC[torch.from_numpy(due_D).repeat_interleave(sizes_D), columns_M] += 1
         first_M = torch.from_numpy(events_D).repeat_interleave(sizes_D)
         nth_M = torch.arange(len(columns_M)) - (sizes_D.cumsum(0) - sizes_D).repeat_interleave(
             sizes_D
         )
-        items_N[first_M + nth_M] = choices.items(columns_M, generator)
+        items_N[first_M + nth_M] = vocabulary.items(columns_M, generator)
     back_N = np.argsort(np.repeat(order_B, lengths_B), kind="stable")
     return items_N[torch.from_numpy(back_N)]
 
 
-def drawn_after(place: IntArray, began: IntArray) -> IntArray:
-    """How many events had been read when one was drawn: the ``place``-th of its history, from 0,
-    of a visit that began at ``began``."""
+def context_length(place: IntArray, began: IntArray) -> IntArray:
+    """How many events are read before sampling the event at ``place``, from 0, of a visit that
+    began at ``began``."""
     doubled = 2 ** np.floor(np.log2(np.maximum(1, place))).astype(np.int64)
     return np.where(began > 0, began, np.minimum(place, doubled))
 
 
-def _drawn_together(schedule: Schedule) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
-    """For each event: how many of its history were read when it was drawn, with how many others it
-    was drawn, itself included, and whether it is of the first visit."""
+def _group_events(schedule: Schedule) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
+    """For each event: how many events are read before it is sampled, the size of the group that
+    it is sampled with, and whether it is of the first visit."""
     visit_N = np.repeat(np.arange(len(schedule.sizes_V)), schedule.sizes_V)
     lengths_B = schedule.lengths_B
     row_N = np.repeat(np.arange(len(lengths_B)), lengths_B)
     place_N = np.arange(len(visit_N)) - starts(lengths_B)[row_N]
     began_N = place_N[starts(schedule.sizes_V)[:-1]][visit_N]
-    from_N = drawn_after(place_N, began_N)
+    from_N = context_length(place_N, began_N)
     begins_N = np.diff(from_N, prepend=-1) != 0
     begins_N |= np.diff(row_N, prepend=-1) != 0
     together = np.cumsum(begins_N) - 1

@@ -1,9 +1,9 @@
-"""When users come and how much they take, apart from what: the frame of made-up histories.
+"""Temporal profiles: the times and sizes of visits of synthetic histories.
 
-A made-up user has the number of visits, the size of a visit, the time from the first to the last
-and the time since of somebody in the data, each changed by some percent. What lies between visits
-and how much a visit differs from the user's others is drawn from all users together, so no
-real user's times are given again.
+A synthetic user has the number of visits, the mean size of a visit, the time from the first to the
+last and the time since of a sampled real user, each with multiplicative noise. Gaps between visits
+and deviations from the mean size are sampled from all users together, so that no real user's times
+are reproduced.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import torch
 from training.data.histories import DAY, FloatArray, Histories, IntArray, starts
 
 LEVELS = 1001  # quantiles by which a distribution is kept
-CHANGED = 0.1  # standard deviation of a made-up user's logarithms around a real one's
+NOISE = 0.1  # standard deviation of a synthetic user's logarithms around a real one's
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class TemporalProfile:
     """``users_S4``: visits, events a visit, days from the first visit to the last and from there
     to ``end``. ``gaps_Q`` and ``sizes_Q``: quantiles of a gap between visits and of a visit's size,
     as shares of the user's own mean. ``weights_I``: the mean weight of each item's events.
@@ -59,7 +59,7 @@ class Rhythm:
     end: int
 
     @classmethod
-    def of(cls, train: Histories) -> "Rhythm":
+    def of(cls, train: Histories) -> "TemporalProfile":
         """Events of a user at the same second are one visit."""
         visit_N = visits(train)
         first_V = np.flatnonzero(np.diff(visit_N, prepend=-1))
@@ -83,29 +83,29 @@ class Rhythm:
             train.end,
         )
 
-    def draw(self, count: int, random: np.random.Generator) -> Schedule:
-        """The visits of ``count`` users who do not exist."""
+    def sample(self, count: int, random: np.random.Generator) -> Schedule:
+        """The visits of ``count`` synthetic users."""
         real_B4 = self.users_S4[random.integers(0, len(self.users_S4), count)]
-        drawn_B4 = real_B4 * np.exp(CHANGED * random.standard_normal((count, 4)))
-        visits_B = np.maximum(1, np.rint(drawn_B4[:, 0])).astype(np.int64)
+        noisy_B4 = real_B4 * np.exp(NOISE * random.standard_normal((count, 4)))
+        visits_B = np.maximum(1, np.rint(noisy_B4[:, 0])).astype(np.int64)
         first_B1 = starts(visits_B)
         owner_V = np.repeat(np.arange(count), visits_B)
-        share_V = _drawn(self.sizes_Q, len(owner_V), random)
-        size_V = np.floor(share_V * drawn_B4[owner_V, 1] + random.random(len(owner_V)))
+        share_V = _sampled(self.sizes_Q, len(owner_V), random)
+        size_V = np.floor(share_V * noisy_B4[owner_V, 1] + random.random(len(owner_V)))
         sizes_V = np.clip(size_V, 1, np.count_nonzero(self.weights_I)).astype(np.int64)
         # The gap after each visit but the last, as a share of the time from the first to the last.
-        gap_V = np.maximum(_drawn(self.gaps_Q, len(owner_V), random), 1e-6)
+        gap_V = np.maximum(_sampled(self.gaps_Q, len(owner_V), random), 1e-6)
         gap_V[first_B1[1:] - 1] = 0
         left_V = np.cumsum(gap_V[::-1])[::-1]  # from each visit on, to the end of the last user
         after_B = np.append(left_V, 0)[first_B1[1:]]
         whole_B = left_V[first_B1[:-1]] - after_B
         left_V = (left_V - after_B[owner_V]) / np.where(whole_B > 0, whole_B, 1)[owner_V]
         place_V = np.repeat(first_B1[1:], visits_B) - np.arange(len(owner_V))  # from 1, the last
-        before_V = np.rint((left_V * drawn_B4[owner_V, 2] + drawn_B4[owner_V, 3]) * DAY)
+        before_V = np.rint((left_V * noisy_B4[owner_V, 2] + noisy_B4[owner_V, 3]) * DAY)
         return Schedule(first_B1, sizes_V, self.end - before_V.astype(np.int64) - place_V)
 
     def histories(self, schedule: Schedule, items_N: npt.NDArray[np.int32]) -> Histories:
-        """What was drawn for the schedule's events, as histories of nobody (user row -1)."""
+        """The items of a schedule's events as histories of synthetic users (user row -1)."""
         lengths_B = schedule.lengths_B
         return Histories(
             np.full(len(lengths_B), -1),
@@ -127,7 +127,7 @@ class Rhythm:
         }
 
     @classmethod
-    def load(cls, state: dict[str, torch.Tensor]) -> "Rhythm":
+    def load(cls, state: dict[str, torch.Tensor]) -> "TemporalProfile":
         users_S4, gaps_Q, sizes_Q, weights_I = (
             state[name].numpy() for name in ("users_S4", "gaps_Q", "sizes_Q", "weights_I")
         )
@@ -142,13 +142,13 @@ def visits(histories: Histories) -> IntArray:
 
 
 def _quantiles(values: Floats) -> Floats:
-    """Of no values: one, of a visit or a gap like all others."""
+    """Quantiles; without values, the constant 1."""
     if not len(values):
         return np.ones(1)
     return np.quantile(values, np.linspace(0, 1, LEVELS))
 
 
-def _drawn(quantiles_Q: Floats, count: int, random: np.random.Generator) -> Floats:
+def _sampled(quantiles_Q: Floats, count: int, random: np.random.Generator) -> Floats:
     levels_Q = np.linspace(0, 1, len(quantiles_Q))
     found: Floats = np.interp(random.random(count), levels_Q, quantiles_Q)
     return found

@@ -1,8 +1,8 @@
 """Batches of histories cut at an event, for the models that read a history as a bag of items.
 
 What lies before the cut is the input, each item weighted by its recency, and the target is an event
-drawn from what the same user did in the time after it. So a model learns to predicts, which is what
-it is judged by, and not to give back what it was given.
+drawn from what the same user did in the time after it. So a model is trained on prediction, which
+it is evaluated on, and not on reconstruction.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Bags:
         )
 
     def dropped(self, chance: float) -> "Bags":
-        """Each event left out with this chance, the others counting for more."""
+        """Dropout of events: the others are scaled up."""
         return Bags(self.items_N, F.dropout(self.weights_N, chance), self.lengths_B)
 
     def part(self, index: int, count: int) -> "Bags":
@@ -127,10 +127,8 @@ class Cuts:
         )
 
     def _history(self, cuts_B: IntArray) -> Bags:
-        train, until_B = (
-            self.train,
-            self.later_N[cuts_B],
-        )  # with what else was bought at the time of the cut
+        train = self.train
+        until_B = self.later_N[cuts_B]  # includes other events at the time of the cut
         lengths_B = np.minimum(until_B - self.first_N[cuts_B], self.config.length)
         past_N = np.arange(lengths_B.sum()) - np.repeat(np.cumsum(lengths_B), lengths_B)
         events_N = past_N + np.repeat(until_B, lengths_B)
@@ -139,7 +137,7 @@ class Cuts:
 
 
 def bags(histories: Histories, config: CutsConfig, device: torch.device) -> Bags:
-    """Whole histories, as they are read when a model is asked."""
+    """Whole histories, for prediction."""
     newest = histories.latest(config.length)
     events_N = np.arange(len(newest.items_N))
     return _bags(newest, events_N, newest.ages_N, newest.lengths_U, config, device)

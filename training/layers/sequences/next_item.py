@@ -1,7 +1,8 @@
-"""What all next-item models share: embeddings, states of an encoder, a softmax over the catalogue.
+"""Next-item models: item embeddings, an encoder, and a softmax over the catalogue.
 
-A family of this kind is its encoder; everything else is here, so that families differ by what
-their papers differ by. A state is compared with the same item embeddings that are read.
+A family of this kind is its encoder; everything else is here, so that families differ as their
+papers do. Input and output embeddings are shared. To change the loss of all these families, edit
+``Network.loss``.
 """
 
 from collections.abc import Callable
@@ -36,12 +37,12 @@ MOST_SUM_WEIGHT = 2.0  # for dot products, where there are few rows
 class NextItemConfig:
     """How a next-item model learns, whatever its encoder.
 
-    Items of fewer than ``min_events`` share one embedding; only popularity tells those apart.
-    ``negatives``: items drawn for a batch beside its targets; 0 is the whole catalogue.
+    Items of fewer than ``min_events`` share one embedding; they differ by popularity alone.
+    ``negatives``: items sampled for a batch beside its targets; 0 is the whole catalogue.
     ``temperature``: 0 is the dot product of state and embedding plus the item's bias; above 0 it is
     their cosine over the temperature. ``tags``: whether an item's embedding is its own plus the
     mean of its tags' (see catalogue.py). ``sum_weight``: see ``Network``.
-    Ends after ``epochs`` passes over small data, after the trainer's ``steps`` on large.
+    Training ends after ``epochs`` passes over small data, after the trainer's ``steps`` on large.
     """
 
     windows: WindowsConfig = field(default_factory=WindowsConfig)
@@ -74,8 +75,8 @@ def main_job_learning() -> NextItemConfig:
 
 class NextItem(VectorFamily):
     """State: the network's weights. A user's vector is the last hidden state, then 1; an item's is
-    its embedding, then its bias. ``masking``: for an encoder that reads both ways; without, its
-    states may know only what was read so far."""
+    its embedding, then its bias. ``masking``: for an encoder that reads both ways; without it,
+    states depend on earlier items only."""
 
     def __init__(
         self,
@@ -95,8 +96,7 @@ class NextItem(VectorFamily):
     def learn(
         self, split: Split, context: TrainingContext, learner: Callable[["Network"], nn.Module]
     ) -> None:
-        """Fit the network by the loss of what ``learner`` makes of it: itself, or more around
-        it."""
+        """Fit the network by the loss of ``learner(network)``: the network itself, or a wrapper."""
         torch.manual_seed(context.seed)
         learning, train = self.learning, split.train
         row_I = torch.from_numpy(embedding_rows(train, learning.min_events))
@@ -115,7 +115,9 @@ class NextItem(VectorFamily):
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        read_BT, lengths_B = reading(batch.latest(self.learning.windows.length), bool(self.masking))
+        read_BT, lengths_B = padded_histories(
+            batch.latest(self.learning.windows.length), bool(self.masking)
+        )
         device = self.network.bias_I.device
         hidden_BTD = self.network(read_BT.to(device), lengths_B.to(device))
         rows_B = torch.arange(len(batch), device=device)
@@ -124,7 +126,7 @@ class NextItem(VectorFamily):
 
     @torch.no_grad()
     def item_vectors(self) -> torch.Tensor:
-        """The bias counts from its mean: as a logarithm of a share it would outweigh the rest."""
+        """The bias is centred: as the logarithm of a share it would outweigh the rest."""
         network = self.network
         bias_I = network.bias_I - network.bias_I.mean()
         vectors_ID = network.targets(torch.arange(len(bias_I), device=bias_I.device))
@@ -134,7 +136,7 @@ class NextItem(VectorFamily):
         return (self.network.row_I > 0) | self.network.tags_IK.any(dim=1)
 
     def exported(self) -> encoder.Encoder:
-        reader = Reader(self.network, bool(self.masking))
+        reader = ExportedEncoder(self.network, bool(self.masking))
         return encoder.program(reader, self.learning.windows.length)
 
     def state(self) -> State:
@@ -154,8 +156,8 @@ class Network(nn.Module):
     """Item embeddings around an encoder, and the loss.
 
     A state is the encoder's plus, where ``sum_weight`` isn't 0, a learned weight times the sum of
-    the items it may know, over the root of their number: a linear path that starts as PureSVD
-    (Cremonesi et al. 2010) where the embeddings do. ``causal``: a state knows what was read so far.
+    the items visible to it, over the root of their number: a linear path that starts as PureSVD
+    (Cremonesi et al. 2010) where the embeddings do. ``causal``: a state sees earlier items only.
     """
 
     def __init__(
@@ -193,7 +195,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
-        """Take from the data what needs no learning."""
+        """Initialize from the data."""
         self.row_I.copy_(row_I)
         counts_I = torch.from_numpy(train.counts_I()).double()
         self.share_I.copy_(counts_I / counts_I.sum())
@@ -206,7 +208,7 @@ class Network(nn.Module):
             self.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
 
     def forward(self, read_BT: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-        """hidden_BTD of each position of what was read."""
+        """hidden_BTD of each position."""
         token_BT1 = (read_BT == TOKEN)[:, :, None]
         items_BTD = self.embed(read_BT.clamp(min=0)).masked_fill(token_BT1, 0)
         read_BTD = self.embedding_dropout(items_BTD) + token_BT1 * self.token_D
@@ -219,7 +221,7 @@ class Network(nn.Module):
     def _sum(
         self, items_BTD: torch.Tensor, item_BT1: torch.Tensor, lengths_B: torch.Tensor
     ) -> torch.Tensor:
-        """The items that each position may know, over the root of their number."""
+        """The sum of the items visible to each position, over the root of their number."""
         if self.causal:
             return items_BTD.cumsum(dim=1) / item_BT1.long().cumsum(dim=1).clamp(min=1).sqrt()
         positions_T = torch.arange(items_BTD.shape[1], device=items_BTD.device)
@@ -237,25 +239,25 @@ class Network(nn.Module):
         return embeddings + mean_PD.view_as(embeddings)
 
     def compared(self, hidden_PD: torch.Tensor) -> torch.Tensor:
-        """Hidden states as they are compared with targets."""
+        """Hidden states, scaled for the product with ``targets``."""
         if not self.config.temperature:
             return hidden_PD
         return F.normalize(hidden_PD, dim=1) / self.config.temperature
 
     def targets(self, items_C: torch.Tensor) -> torch.Tensor:
-        """Embeddings of items as they are compared with states."""
+        """Embeddings of items, scaled for the product with states."""
         embeddings_CD = self.embed(items_C)
         return F.normalize(embeddings_CD, dim=1) if self.config.temperature else embeddings_CD
 
-    def asked(self, batch: Batch) -> torch.Tensor:
-        """hidden_PD of the positions that have a target, as they are compared."""
+    def target_states(self, batch: Batch) -> torch.Tensor:
+        """hidden_PD of the positions that have a target, scaled."""
         hidden_BTD = self(batch.read_BT, batch.lengths_B)
         return self.compared(hidden_BTD[batch.has_BT])
 
     def loss(self, batch: Batch) -> torch.Tensor:
         items_C, log_chance_C = self.candidates(batch.wanted_N, batch.step)
         return softmax_loss(
-            self.asked(batch).float(),
+            self.target_states(batch).float(),
             self.targets(items_C).float(),
             self.bias_I[items_C],
             log_chance_C,
@@ -263,9 +265,9 @@ class Network(nn.Module):
         )
 
     def candidates(self, wanted_N: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The items of a batch's softmax, ascending, and the chances to be in it.
+        """The items of a batch's softmax, ascending, and the log of their inclusion probability.
 
-        The targets of all positions serve as each other's negatives.
+        Targets of the batch are negatives of each other.
         """
         if not self.config.negatives:
             items_I = torch.arange(len(self.row_I), device=wanted_N.device)
@@ -281,8 +283,10 @@ class Network(nn.Module):
         return items_C, log_chances(log_never_C)
 
 
-class Reader(nn.Module):
-    """One history in, its user's vector out: what serving runs. ``token_last``: as ``reading``."""
+class ExportedEncoder(nn.Module):
+    """The encoder that serving runs: one history to a user vector.
+
+    ``token_last``: as in ``padded_histories``."""
 
     def __init__(self, network: Network, token_last: bool) -> None:
         super().__init__()
@@ -297,7 +301,7 @@ class Reader(nn.Module):
         return torch.cat([state_D, torch.ones_like(state_D[:1])])
 
 
-def reading(histories: Histories, token_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def padded_histories(histories: Histories, token_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """read_BT and lengths_B of whole histories, with the token as the first or the last read."""
     lengths_B = histories.lengths_U + 1
     read_BT = np.full((len(histories), int(lengths_B.max(initial=1))), TOKEN)
@@ -315,7 +319,7 @@ def warm_embeddings(train: Histories, row_I: IntArray, dimensions: int) -> Float
     """
     decayed_N = train.weights_N * 0.5 ** (train.ages_N / HALF_LIFE_DAYS)
     counts = train.matrix(decayed_N)
-    kept_I = (row_I > 0).astype(np.float32)  # the shared row starts at zero: it says nothing yet
+    kept_I = (row_I > 0).astype(np.float32)  # the shared row starts at zero
     to_rows = sp.csr_matrix((kept_I, row_I, np.arange(len(row_I) + 1)))
     counts = (counts @ to_rows).log1p()
     rank = min(dimensions, min(counts.shape) - 1)

@@ -17,7 +17,7 @@ from training.data.histories import DAY, Histories, IntArray, starts
 
 ItemArray = npt.NDArray[np.int32]
 
-TOKEN = -1  # read where there is no item: before the first, or where one is to be told
+TOKEN = -1  # read before the first item, and in place of a masked one
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class WindowsConfig:
 
 @dataclass(frozen=True)
 class Masking:
-    """For a model that reads both ways: which items it doesn't see and has to tell.
+    """Masked items for a bidirectional model.
 
-    Each window is read up to the last position with a target, and there is the token: what comes
-    next is asked where nothing follows, as it will be when recommending. ``share``: of the items
-    before it, how many are asked too; in a share ``only_next`` of windows none is. A share
-    ``nothing_read`` of windows is the token alone: who comes, before anything is read.
+    Each window ends with the token at the last position with a target: the next item is predicted
+    where nothing follows, as when recommending. ``share``: of the items before it that are masked
+    too; in a share ``only_next`` of windows none is. A share ``nothing_read`` of windows is the
+    token alone, to learn the prior.
     """
 
     share: float
@@ -48,7 +48,7 @@ class Masking:
 
 @dataclass(frozen=True)
 class Batch:
-    """``read_BT``: items, or the token; what is behind ``lengths_B`` positions is padding.
+    """``read_BT``: items, or the token; positions from ``lengths_B`` on are padding.
 
     ``targets_BT``, and whether there is one, ``has_BT``; ``targets``: how many there are. Of the
     whole batch, also in its parts: ``wanted_N``, all targets, and ``step``, which seeds what else
@@ -77,10 +77,10 @@ class Windows:
     """Draws a batch for each step of training.
 
     Each position's target is an event drawn from those of (now, now + horizon] of the same user:
-    where users buy baskets, the order within one says nothing and the next item is often of the
-    same basket, so a position predicts the coming weeks (the dense all-action loss of PinnerFormer,
-    Pancha et al. 2022). The first position reads the token and predicts any event of its window:
-    who comes, before anything is read. With ``masking`` the token stands elsewhere.
+    the order within a basket carries no information and the next item is often of the same basket,
+    so a position predicts the coming weeks (the dense all-action loss of PinnerFormer, Pancha et
+    al. 2022). The first position reads the token and predicts any event of its window,
+    the prior. With ``masking`` the token stands elsewhere.
 
     ``wanted``: the events of the same users to predict, where not all that is read is predicted;
     windows that none of them follows are left out. At least one event.
@@ -154,7 +154,7 @@ class Windows:
         has_next_BT: npt.NDArray[np.bool_],
         step: int,
     ) -> Batch:
-        """``next_BT``: what comes after the items before a position, where something does."""
+        """``next_BT``: the target after the items before a position, where there is one."""
         random = np.random.default_rng([self.seed, step, 2])
         rows_B = np.arange(len(items_BT))
         last_B = items_BT.shape[1] - 1 - has_next_BT[:, ::-1].argmax(axis=1)
@@ -215,7 +215,7 @@ class Windows:
         first_W = np.maximum(first_W, begin_W)
         if self.wanted is train:
             return first_W, past_W
-        foretelling_N1 = starts((self.later_N < self.until_N).astype(np.int64))
-        some_W = foretelling_N1[first_W] < foretelling_N1[past_W]
+        predicting_N1 = starts((self.later_N < self.until_N).astype(np.int64))
+        some_W = predicting_N1[first_W] < predicting_N1[past_W]
         some_W |= self.place_N1[first_W] < self.place_N1[past_W]
         return first_W[some_W], past_W[some_W]

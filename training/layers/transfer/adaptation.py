@@ -22,7 +22,7 @@ from training.data.histories import Histories, IntArray
 from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting.context import TrainingContext
 from training.fitting.trainer import Progress, TrainerConfig, fit_by_gradient
-from training.layers.sequences.next_item import Network, NextItem, reading, warm_embeddings
+from training.layers.sequences.next_item import Network, NextItem, padded_histories, warm_embeddings
 from training.layers.sequences.softmax import softmax_loss
 from training.layers.sequences.windows import Batch, Windows
 from training.layers.transfer.adapters import Adapter, insert, parameter_count
@@ -113,7 +113,8 @@ class Moved(nn.Module):
     def states(self, batch: Histories) -> torch.Tensor:
         """states_BD of users with these histories, of all items."""
         read_BT, lengths_B = (
-            tensor.to(self.bias_J.device) for tensor in reading(batch.latest(self.length), False)
+            tensor.to(self.bias_J.device)
+            for tensor in padded_histories(batch.latest(self.length), False)
         )
         hidden_BTD = self.network(read_BT, lengths_B)
         rows_B = torch.arange(len(batch), device=hidden_BTD.device)
