@@ -27,11 +27,11 @@ from training.fitting.context import TrainingContext
 from training.fitting.trainer import TrainerConfig
 from training.layers.sequences.next_item import NextItemConfig
 from training.layers.sequences.windows import WindowsConfig
-from training.layers.transfer.adaptation import FULL, MoveConfig, move, starting
+from training.layers.transfer.adaptation import FULL, AdaptationConfig, adapt, closed_form_start
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER
-from training.layers.transfer.moving import decisions, of_source, target_of, ways
+from training.layers.transfer.moving import decisions, of_source, target_of, train_methods
 from training.layers.transfer.target import thinned
 
 TITLE = "Transfer to categories with little data"
@@ -65,7 +65,7 @@ SMALL = Config(
     dimensions=32,
     learning=LEARNING,
     scratch=LEARNING,
-    moving=MoveConfig(bottleneck=3),
+    moving=AdaptationConfig(bottleneck=3),
     domains=DomainsConfig(targets=(UNLINKED, LINKED)),
 )
 """For the simulated shop: chosen on its first seeds (CHOSEN_ON)."""
@@ -137,9 +137,11 @@ def simulated(seed: int, shares: list[float]) -> list[dict[str, Any]]:
                 there = replace(context, checkpoints=context.checkpoints / f"{name}-{share}")
                 keep = thinned(found.items_of(name), share, seed)
                 target, guarding = target_of(split, items, found, [name], keep)
-                tried = ways(trunk, SMALL.model(SMALL.scratch), target, SMALL.moving, there)
-                start = starting(trunk, target, SMALL.moving, there)
-                full, _ = move(
+                tried = train_methods(
+                    trunk, SMALL.model(SMALL.scratch), target, SMALL.moving, there
+                )
+                start = closed_form_start(trunk, target, SMALL.moving, there)
+                full, _ = adapt(
                     trunk,
                     target,
                     start,

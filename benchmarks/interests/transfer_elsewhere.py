@@ -32,11 +32,11 @@ from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.windows import WindowsConfig
-from training.layers.transfer.adaptation import FULL, move, starting
+from training.layers.transfer.adaptation import FULL, adapt, closed_form_start
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.guard import ADOPTED, SCRATCH, TRANSFER, decide
-from training.layers.transfer.moving import ways
-from training.layers.transfer.target import Target, halves, thinned
+from training.layers.transfer.moving import train_methods
+from training.layers.transfer.target import Target, thinned, tuning_and_guard_halves
 
 TITLE = "Transfer to later months, and to another shop"
 SHARES = (0.01, 0.05, 0.10, 0.25, 1.0)
@@ -117,10 +117,10 @@ def _point(
     there = replace(context, checkpoints=context.checkpoints / f"{share}")
     target, guarding, test = ground.target(share)
     config = ground.config
-    found = ways(trunk, config.model(config.scratch), target, config.moving, there)
-    start = starting(trunk, target, config.moving, there)
+    found = train_methods(trunk, config.model(config.scratch), target, config.moving, there)
+    start = closed_form_start(trunk, target, config.moving, there)
     beside = replace(there, checkpoints=there.checkpoints / FULL)
-    full, _ = move(trunk, target, start, FULL, config.moving, beside)
+    full, _ = adapt(trunk, target, start, FULL, config.moving, beside)
     scorers = found.scorers()
     tuning, guards = (
         {name: target.values(score, window) for name, score in scorers.items()}
@@ -157,7 +157,7 @@ def of_months(folder: Path) -> Ground:
         keep = thinned(items_J, share, 0, since)
         train = keep(split.train)
         known = Window(keep(split.validation.histories), split.validation.targets)
-        tuning, guarding = halves(known, items_J)
+        tuning, guarding = tuning_and_guard_halves(known, items_J)
         return (
             Target(
                 items_J,
@@ -225,7 +225,9 @@ def of_shops(source: Table, target: Table) -> Ground:
     def part(share: float) -> tuple[Target, Window, Window]:
         keep = thinned(items_J, share, 0)
         train = keep(whole)
-        tuning, guarding = halves(Window(keep(validation.histories), validation.targets), items_J)
+        tuning, guarding = tuning_and_guard_halves(
+            Window(keep(validation.histories), validation.targets), items_J
+        )
         nothing = train.only(np.zeros(len(train.items_N), bool))
         return (
             Target(items_J, nothing, train, train, tuning, tags_JT, "new"),

@@ -47,7 +47,7 @@ def histories(items_U: np.ndarray, day: int) -> Histories:
     )
 
 
-def test_families_that_know_different_users_add_up_and_one_that_knows_none_gets_no_weight() -> None:
+def test_combines_complementary_families_and_drops_useless_one() -> None:
     items_U = np.arange(USERS) % ITEMS
     window = Window(histories(items_U, 0), histories((items_U + 1) % ITEMS, 1))
     combination = combine([Knows(0), Knows(1), Knows(7)], window)

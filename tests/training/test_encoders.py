@@ -44,7 +44,7 @@ def assert_folds_as(model: VectorFamily, encoder: Encoder, dataset: Dataset) -> 
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_an_encoder_gives_the_familys_own_vectors(family: str, trained_once: Trained) -> None:
+def test_exported_encoder_gives_family_vectors(family: str, trained_once: Trained) -> None:
     settings, snapshot_id = trained_once
     run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
     run = settings.runs / snapshot_id / run_id
@@ -77,7 +77,7 @@ def of_other_forms(items: int) -> list[VectorFamily]:
     return [ranked, summed, words]
 
 
-def test_the_other_forms_of_a_taste_are_folded_too(dataset: Dataset, tmp_path: Path) -> None:
+def test_other_forms_of_weighted_mean_are_exported(dataset: Dataset, tmp_path: Path) -> None:
     for number, model in enumerate(of_other_forms(len(dataset.item_ids))):
         assert isinstance(model, Encodes)
         run = tmp_path / str(number)

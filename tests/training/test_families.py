@@ -1,4 +1,4 @@
-"""What every family that ranks owes: a new name in names.py is tested with no new line."""
+"""The contract of every family that ranks; a new entry in names.py is tested as well."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ from training.fitting.progress import Recorder
 from training.names import RANKERS
 
 Trained = tuple[Settings, str]
-TASTELESS = {"popularity"}  # the same for all: it finds what is popular, not whose taste it is
+NOT_PERSONALIZED = {"popularity"}  # the same list for all users
 
 
 def run_of(trained: Trained, family: str) -> Path:
@@ -36,7 +36,7 @@ def run_of(trained: Trained, family: str) -> Path:
 
 
 def refitted(family: str, trained: Trained, scratch: Path) -> Ranker:
-    """As ``penchant train`` fits it, on what it reads, without judging it again."""
+    """Fitted as by ``penchant train``, on the same data, without evaluation."""
     settings, snapshot_id = trained
     snapshot = Snapshot.open(settings, snapshot_id)
     dataset = read_dataset(snapshot)
@@ -56,18 +56,16 @@ def loaded(run: Path, family: str) -> Ranker:
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_it_finds_the_planted_taste(family: str, trained_once: Trained) -> None:
+def test_finds_planted_taste(family: str, trained_once: Trained) -> None:
     record = json.loads((run_of(trained_once, family) / "run.json").read_text())
     recall = record["metrics"]["all"]["recall@10"]
     assert recall["low"] > 10 / ITEMS, "no better than at random"
-    assert (recall["low"] > 0.8) == (family not in TASTELESS)
+    assert (recall["low"] > 0.8) == (family not in NOT_PERSONALIZED)
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_the_same_seed_gives_the_same_model(
-    family: str, trained_once: Trained, tmp_path: Path
-) -> None:
-    """To the bit. What else a run holds is made of that: see the tests after this."""
+def test_same_seed_gives_same_model(family: str, trained_once: Trained, tmp_path: Path) -> None:
+    """To the bit; everything else in a run is derived from the state."""
     first = load_file(run_of(trained_once, family) / "model.safetensors")
     second = refitted(family, trained_once, tmp_path / "scratch").state()
     assert first.keys() == second.keys()
@@ -76,7 +74,7 @@ def test_the_same_seed_gives_the_same_model(
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_a_loaded_model_scores_as_it_was_written(family: str, trained_once: Trained) -> None:
+def test_loaded_model_scores_as_recorded(family: str, trained_once: Trained) -> None:
     run = run_of(trained_once, family)
     histories = read_dataset(Snapshot.open(*trained_once)).histories
     lists = pq.read_table(run / "ranked_lists.parquet")
@@ -87,9 +85,7 @@ def test_a_loaded_model_scores_as_it_was_written(family: str, trained_once: Trai
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_vectors_are_finite_and_their_dot_product_is_the_score(
-    family: str, trained_once: Trained
-) -> None:
+def test_vectors_are_finite_and_dot_product_is_score(family: str, trained_once: Trained) -> None:
     run = run_of(trained_once, family)
     dataset = read_dataset(Snapshot.open(*trained_once))
     model = loaded(run, family)
@@ -107,9 +103,7 @@ def test_vectors_are_finite_and_their_dot_product_is_the_score(
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_a_user_without_history_is_given_what_is_popular(
-    family: str, trained_once: Trained
-) -> None:
+def test_user_without_history_gets_popular_items(family: str, trained_once: Trained) -> None:
     settings, snapshot_id = trained_once
     histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
     scores_1I = loaded(run_of(trained_once, family), family).scores(
@@ -122,7 +116,7 @@ def test_a_user_without_history_is_given_what_is_popular(
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_a_catalogue_of_one_item(family: str, settings: Settings, tmp_path: Path) -> None:
+def test_fits_catalogue_of_one_item(family: str, settings: Settings, tmp_path: Path) -> None:
     dataset = read_dataset(Snapshot.open(settings, plant(settings, items=1)))
     split = split_by_time(dataset.histories)
     budget, cpu = Budget(600, 10**6), torch.device("cpu")

@@ -23,14 +23,14 @@ def dense(rows: pa.Table, **config: object) -> np.ndarray:
     return HashedDesign.of(rows, NOBODY, HashingConfig(**config)).matrix(rows).toarray()
 
 
-def test_equal_rows_are_equal_and_others_are_not() -> None:
+def test_rows_are_equal_only_for_equal_values() -> None:
     twice = pa.concat_tables([ROWS, ROWS])
     matrix = dense(twice, across=("kind",))
     np.testing.assert_array_equal(matrix[:4], matrix[4:])
     assert len({row.tobytes() for row in matrix}) == 4
 
 
-def test_a_cross_tells_apart_what_a_sum_of_both_cannot() -> None:
+def test_cross_separates_what_sum_cannot() -> None:
     rows = table(kind=["a", "a", "b", "b"], side=["l", "r", "l", "r"])
     label = np.array([1.0, -1.0, -1.0, 1.0])
     apart = {
@@ -42,12 +42,12 @@ def test_a_cross_tells_apart_what_a_sum_of_both_cannot() -> None:
     np.testing.assert_allclose(dense(rows, pairs=crossed) @ apart[crossed], label, atol=1e-9)
 
 
-def test_places_are_the_same_in_every_process() -> None:
+def test_hashes_are_the_same_in_every_process() -> None:
     places = dense(table(kind=["a"]), buckets=64).nonzero()[1].tolist()
     assert places == [61]  # or a model that was kept would mean something else
 
 
-def test_a_value_that_was_never_seen_and_a_state() -> None:
+def test_unseen_value_and_state_round_trip() -> None:
     config = HashingConfig(across=("kind",))
     design = HashedDesign.of(ROWS, NOBODY, config)
     again = HashedDesign.from_state(design.state("x"), "x", config)
@@ -56,7 +56,7 @@ def test_a_value_that_was_never_seen_and_a_state() -> None:
     np.testing.assert_array_equal(design.matrix(ROWS).toarray(), again.matrix(ROWS).toarray())
 
 
-def test_what_cannot_be_made_into_features_is_said() -> None:
+def test_rejects_tables_without_usable_features() -> None:
     with pytest.raises(DataError, match="has no feature"):
         HashedDesign.of(ROWS.select(["user_id"]), NOBODY, HashingConfig())
     design = HashedDesign.of(ROWS, NOBODY, HashingConfig())

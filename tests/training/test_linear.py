@@ -25,7 +25,7 @@ def drawn(rows: int, seed: int = 0) -> tuple[sp.csr_matrix, np.ndarray]:
 
 
 @pytest.mark.parametrize("penalty", [0.1, 10.0, 1000.0])
-def test_the_optimum_is_that_of_scikit_learn(penalty: float) -> None:
+def test_optimum_equals_scikit_learn(penalty: float) -> None:
     matrix, label = drawn(500)
     ours = logistic(matrix, label, penalty)
     theirs = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1000).fit(matrix, label)
@@ -38,27 +38,27 @@ def test_the_optimum_is_that_of_scikit_learn(penalty: float) -> None:
     )
 
 
-def test_planted_coefficients_are_found() -> None:
+def test_recovers_planted_coefficients() -> None:
     matrix, label = drawn(20_000, seed=1)
     found = logistic(matrix, label, 0.01)
     np.testing.assert_allclose(found.weights_D[:4], WEIGHTS, atol=0.08)
     assert found.intercept == pytest.approx(BIAS, abs=0.06)
 
 
-def test_a_warm_start_ends_where_a_cold_one_does() -> None:
+def test_warm_start_reaches_same_optimum() -> None:
     matrix, label = drawn(500)
     cold = logistic(matrix, label, 1.0)
     warm = logistic(matrix, label, 1.0, logistic(matrix, label, 100.0))
     np.testing.assert_allclose(warm.weights_D, cold.weights_D, atol=2e-3)
 
 
-def test_separable_answers_have_finite_weights() -> None:
+def test_separable_labels_give_finite_weights() -> None:
     matrix = sp.csr_matrix(np.array([[-1.0], [-2.0], [1.0], [2.0]]))
     found = logistic(matrix, np.array([0.0, 0.0, 1.0, 1.0]), 1e-3)
     assert np.isfinite(found.weights_D).all() and found.weights_D[0] > 1
 
 
-def test_platt_mends_logits_that_say_too_much() -> None:
+def test_platt_calibrates_overconfident_logits() -> None:
     matrix, label = drawn(20_000)
     honest = matrix[:, :4] @ WEIGHTS + BIAS
     scale = platt(3 * honest + 2, label)
@@ -67,14 +67,14 @@ def test_platt_mends_logits_that_say_too_much() -> None:
     assert off[0, 0] < 0.02
 
 
-def test_platt_keeps_the_rate_alone_of_logits_that_are_wrong() -> None:
+def test_platt_falls_back_to_rate_for_inverted_logits() -> None:
     matrix, label = drawn(1000)
     scale = platt(-(matrix[:, :4] @ WEIGHTS), label)
     assert scale.slope == 0
     assert scale.of(np.zeros(1))[0] == pytest.approx(label.mean(), abs=0.01)
 
 
-def test_auc_with_equal_scores_and_its_interval() -> None:
+def test_auc_with_ties_and_its_interval() -> None:
     matrix, label = drawn(800)
     score = np.round(matrix[:, :4] @ WEIGHTS, 0)
     found = interval(auc(label, score), np.arange(800) // 2, seed=0)
@@ -82,5 +82,5 @@ def test_auc_with_equal_scores_and_its_interval() -> None:
     assert found["low"] < found["mean"] < found["high"]
 
 
-def test_equal_probabilities_are_in_one_bin() -> None:
+def test_equal_probabilities_share_a_bin() -> None:
     assert bins_of(np.array([0.5, 0.1, 0.5, 0.9]), 4).tolist() == [1, 0, 1, 3]

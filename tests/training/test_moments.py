@@ -15,7 +15,7 @@ def moments(dataset: Dataset, length: int = 10) -> Moments:
     return Moments(dataset.histories, interest_I, len(interests), 30.0, length, 0, device)
 
 
-def test_what_is_read_lies_before_what_is_asked(dataset: Dataset) -> None:
+def test_read_events_precede_moment(dataset: Dataset) -> None:
     train, drawn = dataset.histories, moments(dataset)
     batch = drawn.batch(0, 50)
     assert batch.read.items_BL.shape == batch.read.ages_BL.shape == (50, 10)
@@ -32,7 +32,7 @@ def test_what_is_read_lies_before_what_is_asked(dataset: Dataset) -> None:
     assert (drawn.last - drawn.earliest) == 30 * DAY
 
 
-def test_labels_are_of_the_fortnight_after_the_moment(dataset: Dataset) -> None:
+def test_labels_cover_fortnight_after_moment(dataset: Dataset) -> None:
     train, drawn = dataset.histories, moments(dataset)
     now = train.end - 20 * DAY
     users_B = np.arange(10)
@@ -44,7 +44,7 @@ def test_labels_are_of_the_fortnight_after_the_moment(dataset: Dataset) -> None:
     np.testing.assert_array_equal(label_BC > 0, interests.acted_on(window))
 
 
-def test_a_step_has_its_batch_and_a_part_is_every_other(dataset: Dataset) -> None:
+def test_batch_is_function_of_step_and_part_is_every_other_row(dataset: Dataset) -> None:
     drawn = moments(dataset)
     one, same, other = drawn.batch(3, 8), drawn.batch(3, 8), drawn.batch(4, 8)
     assert torch.equal(one.read.items_BL, same.read.items_BL)
@@ -52,7 +52,7 @@ def test_a_step_has_its_batch_and_a_part_is_every_other(dataset: Dataset) -> Non
     assert torch.equal(one.part(1, 2).read.ages_BL, one.read.ages_BL[1::2])
 
 
-def test_whole_histories_are_read_to_their_end_and_nobody_reads_nothing(dataset: Dataset) -> None:
+def test_reads_whole_histories_and_empty_ones(dataset: Dataset) -> None:
     read = read_histories(dataset.histories, 60)
     has_BL = read.items_BL != NO_ITEM
     np.testing.assert_array_equal(has_BL.sum(dim=1), dataset.histories.lengths_U)

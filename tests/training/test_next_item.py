@@ -41,7 +41,7 @@ def histories(*items: list[int]) -> Histories:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_user_is_read_the_same_beside_longer_histories(family: str) -> None:
+def test_user_vector_does_not_depend_on_batch(family: str) -> None:
     model, short = untrained(family), [3, 1, 2]
     together_BD = model.user_vectors(histories(short, [5, 6, 7, 8, 9, 1, 4], []))
     torch.testing.assert_close(together_BD[:1], model.user_vectors(histories(short)))
@@ -49,14 +49,14 @@ def test_a_user_is_read_the_same_beside_longer_histories(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_order_and_every_item_read_matter(family: str) -> None:
+def test_user_vector_depends_on_order_and_every_item(family: str) -> None:
     model = untrained(family)
     vectors_BD = model.user_vectors(histories([3, 1, 2], [1, 3, 2], [4, 1, 2], [3, 1, 4]))
     assert torch.pdist(vectors_BD).min() > 1e-4
 
 
 @pytest.mark.parametrize("family", CAUSAL)
-def test_a_state_knows_nothing_of_what_comes_after(family: str) -> None:
+def test_causal_state_ignores_later_items(family: str) -> None:
     network, lengths_B = untrained(family).network, torch.tensor([5])
     with torch.no_grad():
         one, other = (
@@ -66,7 +66,7 @@ def test_a_state_knows_nothing_of_what_comes_after(family: str) -> None:
     assert not torch.allclose(one[:, 3], other[:, 3])
 
 
-def test_a_masked_model_knows_what_comes_after() -> None:
+def test_masked_model_sees_later_items() -> None:
     network, lengths_B = untrained("bert4rec").network, torch.tensor([4])
     with torch.no_grad():
         one, other = (

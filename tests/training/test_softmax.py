@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from training.layers.sequences.softmax import BLOCK, log_chances, log_never, softmax_loss
 
 
-def test_loss_and_gradients_are_those_of_cross_entropy() -> None:
+def test_loss_and_gradients_equal_cross_entropy() -> None:
     torch.manual_seed(0)
     positions, candidates, dimensions = 2 * BLOCK + 7, 30, 5
     hidden_PD = torch.randn(positions, dimensions, requires_grad=True)
@@ -28,7 +28,7 @@ def test_loss_and_gradients_are_those_of_cross_entropy() -> None:
         torch.testing.assert_close(mine, theirs)
 
 
-def test_a_sampled_partition_is_right_on_average() -> None:
+def test_sampled_partition_is_unbiased() -> None:
     torch.manual_seed(0)
     items, draws, targets, times = 50, 10, 8, 4000
     counts_I = torch.arange(1, items + 1).double() ** 2

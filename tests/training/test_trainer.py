@@ -90,11 +90,11 @@ def same(ours: nn.Module, theirs: nn.Module) -> bool:
     )
 
 
-def test_it_learns(tmp_path: Path) -> None:
+def test_training_reduces_loss(tmp_path: Path) -> None:
     assert score(train_line(tmp_path))() > score(Line())() / 2
 
 
-def test_a_run_that_was_cut_off_resumes_to_the_same_weights(tmp_path: Path) -> None:
+def test_interrupted_run_resumes_to_same_weights(tmp_path: Path) -> None:
     def cut_off(step: int) -> Rows:
         if step == 17:  # the checkpoint is of step 15
             raise KeyboardInterrupt
@@ -105,7 +105,7 @@ def test_a_run_that_was_cut_off_resumes_to_the_same_weights(tmp_path: Path) -> N
     assert same(train_line(tmp_path / "cut"), train_line(tmp_path / "whole"))
 
 
-def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
+def test_killed_process_resumes_to_same_weights(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; import test_trainer as t\n"
         "def die(step):\n"
@@ -121,7 +121,7 @@ def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert same(train_line(tmp_path / "killed"), train_line(tmp_path / "whole"))
 
 
-def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+def test_nan_loss_stops_and_keeps_last_checkpoint(tmp_path: Path) -> None:
     def spoiled(step: int) -> Rows:
         return Rows(batch_of(step).rows_B4 * (torch.nan if step == 12 else 1))
 
@@ -133,7 +133,7 @@ def test_a_loss_that_is_not_a_number_stops_it_and_keeps_the_last_checkpoint(tmp_
     assert same(train_line(tmp_path / "spoiled"), train_line(tmp_path / "whole"))
 
 
-def test_out_of_memory_the_batch_is_halved_and_the_result_is_the_same(tmp_path: Path) -> None:
+def test_out_of_memory_halves_batch_with_same_result(tmp_path: Path) -> None:
     small, large = Line(dropout=0, room=2), Line(dropout=0)
     with structlog.testing.capture_logs() as logs:
         progress = fit_by_gradient(
@@ -145,7 +145,7 @@ def test_out_of_memory_the_batch_is_halved_and_the_result_is_the_same(tmp_path: 
     torch.testing.assert_close(small.state_dict(), large.state_dict())
 
 
-def test_a_run_with_a_halved_batch_resumes_with_it_halved(tmp_path: Path) -> None:
+def test_halved_batch_is_restored_on_resume(tmp_path: Path) -> None:
     def cut_off(step: int) -> Rows:
         if step == 17:
             raise KeyboardInterrupt
@@ -157,7 +157,7 @@ def test_a_run_with_a_halved_batch_resumes_with_it_halved(tmp_path: Path) -> Non
     assert same(roomy, train_line(tmp_path / "whole", line=Line(room=2)))
 
 
-def test_out_of_memory_for_a_single_row_is_said(tmp_path: Path) -> None:
+def test_out_of_memory_for_single_row_raises(tmp_path: Path) -> None:
     with pytest.raises(PenchantError, match=r"out of memory with a batch of 7 targets in 4 pieces"):
         train_line(tmp_path, line=Line(room=0))
 
@@ -171,7 +171,7 @@ def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_learn_what_one_does(trained_in_two: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_same_weights_as_one(trained_in_two: Path, tmp_path: Path) -> None:
     """Seven rows: the parts are of unequal size, so their gradients count unequally."""
     whole = Line(dropout=0)
     progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, context(tmp_path))
@@ -183,7 +183,7 @@ def test_two_processes_learn_what_one_does(trained_in_two: Path, tmp_path: Path)
         assert found["validations"] == (7 if rank == 0 else 0)
 
 
-def test_two_processes_train_a_family_as_one_does(
+def test_two_processes_train_same_family_as_one(
     trained_in_two: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same code; one run is left, of the first process."""
@@ -245,7 +245,7 @@ def train_in_two(folder: Path, script: str) -> None:
     subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True, timeout=120)
 
 
-def test_it_stops_when_nothing_improves_and_returns_the_best(tmp_path: Path) -> None:
+def test_stops_without_improvement_and_restores_best(tmp_path: Path) -> None:
     scores = iter([0.0, 0.1, 0.9, 0.5, 0.5])
     seen: list[dict[str, torch.Tensor]] = []
     model = Line()
@@ -260,7 +260,7 @@ def test_it_stops_when_nothing_improves_and_returns_the_best(tmp_path: Path) -> 
     assert torch.equal(model.layer.weight, seen[2]["layer.weight"])
 
 
-def test_it_stops_in_time(tmp_path: Path) -> None:
+def test_stops_within_time_budget(tmp_path: Path) -> None:
     model = Line()
     progress = fit_by_gradient(
         model, batch_of, score(model), CONFIG, context(tmp_path, seconds=1e-9)
@@ -268,7 +268,7 @@ def test_it_stops_in_time(tmp_path: Path) -> None:
     assert (progress.step, progress.stopped) == (1, "out of time")
 
 
-def test_the_learning_rate_warms_up_and_falls() -> None:
+def test_learning_rate_warms_up_and_decays() -> None:
     rates = [learning_rate(CONFIG, step) for step in range(CONFIG.steps)]
     assert rates[0] == pytest.approx(0.05 / 3)
     assert max(rates) == rates[2] == pytest.approx(0.05)

@@ -19,7 +19,14 @@ from training.fitting.context import TrainingContext
 from training.fitting.trainer import TrainerConfig
 from training.layers.sequences.next_item import NextItemConfig
 from training.layers.sequences.windows import Windows, WindowsConfig
-from training.layers.transfer.adaptation import FULL, MoveConfig, Moved, Start, move, starting
+from training.layers.transfer.adaptation import (
+    FULL,
+    AdaptationConfig,
+    InitialLayers,
+    TransferredModel,
+    adapt,
+    closed_form_start,
+)
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import (
@@ -62,7 +69,7 @@ CONFIG = Config(
     heads=1,
     learning=LEARNING,
     scratch=LEARNING,
-    moving=MoveConfig(bottleneck=1, ridges=(3.0,), trainer=STEPS),
+    moving=AdaptationConfig(bottleneck=1, ridges=(3.0,), trainer=STEPS),
     domains=DomainsConfig(source_share=0.7, least_events=50),
     curve_shares=(),
 )
@@ -135,7 +142,7 @@ def model(split: Split, scratch_folder: Path) -> Model:
     return fitted(split, scratch_folder / "once")
 
 
-def test_the_guard_takes_the_linked_and_lets_the_other_fall_back(model: Model) -> None:
+def test_guard_adopts_linked_target_and_rejects_unlinked(model: Model) -> None:
     said = {decision.category: decision for decision in model.decisions}
     linked, unlinked = said["Linked"], said["Unlinked"]
     assert linked.status == ADOPTED and linked.low is not None and linked.low > 0
@@ -145,14 +152,14 @@ def test_the_guard_takes_the_linked_and_lets_the_other_fall_back(model: Model) -
     assert model.tuned["targets"] == 2 and model.tuned["adopted"] == 1
 
 
-def test_the_trunk_stays_as_it_was_to_the_bit(
+def test_adaptation_leaves_trunk_unchanged(
     model: Model, split: Split, scratch_folder: Path
 ) -> None:
     before = {name: tensor.clone() for name, tensor in model.trunk.state().items()}
     target, _ = target_of(split, CATALOGUE, model.domains, model.domains.targets)
     context = context_for(split, scratch_folder / "full")
-    start = starting(model.trunk, target, CONFIG.moving, context)
-    full, progress = move(model.trunk, target, start, FULL, CONFIG.moving, context)
+    start = closed_form_start(model.trunk, target, CONFIG.moving, context)
+    full, progress = adapt(model.trunk, target, start, FULL, CONFIG.moving, context)
     assert progress.step > 0 and not full.adapters
     after = model.trunk.state()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -171,13 +178,13 @@ def test_the_trunk_stays_as_it_was_to_the_bit(
             assert torch.equal(tensor, before[was]), name
 
 
-def test_adapters_are_a_twentieth_of_the_trunk_at_most() -> None:
+def test_adapters_have_at_most_a_twentieth_of_trunk_parameters() -> None:
     config = Config()
     trunk = config.model(config.learning)
     trunk.network = trunk._network(3, torch.zeros(4, 1, dtype=torch.long))
     width = config.dimensions
-    start = Start(torch.zeros(2, width), torch.zeros(2, width), torch.zeros(2))
-    moved = Moved(trunk, np.array([2, 3]), start, config.moving.bottleneck)
+    start = InitialLayers(torch.zeros(2, width), torch.zeros(2, width), torch.zeros(2))
+    moved = TransferredModel(trunk, np.array([2, 3]), start, config.moving.bottleneck)
     learned = moved.learned()
     assert 0 < moved.adapter_parameters <= 0.05 * parameter_count(trunk.network.encoder)
     assert sum(weight.numel() for weight in learned.values()) == (
@@ -185,7 +192,7 @@ def test_adapters_are_a_twentieth_of_the_trunk_at_most() -> None:
     )
 
 
-def test_the_same_seed_moves_alike_and_a_loaded_model_scores_alike(
+def test_same_seed_and_loaded_state_give_same_scores(
     model: Model, split: Split, scratch_folder: Path
 ) -> None:
     again = fitted(split, scratch_folder / "again").state()
@@ -199,16 +206,14 @@ def test_the_same_seed_moves_alike_and_a_loaded_model_scores_alike(
     assert any(name.startswith(TRANSFER) for name in state)
 
 
-def test_an_echo_lets_what_was_read_come_again(
-    model: Model, split: Split, scratch_folder: Path
-) -> None:
+def test_echo_ranks_read_items_higher(model: Model, split: Split, scratch_folder: Path) -> None:
     target, _ = target_of(split, CATALOGUE, model.domains, ["Linked"])
     context, known = context_for(split, scratch_folder / "echo"), split.test.histories
     silent_UJ, echoing_UJ = (
-        Moved(
+        TransferredModel(
             model.trunk,
             target.items_J,
-            starting(model.trunk, target, replace(CONFIG.moving, echoes=(echo,)), context),
+            closed_form_start(model.trunk, target, replace(CONFIG.moving, echoes=(echo,)), context),
             bottleneck=0,
         ).scores(known)
         for echo in (0.0, 10.0)
@@ -219,7 +224,7 @@ def test_an_echo_lets_what_was_read_come_again(
     assert gain_UJ[had_UJ].mean() > gain_UJ[~had_UJ].mean() + 0.5
 
 
-def test_a_target_of_a_later_time_keeps_what_was_before() -> None:
+def test_filter_keeps_events_before_since() -> None:
     histories, everything_J = shop(), np.arange(len(CATALOGUE))
     kept = thinned(everything_J, 0.25, 3, since=60 * DAY)(histories)
     before, after = (each.before(60 * DAY) for each in (histories, kept))
@@ -228,7 +233,7 @@ def test_a_target_of_a_later_time_keeps_what_was_before() -> None:
     assert len(kept.items_N) - len(after.items_N) == pytest.approx(0.25 * late, rel=0.15)
 
 
-def test_scores_are_the_logarithms_of_chances(model: Model, split: Split) -> None:
+def test_scores_are_log_probabilities(model: Model, split: Split) -> None:
     chances_BI = model.scores(split.test.histories).exp()
     torch.testing.assert_close(chances_BI.sum(dim=1), torch.ones(USERS), rtol=1e-3, atol=1e-3)
 
@@ -242,14 +247,14 @@ def test_scores_are_the_logarithms_of_chances(model: Model, split: Split) -> Non
         (("Linked", "Much"), {}, DataError, "the source has"),
     ],
 )
-def test_a_named_target_that_cannot_be_moved_to_is_refused(
+def test_rejects_unusable_named_target(
     targets: tuple[str, ...], bought: dict[str, int], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         domains(CATALOGUE, counts(**bought), DomainsConfig(targets=targets))
 
 
-def test_what_has_too_little_is_left_to_popularity_and_says_why() -> None:
+def test_small_categories_are_served_by_popularity_with_reason() -> None:
     found = domains(CATALOGUE, counts(Linked=1), DomainsConfig(source_share=0.5))
     assert found.targets == ("Unlinked",)
     assert found.too_little == {"Linked": "100 events to learn from, fewer than 200"}
@@ -270,7 +275,7 @@ def counts(**bought: int) -> np.ndarray:
     return counts_I
 
 
-def test_a_share_of_the_target_keeps_the_same_events_in_every_part() -> None:
+def test_share_keeps_same_events_in_every_part() -> None:
     histories, targets_J = shop(), np.arange(SOURCE, len(CATALOGUE))
     keep = thinned(targets_J, 0.25, 3)
     kept = keep(histories)
@@ -281,7 +286,7 @@ def test_a_share_of_the_target_keeps_the_same_events_in_every_part() -> None:
     np.testing.assert_array_equal(keep(early).items_N, kept.before(60 * DAY).items_N)
 
 
-def test_windows_foretell_only_what_is_wanted() -> None:
+def test_windows_predict_only_wanted_events() -> None:
     histories = shop()
     wanted = histories.only(histories.items_N >= SOURCE)
     windows = Windows(histories, LEARNING.windows, 0, torch.device("cpu"), wanted=wanted)
@@ -303,7 +308,7 @@ def values(transfer: float, without: float, users: int = 200) -> Values:
     }
 
 
-def test_the_guard_asks_for_more_than_the_interval() -> None:
+def test_guard_requires_significant_gain() -> None:
     better, same = values(0.4, 0.3), values(0.3, 0.3)
     assert decide("Toys", better, better, 0).status == ADOPTED
     fell = decide("Toys", same, same, 0)
@@ -312,7 +317,7 @@ def test_the_guard_asks_for_more_than_the_interval() -> None:
     assert "users to evaluate on" in decide("Toys", few, few, 0).reason
 
 
-def test_portraits_are_told_what_of_an_interest_came_by_transfer() -> None:
+def test_writes_share_of_interest_due_to_transfer() -> None:
     adopted = [TransferDecision("Care", "adopted", "transfer", "it is better", share=0.25)]
     table = transferred(adopted, ["ann", "bob"])
     assert table.to_pylist() == [

@@ -49,7 +49,7 @@ def epochs_of(histories: Histories, count: int) -> list[list[int]]:
     return epochs
 
 
-def test_each_epoch_reads_every_event_once(histories: Histories) -> None:
+def test_epoch_reads_every_event_once(histories: Histories) -> None:
     for read in epochs_of(histories, 5):
         assert sorted(read) == histories.items_N.tolist()
 
@@ -59,7 +59,7 @@ def test_epochs_differ(histories: Histories) -> None:
     assert first != second
 
 
-def test_a_target_lies_ahead_of_what_was_read_and_within_the_horizon(histories: Histories) -> None:
+def test_target_is_after_position_and_within_horizon(histories: Histories) -> None:
     drawn, rows_N, times_N = windows(histories), histories.rows_N, histories.times_N
     asked = 0
     for step in range(drawn.steps_for(20)):
@@ -76,9 +76,7 @@ def test_a_target_lies_ahead_of_what_was_read_and_within_the_horizon(histories: 
 
 
 @pytest.mark.parametrize("masking", [None, MASKING])
-def test_a_batch_is_a_function_of_seed_and_step(
-    histories: Histories, masking: Masking | None
-) -> None:
+def test_batch_is_function_of_seed_and_step(histories: Histories, masking: Masking | None) -> None:
     there = [windows(histories, 0, masking).batch(step) for step in range(30)]
     drawn = windows(histories, 0, masking)
     for step in reversed(range(30)):
@@ -88,7 +86,7 @@ def test_a_batch_is_a_function_of_seed_and_step(
 
 
 @pytest.mark.parametrize("masking", [None, MASKING])
-def test_the_parts_of_a_batch_are_the_whole(histories: Histories, masking: Masking | None) -> None:
+def test_parts_of_batch_add_up_to_whole(histories: Histories, masking: Masking | None) -> None:
     batch = windows(histories, 0, masking).batch(0)
     parts = [batch.part(index, 3) for index in range(3)]
     assert sum(part.targets for part in parts) == batch.targets == int(batch.has_BT.sum())
@@ -96,7 +94,7 @@ def test_the_parts_of_a_batch_are_the_whole(histories: Histories, masking: Maski
     assert all(torch.equal(part.wanted_N, batch.wanted_N) for part in parts)
 
 
-def test_what_is_hidden_is_asked_and_the_future_is_asked_last(histories: Histories) -> None:
+def test_masked_items_and_last_position_are_targets(histories: Histories) -> None:
     drawn = windows(histories, 0, MASKING)
     times_N, hidden, shown = histories.times_N, 0, 0
     for step in range(drawn.steps_for(20)):

@@ -1,11 +1,11 @@
-"""BERT4Rec: a Transformer that reads a history both ways and tells hidden items (Sun et al. 2019).
+"""BERT4Rec: a bidirectional Transformer that predicts masked items (Sun et al. 2019).
 
-Changed, after what its replications found: a softmax over the catalogue or negatives that a batch
+Changes, after its replications: a softmax over the catalogue or negatives that a batch
 shares, where few negatives a position make it overconfident (Petrov & Macdonald 2023, "gSASRec");
-what comes next is asked in each window, with nothing behind it, since random gaps alone train
-another task than the one it is judged by and need far longer (Petrov & Macdonald 2022, "A
-Systematic Review and Replicability Study of BERT4Rec"). Positions count from the end of what is
-read, where recommending happens.
+the next item is predicted in each window, with nothing after it, since random masks alone train
+another task than the evaluated one and need far longer (Petrov & Macdonald 2022, "A
+Systematic Review and Replicability Study of BERT4Rec"). Positions count from the end of the
+history, where the next item is predicted.
 """
 
 from dataclasses import dataclass, field

@@ -1,18 +1,17 @@
-"""CNN-LSTM: a convolution finds what is bought together, pooling keeps what is there, an LSTM reads
-it in its order.
+"""CNN-LSTM: a convolution over consecutive events, max pooling, and an LSTM.
 
-Embedding, convolution, pooling, LSTM and a dense layer, all trained together to say which interests
-a user will act on; the convolution before an LSTM as for sentences (Zhou et al. 2015, C-LSTM)
-and for sensors (Ordóñez & Roggen 2016, DeepConvLSTM). The loss is the cross-entropy of each
+Embedding, convolution, pooling, LSTM and a dense layer, trained end to end to classify which
+interests a user will act on; the convolution before an LSTM as for sentences (Zhou et al. 2015,
+C-LSTM) and for sensors (Ordóñez & Roggen 2016, DeepConvLSTM). The loss is the cross-entropy of each
 interest. An event is read as its item's embedding beside its age; embeddings start as the singular
 vectors of users x items. A batch is of users at moments drawn from the training data, and the
-labels are what they did in the fortnight after. The dense layer reads the LSTM's last state plus
-the mean of all: of the last alone it learned too little of what a user buys in the main job's
-seconds. Answers are calibrated on the validation window.
+labels are their events of the fortnight after. The dense layer reads the LSTM's last state plus the
+mean of all: with the last alone it learned too little in the main job's seconds. Probabilities are
+calibrated on the validation window.
 
-It ranks items by how many of each the user may be expected to buy: the probability that the
-item's interest is acted on, times the items bought of it then, times the item's share in what the
-user bought of that interest lately, smoothed by everybody's share (Dirichlet prior, Zhai &
+It ranks items by their expected purchases: the probability that the item's interest is acted on,
+times the items bought of it then, times the item's share in the user's recent events of that
+interest, smoothed by the global share (Dirichlet prior, Zhai &
 Lafferty 2001). One more output is for items of no interest.
 """
 
@@ -37,7 +36,7 @@ from training.layers.probe import calibrated, no_interests
 from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 
 NOTHING = 0  # the embedding that is read before the first event
-AGES_DAYS = (3.0, 14.0, 60.0)  # half-lives of the three numbers that tell an event's age
+AGES_DAYS = (3.0, 14.0, 60.0)  # half-lives of the three features of an event's age
 POPULARITY_DAYS = 90.0
 RARE = 1e-9  # share added to all, so that every interest has something to share
 USERS_AT_ONCE = 512
@@ -49,8 +48,8 @@ log = structlog.get_logger()
 class Config:
     """``length``: events read, the newest. ``width``: of the convolution, events; ``pool``: events
     that become one step of the LSTM. ``days``: at the end of the training data, in which users
-    are cut. ``half_life_days``: of what was bought, for ranking; ``priors``: of the smoothing, in
-    purchases, of which the best on validation is taken."""
+    are cut. ``half_life_days``: of events, for ranking; ``priors``: of the smoothing, in
+    purchases, tuned on validation."""
 
     dimensions: int = 32
     channels: int = 64
@@ -71,8 +70,8 @@ class Config:
 
 
 class Model(Ranker):
-    """State: the network's weights, and what is counted for ranking. Where the catalogue has no
-    interests it ranks alone: all items are of the last output, that of no interest."""
+    """State: the network's weights, and counts for ranking. Where the catalogue has no interests
+    it only ranks: all items belong to the last output, that of no interest."""
 
     config: Config
 
@@ -102,9 +101,9 @@ class Model(Ranker):
         slope_O, shift_O = calibrated(self._logits(window.histories), label_UO)
         self.network.calibration_2O.copy_(torch.stack([slope_O, shift_O]))
         self.observe(train)
-        self.tuned = progress.record() | self._choose_prior(context)
+        self.tuned = progress.record() | self._tune_prior(context)
 
-    def _choose_prior(self, context: TrainingContext) -> dict[str, float]:
+    def _tune_prior(self, context: TrainingContext) -> dict[str, float]:
         found = {}
         for step, prior in enumerate(self.config.priors):
             self.network.prior.fill_(prior)
@@ -115,7 +114,7 @@ class Model(Ranker):
         return {"prior": best}
 
     def observe(self, histories: Histories) -> None:
-        """Shares of items move on with what is bought."""
+        """Update shares of items."""
         output_I = self.network.output_I.cpu().numpy()
         columns = one_hot(output_I, self.network.outputs)
         share_I = popularity(histories, POPULARITY_DAYS) + RARE
@@ -140,7 +139,7 @@ class Model(Ranker):
         return own_BI.add_(prior * network.share_I.cpu()).mul_(factor_BI)
 
     def _probabilities(self, batch: Histories) -> torch.Tensor:
-        """probability_BO; of whom nothing is known, the shares of all."""
+        """probability_BO; for unknown users, the shares of all."""
         slope_O, shift_O = self.network.calibration_2O.cpu()
         calibrated_BO = torch.sigmoid(self._logits(batch) * slope_O + shift_O)
         known_B1 = torch.from_numpy(batch.lengths_U > 0)[:, None]
@@ -199,7 +198,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor, output_I: torch.Tensor) -> None:
-        """Take from the data what needs no learning: the shares of users who act, too."""
+        """Initialize from the data, with the shares of users who act."""
         self.row_I.copy_(row_I)
         self.output_I.copy_(output_I)
         bought_NO = torch.from_numpy(

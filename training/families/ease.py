@@ -1,17 +1,17 @@
-"""A linear model from item to item in closed form: EASE (Steck 2019), taught the order of events.
+"""A linear model from item to item in closed form: EASE (Steck 2019), trained on the order of
+events.
 
-EASE learns weights by which a user's items predict themselves, an item never itself. The model
-that serves is asked something else: given all until now, most of it old, what comes next? So most
-rows that it learns from are that question: a user's decayed past at some moment against what the
-window after it brought, as in SLIT (Choi et al. 2021, "Session-aware Linear Item-Item Models for
-Session-based Recommendation"). EASE's rows, a user's items against themselves, are added at a
-share, as SLIST does, and so are items that carry the same tag, as if the tag were a user. All
-rows enter one ridge regression of one Gram matrix, so there is one solve. On Beauty's 3,500 most
+EASE reconstructs a user's items from the same items, with a zero diagonal. Serving needs the next
+items given a history. So most training rows are a user's decayed history at a moment, with the
+events of the window after it as targets, as in SLIT (Choi et al. 2021, "Session-aware Linear
+Item-Item Models for Session-based Recommendation"). EASE's rows are added with a weight, as in
+SLIST, and so are items of the same tag, as if the tag were a user. All rows enter one ridge
+regression, so there is one solve. On Beauty's 3,500 most
 bought items, validation, NDCG@10 of EASE's rows at .3 of the order's was .0730 and of the order's
 alone .0718; tags brought .0765.
 
-Where people buy again an item's weight on itself is learned like any other; elsewhere it is held
-at zero, as EASE does.
+With repeat purchases the diagonal is learned like any other weight; otherwise it is held at zero,
+as in EASE.
 """
 
 from collections.abc import Iterator
@@ -30,20 +30,20 @@ from training.fitting.family import Ranker, State
 from training.layers.popularity import popularity
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
-FAINT = 1e-3  # an input below it isn't worth its place in memory
-SPARSE_COST = 40  # a sparse multiplication takes as long as so many dense ones
+FAINT = 1e-3  # smaller inputs are dropped, for memory
+SPARSE_COST = 40  # dense multiplications in the time of a sparse one
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1e-3  # orders only what the weights say nothing of
+POPULARITY_SHARE = 1e-3  # orders only items without weights
 
 
 @dataclass(frozen=True)
 class Config:
-    """``regularization`` is the ridge on every weight, ``half_life_days`` the decay of a past.
+    """``regularization`` is the ridge on every weight, ``half_life_days`` the decay of a history.
 
-    A user's last ``windows`` windows of ``window_days`` are learned from. ``together`` is the
-    share of EASE's own rows, ``same_tag`` that of the tags' rows. ``repeats``: people buy again.
-    Items of fewer than ``min_buyers`` get no weights; of the others, the ``most_items`` with most
-    buyers do.
+    The last ``windows`` windows of ``window_days`` are trained on. ``together``: weight of EASE's
+    own rows; ``same_tag``: of the tags' rows. ``repeats``: learn the diagonal, for repeat
+    purchases. Items of fewer than ``min_buyers`` get no weights; of the others, the ``most_items``
+    with most buyers do.
     """
 
     regularization: float = 3000.0
@@ -58,7 +58,7 @@ class Config:
 
 
 class Model(Ranker):
-    """State: ``weights_JJ`` from an item of a past to one that comes next, ``items_J`` which of the
+    """State: ``weights_JJ`` from a history's item to a next item, ``items_J`` which of the
     catalogue these are, and popularity."""
 
     config: Config
@@ -66,12 +66,14 @@ class Model(Ranker):
     def fit(self, split: Split, context: TrainingContext) -> None:
         config = self.config
         self.observe(split.train)
-        self.items_J = well_known(split.train, config.min_buyers, config.most_items)
+        self.items_J = frequent_items(split.train, config.min_buyers, config.most_items)
         inputs, outputs = examples(split.train, context.items, self.items_J, config)
         context.budget.check()
         gram_JJ = gram(inputs)
         less = inputs - outputs
-        difference_JJ = product(inputs, less) if crowded(inputs) else (inputs.T @ less).tocsr()
+        difference_JJ = (
+            product(inputs, less) if dense_is_faster(inputs) else (inputs.T @ less).tocsr()
+        )
         context.budget.check()
         self.weights_JJ = solve(gram_JJ, config.regularization, difference_JJ, config.repeats)
         context.curve("validation_ndcg@10", 1, context.validate(self.scores))
@@ -81,7 +83,7 @@ class Model(Ranker):
 
     def scores(self, batch: Histories) -> torch.Tensor:
         past = decayed(batch, self.config.half_life_days)
-        scores_BI = self.weights_JJ.diagonal().mean() * past.toarray()  # where without weights
+        scores_BI = self.weights_JJ.diagonal().mean() * past.toarray()  # of items without weights
         scores_BI[:, self.items_J] = past[:, self.items_J] @ self.weights_JJ
         scores_BI += POPULARITY_SHARE * self.popularity_I
         return torch.from_numpy(scores_BI)
@@ -100,13 +102,13 @@ class Model(Ranker):
 
 
 def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
-    """inputs_UI: what a past weighs now."""
+    """inputs_UI: decayed histories."""
     weights_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
     return histories.matrix(np.where(weights_N < FAINT, 0, weights_N))
 
 
-def well_known(histories: Histories, min_buyers: int, most_items: int) -> IntArray:
-    """items_J in ascending order; one at least, though nobody bought it."""
+def frequent_items(histories: Histories, min_buyers: int, most_items: int) -> IntArray:
+    """items_J in ascending order, at least one."""
     buyers_I = histories.matrix(histories.weights_N).getnnz(axis=0)
     order_I = np.argsort(-buyers_I, kind="stable")
     enough = int((buyers_I >= min_buyers).sum())
@@ -116,7 +118,7 @@ def well_known(histories: Histories, min_buyers: int, most_items: int) -> IntArr
 def examples(
     histories: Histories, items: pa.Table, items_J: IntArray, config: Config
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """inputs_NJ and the outputs_NJ that they should give: in order, together, of a tag."""
+    """inputs_NJ and their targets outputs_NJ: of windows, of EASE, of tags."""
     window = int(config.window_days * DAY)
     cuts = histories.end - window * np.arange(1, config.windows + 1)
     pairs = [_window(histories, int(cut), window, config.half_life_days) for cut in cuts]
@@ -140,7 +142,7 @@ def examples(
 def _window(
     histories: Histories, cut: int, window: int, half_life_days: float
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """The past at the cut and what the window after it brought, of the users who had both."""
+    """Histories at the cut and events of the window after it, of users with both."""
     past, after = histories.before(cut), histories.between(cut, cut + window)
     rows = np.flatnonzero((past.lengths_U > 0) & (after.lengths_U > 0))
     came = after.take(rows)
@@ -149,7 +151,7 @@ def _window(
 
 def gram(inputs: sp.csr_matrix) -> FloatArray:
     """inputs' · inputs, J x J, dense."""
-    if crowded(inputs):
+    if dense_is_faster(inputs):
         return product(inputs, inputs)
     gram_JJ = np.empty((inputs.shape[1],) * 2, np.float32)
     transposed = inputs.T.tocsr()
@@ -158,8 +160,8 @@ def gram(inputs: sp.csr_matrix) -> FloatArray:
     return gram_JJ
 
 
-def crowded(inputs: sp.csr_matrix) -> bool:
-    """Whether the Gram matrix is made faster from dense blocks."""
+def dense_is_faster(inputs: sp.csr_matrix) -> bool:
+    """Whether the Gram matrix is computed faster from dense blocks."""
     lengths_N = inputs.getnnz(axis=1).astype(np.int64)
     return bool(SPARSE_COST * (lengths_N @ lengths_N) > len(lengths_N) * inputs.shape[1] ** 2)
 

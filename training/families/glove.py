@@ -33,9 +33,9 @@ FLATTENING = 0.75
 class Config:
     """``window``: events to each side, none further than ``window_days``. Entries below ``least``
     are left out; those of ``ceiling`` and more weigh 1. ``decorrelation``: see
-    ``user_profile.decorrelated``. ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
-    share: one beside profiles that grow with the history, or several to tune on validation
-    beside profiles of fixed length."""
+    ``user_profile.decorrelated``. ``half_life_days`` of a user's events. ``popularity_weight`` of
+    the logarithm of an item's share: one beside profiles that grow with the history, or several to
+    tune on validation beside profiles of fixed length."""
 
     dimensions: int = 64
     window: int = 5

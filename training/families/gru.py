@@ -1,6 +1,6 @@
 """GRU4Rec: a gated recurrent unit (Cho et al. 2014) over a history (Hidasi et al. 2016).
 
-Changed: a softmax over the catalogue or negatives that a batch shares, weighted by their chance, in
+Changes: a softmax over the catalogue or negatives that a batch shares, weighted by their chance, in
 place of BPR and TOP1, whose gradients vanish where most negatives are easy (Hidasi & Karatzoglou
 2018); embeddings of items in place of one-hot rows, the same that states are compared with; batches
 of windows of like length in place of sessions side by side.

@@ -1,8 +1,8 @@
 """Hierarchical sequential transduction units (Zhai et al. 2024, "Actions Speak Louder than Words").
 
-A causal layer that aggregates point by point: SiLU takes the softmax's place, so that how much was
-liked isn't normalised away; a bias learned for each distance says where to look, with no position
-embedding; what was gathered is normalised and gated element by element, which stands in for the
+A causal layer that aggregates point by point: SiLU replaces the softmax, so that the intensity of
+interest isn't normalized away; a learned bias by distance replaces position embeddings; the
+aggregate is normalized and gated element by element, which stands in for the
 feed-forward layer. SiLU's sum is divided by the longest length, as in the paper's code.
 
 Left out: the bias by elapsed time (the encoder gets no times), action types, the stochastic length

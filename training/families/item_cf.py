@@ -1,9 +1,9 @@
-"""Item-based collaborative filtering: what was bought by the buyers of what a user buys.
+"""Item-based collaborative filtering: items bought by the buyers of a user's items.
 
 Cosine between items over their buyers (Sarwar et al. 2001), damped where few buyers support it and
 cut to the nearest neighbours (Deshpande & Karypis 2004). A user's history is weighted by its
-recency, and an item is its own neighbour with similarity 1: in a grocery most of what is bought
-was bought before.
+recency, and an item is its own neighbour with similarity 1: in a grocery most purchases are
+repeats.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from training.layers.popularity import popularity
 
 BLOCK = 512  # items whose similarities to all others are in memory at once
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of
+POPULARITY_SHARE = 1e-3  # orders only items without a neighbour
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def similarity(
     itself.
 
     ``buyers``: ones, U x I. With n_ij buyers in common: n_ij / sqrt(n_i · n_j) · n_ij / (n_ij +
-    shrinkage). Items of fewer than ``min_buyers`` have no neighbours and are nobody's.
+    shrinkage). Items of fewer than ``min_buyers`` have no neighbours and are none.
     """
     count_I = np.asarray(buyers.sum(axis=0)).ravel()
     common = np.flatnonzero(count_I >= min_buyers)  # J of the I items

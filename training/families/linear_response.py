@@ -2,9 +2,9 @@
 
 Nie and Wager 2021, "Quasi-Oracle Estimation of Heterogeneous Treatment Effects": the effect of
 being sent a campaign is a linear function of the features, found by least squares on residuals,
-with a squared penalty on all but its mean. uplift.py has the residuals, and what has to be assumed
-for the effect to be one. ``penalties`` are tried on the validation campaigns by the same squared
-error; the greatest of them says that the campaign adds the same for everybody.
+with a squared penalty on all but its mean. uplift.py has the residuals, and the assumptions under
+which the effect is causal. ``penalties`` are tried on the validation campaigns by the same squared
+error; with the greatest of them the effect is the same for everybody.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from training.layers.responses.uplift import Residuals, residuals
 
 @dataclass(frozen=True)
 class Config:
-    """``outcome``: the money that counts, all that is spent or what is spent on what is advertised
+    """``outcome``: the spending to predict, all of it or that on advertised items
     (``advertised_spend_after``)."""
 
     outcome: str = "spend_after"
@@ -83,7 +83,7 @@ class Model(Family):
 
 
 def effect(matrix_ND: sp.csr_matrix, residual: Residuals, penalty: float) -> Linear:
-    """The effect that explains most of what was spent beyond the expected."""
+    """The effect that best explains the residual spending."""
     return ridge(
         matrix_ND, residual.spent_N / residual.sent_N, penalty, weight_N=residual.sent_N**2
     )

@@ -1,7 +1,7 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997): gates decide what a cell keeps.
 
 For items as in GRU4Rec (see gru.py), and trained and scored as the other recurrent families are.
-Which interests a user will act on is read out of the last state (see probe.py).
+A probe of the last state classifies interests (see probe.py).
 """
 
 from functools import partial

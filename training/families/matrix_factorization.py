@@ -3,15 +3,15 @@ Bayesian personalised ranking (Rendle et al. 2009).
 
 With r the recency-decayed weight of a user's events with an item, the preference is log(1 + r) with
 confidence 1 + alpha · r, and 0 with confidence 1 where there was no event. The paper's preference
-is 1 whatever r; users of a grocery come back for the same things, and grading it was worth 0.16
+is 1 whatever r; with the repeat purchases of a grocery, grading it was worth 0.16
 to 0.23 in NDCG@10 (Complete Journey, validation). Users are folded in from their histories with the
 item factors fixed, so a new user or a new purchase needs no training. The history may decay
-faster then than while learning: on Amazon Beauty, with half-lives of 8 events to learn and 2 to
+faster at fold-in than in training: on Amazon Beauty, with half-lives of 8 events to learn and 2 to
 fold in, the NDCG@10 on validation was .055; with 8 for both .052, and without any decay .043.
 
-Ranking tells by the length of an item's factors how popular it is, and leaves no form to fold in a
-user by. So factors learned that way are scaled to length 1, and a user's are the sum of those of
-the history, weighted by preference.
+BPR encodes popularity in the length of an item's factors and has no closed form for fold-in. So its
+factors are scaled to length 1, and a user's are the sum of those of the history, weighted by
+preference.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from training.layers.factors import als, bpr
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1e-2  # orders items for a user of whom nothing is known
+POPULARITY_SHARE = 1e-2  # orders items for an unknown user
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Config:
     """``half_life_days``: the decay of an event while learning; ``fold_half_life_days``: when a
     user is folded in. ``sweeps`` over the data.
 
-    Items of fewer than ``min_buyers`` get no factors: they cost as much as others and say little.
+    Items of fewer than ``min_buyers`` get no factors: too little data at the same cost.
     ``regularization`` is the ridge on every factor for "als", and the shrinking by each event for
     "bpr". ``alpha`` is of "als" alone, ``learning_rate`` and the ``negatives`` that a block of
     users shares of "bpr".

@@ -1,14 +1,14 @@
 """Neural collaborative filtering, NeuMF: a weighted dot product beside a small network that reads
 user and item, both added up (He et al. 2017).
 
-The paper learns an embedding of each user's name. Families here know nobody by name, and a new
-purchase must count without training: a user is the mean of the embeddings of the items of the
+The paper learns an embedding of each user. Here new users and purchases must count without
+training: a user is the mean of the embeddings of the items of the
 history, weighted by recency. Three more changes keep the ranking of a whole catalogue cheap and the
 learning short. The network's first layer, linear in user and item, is the sum of a part of each: so
 a pair costs an addition, a rectifier and a weighted sum. The loss is a softmax over the targets and
 the negatives of a batch, shared and corrected for how they were drawn, in the place of a logistic
 loss on a few negatives a pair. Embeddings are scaled to length 1 and start as the singular
-vectors of users x items, the network's share of a score at nothing: training starts from PureSVD
+vectors of users x items, the network's part of a score at zero: training starts from PureSVD
 (Cremonesi et al. 2010). Left at their own length, and with a bias for popularity, training lost
 from where it started.
 """
@@ -29,7 +29,7 @@ from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
 from training.layers.sequences.next_item import embedding_rows, warm_embeddings
 
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1.0  # orders items for a user of whom nothing is known
+POPULARITY_SHARE = 1.0  # orders items for an unknown user
 ITEMS_A_BLOCK = 512  # whose pairs with a batch of users are in memory at once
 
 
@@ -37,7 +37,7 @@ ITEMS_A_BLOCK = 512  # whose pairs with a batch of users are in memory at once
 class Config:
     """``dimensions``: of the dot product's and of the network's embeddings each; ``hidden``: of
     the network. ``scale``: of the dot product at the start, a cosine's share of a logit. Items of
-    fewer than ``min_events`` share one embedding; only popularity tells those apart."""
+    fewer than ``min_events`` share one embedding; they differ by popularity alone."""
 
     dimensions: int = 64
     hidden: int = 8
@@ -79,7 +79,7 @@ class Model(Ranker):
         history = bags(batch, self.config.cuts, popularity_I.device)
         items_I = torch.arange(len(popularity_I), device=popularity_I.device)
         scores_BI: torch.Tensor = self.network(history, items_I)
-        scores_BI *= (history.lengths_B > 0)[:, None]  # nothing read: popularity alone
+        scores_BI *= (history.lengths_B > 0)[:, None]  # without history: popularity alone
         return scores_BI.add_(POPULARITY_SHARE * popularity_I)
 
     def state(self) -> State:
@@ -112,7 +112,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
-        """Take from the data what needs no learning."""
+        """Initialize from the data."""
         self.row_I.copy_(row_I)
         self.popularity_I.copy_(torch.from_numpy(popularity(train, POPULARITY_DAYS)))
         warm_RD = torch.from_numpy(warm_embeddings(train, row_I.numpy(), self.config.dimensions))
@@ -144,5 +144,5 @@ class Network(nn.Module):
 def _user_and_items(
     table_RD: torch.Tensor, read: Bags, rows_C: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Directions of users, who are what they read, and of items."""
+    """Normalized vectors of users, the means of their items, and of items."""
     return F.normalize(read.mean(table_RD), dim=1), F.normalize(table_RD[rows_C], dim=1)

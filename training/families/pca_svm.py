@@ -2,11 +2,11 @@
 
 From scikit-learn: the user's habits (see probe.py), standardized, are brought to their
 principal components (Pearson 1901), and a linear support vector machine for each interest (Cortes &
-Vapnik 1995; squared hinge loss) tells who will act on it. A distance from the plane becomes a
-probability by Platt's calibration (1999) on the validation window, where the cost of errors is
-chosen too. Learned at cut points inside the training data.
+Vapnik 1995; squared hinge loss) classifies who will act on it. Margins become probabilities
+by Platt scaling (1999) on the validation window, where the cost of errors is tuned too. Fitted at
+cut points inside the training data.
 
-What was fitted is kept as arrays and answered from without scikit-learn: files hold no objects.
+Fitted parameters are kept as arrays; prediction needs no scikit-learn and no pickled objects.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Config:
-    """``components``: at most. ``costs``: of an error, of which the best on validation is taken."""
+    """``components``: at most. ``costs``: of an error, tuned on validation."""
 
     components: int = 96
     costs: tuple[float, ...] = (1e-4, 1e-3)
@@ -47,7 +47,7 @@ class Model(Family):
     config: Config
 
     def fit(self, split: Split, context: TrainingContext) -> None:
-        """Raises DataError where the catalogue has no two interests to tell apart."""
+        """Raises DataError where the catalogue has fewer than two interests."""
         interests = find_interests(context.items, split.train)
         interest_I = torch.from_numpy(interests.interest_I)
         windows = cut_points(split.train)
@@ -73,8 +73,11 @@ class Model(Family):
             self.fitted |= _planes(components_NK, label_NC, cost, context.seed)
             slope_C, shift_C = calibrated(self.margins(window.histories), label_UC)
             self.fitted |= {"slope_C": slope_C, "shift_C": shift_C}
-            said_UC = self.interests(window.histories)
-            tried[cost] = -F.binary_cross_entropy(said_UC, label_UC).item(), dict(self.fitted)
+            probability_UC = self.interests(window.histories)
+            tried[cost] = (
+                -F.binary_cross_entropy(probability_UC, label_UC).item(),
+                dict(self.fitted),
+            )
             context.curve("validation_log_likelihood", step, tried[cost][0])
         best = max(tried, key=lambda cost: tried[cost][0])
         self.tuned, self.fitted = {"cost": best}, tried[best][1]
@@ -84,7 +87,7 @@ class Model(Family):
         return torch.sigmoid(margin_BC * self.fitted["slope_C"] + self.fitted["shift_C"])
 
     def margins(self, batch: Histories) -> torch.Tensor:
-        """margin_BC: how far each user is on the side of those who act on an interest."""
+        """margin_BC of each interest's decision function."""
         fitted = self.fitted
         read_BH = habits(batch, fitted["interest_I"], len(fitted["bias_C"]))
         read_BH = (read_BH - fitted["mean_H"]) / fitted["scale_H"]
@@ -99,8 +102,7 @@ class Model(Family):
 
 
 def _planes(components_NK: Array, label_NC: BoolArray, cost: float, seed: int) -> State:
-    """The plane of each interest; of one that all or none act on, none: everybody is on its side or
-    nobody is."""
+    """The hyperplane of each interest; a constant for one that all or none act on."""
     weight_KC = np.zeros((components_NK.shape[1], label_NC.shape[1]))
     bias_C = np.where(label_NC.any(axis=0), 1.0, -1.0)
     for interest in np.flatnonzero(label_NC.any(axis=0) & ~label_NC.all(axis=0)):

@@ -1,7 +1,7 @@
-"""Recency-decayed popularity: the bar that every other family must clear, and the new-item prior.
+"""Recency-decayed popularity: the baseline of all families, and the prior for unknown users.
 
 An event of age t days counts weight · 2^(-t / half-life); the half-life is tuned on validation.
-Tuned, because a badly set popularity makes anything look good (Ji et al. 2020, "A Re-visit of the
+A badly tuned baseline makes any model look good (Ji et al. 2020, "A Re-visit of the
 Popularity Baseline in Recommender Systems").
 """
 
@@ -18,7 +18,7 @@ from training.layers.popularity import popularity
 
 @dataclass(frozen=True)
 class Config:
-    """``half_lives_days``: what is tried on the validation window."""
+    """``half_lives_days``: tuned on the validation window."""
 
     half_lives_days: tuple[float, ...] = (3.0, 7.0, 28.0, 90.0, 365.0)
 

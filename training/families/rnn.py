@@ -1,6 +1,6 @@
 """A simple recurrent network (Elman 1990): the state is a tanh of an item and the state before it.
 
-The bar for the gated families: trained and scored as they are, and only the cell differs.
+The baseline of the gated families: only the cell differs.
 """
 
 from functools import partial

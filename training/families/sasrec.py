@@ -1,7 +1,7 @@
-"""Self-attentive sequential recommendation: a causal Transformer over what a user did (Kang &
-McAuley 2018), scored by a dot product with the same item vectors that it reads.
+"""Self-attentive sequential recommendation: a causal Transformer over a user's events (Kang &
+McAuley 2018), with shared input and output embeddings.
 
-What differs from the paper. The loss is a softmax over the catalogue, sampled, in place of one
+Changes to the paper. The loss is a softmax over the catalogue, sampled, in place of one
 random negative a positive, which makes this model overconfident (Petrov & Macdonald 2023, gSASRec;
 Klenitskiy & Vasilev 2023). State and embedding are compared by their cosine over a temperature, so
 that rare items aren't outweighed by the norms of frequent ones. An item's embedding is its own plus

@@ -1,14 +1,14 @@
-"""A sequence model of the categories with much data, moved to those with little by small adapters.
+"""Transfer learning of a sequence model from categories with much data to those with little.
 
-The trunk is sasrec's, trained on the source alone. To go to a target its encoder is frozen, and
-bottleneck adapters in it are learned (Houlsby et al. 2019), with what new items need: see
-adaptation.py. A guard keeps what was moved to a category only where it ranks better than a model
-learned from scratch and than popularity, on validation users that nothing was tuned on; what
-falls back says so in the record (guard.py). Which categories are which: domains.py.
+The trunk is a causal Transformer as in sasrec, trained on the source categories alone. For the
+targets its encoder is frozen, and bottleneck adapters (Houlsby et al. 2019) are trained with the
+embeddings of new items (adaptation.py). A guard adopts the transfer for a category only where it
+ranks significantly better than a model trained from scratch and than popularity, on validation
+users that nothing was tuned on (guard.py). domains.py selects source and targets.
 
-All are ranked together as a mixture: how likely a user's next event is in a domain, by a count
-of theirs, times the item's softmax within it, by what serves the domain. Its logarithm is a dot
-product.
+All items are ranked together as a mixture: the probability that a user's next event is in a domain,
+by decayed counts, times the item's softmax within it, by the model that serves the domain. Its
+logarithm is a dot product.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ from training.layers.sequences.next_item import (
     main_job_learning,
 )
 from training.layers.sequences.transformer import CausalTransformer
-from training.layers.transfer.adaptation import MoveConfig, Moved, Start
+from training.layers.transfer.adaptation import AdaptationConfig, InitialLayers, TransferredModel
 from training.layers.transfer.adapters import parameter_count
 from training.layers.transfer.domains import DomainsConfig, domains
 from training.layers.transfer.guard import ADOPTED, POPULARITY, SCRATCH, TRANSFER, too_small
@@ -46,40 +46,40 @@ from training.layers.transfer.moving import (
     decisions,
     of_source,
     target_of,
-    ways,
+    train_methods,
 )
 from training.layers.transfer.target import alone
 from training.layers.user_profile import RARE
 
 TRUNK = "trunk"
 SERVED = (TRUNK, TRANSFER, SCRATCH, POPULARITY)
-HALF_LIFE_DAYS = 90.0  # of an event that says which domain a user goes to
-PRIOR_EVENTS = 10.0  # for which a user's own count as much as everybody's
+HALF_LIFE_DAYS = 90.0  # of an event in the counts of domains
+PRIOR_EVENTS = 10.0  # the weight of the prior, everybody's shares
 
 
 def trunk_learning() -> NextItemConfig:
-    """Shorter than sasrec's: the seconds are shared with what comes after the trunk."""
+    """Shorter than sasrec's: the time is shared with the adaptation."""
     learning = main_job_learning()
     return replace(learning, trainer=replace(learning.trainer, steps=120, validate_every=60))
 
 
 def scratch_learning() -> NextItemConfig:
-    """On the target alone, which is small."""
+    """For the target alone, which is small."""
     trainer = TrainerConfig(
         steps=60, learning_rate=2e-3, warmup_steps=10, validate_every=20, patience=2
     )
     return replace(main_job_learning(), min_events=2, trainer=trainer)
 
 
-def main_job_moving() -> MoveConfig:
-    """In seconds: the closed form that a move starts from does most of it."""
-    moving = MoveConfig()
+def main_job_moving() -> AdaptationConfig:
+    """Short: the closed form that the adaptation starts from has most of the effect."""
+    moving = AdaptationConfig()
     return replace(moving, trainer=replace(moving.trainer, steps=60, validate_every=20))
 
 
 @dataclass(frozen=True)
 class Config:
-    """``learning``: of the trunk; ``scratch``: of what is learned on the target alone.
+    """``learning``: of the trunk; ``scratch``: of the model trained on the target alone.
     ``curve_shares``: of the target's events, for the record's curve."""
 
     dimensions: int = 64
@@ -88,12 +88,12 @@ class Config:
     dropout: float = 0.1
     learning: NextItemConfig = field(default_factory=trunk_learning)
     scratch: NextItemConfig = field(default_factory=scratch_learning)
-    moving: MoveConfig = field(default_factory=main_job_moving)
+    moving: AdaptationConfig = field(default_factory=main_job_moving)
     domains: DomainsConfig = field(default_factory=DomainsConfig)
     curve_shares: tuple[float, ...] = (0.01, 0.05)
 
     def model(self, learning: NextItemConfig) -> NextItem:
-        """A sequence model of this shape that isn't fitted."""
+        """An unfitted sequence model of this shape."""
         encoder = partial(
             CausalTransformer,
             self.dimensions,
@@ -106,14 +106,15 @@ class Config:
 
 
 class Model(VectorFamily):
-    """State: the trunk's, what was learned beside it, the model from scratch, which domain each
-    item is of, what serves each, and counts. ``decisions``: the guard's, after ``fit``."""
+    """State: the trunk's, the trained weights of the adapted model, the model from scratch, the
+    domain of each item, the model that serves each domain, and counts. ``decisions``: the guard's,
+    after ``fit``."""
 
     config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.moved: Moved | None = None
+        self.moved: TransferredModel | None = None
         self.scratch: NextItem | None = None
         self.items_J: IntArray = np.zeros(0, np.int64)
         self.decisions: tuple[TransferDecision, ...] = ()
@@ -135,13 +136,15 @@ class Model(VectorFamily):
         )
         if self.domains.targets:
             self._move(split, context)
-        self._settle()
+        self._output_layers()
         self.observe(split.train)
 
     def _move(self, split: Split, context: TrainingContext) -> None:
         config, targets = self.config, self.domains.targets
         target, guarding = target_of(split, context.items, self.domains, targets)
-        found = ways(self.trunk, config.model(config.scratch), target, config.moving, context)
+        found = train_methods(
+            self.trunk, config.model(config.scratch), target, config.moving, context
+        )
         made = decisions(found, guarding, self.domains, targets, context.seed)
         self.moved, self.scratch, self.items_J = found.moved, found.scratch, target.items_J
         self.decisions = (*made, *self.decisions)
@@ -157,11 +160,11 @@ class Model(VectorFamily):
 
     @property
     def trunk_parameters(self) -> int:
-        """Of the encoder: what is frozen beside the embeddings."""
+        """Of the encoder, which is frozen with the embeddings."""
         return parameter_count(self.trunk.network.encoder)
 
     def observe(self, histories: Histories) -> None:
-        """Popularity within each domain, and how much of all is done in each."""
+        """Update popularity within each domain, and each domain's share of events."""
         shares_I = popularity(histories, POPULARITY_DAYS)
         domain_I = self.domain_I.numpy()
         shares_K = np.bincount(domain_I, shares_I, minlength=len(self.served))
@@ -171,10 +174,10 @@ class Model(VectorFamily):
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        """States of each model that serves, 1, and of each domain the logarithm of its chance over
-        the sum of its softmax."""
+        """States of each model that serves, 1, and for each domain the logarithm of its probability
+        over its softmax's denominator."""
         states = self._states(batch)
-        offset_BK = self._chance(batch).log()
+        offset_BK = self._domain_probabilities(batch).log()
         for number, (name, weight_JD, bias_J) in self.layers.items():
             offset_BK[:, number] -= (states[name] @ weight_JD.T + bias_J).logsumexp(dim=1)
         return torch.cat([*states.values(), torch.ones(len(batch), 1), offset_BK], dim=1)
@@ -199,13 +202,13 @@ class Model(VectorFamily):
         return served_K[self.domain_I] & known_I
 
     def exported(self) -> encoder.Encoder:
-        return encoder.program(Reading(self), None, HALF_LIFE_DAYS)
+        return encoder.program(MixtureEncoder(self), None, HALF_LIFE_DAYS)
 
     def state(self) -> State:
         state = {f"{TRUNK}.{name}": tensor for name, tensor in self.trunk.state().items()}
         models = self._models()
         if TRANSFER in models:
-            learned = cast(Moved, self.moved).learned()
+            learned = cast(TransferredModel, self.moved).learned()
             state |= {f"{TRANSFER}.{name}": tensor.cpu() for name, tensor in learned.items()}
         if SCRATCH in models:
             learned = cast(NextItem, self.scratch).state()
@@ -227,13 +230,15 @@ class Model(VectorFamily):
         learned = _of(TRANSFER, state)
         if learned:
             weight_JD, bias_J = learned["weight_JD"], learned["bias_J"]
-            start = Start(torch.zeros_like(weight_JD), weight_JD, bias_J)
-            self.moved = Moved(self.trunk, self.items_J, start, self.config.moving.bottleneck)
+            start = InitialLayers(torch.zeros_like(weight_JD), weight_JD, bias_J)
+            self.moved = TransferredModel(
+                self.trunk, self.items_J, start, self.config.moving.bottleneck
+            )
             self.moved.load_state_dict(learned, strict=False)
         if SCRATCH in self.served:
             self.scratch = self.config.model(self.config.scratch)
             self.scratch.load_state(_of(SCRATCH, state))
-        self._settle()
+        self._output_layers()
 
     def learning_curve(self, split: Split, context: TrainingContext) -> list[dict[str, Any]]:
         config = self.config
@@ -252,7 +257,7 @@ class Model(VectorFamily):
         return [asdict(point) for point in points]
 
     def _models(self) -> list[str]:
-        """Those that serve a domain, in the order of their part of a vector."""
+        """The models that serve a domain, in the order of their part of a vector."""
         return [name for name in SERVED if name != POPULARITY and name in self.served]
 
     def _states(self, batch: Histories) -> dict[str, torch.Tensor]:
@@ -260,14 +265,15 @@ class Model(VectorFamily):
         own = alone(batch, self.items_J)
         states: dict[str, Callable[[], torch.Tensor]] = {
             TRUNK: lambda: self.trunk.user_vectors(batch)[:, :-1],
-            TRANSFER: lambda: cast(Moved, self.moved).states(batch),
+            TRANSFER: lambda: cast(TransferredModel, self.moved).states(batch),
             SCRATCH: lambda: cast(NextItem, self.scratch).user_vectors(own)[:, :-1],
         }
         return {name: states[name]().cpu() for name in self._models()}
 
     @torch.no_grad()
-    def _settle(self) -> None:
-        """Of each domain that a model serves: its name, and its items' weight_JD and bias_J."""
+    def _output_layers(self) -> None:
+        """Set the output layer of each domain that a model serves: its name, and its items'
+        weight_JD and bias_J."""
         self.layers: dict[int, tuple[str, torch.Tensor, torch.Tensor]] = {}
         of_model = {TRUNK: self.trunk.item_vectors()}
         if self.moved is not None:
@@ -284,8 +290,8 @@ class Model(VectorFamily):
                 vectors_JD = of_model[name].cpu()[rows_J]
                 self.layers[number] = (name, vectors_JD[:, :-1], vectors_JD[:, -1])
 
-    def _chance(self, batch: Histories) -> torch.Tensor:
-        """chance_BK that a user's next event is in a domain."""
+    def _domain_probabilities(self, batch: Histories) -> torch.Tensor:
+        """probability_BK that a user's next event is in a domain."""
         counts = batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / HALF_LIFE_DAYS))
         items = len(self.domain_I)
         member = (np.ones(items, np.float32), (np.arange(items), self.domain_I.numpy()))
@@ -296,8 +302,8 @@ class Model(VectorFamily):
         return counts_BK / counts_BK.sum(dim=1, keepdim=True)
 
 
-class Reading(nn.Module):
-    """One history in, its user's vector out: what serving runs."""
+class MixtureEncoder(nn.Module):
+    """The encoder that serving runs: one history to a user vector."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -305,7 +311,7 @@ class Reading(nn.Module):
         self.names = model._models()
         for name in self.names:
             if name == TRANSFER:
-                moved = cast(Moved, model.moved)
+                moved = cast(TransferredModel, model.moved)
                 self.readers.append(ExportedEncoder(moved.network, False))
                 self.lengths.append(moved.length)
             else:
@@ -331,7 +337,7 @@ class Reading(nn.Module):
 
     def _states(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> dict[str, torch.Tensor]:
         places_L = self.place_I[items_L]
-        own_L = places_L[places_L >= 0]  # what scratch knows, by its own numbers
+        own_L = places_L[places_L >= 0]  # scratch's items, by its own rows
         states = {}
         for name, reader, length in zip(self.names, self.readers, self.lengths, strict=True):
             read_L = (own_L if name == SCRATCH else items_L)[-length:]
@@ -341,7 +347,7 @@ class Reading(nn.Module):
 
 
 def _of(name: str, state: State) -> State:
-    """A part of a state, without its name."""
+    """A part of a state, without its prefix."""
     return {
         key.removeprefix(f"{name}."): tensor
         for key, tensor in state.items()

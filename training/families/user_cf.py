@@ -1,11 +1,11 @@
-"""User-based collaborative filtering: what users with a like history bought.
+"""User-based collaborative filtering: items bought by users with similar histories.
 
-Cosine between a user's history and those of all users known, over items weighted by their
-rarity, and the nearest vote with their similarity (Herlocker et al. 1999, "An Algorithmic Framework
-for Performing Collaborative Filtering"). As in nearest sessions (Ludewig & Jannach 2018,
-"Evaluation of Session-based Recommendation Algorithms") a user is likened by what was done
-lately. A neighbour's events fade more slowly: what it bought long ago is still news to another.
-A user needs no row of its own: its history is enough.
+Cosine between a user's history and those of all users known, over items weighted by their rarity;
+the nearest neighbours' items are weighted by similarity (Herlocker et al. 1999, "An Algorithmic
+Framework for Performing Collaborative Filtering"). As in nearest sessions (Ludewig & Jannach 2018,
+"Evaluation of Session-based Recommendation Algorithms") similarity is by recent events. A
+neighbour's events decay more slowly: its old purchases may still be new to the user. New users need
+no training: a history is enough.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from training.fitting.family import Ranker, State
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
-POPULARITY_SHARE = 1e-3  # orders only what no neighbour says anything of
+POPULARITY_SHARE = 1e-3  # orders only items of no neighbour
 
 
 @dataclass(frozen=True)
 class Config:
-    """``half_life_days`` of a user's events, ``neighbour_half_life_days`` of those of whom it
-    is likened to. A similarity votes by its power ``sharpness``; an item counts by the power
-    ``rarity`` of users over buyers. ``neighbour_weight``: all neighbours against the user's
-    own history."""
+    """``half_life_days`` of a user's events, ``neighbour_half_life_days`` of the
+    neighbours' events. A neighbour's weight is its similarity to the power of ``sharpness``; an
+    item's is users over buyers to the power of ``rarity``. ``neighbour_weight``: of all neighbours
+    relative to the user's own history."""
 
     neighbours: int = 100
     half_life_days: float = 120.0
@@ -58,8 +58,8 @@ class Model(Ranker):
         own = decayed(batch, config.half_life_days)
         near = nearest((unit(own @ self.rarity) @ self.known_by_item).tocsr(), config.neighbours)
         near.data **= config.sharpness
-        votes_B1 = np.maximum(near.sum(axis=1), np.finfo(np.float32).tiny)
-        shares = sp.diags(np.asarray(config.neighbour_weight / votes_B1).ravel()) @ near
+        weights_B1 = np.maximum(near.sum(axis=1), np.finfo(np.float32).tiny)
+        shares = sp.diags(np.asarray(config.neighbour_weight / weights_B1).ravel()) @ near
         scores_BI = (shares @ self.bought + own).toarray().astype(np.float32)
         scores_BI += POPULARITY_SHARE * self.popularity_I
         return torch.from_numpy(scores_BI)
@@ -87,7 +87,7 @@ class Model(Ranker):
 
 
 def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
-    """What each user's events with an item weigh now, U x I."""
+    """log(1 + decayed events) of each user and item, U x I."""
     weights_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
     return histories.matrix(weights_N).log1p()
 

@@ -38,9 +38,9 @@ BLOCKS_A_STEP = 256
 class Config:
     """``window``: events to each side, none of them further than ``window_days``. ``negatives``:
     of each positive, drawn by count ** ``flattening``. ``decorrelation``: see
-    ``user_profile.decorrelated``. ``half_life_days`` of a user's events. ``popularity_weight`` of the logarithm of an item's
-    share: one beside profiles that grow with the history, or several to tune on validation
-    beside profiles of fixed length."""
+    ``user_profile.decorrelated``. ``half_life_days`` of a user's events. ``popularity_weight`` of
+    the logarithm of an item's share: one beside profiles that grow with the history, or several to
+    tune on validation beside profiles of fixed length."""
 
     dimensions: int = 128
     window: int = 5

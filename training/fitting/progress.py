@@ -1,7 +1,6 @@
-"""What a fit says while it runs: points of curves for its record, and now and then a line.
+"""Progress of a fit: points of curves for the run record, and log lines.
 
-A line names the step, the best validation so far and the time left, at most every few seconds; on a
-terminal and in Airflow's log alike.
+A line has the step, the best validation so far and the time left, at most every few seconds.
 """
 
 import time
@@ -16,7 +15,7 @@ LINE_SECONDS = 3.0
 VALIDATION = "validation_ndcg@10"
 
 Curve = Callable[[str, int, float], None]
-"""Takes a figure to plot: its name, the step, the value."""
+"""Records a point of a curve: its name, the step, the value."""
 
 log = structlog.get_logger()
 
@@ -41,28 +40,28 @@ class Point:
 
 @dataclass
 class Recorder:
-    """Keeps a fit's points, and says how far it is. ``of``: the steps it takes at most."""
+    """Records a fit's points and logs its progress. ``of``: the most steps it makes."""
 
     family: str
     budget: Budget
     points: list[Point] = field(default_factory=list)
     of: int | None = None
     _begun: float = field(default_factory=time.monotonic)
-    _said: float = field(default_factory=time.monotonic)
+    _logged_at: float = field(default_factory=time.monotonic)
 
     def curve(self, name: str, step: int, value: float) -> None:
         self.points.append(Point(name, step, value, round(self.budget.spent, 3)))
         now = time.monotonic()
-        if now - self._said >= LINE_SECONDS:
-            self._said = now
+        if now - self._logged_at >= LINE_SECONDS:
+            self._logged_at = now
             log.info("fitting", **self.line(step, now - self._begun))
 
     def expect(self, steps: int) -> None:
-        """Take the number of steps that the fit makes at most."""
+        """Set the most steps that the fit makes."""
         self.of = steps
 
     def line(self, step: int, seconds: float) -> dict[str, str | float]:
-        """How far the fit is after ``seconds`` of it, as a log line's fields."""
+        """The fields of a log line after ``seconds`` of the fit."""
         validations = [point.value for point in self.points if point.name == VALIDATION]
         best = {"best_validation": round(max(validations), 4)} if validations else {}
         return {

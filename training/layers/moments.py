@@ -1,4 +1,4 @@
-"""Batches of users at moments of the training data, and the interests that they act on after.
+"""Batches of users at moments of the training data, and the interests that they then act on.
 
 For classifiers that learn by gradient: each step draws users and moments anew, so that the
 model does not overfit to fixed fortnights.

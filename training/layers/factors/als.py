@@ -1,7 +1,7 @@
 """Alternating least squares: one half of a sweep, exact (Hu, Koren & Volinsky 2008).
 
 Each row is a ridge regression of its few preferences on the other side's factors, plus the same
-quadratic form for all rows: what all other items say by not being bought. The shared form is taken
+quadratic form for all rows: the items that were not bought. The shared form is taken
 out once, by changing to coordinates in which it is the identity. What is left is a plain ridge
 regression of the row's own n entries, solved in D x D, or, for the many rows with n < D, in n x n,
 by the dual form.

@@ -45,7 +45,7 @@ class AdWindows:
         """The windows of ``ad_responses``.
 
         Raises NothingToDo when no ad was shown, or not at times far enough apart to learn from some
-        and be judged on others.
+        and evaluate on others.
         """
         if not len(responses):
             raise NothingToDo(
@@ -59,7 +59,7 @@ class AdWindows:
         validation = _begin(shown_N[known_N], least) if known_N.any() else shown_N.min()
         if not (answered_N <= validation).any():
             raise NothingToDo(
-                "the ads were shown at times too close together to learn from some and be judged "
+                "the ads were shown at times too close together to learn from some and evaluate "
                 f"on others: from {shown_N.min()} to {shown_N.max()}, the first answer known at "
                 f"{answered_N.min()}",
                 "wait for more campaigns to end, or land older ones",

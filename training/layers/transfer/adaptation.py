@@ -1,9 +1,9 @@
-"""Moving a sequence model to items that it never saw: what is learned, and from what it starts.
+"""Adapting a sequence model to items that it was not trained on.
 
-``adapters``: the encoder and the source's embeddings stay as they are; small modules in the encoder
-(adapters.py) and what the target's items need are learned. ``full``: everything is. Both start from
-the same closed form (discriminant.py), so that a target of some hundred events has a model before
-the first step, and training is kept only where it validates better.
+``adapters``: the encoder and the source's embeddings are frozen; adapters in the encoder
+(adapters.py) and the target items' embeddings and output layer are trained. ``full``: everything
+is. Both start from the same closed form (discriminant.py), so that a target of some hundred events
+has a model before the first step, and training is kept only where it validates better.
 """
 
 import copy
@@ -27,18 +27,18 @@ from training.layers.sequences.softmax import softmax_loss
 from training.layers.sequences.windows import Batch, Windows
 from training.layers.transfer.adapters import Adapter, insert, parameter_count
 from training.layers.transfer.discriminant import discriminant, shrunk_means
-from training.layers.transfer.target import Target, kept
+from training.layers.transfer.target import Target, cached_scorer
 
 ADAPTERS, FULL = "adapters", "full"
 
 
 @dataclass(frozen=True)
-class MoveConfig:
+class AdaptationConfig:
     """``bottleneck``: units of an adapter. ``passes`` over the target, of ``most_batches`` at most,
-    give the states that its items start from; ``shrinkage`` and ``ridges``: see discriminant.py.
-    ``echoes``: how much more an item scores where a state is like what the item is read as, which
-    is how the trunk itself ranks, and lets what was read come again. The best ridge and echo are
-    tuned. ``full_learning_rate``: where all is learned."""
+    give the states for the closed form; ``shrinkage`` and ``ridges``: see discriminant.py.
+    ``echoes``: weights of the product of state and input embedding, which is how the trunk itself
+    ranks, added to the closed form. Ridge and echo are tuned. ``full_learning_rate``: of ``full``.
+    """
 
     bottleneck: int = 4
     passes: float = 3.0
@@ -56,8 +56,8 @@ class MoveConfig:
 
 
 @dataclass(frozen=True)
-class Start:
-    """Of the target's items: what they are read as, and the linear layer that ranks them."""
+class InitialLayers:
+    """Input embeddings of the target's items, and the linear layer that ranks them."""
 
     read_JD: torch.Tensor
     weight_JD: torch.Tensor
@@ -65,7 +65,7 @@ class Start:
 
 
 class Tables(nn.Module):
-    """Rows of embeddings in two parts: those known before, and behind them those of a target."""
+    """An embedding table in two parts: the trunk's rows, then those of a target."""
 
     def __init__(self, known_RD: torch.Tensor, new_JD: torch.Tensor) -> None:
         super().__init__()
@@ -80,11 +80,13 @@ class Tables(nn.Module):
         )
 
 
-class Moved(nn.Module):
-    """A copy of a trunk that reads a target's items too, and a linear layer that ranks them by its
-    states, each of length 1. ``adapters`` is empty where none are asked for."""
+class TransferredModel(nn.Module):
+    """A copy of a trunk with input embeddings for a target's items, and a linear layer that ranks
+    them by its normalized states. ``adapters`` is empty with a ``bottleneck`` of 0."""
 
-    def __init__(self, trunk: NextItem, items_J: IntArray, start: Start, bottleneck: int) -> None:
+    def __init__(
+        self, trunk: NextItem, items_J: IntArray, start: InitialLayers, bottleneck: int
+    ) -> None:
         super().__init__()
         self.length, self.items_J = trunk.learning.windows.length, items_J
         self.network = _extended(trunk.network, items_J, start.read_JD)
@@ -126,7 +128,7 @@ class Moved(nn.Module):
         return self.states(batch) @ self.weight_JD.T + self.bias_J
 
     def learned(self) -> dict[str, torch.Tensor]:
-        """What differs from the trunk, by name."""
+        """The trained weights, which differ from the trunk's, by name."""
         names = {name for name, weight in self.named_parameters() if weight.requires_grad}
         return {name: tensor for name, tensor in self.state_dict().items() if name in names}
 
@@ -136,24 +138,26 @@ class Moved(nn.Module):
 
     @property
     def item_parameters(self) -> int:
-        """Of what the target's items are read as, and of the layer that ranks them."""
+        """Of the target items' input embeddings and output layer."""
         new = cast(Tables, self.network.embedding).new_JD.numel()
         return new + self.weight_JD.numel() + self.bias_J.numel()
 
 
-def move(
+def adapt(
     trunk: NextItem,
     target: Target,
-    start: Start,
-    how: str,
-    config: MoveConfig,
+    start: InitialLayers,
+    method: str,
+    config: AdaptationConfig,
     context: TrainingContext,
-) -> tuple[Moved, Progress]:
-    """Move a fitted model to a target, by ``adapters`` or in ``full``; the trunk stays as it is."""
+) -> tuple[TransferredModel, Progress]:
+    """Adapt a copy of a fitted model to a target, by ``adapters`` or in ``full``."""
     torch.manual_seed(context.seed)
-    moved = Moved(trunk, target.items_J, start, config.bottleneck if how == ADAPTERS else 0)
+    moved = TransferredModel(
+        trunk, target.items_J, start, config.bottleneck if method == ADAPTERS else 0
+    )
     trainer = config.trainer
-    if how == FULL:
+    if method == FULL:
         trainer = replace(trainer, learning_rate=config.full_learning_rate)
     windows = Windows(
         target.train, trunk.learning.windows, context.seed, context.device, wanted=target.wanted
@@ -168,14 +172,14 @@ def move(
     return moved, progress
 
 
-def starting(
-    trunk: NextItem, target: Target, config: MoveConfig, context: TrainingContext
-) -> Start:
-    """What a move starts from: nothing but sums over states of the trunk, none of it trained.
+def closed_form_start(
+    trunk: NextItem, target: Target, config: AdaptationConfig, context: TrainingContext
+) -> InitialLayers:
+    """The initial layers in closed form, from sums over states of the trunk.
 
-    An item that the trunk knows is read as before. Any other is read as the mean state of those who
-    went to it, by what they had of the source; where they had nothing there, as its row of the
-    singular vectors of what they did in the target.
+    Items in the trunk keep their input embedding. Any other item's is the mean state of its users
+    by their source histories; where these are empty, its right singular vector of the target's
+    matrix of users x items.
     """
     known_RD = trunk.network.embedding.weight.detach()
     length = float(known_RD[1:].norm(dim=1).mean()) if len(known_RD) > 1 else 1.0
@@ -194,17 +198,19 @@ def starting(
     read_JD = torch.where((row_J > 0)[:, None], known_RD.cpu()[row_J], read_JD)
     counts_J = target.alone(target.wanted).counts_I()
     same_JD, found = F.normalize(read_JD, dim=1), {}
-    unranked = Start(read_JD, torch.zeros_like(read_JD), torch.zeros(len(read_JD)))
-    states = kept(Moved(trunk, target.items_J, unranked, 0).states, target.window)
+    unranked = InitialLayers(read_JD, torch.zeros_like(read_JD), torch.zeros(len(read_JD)))
+    states = cached_scorer(
+        TransferredModel(trunk, target.items_J, unranked, 0).states, target.window
+    )
     for ridge in config.ridges:
         weight_JD, bias_J = discriminant(states_PD, place_P, mean_D, means_JD, counts_J, ridge)
         for echo in config.echoes:
-            start = Start(read_JD, _tensor(weight_JD) + echo * same_JD, _tensor(bias_J))
+            start = InitialLayers(read_JD, _tensor(weight_JD) + echo * same_JD, _tensor(bias_J))
             found[ridge, echo] = target.ndcg(partial(_ranked, states, start), context), start
     return max(found.values(), key=lambda pair: pair[0])[1]
 
 
-def _ranked(states: Scorer, start: Start, batch: Histories) -> torch.Tensor:
+def _ranked(states: Scorer, start: InitialLayers, batch: Histories) -> torch.Tensor:
     return states(batch).cpu() @ start.weight_JD.T + start.bias_J
 
 
@@ -214,10 +220,10 @@ def _states_before(
     target: Target,
     read: Histories,
     read_JD: torch.Tensor,
-    config: MoveConfig,
+    config: AdaptationConfig,
     context: TrainingContext,
 ) -> tuple[npt.NDArray[np.float64], IntArray]:
-    """states_PD, of length 1, in which an item of the target came next, and which, place_P."""
+    """Normalized states_PD before an event of the target, and its item, place_P."""
     network = _extended(trunk.network, target.items_J, read_JD).eval()
     windows = Windows(
         read, trunk.learning.windows, context.seed, context.device, wanted=target.wanted
@@ -225,8 +231,8 @@ def _states_before(
     states, wanted = [], []
     if not windows.steps_for(config.passes):
         raise DataError(
-            "nobody went to the target within the horizon of what is read before",
-            "move to another target, or lengthen the windows' horizon",
+            "no event of the target follows an event that is read within the horizon",
+            "use another target, or a longer horizon of the windows",
         )
     for step in range(min(windows.steps_for(config.passes), config.most_batches)):
         batch = windows.batch(step)
@@ -237,7 +243,7 @@ def _states_before(
 
 
 def _extended(network: Network, items_J: IntArray, new_JD: torch.Tensor) -> Network:
-    """A copy with rows of embeddings for these items, behind all others."""
+    """A copy with embedding rows for these items appended."""
     known_RD = network.embedding.weight.detach()
     extended = copy.deepcopy(network)
     rows_J = len(known_RD) + torch.arange(len(items_J), device=known_RD.device)

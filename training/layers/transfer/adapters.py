@@ -1,7 +1,7 @@
 """Small modules in a frozen encoder: the bottleneck adapters of Houlsby et al. 2019, section 2.1.
 
-One stands behind each sublayer of a Transformer's block, before what it gives is added back. They
-start as the identity, so a moved encoder starts as the one that it came from.
+One follows each sublayer of a Transformer block, before the residual is added. They start as the
+identity, so an adapted encoder starts equal to its source.
 """
 
 from typing import Any, cast
@@ -14,7 +14,7 @@ FIRST_SPREAD = 0.02
 
 
 class Adapter(nn.Module):
-    """x_BTD plus what passes through a bottleneck of a few units."""
+    """hidden_BTD plus a bottleneck of a few units."""
 
     def __init__(self, dimensions: int, bottleneck: int) -> None:
         super().__init__()

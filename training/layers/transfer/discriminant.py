@@ -1,8 +1,8 @@
 """A linear layer for classes of few examples each, in closed form: the linear discriminant (Fisher
-1936) of the states that a model was in before each class.
+1936) of the states before each class.
 
 The weights of a new class set from its mean are the imprinting of Qi et al. 2018. Here a mean is
-shrunk first: to what its tags say, and those to the mean of all, each by the number of its events.
+first shrunk to those of its tags, and these to the mean of all, by the number of events.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ UNSEEN = 0.5  # events added to each class
 def shrunk_means(
     states_PD: Array, class_P: IntArray, tags_JT: sp.csr_matrix, shrinkage: float
 ) -> tuple[Array, Array]:
-    """mean_D of all states, and means_JD of each class's, from there.
+    """mean_D of all states, and means_JD of each class as offsets from it.
 
-    ``shrinkage``: events for which a tag, or a class, counts as much as what it is held to.
+    ``shrinkage``: events for which a tag, or a class, weighs as much as its prior.
     """
     classes = tags_JT.shape[0]
     mean_D = states_PD.mean(axis=0)
@@ -49,9 +49,9 @@ def discriminant(
     counts_J: IntArray,
     ridge: float,
 ) -> tuple[Array, Array]:
-    """weight_JD and bias_J: the logarithm of each class's chance in a state, up to a constant.
+    """weight_JD and bias_J: the logarithm of each class's probability in a state, up to a constant.
 
-    ``counts_J``: how often each class came, before anything is known of the state. ``ridge``: of
+    ``counts_J``: of each class, for its prior probability. ``ridge``: of
     the covariance, in parts of its mean variance; a large one leaves the counts alone.
     """
     within_PD = states_PD - mean_D - means_JD[class_P]

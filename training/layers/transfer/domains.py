@@ -1,8 +1,8 @@
-"""Which categories a model is trained on, and which it is moved to: the source and the targets.
+"""The source categories, which a model is trained on, and the target categories.
 
-The source is the largest categories that together hold most of the events; the targets are the
-others that have enough to learn and to judge by. What has less is left to popularity, and why is
-kept. An item without a category is of the source.
+The source is the largest categories that together hold most of the events; targets are the others
+with enough events to train and evaluate on. Smaller categories are served by popularity, with the
+reason recorded. An item without a category belongs to the source.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,9 @@ TARGET = "target"
 
 @dataclass(frozen=True)
 class DomainsConfig:
-    """``column``: the level of the category tree. ``source_share``: of the events, what the source
-    holds at least. ``targets``: the categories to move to; none named are the others of
-    ``least_events`` or more, and then a source of fewer than ``least_source_events`` is moved
-    nowhere. ``unnamed``: what to do with the categories that are neither."""
+    """``column``: the level of the category tree. ``source_share``: least share of the events in
+    the source. ``targets``: the target categories; by default the others of ``least_events`` or
+    more, and none for a source of fewer than ``least_source_events``."""
 
     column: str = "category_1"
     source_share: float = 0.95
@@ -35,7 +34,7 @@ class DomainsConfig:
 class Domains:
     """``domain_I``: of each item, 0 the source, then the categories of ``names`` from 1 on.
 
-    ``too_little``: why a category of ``names`` is no target. What it isn't said of is one.
+    ``too_little``: why a category of ``names`` is no target; the others are.
     """
 
     names: tuple[str, ...]
@@ -59,7 +58,7 @@ def domains(items: pa.Table, counts_I: IntArray, config: DomainsConfig) -> Domai
     """The source and the targets of a catalogue. ``counts_I``: events to learn from, by item.
 
     Raises UsageError for a named target that is no category, DataError for one without events or of
-    a single item that was bought, and for a source of too few events to move anything from.
+    a single item that was bought, and for a source of too few events to transfer from.
     """
     categories = _categories(items, config.column)
     names, category_I = np.unique(categories, return_inverse=True)
@@ -69,25 +68,27 @@ def domains(items: pa.Table, counts_I: IntArray, config: DomainsConfig) -> Domai
         zip(names.tolist(), np.bincount(category_I, counts_I > 0).astype(int).tolist(), strict=True)
     )
     if config.targets:
-        chosen = _named(config, events, bought)
+        selected = _named(config, events, bought)
         too_little = {}
     else:
-        chosen = _small(events, config.source_share)
+        selected = _small(events, config.source_share)
         too_little = {
-            name: why for name in chosen if (why := _too_little(config, events[name], bought[name]))
+            name: why
+            for name in selected
+            if (why := _too_little(config, events[name], bought[name]))
         }
-    source_events = sum(events.values()) - sum(events[name] for name in chosen)
+    source_events = sum(events.values()) - sum(events[name] for name in selected)
     if source_events < config.least_source_events:
         why = f"the source has {source_events} events, fewer than {config.least_source_events}"
         if config.targets:
             raise DataError(
-                f"nothing can be moved to {', '.join(chosen)}: {why}",
+                f"no transfer to {', '.join(selected)}: {why}",
                 "name fewer targets, or land more of the source",
             )
-        chosen, too_little = [], {}
-    number = {name: position for position, name in enumerate(chosen, 1)}
+        selected, too_little = [], {}
+    number = {name: position for position, name in enumerate(selected, 1)}
     domain_C = np.array([number.get(name, 0) for name in names.tolist()])
-    return Domains(tuple(chosen), domain_C[category_I].astype(np.int64), too_little)
+    return Domains(tuple(selected), domain_C[category_I].astype(np.int64), too_little)
 
 
 def _categories(items: pa.Table, column: str) -> np.ndarray:
@@ -105,7 +106,7 @@ def _named(config: DomainsConfig, events: dict[str, int], bought: dict[str, int]
             )
         if events[name] == 0:
             raise DataError(
-                f"nobody bought of {name!r} in the time that is learned from: it can't be moved to",
+                f"{name!r} has no events in the training data",
                 "wait for its first purchases, or name another target",
             )
         if bought[name] == 1:
@@ -130,5 +131,5 @@ def _small(events: dict[str, int], source_share: float) -> list[str]:
 
 def _too_little(config: DomainsConfig, events: int, bought: int) -> str:
     if events < config.least_events:
-        return f"{events} events to learn from, fewer than {config.least_events}"
+        return f"{events} training events, fewer than {config.least_events}"
     return "" if bought > 1 else "only one of its items was bought"

@@ -1,4 +1,4 @@
-"""A transfer from end to end: trunk, target, the ways there, and what the guard makes of them."""
+"""A transfer from end to end: trunk, target, the compared methods, and the guard's decisions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,21 +17,34 @@ from training.fitting.capabilities import TransferDecision
 from training.fitting.context import TrainingContext
 from training.layers.popularity import popularity
 from training.layers.sequences.next_item import NextItem
-from training.layers.transfer.adaptation import ADAPTERS, FULL, MoveConfig, Moved, move, starting
+from training.layers.transfer.adaptation import (
+    ADAPTERS,
+    FULL,
+    AdaptationConfig,
+    TransferredModel,
+    adapt,
+    closed_form_start,
+)
 from training.layers.transfer.domains import Domains
 from training.layers.transfer.guard import POPULARITY, SCRATCH, TRANSFER, Values, decide
-from training.layers.transfer.target import Keep, Target, halves, kept, thinned
+from training.layers.transfer.target import (
+    Keep,
+    Target,
+    cached_scorer,
+    thinned,
+    tuning_and_guard_halves,
+)
 
 POPULARITY_DAYS = 90.0
 LEAST_EVENTS = 50  # for a point of a curve
 
 
 @dataclass(frozen=True)
-class Ways:
-    """What can rank a target's items. ``moved``: by adapters."""
+class TrainedMethods:
+    """The fitted methods that rank a target's items. ``moved``: by adapters."""
 
     target: Target
-    moved: Moved
+    moved: TransferredModel
     scratch: NextItem
     popularity_J: torch.Tensor
     tuned: dict[str, float]
@@ -46,7 +59,7 @@ class Ways:
 
 
 def of_source(split: Split, domains: Domains) -> Split:
-    """Only what was done with the items that the model is trained on; the test isn't looked at."""
+    """The events of the source's items; without the test window."""
     source_I = domains.domain_I == 0
 
     def keep(histories: Histories) -> Histories:
@@ -59,14 +72,14 @@ def of_source(split: Split, domains: Domains) -> Split:
 def target_of(
     split: Split, items: pa.Table, domains: Domains, names: Sequence[str], keep: Keep | None = None
 ) -> tuple[Target, Window]:
-    """The categories of these names as one target, and the window that a guard judges by.
+    """The categories of these names as one target, and the window of the guard.
 
-    ``keep``: of what is known of the target. Raises DataError when nothing is.
+    ``keep``: filters the histories. Raises DataError when no event of the target is left.
     """
     items_J = domains.items_of(*names)
     keep = keep or _all
     known = Window(keep(split.validation.histories), split.validation.targets)
-    tuning, guarding = halves(known, items_J)
+    tuning, guarding = tuning_and_guard_halves(known, items_J)
     train = keep(split.train)
     is_source_N = domains.domain_I[train.items_N] == 0
     is_target_N = np.isin(train.items_N, items_J)
@@ -81,39 +94,39 @@ def target_of(
     return target, guarding
 
 
-def ways(
+def train_methods(
     trunk: NextItem,
     scratch: NextItem,
     target: Target,
-    config: MoveConfig,
+    config: AdaptationConfig,
     context: TrainingContext,
-) -> Ways:
-    """Move by adapters, and learn ``scratch`` on the target alone."""
-    start = starting(trunk, target, config, context)
-    moved, progress = move(trunk, target, start, ADAPTERS, config, _beside(context, ADAPTERS))
+) -> TrainedMethods:
+    """Adapt the trunk by adapters, and fit ``scratch`` on the target alone."""
+    start = closed_form_start(trunk, target, config, context)
+    moved, progress = adapt(trunk, target, start, ADAPTERS, config, _beside(context, ADAPTERS))
     learned(scratch, target, context)
     shares_J = popularity(target.alone(target.wanted), POPULARITY_DAYS)
     tuned = {"moving_steps": progress.best_step, "scratch_steps": scratch.tuned["steps"]}
-    return Ways(target, moved, scratch, torch.from_numpy(shares_J), tuned)
+    return TrainedMethods(target, moved, scratch, torch.from_numpy(shares_J), tuned)
 
 
 def learned(scratch: NextItem, target: Target, context: TrainingContext) -> None:
-    """Learn a model on the target alone, in place."""
+    """Fit a model on the target alone, in place."""
     split = target.split()
     scratch.fit(split, replace(_beside(context, SCRATCH), window=split.validation))
 
 
 def decisions(
-    found: Ways, guarding: Window, domains: Domains, names: Sequence[str], seed: int
+    found: TrainedMethods, guarding: Window, domains: Domains, names: Sequence[str], seed: int
 ) -> list[TransferDecision]:
     """The guard's decision for each of the categories of a target."""
     window = {"tuning": found.target.window, "guarding": guarding}
     scores = {
-        (name, which): kept(score, window[which])
+        (name, which): cached_scorer(score, window[which])
         for name, score in found.scorers().items()
         for which in window
     }
-    found_decisions = []
+    made = []
     for category in names:
         place_J = np.flatnonzero(np.isin(found.target.items_J, domains.items_of(category)))
         part = replace(found.target, items_J=found.target.items_J[place_J])
@@ -124,13 +137,13 @@ def decisions(
                 for name in (TRANSFER, SCRATCH, POPULARITY)
             }
 
-        found_decisions.append(decide(category, values("tuning"), values("guarding"), seed))
-    return found_decisions
+        made.append(decide(category, values("tuning"), values("guarding"), seed))
+    return made
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """NDCG@10 of the target's items on a window, of one way, learned from a share of the target."""
+    """NDCG@10 of the target's items on a window, of one method trained on a share of the target."""
 
     share: float
     way: str
@@ -145,13 +158,13 @@ def curve(
     split: Split,
     items: pa.Table,
     domains: Domains,
-    config: MoveConfig,
+    config: AdaptationConfig,
     context: TrainingContext,
 ) -> list[CurvePoint]:
-    """Each way on the test window, learned from some shares of the target's events.
+    """Each method on the test window, trained on shares of the target's events.
 
-    ``scratch``: gives a model that isn't fitted. What isn't of the share is neither learned from
-    nor read; a share of too few events is left out. Judged are all who went to the target.
+    ``scratch``: makes an unfitted model. Events outside a share are neither trained on nor read; a
+    share of too few events is left out. Evaluated on all users with an event of the target.
     """
     names, points = domains.targets, []
     for share in shares:
@@ -162,9 +175,9 @@ def curve(
         target, _ = target_of(split, items, domains, names, keep)
         test = Window(keep(split.test.histories), split.test.targets)
         there = _beside(context, f"share-{share}")
-        found = ways(trunk, scratch(), target, config, there)
-        start = starting(trunk, target, config, there)
-        full, _ = move(trunk, target, start, FULL, config, _beside(there, FULL))
+        found = train_methods(trunk, scratch(), target, config, there)
+        start = closed_form_start(trunk, target, config, there)
+        full, _ = adapt(trunk, target, start, FULL, config, _beside(there, FULL))
         scorers = {**found.scorers(), FULL: full.scores}
         points += [
             CurvePoint(
