@@ -242,7 +242,7 @@ def test_scores_are_log_probabilities(model: Model, split: Split) -> None:
     ("targets", "bought", "error", "says"),
     [
         (("Nowhere",), {}, UsageError, "no item has"),
-        (("Linked",), {"Linked": 0}, DataError, "nobody bought"),
+        (("Linked",), {"Linked": 0}, DataError, "has no events"),
         (("Linked",), {"Linked": 1}, DataError, "only one item"),
         (("Linked", "Much"), {}, DataError, "the source has"),
     ],
@@ -257,9 +257,9 @@ def test_rejects_unusable_named_target(
 def test_small_categories_are_served_by_popularity_with_reason() -> None:
     found = domains(CATALOGUE, counts(Linked=1), DomainsConfig(source_share=0.5))
     assert found.targets == ("Unlinked",)
-    assert found.too_little == {"Linked": "100 events to learn from, fewer than 200"}
+    assert found.too_little == {"Linked": "100 training events, fewer than 200"}
     nothing = domains(CATALOGUE, counts(Linked=0), DomainsConfig(source_share=0.5))
-    assert nothing.too_little == {"Linked": "0 events to learn from, fewer than 200"}
+    assert nothing.too_little == {"Linked": "0 training events, fewer than 200"}
     alone = domains(CATALOGUE, 3 * counts(Linked=1), DomainsConfig(source_share=0.5))
     assert alone.too_little == {"Linked": "only one of its items was bought"}
     poor = domains(CATALOGUE, counts() // 50, DomainsConfig(source_share=0.5))
