@@ -9,7 +9,7 @@ from penchant.bandits.dynamic import TradeOff
 from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
 from training.evaluation.metrics.intervals import bootstrap
-from training.simulation.closed_loop import Chooser, Course, contenders, dynamic, lived
+from training.simulation.closed_loop import Chooser, Course, contenders, dynamic, run_policy
 from training.simulation.world import World, WorldConfig
 
 TITLE = "The world with known truth: long-term value and regret"
@@ -39,7 +39,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     fixed = {name: one for name, one in policies.items() if name.startswith("fixed")}
     fixed["exploit only"] = policies["exploit only"]
     chosen = {
-        name: float(np.mean([lived(one, config, seed).value for seed in CHOOSING]))
+        name: float(np.mean([run_policy(one, config, seed).value for seed in CHOOSING]))
         for name, one in fixed.items()
     }
     best = max(chosen, key=lambda name: chosen[name])
@@ -47,7 +47,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     courses = {}
     for name, chooser in (policies | explorers).items():
         print(f"  {name}", flush=True)
-        courses[name] = [lived(chooser, config, seed) for seed in JUDGING]
+        courses[name] = [run_policy(chooser, config, seed) for seed in JUDGING]
     dynamic_U = _values(courses["dynamic"])
     return {
         "best_fixed": best,

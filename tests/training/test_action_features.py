@@ -1,4 +1,4 @@
-"""What a policy is told when it serves is what it was told when it learned."""
+"""Serving computes the same policy features as training."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from training.layers.action_features import facts_of, of_picks
 Trained = tuple[Settings, str]
 
 
-def test_serving_is_told_what_learning_was(planted: Trained, tmp_path: Path) -> None:
+def test_serving_features_equal_training_features(planted: Trained, tmp_path: Path) -> None:
     snapshot = Snapshot.open(*planted)
     log_mart = pq.read_table(snapshot.mart("policy_log"))
     pq.write_table(log_mart, snapshot.mart("impressions"))
@@ -46,7 +46,7 @@ def test_serving_is_told_what_learning_was(planted: Trained, tmp_path: Path) -> 
     assert told == set(NAMES) - {"position"}, "a feature that is always nothing proves nothing"
 
 
-def test_who_and_what_is_not_known_has_no_past(planted: Trained, tmp_path: Path) -> None:
+def test_unknown_user_and_item_have_no_history(planted: Trained, tmp_path: Path) -> None:
     write_policy_facts(Snapshot.open(*planted), tmp_path)
     asked = KnownFacts.open(tmp_path).asked("a stranger", ["i000", "zzz new"])
     assert asked.events_B[0] == 0 and not asked.bought_BC.any() and not asked.interest_BC.any()
@@ -54,7 +54,7 @@ def test_who_and_what_is_not_known_has_no_past(planted: Trained, tmp_path: Path)
     assert np.isfinite(features(asked)).all()
 
 
-def test_a_pick_knows_nothing_of_its_day(planted: Trained) -> None:
+def test_features_of_an_action_exclude_its_day(planted: Trained) -> None:
     snapshot = Snapshot.open(*planted)
     dataset = read_dataset(snapshot)
     log = read_policy_log(snapshot, dataset)
@@ -66,7 +66,7 @@ def test_a_pick_knows_nothing_of_its_day(planted: Trained) -> None:
     np.testing.assert_array_equal(all_ND, then_ND)
 
 
-def test_sums_are_counts_by_hand() -> None:
+def test_interval_sums_equal_values_by_hand() -> None:
     random = np.random.default_rng(0)
     keys_N, times_N = random.integers(0, 9, 300), random.integers(100, 200, 300)
     weights_N = random.random(300)

@@ -1,4 +1,4 @@
-"""The figures of a classifier: those of scikit-learn, and intervals that are right."""
+"""Figures of a classifier equal those of scikit-learn, with correct intervals."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def answers(users: int = 300, classes: int = 6) -> Answers:
     return Answers(probability_UC, random.random((users, classes)) < probability_UC)
 
 
-def test_the_figures_are_those_of_scikit_learn() -> None:
+def test_figures_equal_scikit_learn() -> None:
     one = answers()
     threshold_C = thresholds(one)
     found = {
@@ -49,7 +49,7 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     assert np.isnan(user_auc(label_UC, one.probability_UC)[~both]).all()
 
 
-def test_a_threshold_has_the_best_f1_of_its_class() -> None:
+def test_threshold_has_the_best_f1_of_its_class() -> None:
     one = answers()
     for probability_U, label_U, threshold in zip(
         one.probability_UC.T, one.label_UC.T, thresholds(one), strict=True
@@ -60,7 +60,7 @@ def test_a_threshold_has_the_best_f1_of_its_class() -> None:
         assert metrics.f1_score(label_U, probability_U >= threshold) == pytest.approx(best)
 
 
-def test_the_interval_of_an_auc_is_that_of_drawing_users_again() -> None:
+def test_auc_interval_equals_that_of_resampling_users() -> None:
     one, random = answers(), np.random.default_rng(1)
     drawn = []
     for _ in range(200):
@@ -72,7 +72,7 @@ def test_the_interval_of_an_auc_is_that_of_drawing_users_again() -> None:
     )
 
 
-def test_reliability_tells_what_came_of_what_was_said() -> None:
+def test_reliability_of_calibrated_answers_is_the_diagonal() -> None:
     bins = reliability(answers(4000), weights(4000, 0, 200))
     assert sum(one.share for one in bins) == pytest.approx(1)
     assert [one.probability for one in bins] == sorted(one.probability for one in bins)
@@ -80,7 +80,7 @@ def test_reliability_tells_what_came_of_what_was_said() -> None:
     assert all(inside)
 
 
-def test_a_class_that_nobody_or_everybody_acts_on_has_no_auc_and_no_yes() -> None:
+def test_class_with_one_label_has_no_auc() -> None:
     label_UC = np.array([[True, False, True], [True, False, False]])
     one = Answers(np.array([[0.9, 0.2, 0.7], [0.8, 0.1, 0.6]]), label_UC)
     threshold_C = thresholds(one)

@@ -1,4 +1,4 @@
-"""Smaller forms of a run: made once, close to the run, refused in words."""
+"""Compressed forms of a run: created once, close to the run, with clear errors."""
 
 import json
 from dataclasses import replace
@@ -38,7 +38,7 @@ def run_of(copied: Trained, family: str) -> Path:
 
 
 @pytest.mark.parametrize("family", ["matrix_factorization", "word2vec", "content", "vae", "sasrec"])
-def test_compressed_vectors_rank_nearly_as_the_run_does(family: str, copied: Trained) -> None:
+def test_compressed_vectors_lose_little_ndcg(family: str, copied: Trained) -> None:
     report = compress(*copied, family)
     assert report.status == "compressed"
     for kind in vectors.KINDS:
@@ -57,7 +57,7 @@ def test_compressed_vectors_rank_nearly_as_the_run_does(family: str, copied: Tra
         assert np.abs(exact_ND - decoded_ND).max() <= 0.02 * np.abs(exact_ND).max()
 
 
-def test_it_is_made_once(copied: Trained) -> None:
+def test_compress_is_idempotent(copied: Trained) -> None:
     first = compress(*copied, "word2vec")
     again = compress(*copied, run_id=first.run_id)
     assert (first.status, again.status) == ("compressed", "unchanged")
@@ -85,21 +85,21 @@ def test_compresses_the_selected_retriever_by_default(copied: Trained) -> None:
         ({"family": "word2vec", "student": True}, "word2vec is no Transformer"),
     ],
 )
-def test_what_cannot_be_compressed_is_told(
+def test_rejects_what_cannot_be_compressed(
     asked: dict[str, object], said: str, copied: Trained
 ) -> None:
     with pytest.raises(UsageError, match=said):
         compress(*copied, **asked)  # type: ignore[arg-type]
 
 
-def test_a_loss_is_paired_and_a_share_of_what_was_there() -> None:
+def test_loss_is_paired_and_relative() -> None:
     before = {user: float(value) for user, value in enumerate(np.random.default_rng(0).random(500))}
     found = lost(before, {user: 0.9 * value for user, value in before.items()}, seed=0)
     assert found["share"]["low"] == pytest.approx(0.1) == found["share"]["high"]
     assert lost({1: 0.0}, {1: 0.0}, seed=0)["share"]["mean"] == 0
 
 
-def test_int8_numbers_multiply_as_the_decoded_vectors_do() -> None:
+def test_int8_product_equals_product_of_decoded_vectors() -> None:
     random = np.random.default_rng(0)
     users_UD, items_ID = (random.normal(2, 3, (n, 16)).astype(np.float32) for n in (5, 40))
     for kind in vectors.KINDS:
@@ -111,7 +111,7 @@ def test_int8_numbers_multiply_as_the_decoded_vectors_do() -> None:
         )
 
 
-def test_int8_layers_answer_nearly_the_same_and_load_again() -> None:
+def test_int8_layers_approximate_and_reload() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 8, bias=False))
     input_BD = torch.randn(50, 32)
@@ -122,7 +122,7 @@ def test_int8_layers_answer_nearly_the_same_and_load_again() -> None:
     assert network.state_dict()["0.numbers_OD"].dtype == torch.int8
 
 
-def test_a_student_is_smaller_and_finds_the_planted_taste(copied: Trained) -> None:
+def test_student_is_smaller_and_learns_planted_interests(copied: Trained) -> None:
     report = compress(*copied, "hstu", student=True)
     student = report.forms["student"]
     assert student["validation"]["share"]["mean"] < 0.1
@@ -134,7 +134,7 @@ def test_a_student_is_smaller_and_finds_the_planted_taste(copied: Trained) -> No
     assert again.status == "unchanged" and again.forms == report.forms
 
 
-def test_a_student_like_its_teacher_has_no_soft_loss(copied: Trained) -> None:
+def test_student_equal_to_its_teacher_has_no_soft_loss(copied: Trained) -> None:
     """All of the loss is then the teacher's own: the divergence from itself is none."""
     teacher = make("sasrec", main_job("sasrec"))
     assert isinstance(teacher, NextItem)

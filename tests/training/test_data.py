@@ -1,4 +1,4 @@
-"""Nothing from the future reaches a model, and the split keeps the order of time."""
+"""No feature leaks from the future into a model, and the split keeps the order of time."""
 
 from datetime import datetime, timedelta
 
@@ -31,50 +31,50 @@ def training_set(
     )
 
 
-def test_features_of_the_past_or_the_moment_or_none_are_fine() -> None:
+def test_accepts_features_valid_before_or_at_the_event_or_missing() -> None:
     check_point_in_time(training_set([EVENT - timedelta(days=1), EVENT, None]), "ad_responses")
 
 
 @pytest.mark.parametrize(
     "column", ["user_statistics__feature_time", "user_lifecycle__feature_time"]
 )
-def test_a_feature_from_the_future_is_caught(column: str) -> None:
+def test_rejects_leaked_feature(column: str) -> None:
     planted = training_set([EVENT, EVENT + timedelta(microseconds=1)], column)
     with pytest.raises(DataError, match=r"1 rows have .*__feature_time after event_timestamp"):
         check_point_in_time(planted, "ad_responses")
 
 
-def test_a_training_set_that_hides_when_its_features_were_true_is_refused() -> None:
-    with pytest.raises(DataError, match="cannot be shown"):
+def test_rejects_training_set_without_feature_times() -> None:
+    with pytest.raises(DataError, match="can't be verified"):
         check_point_in_time(
             training_set([EVENT]).drop_columns("user_statistics__feature_time"), "x"
         )
 
 
-def test_training_refuses_a_snapshot_with_a_feature_from_the_future(
+def test_train_rejects_snapshot_with_leaked_feature(
     planted: tuple[Settings, str],
 ) -> None:
     snapshot = Snapshot.open(*planted)
     snapshot.training_set("ad_responses").parent.mkdir(exist_ok=True)
     pq.write_table(training_set([EVENT + timedelta(days=1)]), snapshot.training_set("ad_responses"))
-    with pytest.raises(DataError, match="features from the future"):
+    with pytest.raises(DataError, match="feature leakage"):
         train(*planted, "popularity")
     assert not list(planted[0].runs.glob("*/popularity-*"))
 
 
-def test_an_event_at_as_of_is_refused(settings: Settings) -> None:
+def test_rejects_event_at_as_of(settings: Settings) -> None:
     write_snapshot(settings, [[("i000", AS_OF)]], items=1)
-    with pytest.raises(DataError, match="from the future"):
+    with pytest.raises(DataError, match="1 events at or after as_of"):
         read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
 
 
-def test_an_item_without_a_row_is_refused(settings: Settings) -> None:
+def test_rejects_event_of_item_without_row(settings: Settings) -> None:
     write_snapshot(settings, [[("i999", AS_OF - timedelta(days=1))]], items=1)
-    with pytest.raises(DataError, match="1 items that mart items lacks"):
+    with pytest.raises(DataError, match="1 items without a row in mart items"):
         read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
 
 
-def test_the_split_is_by_time_and_loses_nothing(dataset: Dataset) -> None:
+def test_split_is_temporal_and_keeps_every_event(dataset: Dataset) -> None:
     split = split_by_time(dataset.histories)
     as_of = epoch(AS_OF)
     t1, t2 = as_of - 28 * DAY, as_of - 14 * DAY
@@ -85,14 +85,14 @@ def test_the_split_is_by_time_and_loses_nothing(dataset: Dataset) -> None:
     assert sum(len(part.items_N) for part in parts) == len(dataset.histories.items_N)
 
 
-def test_data_that_is_too_short_to_split_is_refused(settings: Settings) -> None:
+def test_rejects_data_too_short_to_split(settings: Settings) -> None:
     write_snapshot(settings, [[("i000", AS_OF - timedelta(days=1))]], items=1)
     dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
-    with pytest.raises(DataError, match="training part of the split by time is empty"):
+    with pytest.raises(DataError, match="training part of the temporal split is empty"):
         split_by_time(dataset.histories)
 
 
-def test_histories_taken_cut_and_summed(settings: Settings) -> None:
+def test_histories_take_latest_matrix_and_before(settings: Settings) -> None:
     days = [AS_OF - timedelta(days=day) for day in (3, 2, 1)]
     first = list(zip(["i000", "i001", "i000"], days, strict=True))
     write_snapshot(settings, [first, [("i001", days[0])]], items=2)

@@ -1,4 +1,4 @@
-"""Families that make histories up, and their judge: taste is kept, nobody is copied."""
+"""Families that generate histories, and their evaluator: interests are kept, nobody is copied."""
 
 import json
 from dataclasses import replace
@@ -60,7 +60,7 @@ def in_one_group(histories: Histories) -> float:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_made_up_histories_keep_the_planted_taste(name: str, trained_once: Trained) -> None:
+def test_synthetic_histories_keep_planted_interests(name: str, trained_once: Trained) -> None:
     family, _ = loaded(trained_once, name)
     assert isinstance(family, Generates)
     made = family.generate(100, 1)
@@ -75,7 +75,7 @@ def test_made_up_histories_keep_the_planted_taste(name: str, trained_once: Train
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_the_same_seed_makes_the_same_up(name: str, trained_once: Trained) -> None:
+def test_same_seed_generates_same_histories(name: str, trained_once: Trained) -> None:
     (first, _), (second, _) = loaded(trained_once, name), loaded(trained_once, name)
     one, same, other = first.generate(9, 1), second.generate(9, 1), first.generate(9, 2)
     for field in ("items_N", "times_N", "weights_N", "starts_U1"):
@@ -85,7 +85,7 @@ def test_the_same_seed_makes_the_same_up(name: str, trained_once: Trained) -> No
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_run_says_what_its_histories_are_worth(name: str, trained_once: Trained) -> None:
+def test_run_records_utility_and_privacy_of_its_histories(name: str, trained_once: Trained) -> None:
     figures = loaded(trained_once, name)[1]["tasks"]["generation"]
     assert figures["privacy"]["copies"] == 0
     assert figures["utility"]["ranking"]["difference"].keys() == {"mean", "low", "high"}
@@ -94,7 +94,7 @@ def test_a_run_says_what_its_histories_are_worth(name: str, trained_once: Traine
     assert figures["diversity"]["synthetic"]["items"] == ITEMS
 
 
-def test_what_is_rewarded_is_drawn_more(dataset: Dataset, tmp_path: Path) -> None:
+def test_rewarded_items_are_generated_more(dataset: Dataset, tmp_path: Path) -> None:
     """Real are only those of one group; by likelihood, the generator knows all."""
     split = split_by_time(dataset.histories)
     context = context_for(dataset, tmp_path)
@@ -209,7 +209,7 @@ def test_energy_distance_grows_with_mode_collapse() -> None:
     assert energy_distance(real_MF, similar) < 0.02 < energy_distance(real_MF, 0.1 * similar)
 
 
-def test_whatever_is_trained_is_shortened() -> None:
+def test_every_trainer_of_a_config_is_shortened() -> None:
     config = shortened(main_job("gan"), 0.5)
     assert config.learning.trainer.steps == 100 and config.adversarial.discriminator.steps == 16
     assert config.dimensions == main_job("gan").dimensions

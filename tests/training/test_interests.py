@@ -1,4 +1,4 @@
-"""The label space, the evaluate, and what every family that classifies owes."""
+"""The label space, the evaluator, and the contract of every family that classifies."""
 
 import json
 from pathlib import Path
@@ -72,7 +72,7 @@ def run_of(trained: Trained, family: str) -> Path:
     return settings.runs / snapshot_id / run_id_for(settings, snapshot_id, family)
 
 
-def test_interests_are_paths_of_the_level_with_most_that_enough_users_act_on() -> None:
+def test_interests_are_common_paths_of_the_level_with_most_of_them() -> None:
     chance_UC = np.tile([0.9, 0.5, 0.01, 0.4, 0.6], (200, 1))
     items = catalogue(
         ("Food", "Bread"), ("Food", "Milk"), ("Food", "Caviar"), ("Home", "Milk"), ("Home", None)
@@ -86,7 +86,7 @@ def test_interests_are_paths_of_the_level_with_most_that_enough_users_act_on() -
     np.testing.assert_allclose(label_UC.mean(axis=0), [0.9, 0.5, 0.4], atol=0.12)
 
 
-def test_cut_points_know_nothing_of_what_comes_and_nobody_who_has_not_come() -> None:
+def test_cut_points_have_no_future_events_and_only_known_users() -> None:
     train = of_chances(np.full((20, 3), 0.3))
     windows = cut_points(train)
     for number, window in enumerate(windows):
@@ -102,16 +102,16 @@ def test_cut_points_know_nothing_of_what_comes_and_nobody_who_has_not_come() -> 
     [
         (pa.table({"item_id": ["a", "b"]}), "has no categories"),
         (catalogue((None,), (None,)), "has no categories"),
-        (catalogue(("Food",), ("Food",)), "1 category is acted on by enough"),
-        (catalogue(("Food",), (None,)), "1 category is acted on by enough"),
+        (catalogue(("Food",), ("Food",)), "1 category has enough users"),
+        (catalogue(("Food",), (None,)), "1 category has enough users"),
     ],
 )
-def test_a_catalogue_without_two_interests_is_refused(items: pa.Table, message: str) -> None:
+def test_rejects_catalogue_without_two_interests(items: pa.Table, message: str) -> None:
     with pytest.raises(DataError, match=message):
         find_interests(items, of_chances(np.full((50, 2), 0.5)))
 
 
-def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path: Path) -> None:
+def test_probe_recovers_planted_probabilities_and_calibration_is_measured(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     chance_UC = random.choice(CHANCES, (600, 4))
     histories = of_chances(chance_UC)
@@ -145,18 +145,18 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
             ]
             return torch.from_numpy(chance_UC[batch.users_U][:, order_C])
 
-    class Boastful(Habits):
+    class Overconfident(Habits):
         def interests(self, batch: Histories) -> torch.Tensor:
             return (super().interests(batch) > 0.5) * 0.98 + 0.01
 
     found = {
         family.__name__: evaluate(family(), EvaluationContext(dataset, split, context, tmp_path, 0))
-        for family in (Habits, Truth, Boastful)
+        for family in (Habits, Truth, Overconfident)
     }
     truth, habits = (found[name]["metrics"] for name in ("Truth", "Habits"))
     assert truth["calibration_error"]["mean"] < 0.04
     assert habits["calibration_error"]["mean"] < 0.06
-    assert found["Boastful"]["metrics"]["calibration_error"]["low"] > 0.1
+    assert found["Overconfident"]["metrics"]["calibration_error"]["low"] > 0.1
     assert habits["auc_macro"]["mean"] > truth["auc_macro"]["mean"] - 0.04
     assert (
         habits["auc_macro"]["mean"] > found["Habits"]["baselines"]["base rate"]["auc_macro"]["high"]
@@ -169,7 +169,7 @@ def test_known_chances_are_read_out_of_habits_and_judged_as_calibrated(tmp_path:
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)
-def test_it_foresees_the_planted_interests(family: str, trained_once: Trained) -> None:
+def test_family_predicts_planted_interests(family: str, trained_once: Trained) -> None:
     record = json.loads((run_of(trained_once, family) / "run.json").read_text())
     task = record["tasks"]["interests"]
     assert sorted(task["titles"]) == [f"Kind {group}" for group in range(GROUPS)]
@@ -179,19 +179,19 @@ def test_it_foresees_the_planted_interests(family: str, trained_once: Trained) -
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)
-def test_a_loaded_model_answers_as_it_was_judged(family: str, trained_once: Trained) -> None:
+def test_loaded_model_predicts_as_evaluated(family: str, trained_once: Trained) -> None:
     run = run_of(trained_once, family)
     model = make(family, main_job(family))
     model.load_state(load_file(run / "model.safetensors"))
     assert isinstance(model, ClassifiesInterests)
     split = split_by_time(read_dataset(Snapshot.open(*trained_once)).histories)
     probability_UC = model.interests(known(split.test).histories)
-    judged, _ = read_answers(run, "itself")
-    np.testing.assert_allclose(probability_UC.numpy(), judged.probability_UC, atol=1e-5)
+    evaluated, _ = read_answers(run, "itself")
+    np.testing.assert_allclose(probability_UC.numpy(), evaluated.probability_UC, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)
-def test_a_user_without_history_is_given_probabilities(family: str, trained_once: Trained) -> None:
+def test_user_without_history_gets_probabilities(family: str, trained_once: Trained) -> None:
     model = make(family, main_job(family))
     model.load_state(load_file(run_of(trained_once, family) / "model.safetensors"))
     assert isinstance(model, ClassifiesInterests)
@@ -201,12 +201,15 @@ def test_a_user_without_history_is_given_probabilities(family: str, trained_once
     assert ((probability_1C >= 0) & (probability_1C <= 1)).all()
 
 
-def test_a_user_is_foretold_by_the_best_on_validation(trained_once: Trained) -> None:
-    told = predict(*trained_once, "u006", most=3)
-    assert len(told.interests) == 3
-    assert told.interests[0][0] == "Kind 2", "what u006 buys"
-    assert told.interests[0][1] > 0.8 > 0.2 > told.interests[1][1]
-    assert "in the fortnight from 2024-04-01" in told.summary() and "Kind 2" in told.summary()
+def test_predict_uses_the_best_family_on_validation(trained_once: Trained) -> None:
+    prediction = predict(*trained_once, "u006", most=3)
+    assert len(prediction.interests) == 3
+    assert prediction.interests[0][0] == "Kind 2", "what u006 buys"
+    assert prediction.interests[0][1] > 0.8 > 0.2 > prediction.interests[1][1]
+    assert (
+        "in the fortnight from 2024-04-01" in prediction.summary()
+        and "Kind 2" in prediction.summary()
+    )
     one = predict(*trained_once, "u006", most=3, family="vae", category="Kind 1")
     assert [title for title, _ in one.interests] == ["Kind 1"] and one.run_id.startswith("vae")
 
@@ -214,12 +217,12 @@ def test_a_user_is_foretold_by_the_best_on_validation(trained_once: Trained) -> 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"category": "Caviar"}, "no interest is called 'Caviar'; 0 rare"),
+        ({"category": "Caviar"}, "unknown interest 'Caviar'; 0 rare"),
         ({"family": "popularity"}, "popularity does not tell interests"),
         ({"user_id": "nobody"}, "no user 'nobody'"),
     ],
 )
-def test_an_unknown_category_family_or_user_is_refused(
+def test_rejects_unknown_category_family_or_user(
     asked: dict[str, str], message: str, trained_once: Trained
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -230,18 +233,18 @@ def test_an_unknown_category_family_or_user_is_refused(
     ("asked", "named"),
     [("bread", "'Food > Bread'"), ("Food > Mlik", "'Food > Milk'"), ("xyz", "'Food > Bread', ")],
 )
-def test_an_unknown_category_is_told_which_may_be_meant(asked: str, named: str) -> None:
+def test_unknown_category_error_suggests_similar_ones(asked: str, named: str) -> None:
     with pytest.raises(UsageError) as raised:
         row_of(asked, ("Food > Bread", "Food > Milk", "Home > Lamps"), left_out=7)
-    assert "7 rare categories have none" in raised.value.cause
+    assert "7 rare categories are no interests" in raised.value.cause
     assert f"such as {named}" in raised.value.remedy
 
 
-def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: Settings) -> None:
+def test_run_without_interests_records_the_cause_and_ranks(settings: Settings) -> None:
     snapshot_id = plant(settings, items=1)
     report = train(settings, snapshot_id, "vae")
     record = json.loads((settings.runs / snapshot_id / report.run_id / "run.json").read_text())
-    assert "nothing to tell apart" in record["tasks"]["interests"]["missing"]
+    assert "at least two interests are needed" in record["tasks"]["interests"]["missing"]
     assert record["metrics"]["all"]["ndcg@10"]["mean"] == 1.0
     model = make("vae", main_job("vae"))
     model.load_state(load_file(settings.runs / snapshot_id / report.run_id / "model.safetensors"))
@@ -249,5 +252,5 @@ def test_where_there_is_nothing_to_tell_apart_a_run_says_so_and_ranks(settings: 
     histories = read_dataset(Snapshot.open(settings, snapshot_id)).histories
     with pytest.raises(DataError, match="no interests were learned"):
         model.interests(histories)
-    with pytest.raises(DataError, match="nothing to tell apart"):
+    with pytest.raises(DataError, match="at least two interests are needed"):
         predict(settings, snapshot_id, "u006", most=3)

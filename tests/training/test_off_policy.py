@@ -1,4 +1,4 @@
-"""Estimators against closed forms, intervals against the truth, and logs that are refused."""
+"""Estimators equal closed forms, intervals cover the truth, and invalid logs are rejected."""
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,7 @@ def by_hand(**others: float) -> Logged:
     )
 
 
-def test_estimators_by_hand() -> None:
+def test_estimators_equal_values_by_hand() -> None:
     found = estimates(by_hand(), 0, clip=1.5, resamples=100)
     assert found["IPS"].value == pytest.approx((2 * 1 + 0.5 * 0) / 2)
     assert found["clipped IPS"].value == pytest.approx(1.5 / 2)
@@ -56,14 +56,14 @@ def test_estimators_by_hand() -> None:
     assert by_hand().effective_size == pytest.approx(2.5**2 / 4.25)
 
 
-def test_with_the_logging_policy_itself_ips_is_the_mean() -> None:
+def test_logging_policy_itself_has_the_mean_reward() -> None:
     log = logged(np.array([1.0, 0, 1]), np.array([0.2, 0.5, 0.3]), np.array([0.2, 0.5, 0.3]))
     found = estimates(log, 0, clip=10, resamples=100)
     for name in ("IPS", "clipped IPS", "SNIPS", "DR", "switch-DR"):
         assert found[name].value == pytest.approx(2 / 3), name
 
 
-def test_doubly_robust_needs_only_one_of_model_and_propensities() -> None:
+def test_doubly_robust_is_unbiased_with_a_wrong_model() -> None:
     wrong = np.array([0.9, 0.9, 0.0])
     means = [doubly_robust(a_log(seed, model=wrong)).mean() for seed in range(200)]
     assert np.mean(means) == pytest.approx(TRUTH, abs=0.02)
@@ -71,7 +71,7 @@ def test_doubly_robust_needs_only_one_of_model_and_propensities() -> None:
     assert abs(np.mean(means) - TRUTH) > 0.1, "the direct method has the model alone"
 
 
-def test_intervals_cover_the_truth_as_often_as_they_promise() -> None:
+def test_intervals_have_nominal_coverage() -> None:
     repeats = 120
     covered = dict.fromkeys(("IPS", "SNIPS", "DR", "switch-DR"), 0)
     bounded = 0
@@ -87,14 +87,14 @@ def test_intervals_cover_the_truth_as_often_as_they_promise() -> None:
     assert bounded == repeats
 
 
-def test_the_empirical_bernstein_bound_by_hand() -> None:
+def test_empirical_bernstein_bound_equals_value_by_hand() -> None:
     terms_N = np.array([0.0, 1.0] * 50)
     uncertain = np.log(4 / 0.05)
     margin = np.sqrt(2 * terms_N.var(ddof=1) * uncertain / 100) + 7 * uncertain / (3 * 99)
     assert empirical_bernstein(terms_N, 0, 1) == pytest.approx((0.5 - margin, 0.5 + margin))
 
 
-def test_rows_of_one_slate_are_drawn_together() -> None:
+def test_rows_of_one_slate_are_resampled_together() -> None:
     random = np.random.default_rng(0)
     reward_N = np.repeat((random.random(50) < 0.5) * 1.0, 8)
     even_N = np.full(400, 0.5)
@@ -105,7 +105,7 @@ def test_rows_of_one_slate_are_drawn_together() -> None:
     assert together.high - together.low > 2 * (apart.high - apart.low)
 
 
-def test_the_switch_keeps_weights_that_say_more_than_they_vary() -> None:
+def test_switch_threshold_keeps_weights_of_low_variance() -> None:
     assert switch_threshold(a_log(0, rows=4000), most=1.0) >= 5.0  # none is above 3.5
 
 
@@ -116,18 +116,18 @@ def test_the_switch_keeps_weights_that_say_more_than_they_vary() -> None:
         (1.0, np.nan, 0.5, "1 values of propensity are missing"),
         (1.0, 0.0, 0.5, "1 propensities are 0 or less"),
         (1.0, 1.2, 0.5, "1 propensities are above 1"),
-        (1.0, 0.5, 1.5, "gives 1 picks a probability that is none"),
+        (1.0, 0.5, 1.5, "1 probabilities of the evaluated policy are outside"),
         (1.0, 0.5, 0.0, "no support"),
     ],
 )
-def test_a_log_that_can_not_be_is_refused(
+def test_rejects_invalid_log(
     reward: float, propensity: float, probability: float, says: str
 ) -> None:
     with pytest.raises(DataError, match=says):
         logged(np.array([reward]), np.array([propensity]), np.array([probability]))
 
 
-def test_a_log_without_propensities_says_which_column_is_missing() -> None:
+def test_log_without_propensities_names_the_missing_column() -> None:
     with pytest.raises(DataError, match="has no column propensity"):
         check_columns(pa.table({"clicked": [1.0]}))
     with pytest.raises(DataError, match="has no value in its column propensity"):

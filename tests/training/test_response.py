@@ -1,4 +1,4 @@
-"""Families that predict the response, on ads whose response was planted."""
+"""Families that predict the response to ads recover planted responses."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def context_for(sets: Sets, split: Split, dataset: Dataset) -> TrainingContext:
 def fitted(
     ads: Sets, split: Split, dataset: Dataset, tmp_path: Path
 ) -> Callable[[str], tuple[Any, dict]]:
-    """A family fitted on the planted ads, with the judge's figures."""
+    """A family fitted on the planted ads, with the evaluator's figures."""
 
     def fit(name: str) -> tuple[Any, dict]:
         context = context_for(ads, split, dataset)
@@ -82,7 +82,7 @@ def orders_of(table: pa.Table) -> np.ndarray:
     return np.log1p(table["user_statistics__orders"].to_numpy()) - 3
 
 
-def test_who_answers_is_found_and_how_likely(fitted: Any, ads: Sets) -> None:
+def test_planted_response_probabilities_are_recovered(fitted: Any, ads: Sets) -> None:
     family, figures = fitted("logistic_response")
     test = AdWindows.of(ads[RESPONSES]).split(ads[RESPONSES]).test
     truth = np.zeros(len(test))
@@ -103,9 +103,7 @@ def test_who_answers_is_found_and_how_likely(fitted: Any, ads: Sets) -> None:
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-truth)), atol=0.2)
 
 
-def test_what_a_campaign_adds_is_found_though_it_was_sent_to_good_customers(
-    fitted: Any, ads: Sets
-) -> None:
+def test_uplift_is_recovered_under_confounded_assignment(fitted: Any, ads: Sets) -> None:
     family, figures = fitted("linear_response")
     spending = ads[SPENDING]
     truth = added(orders_of(spending))
@@ -122,7 +120,7 @@ def test_what_a_campaign_adds_is_found_though_it_was_sent_to_good_customers(
     assert naive > uplift["mean"]["high"], "comparing means would do: nothing is shown here"
 
 
-def test_learned_answers_were_known_when_the_next_window_began(ads: Sets) -> None:
+def test_training_answers_are_known_before_the_next_window(ads: Sets) -> None:
     windows = AdWindows.of(ads[RESPONSES])
     split = windows.split(ads[RESPONSES])
     assert pc.max(split.train["answered_at"]).as_py() <= windows.validation
@@ -169,7 +167,7 @@ ALL_WERE_SENT = (
     [(family, bad) for family in FAMILIES for bad in BAD.values()]
     + [("logistic_response", NOBODY_ANSWERED), ("linear_response", ALL_WERE_SENT)],
 )
-def test_ads_that_say_nothing_are_refused_with_a_remedy(
+def test_rejects_uninformative_ads_with_a_remedy(
     family: str, bad: Any, ads: Sets, split: Split, dataset: Dataset
 ) -> None:
     damage, error, words = bad
@@ -178,7 +176,7 @@ def test_ads_that_say_nothing_are_refused_with_a_remedy(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_run_is_judged_and_its_state_answers_as_it_did(
+def test_run_is_evaluated_and_loaded_state_predicts_the_same(
     family: str, trained_once: tuple[Settings, str], planted: tuple[Settings, str]
 ) -> None:
     settings, snapshot_id = trained_once
@@ -200,7 +198,7 @@ def test_a_run_is_judged_and_its_state_answers_as_it_did(
     assert torch.equal(again.responses(shown), answers)
 
 
-def test_mlflow_has_the_figures_of_a_task(planted: tuple[Settings, str]) -> None:
+def test_mlflow_has_the_metrics_of_a_task(planted: tuple[Settings, str]) -> None:
     from mlflow.tracking import MlflowClient
 
     train(*planted, "logistic_response")
@@ -212,7 +210,7 @@ def test_mlflow_has_the_figures_of_a_task(planted: tuple[Settings, str]) -> None
     assert "response_uplift_gain" in run.data.metrics
 
 
-def test_a_shop_without_ads_goes_on_and_says_why(planted: tuple[Settings, str]) -> None:
+def test_shop_without_ads_skips_response_families(planted: tuple[Settings, str]) -> None:
     settings, snapshot_id = planted
     path = Snapshot.open(settings, snapshot_id).training_set(RESPONSES)
     pq.write_table(pq.read_table(path).slice(0, 0), path)
@@ -225,18 +223,18 @@ def test_a_shop_without_ads_goes_on_and_says_why(planted: tuple[Settings, str]) 
     assert "no ad that was shown" in selection.failures["logistic_response"]
 
 
-def test_training_sets_that_were_not_assembled(planted: tuple[Settings, str]) -> None:
+def test_rejects_missing_training_set(planted: tuple[Settings, str]) -> None:
     path = Snapshot.open(*planted).training_set(SPENDING)
     path.unlink()
     with pytest.raises(UsageError, match="has no training set campaign_spending"):
         train(*planted, "linear_response")
 
 
-def test_bins_of_as_many_rows() -> None:
+def test_bins_have_equal_size() -> None:
     assert np.bincount(bins_of(np.random.default_rng(0).random(100), 10)).tolist() == [10] * 10
 
 
-def test_what_runs_now_is_foretold_for_every_user(fitted: Any, ads: Sets, tmp_path: Path) -> None:
+def test_upcoming_has_predictions_for_every_user(fitted: Any, ads: Sets, tmp_path: Path) -> None:
     family, _ = fitted("logistic_response")
     upcoming = pq.read_table(tmp_path / "upcoming.parquet")
     assert upcoming["user_id"].equals(ads[CANDIDATES]["user_id"])

@@ -1,4 +1,4 @@
-"""The small closed loop: regret falls, the report draws it, and a world too small is refused."""
+"""The small closed loop: regret falls, the report draws it, and too small a world is rejected."""
 
 import json
 
@@ -26,6 +26,6 @@ def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(("days", "users"), [(5, 100), (30, 0)])
-def test_a_world_too_small_is_refused(settings: Settings, days: int, users: int) -> None:
+def test_rejects_world_too_small(settings: Settings, days: int, users: int) -> None:
     with pytest.raises(UsageError, match="too small to see regret fall"):
         simulate(settings, days, users)

@@ -1,11 +1,11 @@
-"""The world with known truth: the same by seed, and as its description says."""
+"""The simulated world is deterministic by seed and behaves as described."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from training.simulation.closed_loop import contenders, lived
+from training.simulation.closed_loop import contenders, run_policy
 from training.simulation.world import Requests, World, WorldConfig
 
 SMALL = WorldConfig(users=200, items=60, days=30, candidates=12)
@@ -19,7 +19,7 @@ def by_chance(requests: Requests, random: np.random.Generator) -> np.ndarray:
     return np.argsort(random.random(requests.appeal_BC.shape), axis=1)[:, : SMALL.slate]
 
 
-def test_the_same_seed_is_the_same_world() -> None:
+def test_same_seed_gives_same_world() -> None:
     for seed, same in ((1, True), (2, False)):
         one, other = World(SMALL, 1), World(SMALL, seed)
         for _ in range(5):
@@ -30,7 +30,7 @@ def test_the_same_seed_is_the_same_world() -> None:
         assert np.array_equal(clicks, others_clicks) is same
 
 
-def test_clicks_come_as_often_as_the_truth_says_and_less_at_lower_positions() -> None:
+def test_click_rate_equals_true_probability_and_falls_by_position() -> None:
     world, random = World(replace(SMALL, users=3000), 3), np.random.default_rng(0)
     expected, clicked = np.zeros(SMALL.slate), np.zeros(SMALL.slate)
     for _ in range(10):
@@ -43,7 +43,7 @@ def test_clicks_come_as_often_as_the_truth_says_and_less_at_lower_positions() ->
     assert (np.diff(expected) < 0).all()
 
 
-def test_no_slate_is_better_than_the_best() -> None:
+def test_no_slate_exceeds_the_best() -> None:
     world = World(SMALL, 4)
     requests = world.requests()
     best_B = world.best(requests)
@@ -52,7 +52,7 @@ def test_no_slate_is_better_than_the_best() -> None:
     assert (other_B <= best_B + 1e-12).all()
 
 
-def test_the_same_again_and_again_tires_and_drives_away() -> None:
+def test_repetition_causes_fatigue_and_churn() -> None:
     worlds = World(replace(SMALL, days=60), 5), World(replace(SMALL, days=60), 5)
     for _ in range(60):
         for world, same_kind in zip(worlds, (True, False), strict=True):
@@ -65,7 +65,7 @@ def test_the_same_again_and_again_tires_and_drives_away() -> None:
     assert worlds[0].loyalty_U.mean() < worlds[1].loyalty_U.mean()
 
 
-def test_nothing_is_offered_before_it_arrives() -> None:
+def test_items_and_users_appear_after_arrival() -> None:
     world = World(SMALL, 6)
     for day in range(SMALL.days):
         requests = world.requests()
@@ -79,8 +79,8 @@ def test_nothing_is_offered_before_it_arrives() -> None:
 
 
 @pytest.mark.parametrize("named", contenders(SMALL.slate), ids=lambda named: named.name)
-def test_a_course_is_the_same_by_seed_and_learns(named: object) -> None:
-    one, other = (lived(named.chooser, SMALL, 7) for _ in range(2))  # type: ignore[attr-defined]
+def test_run_is_deterministic_by_seed_and_learns(named: object) -> None:
+    one, other = (run_policy(named.chooser, SMALL, 7) for _ in range(2))  # type: ignore[attr-defined]
     np.testing.assert_array_equal(one.regret_T, other.regret_T)
     assert (one.regret_T >= 0).all()
     regret_T = one.regret_T / one.visits_T

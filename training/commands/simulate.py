@@ -10,7 +10,14 @@ from penchant.bandits.policies import EpsilonGreedy
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import write_json
-from training.simulation.closed_loop import WARMING_DAYS, Chooser, Course, contenders, fixed, lived
+from training.simulation.closed_loop import (
+    WARMING_DAYS,
+    Chooser,
+    Course,
+    contenders,
+    fixed,
+    run_policy,
+)
 from training.simulation.world import WorldConfig
 
 SMALL = WorldConfig(users=500, items=120, days=60, candidates=16)
@@ -63,7 +70,7 @@ def simulate(settings: Settings, days: int = SMALL.days, users: int = SMALL.user
 
 
 def _figures(chooser: Chooser, config: WorldConfig, seed: int) -> dict[str, Any]:
-    courses = [lived(chooser, config, seed + number) for number in range(SEEDS)]
+    courses = [run_policy(chooser, config, seed + number) for number in range(SEEDS)]
     lost_T = _summed(courses, "regret_T") / np.maximum(_summed(courses, "visits_T"), 1)
     smooth_T = np.convolve(lost_T, np.full(SMOOTHING_DAYS, 1 / SMOOTHING_DAYS), "valid")
     return {

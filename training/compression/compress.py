@@ -1,9 +1,8 @@
-"""The `compress` stage: a trained run in smaller forms, each with what it saves and what it loses.
+"""The `compress` stage: compressed forms of a run, each with its size, latency and lost NDCG.
 
-What it writes lies beside the runs, in ``compressed/<run id>``, and is made once: the vectors as
-int8 and as half precision, the network with int8 layers where it has any, and a record. A student
-(distillation.py) takes a fit, so it is made only when asked for, in ``compressed/<run
-id>-student``. ``penchant publish`` reads the vectors and the record.
+Output: ``compressed/<run id>`` beside the runs, created once, with int8 and half-precision vectors,
+the network with int8 layers, and a record. A student (distillation.py) needs a fit, so it is made
+on request, in ``compressed/<run id>-student``. ``penchant publish`` reads vectors and record.
 """
 
 import copy
@@ -109,7 +108,7 @@ def compress(
     name, run_id = _asked(settings, snapshot, family, run_id)
     final = settings.runs / snapshot.id / FOLDER / run_id
     wanted = [(final, _write_forms)]
-    if student:  # first: it is refused where it can't be
+    if student:  # first, because it may be impossible
         wanted.insert(0, (final.with_name(f"{run_id}-student"), _write_student))
     missing = [(folder, make_it) for folder, make_it in wanted if not folder.exists()]
     if missing:
@@ -178,7 +177,7 @@ def _write_forms(
     forms: dict[str, dict[str, Any]] = {
         vectors.FLOAT: {"bytes": whole, "milliseconds": trial.milliseconds(run.family)}
     }
-    for kind, figures in trial.judge_vectors(run.family).items():
+    for kind, figures in trial.evaluate_vectors(run.family).items():
         written = sum(path.stat().st_size for path in _write_vectors(run.folder, folder, kind))
         forms[kind] = {"bytes": written, "times_smaller": whole / written, **figures}
         log.info("compressed", form=kind, **figures["validation"])
@@ -203,7 +202,7 @@ def _write_vectors(run: Path, folder: Path, kind: str) -> Iterator[Path]:
 
 
 def _network(run: Run, family: NextItem, path: Path, trial: Trial) -> dict[str, Any]:
-    """Write a smaller network of the same family, and judge it."""
+    """Write a smaller network of the same family, and evaluate it."""
     save_file({key: tensor.contiguous() for key, tensor in family.state().items()}, path)
     whole, written = (run.folder / "model.safetensors").stat().st_size, path.stat().st_size
     figures = trial.evaluate(family)
@@ -222,10 +221,10 @@ def _write_student(
     distil(run.family, student, run.split, context, config)
     fit_seconds = round(budget.spent - begun, 2)
     rmtree(context.checkpoints, ignore_errors=True)
-    student.load_state(student.state())  # on the CPU, where forms are judged
+    student.load_state(student.state())  # on the CPU, where forms are evaluated
     trial = run.trial()
     forms = {"student": _network(run, student, folder / "model.safetensors", trial)}
-    forms["student int8"] = forms["student"] | trial.judge_vectors(student)[vectors.INT8]
+    forms["student int8"] = forms["student"] | trial.evaluate_vectors(student)[vectors.INT8]
     return {
         "distillation": asdict(config),
         "config": asdict(student.config),

@@ -1,9 +1,8 @@
-"""A Transformer taught by a larger one: knowledge distillation (Hinton, Vinyals & Dean 2015).
+"""Knowledge distillation of a Transformer (Hinton, Vinyals & Dean 2015).
 
-The student learns the user's next item, as its teacher did, and beside it what the teacher
-thinks of all the other items of the batch's softmax: which of the wrong ones are nearly right. It
-is a model of the same family with fewer layers and dimensions, fitted by the same loop on the same
-windows.
+The student learns the user's next item, as its teacher did, and also the teacher's probabilities of
+the other items in the batch's softmax. It is a model of the same family with fewer layers and
+dimensions, fitted by the same loop on the same windows.
 """
 
 from dataclasses import dataclass, replace
@@ -105,10 +104,10 @@ class Distilling(nn.Module):
         target_P = torch.searchsorted(items_C, batch.targets_BT[batch.has_BT])
         hard = softmax_loss(states_PD, vectors_CD, bias_C, log_chance_C, target_P)
         with torch.no_grad():
-            told_PC = teacher.target_states(batch).float() @ teacher.targets(items_C).float().T
-            told_PC = self._softened(told_PC + teacher.bias_I[items_C], log_chance_C)
-        said_PC = self._softened(states_PD @ vectors_CD.T + bias_C, log_chance_C)
-        soft = F.kl_div(said_PC, told_PC, reduction="batchmean", log_target=True)
+            teacher_PC = teacher.target_states(batch).float() @ teacher.targets(items_C).float().T
+            teacher_PC = self._softened(teacher_PC + teacher.bias_I[items_C], log_chance_C)
+        student_PC = self._softened(states_PD @ vectors_CD.T + bias_C, log_chance_C)
+        soft = F.kl_div(student_PC, teacher_PC, reduction="batchmean", log_target=True)
         weight = self.config.soft_weight
         return (1 - weight) * hard + weight * self.config.softening**2 * soft
 

@@ -1,4 +1,4 @@
-"""The smaller forms of a family with vectors, and how each is judged: size, time, quality lost."""
+"""Evaluation of the compressed forms of a family with vectors: size, latency, lost NDCG@10."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,7 @@ from training.fitting.family import VectorFamily
 
 @dataclass(frozen=True)
 class Trial:
-    """``windows`` to judge on, by name; ``before``: NDCG@10 of each of their users by the run
-    itself."""
+    """``windows``: by name; ``before``: NDCG@10 of each of their users by the run itself."""
 
     windows: dict[str, Window]
     before: dict[str, dict[int, float]]
@@ -25,14 +24,13 @@ class Trial:
     population: str = "all"
 
     def loss(self, name: str, score: Scorer) -> dict[str, Any]:
-        """What a scorer loses on a window."""
+        """NDCG@10 that a scorer loses on a window."""
         after = ndcg(score, self.windows[name], self.population)
         return lost(self.before[name], after, self.seed)
 
-    def judge_vectors(self, family: VectorFamily) -> dict[str, dict[str, Any]]:
-        """Each of ``penchant.vectors.KINDS`` -> what it loses on each window, and its milliseconds
-        on the last. A user's vector is made once for all of them: in some families it takes a fit
-        of its own."""
+    def evaluate_vectors(self, family: VectorFamily) -> dict[str, dict[str, Any]]:
+        """Each of ``penchant.vectors.KINDS`` -> NDCG@10 lost on each window, and milliseconds on
+        the last. User vectors are computed once for all kinds: some families fit each user."""
         figures: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
         for name, window in self.windows.items():
             family.observe(window.histories)
@@ -60,7 +58,7 @@ class Trial:
         return figures
 
     def evaluate(self, family: VectorFamily) -> dict[str, Any]:
-        """What a family of its own, such as a smaller network, loses on each window."""
+        """NDCG@10 that a family, such as a smaller network, loses on each window."""
         figures: dict[str, Any] = {}
         for name, window in self.windows.items():
             family.observe(window.histories)
@@ -72,7 +70,7 @@ class Trial:
         return figures | {"milliseconds": self.milliseconds(family)}
 
     def milliseconds(self, family: VectorFamily) -> dict[str, float]:
-        """Of a family as it is, on the last window, the items' vectors made once."""
+        """Latency of a family on the last window, with precomputed item vectors."""
         window = list(self.windows.values())[-1]
         family.observe(window.histories)
         items_ID = family.item_vectors()
@@ -89,11 +87,11 @@ def user_vectors(family: VectorFamily, histories: Histories) -> FloatArray:
 
 
 class Product:
-    """Items as they are kept, ready to be compared with users.
+    """Dot products of encoded items with encoded users.
 
-    int8 numbers multiply as integers, several times as fast as floats on a CPU that can (AVX-512
-    VNNI); what is the same for all users, the product with their centre, is made once. Half
-    precision is decoded once: few CPUs multiply it.
+    int8 is multiplied as integers, several times as fast as floats on CPUs with AVX-512 VNNI; the
+    product with the users' centre is computed once. Half precision is decoded once: few CPUs
+    multiply it.
     """
 
     def __init__(self, user_frame: Frame, items: Encoded) -> None:

@@ -1,4 +1,4 @@
-"""What a smaller form of a run loses, and how long it takes to answer."""
+"""Quality and latency of a compressed form of a run."""
 
 import time
 from collections.abc import Callable
@@ -22,16 +22,16 @@ Compare = Callable[[Any], torch.Tensor]
 
 
 def ndcg(score: Scorer, window: Window, population: str = "all") -> dict[int, float]:
-    """NDCG@10 of each user who is judged, by the user's row."""
+    """NDCG@10 of each evaluated user, by row."""
     found = evaluate_window(score, window, (population,))[population]
     return dict(zip(found.users.tolist(), found.values[METRIC].tolist(), strict=True))
 
 
 def lost(before: dict[int, float], after: dict[int, float], seed: int) -> dict[str, Any]:
-    """Mean NDCG@10 after, and the share of that before that it lost, with a paired interval.
+    """Mean NDCG@10 after, and the lost share of that before, with a paired interval.
 
-    Of the same users, drawn together: the interval is of what the change did to them, not of how
-    much they differ. Of nothing nothing can be lost.
+    Both are resampled on the same users, so the interval excludes the variance between users. The
+    share is 0 where nothing was there before.
     """
     pairs_U2 = np.array([[before[user], after[user]] for user in sorted(before)])
     means_R2 = resampled_means(pairs_U2, seed)
@@ -46,7 +46,7 @@ def lost(before: dict[int, float], after: dict[int, float], seed: int) -> dict[s
 
 
 def share(before_R: np.ndarray, after_R: np.ndarray) -> np.ndarray:
-    """Lost share of what was there before."""
+    """Lost share; 0 where ``before`` is 0."""
     return (before_R - after_R) / np.where(before_R > 0, before_R, 1)
 
 
@@ -58,7 +58,7 @@ def milliseconds(encode: Encode, compare: Compare, histories: Histories) -> dict
     some = order_U[np.linspace(0, len(order_U) - 1, min(TIMED_USERS, len(order_U))).astype(int)]
     timed = histories.take(some)
     alone = np.linspace(0, len(timed) - 1, min(REQUESTS, len(timed))).astype(int)
-    _seconds(encode, compare, timed.take(alone[:1]))  # what is made once, is made
+    _seconds(encode, compare, timed.take(alone[:1]))  # warm-up
     batches = [_seconds(encode, compare, part) for part in parts(timed)]
     requests = [
         sum(_seconds(encode, compare, timed.take(alone[at : at + 1]))) for at in range(len(alone))

@@ -1,7 +1,7 @@
-"""What training reads of a snapshot: the marts `sequences`, `items` and `users`, as compact arrays.
+"""The marts `sequences`, `items` and `users` of a snapshot as compact arrays.
 
-Letters at the end of a name give an array's axes: U users, B users of a batch, I items, N events,
-K ranks, D vector dimensions.
+The suffix of a name gives an array's axes: U users, B users of a batch, I items, N events, K ranks,
+D vector dimensions.
 """
 
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ class Histories:
 
     ``users_U``: row of the user in ``Dataset.user_ids``. ``starts_U1``: user u's events are
     ``starts_U1[u]:starts_U1[u + 1]`` of the arrays over N. ``items_N``: row of the item in
-    ``Dataset.item_ids``. ``times_N`` and ``end``: seconds since 1970 in UTC. ``weights_N``: how
-    much an event says, positive, around 1 for one purchase.
+    ``Dataset.item_ids``. ``times_N`` and ``end``: seconds since 1970 in UTC. ``weights_N``:
+    strength of an event, positive, around 1 for one purchase.
     """
 
     users_U: IntArray
@@ -87,19 +87,19 @@ class Histories:
         lengths_B = self.lengths_U[rows_B]
         first_B = self.starts_U1[rows_B]
         starts_B1 = starts(lengths_B)
-        picked = np.repeat(first_B - starts_B1[:-1], lengths_B) + np.arange(starts_B1[-1])
+        rows_N = np.repeat(first_B - starts_B1[:-1], lengths_B) + np.arange(starts_B1[-1])
         return Histories(
             self.users_U[rows_B],
             starts_B1,
-            self.items_N[picked],
-            self.times_N[picked],
-            self.weights_N[picked],
+            self.items_N[rows_N],
+            self.times_N[rows_N],
+            self.weights_N[rows_N],
             self.item_count,
             self.end,
         )
 
     def parts(self, size: int) -> "Iterator[Histories]":
-        """The users in parts of ``size``, in their order."""
+        """Batches of ``size`` users, in order."""
         rows_U = np.arange(len(self))
         for first in range(0, len(self), size):
             yield self.take(rows_U[first : first + size])
@@ -148,9 +148,8 @@ class Dataset:
 def read_dataset(snapshot: Snapshot) -> Dataset:
     """Read a snapshot's marts.
 
-    Raises DataError when there is nothing to learn from, when an event isn't before the snapshot's
-    ``as_of``, when a sequence isn't in the order of time, or when it names an item or a user that
-    has no row in its mart.
+    Raises DataError when there are no events, when an event isn't before the snapshot's ``as_of``,
+    when a sequence isn't in order of time, or when its item or user has no row in its mart.
     """
     users = _table(snapshot.mart("users")).sort_by("user_id")
     items = _table(snapshot.mart("items")).sort_by("item_id")
@@ -166,9 +165,9 @@ def read_dataset(snapshot: Snapshot) -> Dataset:
 
 
 def read_training_set(snapshot: Snapshot, name: str) -> pa.Table:
-    """A training set that Feast assembled; refused when a feature in it is from the future.
+    """A training set that Feast assembled.
 
-    Raises UsageError when it was never assembled, DataError when it is refused.
+    Raises UsageError when it was not assembled, DataError on feature leakage.
     """
     if not snapshot.training_set(name).is_file():
         raise UsageError(
@@ -186,24 +185,24 @@ def _table(path: Path) -> pa.Table:
 
 
 def check_point_in_time(table: pa.Table, name: str, event_time: str = "event_timestamp") -> None:
-    """Raise DataError when a row carries a feature that was not yet true at the row's event.
+    """Raise DataError on feature leakage: a feature that was not yet valid at its row's event.
 
-    Every column ``<view>__feature_time`` is the time from which a view's features were true; null
-    means that the view had none.
+    Each column ``<view>__feature_time`` is the time from which a view's features were valid; null
+    where the view had none.
     """
     feature_times = [column for column in table.column_names if column.endswith(FEATURE_TIME)]
     if event_time not in table.column_names or not feature_times:
         raise DataError(
-            f"training set {name} lacks {event_time} or any *{FEATURE_TIME} column: "
-            "it cannot be shown to be point-in-time correct",
+            f"training set {name} has no {event_time} or no *{FEATURE_TIME} column, so the "
+            "point-in-time join can't be verified",
             "keep the feature views' timestamps in the training set",
         )
     for column in feature_times:
-        future = pc.sum(pc.greater(_naive(table[column]), _naive(table[event_time]))).as_py() or 0
-        if future:
+        leaked = pc.sum(pc.greater(_naive(table[column]), _naive(table[event_time]))).as_py() or 0
+        if leaked:
             raise DataError(
-                f"training set {name}: {future} rows have {column} after {event_time}: "
-                "features from the future",
+                f"training set {name}: {leaked} rows have {column} after {event_time}: "
+                "feature leakage",
                 "join features with Feast's historical retrieval and build the training set again",
             )
 
@@ -219,7 +218,7 @@ def starts(lengths_U: IntArray) -> IntArray:
 
 
 def joined(first: Histories, second: Histories) -> Histories:
-    """The users of both, of the same catalogue and until the same moment."""
+    """The users of both, which have the same catalogue and end."""
     return Histories(
         np.concatenate([first.users_U, second.users_U]),
         starts(np.concatenate([first.lengths_U, second.lengths_U])),
@@ -260,7 +259,7 @@ def rows_of(
     rows = pc.index_in(values, index.combine_chunks())
     if rows.null_count:
         raise DataError(
-            f"mart {naming} names {rows.null_count} {what}s that mart {mart} lacks",
+            f"mart {naming} has {rows.null_count} {what}s without a row in mart {mart}",
             "run `penchant check`: referential integrity is broken",
         )
     return rows.to_numpy().astype(np.int64)
@@ -277,21 +276,21 @@ def _naive(times: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _check(histories: Histories) -> None:
     if not len(histories.items_N):
-        raise DataError("mart sequences has no event", "land data, then run `penchant build` again")
+        raise DataError("mart sequences has no events", "land data, then run `penchant build`")
     late = int((histories.times_N >= histories.end).sum())
     if late:
         raise DataError(
-            f"mart sequences has {late} events at or after as_of: they are from the future",
+            f"mart sequences has {late} events at or after as_of",
             "run `penchant build` again: as_of must be after the last event",
         )
     same_user = np.diff(histories.rows_N) == 0
     if (np.diff(histories.times_N)[same_user] < 0).any():
         raise DataError(
-            "mart sequences isn't in the order of time",
+            "mart sequences is not in order of time",
             "order the arrays of mart sequences by event_at",
         )
     if not (np.isfinite(histories.weights_N) & (histories.weights_N > 0)).all():
         raise DataError(
-            "mart sequences has a weight that isn't a positive number",
+            "mart sequences has a weight that is not a positive number",
             "fix the weight in the dbt mart",
         )

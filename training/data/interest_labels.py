@@ -1,9 +1,8 @@
-"""What users are interested in: categories of the catalogue, and which of them they act on.
+"""Interests: the labels of all families that classify.
 
-The label space of all families that classify. An interest is a category of one level of the tree,
-named by its path. The level is the first one with some tens of categories that are common enough to
-learn; the rare ones have no interest of their own. All is taken from the training data, so that the
-windows it is judged on have no say in what is asked.
+An interest is a category of one level of the tree, named by its path. The level is the first with
+at least ``ENOUGH`` categories that are common enough to learn; rare categories are left out.
+Interests come from the training data alone, so nothing leaks from the evaluation windows.
 """
 
 from dataclasses import dataclass
@@ -21,18 +20,18 @@ from training.data.split import WINDOW_DAYS, Window
 
 BoolArray = npt.NDArray[np.bool_]
 
-ENOUGH = 20  # interests of a level: then no deeper one is looked at
-MOST = 64  # interests, those with most users
-LEAST_SHARE = 0.05  # of the users of a fortnight, who act on a category that is common enough
-LEAST_USERS = 5  # of a fortnight, likewise
-NAMED = 4  # interests, where one that is asked about is unknown
-CUTS = 6  # fortnights at the end of the training data that are learned from
+ENOUGH = 20  # interests of a level; then deeper levels are not considered
+MOST = 64  # interests, those with the most users
+LEAST_SHARE = 0.05  # of the active users of a window who act on a common category
+LEAST_USERS = 5  # of a window who act on a common category
+SUGGESTIONS = 4  # for an unknown interest
+CUTS = 6  # windows at the end of the training data
 NO_INTEREST = -1
 
 
 @dataclass(frozen=True)
 class Interests:
-    """The C interests, those with most users first.
+    """C interests, by number of users, most first.
 
     ``titles_C``: the path in the tree. ``interest_I``: of each item, or ``NO_INTEREST``. ``level``:
     of the tree, from 1. ``left_out``: categories of that level that are too rare, or beyond
@@ -48,21 +47,21 @@ class Interests:
         return len(self.titles_C)
 
     def acted_on(self, targets: Histories) -> BoolArray:
-        """label_UC: which interests each user acts on in the time that ``targets`` are of."""
+        """label_UC: which interests each user acts on in ``targets``."""
         return (
             targets.matrix(targets.weights_N) @ one_hot(self.interest_I, len(self))
         ).toarray() > 0
 
 
 def find_interests(items: pa.Table, train: Histories) -> Interests:
-    """The interests of a catalogue, in the order of the item rows, by how users act in training.
+    """The interests of a catalogue, by the events of the training data.
 
-    Raises DataError when no item has a category, or when fewer than two are common enough.
+    Raises DataError when no item has a category, or fewer than two categories are common enough.
     """
     if not any(name in items.column_names and len(items[name].drop_null()) for name in LEVELS):
         raise DataError(
-            "the catalogue has no categories: there are no interests to tell apart",
-            f"fill {', '.join(LEVELS)} of the items, from the whole to the part",
+            "the catalogue has no categories, so there are no interests",
+            f"fill {', '.join(LEVELS)} of the items, from general to specific",
         )
     found: Interests | None = None
     windows = cut_points(train)
@@ -75,37 +74,36 @@ def find_interests(items: pa.Table, train: Histories) -> Interests:
     assert found is not None, "there is a level"
     if len(found) < 2:
         raise DataError(
-            f"{len(found)} category is acted on by enough users, at least "
-            f"{LEAST_SHARE:.0%} in a fortnight: there is nothing to tell apart",
-            "land more data, or give the items finer categories",
+            f"{len(found)} category has enough users, at least {LEAST_SHARE:.0%} of a window: "
+            "at least two interests are needed",
+            "land more data, or more specific categories",
         )
     return found
 
 
 def row_of(title: str, titles_C: tuple[str, ...], left_out: int) -> int:
-    """The place of an interest. Raises UsageError when there is none of this title; it names those
-    that may be meant."""
+    """The column of an interest. Raises UsageError with suggestions for an unknown title."""
     if title not in titles_C:
-        near = _meant(title, titles_C)
+        near = _suggested(title, titles_C)
         raise UsageError(
-            f"no interest is called {title!r}; {left_out} rare categories have none",
-            f"ask for one of the {len(titles_C)} that have, such as "
+            f"unknown interest {title!r}; {left_out} rare categories are no interests",
+            f"use one of the {len(titles_C)} interests, such as "
             f"{', '.join(repr(one) for one in near)}",
         )
     return titles_C.index(title)
 
 
-def _meant(title: str, titles_C: tuple[str, ...]) -> list[str]:
-    """A few interests that hold these words, else those that are spelled most alike, else any."""
+def _suggested(title: str, titles_C: tuple[str, ...]) -> list[str]:
+    """Interests that contain the title, else those with the most similar spelling, else any."""
     of_lower = {one.lower(): one for one in titles_C}
-    held = [one for lower, one in of_lower.items() if title and title.lower() in lower]
-    alike = get_close_matches(title.lower(), of_lower, n=NAMED, cutoff=0.5)
-    return (held or [of_lower[one] for one in alike] or list(titles_C))[:NAMED]
+    containing = [one for lower, one in of_lower.items() if title and title.lower() in lower]
+    similar = get_close_matches(title.lower(), of_lower, n=SUGGESTIONS, cutoff=0.5)
+    return (containing or [of_lower[one] for one in similar] or list(titles_C))[:SUGGESTIONS]
 
 
 def cut_points(train: Histories, cuts: int = CUTS) -> list[Window]:
-    """What was known at the beginning of each of the last fortnights, and what was done in it;
-    latest first. Fewer where the data is short; those who had not come yet are in none."""
+    """The last windows of the training data, latest first, with the users known before each.
+    Fewer than ``cuts`` where the data is short."""
     step = WINDOW_DAYS * DAY
     ends = [train.end - number * step for number in range(cuts)]
     windows = [Window(train.before(end - step), train.between(end - step, end)) for end in ends]
@@ -113,13 +111,12 @@ def cut_points(train: Histories, cuts: int = CUTS) -> list[Window]:
 
 
 def known(window: Window) -> Window:
-    """Only the users of whom something was known when the window began: also those who then did
-    nothing, which is an answer to what they would act on."""
+    """Only the users with a history, also those without targets: their labels are all negative."""
     return window.take(np.flatnonzero(window.histories.lengths_U))
 
 
 def one_hot(column_I: IntArray, columns: int) -> sp.csr_matrix:
-    """A one for each item in its column; none where that is ``NO_INTEREST``. Float32, I x C."""
+    """1 for each item in its column, none where that is ``NO_INTEREST``. Float32, I x C."""
     has_I = column_I != NO_INTEREST
     starts_I1 = np.concatenate([[0], np.cumsum(has_I)])
     ones = np.ones(int(has_I.sum()), np.float32)
@@ -127,7 +124,7 @@ def one_hot(column_I: IntArray, columns: int) -> sp.csr_matrix:
 
 
 def _of_level(items: pa.Table, windows: list[Window], level: int) -> Interests:
-    """The common categories of a level; none where no item has any there."""
+    """The common categories of a level; none where no item has one."""
     paths = category_paths(items, level)
     titles = sorted({path for path in paths if path})
     place = {title: number for number, title in enumerate(titles)}
@@ -141,7 +138,7 @@ def _of_level(items: pa.Table, windows: list[Window], level: int) -> Interests:
     common_C &= users_C > 0
     order_C = np.argsort(-users_C, kind="stable")
     kept = order_C[common_C[order_C]][:MOST]
-    interest_of = np.full(len(titles) + 1, NO_INTEREST)  # the last: of items without a category
+    interest_of = np.full(len(titles) + 1, NO_INTEREST)  # the last: items without a category
     interest_of[kept] = np.arange(len(kept))
     return Interests(
         tuple(titles[one] for one in kept), interest_of[category_I], level, len(titles) - len(kept)

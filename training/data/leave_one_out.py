@@ -1,9 +1,10 @@
-"""The split of the published tables: each user's last item is the test, the one before validation.
+"""Leave-one-out, the split of the published tables: each user's last item is test, the one before
+validation.
 
-The files hold no times, only an order: one line a user, the id and then items, oldest first, all
-separated by spaces (S3-Rec, Zhou et al. 2020). So an event is dated by its distance from the user's
-last, a day a step, and the split by time with windows of a day *is* leave-one-out. An age in days
-then counts events, and a half-life too.
+The files have an order but no times: one line per user, the id and then items, oldest first,
+separated by spaces (S3-Rec, Zhou et al. 2020). An event is dated one day before the user's next, so
+the temporal split with windows of one day is leave-one-out. Ages and half-lives in days count
+events.
 """
 
 from pathlib import Path
@@ -20,15 +21,15 @@ SHORTEST = 3  # one item to learn from, one to validate, one to test
 def read_sequences(path: Path) -> Histories:
     """Users in the file's order; item i of the file is row i - 1.
 
-    Raises DataError for a file that isn't there, a line that isn't whole numbers from 1, and a user
-    of fewer than three items.
+    Raises DataError for a missing file, a line that is not of integers from 1, and a user with
+    fewer than three items.
     """
     if not path.is_file():
-        raise DataError(f"{path} isn't there", "point to the folder that holds the sequences")
+        raise DataError(f"{path} does not exist", "point to the folder that holds the sequences")
     with path.open() as lines:
         items = [_items(line, number, path) for number, line in enumerate(lines, 1)]
     if not items:
-        raise DataError(f"{path} has no line", "point to the folder that holds the sequences")
+        raise DataError(f"{path} is empty", "point to the folder that holds the sequences")
     lengths_U = np.array([len(one) for one in items])
     items_N = np.concatenate(items).astype(np.int32) - 1
     starts_U1 = starts(lengths_U)
@@ -46,10 +47,10 @@ def read_sequences(path: Path) -> Histories:
 
 
 def leave_one_out(histories: Histories, learn_validation: bool = False) -> Split:
-    """Train on all but the last two items of each user; both windows know all that came before.
+    """Train on all but the last two items of each user; a window's histories are all events before.
 
-    ``learn_validation``: train on the validation item too, as some published tables do; then the
-    validation window is no longer one to tune on.
+    ``learn_validation``: also train on the validation items, as some published tables do; then
+    nothing may be tuned on the validation window.
     """
     test_at = histories.end - DAY
     validation_at = test_at - DAY
@@ -67,7 +68,7 @@ def _items(line: str, number: int, path: Path) -> np.ndarray:
         items = np.zeros(SHORTEST, np.int64)
     if len(items) < SHORTEST or items.min() < 1:
         raise DataError(
-            f"{path}, line {number}: not a user id and at least {SHORTEST} item ids from 1 up",
+            f"{path}, line {number}: expected a user id and at least {SHORTEST} item ids from 1",
             "fix the line: `user item item item ...`, separated by spaces",
         )
     return items

@@ -1,7 +1,7 @@
-"""What policies learn from and are judged on: the marts `policy_log` and `propensities`, as arrays.
+"""The policy log, for training and evaluating policies: the marts `policy_log` and `propensities`.
 
-One row a pick whose propensity and answer are known; which those are, the mart says. N: picks,
-B: some of them, C: candidates, M: candidates of all offers.
+One row for each logged action with a known propensity and outcome. N: actions, B: a batch of them,
+C: candidates, M: candidates of all offers.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -18,15 +18,15 @@ from penchant.errors import DataError, NothingToDo
 from training.data.histories import Dataset, rows_of, starts
 
 MART, OFFERS = "policy_log", "propensities"
-AT_ONCE = 5000  # picks, against the memory of all of their candidates
+BATCH = 5000  # actions: bounds the memory of their candidates
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Offers:
-    """What there was to choose from: of each offer, candidates ``starts_O1[o]:starts_O1[o + 1]`` of
-    ``items_M``, with their place before the policy chose."""
+    """The candidates of each logged choice: offer o has ``starts_O1[o]:starts_O1[o + 1]`` of
+    ``items_M``, with their ranks before the policy."""
 
     starts_O1: Rows
     items_M: Rows
@@ -49,9 +49,8 @@ class PolicyLog:
     """In the order of time. ``users_N`` and ``items_N``: rows of the data set; ``places_N``:
     numbers of placements; ``slates_N``: what was shown together, of one number; ``times_N`` and
     ``known_N``: when it was shown and from when its answer is known, seconds since 1970, UTC.
-    ``policies_N``: rows of ``policies``. ``offers_N``: rows of ``offers``, -1 where it was not
-    logged what there was to choose from; ``ranks_N``: of the pick in its offer. ``clicked_N``: 0 or
-    1."""
+    ``policies_N``: rows of ``policies``. ``offers_N``: rows of ``offers``, -1 where
+    candidates were not logged; ``ranks_N``: of the action in its offer. ``clicked_N``: 0 or 1."""
 
     users_N: Rows
     items_N: Rows
@@ -72,7 +71,7 @@ class PolicyLog:
         return len(self.items_N)
 
     def between(self, start: int, end: int) -> "PolicyLog":
-        """The picks that were shown in [start, end)."""
+        """The actions shown in [start, end)."""
         return self.take(np.flatnonzero((self.times_N >= start) & (self.times_N < end)))
 
     def take(self, rows: Rows) -> "PolicyLog":
@@ -198,7 +197,7 @@ def _ranks(items_N: Rows, offers_N: Rows, offers: Offers) -> Doubles:
     offer does not hold."""
     ranks_N = np.zeros(len(items_N))
     rows_N = np.flatnonzero(offers_N >= 0)
-    for rows in np.array_split(rows_N, -(-len(rows_N) // AT_ONCE) or 1):
+    for rows in np.array_split(rows_N, -(-len(rows_N) // BATCH) or 1):
         items_BC, rank_BC, present_BC = offers.of(offers_N[rows])
         mine_BC = (items_BC == items_N[rows][:, None]) & present_BC
         lost = int((~mine_BC.any(axis=1)).sum())

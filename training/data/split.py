@@ -1,9 +1,9 @@
-"""The split by time: learn before T1, tune in [T1, T2), report on what comes after T2.
+"""Global temporal split: train before T1, validate in [T1, T2), test from T2.
 
-Two windows of a fortnight at the end of the data: validation chooses (a family's settings, when to
-stop, which family goes live), test is only reported. A random or leave-one-out split would let a
-model learn from other users' future: Meng et al. 2020, "Exploring Data Splitting Strategies for
-the Evaluation of Recommendation Models".
+Two windows of 14 days at the end of the data. Validation selects hyperparameters, the training step
+to keep and the model that goes live; test is only reported. A random or leave-one-out split leaks
+other users' future: Meng et al. 2020, "Exploring Data Splitting Strategies for the Evaluation of
+Recommendation Models".
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ WINDOW_DAYS = 14
 
 @dataclass(frozen=True)
 class Window:
-    """A time in which recommendations are judged.
+    """A period in which families are evaluated.
 
-    ``histories``: all that was known when the window began (its ``end``); ``targets``: what the
-    same users then did in it.
+    ``histories``: events before the window, which begins at their ``end``; ``targets``: events of
+    the same users in the window.
     """
 
     histories: Histories
@@ -31,7 +31,7 @@ class Window:
         return Window(self.histories.take(rows_B), self.targets.take(rows_B))
 
     def evaluated(self) -> "Window":
-        """Only the users who did something in the window."""
+        """Only the users with targets."""
         return self.take(np.flatnonzero(self.targets.lengths_U))
 
 
@@ -47,7 +47,7 @@ class Split:
 def split_by_time(histories: Histories, days: int = WINDOW_DAYS) -> Split:
     """Split at T1 = as_of - 2·days and T2 = as_of - days.
 
-    Raises DataError when a part is empty: the data spans too little time.
+    Raises DataError when a part is empty, because the data covers too little time.
     """
     as_of = histories.end
     t1, t2 = as_of - 2 * days * DAY, as_of - days * DAY
@@ -61,7 +61,7 @@ def split_by_time(histories: Histories, days: int = WINDOW_DAYS) -> Split:
     for name, part in parts.items():
         if not len(part.items_N):
             raise DataError(
-                f"the {name} part of the split by time is empty",
-                f"land data of more than {2 * days} days before {np.datetime64(as_of, 's')}",
+                f"the {name} part of the temporal split is empty",
+                f"land more than {2 * days} days of data before {np.datetime64(as_of, 's')}",
             )
     return split

@@ -1,7 +1,7 @@
-"""Policies in the world with known truth: what each earns, and what it lost against the best.
+"""Closed-loop simulation of policies in a world with known truth: clicks and regret.
 
-All learn alike (additive_belief.py) and differ in how they choose. A loop begins with some days of
-slates by chance, the same for all, as a shop does that has no log yet.
+All policies learn the same model (additive_belief.py) and differ in how they select actions. A loop
+begins with ``WARMING_DAYS`` of random slates, the same for all, like a shop without a log.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ NEW = 0.6  # of the prior's deviation: an item that is known so little is new
 
 @dataclass(frozen=True)
 class Course:
-    """A policy's life in one world, a value a day: ``clicks_T`` (expected, so without the luck of
-    the draw), ``regret_T`` (expected clicks of the day's best slates, less these), visits, picks
-    that were explored, users who have left."""
+    """One policy in one world, a value per day: ``clicks_T`` (expected, so without the luck of
+    the draw), ``regret_T`` (expected clicks of the day's best slates, less these), visits, share
+    of explored first positions, users who have left."""
 
     clicks_T: FloatArray
     regret_T: FloatArray
@@ -45,21 +45,20 @@ class Course:
         return float(self.regret_T[WARMING_DAYS:].sum())
 
 
-def lived(
+def run_policy(
     chooser: Chooser,
     config: WorldConfig,
     seed: int,
     belief: AdditiveConfig | None = None,
 ) -> Course:
-    """A policy's course through the world of a seed. Worlds of one seed have the same users,
-    items, seasons and arrivals; what happens in them is up to the policy."""
+    """Run a policy in the world of a seed, which fixes users, items, seasons and arrivals."""
     loop = Loop(config, seed, belief or AdditiveConfig())
     days = [loop.day(chooser) for _ in range(config.days)]
     return Course(*np.array(days).T)
 
 
 class Loop:
-    """A world, what is believed of it, and the days that pass."""
+    """A world and the model that a policy learns of it, day by day."""
 
     def __init__(self, config: WorldConfig, seed: int, belief: AdditiveConfig) -> None:
         self.world = World(config, seed)
@@ -93,8 +92,8 @@ class Loop:
         return (expected, regret, *map(float, counts))
 
     def belief(self, requests: Requests) -> tuple[AdditiveBelief, FloatArray]:
-        """What is thought of the candidates now, and the context of each: one, how much its
-        category tires, its content."""
+        """The posterior of the candidates, and the features of each: one, fatigue of its category,
+        content."""
         content_BCD = self.world.content_ID[requests.items_BC]
         shown_BC = requests.shown_BC
         context_BCD = np.concatenate(
@@ -110,7 +109,7 @@ class Loop:
         )
 
     def _look(self, clicks_BK: FloatArray) -> None:
-        """How likely each position is looked at: slates by chance differ in nothing else."""
+        """Estimate the examination probability of each position, from random slates."""
         self._warm.append(clicks_BK.sum(axis=0))
         clicks_K = np.sum(self._warm, axis=0) + 1
         self._looked_K = np.minimum.accumulate(clicks_K / clicks_K[0])
@@ -135,7 +134,7 @@ class Loop:
 
 
 def signals(belief: AdditiveBelief, requests: Requests, slate: int) -> Signals:
-    """What a dynamic trade-off looks at, from the belief and the log alone."""
+    """Inputs of the dynamic trade-off, from the belief and the log alone."""
     unknown_BC = belief.own.deviation_BC / belief.prior_own_deviation
     new_BC = belief.item_deviation_BC > NEW * belief.prior_item_deviation
     best_BK = np.argpartition(-belief.mean_BC, slate - 1, axis=1)[:, :slate]

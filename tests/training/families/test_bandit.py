@@ -104,7 +104,7 @@ def test_a_log_that_says_too_little_is_refused(dataset: Dataset) -> None:
         ("propensity", pa.nulls(rows, pa.float64()), "no value in its column propensity"),
         ("propensity", pa.array(np.zeros(rows)), "propensities are 0 or less"),
         ("clicked", pa.nulls(rows, pa.bool_()), "no value in its column clicked"),
-        ("item_id", pa.array(["nothing"] * rows), "names 8000 items that mart items lacks"),
+        ("item_id", pa.array(["nothing"] * rows), "has 8000 items without a row in mart items"),
     ):
         with pytest.raises(DataError, match=says):
             of_table(changed(column, values), dataset)

@@ -1,8 +1,8 @@
-"""What a policy would have earned, from a log of what another one showed.
+"""Off-policy estimators: the value of a policy from the log of another one.
 
-A log's row is one pick: its reward, the probability with which it was shown (the propensity) and
-the one with which the evaluated policy would have shown it. With w their ratio and q a model's
-predicted reward, the estimators are means over rows of
+A row is one logged action: its reward, its probability under the logging policy (the propensity)
+and under the evaluated policy. With w their ratio and q a model's predicted reward, the estimators
+are means over rows of
 
     IPS         w r                                         (Horvitz & Thompson 1952)
     clipped     min(w, c) r                                 (Bottou et al. 2013, section 4.3)
@@ -11,7 +11,7 @@ predicted reward, the estimators are means over rows of
     DR          v + w (r - q)                               (Dudik et al. 2011)
     switch-DR   v + w (r - q) where w <= c, else v          (Wang et al. 2017, section 3)
 
-Rows of one slate or one user are not independent: ``units_N`` names what is drawn together.
+Rows of one slate or one user are not independent: ``units_N`` are the units of resampling.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ THRESHOLDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0)
 @dataclass(frozen=True)
 class Logged:
     """``reward_N``, ``propensity_N`` in (0, 1], ``probability_N`` in [0, 1] of the evaluated
-    policy. ``predicted_N``: the model's reward of the logged pick, ``value_N`` its mean under the
-    evaluated policy; both are 0 where there is no model. ``units_N``: any labels."""
+    policy. ``predicted_N``: the model's reward of the logged action, ``value_N`` its mean under
+    the evaluated policy; both are 0 without a model. ``units_N``: any labels."""
 
     reward_N: FloatArray
     propensity_N: FloatArray
@@ -49,7 +49,7 @@ class Logged:
 
     @property
     def effective_size(self) -> float:
-        """How many rows of the evaluated policy itself would say as much (Kong 1992)."""
+        """Effective sample size of the weights (Kong 1992)."""
         weight_N = self.weight_N
         return float(weight_N.sum() ** 2 / max((weight_N**2).sum(), np.finfo(float).tiny))
 
@@ -80,7 +80,7 @@ def logged(
     rows = len(reward_N)
     nothing = np.zeros(rows)
     if rows == 0:
-        raise DataError("the log has no row", "show something first, with its propensity")
+        raise DataError("the log has no row", "log impressions with their propensities first")
     _check_finite("reward", reward_N)
     _check_finite("propensity", propensity_N)
     check_propensities(propensity_N)
@@ -88,14 +88,13 @@ def logged(
     impossible = int(((probability_N < 0) | (probability_N > 1 + 1e-9)).sum())
     if impossible:
         raise DataError(
-            f"the evaluated policy gives {impossible} picks a probability that is none",
-            "fix the policy: probabilities are from 0 to 1",
+            f"{impossible} probabilities of the evaluated policy are outside [0, 1]",
+            "fix the policy",
         )
     if not probability_N.any():
         raise DataError(
-            f"no support: the evaluated policy would show none of the log's {rows} picks, "
-            "so the log says nothing of it",
-            "log with a policy that explores, or evaluate one that is nearer to it",
+            f"no support: the evaluated policy has probability 0 for all {rows} logged actions",
+            "log with a policy that explores more, or evaluate a more similar policy",
         )
     return Logged(
         reward_N.astype(float),
@@ -114,7 +113,7 @@ def ips(log: Logged, *, clip: float = np.inf) -> FloatArray:
 
 
 def direct(log: Logged) -> FloatArray:
-    """terms_N of the direct method: as good as the model is."""
+    """terms_N of the direct method: unbiased only if the model is."""
     return log.value_N
 
 
