@@ -146,7 +146,7 @@ def select_models(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Evaluate a snapshot's learned policy off-policy; start an experiment if it is better."""
     from penchant.bandits.experiments.gate import promote
-    from training.commands.train import run_id_of
+    from training.commands.run_identity import run_id_of
     from training.configs import config_for
 
     settings = Settings()

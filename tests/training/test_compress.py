@@ -16,7 +16,7 @@ from penchant import vectors
 from penchant.artifacts import ModelSelection, Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
-from training.commands.train import run_id_of
+from training.commands.run_identity import run_id_of
 from training.compression.compress import FOLDER, compress
 from training.compression.distillation import DistillationConfig, Distilling, student_of
 from training.compression.forms import Product

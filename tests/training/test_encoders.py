@@ -13,7 +13,7 @@ from penchant.artifacts import Snapshot
 from penchant.encoders.encoder import FOLDER, Encoder
 from penchant.encoders.history import History
 from penchant.settings import Settings
-from training.commands.train import run_id_of
+from training.commands.run_identity import run_id_of
 from training.configs import main_job
 from training.data.histories import DAY, Dataset, Histories, read_dataset
 from training.families import content, matrix_factorization, word2vec

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
-from training.commands.train import context_for, run_id_of
+from training.commands.run_identity import run_id_of
+from training.commands.train import context_for
 from training.configs import main_job
 from training.data.histories import read_dataset
 from training.data.split import split_by_time

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.settings import Settings
-from training.commands.train import run_id_of
+from training.commands.run_identity import run_id_of
 from training.configs import main_job
 from training.data.histories import Dataset, Histories, read_dataset
 from training.data.split import split_by_time

@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError, NothingToDo, PenchantError, UsageError
 from penchant.settings import Settings
+from training.commands.run_identity import run_id_of
 from training.commands.select_models import select_models
 from training.commands.track import track
-from training.commands.train import run_id_of, train
+from training.commands.train import train
 from training.configs import main_job
 from training.data.histories import Dataset, read_training_set
 from training.data.split import Split, split_by_time

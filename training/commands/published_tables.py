@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_json
-from training.commands.train import code_version
+from training.commands.run_identity import code_version
 from training.configs import published
 from training.data.catalogue import read_attributes
 from training.data.leave_one_out import leave_one_out, read_sequences
@@ -93,7 +93,7 @@ def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> 
             "config": asdict(config),
             "tuned": model.tuned,
             "seed": seed,
-            "code_version": code_version(),
+            "code_version": code_version(family),
             "device": str(device),
             "parameters": sum(tensor.numel() for tensor in state.values()),
             "fit_seconds": round(fitted, 1),

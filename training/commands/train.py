@@ -1,8 +1,6 @@
-"""The `train` stage: fit one family on one snapshot, judge it, and leave a run directory."""
+"""The `train` stage: fit one family on one snapshot, evaluate it, and write a run directory."""
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -15,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from penchant.artifacts import RunFailure, RunRecord, Snapshot
-from penchant.settings import PROJECT_ROOT, Settings
+from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory
+from training.commands.run_identity import code_version, run_id_of
 from training.configs import config_for
 from training.data.histories import Dataset, read_dataset, read_training_set
 from training.data.policy_log import read_policy_log
@@ -32,35 +31,24 @@ from training.evaluation import (
 )
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
-from training.fitting.capabilities import (
-    ChoosesActions,
-    ClassifiesInterests,
-    Generates,
-    PredictsResponse,
-    ProposesTags,
-    Transfers,
-    capabilities,
-)
+from training.fitting.capabilities import capabilities
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import started_together
 from training.fitting.factory import check_name, make, make_ranker
 from training.fitting.failure import KILLED, recorded_failure
-from training.fitting.family import Ranker
+from training.fitting.family import Family, Ranker
 from training.fitting.progress import Recorder
-from training.names import COMBINED, FAMILIES
+from training.names import COMBINED, FAMILIES, TASKS
 
-Evaluator = Callable[[Any, EvaluationContext], dict[str, Any]]
-"""Gives a task's figures, JSON, of a family that can do it; ``headline``: them in a few words."""
-
-TASKS: dict[str, tuple[type, Evaluator]] = {
-    "interests": (ClassifiesInterests, interests.evaluate),
-    "response": (PredictsResponse, response.evaluate),
-    "generation": (Generates, generation.evaluate),
-    "off_policy_evaluation": (ChoosesActions, off_policy_evaluation.evaluate),
-    "tags": (ProposesTags, tags.evaluate),
-    "transfer": (Transfers, transfer.evaluate),
+EVALUATORS: dict[str, Callable[[Family, EvaluationContext], dict[str, Any]]] = {
+    "interests": interests.evaluate,
+    "response": response.evaluate,
+    "generation": generation.evaluate,
+    "off_policy_evaluation": off_policy_evaluation.evaluate,
+    "tags": tags.evaluate,
+    "transfer": transfer.evaluate,
 }
-"""Beside ranking: task -> the capability that it asks of a family, and its judge."""
+"""Task besides ranking -> its evaluator, which returns JSON; ``headline``: in a few words."""
 
 UNRANKED: dict[str, Any] = {
     "users_evaluated": 0,
@@ -71,14 +59,14 @@ UNRANKED: dict[str, Any] = {
     "headline": "",
 }
 
-TUNING_USERS = 800  # of the validation window's, drawn by the seed: enough to tune on, and quick
+TUNING_USERS = 800  # of the validation window, sampled by the seed
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class TrainReport:
-    """``status``: trained, or unchanged when the same run was there already."""
+    """``status``: trained, or unchanged where the same run existed."""
 
     run_id: str
     family: str
@@ -95,17 +83,16 @@ class TrainReport:
 
 
 def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
-    """Make the run of ``family``'s reference config on a snapshot; do nothing if it is there.
+    """Train ``family`` with its configured run on a snapshot; do nothing if the run exists.
 
     The run is evaluated twice: on the validation window as fitted, and on the test window after it
-    has observed the validation window. What it leaves for serving has observed everything up to
-    ``as_of``. Learned weights are those fitted on events before T1 throughout: refitting on the
-    last four weeks would serve weights that nothing has measured, and costs the fit again.
-    Histories, counts and popularity are up to date, and those are what moves within weeks.
+    observed the validation window. The files for serving have observed everything up to ``as_of``.
+    Learned weights are fitted on events before T1 throughout: weights refitted on the last four
+    weeks would be served without an evaluation, and cost a second fit. Histories, counts and
+    popularity, which change within weeks, are up to date.
 
-    Raises UsageError for an unknown family or a snapshot that has not passed its checks, DataError
-    for data that can't be learned from, PenchantError when over budget: then only the reason is
-    left.
+    Raises UsageError for an unknown family or a snapshot that did not pass its checks, DataError
+    for data that can't be learned from, PenchantError when over budget. A failure is recorded.
 
     Under torchrun all processes share the steps of a family that learns by gradient; the first does
     the rest.
@@ -127,36 +114,17 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
 
 
 def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
-    """The id of this installation's run. One that combines others is another run when they are."""
+    """The id of this installation's run; that of a combination depends on its members' runs."""
     config = config_for(settings, family)
-    made_of = member_runs(settings, snapshot_id).values() if family in COMBINED else ()
-    return run_id_of(snapshot_id, family, config, settings.seed, sorted(made_of))
-
-
-def run_id_of(
-    snapshot_id: str, family: str, config: Any, seed: int, made_of: Sequence[str] = ()
-) -> str:
-    """The run's identity: the same inputs and the same code are the same run. ``made_of``: the ids
-    of the runs that it combines."""
-    content = json.dumps(
-        [snapshot_id, family, asdict(config), seed, code_version(), list(made_of)], sort_keys=True
-    )
-    return f"{family}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-
-
-def code_version() -> str:
-    """Hash of every Python file of ``training/``."""
-    digest = hashlib.sha256()
-    for file in sorted((PROJECT_ROOT / "training").rglob("*.py")):
-        digest.update(str(file.relative_to(PROJECT_ROOT)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:12]
+    members = member_runs(settings, snapshot_id).values() if family in COMBINED else ()
+    return run_id_of(snapshot_id, family, config, settings.seed, tuple(members))
 
 
 def _make_run(
     settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str, final: Path
 ) -> None:
     budget = Budget.of(settings)
-    code = code_version()
+    code = code_version(name)
     failure = RunFailure(
         run_id=run_id,
         family=name,
@@ -181,13 +149,11 @@ def _make_run(
         read_seconds = budget.spent
         family.fit(split, context)
         fit_seconds = budget.spent - read_seconds
-        log.info("judging", family=name, fit_seconds=round(fit_seconds, 1))
+        log.info("evaluating", family=name, fit_seconds=round(fit_seconds, 1))
         evaluation = EvaluationContext(dataset, split, context, folder, settings.seed)
         figures = ranking.evaluate(family, evaluation) if isinstance(family, Ranker) else UNRANKED
         tasks = {
-            task: evaluate(family, evaluation)
-            for task, (capability, evaluate) in TASKS.items()
-            if isinstance(family, capability)
+            task: EVALUATORS[task](family, evaluation) for task in TASKS[name] if task in EVALUATORS
         }
         log.info("writing", family=name, seconds=round(budget.spent, 1))
         family.observe(dataset.histories)
@@ -220,7 +186,7 @@ def _make_run(
 
 
 def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str) -> None:
-    """Fit beside the first of the processes, which alone judges the model and writes the run."""
+    """Fit beside the first process, which alone evaluates the model and writes the run."""
     budget = Budget.of(settings)
     with budget.enforced():
         dataset = read_checked(snapshot)
@@ -262,7 +228,7 @@ def context_for(
 
 
 def members(settings: Settings, snapshot: Snapshot) -> dict[str, Ranker]:
-    """The families that rank and have a run on a snapshot, as they were fitted, by name."""
+    """The fitted families that rank and have a run on a snapshot, by name."""
     found = {}
     for name, run_id in member_runs(settings, snapshot.id).items():
         family = make_ranker(name, config_for(settings, name))
@@ -272,7 +238,7 @@ def members(settings: Settings, snapshot: Snapshot) -> dict[str, Ranker]:
 
 
 def member_runs(settings: Settings, snapshot_id: str) -> dict[str, str]:
-    """The runs there are of families that rank and combine no others: family -> run id."""
+    """The existing runs of families that rank and combine no others: family -> run id."""
     found = {}
     for name in FAMILIES:
         if name not in COMBINED:
@@ -284,21 +250,21 @@ def member_runs(settings: Settings, snapshot_id: str) -> dict[str, str]:
 
 
 def read_checked(snapshot: Snapshot) -> Dataset:
-    """The snapshot's arrays; no training set in it may know the future, whoever uses it."""
+    """The snapshot's arrays. Raises DataError for feature leakage in any of its training sets."""
     for file in sorted(snapshot.training_set("any").parent.glob("*.parquet")):
         read_training_set(snapshot, file.stem)
     return read_dataset(snapshot)
 
 
 def _sample(window: Window, seed: int) -> Window:
-    """At most TUNING_USERS of the users who did something in the window."""
-    judged = window.evaluated()
-    rows = np.random.default_rng(seed).permutation(len(judged.histories))[:TUNING_USERS]
-    return judged.take(np.sort(rows))
+    """At most TUNING_USERS of the users with events in the window."""
+    evaluated = window.evaluated()
+    rows = np.random.default_rng(seed).permutation(len(evaluated.histories))[:TUNING_USERS]
+    return evaluated.take(np.sort(rows))
 
 
-def _headline(judged: list[dict[str, Any]]) -> str:
-    return "; ".join(each["headline"] for each in judged if each["headline"])
+def _headline(figures: list[dict[str, Any]]) -> str:
+    return "; ".join(each["headline"] for each in figures if each["headline"])
 
 
 def _report(run: Path, status: str) -> TrainReport:

@@ -23,7 +23,8 @@ from penchant.artifacts import ModelSelection, Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory, write_json
-from training.commands.train import context_for, read_checked, run_id_of
+from training.commands.run_identity import run_id_of
+from training.commands.train import context_for, read_checked
 from training.compression.distillation import DistillationConfig, distil, student_of
 from training.compression.forms import Trial
 from training.compression.linear import with_int8_layers

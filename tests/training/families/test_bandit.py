@@ -17,7 +17,8 @@ from penchant.bandits.context_features import NAMES, Asked
 from penchant.bandits.learned import LearnedPolicy
 from penchant.errors import DataError, NothingToDo
 from penchant.settings import Settings
-from training.commands.train import run_id_of, train
+from training.commands.run_identity import run_id_of
+from training.commands.train import train
 from training.configs import main_job
 from training.data.histories import Dataset, read_dataset
 from training.data.policy_log import PolicyLog, of_table, read_policy_log

@@ -1,0 +1,106 @@
+"""The identity of a run: the same inputs and the same code are the same run. Imports no torch.
+
+The code of a run is what can change its result: the modules that its family imports, directly or
+not and in functions too, and those of the evaluators that its family needs. They are hashed as
+parsed code, so that comments, docstrings and formatting are no part of it.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from penchant.errors import UsageError
+from penchant.settings import PROJECT_ROOT
+from training.names import TASKS
+
+OURS = ("penchant", "training")
+NOT_HASHED = {"penchant.settings", "penchant.artifacts", "training.names", "training.configs"}
+"""A run's identity has the values that they give, and records have format versions of their own."""
+STAGE = "training.commands.train"  # hashed alone: it imports the evaluators of every family
+
+
+def run_id_of(
+    snapshot_id: str, family: str, config: Any, seed: int, members: Sequence[str] = ()
+) -> str:
+    """The id of a run. ``members``: ids of the runs that it combines."""
+    identity = [snapshot_id, family, asdict(config), seed, code_version(family), sorted(members)]
+    content = json.dumps(identity, sort_keys=True)
+    return f"{family}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+@cache
+def code_version(family: str, root: Path = PROJECT_ROOT) -> str:
+    """Hash of the code of a family's runs. ``root``: of the source tree."""
+    evaluators = [f"training.evaluation.{task}" for task in TASKS[family]]
+    modules = _closure(root, [f"training.families.{family}", *evaluators]) | {STAGE}
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        digest.update(f"{name} {_module(root, name).code}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _closure(root: Path, names: Sequence[str]) -> set[str]:
+    """The modules, and those of ours that they import, directly or not."""
+    found: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in found and name not in NOT_HASHED:
+            found.add(name)
+            pending += _module(root, name).imports
+    return found
+
+
+@dataclass(frozen=True)
+class _Module:
+    """``code``: hash of the parsed code. ``imports``: of our own modules."""
+
+    code: str
+    imports: frozenset[str]
+
+
+@cache
+def _module(root: Path, name: str) -> _Module:
+    path = _path(root, name)
+    if path is None:
+        raise UsageError(
+            f"no module {name} in {root}",
+            "correct the name of the family or task in training/names.py",
+        )
+    tree = ast.parse(path.read_bytes())
+    imports = frozenset(each for each in _imported(tree) if _path(root, each))
+    code = ast.dump(_WithoutDocstrings().visit(tree))
+    return _Module(hashlib.sha256(code.encode()).hexdigest(), imports)
+
+
+@cache
+def _path(root: Path, name: str) -> Path | None:
+    """The file of one of our modules; None for other names."""
+    if name.partition(".")[0] not in OURS:
+        return None
+    path = root.joinpath(*name.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Every name that is imported; of ``from a import b`` both ``a`` and ``a.b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Removes strings that are statements, of modules, classes, functions and attributes."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        value = node.value
+        return None if isinstance(value, ast.Constant) and isinstance(value.value, str) else node
