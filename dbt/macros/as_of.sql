@@ -1,4 +1,4 @@
-{#- Midnight after the last event of the landing, as a timestamp: the end of all that is known. -#}
+{#- The midnight after the last landed event, as a timestamp: the exclusive end of the data. -#}
 {% macro as_of() -%}
     cast('{{ var("as_of") }}' as timestamp)
 {%- endmacro %}

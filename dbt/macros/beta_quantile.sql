@@ -4,10 +4,9 @@
     A beta variate is G / (G + H) of two gamma variates, of shapes a and b. The cube root of a gamma of
     shape k is nearly normal around (1 - 1 / 9k) k^(1/3) with variance 1 / 9k of it (Wilson & Hilferty
     1931). So G / H is below x where one normal is below the cube root of x b / a times another, and
-    solving that for x is a quadratic (Paulson 1942). With a >= 0.1 the true chance of what lies between
-    the 5 % and the 95 % found so is 0.90 to 0.96. It is good where `a` is the smaller shape, so the other
-    way round it is taken of 1 minus the variate; and 1 / 9b is kept at 0.15 or less, for the quadratic
-    to have its root.
+    solving that for x is a quadratic (Paulson 1942). With a >= 0.1 the interval from 5 % to 95 % has a true
+    probability of 0.90 to 0.96. It is accurate if `a` is the smaller shape; otherwise the quantile of 1 minus
+    the variate is taken. 1 / 9b is limited to 0.15, so that the quadratic has a root.
 -#}
 {% macro beta_quantile(a, b, z) -%}
     case

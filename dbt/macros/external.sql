@@ -1,9 +1,8 @@
 {#
     A mart: one Parquet file in the folder PENCHANT_MARTS, and a view on it.
 
-    It takes the place of dbt-duckdb's own `external`, which writes a row of nulls where a mart is empty
-    and fills a table with an index first. What is kept: the contract is enforced, and the file appears
-    whole or not at all (USE_TMP_FILE).
+    It replaces dbt-duckdb's `external`, which writes a row of nulls for an empty mart and first creates a
+    table. The contract is enforced, and the file is written atomically (USE_TMP_FILE).
 #}
 {% materialization external, adapter="duckdb" %}
     {%- set target = this.incorporate(type="view") -%}

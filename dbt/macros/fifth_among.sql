@@ -1,6 +1,5 @@
 {#-
-    1 to 5: the fifth of its group that a row is in by `order`, 5 for the last ones. Equal rows get the
-    same fifth: that of the first of them.
+    The quintile of a row in its group by `order`, from 1 to 5 (last). Ties get the quintile of the first.
 -#}
 {% macro fifth_among(group, order) -%}
     1 + (5 * (rank() over (partition by {{ group }} order by {{ order }}) - 1))

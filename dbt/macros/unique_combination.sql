@@ -1,4 +1,4 @@
-{#- A mart's primary key: no two rows have the same values, and none of them is null. -#}
+{#- A primary key: no duplicates and no nulls. -#}
 {% test unique_combination(model, columns) %}
     select
         {{ columns | join(", ") }},

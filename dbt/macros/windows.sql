@@ -1,24 +1,23 @@
 {#
     Aggregates over the days before `feature_at`.
 
-    Each reads rows of events joined with feature times on `event_at < feature_at`, so that nothing of
-    the future is in them. Sums are of DECIMAL, so that no order of adding changes a digit.
+    Each reads events joined with feature times on `event_at < feature_at`, which excludes feature leakage.
+    Sums are of DECIMAL, so that the order of addition doesn't change the result.
 #}
 
-{#- The row is of the last `days` days before feature_at; its event is not older than that. -#}
+{#- Whether the event is in the last `days` days before feature_at. -#}
 {% macro within(days, at="event_at") -%}
     {{ at }} >= feature_at - interval '{{ days }} days'
 {%- endmacro %}
 
-{#- `aggregate`, such as sum(value), over the last `days` days; 0 where nothing happened. -#}
+{#- `aggregate`, such as sum(value), over the last `days` days; 0 without events. -#}
 {% macro windowed(aggregate, days) -%}
     coalesce({{ aggregate }} filter (where {{ within(days) }}), 0)
 {%- endmacro %}
 
 {#-
-    How many different things there are in the last `days` days, without a hash table for each window:
-    a thing is counted at its first event in the window, which is the one whose previous event,
-    `previous_at`, is before the window or is not at all.
+    Number of distinct values in the last `days` days, without a hash table per window: a value is counted at
+    its first event in the window, whose previous event, `previous_at`, is before the window or null.
 -#}
 {% macro windowed_distinct(previous_at, days) -%}
     count(*) filter (
@@ -26,7 +25,7 @@
     )
 {%- endmacro %}
 
-{#- Sum of `amount`, each halved for every `half_life` days between its event and feature_at. -#}
+{#- Sum of `amount`, with exponential decay: halved for every `half_life` days up to feature_at. -#}
 {% macro decayed(amount, half_life) -%}
     sum(
         cast(
@@ -37,8 +36,8 @@
 {%- endmacro %}
 
 {#-
-    The first feature time, seen from `as_of` back, that an event is before. Between two of them lies a
-    period, so that what was counted in it is counted for every feature time after it.
+    The first feature time after an event. A period is the time between two feature times; its counts apply to
+    every later feature time.
 -#}
 {% macro period_end(at="event_at") -%}
     {%- set days_before = "date_diff('day', " ~ at ~ ", " ~ as_of() ~ ") - 1" -%}
@@ -49,7 +48,7 @@
     )
 {%- endmacro %}
 
-{#- A sum over a period as it counts at feature_at, shrunk to `by` of it for every half-life since. -#}
+{#- A sum over a period, decayed to feature_at: multiplied by `by` for every half-life since. -#}
 {% macro aged(sum, by) -%}
     cast(
         {{ sum }} * pow(

@@ -134,18 +134,14 @@ def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path
     description.write(staging / "snapshot.json")
 
 
-def _describe(
-    connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path
-) -> MartDescription:
+def _describe(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) -> MartDescription:
     """Number of rows and content hash. Raises PenchantError when dbt wrote no file."""
     if not parquet.is_file():
         raise PenchantError(
             f"dbt wrote no {parquet.name}", f"materialize the model {mart.name} as `external`"
         )
     counted = connection.execute("select count(*) from read_parquet(?)", [str(parquet)]).fetchall()
-    return MartDescription(
-        rows=counted[0][0], content_hash=content_hash(connection, mart, parquet)
-    )
+    return MartDescription(rows=counted[0][0], content_hash=content_hash(connection, mart, parquet))
 
 
 def _remove_scratch(settings: Settings) -> None:

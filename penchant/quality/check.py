@@ -1,7 +1,7 @@
-"""The gate: only a snapshot that Great Expectations passes becomes the live one.
+"""Stage ``check``: only a snapshot that passes its Great Expectations checks becomes live.
 
-It fails closed. The pointer is flipped last, after ``checks.json`` says ``passed``; an exception,
-a kill or a critical failure anywhere before leaves readers on the last good snapshot.
+It fails closed: the pointer is flipped last, after ``checks.json`` says ``passed``. After an
+exception, a kill or a critical failure the last good snapshot stays live.
 """
 
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found. ``unchanged``: the snapshot had passed before and was not read again."""
+    """The result of a check. ``unchanged``: the snapshot had passed before."""
 
     snapshot_id: str
     status: Literal["passed", "unchanged"]
@@ -42,15 +42,15 @@ class CheckReport:
 def check(settings: Settings, snapshot_id: str) -> CheckReport:
     """Validate a snapshot, write its ``checks.json`` and Data Docs, and make it live if it passes.
 
-    A snapshot that has passed is not validated twice; one that was refused is, for the rules or
-    the snapshot it is compared with may have changed. Raises DataError on a critical failure,
-    UsageError on an unknown id.
+    A snapshot that has passed is not validated again. A failed one is: the rules or the snapshot
+    that it is compared with may have changed. Raises DataError on a critical failure, UsageError on
+    an unknown id.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
-    before = snapshot.check_results()
-    unchanged = before is not None and before.passed
-    results = before if before is not None and before.passed else _validate(settings, snapshot)
-    if not unchanged:
+    results = snapshot.check_results()
+    unchanged = results is not None and results.passed
+    if results is None or not results.passed:
+        results = _validate(settings, snapshot)
         results.write(snapshot.checks)
     write_list(_site(settings), _all_results(settings))
     if not results.passed:
@@ -79,7 +79,7 @@ def _site(settings: Settings) -> Path:
 
 
 def _validate(settings: Settings, snapshot: Snapshot) -> CheckResults:
-    """Validate and write the pages of the Data Docs."""
+    """Validate a snapshot and write its pages of the Data Docs."""
     from penchant.quality.validation import validate  # imports Great Expectations: 6 s
 
     previous = _previous(settings, snapshot)
@@ -132,10 +132,10 @@ def _rejected(settings: Settings, results: CheckResults) -> DataError:
     live = settings.live_snapshot.current()
     page = _site(settings) / results.snapshot_id / "index.html"
     return DataError(
-        f"snapshot {results.snapshot_id} is refused: {len(lines)} critical failures, "
-        f"readers stay on {live or 'no snapshot'}\n" + "\n".join(lines),
-        f"see {page}; correct the landed files or the dbt model named above, then `penchant build` "
-        "and `penchant check` the snapshot it makes; where fewer rows are meant, delete "
+        f"snapshot {results.snapshot_id} failed its checks: {len(lines)} critical failures; "
+        f"{live or 'no snapshot'} stays live\n" + "\n".join(lines),
+        f"see {page}; fix the landed files or the dbt model named above, then run `penchant build` "
+        "and `penchant check`; if fewer rows are intended, delete "
         f"{settings.live_snapshot.path} and check again: a first snapshot is compared with none",
     )
 

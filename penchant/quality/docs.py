@@ -1,9 +1,8 @@
 """Pages under ``site/data_docs``: a list of snapshots, a summary of each, and its GX Data Docs.
 
-GX rebuilds the whole of a growing site at every run. A folder a snapshot, made new and moved into
-place, costs the same at the hundredth check as at the first. GX's own index is drawn by scripts
-from the web and is blank without them: the summary here needs none, and links to GX's page of each
-mart.
+GX rebuilds its whole site at each run. A new folder per snapshot costs the same at the hundredth
+check as at the first. GX's index needs scripts from the web and is blank without them; the summary
+here needs none and links to GX's page of each mart.
 """
 
 import html
@@ -16,8 +15,8 @@ from typing import Any
 from penchant.artifacts import CheckResults, MartChecks
 from penchant.storage import STAGING_PREFIX, atomic_directory, write_atomic
 
-GX = "gx"  # the folder of GX's Data Docs inside a snapshot's page
-KEPT = 10  # snapshots whose pages stay, 4 MB each
+GX = "gx"  # folder of GX's Data Docs in a snapshot's page
+KEPT = 10  # snapshots with a page, 4 MB each
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -34,7 +33,7 @@ code {{ font-size: 85%; overflow-wrap: anywhere }}
 
 @contextmanager
 def replaced_page(site: Path, snapshot_id: str) -> Iterator[Path]:
-    """Yield an empty folder; on success it becomes the snapshot's page, replacing an older one."""
+    """Yield an empty folder that replaces the snapshot's page on success."""
     with atomic_directory(site / snapshot_id) as folder:
         yield folder
         shutil.rmtree(site / snapshot_id, ignore_errors=True)
@@ -50,7 +49,7 @@ def write_summary(folder: Path, results: CheckResults) -> None:
         f"<p>{_outcome(results)}; "
         f"compared with {results.compared_with or 'no earlier snapshot'}. "
         f"<a href='{GX}/index.html'>Great Expectations' own index</a></p>"
-        f"<table><tr><th>Mart<th>Expectations<th>Not met{''.join(rows)}</table>"
+        f"<table><tr><th>Mart<th>Expectations<th>Failures{''.join(rows)}</table>"
     )
     _write(folder / "index.html", f"Data quality of {results.snapshot_id}", body)
 
@@ -80,14 +79,14 @@ def _outcome(results: CheckResults) -> str:
 
 
 def _mart_link(folder: Path, mart: str) -> str:
-    """A link to GX's page of the mart; its name alone where GX could not look at it."""
+    """A link to GX's page of the mart, or its name if GX has none."""
     page = next((folder / GX / "validations" / mart).rglob("*.html"), None)
     name = html.escape(mart)
     return f"<a href='{page.relative_to(folder)}'>{name}</a>" if page else name
 
 
 def _failures(mart: MartChecks) -> str:
-    return "<br>".join(map(_failure, mart.failed)) or "<span class='passed'>all met</span>"
+    return "<br>".join(map(_failure, mart.failed)) or "<span class='passed'>none</span>"
 
 
 def _failure(failed: Mapping[str, Any]) -> str:

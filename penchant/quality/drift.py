@@ -1,9 +1,8 @@
-"""How far each numeric column moved from the previous snapshot: the population stability index.
+"""Drift of numeric columns from the previous snapshot: the population stability index (PSI).
 
 PSI = Σ (p - q) ln(p / q) over bins, with q the share of the previous snapshot's rows in a bin and
-p the share now. Bins are the previous snapshot's deciles, with the nulls as one more bin. By
-convention below 0.1 nothing moved, above 0.25 the population is another one (Siddiqi, Credit Risk
-Scorecards, 2006).
+p the share now. Bins are the previous snapshot's deciles, and one for nulls. By convention a PSI
+below 0.1 is no change, above 0.25 a significant one (Siddiqi, Credit Risk Scorecards, 2006).
 """
 
 import math
@@ -14,9 +13,9 @@ import duckdb
 from penchant.quality.views import quoted, rows_of
 
 DECILES = [step / 10 for step in range(1, 10)]
-SMALLEST_SHARE = 1e-4  # an empty bin counts as this much: the logarithm needs more than nothing
-FEWEST_ROWS = 500  # with fewer, a decile holds under 50 rows and moves by chance
-ENOUGH_ROWS = 100_000  # of a larger table a sample: shares are then good to 0.1 points
+SMALLEST_SHARE = 1e-4  # of an empty bin: the logarithm needs more than 0
+MIN_ROWS = 500  # with fewer, a decile has under 50 rows and varies by chance
+SAMPLE_ROWS = 100_000  # larger tables are sampled: shares are accurate to 0.1 points
 NOW, BEFORE = "drift_now", "drift_before"
 
 
@@ -27,13 +26,11 @@ def stability_indices(
     key: Sequence[str],
     columns: Sequence[str],
 ) -> dict[str, float]:
-    """PSI of each of ``columns``, found in both tables; empty where a table is too small to say.
+    """PSI of each of ``columns``; empty if either table has fewer than MIN_ROWS rows.
 
-    Infinite and not-a-number values count as nulls: another rule refuses them.
+    NaN and infinity count as nulls: another rule rejects them.
     """
-    if not columns or any(
-        rows_of(connection, table) < FEWEST_ROWS for table in (current, previous)
-    ):
+    if not columns or any(rows_of(connection, table) < MIN_ROWS for table in (current, previous)):
         return {}
     _sample(connection, current, NOW, key, columns)
     _sample(connection, previous, BEFORE, key, columns)
@@ -49,21 +46,21 @@ def _sample(
     key: Sequence[str],
     columns: Sequence[str],
 ) -> None:
-    """About ENOUGH_ROWS rows, chosen by the hash of their key: the same ones at every run."""
+    """About SAMPLE_ROWS rows, selected by the hash of their key: the same at each run."""
     values = [
         f"case when isfinite({quoted(name)}::double) then {quoted(name)}::double end {quoted(name)}"
         for name in columns
     ]
     connection.execute(
         f"create or replace temp table {into} as select {', '.join(values)} from {quoted(table)} "
-        f"where hash({', '.join(map(quoted, key))}) % {rows_of(connection, table)} < {ENOUGH_ROWS}"
+        f"where hash({', '.join(map(quoted, key))}) % {rows_of(connection, table)} < {SAMPLE_ROWS}"
     )
 
 
 def _deciles(
     connection: duckdb.DuckDBPyConnection, columns: Sequence[str]
 ) -> dict[str, list[float]]:
-    """The distinct deciles of each column in the previous snapshot; none where it is all null."""
+    """Distinct deciles of each column in the previous snapshot; none if it is all null."""
     wanted = ", ".join(f"quantile_disc({quoted(column)}, {DECILES})" for column in columns)
     found = connection.execute(f"select {wanted} from {BEFORE}").fetchall()[0]
     return {
@@ -74,7 +71,7 @@ def _deciles(
 def _histograms(
     connection: duckdb.DuckDBPyConnection, table: str, edges: dict[str, list[float]]
 ) -> dict[str, list[int]]:
-    """Rows of each column per bin: up to each edge, above the last, null."""
+    """Rows per bin of each column: up to each edge, above the last, null."""
     counts: list[str] = []
     for column, bins in edges.items():
         upto = [f"count(*) filter ({quoted(column)} <= {edge!r})" for edge in bins]

@@ -1,8 +1,8 @@
-"""Great Expectations on DuckDB, which it does not know by itself.
+"""A Great Expectations datasource for DuckDB.
 
-GX's generic SQL engine closes a connection before it reads the result, which DuckDB answers with
-nothing (great_expectations#10738), so the engine here keeps one connection open. Importing this
-module registers the datasource: ``context.data_sources.add_duckdb(...)``.
+GX's generic SQL engine closes its connection before it reads the result, which then is empty with
+DuckDB (great_expectations#10738); the engine here keeps one connection open. Importing this module
+registers the datasource: ``context.data_sources.add_duckdb(...)``.
 """
 
 from collections.abc import Iterator

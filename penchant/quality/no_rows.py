@@ -1,4 +1,4 @@
-"""The expectation that a query finds no row; a few of those it finds are kept with the failure."""
+"""The expectation that a query returns no rows."""
 
 from typing import Any, ClassVar
 
@@ -8,11 +8,11 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
 CRITICAL, WARNING = FailureSeverity.CRITICAL, FailureSeverity.WARNING
-SAMPLE = 5  # offending rows shown with a failure
+SAMPLE = 5  # unexpected rows shown with a failure
 
 
 class ExpectNoRows(gxe.UnexpectedRowsExpectation):
-    """The query finds no row; a few of those it finds are kept. ``{batch}`` stands for the mart."""
+    """The query returns no rows; a failure keeps a sample. ``{batch}`` stands for the mart."""
 
     metric_dependencies: ClassVar[tuple[str, ...]] = (
         *gxe.UnexpectedRowsExpectation.metric_dependencies,
@@ -46,7 +46,7 @@ def no_rows(
     severity: FailureSeverity = CRITICAL,
     column: str | None = None,
 ) -> Expectation:
-    """The query, in which ``{batch}`` stands for the mart, finds nothing."""
+    """Expect that a query returns no rows; ``{batch}`` in it stands for the mart."""
     return ExpectNoRows(
         unexpected_rows_query=query,
         description=description,

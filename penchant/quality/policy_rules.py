@@ -1,8 +1,7 @@
-"""What is expected of the log of what policies showed, before a policy is learned or judged by it.
+"""Expectations of the policy log, from which policies are trained and evaluated.
 
-An estimate from such a log divides by propensities: a wrong one makes every figure wrong, and a log
-in which few rows carry all the weight makes it worthless. The first is refused, the second warned
-of.
+Off-policy estimates divide by propensities. A wrong propensity invalidates every estimate: a
+critical failure. A small effective sample size makes estimates useless: a warning.
 """
 
 from collections.abc import Iterator
@@ -12,16 +11,16 @@ from great_expectations.expectations.expectation import Expectation
 from penchant.manifest import Mart
 from penchant.quality.no_rows import CRITICAL, WARNING, no_rows
 
-TOLERANCE = 1e-6  # of propensities that were summed in double precision and printed
-LEAST_EFFECTIVE = 0.05  # share of a policy's rows that count, by weight
+TOLERANCE = 1e-6  # of propensities that were summed in double precision and written as text
+MIN_EFFECTIVE_SHARE = 0.05  # effective sample size as a share of a policy's rows
 
 
 def policy_rules(mart: Mart) -> Iterator[Expectation]:
-    """The expectations of the marts ``propensities`` and ``policy_log``; none of any other."""
+    """The expectations of the marts ``propensities`` and ``policy_log``; none for other marts."""
     if mart.name == "propensities":
         yield no_rows(
             "propensities_sum_to_one",
-            "the propensities of a slate's position sum to one",
+            "the propensities of each position of a slate sum to one",
             "select slate_id, position, sum(propensity) as total from {batch} "
             f"group by slate_id, position having abs(sum(propensity) - 1) > {TOLERANCE} "
             "order by all",
@@ -30,7 +29,7 @@ def policy_rules(mart: Mart) -> Iterator[Expectation]:
     if mart.name == "policy_log":
         yield no_rows(
             "support",
-            "what was shown is among its slate's candidates, with the propensity that was logged",
+            "each shown item is a candidate of its slate, with the logged propensity",
             "select impression_id, shown.propensity, chances.propensity as of_candidate "
             "from {batch} as shown left join propensities as chances on "
             "shown.slate_id = chances.slate_id and shown.position = chances.position "
@@ -42,9 +41,9 @@ def policy_rules(mart: Mart) -> Iterator[Expectation]:
         )
         yield no_rows(
             "effective_sample_size",
-            f"weighted by 1 / propensity, at least {LEAST_EFFECTIVE:.0%} of a policy's rows count",
+            f"the effective sample size is at least {MIN_EFFECTIVE_SHARE:.0%} of a policy's rows",
             "select policy, count(*) as rows, pow(sum(1 / propensity), 2) / "
             "sum(pow(1 / propensity, 2)) as effective_rows from {batch} group by policy "
-            f"having effective_rows < {LEAST_EFFECTIVE} * count(*) order by all",
+            f"having effective_rows < {MIN_EFFECTIVE_SHARE} * count(*) order by all",
             WARNING,
         )

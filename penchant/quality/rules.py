@@ -1,7 +1,6 @@
-"""What is expected of a mart: what the dbt manifest says of it, and what only its history can say.
+"""The expectations of a mart, from the dbt manifest and the previous snapshot.
 
-A critical rule keeps a snapshot from ever being read. A warning is counted and shown in the Data
-Docs, and the snapshot goes live.
+A snapshot with a critical failure does not go live. Warnings are shown in the Data Docs.
 """
 
 import math
@@ -19,9 +18,9 @@ from penchant.quality.policy_rules import policy_rules
 from penchant.quality.views import quoted
 
 NEVER_EMPTY = frozenset({"users", "items", "events", "interactions", "sequences"})
-FRESH = timedelta(days=2)  # the last event is at most this much before the snapshot's as_of
-COLLAPSE = 0.5  # landing only grows: half of the rows gone is a fault, not a quiet day
-SHRINK, SURGE = 0.9, 3.0  # worth a look, and legitimate after a backfill or an edited model
+FRESH = timedelta(days=2)  # maximum age of the last event at as_of
+COLLAPSE = 0.5  # the landing only grows: losing half of the rows is a fault
+SHRINK, SURGE = 0.9, 3.0  # a warning: legitimate after a backfill or an edited model
 DRIFT = 0.25  # population stability index, see drift.py
 
 FLOATS = frozenset({"DOUBLE", "FLOAT"})
@@ -30,7 +29,7 @@ NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
 
 @dataclass(frozen=True)
 class History:
-    """The same mart in the previous live snapshot. ``drift`` is the PSI of each numeric column."""
+    """The mart in the previous live snapshot. ``drift`` is the PSI of each numeric column."""
 
     rows: int
     drift: dict[str, float]
@@ -38,7 +37,7 @@ class History:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a mart's Parquet before a rule is run."""
+    """Facts about a mart's Parquet file that its expectations are derived from."""
 
     columns: dict[str, str]
     as_of: datetime
@@ -47,7 +46,7 @@ class Evidence:
 
 
 def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
-    """Every expectation of one mart; a missing column fails once, by the contract's rule."""
+    """Every expectation of a mart; a missing column fails the column list only."""
     present = [column for column in mart.columns if column.name in evidence.columns]
     return [
         *_contract(mart),
@@ -62,7 +61,7 @@ def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
 
 
 def drifting_columns(mart: Mart) -> list[str]:
-    """The numeric columns whose distribution is compared: of events and of features."""
+    """The numeric columns whose drift is measured: those of events and features."""
     if mart.folder != "features" and mart.name != "events":
         return []
     return [column.name for column in mart.columns if column.type in NUMBERS]
@@ -73,15 +72,15 @@ def _contract(mart: Mart) -> Iterator[Expectation]:
     yield gxe.ExpectTableColumnsToMatchOrderedList(
         column_list=names,
         severity=CRITICAL,
-        description="columns and their order are the contract's",
+        description="columns and their order equal the contract",
     )
-    promised = ", ".join(f"({_text(column.name)}, {_text(column.type)})" for column in mart.columns)
+    expected = ", ".join(f"({_text(column.name)}, {_text(column.type)})" for column in mart.columns)
     yield no_rows(
         "column_types",
-        "column types are the contract's",
+        "column types equal the contract",
         "select column_name, column_type from (describe select * from {batch}) "
         f"where column_name in ({', '.join(map(_text, names))}) "
-        f"and (column_name, column_type) not in ({promised}) order by all",
+        f"and (column_name, column_type) not in ({expected}) order by all",
     )
 
 
@@ -92,7 +91,7 @@ def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
                 column=column.name, severity=CRITICAL, description=f"{column.name} is never null"
             )
     if {column.name for column in present}.issuperset(mart.primary_key):
-        # GX's own uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
+        # GX's uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
         key = ", ".join(map(quoted, mart.primary_key))
         yield no_rows(
             "primary_key",
@@ -135,20 +134,20 @@ def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
 
 
 def _elements(mart: Mart, lists: list[Column]) -> Expectation:
-    """One rule for all of a mart's arrays: Feast has no null in one, and readers match places."""
+    """One rule for all arrays of a mart: Feast has no null elements, and aligned arrays pair up."""
     wrong = {column.name: _wrong_elements(mart, column) for column in lists}
     named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
     return no_rows(
         "elements",
-        f"elements of {', '.join(wrong)} are never null and within their limits, and arrays that "
-        "belong together are of one length",
+        f"elements of {', '.join(wrong)} are not null and within their bounds, and aligned arrays "
+        "have the same length",
         f"select {_key(mart)}, concat_ws(', ', {named}) as wrong from {{batch}} "
         f"where {' or '.join(wrong.values())} order by all",
     )
 
 
 def _wrong_elements(mart: Mart, column: Column) -> str:
-    """True where an element is null or out of bounds, or the array is not as long as its mate."""
+    """SQL: an element is null or out of bounds, or the array differs in length from its mate."""
     name, mate = quoted(column.name), column.meta.get("aligned_with")
     limits = (("<", "min"), (">", "max"), ("<=", "above"))
     bounds = [(sign, column.meta.get(limit)) for sign, limit in limits]
@@ -157,15 +156,15 @@ def _wrong_elements(mart: Mart, column: Column) -> str:
     if mate is not None:
         if mate not in {each.name for each in mart.columns}:
             raise DataError(
-                f"mart {mart.name}, column {column.name}: aligned_with names no column: {mate}",
-                f"fix it in {mart.name}'s YAML: name the array that this one goes along with",
+                f"mart {mart.name}, column {column.name}: aligned_with: unknown column {mate!r}",
+                f"name an array column of the mart in {mart.name}.yml",
             )
         wrong += f" or len({name}) is distinct from len({quoted(mate)})"
     return f"coalesce({wrong}, false)"
 
 
 def _finite(mart: Mart, floats: list[Column]) -> Expectation:
-    """One rule for all of a mart's columns: an expectation costs GX 20 ms, whatever it asks."""
+    """One rule for all float columns of a mart: each expectation costs GX 20 ms."""
     wrong = {column.name: _not_finite(column) for column in floats}
     named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
     return no_rows(
@@ -192,7 +191,7 @@ def _relationships(
         name, target = quoted(link.column), quoted(link.to_column)
         yield no_rows(
             "relationship",
-            f"every {link.column} is a {link.to_column} of {link.to_mart}",
+            f"every {link.column} is in {link.to_mart}.{link.to_column}",
             f"select {name}, count(*) as rows from {{batch}} where {name} is not null and {name} "
             f"not in (select {target} from {quoted(link.to_mart)} where {target} is not null) "
             f"group by {name} order by all",
@@ -201,7 +200,7 @@ def _relationships(
 
 
 def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expectation]:
-    """Nothing is from the future: features are true by ``as_of``, all else happened before it."""
+    """No time is in the future: feature times are at most ``as_of``, others before it."""
     limit = f"timestamp '{as_of:%Y-%m-%d %H:%M:%S.%f}'"
     for column in present:
         if column.meta.get("wall_clock") or column.type.removesuffix("[]") != "TIMESTAMP":
@@ -210,8 +209,8 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
         latest = f"list_max({name})" if column.type.endswith("[]") else name
         operator = ">" if column.name == "feature_at" else ">="
         yield no_rows(
-            "not_from_the_future",
-            f"{column.name} is not {'after' if operator == '>' else 'at or after'} {as_of}",
+            "not_in_the_future",
+            f"{column.name} is {'at most' if operator == '>' else 'before'} {as_of}",
             f"select {_key(mart)}, {latest} as latest from {{batch}} "
             f"where {latest} {operator} {limit} order by all",
             column=column.name,
@@ -228,7 +227,9 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
 
 def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
     yield gxe.ExpectTableRowCountToEqual(
-        value=evidence.rows_built, severity=CRITICAL, description="the rows are those dbt built"
+        value=evidence.rows_built,
+        severity=CRITICAL,
+        description="the number of rows equals that of the dbt build",
     )
     if mart.name in NEVER_EMPTY or mart.folder == "features":
         yield gxe.ExpectTableRowCountToBeBetween(
@@ -252,13 +253,13 @@ def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
 
 
 def _drift(history: History | None) -> Iterator[Expectation]:
-    """The indices are measured beforehand (drift.py); the query sets them against the limit."""
+    """Compare the indices, which drift.py has measured, with the limit."""
     if history is None or not history.drift:
         return
     measured = ", ".join(f"({_text(name)}, {index})" for name, index in history.drift.items())
     yield no_rows(
         "drift",
-        f"{', '.join(history.drift)} are distributed as in the previous snapshot "
+        f"{', '.join(history.drift)} have no drift from the previous snapshot "
         f"(population stability index at most {DRIFT})",
         f"select column_name, stability_index from (values {measured}) as measured"
         f"(column_name, stability_index), (select 1 from {{batch}} limit 1) as batch "

@@ -1,7 +1,7 @@
-"""One run of Great Expectations over a snapshot: one checkpoint, with a suite for each mart.
+"""Run Great Expectations on a snapshot: one checkpoint, with a suite for each mart.
 
-The GX context is ephemeral: suites are derived anew from the snapshot's own manifest, and what is
-kept is the snapshot's ``checks.json`` and its Data Docs. Nothing piles up or can be half written.
+The GX context is ephemeral: suites are derived from the snapshot's manifest at each run. Only
+``checks.json`` and the Data Docs are kept.
 """
 
 import logging
@@ -41,7 +41,7 @@ logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Failure:
-    """An expectation that a mart does not meet. ``sample`` holds a few offending rows or values."""
+    """A failed expectation. ``sample``: a few unexpected rows or values."""
 
     expectation: str
     column: str | None
@@ -57,7 +57,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class MartResult:
-    """How one mart fared: the number of expectations tried, and those it does not meet."""
+    """The number of expectations of a mart, and those that failed."""
 
     expectations: int
     failures: tuple[Failure, ...]
@@ -66,11 +66,11 @@ class MartResult:
 def validate(
     snapshot: Snapshot, previous: Snapshot | None, docs: Path, threads: int
 ) -> dict[str, MartResult]:
-    """Check every mart of a snapshot and write Data Docs into the folder ``docs``.
+    """Validate every mart of a snapshot and write Data Docs into the folder ``docs``.
 
-    Results are in the order of the marts' names and do not depend on the clock or on ``threads``.
-    A mart without a readable file, or without a description in the manifest, is a critical failure.
-    Raises DataError where there is no mart at all.
+    Results are sorted by mart and do not depend on the clock or on ``threads``. A mart that has no
+    readable file or is not in the manifest is a critical failure. Raises DataError when the
+    snapshot has no marts.
     """
     marts = {mart.name: mart for mart in read_marts(snapshot.manifest)}
     with tempfile.TemporaryDirectory(prefix="penchant-check-") as scratch:
@@ -93,19 +93,21 @@ def _gather(
     marts: Mapping[str, Mart],
     threads: int,
 ) -> tuple[dict[str, Evidence], dict[str, MartResult]]:
-    """Make the views and look at each mart; those that cannot be looked at are refused here."""
+    """Create a view per mart and collect its evidence; unreadable marts fail here."""
     described = snapshot.description.marts
     evidence: dict[str, Evidence] = {}
-    refused: dict[str, MartResult] = {}
+    failed: dict[str, MartResult] = {}
     with duckdb.connect(str(database), config={"threads": threads}) as connection:
         for name in sorted({*marts, *described, *_files(snapshot)}):
             if name not in marts:
-                refused[name] = _refusal("described", "the dbt manifest describes the mart")
+                failed[name] = _critical("described", "the mart is in the dbt manifest")
                 continue
             try:
                 columns = add_view(connection, name, snapshot.mart(name))
             except duckdb.Error as error:
-                refused[name] = _refusal("readable", "the mart is a whole Parquet file", str(error))
+                failed[name] = _critical(
+                    "readable", "the mart is a readable Parquet file", str(error)
+                )
                 continue
             evidence[name] = Evidence(
                 columns,
@@ -113,14 +115,14 @@ def _gather(
                 described[name].rows if name in described else 0,
                 _history(connection, marts[name], columns, previous),
             )
-    return evidence, refused
+    return evidence, failed
 
 
 def _files(snapshot: Snapshot) -> list[str]:
     return [path.stem for path in (snapshot.path / "marts").glob("*.parquet")]
 
 
-def _refusal(expectation: str, rule: str, observed: str = "it does not") -> MartResult:
+def _critical(expectation: str, rule: str, observed: str = "it is not") -> MartResult:
     failure = Failure(expectation, None, CRITICAL.value, rule, observed.splitlines()[0], None, [])
     return MartResult(expectations=1, failures=(failure,))
 
@@ -131,7 +133,7 @@ def _history(
     columns: Mapping[str, str],
     previous: Snapshot | None,
 ) -> History | None:
-    """The mart in the previous snapshot, if it was there; a column that is new has no drift."""
+    """The mart in the previous snapshot, if it exists; new columns have no drift."""
     if previous is None or not previous.mart(mart.name).is_file():
         return None
     view = PREVIOUS + mart.name
@@ -165,19 +167,19 @@ def _run_checkpoint(
         result_format={"result_format": "BASIC", "partial_unexpected_count": SAMPLE},
     )
     with warnings.catch_warnings():
-        # the dialect has no name for arrays; nothing here asks SQLAlchemy for types
+        # the dialect has no array type; nothing here needs SQLAlchemy's types
         warnings.filterwarnings("ignore", "Did not recognize type 'list'", SAWarning)
         run = context.checkpoints.add(checkpoint).run(run_id=RunIdentifier(snapshot_id))
-    context.build_data_docs()  # once: the checkpoint's own action builds the site for each mart
+    context.build_data_docs()  # once: the checkpoint's action would build the site for each mart
     results = {result.suite_name: _result(result) for result in run.run_results.values()}
-    return {name: results[name] for name in evidence}  # a mart that GX left out is a KeyError
+    return {name: results[name] for name in evidence}  # KeyError if GX left out a mart
 
 
 def _context(docs: Path) -> EphemeralDataContext:
     site = {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
-        # a validation's page shows its suite: pages of the suites alone would double the time
+        # a validation's page shows its suite: separate pages of suites would double the time
         "site_section_builders": {"expectations": "none", "profiling": "none"},
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         "store_backend": {
@@ -216,7 +218,7 @@ def _result(result: ExpectationSuiteValidationResult) -> MartResult:
 
 
 def _failure(found: ExpectationValidationResult) -> Failure:
-    """A failed expectation in our words. One that could not be computed at all is critical."""
+    """A failed expectation. One that could not be computed is critical."""
     config = found.expectation_config
     assert config is not None
     outcome: dict[str, Any] = convert_to_json_serializable(found.result)
@@ -233,7 +235,7 @@ def _failure(found: ExpectationValidationResult) -> Failure:
 
 
 def _error(exception_info: Mapping[str, Any]) -> str | None:
-    """The first line of what stopped it, if anything did; GX reports once, or for each metric."""
+    """The first line of an exception, if any; GX reports one, or one per metric."""
     reports = [exception_info] if "raised_exception" in exception_info else exception_info.values()
     messages = sorted(
         str(each["exception_message"]) for each in reports if each["raised_exception"]

@@ -1,4 +1,4 @@
-"""A snapshot's Parquet files seen as the tables of one small DuckDB file."""
+"""A snapshot's Parquet files as views of a DuckDB file."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import duckdb
 
 
 def add_view(connection: duckdb.DuckDBPyConnection, view: str, parquet: Path) -> dict[str, str]:
-    """Make ``view`` over a Parquet file; return its columns' names and DuckDB types, in order.
+    """Create ``view`` on a Parquet file; return its columns' names and DuckDB types, in order.
 
-    Raises duckdb.Error where the file is missing or is no whole Parquet file.
+    Raises duckdb.Error when the file is missing or damaged.
     """
     source = str(parquet).replace("'", "''")
     connection.execute(f"create view {quoted(view)} as select * from read_parquet('{source}')")
@@ -26,5 +26,5 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def quoted(identifier: str) -> str:
-    """A name as SQL takes it, whatever it is made of."""
+    """A name as a quoted SQL identifier."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""The build stage on a small simulated landing: what a snapshot holds, and what changes it."""
+"""The build stage on a small simulated landing: the content of snapshots and what changes it."""
 
 import json
 import shutil
@@ -41,12 +41,12 @@ def hashes(snapshot: Snapshot) -> dict[str, str]:
 
 
 def landed_only(settings: Settings, home: Path, **changes: object) -> Settings:
-    """A home with the same landing and nothing else."""
+    """A home with the same landing only."""
     shutil.copytree(settings.landing, home / "landing")
     return settings.model_copy(update={"home": home, **changes})
 
 
-def test_every_mart_is_what_its_contract_says(built_home: Settings) -> None:
+def test_every_mart_meets_its_contract(built_home: Settings) -> None:
     snapshot = the_snapshot(built_home)
     marts = read_marts(snapshot.manifest)
     assert {mart.folder for mart in marts} == {"core", "features", "training"}
@@ -59,20 +59,20 @@ def test_every_mart_is_what_its_contract_says(built_home: Settings) -> None:
         assert "Grain: one row per" in mart.description, mart.name
         assert all(column.description for column in mart.columns), mart.name
     rows = {name: mart.rows for name, mart in snapshot.description.marts.items()}
-    assert rows.pop("ad_candidates") == 0  # when its time ends, no campaign of the shop runs
+    assert rows.pop("ad_candidates") == 0  # no campaign is running at as_of
     assert min(rows.values()) > 0, rows
     assert snapshot.as_of == datetime(2024, 4, 30)
 
 
-def test_an_unchanged_landing_is_not_built_again(built_home: Settings) -> None:
+def test_unchanged_landing_is_not_built_again(built_home: Settings) -> None:
     before = the_snapshot(built_home)
     report = build(built_home)
     assert (report.snapshot_id, report.status) == (before.id, "unchanged")
     assert report.rows["users"] == 80
 
 
-def test_every_window_and_decay_against_rows_counted_by_hand(built_home: Settings) -> None:
-    """The examples are dbt unit tests, beside the model they are about."""
+def test_dbt_unit_tests_cover_every_feature_mart(built_home: Settings) -> None:
+    """Windows and decays are compared with examples computed by hand."""
     arguments = ("test", "--select", "test_type:unit")
     target = run_dbt(built_home, read_landing(built_home), built_home.home, *arguments)
     results = json.loads((target / "run_results.json").read_text())["results"]
@@ -135,10 +135,10 @@ def test_item_statistics_equal_an_independent_as_of_query(built_home: Settings) 
     assert wrong == []
 
 
-def test_late_events_change_no_earlier_row_and_a_new_column_needs_no_python(
+def test_late_events_change_later_rows_only_and_new_column_needs_no_python(
     built_home: Settings, tmp_path: Path
 ) -> None:
-    """Purchases planted at the last feature time but one; a column added in SQL and YAML."""
+    """Purchases are added at the second last feature time; a column in SQL and YAML."""
     before = the_snapshot(built_home)
     project = tmp_path / "dbt"
     shutil.copytree(built_home.dbt_project, project)
@@ -162,7 +162,7 @@ def test_late_events_change_no_earlier_row_and_a_new_column_needs_no_python(
         assert rows_changed(before, after, mart, f"feature_at > '{planted_at}'") > 0, mart
 
 
-def test_killed_in_the_middle_and_run_again_gives_the_same_marts(
+def test_killed_build_and_second_run_give_the_same_marts(
     built_home: Settings, tmp_path: Path
 ) -> None:
     undisturbed = the_snapshot(built_home)
@@ -187,22 +187,22 @@ def test_killed_in_the_middle_and_run_again_gives_the_same_marts(
     assert not list(home.snapshots.glob(".staging-*"))
 
 
-def test_without_a_landing_the_error_says_what_to_run(settings: Settings) -> None:
+def test_empty_landing_error_names_the_command(settings: Settings) -> None:
     with pytest.raises(UsageError, match="penchant ingest"):
         build(settings)
 
 
-def test_a_landing_without_an_event_is_refused(built_home: Settings, tmp_path: Path) -> None:
+def test_rejects_landing_without_events(built_home: Settings, tmp_path: Path) -> None:
     home = landed_only(built_home, tmp_path / "eventless")
     for table in ("events", "impressions", "reviews"):
         for batch in home.landing.glob(f"*/{table}/[!_]*"):
             shutil.rmtree(batch)
-    with pytest.raises(DataError, match="no event"):
+    with pytest.raises(DataError, match="have no event"):
         build(home)
 
 
 def rows_changed(before: Snapshot, after: Snapshot, mart: str, where: str) -> int:
-    """How many rows are in one snapshot's mart and not in the other's."""
+    """Number of rows that are in one snapshot's mart only."""
     old = f"select * from '{before.mart(mart)}' where {where}"
     new = f"select * from '{after.mart(mart)}' where {where}"
     changed = f"({old} except all {new}) union all ({new} except all {old})"
@@ -242,8 +242,8 @@ def plant_purchases(settings: Settings, snapshot: Snapshot, at: datetime) -> Non
     (folder / "batch.json").write_text(json.dumps(batch))
 
 
-def test_what_users_answered_is_matched_and_counted(built_home: Settings) -> None:
-    """Three purchases were sent twice, and one is of an impression that never landed."""
+def test_outcomes_are_matched_with_impressions(built_home: Settings) -> None:
+    """Three purchases were sent twice, and one has an unknown impression_id."""
     snapshot = the_snapshot(built_home)
     status = duckdb.execute(
         "select status, count(*), sum(copies) from read_parquet(?) group by status order by status",

@@ -1,4 +1,4 @@
-"""Content hashes, and what becomes of dbt's results."""
+"""Content hashes, snapshot ids, and the results of dbt."""
 
 import json
 from datetime import datetime
@@ -34,7 +34,7 @@ def hash_of(tmp_path: Path, rows: str, name: str = "a", kind: str = "BIGINT") ->
 ONE, TWO = "(1, ['x'], timestamp '2024-01-01')", "(2, ['y', null], timestamp '2024-01-01')"
 
 
-def test_the_order_of_rows_and_the_wall_clock_do_not_count(tmp_path: Path) -> None:
+def test_hash_ignores_row_order_and_wall_clock_columns(tmp_path: Path) -> None:
     later = ONE.replace("2024", "2025")
     assert hash_of(tmp_path, f"{ONE}, {TWO}") == hash_of(tmp_path, f"{TWO}, {later}")
 
@@ -44,11 +44,11 @@ def test_the_order_of_rows_and_the_wall_clock_do_not_count(tmp_path: Path) -> No
     [ONE, f"{ONE}, {TWO}, {TWO}", f"{ONE}, {TWO}, {TWO}, {TWO}", f"{ONE}, (2, ['y'], null)"],
     ids=["a row less", "a row twice", "a row three times", "a value less"],
 )
-def test_every_row_counts_however_often_it_is_there(tmp_path: Path, rows: str) -> None:
+def test_hash_depends_on_every_row_and_its_copies(tmp_path: Path, rows: str) -> None:
     assert hash_of(tmp_path, rows) != hash_of(tmp_path, f"{ONE}, {TWO}")
 
 
-def test_names_and_types_count(tmp_path: Path) -> None:
+def test_hash_depends_on_names_and_types(tmp_path: Path) -> None:
     assert (
         len(
             {
@@ -61,7 +61,7 @@ def test_names_and_types_count(tmp_path: Path) -> None:
     )
 
 
-def test_the_id_forgets_when_a_file_landed_but_not_which_took_the_place_of_which(
+def test_snapshot_id_depends_on_batch_order_but_not_on_landing_times(
     settings: Settings,
 ) -> None:
     def id_of(*batches: Batch) -> str:
@@ -80,7 +80,7 @@ def test_the_id_forgets_when_a_file_landed_but_not_which_took_the_place_of_which
 @pytest.mark.parametrize(
     ("status", "kind"), [("fail", DataError), ("error", PenchantError), ("skipped", PenchantError)]
 )
-def test_whatever_did_not_pass_is_named(tmp_path: Path, status: str, kind: type) -> None:
+def test_error_names_each_node_that_did_not_pass(tmp_path: Path, status: str, kind: type) -> None:
     results = [
         {"unique_id": "model.penchant.users", "status": "success", "message": "OK"},
         {"unique_id": "test.penchant.unique_users", "status": status, "message": "Got 2\n results"},

@@ -1,4 +1,4 @@
-"""Open Bandit's wheel, all the way into the marts."""
+"""From Open Bandit's wheel to the marts."""
 
 import hashlib
 from pathlib import Path
@@ -38,5 +38,5 @@ def test_logged_exploration_becomes_marts(
     ]
     assert rows("select count(*), min(category_1)", "items") == [(6, "random3")]
     assert rows("select count(*), min(starts_on), max(ends_on)", "campaigns")[0][0] == 6
-    # a week is no history: nothing that an answer could be predicted from
+    # a week has no feature times, so no response has features
     assert rows("select count(*)", "ad_responses") == [(0,)]

@@ -1,4 +1,4 @@
-"""A shop's own files, through a mapping, all the way into the marts."""
+"""From a shop's own mapped files to the marts."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ b,Bread,Bakery
 """
 
 
-def test_a_shops_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
+def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
     for name, text in (("m.yml", MAPPING), ("orders.csv", ORDERS), ("catalogue.csv", CATALOGUE)):
         (tmp_path / name).write_text(text)
     landed = ingest(settings, "files", tmp_path, tmp_path / "m.yml")

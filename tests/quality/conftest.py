@@ -1,4 +1,4 @@
-"""Small snapshots: one not checked yet, and one that follows a live one."""
+"""Small snapshots: one that is not checked, and one that follows a live one."""
 
 import shutil
 from pathlib import Path

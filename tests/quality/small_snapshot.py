@@ -1,4 +1,4 @@
-"""A snapshot of a few marts made by hand, small enough to break one thing at a time."""
+"""A small hand-written snapshot, to break one thing at a time."""
 
 import json
 from pathlib import Path
@@ -124,7 +124,7 @@ NODES = [
 
 
 def write_mart(folder: Path, name: str, query: str) -> int:
-    """Write a mart as the query gives it; the number of its rows."""
+    """Write the query's result as a mart; return its number of rows."""
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.execute(f"copy ({query}) to '{folder / name}.parquet' (format parquet)")
@@ -142,9 +142,7 @@ def write_snapshot(settings: Settings, snapshot_id: str) -> Snapshot:
         as_of=AS_OF,
         sources=("simulator",),
         batches=1,
-        marts={
-            name: MartDescription(rows=count, content_hash="-") for name, count in rows.items()
-        },
+        marts={name: MartDescription(rows=count, content_hash="-") for name, count in rows.items()},
     )
     description.write(folder / "snapshot.json")
     return Snapshot.open(settings, snapshot_id)

@@ -1,4 +1,4 @@
-"""The gate: what is refused, what is only warned of, and that the pointer never moves too early."""
+"""Checks: critical failures, warnings, and that only passed snapshots go live."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Found = set[tuple[str, str, str | None]]
 
 
 def failures(snapshot: Snapshot, severity: str) -> Found:
-    """(mart, expectation, column) of what failed with a severity, by the snapshot's checks.json."""
+    """(mart, expectation, column) of what failed with a severity, in the snapshot's checks.json."""
     marts: dict[str, Any] = json.loads(snapshot.checks.read_text())["marts"]
     return {
         (name, failed["expectation"], failed["column"])
@@ -31,15 +31,15 @@ def failures(snapshot: Snapshot, severity: str) -> Found:
     }
 
 
-def test_a_good_snapshot_becomes_live_and_is_not_checked_twice(
+def test_passed_snapshot_goes_live_and_is_not_checked_again(
     settings: Settings, first: Snapshot
 ) -> None:
     report = check(settings, FIRST)
     assert (report.status, report.critical_failures, report.warnings) == ("passed", 0, 0)
     assert settings.live_snapshot.current() == FIRST
-    verdict = json.loads(first.checks.read_text())
-    assert verdict["passed"] and verdict["compared_with"] is None
-    assert all(mart["expectations"] > 0 for mart in verdict["marts"].values())
+    checks = json.loads(first.checks.read_text())
+    assert checks["passed"] and checks["compared_with"] is None
+    assert all(mart["expectations"] > 0 for mart in checks["marts"].values())
     assert "user_statistics" in (settings.site / "data_docs" / FIRST / "index.html").read_text()
 
     settings.live_snapshot.path.unlink()  # killed between checks.json and the flip
@@ -74,7 +74,7 @@ FAULTS = {
             "events",
             "select * replace (if(event_id = 'e7', timestamp '2024-03-01', event_at) as event_at) "
             "from mart",
-            "not_from_the_future",
+            "not_in_the_future",
             "event_at",
         ),
         ("users", "from mart where user_id != 'u7'", "relationship", "user_id"),
@@ -108,7 +108,7 @@ FAULTS = {
         (
             "user_statistics",
             "select * replace (feature_at + interval 1 second as feature_at) from mart",
-            "not_from_the_future",
+            "not_in_the_future",
             "feature_at",
         ),
     ],
@@ -162,36 +162,36 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
-def test_each_fault_is_refused_and_readers_stay(
+def test_critical_failure_keeps_previous_snapshot_live(
     settings: Settings, second: Snapshot, faults: list[tuple[str, str, str, str | None]]
 ) -> None:
     for mart, edit, *_ in faults:
         edit_mart(second, mart, edit)
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(DataError) as failed:
         check(settings, SECOND)
     expected = {(mart, expectation, column) for mart, _, expectation, column in faults}
     if ("users", "relationship", "user_id") in expected:  # the orphans are in events
         expected ^= {("users", "relationship", "user_id"), ("events", "relationship", "user_id")}
     assert failures(second, "critical") == expected
     if ("user_statistics", "finite", None) in expected:
-        assert '"not_finite": "spend_28d, top_category_weights"' in str(refused.value)
-        verdict = json.loads(second.checks.read_text())["marts"]["user_statistics"]["failed"]
-        [elements] = [failed for failed in verdict if failed["expectation"] == "elements"]
+        assert '"not_finite": "spend_28d, top_category_weights"' in str(failed.value)
+        checks = json.loads(second.checks.read_text())["marts"]["user_statistics"]["failed"]
+        [elements] = [each for each in checks if each["expectation"] == "elements"]
         assert {(row["user_id"], row["wrong"]) for row in elements["sample"]} == {
             ("u4", "top_categories")
         }  # of u4, u5 and u6 the first rows
         assert elements["unexpected_count"] == 60
-    assert all(expectation in str(refused.value) for _, expectation, _ in expected)
+    assert all(expectation in str(failed.value) for _, expectation, _ in expected)
     assert settings.live_snapshot.current() == FIRST
     assert json.loads(second.checks.read_text())["passed"] is False
 
 
-def test_a_failure_names_the_count_and_a_sample(settings: Settings, second: Snapshot) -> None:
+def test_failure_has_count_and_sample(settings: Settings, second: Snapshot) -> None:
     edit_mart(second, "events", "from mart union all (from mart limit 3)")
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(DataError) as failed:
         check(settings, SECOND)
-    assert "events: primary_key: (event_id) is unique" in str(refused.value)
-    assert '3 unexpected, such as [{"event_id": "e0", "copies": 2}' in str(refused.value)
+    assert "events: primary_key: (event_id) is unique" in str(failed.value)
+    assert '3 unexpected, such as [{"event_id": "e0", "copies": 2}' in str(failed.value)
 
 
 def test_drift_and_growth_are_warnings(settings: Settings, second: Snapshot) -> None:
@@ -209,7 +209,7 @@ def test_drift_and_growth_are_warnings(settings: Settings, second: Snapshot) -> 
     }
 
 
-def test_a_log_in_which_few_rows_count_is_a_warning(settings: Settings, second: Snapshot) -> None:
+def test_small_effective_sample_size_is_a_warning(settings: Settings, second: Snapshot) -> None:
     rare = "if(impression_id = 'm7', 1e-9, propensity)"
     edit_mart(
         second,
@@ -220,22 +220,22 @@ def test_a_log_in_which_few_rows_count_is_a_warning(settings: Settings, second: 
     assert failures(second, "warning") == {("policy_log", "effective_sample_size", None)}
 
 
-def test_what_the_manifest_or_the_disk_lacks_is_refused(
+def test_marts_missing_in_manifest_or_on_disk_are_critical(
     settings: Settings, second: Snapshot
 ) -> None:
-    second.mart("users").rename(second.mart("strangers"))
+    second.mart("users").rename(second.mart("unknown_mart"))
     second.mart("events").write_bytes(second.mart("events").read_bytes()[:-20])
     with pytest.raises(DataError):
         check(settings, SECOND)
     assert failures(second, "critical") == {
         ("users", "readable", None),
-        ("strangers", "described", None),
+        ("unknown_mart", "described", None),
         ("events", "readable", None),
     }
     assert settings.live_snapshot.current() == FIRST
 
 
-def test_a_snapshot_without_marts_is_refused(settings: Settings, first: Snapshot) -> None:
+def test_rejects_snapshot_without_marts(settings: Settings, first: Snapshot) -> None:
     shutil.rmtree(first.path / "marts")
     first.manifest.write_text('{"nodes": {}}')
     description = SnapshotDescription(id=FIRST, as_of=datetime(2024, 3, 1))
@@ -245,7 +245,9 @@ def test_a_snapshot_without_marts_is_refused(settings: Settings, first: Snapshot
     assert settings.live_snapshot.current() is None
 
 
-def test_an_expectation_that_cannot_be_computed_fails(settings: Settings, second: Snapshot) -> None:
+def test_expectation_that_cannot_be_computed_is_critical(
+    settings: Settings, second: Snapshot
+) -> None:
     edit_mart(second, "events", "select * replace (['many'] as quantity) from mart")
     with pytest.raises(DataError):
         check(settings, SECOND)
@@ -258,15 +260,15 @@ def test_an_expectation_that_cannot_be_computed_fails(settings: Settings, second
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import penchant.quality.check as room
+import penchant.quality.check as module
 from penchant.settings import Settings
 
-room.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-room.check(Settings(_env_file=None, home=Path(sys.argv[1]), threads=1), sys.argv[2])
+module.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+module.check(Settings(_env_file=None, home=Path(sys.argv[1]), threads=1), sys.argv[2])
 """
 
 
-def test_killed_midway_and_run_again_gives_the_same_verdict(
+def test_killed_check_and_second_run_give_the_same_result(
     settings: Settings, second: Snapshot
 ) -> None:
     edit_mart(second, "events", "select * replace (value * 3 + 5 as value) from mart")

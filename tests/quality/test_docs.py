@@ -1,4 +1,4 @@
-"""The pages of the latest snapshots stay, are listed, and show what failed without a script."""
+"""Pages of checked snapshots: a list, and summaries without scripts."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from penchant.quality.docs import GX, KEPT, replaced_page, write_list, write_summary
 
 
-def verdict(snapshot_id: str) -> dict[str, Any]:
+def checks(snapshot_id: str) -> dict[str, Any]:
     failed = {
         "expectation": "primary_key",
         "column": "event_id",
@@ -25,22 +25,22 @@ def verdict(snapshot_id: str) -> dict[str, Any]:
     }
 
 
-def test_a_summary_shows_failures_and_links_to_each_mart(tmp_path: Path) -> None:
+def test_summary_shows_failures_and_links_to_each_mart(tmp_path: Path) -> None:
     page = tmp_path / GX / "validations" / "events" / "run" / "time" / "events.html"
     page.parent.mkdir(parents=True)
     page.touch()
-    write_summary(tmp_path, verdict("s-1"))
+    write_summary(tmp_path, checks("s-1"))
     written = (tmp_path / "index.html").read_text()
     assert "href='gx/validations/events/run/time/events.html'" in written
     assert "(event_id) is unique: 3 unexpected" in written
     assert "&lt;e0&gt;" in written and "<e0>" not in written
 
 
-def test_old_pages_go_and_new_ones_are_listed(tmp_path: Path) -> None:
+def test_old_pages_are_deleted_and_new_ones_listed(tmp_path: Path) -> None:
     names = [f"s-{number}" for number in range(KEPT + 2)]
     for name in names:
         with replaced_page(tmp_path, name) as folder:
             (folder / "index.html").write_text("page")
-    write_list(tmp_path, [verdict(name) for name in reversed(names)])
+    write_list(tmp_path, [checks(name) for name in reversed(names)])
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set(names[2:])
     assert f"{names[-1]}/index.html" in (tmp_path / "index.html").read_text()

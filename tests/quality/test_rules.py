@@ -1,4 +1,4 @@
-"""What is expected of a mart follows from the manifest, and from nothing written by hand."""
+"""Expectations are derived from the manifest."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ def expected(first: Snapshot, name: str, history: History | None = None) -> set[
     }
 
 
-def test_rules_are_the_manifests(first: Snapshot) -> None:
+def test_rules_follow_from_the_manifest(first: Snapshot) -> None:
     assert expected(first, "events") == {
         ("table_columns_to_match_ordered_list", "", "critical"),
         ("column_types", "", "critical"),
@@ -39,7 +39,7 @@ def test_rules_are_the_manifests(first: Snapshot) -> None:
         ("column_values_to_be_in_set", "event_type", "critical"),
         ("finite", "", "critical"),
         ("relationship", "user_id", "critical"),
-        ("not_from_the_future", "event_at", "critical"),  # ingested_at is a wall clock
+        ("not_in_the_future", "event_at", "critical"),  # ingested_at is a wall clock
         ("fresh", "event_at", "critical"),
         ("table_row_count_to_equal", "", "critical"),
         ("table_row_count_to_be_between", "", "critical"),
@@ -56,8 +56,8 @@ def test_history_adds_volume_and_drift(first: Snapshot) -> None:
     }
 
 
-def test_an_array_beside_one_that_is_not_there_is_refused(first: Snapshot) -> None:
+def test_rejects_aligned_with_unknown_column(first: Snapshot) -> None:
     text = first.manifest.read_text().replace('"aligned_with": "top', '"aligned_with": "pot')
     first.manifest.write_text(text)
-    with pytest.raises(DataError, match="top_category_weights: aligned_with names no column"):
+    with pytest.raises(DataError, match="top_category_weights: aligned_with: unknown column"):
         expected(first, "user_statistics")

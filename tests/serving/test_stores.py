@@ -118,7 +118,7 @@ def spends(settings: Settings, users: list[str]) -> list[float | None]:
     return [row["spend_28d"] for row in rows]
 
 
-def test_features_of_many_come_back_each_to_its_own(stored: Settings) -> None:
+def test_each_entity_gets_its_own_features(stored: Settings) -> None:
     write_snapshot(stored, A, users=300)
     materialize(stored, A)
     numbers = [number for number in range(300) if number != 3] * 2  # 3 has expired
@@ -130,14 +130,14 @@ def test_features_of_many_come_back_each_to_its_own(stored: Settings) -> None:
     assert spends(stored, asked) == wanted
 
 
-def test_the_latest_row_is_online_whatever_the_order_they_are_written_in(stored: Settings) -> None:
+def test_latest_row_is_online_for_any_row_order(stored: Settings) -> None:
     backwards = f"SELECT * FROM ({ROWS['user_statistics']}) ORDER BY feature_at DESC"
     write_snapshot(stored, A, rows={"user_statistics": backwards})
     materialize(stored, A)
     assert spends(stored, ["u1", "u2"]) == [1001.0, 1002.0]  # a day of 28 earlier adds 1/8
 
 
-def test_what_is_older_never_overwrites_what_is_newer(stored: Settings) -> None:
+def test_older_rows_never_overwrite_newer_ones(stored: Settings) -> None:
     write_snapshot(stored, A, mark=1)
     write_snapshot(stored, B, mark=2)
     materialize(stored, B)
@@ -150,7 +150,7 @@ def test_what_is_older_never_overwrites_what_is_newer(stored: Settings) -> None:
     assert spends(stored, ["u1"]) == [2001.0]
 
 
-def test_who_vanishes_is_gone(stored: Settings) -> None:
+def test_removed_entities_are_not_served(stored: Settings) -> None:
     write_snapshot(stored, A, users=20)
     write_snapshot(stored, B, users=10)
     materialize(stored, A)
@@ -159,7 +159,7 @@ def test_who_vanishes_is_gone(stored: Settings) -> None:
     assert spends(stored, ["u9", "u15"]) == [1009.0, None]
 
 
-def test_a_refresh_refuses_empties_and_mixes_no_read(stored: Settings) -> None:
+def test_reads_during_refresh_neither_fail_nor_mix_snapshots(stored: Settings) -> None:
     write_snapshot(stored, A, mark=1)
     write_snapshot(stored, B, mark=2)
     materialize(stored, A)
@@ -189,7 +189,7 @@ def test_a_refresh_refuses_empties_and_mixes_no_read(stored: Settings) -> None:
     assert 2 in seen
 
 
-def test_features_in_another_store_are_refused_not_missed(redis: str, settings: Settings) -> None:
+def test_rejects_features_in_another_store(redis: str, settings: Settings) -> None:
     shared = settings.model_copy(update={"feast_redis": redis})
     for before, after, where in ((settings, shared, "Redis"), (shared, settings, "files")):
         snapshot_id = A if before is settings else B
@@ -248,7 +248,7 @@ def test_plain_feast_lets_older_events_overwrite_newer_ones(tmp_path: Path) -> N
     assert plain_spends(store)[0] == 1.0
 
 
-def test_plain_feast_keeps_who_has_vanished(tmp_path: Path) -> None:
+def test_plain_feast_keeps_removed_entities(tmp_path: Path) -> None:
     store = plain_sqlite(tmp_path)
     store.materialize(OLDER, NEWER)
     rows = pd.read_parquet(tmp_path / "rows.parquet")
@@ -262,7 +262,7 @@ def test_plain_feast_reads_nothing_between_apply_and_materialize(tmp_path: Path)
     assert plain_spends(store) == [None, None]
 
 
-def test_plain_feast_refuses_reads_while_it_refreshes(
+def test_plain_feast_rejects_reads_during_refresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from penchant.feast_sdk import SqliteOnlineStore

@@ -17,8 +17,8 @@ mailings as (
     inner join ads on impressions.ad_id = ads.ad_id
 ),
 
--- when an ad was shown to a user; and for all who were known then, whether or not it was: its start,
--- and now, where it still runs
+-- the time at which an ad was shown to a user; and for all users known at that time: the start of the
+-- campaign, and as_of if it is still running
 pairs as (
     select
         user_id,
@@ -42,8 +42,8 @@ pairs as (
     where ads.starts_at <= {{ as_of() }} and ads.ends_at > {{ as_of() }}
 ),
 
--- before the first feature time there is nothing to predict from; after as_of the answer isn't known,
--- so of those that still run only now is a moment
+-- there are no features before the first feature time; responses to a running campaign are not known, so it
+-- has a moment at as_of only
 moments as (
     select
         pairs.user_id,
@@ -104,7 +104,7 @@ advertised_spending as (
     group by moments.user_id, moments.ad_id, moments.moment
 ),
 
--- an answer is known when its campaign has ended
+-- a response is known when its campaign has ended
 earlier_ads as (
     select
         moments.user_id,

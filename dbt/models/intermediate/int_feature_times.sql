@@ -8,5 +8,5 @@ steps as (
 
 select {{ as_of() }} - to_days(cast(days_before as integer)) as feature_at
 from steps
--- before the first event there is nothing to say
+-- no feature rows before the first event
 where feature_at > (select min(event_at) from {{ ref('int_events') }})

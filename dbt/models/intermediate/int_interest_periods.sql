@@ -8,7 +8,7 @@ categories as (
     where is_merchandise and coalesce(category_1, category_2) is not null
 ),
 
--- what a user did with an item on a day is one act, whatever it led to
+-- all events of a user with an item on a day are one act
 daily as (
     select
         events.user_id,
@@ -36,7 +36,7 @@ acts as (
         pow(0.5, date_diff('day', acted_on, period_end) / {{ var('portrait_half_life_days') }}) as decay,
         row_number() over same_item as nth
     from daily
-    -- by the year, so that habits of many years don't outweigh all else
+    -- within a calendar year, to limit the effect of long habits
     window same_item as (
         partition by user_id, item_id, year(acted_on)
         order by acted_on
@@ -51,7 +51,7 @@ select
     sum(cast(amount * decay as decimal(18, 9))) as weight,
     sum(cast(pow(amount * decay, 2) as decimal(18, 9))) as squared_weight,
     count(*) as acts,
-    -- 1 + 3 + 5 + ... is the square of how many acts there are with an item
+    -- 1 + 3 + 5 + ... is the square of the number of acts with an item
     sum(2 * nth - 1) as squared_acts,
     count(distinct acted_on) as days,
     min(acted_on) as first_on

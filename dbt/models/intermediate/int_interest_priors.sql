@@ -18,14 +18,14 @@ shares as (
         interests.feature_at,
         interests.category,
         cast(sum(cast(interests.share as decimal(18, 12))) as double) / any_value(shops.users) as share,
-        -- as if one more came back just now, so that there is a gap where nobody did
+        -- one added return avoids division by zero
         sum(interests.days_since_first) / (sum(interests.returns) + 1) as gap_days
     from interests
     inner join shops on interests.feature_at = shops.feature_at
     group by interests.feature_at, interests.category
 ),
 
-chances as (
+probabilities as (
     select
         feature_at,
         cast(sum(cast(share * share as decimal(18, 12))) as double) as of_one_category
@@ -33,7 +33,7 @@ chances as (
     group by feature_at
 ),
 
--- how far each user is from the mean, as a share of how far users of one interest each would be
+-- each user's distance from the mean, relative to the distance of users with a single interest
 distances as (
     select
         interests.user_id,
@@ -41,21 +41,21 @@ distances as (
         any_value(interests.evidence) as evidence,
         (
             sum(cast(interests.share * (interests.share - 2 * shares.share) as decimal(18, 12)))
-            + any_value(chances.of_one_category)
-        ) / nullif(1 - any_value(chances.of_one_category), 0) as distance
+            + any_value(probabilities.of_one_category)
+        ) / nullif(1 - any_value(probabilities.of_one_category), 0) as distance
     from interests
     inner join shares
         on interests.feature_at = shares.feature_at and interests.category = shares.category
-    inner join chances on interests.feature_at = chances.feature_at
+    inner join probabilities on interests.feature_at = probabilities.feature_at
     group by interests.user_id, interests.feature_at
 ),
 
--- chance alone makes 1 / evidence of it; what is beyond is how unlike users are
-unlikeness as (
+-- sampling explains 1 / evidence of the distance; the rest is dissimilarity between users
+dissimilarity as (
     select
         feature_at,
         cast(sum(cast(distance - 1 / evidence as decimal(18, 9))) as double)
-        / sum(cast(1 - 1 / evidence as decimal(18, 9))) as unlikeness
+        / sum(cast(1 - 1 / evidence as decimal(18, 9))) as dissimilarity
     from distances
     where evidence > 1.01 and distance is not null
     group by feature_at
@@ -66,9 +66,9 @@ select
     shares.category,
     shares.share,
     shares.gap_days,
-    -- a Dirichlet of strength k has an unlikeness of 1 / (k + 1)
+    -- a Dirichlet distribution of strength k has a dissimilarity of 1 / (k + 1)
     coalesce(
-        greatest(1 / greatest(unlikeness.unlikeness, 0.001) - 1, 0.1), shops.categories
+        greatest(1 / greatest(dissimilarity.dissimilarity, 0.001) - 1, 0.1), shops.categories
     ) as strength,
     row_number() over (
         partition by shares.feature_at
@@ -76,4 +76,4 @@ select
     ) as place
 from shares
 inner join shops on shares.feature_at = shops.feature_at
-left join unlikeness on shares.feature_at = unlikeness.feature_at
+left join dissimilarity on shares.feature_at = dissimilarity.feature_at

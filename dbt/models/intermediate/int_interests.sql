@@ -26,7 +26,7 @@ users as (
         user_id,
         feature_at,
         sum(weight) as weight,
-        -- Kish's number of equal acts that say as much, less because acts with one item are alike
+        -- Kish's effective sample size, reduced by the correlation of acts with the same item
         cast(pow(sum(weight), 2) as double) / sum(squared_weight)
         / (1 + {{ var('portrait_item_correlation') }} * (sum(squared_acts) / sum(acts) - 1)) as evidence,
         sum(recent) as recent

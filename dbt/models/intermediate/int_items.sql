@@ -4,7 +4,7 @@ catalogue as (
     {{ union_of_sources('items') }}
 ),
 
--- an item exists that something happened to, whether or not a catalogue has it
+-- items of events, impressions, reviews and campaigns exist even if no catalogue has them
 traces as (
     select
         item_id,
@@ -47,7 +47,7 @@ dated as (
             nullif(trim(catalogue.title), ''),
             'Unknown product ' || coalesce(catalogue.item_id, first_traces.item_id)
         ) as title,
-        -- known from the beginning, where nothing says when
+        -- the first event of all, if no time is known
         coalesce(
             least(catalogue.first_seen_at, first_traces.first_trace_at), history.begins_at
         ) as first_seen_at,

@@ -27,7 +27,7 @@ select
     lag(purchases.event_at) over same_order_and_category as previous_of_category_at
 from purchases
 inner join items on purchases.item_id = items.item_id
--- which of two events of one moment comes first changes no count
+-- the order of simultaneous events doesn't change any count
 window
     same_item as (
         partition by purchases.user_id, purchases.item_id

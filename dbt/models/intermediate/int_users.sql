@@ -1,10 +1,10 @@
 with
 
-told as (
+listed as (
     {{ union_of_sources('users') }}
 ),
 
--- a user exists who did something or was shown something, whether or not a source tells about them
+-- users of events, impressions and reviews exist even if no source lists them
 traces as (
     select
         user_id,
@@ -36,14 +36,14 @@ history as (
 
 dated as (
     select
-        coalesce(told.user_id, first_traces.user_id) as user_id,
-        -- known from the beginning, where nothing says when
+        coalesce(listed.user_id, first_traces.user_id) as user_id,
+        -- the first event of all, if no time is known
         coalesce(
-            least(told.first_seen_at, first_traces.first_trace_at), history.begins_at
+            least(listed.first_seen_at, first_traces.first_trace_at), history.begins_at
         ) as first_seen_at,
-        told.* exclude (user_id, first_seen_at)
-    from told
-    full outer join first_traces on told.user_id = first_traces.user_id
+        listed.* exclude (user_id, first_seen_at)
+    from listed
+    full outer join first_traces on listed.user_id = first_traces.user_id
     cross join history
 )
 

@@ -16,7 +16,7 @@ select
     transactions.basket_id as session_id,
     transactions.product_id as item_id,
     'purchase' as event_type,
-    -- fuel is counted in thousandths of a gallon: a fill is one
+    -- the quantity of fuel is in thousandths of a gallon: a fill counts as one
     case when fuel.product_id is null then transactions.quantity else 1 end as quantity,
     transactions.sales_value as value,
     transactions.retail_discount as discount,

@@ -3,7 +3,7 @@ with
 sold as (
     select
         product_id,
-        -- the shelf price when it was first sold, so that an item's price is never from its future
+        -- the shelf price at the first sale, to avoid feature leakage
         arg_min(
             cast(
                 (sales_value + retail_discount + coupon_match_discount) / quantity as decimal(18, 4)

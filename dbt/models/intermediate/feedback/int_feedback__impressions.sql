@@ -4,7 +4,7 @@ shown as (
     select * from {{ ref('stg_feedback__impressions') }}
 ),
 
-answered as (
+outcomes as (
     select
         impression_id,
         bool_or(event_type = 'purchase') as converted,
@@ -16,9 +16,9 @@ answered as (
 
 select
     shown.*,
-    answered.impression_id is not null as clicked,
-    coalesce(answered.converted, false) as converted,
-    cast(coalesce(answered.reward, 0) as decimal(18, 4)) as reward,
+    outcomes.impression_id is not null as clicked,
+    coalesce(outcomes.converted, false) as converted,
+    cast(coalesce(outcomes.reward, 0) as decimal(18, 4)) as reward,
     shown.shown_at + interval '{{ var("outcome_window_days") }} days' as settled_at
 from shown
-left join answered on shown.impression_id = answered.impression_id
+left join outcomes on shown.impression_id = outcomes.impression_id

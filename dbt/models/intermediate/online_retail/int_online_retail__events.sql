@@ -9,5 +9,5 @@ select
     invoiced_at as event_at,
     ingested_at
 from {{ ref('stg_online_retail__invoices') }}
--- guests can't be told apart, and a line without a price is stock taking, not a sale
+-- guests can't be distinguished, and a line without a price is a stock adjustment, not a sale
 where customer_id is not null and unit_price > 0

@@ -1,4 +1,4 @@
--- a click opened the item's page; nothing else that users did is known
+-- a click opens the item's page; no other events are known
 select
     impression_id as event_id,
     user_group as user_id,

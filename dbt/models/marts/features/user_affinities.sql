@@ -5,7 +5,7 @@ interests as (
         events.user_id,
         events.event_at,
         coalesce(items.category_2, items.category_1) as category,
-        -- how much an event says about an interest
+        -- weight of an event type
         case events.event_type
             when 'purchase' then 1.0
             when 'cart' then 0.5

@@ -11,7 +11,7 @@ statistics as (
     from {{ ref('user_statistics') }}
 ),
 
--- among those who ever ordered, as they were at the same time
+-- quintiles among users with an order, at the same feature time
 scored as (
     select
         user_id,

@@ -25,8 +25,8 @@ users as (
     group by user_id, feature_at
 ),
 
--- of what a user never looked into, only the shop's leading categories can be among the first
-untouched as (
+-- of the categories without acts, only the shop's leading ones can be among the listed interests
+without_acts as (
     select
         users.user_id,
         users.feature_at,
@@ -46,29 +46,29 @@ untouched as (
             and priors.category = interests.category
 ),
 
-touched_or_not as (
+with_and_without_acts as (
     select * from interests
     union all by name
-    select * from untouched
+    select * from without_acts
 ),
 
 -- a Dirichlet posterior: the user's share by its evidence, the shop's by the prior's strength
 weighed as (
     select
-        touched.*,
+        candidates.*,
         priors.share as shop_share,
         priors.strength,
         priors.gap_days,
-        touched.evidence * touched.share + priors.strength * priors.share as for_it,
-        greatest(touched.evidence + priors.strength - for_it, 1e-6) as against_it,
-        for_it / (for_it + against_it) as weight,
+        candidates.evidence * candidates.share + priors.strength * priors.share as alpha,
+        greatest(candidates.evidence + priors.strength - alpha, 1e-6) as beta,
+        alpha / (alpha + beta) as weight,
         row_number() over (
-            partition by touched.user_id, touched.feature_at
-            order by weight desc, touched.category asc
+            partition by candidates.user_id, candidates.feature_at
+            order by weight desc, candidates.category asc
         ) as place
-    from touched_or_not as touched
+    from with_and_without_acts as candidates
     inner join priors
-        on touched.feature_at = priors.feature_at and touched.category = priors.category
+        on candidates.feature_at = priors.feature_at and candidates.category = priors.category
     qualify place <= {{ most }}
 ),
 
@@ -78,8 +78,8 @@ described as (
         feature_at,
         category as interests,
         weight as interest_weights,
-        {{ beta_quantile('for_it', 'against_it', -z) }} as interest_lows,
-        {{ beta_quantile('for_it', 'against_it', z) }} as interest_highs,
+        {{ beta_quantile('alpha', 'beta', -z) }} as interest_lows,
+        {{ beta_quantile('alpha', 'beta', z) }} as interest_highs,
         ln(2) * (days_since_first + 2 * gap_days) / (returns + 2) as interest_half_lives,
         (recent - recent_of_all * weight) / (recent_of_all + strength) as interest_trends,
         evidence * share as interest_evidence,
@@ -104,8 +104,8 @@ portraits as (
     group by user_id, feature_at
 ),
 
--- what was bought in a category before, by brand where several were at once
-choices as (
+-- the brand of the previous purchase in the category; simultaneous purchases are ordered by brand
+purchases as (
     select
         user_id,
         {{ period_end() }} as period_end,
@@ -115,28 +115,28 @@ choices as (
     where category_3 is not null and brand is not null
 ),
 
-stays as (
+repeats as (
     select
         user_id,
         period_end,
-        count(*) filter (where brand = brand_before) as stays,
-        count(*) as choices
-    from choices
+        count(*) filter (where brand = brand_before) as repeats,
+        count(*) as purchases
+    from purchases
     where brand_before is not null
     group by user_id, period_end
 ),
 
 loyalties as (
     select
-        stays.user_id,
+        repeats.user_id,
         times.feature_at,
-        round(sum(stays.stays) / sum(stays.choices), 6) as brand_loyalty
-    from stays
+        round(sum(repeats.repeats) / sum(repeats.purchases), 6) as brand_loyalty
+    from repeats
     inner join {{ ref('int_feature_times') }} as times
         on
-            stays.period_end <= times.feature_at
-            and stays.period_end > times.feature_at - interval '364 days'
-    group by stays.user_id, times.feature_at
+            repeats.period_end <= times.feature_at
+            and repeats.period_end > times.feature_at - interval '364 days'
+    group by repeats.user_id, times.feature_at
 )
 
 select

@@ -1,4 +1,4 @@
-{#- Prices are compared within one period between two feature times, so that no later price is known. -#}
+{#- Prices are compared within a period between two feature times, which excludes feature leakage. -#}
 
 with
 
@@ -26,7 +26,7 @@ baskets as (
     group by user_id, period_end, category_3
 ),
 
--- what each basket would have cost at the mean price of all who bought in its category then
+-- the value of each basket at the mean price of its category in the period
 compared as (
     select
         *,

@@ -14,8 +14,8 @@ sent as (
     group by user_id, ad_id
 ),
 
--- a campaign whose every copy was sent with one chance left out the others with that chance too
-chances as (
+-- if all impressions of a campaign have the same propensity, it also holds for users not sent it
+propensities as (
     select
         ad_id,
         any_value(propensity) as propensity
@@ -32,7 +32,7 @@ select
     moments.moment as starts_at,
     moments.answered_at,
     sent.user_id is not null as sent,
-    chances.propensity,
+    propensities.propensity,
     cast(moments.spend_after as double) as spend_after,
     cast(moments.advertised_spend_after as double) as advertised_spend_after,
     cast(moments.advertised_spend_before as double) as advertised_spend_before,
@@ -43,6 +43,6 @@ select
 from {{ ref('int_ad_moments') }} as moments
 inner join ads on moments.ad_id = ads.ad_id and moments.moment = ads.starts_at
 left join sent on moments.user_id = sent.user_id and moments.ad_id = sent.ad_id
-left join chances on moments.ad_id = chances.ad_id
+left join propensities on moments.ad_id = propensities.ad_id
 where moments.moment < {{ as_of() }}
 order by moments.ad_id, moments.user_id

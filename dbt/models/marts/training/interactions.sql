@@ -11,7 +11,7 @@ candidates as (
         list_position({{ var('interaction_event_types') }}, events.event_type) as strength
     from {{ ref('int_events') }} as events
     inner join {{ ref('int_items') }} as items on events.item_id = items.item_id
-    -- fuel, coupons, gift cards and fees are no interest that a recommendation could serve
+    -- fuel, coupons, gift cards and fees can't be recommended
     where items.is_merchandise
 ),
 
@@ -27,7 +27,7 @@ select
     any_value(event_type) as event_type,
     min(event_at) as event_at,
     cast(sum(coalesce(quantity, 1)) as bigint) as quantity,
-    -- the tenth bottle says less than the first: 1 for one, 2 for three, 3 for seven
+    -- diminishing weight of further pieces: 1 for one, 2 for three, 3 for seven
     log2(1 + greatest(sum(coalesce(quantity, 1)), 1)) as weight
 from positive
 group by user_id, item_id, session_id

@@ -22,6 +22,6 @@ select
     coalesce(converted, false) as converted,
     cast(coalesce(reward, 0) as double) as reward
 from drawn
--- while its window is open, what will answer it isn't known: it would count as a failure
+-- in an open window outcomes are not known yet: the impression would count as a failure
 where coalesce(settled_at, shown_at) <= {{ as_of() }}
 order by shown_at, impression_id

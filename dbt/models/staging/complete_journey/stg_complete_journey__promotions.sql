@@ -4,7 +4,7 @@ source as (
     {{ landed('complete_journey', 'promotions') }}
 ),
 
--- 21 million rows, one a store: counted while they are read, never kept
+-- 21 million rows, one per store: aggregated here, so that they are never stored
 counted as (
     select
         product_id,
