@@ -260,11 +260,12 @@ def test_expectation_that_cannot_be_computed_is_critical(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import penchant.quality.check as module
+from penchant.artifacts import CheckResults
+from penchant.quality.check import check
 from penchant.settings import Settings
 
-module.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-module.check(Settings(_env_file=None, home=Path(sys.argv[1]), threads=1), sys.argv[2])
+CheckResults.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+check(Settings(_env_file=None, home=Path(sys.argv[1]), threads=1), sys.argv[2])
 """
 
 
