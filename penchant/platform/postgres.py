@@ -50,9 +50,12 @@ def data_folder(settings: Settings) -> Path:
 
 
 def socket_folder(settings: Settings) -> Path:
-    """The folder of the server's socket: in the home, or in /tmp if that path is too long."""
+    """The folder of the server's socket: in the home, or in /tmp if libpq can't use that path.
+
+    A socket's path is limited in length, and a comma separates hosts.
+    """
     folder = settings.home.resolve() / "platform" / "postgres"
-    if len(os.fsencode(folder / SOCKET)) <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(folder / SOCKET)) <= SOCKET_PATH_BYTES and "," not in str(folder):
         return folder
     name = hashlib.sha256(os.fsencode(settings.home.resolve())).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"penchant-{os.geteuid()}-{name}"
