@@ -48,6 +48,8 @@ class Command(BaseOperator):
             before it.
         event: ``extra`` of the asset events of the outlets.
         event_from_result: fields of the result to add to ``extra``.
+        output_field: field of the result to return instead of the whole. Airflow maps tasks over
+            lists only.
     """
 
     template_fields: Sequence[str] = ("subcommand", "event")
@@ -59,20 +61,22 @@ class Command(BaseOperator):
         subcommand: list[str],
         event: dict[str, str] | None = None,
         event_from_result: Sequence[str] = (),
+        output_field: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.subcommand = subcommand
         self.event = event or {}
         self.event_from_result = event_from_result
+        self.output_field = output_field
         self._process: subprocess.Popen[str] | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Any:
         result = self._run([*PENCHANT, *without_empty_options(self.subcommand), "--json"])
         extra = self.event | {name: result[name] for name in self.event_from_result}
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = extra
-        return result
+        return result if self.output_field is None else result[self.output_field]
 
     def on_kill(self) -> None:
         if self._process is not None:

@@ -2,15 +2,21 @@
 
 ## What it does
 
-1. `train`: one mapped task per family in `training/names.py` runs `penchant train`. The pool
-   `gpu` limits how many run at a time (`PENCHANT_TRAININGS_AT_ONCE` on one machine). The tasks
-   request the queue `gpu`: under CeleryExecutor, workers beside an accelerator take them.
-2. `combine`: trains the families that combine other families' runs (`fusion`), from the runs that
+1. `plan_first` and `plan`: `penchant plan-training` lists the families in `training/names.py` that
+   have no run with this snapshot, configuration, seed and code. Only these are trained.
+2. `train_first`: one mapped task per family runs `penchant train`, for the families that train
+   fastest. The pool `gpu` limits how many run at a time (`PENCHANT_TRAININGS_AT_ONCE` on one
+   machine). The tasks request the queue `gpu`: under CeleryExecutor, workers beside an accelerator
+   take them.
+3. `publish_first`: `penchant publish-first` publishes a release from these families. It is skipped
+   if a release is live.
+4. `train`: the same for the other families.
+5. `combine`: trains the families that combine other families' runs (`fusion`), from the runs that
    exist.
-3. `select_models`: `penchant select-models` compares the families and selects the retriever and
+6. `select_models`: `penchant select-models` compares the families and selects the retriever and
    the ranker. It runs when all families are done, whether or not they succeeded, and lists the
    missing ones. The Asset `models` triggers `publish_vectors`.
-4. `track`: `penchant track` logs all runs to MLflow, the failed ones too. No task waits for it.
+7. `track`: `penchant track` logs all runs to MLflow, the failed ones too. No task waits for it.
 
 ## When it runs
 
@@ -25,6 +31,7 @@ want.
 
 ## Troubleshooting
 
+- `publish_first` fails: the others continue, and `publish_vectors` publishes the first release.
 - One family fails: the others and `select_models` continue without it. Its log ends with the cause;
   the selection and the report show it too. After a fix, clear that mapped task with its downstream
   tasks.
@@ -45,7 +52,7 @@ from typing import Any
 
 from airflow.sdk import DAG, TriggerRule
 
-from dags.assets import FEATURES, MODELS
+from dags.assets import FEATURES, MODELS, RELEASE
 from dags.command import Command
 from dags.defaults import (
     DEFAULT_ARGS,
@@ -55,7 +62,7 @@ from dags.defaults import (
     SNAPSHOT_ID,
     TAGS,
 )
-from training.names import COMBINED, FAMILIES
+from training.names import COMBINED
 
 TRAINING: dict[str, Any] = {
     "pool": GPU_POOL,
@@ -65,11 +72,6 @@ TRAINING: dict[str, Any] = {
     "retries": 1,
     "execution_timeout": timedelta(hours=2),
 }
-
-
-def training_of(family: str) -> list[str]:
-    """The subcommand that trains a family."""
-    return ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
 
 
 with DAG(
@@ -84,13 +86,39 @@ with DAG(
     tags=[*TAGS, "training"],
     **SNAPSHOT_ARGS,
 ):
-    train = Command.partial(task_id="train", **TRAINING).expand(
-        subcommand=[training_of(family) for family in FAMILIES if family not in COMBINED]
+    plan_first = Command(
+        task_id="plan_first",
+        subcommand=["plan-training", "--first", "--snapshot", SNAPSHOT_ID],
+        output_field="subcommands",
+    )
+    plan = Command(
+        task_id="plan",
+        subcommand=["plan-training", "--later", "--snapshot", SNAPSHOT_ID],
+        output_field="subcommands",
+    )
+    train_first = Command.partial(task_id="train_first", **TRAINING).expand(
+        subcommand=plan_first.output
+    )
+    publish_first = Command(
+        task_id="publish_first",
+        subcommand=["publish-first", "--snapshot", SNAPSHOT_ID],
+        trigger_rule=TriggerRule.ALL_DONE,
+        event={"snapshot_id": SNAPSHOT_ID},
+        event_from_result=["release_id"],
+        outlets=[RELEASE],
+    )
+    train = Command.partial(task_id="train", trigger_rule=TriggerRule.ALL_DONE, **TRAINING).expand(
+        subcommand=plan.output
     )
     # not ALL_DONE_MIN_ONE_SUCCESS: it is skipped as soon as one family is skipped
     combine = Command.partial(
         task_id="combine", trigger_rule=TriggerRule.ALL_DONE, **TRAINING
-    ).expand(subcommand=[training_of(family) for family in COMBINED])
+    ).expand(
+        subcommand=[
+            ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
+            for family in COMBINED
+        ]
+    )
     select_models = Command(
         task_id="select_models",
         subcommand=["select-models", "--snapshot", SNAPSHOT_ID],
@@ -103,4 +131,6 @@ with DAG(
         subcommand=["track", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
     )
+    train_first >> [publish_first, train]
     train >> combine >> [select_models, track]
+    publish_first >> select_models

@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from penchant.errors import PenchantError, UsageError
+from penchant.errors import NothingToDo, PenchantError, UsageError
 from penchant.logs import configure_logs
 from penchant.settings import Settings, wrong_setting
 from penchant.telemetry import disable_telemetry
@@ -102,6 +102,22 @@ def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def plan_training(
+    snapshot: SnapshotId,
+    first: Annotated[
+        bool, typer.Option("--first/--later", help="families of the first release, or the others")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the families that have no run on a snapshot with the current code and config."""
+    from training.commands.plan_training import FIRST, LATER
+    from training.commands.plan_training import plan_training as run
+
+    plan = run(Settings(), snapshot, FIRST if first else LATER)
+    answer(plan.summary(), plan.as_dict(), as_json)
+
+
+@app.command()
 def train(
     family: Annotated[str, typer.Option(help="family name, see training/names.py")],
     snapshot: SnapshotId,
@@ -112,11 +128,18 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train and evaluate one model family on a snapshot."""
+    from training.commands.plan_training import finished_run
+
+    settings = Settings()
+    if not show and (found := finished_run(settings, snapshot, family)):
+        answer(f"unchanged {found.run_id}", {"run_id": found.run_id, "family": family}, as_json)
+        return
+
     from training.commands.track import track
     from training.commands.train import train as run
     from training.fitting.distributed import started_together
 
-    settings, first = Settings(), started_together().first
+    first = started_together().first
     report = run(settings, snapshot, family)
     if show and first:
         track(settings, snapshot)
@@ -202,6 +225,21 @@ def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     from penchant.publishing.publish import publish as run
 
     report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def publish_first(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Publish a release from the families that train fastest, if no release is live."""
+    from penchant.publishing.publish import publish as run
+    from training.commands.plan_training import FIRST
+    from training.commands.select_models import select_models as select
+
+    settings = Settings()
+    if release_id := settings.live_release.current():
+        raise NothingToDo(f"release {release_id} is live", "nothing: a better one follows")
+    select(settings, snapshot, FIRST)
+    report = run(settings, snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
 

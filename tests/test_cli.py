@@ -1,10 +1,12 @@
 """Errors of the command line: a cause, a remedy, an exit status, no traceback."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from penchant import cli
+from penchant.settings import Settings
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
@@ -37,6 +39,15 @@ def test_invalid_arguments_are_reported_with_a_remedy(
     error = capsys.readouterr().err
     assert cause in error
     assert "what to do:" in error
+
+
+def test_first_release_does_not_replace_a_live_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
+    Settings(home=tmp_path).live_release.flip("r-1")
+    assert run(monkeypatch, "publish-first", "--snapshot", "s-20200101-aaaaaaaaaaaa") == 66
+    assert "release r-1 is live" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from penchant.platform.processes import die_with_parent, mark
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_atomic, write_json
 
-PARALLEL_TASKS = 2  # minimum: a family trains beside another stage or another family
 DATABASE, MIGRATING, PREVIOUS = "airflow", "airflow_migrating", "airflow_previous"
 FOREIGN_PREFIX = "AIRFLOW_"
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -46,7 +45,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "core": {
             "dags_folder": PROJECT_ROOT / "dags",
             "executor": "LocalExecutor",
-            "parallelism": max(PARALLEL_TASKS, settings.trainings_at_once),
+            # the first release is published beside the training runs
+            "parallelism": settings.trainings_at_once + 1,
             "load_examples": False,
             "dags_are_paused_at_creation": False,
             "simple_auth_manager_all_admins": True,

@@ -1,6 +1,6 @@
 """The main job in Airflow: a chain of DAGs, each triggered by the Asset of the previous DAG."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from penchant.errors import PenchantError
@@ -16,8 +16,9 @@ CHAIN = (
 )
 """The DAGs in execution order; a test compares them with the files in ``dags/``."""
 
-MAPPED = "train"
-"""The task that is mapped over the families."""
+PLANS = {"train_first": "plan_first", "train": "plan"}
+"""The tasks that are mapped over families, and the tasks that list the families."""
+FIRST_RELEASE = "publish_first"
 
 NEXT_RUN_SECONDS = 300.0
 """A slow machine needs a minute from an asset event to the run that it triggers."""
@@ -30,6 +31,15 @@ class Stage:
     dag_id: str
     run: Run | None = None
     tasks: list[Task] = field(default_factory=list)
+    mapped: dict[str, list[str]] = field(default_factory=dict)
+    """The families of a mapped task, in the order of its map indexes."""
+
+    def named(self, task: Task) -> Task:
+        """The task with its family in its label. Airflow has it only once the task runs."""
+        if task.map_index < 0 or task.task_id not in self.mapped:
+            return task
+        family = self.mapped[task.task_id][task.map_index]
+        return replace(task, label=f"{task.task_id}[{family}]")
 
 
 def pools(settings: Settings) -> dict[str, int]:
@@ -47,20 +57,21 @@ class Families:
     seconds_left: float | None
 
     @classmethod
-    def of_tasks(cls, tasks: list[Task], now: datetime) -> "Families | None":
+    def of_stage(cls, stage: Stage, now: datetime) -> "Families | None":
         """Progress of the mapped tasks; None before the first starts."""
-        trained = [task for task in tasks if task.task_id == MAPPED and task.map_index >= 0]
+        trained = [task for task in stage.tasks if is_family(task)]
+        of = max(len(trained), sum(len(families) for families in stage.mapped.values()))
         begun = [task.start for task in trained if task.start]
         if not begun:
             return None
         done = [task for task in trained if task.state in ("success", "failed", "skipped")]
-        left = len(trained) - len(done)
+        left = of - len(done)
         last = max((task.end for task in done if task.end), default=now) if not left else now
         seconds = (last - min(begun)).total_seconds()
         # a running family is on average half done
         paced = len(done) + 0.5 * sum(task.state == "running" for task in trained)
-        seconds_left = seconds / paced * (len(trained) - paced) if done else None
-        return cls(len(done), len(trained), seconds, seconds_left)
+        seconds_left = seconds / paced * (of - paced) if done else None
+        return cls(len(done), of, seconds, seconds_left)
 
     def __str__(self) -> str:
         progress = f"{self.done} of {self.of} families"
@@ -84,8 +95,12 @@ class Chain:
         return [stage.run for stage in self.stages if stage.run is not None]
 
     @property
+    def staged_tasks(self) -> list[tuple[Stage, Task]]:
+        return [(stage, task) for stage in self.stages for task in stage.tasks]
+
+    @property
     def tasks(self) -> list[Task]:
-        return [task for stage in self.stages for task in stage.tasks]
+        return [task for _, task in self.staged_tasks]
 
     @property
     def failed(self) -> list[Task]:
@@ -95,6 +110,10 @@ class Chain:
     @property
     def skipped(self) -> list[Task]:
         return [task for task in self.tasks if task.state == "skipped"]
+
+    @property
+    def has_first_release(self) -> bool:
+        return any(task.task_id == FIRST_RELEASE and task.state == "success" for task in self.tasks)
 
     @property
     def broken(self) -> bool:
@@ -116,12 +135,22 @@ class Chain:
             if not (stage.run.ended and stage.tasks):
                 # read the run first: tasks read after it ended are final
                 run = self._airflow.run(stage.run)
-                stage.tasks = sorted(self._airflow.tasks(run), key=in_order)
+                tasks = self._airflow.tasks(run)
+                self._read_plans(stage, run, tasks)
+                stage.tasks = sorted(map(stage.named, tasks), key=in_order)
                 stage.run = run
                 if run.ended:
                     self._previous_ended = datetime.now(UTC)
             if stage.run.state != "success":
                 return
+
+    def _read_plans(self, stage: Stage, run: Run, tasks: list[Task]) -> None:
+        planned = {task.task_id for task in tasks if task.state == "success"}
+        for mapped, plan in PLANS.items():
+            if plan in planned and mapped not in stage.mapped:
+                # the option before the family is `--family`
+                subcommands = self._airflow.returned(run, plan)
+                stage.mapped[mapped] = [subcommand[2] for subcommand in subcommands]
 
     def _triggered_by(self, before: Stage) -> Run | None:
         assert before.run is not None
@@ -134,6 +163,10 @@ class Chain:
                 "check in the Airflow UI whether that DAG is paused, or run again",
             )
         return run
+
+
+def is_family(task: Task) -> bool:
+    return task.task_id in PLANS and task.map_index >= 0
 
 
 def in_order(task: Task) -> tuple[datetime, int]:

@@ -16,7 +16,7 @@ from penchant.platform.chain import CHAIN, Chain, idle_share
 from penchant.platform.preflight import require_startable
 from penchant.platform.rest import Airflow, Run
 from penchant.platform.running import platform, require_none
-from penchant.platform.services import airflow_services
+from penchant.platform.services import airflow_services, api_service
 from penchant.platform.startup import start_airflow
 from penchant.platform.tasklog import causes, log_file
 from penchant.platform.view import view_on
@@ -25,6 +25,7 @@ from penchant.storage import write_json
 
 POLL_SECONDS = 0.7
 INTERRUPTED = 130
+RECOMMEND = "`.venv/bin/penchant recommend --user U`"
 
 
 class Ended(KeyboardInterrupt):
@@ -33,10 +34,14 @@ class Ended(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Figures:
-    """Timings of one demo. ``idle_share`` is the share of ``seconds`` in which no task ran."""
+    """Timings of one demo. ``first_release_seconds``: None if a release was live already.
+
+    ``idle_share`` is the share of ``seconds`` in which no task ran.
+    """
 
     seconds: float
     ready_seconds: float
+    first_release_seconds: float | None
     idle_share: float
     tasks: list[dict[str, object]]
 
@@ -63,7 +68,8 @@ def run(settings: Settings) -> int:
 
 def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain:
     require_none(settings.home)
-    require_startable(settings, airflow_services(settings), console.print)
+    api = api_service(settings)
+    require_startable(settings, (*airflow_services(settings), api), console.print)
     unfinished = Unfinished(settings.home / "platform" / "unfinished.json")
     with platform(settings) as running:
         with (
@@ -72,11 +78,16 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
         ):
             ready = datetime.now(UTC)
             chain = Chain(airflow)
+            first_release_seconds = None
             while not (chain.done or chain.broken):
                 unfinished.record(chain.runs)
                 running.require_alive()
                 chain.poll()
                 view.show(chain)
+                if chain.has_first_release and first_release_seconds is None:
+                    first_release_seconds = (datetime.now(UTC) - started).total_seconds()
+                    running.start(api)
+                    view.note(f"A first release is live: {api.pages[0][1]}, {RECOMMEND}")
                 time.sleep(POLL_SECONDS)
         ended = datetime.now(UTC)
         unfinished.clear()
@@ -84,6 +95,7 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
             figures = Figures(
                 (ended - started).total_seconds(),
                 (ready - started).total_seconds(),
+                first_release_seconds,
                 idle_share(chain.tasks, started, ended),
                 [asdict(task) | {"seconds": task.seconds(ended)} for task in chain.tasks],
             )

@@ -1,5 +1,6 @@
 """A client of Airflow's REST API, for the calls that the platform needs."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,6 +137,12 @@ class Airflow:
     def tasks(self, run: Run) -> list[Task]:
         found = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=100)
         return [task_of(task) for task in found["task_instances"]]
+
+    def returned(self, run: Run, task_id: str) -> Any:
+        """The value that a task returned."""
+        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
+        value = self._get(f"{path}/xcomEntries/return_value")["value"]
+        return json.loads(value) if isinstance(value, str) else value
 
     def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
         """The first run of a DAG with ``run_after`` at or after ``since``."""

@@ -106,14 +106,9 @@ def web_services(settings: Settings) -> tuple[Service, ...]:
     """MLflow, Feast UI, static pages and the HTTP API."""
     environment = common_environment(settings)
     logs = settings.home / "platform" / "logs"
-    mlflow, feast, docs, api = (
+    mlflow, feast, docs = (
         f"http://{HOST}:{port}"
-        for port in (
-            settings.mlflow_port,
-            settings.feast_port,
-            settings.docs_port,
-            settings.api_port,
-        )
+        for port in (settings.mlflow_port, settings.feast_port, settings.docs_port)
     )
     python = (sys.executable, "-m")
     return (
@@ -167,14 +162,20 @@ def web_services(settings: Settings) -> tuple[Service, ...]:
                 ("Reports", f"{docs}/reports/"),
             ),
         ),
-        Service(
-            "api",
-            (str(Path(sys.executable).with_name("penchant")), "serve"),
-            environment,
-            logs / "api.log",
-            settings.api_port,
-            "api_port",
-            f"{api}/healthz",
-            (("Console", f"{api}/console/"), ("API", f"{api}/docs")),
-        ),
+        api_service(settings),
+    )
+
+
+def api_service(settings: Settings) -> Service:
+    """The HTTP API with its console."""
+    api = f"http://{HOST}:{settings.api_port}"
+    return Service(
+        "api",
+        (str(Path(sys.executable).with_name("penchant")), "serve"),
+        common_environment(settings),
+        settings.home / "platform" / "logs" / "api.log",
+        settings.api_port,
+        "api_port",
+        f"{api}/healthz",
+        (("Console", f"{api}/console/"), ("API", f"{api}/docs")),
     )

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penchant.platform.chain import MAPPED, Chain, Families
+from penchant.platform.chain import PLANS, Chain, Families, is_family
 from penchant.platform.rest import Task
 
 STYLES = {
@@ -24,9 +24,11 @@ REFRESHES_PER_SECOND = 4
 
 
 class View(Protocol):
-    """Shows a start-up step, or the state of the chain."""
+    """Shows a start-up step, a note that stays, or the state of the chain."""
 
     def step(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
     def show(self, chain: Chain) -> None: ...
 
@@ -41,17 +43,22 @@ class Lines:
 
     def step(self, text: str) -> None:
         elapsed = (datetime.now(UTC) - self._started).total_seconds()
-        self._console.print(f"{elapsed:7.1f} s  {text}", highlight=False, markup=False)
+        self._console.print(
+            f"{elapsed:7.1f} s  {text}", highlight=False, markup=False, soft_wrap=True
+        )
+
+    def note(self, text: str) -> None:
+        self.step(text)
 
     def show(self, chain: Chain) -> None:
         now = datetime.now(UTC)
-        for task in chain.tasks:
+        for stage, task in chain.staged_tasks:
             key = (task.dag_id, f"{task.task_id} {task.map_index}")
             if task.state and self._shown.get(key) != task.state and not is_waiting_family(task):
                 self._shown[key] = task.state
                 seconds = task.seconds(now)
                 took = f"  {seconds:.1f} s" if seconds and task.end else ""
-                families = Families.of_tasks(chain.tasks, now) if is_family(task) else None
+                families = Families.of_stage(stage, now) if is_family(task) else None
                 progress = f"  ({families})" if families and task.end else ""
                 self.step(f"{task.dag_id}  {task.label}  {task.state}{took}{progress}")
 
@@ -62,12 +69,16 @@ class Board:
     def __init__(self, live: Live, started: datetime) -> None:
         self._live = live
         self._started = started
+        self._notes: list[Text] = []
 
     def step(self, text: str) -> None:
         self._live.update(Text(f"{self._elapsed()}  {text}", style="dim"))
 
+    def note(self, text: str) -> None:
+        self._notes.append(Text(text, style="bold"))
+
     def show(self, chain: Chain) -> None:
-        self._live.update(self._table(chain))
+        self._live.update(Group(self._table(chain), *self._notes))
 
     def _elapsed(self) -> str:
         seconds = int((datetime.now(UTC) - self._started).total_seconds())
@@ -84,18 +95,14 @@ class Board:
             if not stage.tasks:
                 table.add_row(Text(stage.dag_id, "dim"), "", Text("waiting", "dim"), "")
             rows = [task_row(task, now) for task in stage.tasks if not is_counted_only(task)]
-            if families := Families.of_tasks(stage.tasks, now):
+            if families := Families.of_stage(stage, now):
                 style = "green" if families.done == families.of else "bold cyan"
                 state = Text(str(families), style)
-                rows.insert(0, (Text(MAPPED), state, f"{families.seconds:.0f}"))
+                rows.insert(0, (Text("training"), state, f"{families.seconds:.0f}"))
             for number, row in enumerate(rows):
                 table.add_row(stage.dag_id if number == 0 else "", *row)
             table.add_section()
         return table
-
-
-def is_family(task: Task) -> bool:
-    return task.task_id == MAPPED and task.map_index >= 0
 
 
 def is_waiting_family(task: Task) -> bool:
@@ -105,6 +112,8 @@ def is_waiting_family(task: Task) -> bool:
 
 def is_counted_only(task: Task) -> bool:
     """Whether this is a family without a row of its own, because a terminal is short."""
+    if task.task_id in PLANS and task.map_index < 0:
+        return True
     return is_family(task) and task.state not in ("running", "failed", "up_for_retry")
 
 

@@ -51,6 +51,12 @@ def test_returns_the_last_line_and_sets_the_asset_event(script: Path) -> None:
     assert events[SNAPSHOT].extra == {"snapshot_id": "s-1", "argv": "check --snapshot s-1 --json"}
 
 
+def test_returns_one_field_of_the_result_for_mapping(script: Path) -> None:
+    script.write_text('print(\'{"subcommands": [["train"]], "snapshot_id": "s-1"}\')')
+    result, _ = run(["plan-training"], output_field="subcommands")
+    assert result == [["train"]]
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [

@@ -19,6 +19,7 @@ from dags.command import Command
 from dags.defaults import POOLS, TAGS
 from penchant.platform import chain
 from penchant.settings import Settings
+from training.commands.plan_training import FIRST, LATER
 from training.names import COMBINED, FAMILIES
 
 DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
@@ -89,8 +90,7 @@ def outlets(dag: DAG) -> list[Asset]:
 
 def test_assets_connect_the_chain(bag: DagBag) -> None:
     for before, after in itertools.pairwise(CHAIN):
-        (announced,) = outlets(bag.dags[before])
-        assert bag.dags[after].timetable.asset_condition == announced, after
+        assert bag.dags[after].timetable.asset_condition in outlets(bag.dags[before]), after
     assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["release"]
 
 
@@ -101,15 +101,15 @@ def test_asset_event_follows_the_last_check(bag: DagBag) -> None:
 
 
 def test_every_family_is_trained_in_the_gpu_pool(bag: DagBag) -> None:
-    train, combine = (bag.dags["train_families"].get_task(name) for name in ("train", "combine"))
-    families = [
-        subcommand[2]
-        for task in (train, combine)
-        for subcommand in task.expand_input.value["subcommand"]
-    ]
-    assert families == list(FAMILIES)
-    assert train.task_id == chain.MAPPED
-    for task in (train, combine):
+    dag = bag.dags["train_families"]
+    for mapped, plan in chain.PLANS.items():
+        (planned,) = dag.get_task(mapped).expand_input.value.values()
+        assert planned.operator.task_id == plan
+        assert dag.get_task(plan).output_field == "subcommands"
+    assert dag.get_task("plan_first").subcommand[:2] == ["plan-training", "--first"]
+    assert dag.get_task("plan").subcommand[:2] == ["plan-training", "--later"]
+    assert sorted([*FIRST, *LATER, *COMBINED]) == sorted(FAMILIES)
+    for task in (dag.get_task(name) for name in (*chain.PLANS, "combine")):
         assert (task.pool, task.queue) == ("gpu", "gpu")
         assert "task.subcommand[2]" in task.partial_kwargs["map_index_template"]
 
@@ -126,7 +126,13 @@ def test_combined_families_run_after_all_others_even_if_some_failed(bag: DagBag)
 def test_failed_or_skipped_family_does_not_stop_the_selection(bag: DagBag) -> None:
     select_models = bag.dags["train_families"].get_task("select_models")
     assert select_models.trigger_rule == "all_done"
-    assert select_models.upstream_task_ids == {"combine"}
+    assert select_models.upstream_task_ids == {"combine", "publish_first"}
+
+
+def test_first_release_waits_for_the_fastest_families_only(bag: DagBag) -> None:
+    publish_first = bag.dags["train_families"].get_task(chain.FIRST_RELEASE)
+    assert publish_first.trigger_rule == "all_done"
+    assert publish_first.upstream_task_ids == {"train_first"}
 
 
 def test_mlflow_tracking_includes_failed_families_and_blocks_nothing(bag: DagBag) -> None:

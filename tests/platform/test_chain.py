@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from penchant.errors import PenchantError
 from penchant.platform import chain as chain_module
-from penchant.platform.chain import CHAIN, Chain, Families, busy_seconds, idle_share
+from penchant.platform.chain import CHAIN, Chain, Families, Stage, busy_seconds, idle_share
 from penchant.platform.demo import Ended, Unfinished, ended_by_signals
 from penchant.platform.rest import Run, Task
 from penchant.platform.tasklog import causes
@@ -53,6 +54,10 @@ class FakeAirflow:
     def tasks(self, run: Run) -> list[Task]:
         state = "failed" if run.dag_id == self.failing else "success"
         return [task(run.dag_id, 0, 1, state)]
+
+    def returned(self, run: Run, task_id: str) -> list[list[str]]:
+        names = ["popularity"] if task_id == "plan_first" else ["item_cf", "ease", "ncf"]
+        return [["train", "--family", name] for name in names]
 
 
 def test_chain_is_tracked_to_its_end() -> None:
@@ -109,29 +114,39 @@ def test_name_of_a_mapped_task_is_not_parsed_as_markup() -> None:
     assert "train[sasrec]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def family(name: str, number: int, start: float | None, end: float | None, state: str) -> Task:
+def family(task_id: str, number: int, start: float | None, end: float | None, state: str) -> Task:
+    """A mapped task as Airflow shows it before it runs: without the name of its family."""
     began, ended = (None if time is None else at(time) for time in (start, end))
-    return Task("train_families", "r", "train", number, f"train[{name}]", state, 1, began, ended)
+    label = f"{task_id}[{number}]"
+    return Task("train_families", "r", task_id, number, label, state, 1, began, ended)
 
 
 TRAINED = [
-    family("popularity", 0, 0, 10, "success"),
-    family("item_cf", 1, 10, 20, "failed"),
-    family("ease", 2, 20, None, "running"),
-    family("ncf", 3, None, None, "scheduled"),
+    family("train_first", 0, 0, 10, "success"),
+    family("train", 0, 10, 20, "failed"),
+    family("train", 1, 20, None, "running"),
+    family("train", 2, None, None, "scheduled"),
+]
+PLANNED = [
+    replace(task("train_families", 0, 1), task_id=name, label=name)
+    for name in ("plan_first", "plan")
 ]
 
 
 def test_progress_of_training_and_time_left() -> None:
-    assert Families.of_tasks(TRAINED[3:], at(0)) is None
-    families = Families.of_tasks(TRAINED, at(25))
-    assert str(families) == "2 of 4 families, about 15 s left"
-    assert str(Families.of_tasks(TRAINED[:2], at(25))) == "2 of 2 families"
+    def progress(tasks: list[Task], **mapped: list[str]) -> str:
+        stage = Stage("train_families", None, tasks, mapped)
+        return str(Families.of_stage(stage, at(25)))
+
+    assert progress(TRAINED[3:]) == "None"
+    assert progress(TRAINED) == "2 of 4 families, about 15 s left"
+    assert progress(TRAINED[:2]) == "2 of 2 families"
+    assert progress(TRAINED[:2], train_first=["a"], train=["b", "c", "d"]).startswith("2 of 4")
 
 
 class FakeTraining(FakeAirflow):
     def tasks(self, run: Run) -> list[Task]:
-        return TRAINED if run.dag_id == "train_families" else super().tasks(run)
+        return [*PLANNED, *TRAINED] if run.dag_id == "train_families" else super().tasks(run)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -145,7 +160,7 @@ def test_waiting_families_are_counted_but_not_listed(terminal: bool) -> None:
     assert "2 of 4 families" in shown and "left" in shown
     assert "train[item_cf]" in shown and "train[ease]" in shown
     assert "train[ncf]" not in shown
-    assert ("train[popularity]" in shown) is not terminal
+    assert ("train_first[popularity]" in shown) is not terminal
 
 
 def test_terminal_shows_every_dag_and_task() -> None:

@@ -1,0 +1,91 @@
+"""The `plan-training` stage: the families that have no run on a snapshot yet.
+
+Run ids are cached with a hash of code and settings. Only a change of these imports the families,
+and torch with them.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from penchant.artifacts import RunRecord, Snapshot
+from penchant.settings import PROJECT_ROOT, Settings
+from penchant.storage import write_json
+from training.names import COMBINED, FAMILIES, RANKERS
+
+FIRST = ("popularity", "item_cf", "matrix_factorization")
+"""The families of the first release: the fastest with useful recommendations."""
+LATER = tuple(family for family in FAMILIES if family not in (*FIRST, *COMBINED))
+CODE = ("penchant", "training")
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """``subcommands``: of ``penchant``, one per missing run."""
+
+    snapshot_id: str
+    families: int
+    subcommands: list[list[str]]
+
+    def summary(self) -> str:
+        return f"{len(self.subcommands)} of {self.families} families to train"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"snapshot_id": self.snapshot_id, "subcommands": self.subcommands}
+
+
+def plan_training(
+    settings: Settings, snapshot_id: str, families: Sequence[str] = LATER
+) -> TrainingPlan:
+    """Plan the runs of ``families`` that don't exist. Raises UsageError for an unknown snapshot."""
+    missing = [family for family in families if not finished_run(settings, snapshot_id, family)]
+    subcommands = [
+        ["train", "--family", family, "--snapshot", snapshot_id, "--no-track"] for family in missing
+    ]
+    return TrainingPlan(snapshot_id, len(families), subcommands)
+
+
+def finished_run(settings: Settings, snapshot_id: str, family: str) -> RunRecord | None:
+    """The run of a family on a snapshot with the current code and config, if it exists."""
+    Snapshot.open(settings, snapshot_id)
+    if family not in FAMILIES:
+        return None
+    run_id = cached_run_id(settings, snapshot_id, family)
+    path = RunRecord.path(settings.runs / snapshot_id / run_id)
+    return RunRecord.read(path) if path.exists() else None
+
+
+def cached_run_id(settings: Settings, snapshot_id: str, family: str) -> str:
+    """``run_id_for`` of a family, from a cache in the home."""
+    path = settings.home / "run_ids" / snapshot_id / f"{family}.json"
+    key = cache_key(settings, snapshot_id, family)
+    cached = json.loads(path.read_text()) if path.exists() else {}
+    if cached.get("key") != key:
+        from training.commands.train import run_id_for
+
+        cached = {"key": key, "run_id": run_id_for(settings, snapshot_id, family)}
+        write_json(path, cached)
+    return str(cached["run_id"])
+
+
+def cache_key(settings: Settings, snapshot_id: str, family: str) -> str:
+    """Hash of all that a run id can depend on: code, settings and the members of a combination."""
+    parts = [code_hash(PROJECT_ROOT), settings.model_dump_json()]
+    if family in COMBINED:
+        runs = (finished_run(settings, snapshot_id, member) for member in RANKERS)
+        parts += [run.run_id for run in runs if run]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@cache
+def code_hash(root: Path) -> str:
+    """Hash of every Python file that a training run may import."""
+    digest = hashlib.sha256()
+    for package in CODE:
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
