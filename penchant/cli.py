@@ -231,13 +231,14 @@ def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @app.command()
 def publish_first(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Publish a release from the families that train fastest, if no release is live."""
+    settings = Settings()
+    if release_id := settings.live_release.current():
+        raise NothingToDo(f"release {release_id} is live", "nothing: a better one follows")
+
     from penchant.publishing.publish import publish as run
     from training.commands.plan_training import FIRST
     from training.commands.select_models import select_models as select
 
-    settings = Settings()
-    if release_id := settings.live_release.current():
-        raise NothingToDo(f"release {release_id} is live", "nothing: a better one follows")
     select(settings, snapshot, FIRST)
     report = run(settings, snapshot)
     answer(report.summary(), report.as_dict(), as_json)

@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,12 +13,13 @@ from types import FrameType
 from rich.console import Console
 
 from penchant.platform.chain import CHAIN, Chain, idle_share
+from penchant.platform.inputs import inputs_hash, state_of
 from penchant.platform.preflight import require_startable
 from penchant.platform.rest import Airflow, Run
 from penchant.platform.running import platform, require_none
 from penchant.platform.services import airflow_services, api_service
 from penchant.platform.startup import start_airflow
-from penchant.platform.tasklog import causes, log_file
+from penchant.platform.tasklog import causes, log_file, skip_reason
 from penchant.platform.view import view_on
 from penchant.settings import Settings
 from penchant.storage import write_json
@@ -47,13 +48,20 @@ class Figures:
 
 
 def run(settings: Settings) -> int:
-    """Run the main job and show its progress.
+    """Run the main job and show its progress, unless nothing has changed since the last run.
 
     Returns the exit status: 0 success, 1 failure, 130 interrupted. In each case all processes have
     ended, and the next run resumes from completed work.
     """
     console = Console()
     started = datetime.now(UTC)
+    inputs = inputs_hash(settings)
+    completed = settings.home / "platform" / "completed.json"
+    if completed.exists():
+        if json.loads(completed.read_text()) == {"inputs": inputs, "state": state_of(settings)}:
+            _print_summary(settings, console, ["Nothing has changed since the last run."])
+            return 0
+        completed.unlink()
     try:
         with ended_by_signals():
             chain = _run_chain(settings, console, started)
@@ -63,6 +71,9 @@ def run(settings: Settings) -> int:
     if chain.broken:
         _print_failures(settings, console, chain)
         return 1
+    # the code or the source may have changed meanwhile
+    if not chain.failed and inputs_hash(settings) == inputs:
+        write_json(completed, {"inputs": inputs, "state": state_of(settings)})
     return 0
 
 
@@ -100,11 +111,26 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
                 [asdict(task) | {"seconds": task.seconds(ended)} for task in chain.tasks],
             )
             write_json(settings.home / "platform" / "demo.json", asdict(figures))
-            # imports Parquet and feature readers, which a failed demo does not need
-            from penchant.platform.summary import print_summary
-
-            print_summary(settings, console, chain, figures.seconds, figures.idle_share)
+            _print_summary(settings, console, _notes(settings, chain, figures))
     return chain
+
+
+def _notes(settings: Settings, chain: Chain, figures: Figures) -> list[str]:
+    """The duration, and a line for each family that was not compared."""
+    skipped = [(task.label, skip_reason(log_file(settings, task))) for task in chain.skipped]
+    took = f"The main job took {figures.seconds:.0f} s"
+    return [
+        f"{took}; no task ran in {figures.idle_share:.0%} of that time.",
+        *(f"{label}: {reason}" for label, reason in skipped if reason),
+        *(f"{task.label} failed and was not compared" for task in chain.failed),
+    ]
+
+
+def _print_summary(settings: Settings, console: Console, notes: Sequence[str]) -> None:
+    # imports Parquet and feature readers, which a failed demo does not need
+    from penchant.platform.summary import print_summary
+
+    print_summary(settings, console, notes)
 
 
 class Unfinished:

@@ -1,64 +1,72 @@
-"""Summary of the demo: leaderboard, live release, recommendations of three users."""
+"""Summary of the demo in at most 25 lines: leaderboard, live release, recommendations."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from penchant.platform.chain import Chain
-from penchant.platform.tasklog import log_file, skip_reason
 from penchant.report.report import Report, UserState, report
-from penchant.serving.status import families_table
 from penchant.settings import Settings
 
+METRIC = "ndcg@10"
+TOP_FAMILIES = 5
+ITEMS = 2
 
-def print_summary(
-    settings: Settings, console: Console, chain: Chain, seconds: float, idle: float
-) -> None:
-    """Print the live release's report, failed tasks, and the duration of the main job."""
+
+def print_summary(settings: Settings, console: Console, notes: Sequence[str]) -> None:
+    """Write the report of the live release; print its summary, the notes and what to do next."""
     written = report(settings)
-    console.print(families_table(written.families))
-    for task in chain.skipped:
-        if reason := skip_reason(log_file(settings, task)):
-            console.print(f"{task.label}: {reason}", style="yellow", markup=False)
-    for task in chain.failed:
-        console.print(f"{task.label} failed and was not compared.", style="yellow")
-    console.print(release_line(written), highlight=False)
-    for user in written.users:
-        console.print(user_table(user))
-    console.print(f"Report: {written.path}", highlight=False, soft_wrap=True)
-    console.print(
-        f"The main job took {seconds:.0f} s; no task ran in {idle:.0%} of that time.",
-        highlight=False,
-    )
-    console.print(
-        "Next: `make up` starts the platform in the background and prints its addresses;"
-        " `.venv/bin/penchant recommend --user U` prints recommendations.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(leaderboard(written.families))
+    console.print(release_line(written), highlight=False, soft_wrap=True)
+    for note in notes:
+        console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    console.print(users_table(written.users))
+    for line in (
+        f"Report:          {written.path}",
+        "Recommendations: .venv/bin/penchant recommend --user U",
+        "State:           .venv/bin/penchant status",
+        "Console, Airflow, MLflow, Feast, Data Docs: `make up` prints their addresses",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def release_line(written: Report) -> str:
-    selection = written.state["selection"]
-    because = "".join(f"\n  {reason}" for reason in selection["reasons"]) if selection else ""
-    return f"Live: release {written.release_id}{because}"
-
-
-def user_table(user: UserState) -> Table:
-    """A user's last purchases and recommendations, side by side."""
-    table = Table(
-        title=f"user {user.user_id}: {user.bought} purchases, list from {user.origin}",
-        title_justify="left",
-    )
-    table.add_column("recent purchases")
-    table.add_column("recommendations")
-    bought = [f"{purchase.day}  {purchase.title}" for purchase in user.purchases]
-    liked = [item.title or item.item_id for item in user.recommended]
-    rows = max(len(bought), len(liked))
-    for left, right in zip(padded(bought, rows), padded(liked, rows), strict=True):
-        table.add_row(Text(left), Text(right))
+def leaderboard(families: Sequence[dict[str, Any]]) -> Table:
+    """The best families on the test window, with the 95 % interval, and the live ones."""
+    ranked = [run for run in families if METRIC in run["metrics"].get("all", {})]
+    ranked.sort(key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
+    shown = ranked[:TOP_FAMILIES] + [run for run in ranked[TOP_FAMILIES:] if run["roles"]]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in (f"best of {len(ranked)} families", "live as", METRIC, "95 % interval"):
+        table.add_column(column, no_wrap=True)
+    for run in shown:
+        metric = run["metrics"]["all"][METRIC]
+        table.add_row(
+            run["family"],
+            ", ".join(run["roles"]),
+            f"{metric['mean']:.4f}",
+            f"{metric['low']:.3f} to {metric['high']:.3f}",
+        )
     return table
 
 
-def padded(texts: list[str], length: int) -> list[str]:
-    return texts + [""] * (length - len(texts))
+def release_line(written: Report) -> str:
+    return f"Live: release {written.release_id}. The report explains the selection."
+
+
+def users_table(users: Sequence[UserState]) -> Table:
+    """The last purchases and the recommendations of each user, side by side."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("user", "recent purchases", "recommendations"):
+        table.add_column(column, no_wrap=True)
+    for user in users:
+        bought = [f"{purchase.day}  {purchase.title}" for purchase in user.purchases][:ITEMS]
+        recommended = [item.title or item.item_id for item in user.recommended][:ITEMS]
+        for number in range(max(len(bought), len(recommended))):
+            table.add_row(
+                Text(user.user_id if number == 0 else ""),
+                Text(bought[number] if number < len(bought) else ""),
+                Text(recommended[number] if number < len(recommended) else ""),
+            )
+    return table

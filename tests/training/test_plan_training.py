@@ -59,6 +59,11 @@ def test_combination_is_planned_again_when_a_member_is_trained(planted: Planted)
     assert after == run_id_for(settings, snapshot_id, "fusion") != before
 
 
+def test_first_plan_computes_no_run_id(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_stage, "run_id_for", None)
+    assert families(planted) == list(FIRST)
+
+
 def test_unknown_snapshot_is_rejected_and_unknown_family_has_no_run(planted: Planted) -> None:
     with pytest.raises(UsageError):
         finished_run(planted[0], "s-20200101-aaaaaaaaaaaa", "popularity")

@@ -52,7 +52,7 @@ def plan_training(
 def finished_run(settings: Settings, snapshot_id: str, family: str) -> RunRecord | None:
     """The run of a family on a snapshot with the current code and config, if it exists."""
     Snapshot.open(settings, snapshot_id)
-    if family not in FAMILIES:
+    if not any((settings.runs / snapshot_id).glob(f"{family}-*")):
         return None
     run_id = cached_run_id(settings, snapshot_id, family)
     path = RunRecord.path(settings.runs / snapshot_id / run_id)
