@@ -30,6 +30,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PENCHANT_SEED": "7",
         "PENCHANT_THREADS": "1",
         "PENCHANT_AIRFLOW_PORT": str(free_port()),
+        "PENCHANT_API_PORT": str(free_port()),
     }
 
 
@@ -56,3 +57,5 @@ def test_demo_runs_from_files_to_recommendations(environment: dict[str, str]) ->
     assert known["release_id"] == state["live_release"]["id"]
     unknown = answer(environment, "recommend", "--user", "nobody", "--k", "5")
     assert unknown["origin"] == "popularity prior"
+    assert "A first release is live" in output
+    assert "Nothing has changed since the last run" in penchant(environment, "demo")
