@@ -22,7 +22,7 @@ def with_encoder(shop: Any, number: int) -> Encoder:
     vectors_ID = np.stack(items["vector"].to_pylist()).astype(np.float32)
     folder = run / "encoder"
     folder.mkdir()
-    described = {"kind": "taste", "form": "log", "tail": 1.0}
+    described = {"kind": "weighted_mean", "form": "log", "tail": 1.0}
     described |= {"latest": None, "half_life_days": 120.0}
     (folder / "encoder.json").write_text(json.dumps(described))
     np.save(folder / "item_ids.npy", np.array([id.encode() for id in items["item_id"].to_pylist()]))
@@ -33,7 +33,7 @@ def with_encoder(shop: Any, number: int) -> Encoder:
     sequences = pq.read_table(snapshot.mart("sequences")).to_pylist()
     users = {
         "user_id": [row["user_id"] for row in sequences],
-        "vector": [encoder.fold(history_of(row, snapshot)).tolist() for row in sequences],
+        "vector": [encoder.encode(history_of(row, snapshot)).tolist() for row in sequences],
     }
     types = pa.schema({"user_id": pa.string(), "vector": pa.list_(pa.float32())})
     pq.write_table(pa.table(users, schema=types), run / "user_vectors.parquet")

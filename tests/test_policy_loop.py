@@ -7,7 +7,7 @@ the gate, the experiment. Only the checks of the snapshots are left out, which h
 from benchmarks.policy.loop import gate_of, loop_settings, turned_round
 from benchmarks.policy.simulated_shop import SimulatedShop, lost_by_policy
 from penchant.artifacts import CheckResults
-from penchant.bandits.assignment import live_policy, running
+from penchant.bandits.assignment import live_policy, running_experiment
 from penchant.bandits.experiments.gate import promote
 from penchant.bandits.experiments.stage import evaluate_experiment
 from penchant.serving.live_policy import read_policy
@@ -30,7 +30,7 @@ def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home
     harmful = gate_of(settings, snapshot_id, turned_round(read_policy(settings, report.policy_id)))
     assert not harmful.promoted and harmful.high < harmful.current, harmful.reason
 
-    experiment = running(settings)
+    experiment = running_experiment(settings)
     assert experiment is not None
     assert experiment.shares == {"ranker-0.7": 0.5, report.policy_id: 0.5}
     shop.publish()

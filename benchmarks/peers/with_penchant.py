@@ -26,8 +26,8 @@ def main() -> None:
         learning.append(seconds)
 
         def decide(posterior: LinearPosterior = posterior) -> np.ndarray:
-            belief = posterior.of_arms(log.asked_BD)
-            return policy.one(belief, np.random.default_rng(0)).picks_BK[:, 0]
+            belief = posterior.for_arms(log.asked_BD)
+            return policy.single_actions(belief, np.random.default_rng(0)).actions_BK[:, 0]
 
         seconds, picks = peer.timed(decide)
         deciding.append(seconds)

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson
-from penchant.bandits.slates import ActionScores, FloatArray, drawn, first_position, probabilities
+from penchant.bandits.slates import (
+    ActionScores,
+    FloatArray,
+    action_probabilities,
+    draw_slates,
+    slate_propensities,
+)
 from penchant.settings import Settings
 from training.evaluation.metrics.off_policy import (
     Estimate,
@@ -84,7 +90,8 @@ def _pair(day: Day, pair: Pair, seed: list[int]) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     present_BC = np.ones(day.requests.items_BC.shape, bool)
     logging, votes = (
-        policy.votes(day.belief, present_BC, random) for policy in (pair.logging, pair.evaluated)
+        policy.action_scores(day.belief, present_BC, random)
+        for policy in (pair.logging, pair.evaluated)
     )
     chances = _chances(votes, pair.slate)
     truth = _value(day, chances)
@@ -123,14 +130,14 @@ def _agreement(found: list[Estimate], truth: float) -> dict[str, Any]:
 
 def _chances(votes: ActionScores, slate: int) -> list[FloatArray]:
     """probability_BC of the first pick and, for slates of two, probability_BCC of both."""
-    first_BC = first_position(votes)
+    first_BC = action_probabilities(votes)
     if slate == 1:
         return [first_BC]
     second = []
     for pick in range(first_BC.shape[1]):
         left_BC = votes.present_BC.copy()
         left_BC[:, pick] = False
-        second.append(first_position(replace(votes, present_BC=left_BC)))
+        second.append(action_probabilities(replace(votes, present_BC=left_BC)))
     return [first_BC, first_BC[:, :, None] * np.stack(second, axis=1)]
 
 
@@ -155,14 +162,14 @@ def _log(
         for one in (logging, votes)
         for present_SC in [one.present_BC[rows_S]]
     )
-    slates = drawn(shown, slate, random)
-    picks_SK = slates.picks_BK
-    probability_SK = probabilities(asked, picks_SK)
+    slates = draw_slates(shown, slate, random)
+    picks_SK = slates.actions_BK
+    probability_SK = slate_propensities(asked, picks_SK)
     appeal_SK = np.take_along_axis(day.requests.appeal_BC[rows_S], picks_SK, axis=1)
     reward_SK = random.random(appeal_SK.shape) < appeal_SK * day.looked_K[:slate]
     predicted_SC = day.belief.mean_BC[rows_S].clip(0, 1)
     predicted_SK = np.take_along_axis(predicted_SC, picks_SK, axis=1)
-    value_S = (first_position(asked) * predicted_SC).sum(axis=1)
+    value_S = (action_probabilities(asked) * predicted_SC).sum(axis=1)
     return logged(
         reward_SK.ravel() * 1.0,
         np.cumprod(slates.propensities_BK, axis=1).ravel(),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.bandits.dynamic import TradeOff
+from penchant.bandits.dynamic import ExplorationConfig
 from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
 from training.evaluation.metrics.intervals import bootstrap
@@ -30,7 +30,7 @@ held fixed: beside them one sees what a share that moves is worth, apart from wh
 
 def held(share: float) -> Chooser:
     """The trade-off's own explorers, as often for everybody."""
-    return dynamic(TradeOff(ceiling=share, base=ALWAYS), WorldConfig().slate)
+    return dynamic(ExplorationConfig(ceiling=share, base=ALWAYS), WorldConfig().slate)
 
 
 def measure(settings: Settings) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def turned_round(policy: LearnedPolicy) -> LearnedPolicy:
     """A policy that prefers what this one avoids."""
     state = policy.state()
     state["mean_AD"] = -state["mean_AD"]
-    return LearnedPolicy.of_state(replace(policy.choosing, policy="epsilon greedy"), state)
+    return LearnedPolicy.from_state(replace(policy.config, policy="epsilon greedy"), state)
 
 
 def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> PromotionDecision:
@@ -143,7 +143,7 @@ def put_past_the_gate(
     folder.mkdir(parents=True)
     store.end(settings)
     kept = json.loads((settings.policies / like / "policy.json").read_text())
-    (folder / "policy.json").write_text(json.dumps(kept | vars(policy.choosing)))
+    (folder / "policy.json").write_text(json.dumps(kept | vars(policy.config)))
     save_file(policy.state(), folder / "model.safetensors")
     as_of = Snapshot.open(settings, snapshot_id).as_of
     store.start(settings, live, "p-harmful", SHARE, as_of)

@@ -59,7 +59,7 @@ def ranker_policy(exploration: float) -> str:
 
 
 def served(settings: Settings, user_id: str) -> Served:
-    """What serves a user now."""
+    """The policy that serves a user now."""
     experiment = running(settings)
     if experiment is None:
         return live_policy(settings)
@@ -85,8 +85,8 @@ def experiment_of(context: str) -> str | None:
 
 
 def arm_of(experiment_id: str, user_id: str, shares: Mapping[str, float]) -> str:
-    """The arm of a user. ``shares``: each arm's share of users, in a fixed order, summing to
-    one. Raises UsageError for shares that do not."""
+    """The arm of a user. ``shares``: each arm's share of users, in a fixed order, summing to 1.
+    Raises UsageError for other shares."""
     check_shares(shares)
     digest = hashlib.sha256(f"{experiment_id}\0{user_id}".encode()).digest()
     place = int.from_bytes(digest[: HASH_BITS // 8], "big") / 2**HASH_BITS
@@ -95,12 +95,13 @@ def arm_of(experiment_id: str, user_id: str, shares: Mapping[str, float]) -> str
         below += share
         if place < below:
             return arm
-    return arm  # where the shares' sum was rounded down
+    return arm  # the sum of the shares was rounded down
 
 
 def check_shares(shares: Mapping[str, float]) -> None:
     """Raise UsageError unless two or more arms have positive shares that sum to one."""
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-9:
         raise UsageError(
-            f"shares of arms are {dict(shares)}", "give two or more, each above 0, summing to 1"
+            f"shares of arms: must be two or more, each above 0, summing to 1, got {dict(shares)}",
+            "fix the share of the experiment (PENCHANT_EXPERIMENT_SHARE)",
         )

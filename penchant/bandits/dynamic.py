@@ -1,18 +1,16 @@
-"""How much to explore, for this user and now.
+"""A policy whose share of exploration depends on the request.
 
-A fixed share of exploration wastes picks on users who are well known and spends too few on those
-who are not. Here the share follows three signals, each from 0 to 1:
+A fixed share explores too much for users with a long history and too little for new users. Here the
+share follows three signals, each from 0 to 1:
 
-- *uncertainty*: how little is known of the user's interests, as a share of what was unknown
-  before anything was;
-- *novelty*: the share of the candidates that have hardly been shown to anybody;
-- *fatigue*: how much of what would be shown now has been shown too often.
+- *uncertainty*: of the user's interests, relative to the prior;
+- *novelty*: the share of the candidates with few impressions;
+- *fatigue*: how often the best candidates' categories have been shown to the user recently.
 
 share = floor + (ceiling - floor) * sigmoid(base + weights · signals)
 
-A signal's weight may be negative: then it calls for what is safe. What is explored is drawn from
-the posterior and spares what tires: a myopic choice shows the same kind again until the user
-leaves.
+A signal's weight may be negative: the signal then lowers the share. Exploration samples from the
+posterior and penalises fatigue, since a myopic policy repeats one category until the user leaves.
 """
 
 from dataclasses import dataclass
@@ -21,30 +19,30 @@ import numpy as np
 
 from penchant.bandits.logistic import sigmoid
 from penchant.bandits.policies import check_share
-from penchant.bandits.posterior import Belief
+from penchant.bandits.posterior import ScorePosterior
 from penchant.bandits.slates import ActionScores, BoolArray, FloatArray
 from penchant.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Signals:
-    """Of each request, in [0, 1]; ``tired_BC``: of each candidate, 0 for what is fresh and 1 for
-    what has been shown as often as tires."""
+    """Signals of each request, in [0, 1]. ``candidate_fatigue_BC``: of each candidate; 1 where its
+    category has been shown often enough to cause fatigue."""
 
     uncertainty_B: FloatArray
     novelty_B: FloatArray
     fatigue_B: FloatArray
-    tired_BC: FloatArray
+    candidate_fatigue_BC: FloatArray
 
 
 @dataclass(frozen=True)
-class TradeOff:
+class ExplorationConfig:
     """The share of exploration as a function of the signals.
 
-    ``floor`` of it is uniform, so that whatever is shown can be judged for any other policy. The
-    rest is by posterior draws: ``draws`` of them stand for the posterior, their deviation from the
-    mean is scaled by ``spread`` (Agrawal & Goyal 2013 scale it up; in practice less than 1 pays),
-    and a candidate is set back by ``rest``, in units of the score, for each unit that it tires.
+    ``floor`` of it is uniform, which gives every candidate a positive propensity. The rest is by
+    ``draws`` posterior draws. Their deviation from the mean is scaled by ``posterior_scale``
+    (Agrawal & Goyal 2013 scale it up; in practice less than 1 works better), and
+    ``fatigue_penalty`` (in units of the score) is subtracted per unit of a candidate's fatigue.
     """
 
     floor: float = 0.01
@@ -54,48 +52,52 @@ class TradeOff:
     novelty: float = 1.0
     fatigue: float = 10.0
     draws: int = 16
-    spread: float = 0.2
-    rest: float = 0.32
+    posterior_scale: float = 0.2
+    fatigue_penalty: float = 0.32
 
     def __post_init__(self) -> None:
         check_share("floor", self.floor)
         check_share("ceiling", self.ceiling)
         if self.floor > self.ceiling:
             raise UsageError(
-                f"the floor {self.floor} of exploration is above its ceiling {self.ceiling}",
-                "give a floor that is at most the ceiling",
+                f"floor: must be at most the ceiling {self.ceiling}, got {self.floor}",
+                "lower the floor of exploration, or raise its ceiling",
             )
 
     def shares(self, signals: Signals) -> FloatArray:
         """share_B in [floor, ceiling]."""
-        pull_B = (
+        logit_B = (
             self.base
             + self.uncertainty * signals.uncertainty_B
             + self.novelty * signals.novelty_B
             + self.fatigue * signals.fatigue_B
         )
-        return self.floor + (self.ceiling - self.floor) * sigmoid(pull_B)
+        return self.floor + (self.ceiling - self.floor) * sigmoid(logit_B)
 
 
 @dataclass(frozen=True)
 class Dynamic:
-    """The policy of a trade-off for requests with these signals: the best by the mean, save for the
-    share, in which each candidate comes as often as it is the best of a posterior draw."""
+    """The largest mean; for the share of exploration, each candidate as often as it is the best of
+    a posterior draw."""
 
-    trade_off: TradeOff
+    exploration: ExplorationConfig
     signals: Signals
 
-    def votes(
-        self, belief: Belief, present_BC: BoolArray, random: np.random.Generator
+    def action_scores(
+        self, posterior: ScorePosterior, present_BC: BoolArray, random: np.random.Generator
     ) -> ActionScores:
-        trade_off = self.trade_off
-        share_B = trade_off.shares(self.signals)
-        floor, draws = trade_off.floor, trade_off.draws
-        mean_B1C = belief.mean_BC[:, None]
-        explored_BVC = mean_B1C + trade_off.spread * (belief.draws(draws, random) - mean_B1C)
-        explored_BVC -= trade_off.rest * self.signals.tired_BC[:, None]
+        exploration = self.exploration
+        share_B = exploration.shares(self.signals)
+        floor, draws = exploration.floor, exploration.draws
+        mean_B1C = posterior.mean_BC[:, None]
+        explored_BVC = mean_B1C + exploration.posterior_scale * (
+            posterior.draws(draws, random) - mean_B1C
+        )
+        explored_BVC -= exploration.fatigue_penalty * self.signals.candidate_fatigue_BC[:, None]
         scores_BVC = np.concatenate([mean_B1C, explored_BVC], axis=1)
-        drawn_B = (share_B - floor) / max(1 - floor, np.finfo(float).tiny)  # of what is not uniform
-        weights_BV = np.repeat(drawn_B[:, None] / draws, draws + 1, axis=1)
-        weights_BV[:, 0] = 1 - drawn_B
+        sampled_B = (share_B - floor) / max(
+            1 - floor, np.finfo(float).tiny
+        )  # of the non-uniform part
+        weights_BV = np.repeat(sampled_B[:, None] / draws, draws + 1, axis=1)
+        weights_BV[:, 0] = 1 - sampled_B
         return ActionScores(scores_BVC, weights_BV, np.full(len(share_B), floor), present_BC)

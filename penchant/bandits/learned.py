@@ -1,6 +1,6 @@
-"""A policy that was learned from a log: what it believes of clicks, and how it chooses.
+"""A policy learned from the log of impressions: a posterior of clicks and how it selects actions.
 
-Learning makes one, serving reads it back from plain arrays and a few words, and both ask it alike.
+Training writes it as JSON and plain arrays; serving reads it back and uses the same code.
 """
 
 from collections.abc import Mapping
@@ -9,34 +9,39 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from penchant.bandits.context_features import NAMES, SMOOTHING, Asked, features
-from penchant.bandits.dynamic import Dynamic, Signals, TradeOff
+from penchant.bandits.context_features import (
+    FEATURE_NAMES,
+    SMOOTHING,
+    ContextFeatures,
+    feature_matrix,
+)
+from penchant.bandits.dynamic import Dynamic, ExplorationConfig, Signals
 from penchant.bandits.logistic import LogisticPosterior, sigmoid
 from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
-from penchant.bandits.posterior import LinearPosterior, OfCandidates
+from penchant.bandits.posterior import CandidatePosterior, LinearPosterior
 from penchant.bandits.slates import ActionScores, FloatArray
 from penchant.errors import DataError
 
 Kind = Literal["dynamic", "thompson", "linucb", "epsilon greedy"]
-BeliefKind = Literal["logistic", "linear"]
-NOISE = 0.5  # the most that a click can deviate
-EVIDENCE = 20.0  # events after which a user's interests are half as unknown as before any, squared
-TIRED = 4.0  # times that a category was shown of late: what tires
-LOOKED_AT = 4  # candidates: the best of them are what would be shown now
+ClickModel = Literal["logistic", "linear"]
+NOISE = 0.5  # the largest standard deviation of a click
+EVIDENCE = 20.0  # events after which the variance of a user's interests is half of the prior's
+FATIGUE_IMPRESSIONS = 4.0  # recent impressions of a category that are a fatigue of 1
+FATIGUE_CANDIDATES = 4  # best candidates whose fatigue is averaged
 
 
 @dataclass(frozen=True)
-class Choosing:
-    """How a policy believes and chooses. ``floor``: the share of picks that are any candidate, so
-    that the next log can judge the next policy. ``ceiling``: of dynamic, the most that it explores;
-    ``rest``: of dynamic, by how much of the score what tires is set back. ``width``: of linucb.
+class PolicyConfig:
+    """``floor``: the share of uniform actions, so that the log supports evaluation of the next
+    policy. ``ceiling``: the largest share of exploration, and ``fatigue_penalty``: subtracted from
+    the score per unit of fatigue, both of dynamic. ``width``: of linucb, in standard deviations.
     ``draws``: of thompson and dynamic. ``precision``: of each weight's prior."""
 
-    belief: BeliefKind = "logistic"
+    click_model: ClickModel = "logistic"
     policy: Kind = "dynamic"
     floor: float = 0.05
     ceiling: float = 0.5
-    rest: float = 0.5
+    fatigue_penalty: float = 0.5
     width: float = 1.0
     draws: int = 32
     precision: float = 1.0
@@ -44,108 +49,108 @@ class Choosing:
 
 @dataclass(frozen=True)
 class LearnedPolicy:
-    """``posterior``: of one arm, over the features of facts.py."""
+    """``posterior``: of one arm, over the features of context_features.py."""
 
-    choosing: Choosing
+    config: PolicyConfig
     posterior: LogisticPosterior | LinearPosterior
 
     @classmethod
-    def before(cls, choosing: Choosing) -> "LearnedPolicy":
-        """Nothing is learned yet."""
-        if choosing.belief == "logistic":
+    def untrained(cls, config: PolicyConfig) -> "LearnedPolicy":
+        """The policy with the prior."""
+        if config.click_model == "logistic":
             prior: LogisticPosterior | LinearPosterior = LogisticPosterior.prior(
-                1, len(NAMES), choosing.precision
+                1, len(FEATURE_NAMES), config.precision
             )
         else:
-            prior = LinearPosterior.prior(1, len(NAMES), choosing.precision, NOISE)
-        return cls(choosing, prior)
+            prior = LinearPosterior.prior(1, len(FEATURE_NAMES), config.precision, NOISE)
+        return cls(config, prior)
 
-    def learned(self, features_ND: FloatArray, clicked_N: FloatArray) -> "LearnedPolicy":
-        """After these picks too."""
-        return LearnedPolicy(self.choosing, self.posterior.updated(features_ND, clicked_N))
+    def updated(self, features_ND: FloatArray, clicked_N: FloatArray) -> "LearnedPolicy":
+        """Update the posterior with logged actions."""
+        return LearnedPolicy(self.config, self.posterior.updated(features_ND, clicked_N))
 
     def state(self) -> dict[str, FloatArray]:
         return self.posterior.state()
 
     @classmethod
-    def of_state(cls, choosing: Choosing, state: Mapping[str, FloatArray]) -> "LearnedPolicy":
-        kind = LogisticPosterior if choosing.belief == "logistic" else LinearPosterior
-        return cls(choosing, kind.of_state(state))
+    def from_state(cls, config: PolicyConfig, state: Mapping[str, FloatArray]) -> "LearnedPolicy":
+        kind = LogisticPosterior if config.click_model == "logistic" else LinearPosterior
+        return cls(config, kind.from_state(state))
 
     @classmethod
     def read(cls, described: Mapping[str, Any], state: Mapping[str, FloatArray]) -> "LearnedPolicy":
-        """From ``policy.json`` and the arrays beside it. Raises DataError for what this code does
-        not know how to ask."""
-        if tuple(described.get("features", ())) != NAMES:
+        """The policy of ``policy.json`` and the arrays beside it.
+
+        Raises DataError for other features or another policy than this version has.
+        """
+        if tuple(described.get("features", ())) != FEATURE_NAMES:
             raise DataError(
-                f"the policy was learned on the features {described.get('features')}, "
-                f"and what is known now is {list(NAMES)}",
-                "`penchant train --family bandit` again, then `penchant evaluate-policy`",
+                f"policy.json: features are {described.get('features')}, this version has "
+                f"{list(FEATURE_NAMES)}",
+                "run `penchant train --family bandit` and `penchant evaluate-policy` again",
             )
         if described.get("policy") not in get_args(Kind):
             raise DataError(
-                f"no policy is called {described.get('policy')!r}",
-                f"it is one of {', '.join(get_args(Kind))}",
+                f"policy.json: unknown policy {described.get('policy')!r}",
+                f"it must be one of {', '.join(get_args(Kind))}",
             )
-        names = Choosing.__dataclass_fields__
-        return cls.of_state(Choosing(**{name: described[name] for name in names}), state)
+        names = PolicyConfig.__dataclass_fields__
+        return cls.from_state(PolicyConfig(**{name: described[name] for name in names}), state)
 
-    def votes(self, asked: Asked, random: np.random.Generator) -> ActionScores:
-        """Who votes for which candidate. A candidate is the same wherever it would stand: what a
-        position adds is the same for all."""
-        features_BCD = features(asked)
-        features_BCD[:, :, NAMES.index("position")] = 0.0
-        belief = self.posterior.of_candidates(features_BCD)
-        return self._policy(belief, asked).votes(belief, asked.present_BC, random)
+    def action_scores(self, context: ContextFeatures, random: np.random.Generator) -> ActionScores:
+        """Scores of the candidates. The position is left out: it adds the same to all of them."""
+        features_BCD = feature_matrix(context)
+        features_BCD[:, :, FEATURE_NAMES.index("position")] = 0.0
+        posterior = self.posterior.for_candidates(features_BCD)
+        return self._policy(posterior, context).action_scores(posterior, context.present_BC, random)
 
-    def expected(self, asked: Asked) -> FloatArray:
-        """clicks_BC that each candidate is expected to get where it would be shown."""
-        scores_BC = self.posterior.of_candidates(features(asked)).mean_BC
-        if self.choosing.belief == "logistic":
+    def expected_clicks(self, context: ContextFeatures) -> FloatArray:
+        """clicks_BC: the expected clicks of each candidate at the request's position."""
+        scores_BC = self.posterior.for_candidates(feature_matrix(context)).mean_BC
+        if self.config.click_model == "logistic":
             return sigmoid(scores_BC)
         return scores_BC.clip(0, 1)
 
-    def exploration(self, asked: Asked) -> FloatArray:
-        """share_B of picks that explore, where it is set by request; else the floor."""
-        choosing = self.choosing
-        if choosing.policy != "dynamic":
-            return np.full(len(asked.positions_B), choosing.floor)
-        belief = self.posterior.of_candidates(features(asked))
-        return self._trade_off().shares(signals(belief, asked))
+    def exploration_share(self, context: ContextFeatures) -> FloatArray:
+        """share_B of exploration: of dynamic by request, else the floor."""
+        config = self.config
+        if config.policy != "dynamic":
+            return np.full(len(context.positions_B), config.floor)
+        posterior = self.posterior.for_candidates(feature_matrix(context))
+        return self._exploration().shares(signals(posterior, context))
 
-    def _policy(self, belief: OfCandidates, asked: Asked) -> Policy:
-        choosing = self.choosing
-        if choosing.policy == "dynamic":
-            return Dynamic(self._trade_off(), signals(belief, asked))
-        if choosing.policy == "thompson":
-            return Thompson(choosing.draws, choosing.floor)
-        if choosing.policy == "linucb":
-            return UpperConfidence(choosing.width, choosing.floor)
-        return EpsilonGreedy(choosing.floor)
+    def _policy(self, posterior: CandidatePosterior, context: ContextFeatures) -> Policy:
+        config = self.config
+        if config.policy == "dynamic":
+            return Dynamic(self._exploration(), signals(posterior, context))
+        if config.policy == "thompson":
+            return Thompson(config.draws, config.floor)
+        if config.policy == "linucb":
+            return UpperConfidence(config.width, config.floor)
+        return EpsilonGreedy(config.floor)
 
-    def _trade_off(self) -> TradeOff:
-        choosing = self.choosing
-        return TradeOff(
-            floor=choosing.floor,
-            ceiling=max(choosing.floor, choosing.ceiling),
-            draws=choosing.draws,
-            rest=choosing.rest,
+    def _exploration(self) -> ExplorationConfig:
+        config = self.config
+        return ExplorationConfig(
+            floor=config.floor,
+            ceiling=max(config.floor, config.ceiling),
+            draws=config.draws,
+            fatigue_penalty=config.fatigue_penalty,
         )
 
 
-def signals(belief: OfCandidates, asked: Asked) -> Signals:
-    """What a dynamic trade-off looks at: how little the user's interests are known, how many of
-    the candidates have hardly been shown to anybody, how much the best of them tire."""
-    present_BC = asked.present_BC
+def signals(posterior: CandidatePosterior, context: ContextFeatures) -> Signals:
+    """The signals of the dynamic policy, from the posterior and the context features."""
+    present_BC = context.present_BC
     left_B = np.maximum(present_BC.sum(axis=1), 1)
-    tired_BC = np.minimum(asked.seen_BC / TIRED, 2.0) * present_BC
-    score_BC = np.where(present_BC, belief.mean_BC, -np.inf)
-    most = min(LOOKED_AT, score_BC.shape[1])
-    best_BK = np.argpartition(-score_BC, most - 1, axis=1)[:, :most]
-    fatigue_B = np.take_along_axis(tired_BC, best_BK, axis=1).mean(axis=1)
+    fatigue_BC = np.minimum(context.category_shown_BC / FATIGUE_IMPRESSIONS, 2.0) * present_BC
+    score_BC = np.where(present_BC, posterior.mean_BC, -np.inf)
+    count = min(FATIGUE_CANDIDATES, score_BC.shape[1])
+    best_BK = np.argpartition(-score_BC, count - 1, axis=1)[:, :count]
+    fatigue_B = np.take_along_axis(fatigue_BC, best_BK, axis=1).mean(axis=1)
     return Signals(
-        uncertainty_B=np.sqrt(EVIDENCE / (EVIDENCE + asked.events_B)),
-        novelty_B=((asked.shown_BC < SMOOTHING) & present_BC).sum(axis=1) / left_B,
+        uncertainty_B=np.sqrt(EVIDENCE / (EVIDENCE + context.events_B)),
+        novelty_B=((context.shown_BC < SMOOTHING) & present_BC).sum(axis=1) / left_B,
         fatigue_B=fatigue_B.clip(0, 1),
-        tired_BC=tired_BC,
+        candidate_fatigue_BC=fatigue_BC,
     )

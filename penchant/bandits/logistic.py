@@ -1,9 +1,9 @@
-"""Bayesian logistic regression of clicks by Laplace's approximation, one posterior an arm.
+"""Bayesian logistic regression of clicks by Laplace's approximation, one posterior per arm.
 
 The posterior after a batch is the Gaussian at its mode whose precision is the curvature there; it
 is the next batch's prior (Chapelle & Li 2011, An Empirical Evaluation of Thompson Sampling,
 Algorithm 3; they keep the diagonal of the precision, this keeps all of it). The mode is found by
-Newton's method, halving a step that does not pay.
+Newton's method, halving a step that increases the loss.
 """
 
 from collections.abc import Mapping
@@ -11,37 +11,45 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from penchant.bandits.posterior import OfArms, OfCandidates, Weights, by_arm, check_rows
+from penchant.bandits.posterior import (
+    ArmPosterior,
+    CandidatePosterior,
+    WeightPosterior,
+    by_arm,
+    check_rows,
+)
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.errors import DataError, PenchantError
 
-MOST_STEPS = 50
+MAX_STEPS = 50
 TOLERANCE = 1e-8  # of the gradient's largest entry, for each row and the prior
-SMALLEST_STEP = 2.0**-20
+MIN_STEP = 2.0**-20
 
 
 @dataclass(frozen=True)
 class LogisticPosterior:
-    """``precision_ADD`` and ``weights`` (mode and covariance) after some batches. Scores of its
-    beliefs are logits; ``sigmoid`` makes a probability of one."""
+    """``precision_ADD`` and ``weights`` (mode and covariance) after updates. Scores are logits;
+    ``sigmoid`` gives the probability."""
 
     precision_ADD: FloatArray
-    weights: Weights
+    weights: WeightPosterior
 
     @classmethod
     def prior(
         cls, arms: int, dimensions: int, precision: float = 1.0, mean_D: FloatArray | None = None
     ) -> "LogisticPosterior":
-        """Before any row. ``precision``: one over each weight's prior variance."""
+        """The prior. ``precision``: one over each weight's prior variance."""
         mean_D = np.zeros(dimensions) if mean_D is None else mean_D
         eye_ADD = np.tile(np.eye(dimensions), (arms, 1, 1))
-        return cls(precision * eye_ADD, Weights(np.tile(mean_D, (arms, 1)), eye_ADD / precision))
+        return cls(
+            precision * eye_ADD, WeightPosterior(np.tile(mean_D, (arms, 1)), eye_ADD / precision)
+        )
 
     @classmethod
-    def of_state(cls, state: Mapping[str, FloatArray]) -> "LogisticPosterior":
-        """The posterior whose ``state`` it was: beliefs are then equal."""
+    def from_state(cls, state: Mapping[str, FloatArray]) -> "LogisticPosterior":
+        """The posterior that ``state`` was taken from."""
         covariance_ADD = np.linalg.inv(state["precision_ADD"]).astype(np.float64)
-        return cls(state["precision_ADD"], Weights(state["mean_AD"], covariance_ADD))
+        return cls(state["precision_ADD"], WeightPosterior(state["mean_AD"], covariance_ADD))
 
     def state(self) -> dict[str, FloatArray]:
         """All of it as plain arrays."""
@@ -50,12 +58,12 @@ class LogisticPosterior:
     def updated(
         self, features_ND: FloatArray, clicks_N: FloatArray, arms_N: IntArray | None = None
     ) -> "LogisticPosterior":
-        """After this batch too; ``clicks_N`` are 0 or 1. Raises DataError for other values."""
+        """Update with a batch; ``clicks_N`` are 0 or 1. Raises DataError for other values."""
         check_rows(features_ND, clicks_N)
         if ((clicks_N != 0) & (clicks_N != 1)).any():
             raise DataError(
-                "a logistic posterior was given rewards that are neither 0 nor 1",
-                "learn from clicks, or use the linear posterior for other rewards",
+                "logistic posterior: rewards must be 0 or 1",
+                "train on clicks, or use the linear posterior for other rewards",
             )
         precision_ADD = self.precision_ADD.copy()
         mean_AD = self.weights.mean_AD.copy()
@@ -67,17 +75,19 @@ class LogisticPosterior:
                 mean_AD[arm], precision_ADD[arm], features_ND[part], clicks_N[part]
             )
             covariance_ADD[arm] = np.linalg.inv(precision_ADD[arm])
-        return replace(self, precision_ADD=precision_ADD, weights=Weights(mean_AD, covariance_ADD))
+        return replace(
+            self, precision_ADD=precision_ADD, weights=WeightPosterior(mean_AD, covariance_ADD)
+        )
 
-    def of_candidates(
+    def for_candidates(
         self, features_BCD: FloatArray, arms_B: IntArray | None = None
-    ) -> OfCandidates:
-        """``arms_B``: of each request; all are of arm 0 where it is left out."""
+    ) -> CandidatePosterior:
+        """``arms_B``: the arm of each request; arm 0 by default."""
         arms_B = np.zeros(len(features_BCD), np.int64) if arms_B is None else arms_B
-        return OfCandidates(self.weights, features_BCD, arms_B)
+        return CandidatePosterior(self.weights, features_BCD, arms_B)
 
-    def of_arms(self, context_BD: FloatArray) -> OfArms:
-        return OfArms(self.weights, context_BD)
+    def for_arms(self, context_BD: FloatArray) -> ArmPosterior:
+        return ArmPosterior(self.weights, context_BD)
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:
@@ -90,10 +100,12 @@ def _mode(
     """The posterior's mode, and its curvature there."""
     weights_D = mean_D
     loss = _loss(weights_D, mean_D, precision_DD, features_ND, clicks_N)
-    for _ in range(MOST_STEPS):
-        chance_N = sigmoid(features_ND @ weights_D)
-        gradient_D = precision_DD @ (weights_D - mean_D) + features_ND.T @ (chance_N - clicks_N)
-        curvature_N = chance_N * (1 - chance_N)
+    for _ in range(MAX_STEPS):
+        probability_N = sigmoid(features_ND @ weights_D)
+        gradient_D = precision_DD @ (weights_D - mean_D) + features_ND.T @ (
+            probability_N - clicks_N
+        )
+        curvature_N = probability_N * (1 - probability_N)
         curvature_DD = precision_DD + (features_ND * curvature_N[:, None]).T @ features_ND
         if np.abs(gradient_D).max() <= TOLERANCE * (len(clicks_N) + 1):
             return weights_D, curvature_DD
@@ -102,12 +114,12 @@ def _mode(
         while True:
             tried_D = weights_D - step * direction_D
             reached = _loss(tried_D, mean_D, precision_DD, features_ND, clicks_N)
-            if reached <= loss or step < SMALLEST_STEP:
+            if reached <= loss or step < MIN_STEP:
                 break
             step /= 2
         weights_D, loss = tried_D, reached
     raise PenchantError(
-        f"a logistic posterior found no mode in {MOST_STEPS} steps",
+        f"logistic posterior: no convergence in {MAX_STEPS} steps",
         "scale the features to about 1, or raise the prior's precision",
     )
 

@@ -24,8 +24,8 @@ from penchant.errors import DataError
 FEW_ARMS = 1 << 15  # numbers of 16 bits, which numpy sorts by their digits
 
 
-class Belief(Protocol):
-    """What is thought of the candidates of some requests."""
+class ScorePosterior(Protocol):
+    """The posterior of the candidates' scores, for B requests."""
 
     @property
     def mean_BC(self) -> FloatArray:
@@ -36,38 +36,38 @@ class Belief(Protocol):
         """Its standard deviation."""
 
     def draws(self, count: int, random: np.random.Generator) -> FloatArray:
-        """scores_BVC: ``count`` scores of all candidates together, as likely as they are."""
+        """scores_BVC: ``count`` joint posterior draws of all candidates' scores."""
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A Gaussian over the weights of each arm: ``mean_AD`` and ``covariance_ADD``."""
+class WeightPosterior:
+    """A Gaussian posterior of each arm's weights."""
 
     mean_AD: FloatArray
     covariance_ADD: FloatArray
 
     def draws(self, count: int, random: np.random.Generator) -> FloatArray:
-        """weights_VAD, arms independent of each other."""
+        """weights_VAD; arms are independent."""
         factor_ADD = np.linalg.cholesky(self.covariance_ADD)
         normal_VAD = random.standard_normal((count, *self.mean_AD.shape))
         return self.mean_AD + np.einsum("aij,vaj->vai", factor_ADD, normal_VAD, optimize=True)
 
     @cached_property
-    def reach_A2(self) -> FloatArray:
-        """The smallest and the largest deviation of each arm's score, for features of length 1."""
-        spread_AD = np.linalg.eigvalsh(self.covariance_ADD)[:, [0, -1]]
-        return np.sqrt(np.maximum(spread_AD, 0.0))
+    def std_bounds_A2(self) -> FloatArray:
+        """Smallest and largest standard deviation of each arm's score, for features of norm 1."""
+        variance_A2 = np.linalg.eigvalsh(self.covariance_ADD)[:, [0, -1]]
+        return np.sqrt(np.maximum(variance_A2, 0.0))
 
 
 @dataclass(frozen=True)
-class OfCandidates:
-    """The belief where a request's arm is known and candidates differ in ``features_BCD``.
+class CandidatePosterior:
+    """The posterior where a request's arm is known and candidates differ in ``features_BCD``.
 
-    ``arms_B``: the arm of each request. Draws are of weights, each shared by a request's
-    candidates; requests of one arm are drawn for apart.
+    ``arms_B``: the arm of each request. A draw of weights is shared by a request's candidates and
+    by all requests of one arm.
     """
 
-    weights: Weights
+    weights: WeightPosterior
     features_BCD: FloatArray
     arms_B: IntArray
 
@@ -89,8 +89,8 @@ class OfCandidates:
 
     def draws(self, count: int, random: np.random.Generator) -> FloatArray:
         arms, place_B = np.unique(self.arms_B, return_inverse=True)
-        used = Weights(self.weights.mean_AD[arms], self.weights.covariance_ADD[arms])
-        if len(arms) == 1:  # the draws are the same for all: one product
+        used = WeightPosterior(self.weights.mean_AD[arms], self.weights.covariance_ADD[arms])
+        if len(arms) == 1:  # all requests share the draws: one product
             weights_VD = used.draws(count, random)[:, 0]
             return np.swapaxes(self.features_BCD @ weights_VD.T, 1, 2)
         weights_BVD = np.swapaxes(used.draws(count, random), 0, 1)[place_B]
@@ -98,10 +98,10 @@ class OfCandidates:
 
 
 @dataclass(frozen=True)
-class OfArms:
-    """The belief where every candidate is an arm and requests differ in ``context_BD``."""
+class ArmPosterior:
+    """The posterior where every candidate is an arm and requests differ in ``context_BD``."""
 
-    weights: Weights
+    weights: WeightPosterior
     context_BD: FloatArray
 
     @property
@@ -110,40 +110,40 @@ class OfArms:
 
     @property
     def deviation_BC(self) -> FloatArray:
-        """One product of the contexts' second powers with all covariances, each pair once."""
+        """One product of the contexts' squares with all covariances, each pair once."""
         first, second, times = _pairs(self.context_BD.shape[1])
         pairs_PA = (self.weights.covariance_ADD[:, first, second] * times).T
         context_DB = np.ascontiguousarray(self.context_BD.T)
         return np.sqrt((context_DB[first] * context_DB[second]).T @ pairs_PA)
 
-    def most_hopeful(self, width: float) -> IntArray:
-        """arm_B: the one of the largest mean plus ``width`` (0 or more) deviations.
+    def highest_ucb(self, width: float) -> IntArray:
+        """arm_B: the arm with the largest mean plus ``width`` (0 or more) standard deviations.
 
-        A deviation is the features' length times something between the arm's smallest and largest:
-        bounds that cost one product. Only where the best by the one is not above all others by the
-        other are deviations computed, and only of the arms that could still win.
+        Bounds of each upper confidence bound cost one product: the context's norm times the arm's
+        smallest and largest standard deviation. Exact standard deviations are computed only for
+        requests that the bounds don't decide, and only for the arms that could still win.
         """
         length_B = np.sqrt(np.einsum("bd,bd->b", self.context_BD, self.context_BD))
-        reach_A2 = width * self.weights.reach_A2
+        std_bounds_A2 = width * self.weights.std_bounds_A2
         mean_AB = self.weights.mean_AD @ self.context_BD.T
-        bar_B = (mean_AB + np.multiply.outer(reach_A2[:, 0], length_B)).max(axis=0)
-        could_AB = mean_AB + np.multiply.outer(reach_A2[:, 1], length_B) >= bar_B
+        lower_B = (mean_AB + np.multiply.outer(std_bounds_A2[:, 0], length_B)).max(axis=0)
+        could_AB = mean_AB + np.multiply.outer(std_bounds_A2[:, 1], length_B) >= lower_B
         arm_B = could_AB.argmax(axis=0)
         open_B = np.flatnonzero(could_AB.view(np.int8).sum(axis=0, dtype=np.int16) > 1)
         if len(open_B):
-            arm_B[open_B] = self._exactly(open_B, could_AB[:, open_B], width)
+            arm_B[open_B] = self._exact(open_B, could_AB[:, open_B], width)
         return arm_B
 
-    def _exactly(self, rows_R: IntArray, could_AR: BoolArray, width: float) -> IntArray:
-        hoped_AR = np.full(could_AR.shape, -np.inf)
+    def _exact(self, rows_R: IntArray, could_AR: BoolArray, width: float) -> IntArray:
+        ucb_AR = np.full(could_AR.shape, -np.inf)
         context_RD = self.context_BD[rows_R]
         for arm in np.flatnonzero(could_AR.any(axis=1)):
             those = np.flatnonzero(could_AR[arm])
             own_ND = context_RD[those]
             turned_ND = own_ND @ self.weights.covariance_ADD[arm]
             deviation_N = np.sqrt(np.einsum("nd,nd->n", turned_ND, own_ND))
-            hoped_AR[arm, those] = own_ND @ self.weights.mean_AD[arm] + width * deviation_N
-        return hoped_AR.argmax(axis=0)
+            ucb_AR[arm, those] = own_ND @ self.weights.mean_AD[arm] + width * deviation_N
+        return ucb_AR.argmax(axis=0)
 
     def draws(self, count: int, random: np.random.Generator) -> FloatArray:
         weights_VAD = self.weights.draws(count, random)
@@ -153,8 +153,10 @@ class OfArms:
 
 @dataclass(frozen=True)
 class LinearPosterior:
-    """State after some rows: ``precision_ADD`` and ``moment_AD``, the prior's with the rows'.
-    ``noise``: a reward's standard deviation around its mean."""
+    """Sufficient statistics ``precision_ADD`` and ``moment_AD`` of the prior and all rows so far.
+
+    ``noise``: a reward's standard deviation around its mean.
+    """
 
     precision_ADD: FloatArray
     moment_AD: FloatArray
@@ -171,7 +173,7 @@ class LinearPosterior:
         noise: float = 1.0,
         mean_D: FloatArray | None = None,
     ) -> "LinearPosterior":
-        """Before any row. ``precision``: one over each weight's prior variance."""
+        """The prior. ``precision``: one over each weight's prior variance."""
         mean_D = np.zeros(dimensions) if mean_D is None else mean_D
         eye_ADD = np.tile(np.eye(dimensions), (arms, 1, 1))
         mean_AD = np.tile(mean_D, (arms, 1))
@@ -184,18 +186,18 @@ class LinearPosterior:
         )
 
     @classmethod
-    def of_state(cls, state: Mapping[str, FloatArray]) -> "LinearPosterior":
-        """The posterior whose ``state`` it was: beliefs are then equal."""
+    def from_state(cls, state: Mapping[str, FloatArray]) -> "LinearPosterior":
+        """The posterior that ``state`` was taken from."""
         prior_precision, noise = state["prior"].tolist()
         statistics = (state["precision_ADD"], state["moment_AD"])
         return cls(*statistics, prior_precision, state["prior_mean_D"], noise)
 
     @cached_property
-    def weights(self) -> Weights:
-        """What follows from the statistics; solved when it is first asked for."""
+    def weights(self) -> WeightPosterior:
+        """The posterior of the weights, computed on first use."""
         covariance_ADD = np.linalg.inv(self.precision_ADD).astype(np.float64)
         mean_AD = np.matmul(covariance_ADD, self.moment_AD[:, :, None])[:, :, 0]
-        return Weights(mean_AD, covariance_ADD)
+        return WeightPosterior(mean_AD, covariance_ADD)
 
     def state(self) -> dict[str, FloatArray]:
         """All of it as plain arrays."""
@@ -209,7 +211,7 @@ class LinearPosterior:
     def updated(
         self, features_ND: FloatArray, rewards_N: FloatArray, arms_N: IntArray | None = None
     ) -> "LinearPosterior":
-        """After these rows too, in any order. Raises DataError for a value that is not finite."""
+        """Update with rows, in any order. Raises DataError for a value that is not finite."""
         check_rows(features_ND, rewards_N)
         precision_ADD, moment_AD = self.precision_ADD.copy(), self.moment_AD.copy()
         order_N, parts = by_arm(arms_N, len(rewards_N))
@@ -223,49 +225,49 @@ class LinearPosterior:
         moment_AD[arms] += products_AEE[:, -1, :-1]  # and with the reward
         return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD)
 
-    def forgetting(self, share: float) -> "LinearPosterior":
-        """What was learned counts a little less: evidence is ``1 - share`` of what it was, the
-        prior stays (Russac et al. 2019, Weighted Linear Bandits for Non-Stationary Environments,
-        with their regularisation kept)."""
+    def discounted(self, share: float) -> "LinearPosterior":
+        """Discount the evidence to ``1 - share`` of its weight; the prior keeps its own (Russac et
+        al. 2019, Weighted Linear Bandits for Non-Stationary Environments, with their
+        regularisation)."""
         keep = 1 - share
         floor_DD = self.prior_precision * np.eye(len(self.prior_mean_D))
         precision_ADD = keep * self.precision_ADD + share * floor_DD
         moment_AD = keep * self.moment_AD + share * self.prior_precision * self.prior_mean_D
         return replace(self, precision_ADD=precision_ADD, moment_AD=moment_AD)
 
-    def of_candidates(
+    def for_candidates(
         self, features_BCD: FloatArray, arms_B: IntArray | None = None
-    ) -> OfCandidates:
-        """``arms_B``: of each request; all are of arm 0 where it is left out."""
+    ) -> CandidatePosterior:
+        """``arms_B``: the arm of each request; arm 0 by default."""
         arms_B = np.zeros(len(features_BCD), np.int64) if arms_B is None else arms_B
-        return OfCandidates(self.weights, features_BCD, arms_B)
+        return CandidatePosterior(self.weights, features_BCD, arms_B)
 
-    def of_arms(self, context_BD: FloatArray) -> OfArms:
-        return OfArms(self.weights, context_BD)
+    def for_arms(self, context_BD: FloatArray) -> ArmPosterior:
+        return ArmPosterior(self.weights, context_BD)
 
 
 @cache
 def _pairs(dimensions: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """Each pair of dimensions, and how often it is in a square: two differ, so they come twice."""
+    """Each pair of dimensions, and how often it is in a square: 2 for two different ones."""
     first, second = np.triu_indices(dimensions)
     return first, second, np.where(first == second, 1.0, 2.0)
 
 
 def check_rows(features_ND: FloatArray, rewards_N: FloatArray) -> None:
-    """Raise DataError for rows that can't be learned from."""
+    """Raise DataError for rewards or features that are not finite."""
     for name, values in (("reward", rewards_N), ("feature", features_ND)):
         finite = np.isfinite(values)
         if not finite.all():
             wrong = int((~finite).sum())
             raise DataError(
                 f"{wrong} {name} values are not finite numbers",
-                f"leave out rows whose {name} is missing, or fix where they come from",
+                f"leave out rows whose {name} is missing, or fix their source",
             )
 
 
 def by_arm(arms_N: IntArray | None, rows: int) -> tuple[IntArray | slice, list[tuple[int, slice]]]:
-    """The order that puts rows of an arm together, and each arm that has rows with its part of
-    them. Without ``arms_N`` all rows are of arm 0."""
+    """The order that groups rows by arm, and each arm with its slice of the ordered rows. Without
+    ``arms_N`` all rows are of arm 0."""
     if arms_N is None:
         return slice(None), [(0, slice(None))]
     if not rows:

@@ -1,18 +1,19 @@
-"""Slates drawn from votes, with the exact propensity of every pick.
+"""Slates sampled from action scores, with the exact propensity of every selected action.
 
-Every policy here is a set of *voters*. A voter scores the candidates of a request and names the
-best that is left. Each position of a slate is drawn anew: with probability ``uniform`` any
-candidate that is left, else a voter, by weight, and then the one that it names. So given the
-earlier picks
+Every policy is a set of V *scorers*. A scorer scores the candidates of a request; its action is the
+best of those that are left. Each position of a slate is sampled anew: with probability ``uniform``
+any candidate that is left, else the action of a scorer, drawn by weight. Given the actions at the
+positions before it, the propensity of action a is
 
-    p(a) = uniform / left + (1 - uniform) * sum of the weights of the voters who name a
+    p(a) = uniform / left + (1 - uniform) * sum of the weights of the scorers whose action is a
 
-which is a closed form: greedy and UCB have one voter, Thompson sampling one for each draw of its
-posterior. What is logged is this conditional probability. It is true of how the pick was drawn,
-whatever the number of voters, so importance weights made of it are unbiased; of Thompson sampling
-with endless draws it is an unbiased estimate, with a standard deviation of at most 1 / (2 sqrt(V)).
+which is a closed form: greedy and UCB have one scorer, Thompson sampling one for each posterior
+draw. This conditional probability is logged. It is the probability with which the action was
+sampled, whatever the number of scorers, so importance weights made of it are unbiased. It is an
+unbiased estimate of the propensity under Thompson sampling with infinitely many draws, with a
+standard deviation of at most 1 / (2 sqrt(V)).
 
-The probability of a whole slate is the product over its positions.
+The propensity of a whole slate is the product over its positions.
 """
 
 from dataclasses import dataclass, replace
@@ -29,9 +30,12 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ActionScores:
-    """``scores_BVC``: each voter's view of each candidate, finite where there is a candidate; of
-    equals the first is named. ``weights_BV``: each row sums to 1. ``uniform_B``: the share of picks
-    that are any candidate, in [0, 1]. ``present_BC``: where there is a candidate at all."""
+    """The scores that a policy gives to the candidates of B requests.
+
+    ``scores_BVC``: of each scorer, finite where there is a candidate; the first of equal candidates
+    wins. ``weights_BV``: each row sums to 1. ``uniform_B``: the share of actions that are sampled
+    uniformly, in [0, 1]. ``present_BC``: where there is a candidate.
+    """
 
     scores_BVC: FloatArray
     weights_BV: FloatArray
@@ -41,87 +45,87 @@ class ActionScores:
 
 @dataclass(frozen=True)
 class Slates:
-    """``picks_BK``: columns of the candidates, first position first. ``propensities_BK``: of each,
-    given the picks before it."""
+    """``actions_BK``: columns of the candidates, first position first. ``propensities_BK``: of each
+    action, given those before it."""
 
-    picks_BK: IntArray
+    actions_BK: IntArray
     propensities_BK: FloatArray
 
 
-def drawn(votes: ActionScores, length: int, random: np.random.Generator) -> Slates:
-    """Draw a slate for every request, each position without what was picked before it.
+def draw_slates(scores: ActionScores, length: int, random: np.random.Generator) -> Slates:
+    """Sample a slate for every request, without replacement.
 
     Raises UsageError when a request has fewer than ``length`` candidates.
     """
-    left_BC = _left(votes, length)
-    everyone_B = np.arange(len(left_BC))
-    cumulative_BV = np.cumsum(votes.weights_BV, axis=1)
-    picks, propensities = [], []
+    left_BC = _left(scores, length)
+    rows_B = np.arange(len(left_BC))
+    cumulative_BV = np.cumsum(scores.weights_BV, axis=1)
+    actions, propensities = [], []
     for _ in range(length):
-        named_BV = _named(votes, left_BC)
-        lot_B = random.random(len(left_BC)) * cumulative_BV[:, -1]
-        voter_B = (cumulative_BV <= lot_B[:, None]).sum(axis=1)
-        picks_B = named_BV[everyone_B, voter_B]
-        by_chance_B = random.random(len(left_BC)) < votes.uniform_B
-        picks_B[by_chance_B] = _any_of(left_BC[by_chance_B], random)
-        propensities.append(_probability(votes, named_BV, left_BC, picks_B))
-        picks.append(picks_B)
-        left_BC[everyone_B, picks_B] = False
-    return Slates(np.stack(picks, axis=1), np.stack(propensities, axis=1))
+        best_BV = _best(scores, left_BC)
+        draw_B = random.random(len(left_BC)) * cumulative_BV[:, -1]
+        scorer_B = (cumulative_BV <= draw_B[:, None]).sum(axis=1)
+        actions_B = best_BV[rows_B, scorer_B]
+        uniform_B = random.random(len(left_BC)) < scores.uniform_B
+        actions_B[uniform_B] = _sample_uniform(left_BC[uniform_B], random)
+        propensities.append(_propensity(scores, best_BV, left_BC, actions_B))
+        actions.append(actions_B)
+        left_BC[rows_B, actions_B] = False
+    return Slates(np.stack(actions, axis=1), np.stack(propensities, axis=1))
 
 
-def probabilities(votes: ActionScores, picks_BK: IntArray) -> FloatArray:
-    """propensities_BK that these voters give to slates which somebody else picked, each position
-    given that slate's earlier picks."""
-    left_BC = _left(votes, picks_BK.shape[1])
-    everyone_B = np.arange(len(left_BC))
+def slate_propensities(scores: ActionScores, actions_BK: IntArray) -> FloatArray:
+    """propensities_BK of given slates under these scores, each position given the actions before
+    it."""
+    left_BC = _left(scores, actions_BK.shape[1])
+    rows_B = np.arange(len(left_BC))
     found = []
-    for picks_B in picks_BK.T:
-        found.append(_probability(votes, _named(votes, left_BC), left_BC, picks_B))
-        left_BC[everyone_B, picks_B] = False
+    for actions_B in actions_BK.T:
+        found.append(_propensity(scores, _best(scores, left_BC), left_BC, actions_B))
+        left_BC[rows_B, actions_B] = False
     return np.stack(found, axis=1)
 
 
-def without(votes: ActionScores, pick: int) -> ActionScores:
-    """The same voters once a candidate has been picked for every request."""
-    present_BC = votes.present_BC.copy()
-    present_BC[:, pick] = False
-    return replace(votes, present_BC=present_BC)
+def without_action(scores: ActionScores, action: int) -> ActionScores:
+    """The same scores once an action has been taken for every request."""
+    present_BC = scores.present_BC.copy()
+    present_BC[:, action] = False
+    return replace(scores, present_BC=present_BC)
 
 
-def first_position(votes: ActionScores) -> FloatArray:
-    """probability_BC of every candidate at the first position; rows sum to 1."""
-    left_BC = _left(votes, 1)
-    named_BV = _named(votes, left_BC)
-    chances_BC = (votes.uniform_B / left_BC.sum(axis=1))[:, None] * left_BC
-    for named_B, weight_B in zip(named_BV.T, votes.weights_BV.T, strict=True):
-        chances_BC[np.arange(len(left_BC)), named_B] += (1 - votes.uniform_B) * weight_B
-    return chances_BC
+def action_probabilities(scores: ActionScores) -> FloatArray:
+    """probability_BC of every action at the first position; rows sum to 1."""
+    left_BC = _left(scores, 1)
+    best_BV = _best(scores, left_BC)
+    probability_BC = (scores.uniform_B / left_BC.sum(axis=1))[:, None] * left_BC
+    for best_B, weight_B in zip(best_BV.T, scores.weights_BV.T, strict=True):
+        probability_BC[np.arange(len(left_BC)), best_B] += (1 - scores.uniform_B) * weight_B
+    return probability_BC
 
 
-def _left(votes: ActionScores, length: int) -> BoolArray:
-    fewest = int(votes.present_BC.sum(axis=1).min(initial=length))
+def _left(scores: ActionScores, length: int) -> BoolArray:
+    fewest = int(scores.present_BC.sum(axis=1).min(initial=length))
     if fewest < length:
         raise UsageError(
             f"a request has {fewest} candidates for a slate of {length}",
             "give each request at least as many candidates as the slate has positions",
         )
-    return votes.present_BC.copy()
+    return scores.present_BC.copy()
 
 
-def _named(votes: ActionScores, left_BC: BoolArray) -> IntArray:
-    """named_BV: each voter's best of what is left."""
-    return np.where(left_BC[:, None], votes.scores_BVC, -np.inf).argmax(axis=2)
+def _best(scores: ActionScores, left_BC: BoolArray) -> IntArray:
+    """best_BV: each scorer's best candidate of those left."""
+    return np.where(left_BC[:, None], scores.scores_BVC, -np.inf).argmax(axis=2)
 
 
-def _any_of(left_BC: BoolArray, random: np.random.Generator) -> IntArray:
-    """A candidate of each request, all that are left alike."""
+def _sample_uniform(left_BC: BoolArray, random: np.random.Generator) -> IntArray:
+    """A uniformly sampled candidate of each request, of those left."""
     rank_B = np.floor(random.random(len(left_BC)) * left_BC.sum(axis=1)).astype(np.int64)
     return (np.cumsum(left_BC, axis=1) <= rank_B[:, None]).sum(axis=1)
 
 
-def _probability(
-    votes: ActionScores, named_BV: IntArray, left_BC: BoolArray, picks_B: IntArray
+def _propensity(
+    scores: ActionScores, best_BV: IntArray, left_BC: BoolArray, actions_B: IntArray
 ) -> FloatArray:
-    voted_B = ((named_BV == picks_B[:, None]) * votes.weights_BV).sum(axis=1)
-    return votes.uniform_B / left_BC.sum(axis=1) + (1 - votes.uniform_B) * voted_B
+    weight_B = ((best_BV == actions_B[:, None]) * scores.weights_BV).sum(axis=1)
+    return scores.uniform_B / left_BC.sum(axis=1) + (1 - scores.uniform_B) * weight_B

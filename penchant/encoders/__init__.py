@@ -1,5 +1,5 @@
-"""A user's vector from what the user did, as the live retriever's family makes it.
+"""Fold-in encoders: a user's vector from the user's history, as the live retriever's family makes it.
 
-The encoder is published with a release (``training/encoders`` writes it), so serving folds a new
-event in, or leaves an item out, without importing what learned it.
+Training writes the encoder and publishing copies it into the release, so serving can fold in a new
+event, or leave an item out, without importing the code that trained it.
 """

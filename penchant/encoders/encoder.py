@@ -1,4 +1,4 @@
-"""The retriever's encoder, as training left it beside the vectors it made."""
+"""The retriever's fold-in encoder, stored beside the vectors of its training run."""
 
 import json
 from dataclasses import dataclass
@@ -11,53 +11,54 @@ from safetensors.numpy import load_file
 
 from penchant.encoders.history import History
 from penchant.encoders.ids import Ids
-from penchant.encoders.onnx_encoder import Program
+from penchant.encoders.onnx_encoder import OnnxEncoder
 from penchant.encoders.ridge import Ridge
-from penchant.encoders.weighted_mean import Taste
+from penchant.encoders.weighted_mean import WeightedMean
 from penchant.errors import DataError
 from penchant.vectors import FloatArray
 
 FOLDER = "encoder"
 
 
-class Fold(Protocol):
-    """One way to make a vector of a history."""
+class HistoryEncoder(Protocol):
+    """Computes a user vector from weighted items."""
 
     def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
-        """vector_D of items, rows of the catalogue oldest first, and their decayed weights."""
+        """vector_D. ``items_L``: rows of the catalogue, oldest first. ``weights_L``: decayed."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Folds histories. Safe to share between threads."""
+    """``latest``: how many of the newest events are read; None: all. Safe to share between
+    threads."""
 
     items: Ids
     latest: int | None
     half_life_days: float | None
-    fold_of: Fold
+    encode_items: HistoryEncoder
 
     @classmethod
     def open(cls, folder: Path) -> "Encoder":
-        """Raises DataError for one that is not whole, or of a kind that is not known."""
+        """Raises DataError for an incomplete encoder or an unknown kind."""
         try:
             described = json.loads((folder / "encoder.json").read_text())
             items = Ids.open(folder / "item_ids.npy")
-            fold = _fold(folder, described)
+            encode_items = _open(folder, described)
         except (FileNotFoundError, KeyError, ValueError) as error:
             raise DataError(
                 f"the encoder in {folder} can't be read: {error}",
-                "train the retriever's family again, then choose and publish",
+                "train the retriever's family again, then select models and publish",
             ) from error
-        return cls(items, described["latest"], described["half_life_days"], fold)
+        return cls(items, described["latest"], described["half_life_days"], encode_items)
 
     def knows(self, history: History) -> bool:
-        """Whether it is about any item of the catalogue."""
+        """Whether any item of the history is in the catalogue."""
         return bool((self.items.rows(history.item_ids) >= 0).any())
 
-    def fold(self, history: History) -> FloatArray:
-        """vector_D of a user who did this; events with items of no catalogue say nothing.
+    def encode(self, history: History) -> FloatArray:
+        """vector_D of a user with this history; items outside the catalogue are ignored.
 
-        The same history has the vector that training gave it, within 1e-4 (publishing verifies it).
+        Equals the vector of the training run within 1e-4, which publishing verifies.
         """
         rows_N = self.items.rows(history.item_ids)
         known = np.flatnonzero(rows_N >= 0)
@@ -66,16 +67,18 @@ class Encoder:
         weights_N = history.weights_N[known]
         if self.half_life_days is not None:
             weights_N = weights_N * 0.5 ** (history.ages_N[known] / self.half_life_days)
-        return self.fold_of(rows_N[known], weights_N.astype(np.float32))
+        return self.encode_items(rows_N[known], weights_N.astype(np.float32))
 
 
-def _fold(folder: Path, described: dict[str, Any]) -> Fold:
+def _open(folder: Path, described: dict[str, Any]) -> HistoryEncoder:
     kind = described["kind"]
-    if kind == "program":
-        return Program.open(folder / "encoder.onnx")
+    if kind == "onnx":
+        return OnnxEncoder.open(folder / "encoder.onnx")
     tensors = load_file(folder / "encoder.safetensors")
     if kind == "ridge":
         return Ridge.of(tensors, described)
-    if kind == "taste":
-        return Taste(tensors["vectors_VD"], tensors["row_I"], described["form"], described["tail"])
-    raise ValueError(f"it is of an unknown kind, {kind!r}")
+    if kind == "weighted_mean":
+        return WeightedMean(
+            tensors["vectors_VD"], tensors["row_I"], described["form"], described["tail"]
+        )
+    raise ValueError(f"unknown kind {kind!r}")

@@ -1,4 +1,4 @@
-"""The histories that a release's encoder reads, published with it as arrays on the disk."""
+"""All users' histories of a release, as arrays on disk, which its encoder reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class Histories:
-    """All users' events, one after the other: user u's are ``starts_U1[u]:starts_U1[u + 1]``.
-    ``rows_N``: of the items in the encoder's catalogue."""
+    """All users' events, concatenated: user u has ``starts_U1[u]:starts_U1[u + 1]``. ``rows_N``:
+    items, as rows of the encoder's catalogue."""
 
     users: Ids
     items: Ids
@@ -39,7 +39,7 @@ class Histories:
         return cls(Ids.open(folder / "user_ids.npy"), items, *arrays)
 
     def of(self, user_id: str) -> History:
-        """What a user did before ``as_of``; empty for one of whom nothing is known."""
+        """A user's events before ``as_of``; empty for an unknown user."""
         (row,) = self.users.rows([user_id])
         if row < 0:
             return History.empty()
@@ -52,10 +52,10 @@ class Histories:
 
 
 def write(folder: Path, sequences: pa.Table, items: Ids, as_of: int, latest: int | None) -> None:
-    """Of the mart ``sequences``: each user's ``latest`` events, or all of them.
+    """Write each user's ``latest`` events of the mart ``sequences``, or all of them.
 
-    ``as_of``: seconds since 1970. Raises DataError for an item that the encoder does not know: then
-    it is of another snapshot.
+    ``as_of``: seconds since 1970. Raises DataError for an item outside the encoder's catalogue: the
+    encoder is then of another snapshot.
     """
     sequences = sequences.sort_by("user_id")
     lengths_U = pc.list_value_length(sequences["item_ids"]).to_numpy()
@@ -66,7 +66,7 @@ def write(folder: Path, sequences: pa.Table, items: Ids, as_of: int, latest: int
     rows_J = items.rows(names.dictionary.to_pylist())
     if (rows_J < 0).any():
         raise DataError(
-            f"the encoder knows no item {names.dictionary[int(np.argmin(rows_J))].as_py()!r}",
+            f"the encoder lacks item {names.dictionary[int(np.argmin(rows_J))].as_py()!r}",
             "train the retriever's family on this snapshot again",
         )
     times_N = pc.list_flatten(sequences["event_ats"]).cast(pa.timestamp("us")).cast(pa.int64())

@@ -1,4 +1,4 @@
-"""What a user did, as an encoder reads it."""
+"""A user's history in the form that an encoder reads."""
 
 from dataclasses import dataclass, replace
 
@@ -9,9 +9,10 @@ from penchant.vectors import FloatArray
 
 @dataclass(frozen=True)
 class History:
-    """Events with an item, oldest first. ``ages_N``: days from each to the snapshot's ``as_of``, 0
-    for what came after it: a release's clock stands there, so that its vectors compare.
-    ``weights_N``: how much an event says, as the mart ``sequences`` weighs it, not decayed yet.
+    """Events with an item, oldest first.
+
+    ``ages_N``: days before the snapshot's ``as_of``, 0 for later events: all vectors of a release
+    are as of the same moment. ``weights_N``: as in the mart ``sequences``, before decay.
     """
 
     item_ids: tuple[str, ...]
@@ -27,7 +28,7 @@ class History:
         return cls((), nothing, nothing)
 
     def without(self, item_id: str) -> "History":
-        """All but the events with an item."""
+        """The history without the events with an item."""
         kept = [at for at, each in enumerate(self.item_ids) if each != item_id]
         return replace(
             self,
@@ -37,7 +38,7 @@ class History:
         )
 
     def then(self, later: "History") -> "History":
-        """These events and the others, in the order of time: what came late may be older."""
+        """Both histories, merged by age."""
         ages_N = np.concatenate([self.ages_N, later.ages_N])
         order_N = np.argsort(-ages_N, kind="stable")
         item_ids = (*self.item_ids, *later.item_ids)

@@ -1,4 +1,4 @@
-"""Sorted ids in an array that is mapped into memory: millions of them cost no start-up."""
+"""Sorted ids in a memory-mapped array: opening millions of them takes no time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Ids:
-    """``ids_N``: UTF-8, ascending, each once."""
+    """``ids_N``: UTF-8, ascending, distinct."""
 
     ids_N: npt.NDArray[np.bytes_]
 
@@ -23,11 +23,11 @@ class Ids:
         return len(self.ids_N)
 
     def rows(self, wanted: Sequence[str]) -> npt.NDArray[np.int64]:
-        """The row of each id; -1 for one that isn't there."""
+        """The row of each id; -1 for an unknown one."""
         if not len(self.ids_N):
             return np.full(len(wanted), -1)
         encoded, width = [each.encode() for each in wanted], self.ids_N.dtype.itemsize
-        # cut to the ids' width, or searchsorted would widen a copy of them all
+        # cut to the ids' width: searchsorted would otherwise copy all of them to a wider type
         looked_N = np.array([each[:width] for each in encoded], self.ids_N.dtype)
         rows_N = np.minimum(np.searchsorted(self.ids_N, looked_N), len(self.ids_N) - 1)
         fits_N = np.array([len(each) <= width for each in encoded], bool)

@@ -1,4 +1,4 @@
-"""A user solved for with the items' factors fixed (Hu, Koren & Volinsky 2008, section 4)."""
+"""Fold-in by ridge regression on fixed item factors (Hu, Koren & Volinsky 2008, section 4)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,8 @@ from penchant.vectors import FloatArray
 
 @dataclass(frozen=True)
 class Ridge:
-    """``vectors_VD``: factors of the items that have any; ``row_I``: which of them an item has, or
-    -1. ``shared_DD``: Y'Y + regularization, what all items say by not being bought."""
+    """``vectors_VD``: item factors. ``row_I``: an item's row in them, -1 without one.
+    ``shared_DD``: Y'Y + regularization, the part that is the same for all users."""
 
     vectors_VD: FloatArray
     row_I: npt.NDArray[np.int32]

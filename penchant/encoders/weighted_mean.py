@@ -1,4 +1,4 @@
-"""A taste: the sum of the vectors of what was bought."""
+"""A user vector as the weighted sum or mean of item vectors."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from penchant.vectors import FloatArray
 
 
 @dataclass(frozen=True)
-class Taste:
-    """``row_I``: which of ``vectors_VD`` an item has, or -1. ``form``: "log", each item counts
-    log(1 + its weight); "even", the sum is brought to length D ** .5; "mean", it is divided by the
-    weights'."""
+class WeightedMean:
+    """``row_I``: an item's row in ``vectors_VD``, -1 without one. ``form``: "log", the sum with
+    log(1 + weight) of each item; "even", the sum scaled to norm D ** .5; "mean", the sum divided by
+    the sum of the weights."""
 
     vectors_VD: FloatArray
     row_I: npt.NDArray[np.int32]
@@ -21,7 +21,7 @@ class Taste:
 
     def __post_init__(self) -> None:
         if self.form not in ("log", "even", "mean"):
-            raise ValueError(f"a taste has no form {self.form!r}")
+            raise ValueError(f"unknown form {self.form!r}")
 
     def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
         items_R, where_L = np.unique(items_L, return_inverse=True)

@@ -72,7 +72,7 @@ def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> tup
     sample = trained.take(pa.array(np.unique(spread.astype(int))))
     worst = 0.0
     for user_id, vector_D in zip(sample["user_id"].to_pylist(), matrix(sample), strict=True):
-        worst = max(worst, _missed(encoder.fold(published.of(user_id)), vector_D))
+        worst = max(worst, _missed(encoder.encode(published.of(user_id)), vector_D))
         if not worst <= CLOSE:  # NaN too
             raise DataError(
                 f"the encoder of {run.id} gives {user_id!r} a vector that is {worst:.2g} off the "

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
-from penchant.bandits.context_features import Answers, Asked, Events, Facts
+from penchant.bandits.context_features import ContextCounts, ContextFeatures, Events, Outcomes
 from penchant.bandits.slates import IntArray
 from penchant.errors import DataError
 
@@ -25,16 +25,16 @@ CATEGORIES = ("category_3", "category_2", "category_1", "brand")
 
 
 @dataclass(frozen=True)
-class KnownFacts:
+class PublishedContext:
     """``user_ids_U`` and ``item_ids_I``: sorted bytes; their places are the rows of ``facts``."""
 
     user_ids_U: np.ndarray
     item_ids_I: np.ndarray
     moment: int
-    facts: Facts
+    counts: ContextCounts
 
     @classmethod
-    def open(cls, release: Path) -> "KnownFacts":
+    def open(cls, release: Path) -> "PublishedContext":
         """Raises DataError for a release from before there were facts."""
         folder = release / FOLDER
         if not folder.is_dir():
@@ -46,13 +46,13 @@ class KnownFacts:
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         user_ids_U, item_ids_I = arrays.pop("user_ids_U"), arrays.pop("item_ids_I")
         moment = int(arrays.pop("moment")[0])
-        return cls(user_ids_U, item_ids_I, moment, Facts.of_standing(arrays))
+        return cls(user_ids_U, item_ids_I, moment, ContextCounts.from_arrays(arrays))
 
-    def asked(self, user_id: str, item_ids: Sequence[str]) -> Asked:
+    def features(self, user_id: str, item_ids: Sequence[str]) -> ContextFeatures:
         """What is known of one user's candidates, in the order of the ranker. Who and what is
         not known has no past."""
         items_BC = _places(self.item_ids_I, item_ids)[None]
-        return self.facts.asked(
+        return self.counts.features(
             _places(self.user_ids_U, [user_id]),
             items_BC,
             np.array([self.moment]),
@@ -68,7 +68,7 @@ def write_policy_facts(snapshot: Snapshot, release: Path) -> None:
     folder.mkdir()
     facts, user_ids, item_ids = facts_of_snapshot(snapshot)
     moment = int(snapshot.as_of.replace(tzinfo=UTC).timestamp())
-    arrays = facts.standing(moment) | {
+    arrays = facts.arrays_at(moment) | {
         "user_ids_U": _bytes(user_ids),
         "item_ids_I": _bytes(item_ids),
         "moment": np.array([moment]),
@@ -77,7 +77,7 @@ def write_policy_facts(snapshot: Snapshot, release: Path) -> None:
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
 
-def facts_of_snapshot(snapshot: Snapshot) -> tuple[Facts, pa.ChunkedArray, pa.ChunkedArray]:
+def facts_of_snapshot(snapshot: Snapshot) -> tuple[ContextCounts, pa.ChunkedArray, pa.ChunkedArray]:
     """All facts, and the ids of the users and items that they number, sorted.
 
     What was shown but not answered yet counts as seen; answers count once they are known.
@@ -97,7 +97,7 @@ def facts_of_snapshot(snapshot: Snapshot) -> tuple[Facts, pa.ChunkedArray, pa.Ch
     drawn = pc.field("item_id").is_valid() & pc.field("propensity").is_valid()
     shown = _of_mart(snapshot, "impressions", ["user_id", "item_id", "shown_at"], drawn)
     answered = _of_mart(snapshot, "policy_log", ["item_id", "known_at", "clicked"], None)
-    facts = Facts.of(
+    facts = ContextCounts.of(
         _categories(items),
         done,
         Events(
@@ -105,7 +105,7 @@ def facts_of_snapshot(snapshot: Snapshot) -> tuple[Facts, pa.ChunkedArray, pa.Ch
             _rows(shown["item_id"], items["item_id"]),
             _seconds(shown["shown_at"]),
         ),
-        Answers(
+        Outcomes(
             _rows(answered["item_id"], items["item_id"]),
             _seconds(answered["known_at"]),
             pc.cast(answered["clicked"], pa.float64()).to_numpy(),

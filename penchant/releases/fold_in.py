@@ -37,6 +37,6 @@ class FoldIn:
         """A user's events before ``as_of``; empty for an unknown user."""
         return self.histories.of(user_id)
 
-    def fold(self, history: History) -> FloatArray:
+    def vector(self, history: History) -> FloatArray:
         """vector_D of a user with this history."""
-        return self.encoder.fold(history)
+        return self.encoder.encode(history)

@@ -1,4 +1,4 @@
-"""Answers from the live release, by what was published with it only."""
+"""Recommendations, similar items and portraits from the live release."""
 
 import threading
 import unicodedata
@@ -11,24 +11,24 @@ from penchant.feast_sdk import FeatureStore
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.portrait import FEATURES, Portrait, portrait
-from penchant.serving.recommending.basket import LARGEST, NOBODY, Completion, complete
+from penchant.serving.recommending.basket import ANONYMOUS, MAX_BASKET, Completion, complete
 from penchant.serving.recommending.options import DEFAULT_OPTIONS, RecommendOptions
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
 from penchant.settings import Settings
 
-MOST = 100  # items in a published list
-LONGEST_ID = 128  # characters
-KEPT_OPEN = 3  # as many releases as publish keeps
-ATTEMPTS = 5  # to open what the pointer names, should it move meanwhile
+MAX_K = 100  # items of a published list
+MAX_ID_LENGTH = 128  # characters
+MAX_OPEN = 3  # releases, as many as publishing keeps
+ATTEMPTS = 5  # to read the live release while the pointer moves
 
 _Read = TypeVar("_Read")
 Allow = Callable[[FeatureStore, list[str]], None]
 
 
 @dataclass(frozen=True)
-class Item:
-    """An item of an answer; the score compares only within that answer."""
+class SimilarItem:
+    """``score``: the cosine."""
 
     item_id: str
     title: str
@@ -37,21 +37,21 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Items best first. ``asked`` is the id asked about, ``origin`` what ranked them."""
+class SimilarItems:
+    """Items similar to ``item_id``, most similar first. ``origin``: what ranked them."""
 
-    asked: str
+    item_id: str
     origin: str
     release_id: str
     snapshot_id: str
-    items: tuple[Item, ...]
+    items: tuple[SimilarItem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def render(self) -> str:
-        """A heading and a line an item, for a terminal."""
-        lines = [f"{self.asked}: {self.origin} (release {self.release_id})"]
+        """A heading and a line per item, for a terminal."""
+        lines = [f"{self.item_id}: {self.origin} (release {self.release_id})"]
         for place, item in enumerate(self.items, start=1):
             category = f"  [{item.category}]" if item.category else ""
             lines.append(
@@ -61,14 +61,13 @@ class Answer:
 
 
 class RecommendationService:
-    """Reads whatever release is live when a request arrives, and only that one for all of it.
+    """Answers each request from one release, the one that is live when the request arrives.
 
     Safe to share between threads. Releases stay open between requests.
     """
 
     def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
-        """``recommender``: with the policy that picks slates, and what users did since; without,
-        the ranker's order is shown and users are as they were published."""
+        """``recommender``: by default one without exploration and without fresh events."""
         self._settings = settings
         self._recommender = recommender or Recommender()
         self._open: dict[str, OpenRelease] = {}
@@ -81,11 +80,11 @@ class RecommendationService:
         options: RecommendOptions = DEFAULT_OPTIONS,
         slate_id: str | None = None,
     ) -> Recommendation:
-        """What the ranker has for a known user, else what is popular, marked so: ``k`` items, or
-        fewer where fewer pass what is wished for. ``slate_id``: of an answer to be given again.
+        """Recommendations for a user; popular items for an unknown user.
 
-        Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for a wish that can't
-        be granted.
+        ``k`` items, or fewer where fewer pass the filters. ``slate_id``: of an earlier answer, to
+        repeat it. Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for an
+        option that the shop's data doesn't support.
         """
         check_id("user", user_id)
         _check_k(k)
@@ -93,26 +92,27 @@ class RecommendationService:
             lambda opened: self._recommender.recommend(opened, user_id, k, options, slate_id)
         )
 
-    def complete(self, basket: Sequence[str], k: int = 10, user_id: str = NOBODY) -> Completion:
-        """The ``k`` items that go best with a basket, by their vectors, without the basket's own.
+    def complete(self, basket: Sequence[str], k: int = 10, user_id: str = ANONYMOUS) -> Completion:
+        """The ``k`` items nearest to a basket by vector, without those in it.
 
-        Raises UsageError for a malformed id, for no item or more than 100, for ``k`` outside 1 to
-        100, where no item of the basket has a vector and where popularity serves.
+        Raises UsageError for a malformed id, for an empty basket or one of more than 100 items, for
+        ``k`` outside 1 to 100, where no item of the basket has a vector and where popularity
+        serves.
         """
-        if not 1 <= len(basket) <= LARGEST:
-            raise UsageError(f"the basket has {len(basket)} items", f"pass 1 to {LARGEST} item ids")
+        if not 1 <= len(basket) <= MAX_BASKET:
+            raise UsageError(f"basket: must have 1 to {MAX_BASKET} items, got {len(basket)}", "pass other item ids")
         for item_id in basket:
             check_id("item", item_id)
-        if user_id != NOBODY:
+        if user_id != ANONYMOUS:
             check_id("user", user_id)
         _check_k(k)
         return self.read(lambda opened: complete(opened, basket, k, user_id))
 
-    def similar(self, item_id: str, k: int = 10) -> Answer:
-        """The ``k`` items whose vectors point most nearly the same way as this item's.
+    def similar(self, item_id: str, k: int = 10) -> SimilarItems:
+        """The ``k`` items with the greatest cosine to an item's vector.
 
-        Raises UsageError for a malformed or unknown id, for ``k`` outside 1 to 100, and where
-        popularity serves, which has no vectors.
+        Raises UsageError for a malformed id, for an item without a vector, for ``k`` outside 1 to
+        100, and where popularity serves, which has no vectors.
         """
         check_id("item", item_id)
         _check_k(k)
@@ -124,29 +124,29 @@ class RecommendationService:
         return self.read(lambda opened: _popular(opened, k))
 
     def portrait(self, user_id: str, allow: Allow = lambda store, features: None) -> Portrait:
-        """What is known of a user: of the live release, and of the snapshot that it is of.
+        """A user's portrait: interests and segment.
 
-        ``allow`` raises where the features read may not be. Raises UsageError for a malformed or
+        ``allow`` raises where the features may not be read. Raises UsageError for a malformed or
         unknown id.
         """
         check_id("user", user_id)
         return self.read(lambda opened: _portrait(opened, user_id, allow))
 
-    def read(self, ask: Callable[[OpenRelease], _Read]) -> _Read:
-        """Ask the release that the pointer names now.
+    def read(self, query: Callable[[OpenRelease], _Read]) -> _Read:
+        """Run a query on the live release.
 
-        Publish may remove a release while it is asked, but only after the pointer has left it:
-        then all of the question is put to the one that is live by now.
+        Publishing removes a release only after the pointer has left it. If that happens during a
+        query, the whole query runs again on the new live release.
         """
         for _ in range(ATTEMPTS):
             live = self._settings.live_release.current()
             if live is None:
                 raise UsageError("no release is live yet", "run `penchant publish` first")
             try:
-                return ask(self._opened(live))
+                return query(self._opened(live))
             except UsageError:
                 raise
-            except Exception:  # whichever of its files was missed first
+            except Exception:  # any of its files may be missing
                 if self._settings.live_release.current() == live:
                     raise
         raise PenchantError(
@@ -159,27 +159,33 @@ class RecommendationService:
             if opened is None:
                 opened = OpenRelease(self._settings, release_id)
                 self._open[release_id] = opened
-                while len(self._open) > KEPT_OPEN:
+                while len(self._open) > MAX_OPEN:
                     del self._open[next(iter(self._open))]
             return opened
 
 
-def _similar(opened: OpenRelease, item_id: str, k: int) -> Answer:
+def _similar(opened: OpenRelease, item_id: str, k: int) -> SimilarItems:
     release = opened.release
     if opened.nearest is None:
         raise UsageError(
             f"release {release.id} has no item vectors: popularity serves",
-            "`penchant status` says why no family with vectors was chosen",
+            "see `penchant status` for why no family with vectors was selected",
         )
     row = opened.row(release.item_vectors, item_id)
     if row is None:
         raise UsageError(
             f"item {item_id!r} has no vector in release {release.id}",
-            "pass an item that enough users bought: of rarer ones nothing is learned",
+            "pass an item that enough users interacted with: rare items have no vector",
         )
     near = opened.nearest.search(release.item_vector(row), k + 1)
     others = [(each, cosine) for each, cosine in near if each != item_id][:k]
-    return _answer(opened, item_id, f"similar by {opened.family('retriever')}", others)
+    facts = opened.facts_of([each for each, _ in others])
+    items = tuple(
+        SimilarItem(each, fact.title, fact.category, float(cosine))
+        for (each, cosine), fact in zip(others, facts, strict=True)
+    )
+    origin = f"similar by {opened.family('retriever')}"
+    return SimilarItems(item_id, origin, release.id, release.snapshot_id, items)
 
 
 def _popular(opened: OpenRelease, k: int) -> Answer:
@@ -196,25 +202,14 @@ def _portrait(opened: OpenRelease, user_id: str, allow: Allow) -> Portrait:
     return portrait(opened.features, release.id, release.snapshot_id, user_id, segment)
 
 
-def _answer(
-    opened: OpenRelease, asked: str, origin: str, scored: list[tuple[str, float]]
-) -> Answer:
-    facts = opened.facts_of([item_id for item_id, _ in scored])
-    items = tuple(
-        Item(item_id, fact.title, fact.category, float(score))
-        for (item_id, score), fact in zip(scored, facts, strict=True)
-    )
-    release = opened.release
-    return Answer(asked, origin, release.id, release.snapshot_id, items)
-
-
 def check_id(kind: str, value: str) -> None:
+    """Raise UsageError for an id that is empty, too long or has control characters."""
     remedy = f"pass the {kind}_id as the source has it, such as the ids `penchant report` shows"
     if not value.strip():
         raise UsageError(f"the {kind} id is empty", remedy)
-    if len(value) > LONGEST_ID:
+    if len(value) > MAX_ID_LENGTH:
         raise UsageError(
-            f"the {kind} id has {len(value)} characters, more than {LONGEST_ID}", remedy
+            f"the {kind} id has {len(value)} characters, more than {MAX_ID_LENGTH}", remedy
         )
     # Unicode's categories C*: control, format, surrogate, private use, unassigned.
     if any(unicodedata.category(character).startswith("C") for character in value):
@@ -222,5 +217,5 @@ def check_id(kind: str, value: str) -> None:
 
 
 def _check_k(k: int) -> None:
-    if not 1 <= k <= MOST:
-        raise UsageError(f"k is {k}", f"pass a k from 1 to {MOST}")
+    if not 1 <= k <= MAX_K:
+        raise UsageError(f"k: must be from 1 to {MAX_K}, got {k}", "fix k")

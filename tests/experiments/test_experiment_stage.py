@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant.artifacts import SnapshotDescription
-from penchant.bandits.assignment import Served, arm_of
-from penchant.bandits.assignment import running as current
+from penchant.bandits.assignment import PolicyAssignment, arm_of
+from penchant.bandits.assignment import running_experiment as current
 from penchant.bandits.experiments import store
 from penchant.bandits.experiments.stage import evaluate_experiment
 from penchant.errors import DataError, NothingToDo, UsageError
@@ -65,7 +65,7 @@ def write_snapshot(
 def running(settings: Settings) -> Settings:
     settings.policies.mkdir(parents=True)
     settings.live_policy.flip(OLD)
-    store.start(settings, Served(OLD, None), NEW, 0.5, BEGAN)
+    store.start(settings, PolicyAssignment(OLD, None), NEW, 0.5, BEGAN)
     return settings
 
 
@@ -94,11 +94,11 @@ def test_undecided_experiment_continues(running: Settings) -> None:
 
 def test_rejects_second_experiment(running: Settings) -> None:
     assert (
-        store.start(running, Served(OLD, None), NEW, 0.5, BEGAN + timedelta(days=1)).began_at
+        store.start(running, PolicyAssignment(OLD, None), NEW, 0.5, BEGAN + timedelta(days=1)).began_at
         == BEGAN
     )
     with pytest.raises(UsageError, match="still runs"):
-        store.start(running, Served(OLD, None), "p-other", 0.5, BEGAN)
+        store.start(running, PolicyAssignment(OLD, None), "p-other", 0.5, BEGAN)
 
 
 def test_nothing_to_do_without_settled_impressions(running: Settings) -> None:

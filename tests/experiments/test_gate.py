@@ -8,11 +8,11 @@ from records import run_record
 from safetensors.numpy import save_file
 
 from penchant.artifacts import ExperimentResult, PromotionDecision, RunRecord, SnapshotDescription
-from penchant.bandits.assignment import running
-from penchant.bandits.context_features import NAMES
+from penchant.bandits.assignment import running_experiment
+from penchant.bandits.context_features import FEATURE_NAMES
 from penchant.bandits.experiments import store
 from penchant.bandits.experiments.gate import GATE, TASK, decide, gates, promote
-from penchant.bandits.learned import Choosing, LearnedPolicy
+from penchant.bandits.learned import PolicyConfig, LearnedPolicy
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.report.policies import policy_section
 from penchant.serving.live_policy import read_policy
@@ -48,8 +48,8 @@ def learned(settings: Settings) -> Settings:
     description = SnapshotDescription(id=SNAPSHOT, as_of=datetime(2024, 4, 1))
     description.write(snapshot / "snapshot.json")
     run.mkdir(parents=True)
-    policy = LearnedPolicy.before(Choosing())
-    write_json(run / "policy.json", {**vars(policy.choosing), "features": NAMES})
+    policy = LearnedPolicy.untrained(PolicyConfig())
+    write_json(run / "policy.json", {**vars(policy.config), "features": FEATURE_NAMES})
     save_file(policy.state(), run / "model.safetensors")
     return settings
 
@@ -62,12 +62,12 @@ def write_record(settings: Settings, **figures: float) -> None:
 def test_promotes_significantly_better_policy(learned: Settings) -> None:
     write_record(learned)
     report = promote(learned, SNAPSHOT, RUN)
-    experiment = running(learned)
+    experiment = running_experiment(learned)
     assert experiment is not None and experiment.id == report.experiment_id
     assert list(experiment.shares) == ["ranker", report.policy_id]
     assert [arm.exploration for arm in experiment.arms] == [0.0, None]
     assert experiment.shares[report.policy_id] == learned.experiment_share
-    assert read_policy(learned, report.policy_id).choosing == Choosing()
+    assert read_policy(learned, report.policy_id).config == PolicyConfig()
     assert promote(learned, SNAPSHOT, RUN).experiment_id == experiment.id
 
 
@@ -86,7 +86,7 @@ def test_rejects_policy_with_a_reason(
     write_record(learned, **figures)
     with pytest.raises(NothingToDo, match=reason):
         promote(learned, SNAPSHOT, RUN)
-    assert running(learned) is None and learned.live_policy.current() is None
+    assert running_experiment(learned) is None and learned.live_policy.current() is None
     (kept,) = gates(learned, SNAPSHOT)
     assert (kept.promoted, reason in kept.reason) == (False, True)
     assert PromotionDecision.read(learned.runs / SNAPSHOT / f"{RUN}.{GATE}") == kept
@@ -100,7 +100,7 @@ def test_rejects_run_without_estimate() -> None:
 def test_does_not_retry_rolled_back_policy(learned: Settings) -> None:
     write_record(learned)
     report = promote(learned, SNAPSHOT, RUN)
-    experiment = running(learned)
+    experiment = running_experiment(learned)
     assert experiment is not None
     result = ExperimentResult(
         experiment_id=experiment.id,
@@ -123,7 +123,7 @@ def test_rejects_policy_with_unknown_features(learned: Settings) -> None:
     write_json(learned.runs / SNAPSHOT / RUN / "policy.json", {"features": ["constant"]})
     with pytest.raises(DataError, match="learned on the features"):
         promote(learned, SNAPSHOT, RUN)
-    assert running(learned) is None
+    assert running_experiment(learned) is None
 
 
 def test_rejects_unknown_run(learned: Settings) -> None:

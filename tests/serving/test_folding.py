@@ -42,7 +42,7 @@ def test_a_release_folds_every_user_as_training_did(shop: Any) -> None:
     published = histories.Histories.open(live.path / "histories", encoder.items)
     history = published.of("u3")
     assert history.item_ids == tuple(f"i{number:03}" for number in range(3, 13))
-    assert not np.allclose(encoder.fold(history), encoder.fold(history.without("i005")))
+    assert not np.allclose(encoder.encode(history), encoder.encode(history.without("i005")))
     assert len(published.of("nobody")) == 0
 
 
@@ -68,7 +68,7 @@ def test_a_broken_encoder_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
-    described = '{"kind": "program", "latest": null, "half_life_days": null}'
+    described = '{"kind": "onnx", "latest": null, "half_life_days": null}'
     (tmp_path / "encoder.json").write_text(described)
     np.save(tmp_path / "item_ids.npy", np.array([b"a"]))
     (tmp_path / "encoder.onnx").write_bytes(b"rubbish")

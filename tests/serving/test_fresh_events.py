@@ -183,14 +183,14 @@ def test_a_fresh_vector_is_that_of_all_that_was_done(shop: Any) -> None:
     encoder = with_encoder(shop, 1)
     opened = OpenRelease(shop.settings, publish(shop.settings, ONE).release_id)
     users = FreshUserStates(FreshEvents(shop.settings))
-    assert not users.of(opened, "u3").folded
+    assert not users.of(opened, "u3").folded_in
     write(shop.settings, row("e1", "u3", item_id="i077"), row("e2", "u4", item_id="unheard of"))
     write(shop.settings, row("e3", "u4", event_type="search", item_id=None))
     fresh, fold_in = users.of(opened, "u3"), opened.fold_in
     assert fold_in is not None
     history = users.history(opened, fold_in, "u3")
     assert history.item_ids == (*(f"i{number:03}" for number in range(3, 13)), "i077")
-    assert fresh.vector_D is not None and fresh.folded
-    np.testing.assert_allclose(fresh.vector_D, encoder.fold(history), atol=1e-6)
+    assert fresh.vector_D is not None and fresh.folded_in
+    np.testing.assert_allclose(fresh.vector_D, encoder.encode(history), atol=1e-6)
     assert fresh.bought_since == {"i077"}
-    assert not users.of(opened, "u4").folded, "nothing is known of what that was about"
+    assert not users.of(opened, "u4").folded_in, "nothing is known of what that was about"

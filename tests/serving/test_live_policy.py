@@ -13,17 +13,17 @@ from safetensors.numpy import save_file
 
 from penchant.api.app import create_app
 from penchant.artifacts import Snapshot
-from penchant.bandits.assignment import arm_of, live_policy, running, served
-from penchant.bandits.context_features import NAMES
+from penchant.bandits.assignment import arm_of, assign, live_policy, running_experiment
+from penchant.bandits.context_features import FEATURE_NAMES
 from penchant.bandits.experiments import store
-from penchant.bandits.learned import Choosing, LearnedPolicy
+from penchant.bandits.learned import LearnedPolicy, PolicyConfig
 from penchant.errors import DataError
 from penchant.feedback.log import FeedbackLog
 from penchant.publishing.publish import publish
-from penchant.releases.context_features import KnownFacts, write_policy_facts
-from penchant.serving.live_policy import CHOICE, LivePolicies
+from penchant.releases.context_features import PublishedContext, write_policy_facts
+from penchant.serving.live_policy import CANDIDATES_PER_POSITION, LivePolicies
 from penchant.serving.recommending.recommender import Recommender
-from penchant.serving.recommending.slate_selection import Candidates, Slate
+from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 from penchant.storage import write_json
@@ -36,12 +36,12 @@ SNAPSHOT = "s-20180102-000000000001"
 def write_policy(settings: Settings, policy_id: str, **chosen: Any) -> None:
     """A policy that likes what is popular, and what stands first."""
     random = np.random.default_rng(1)
-    features_ND = random.standard_normal((40, len(NAMES)))
+    features_ND = random.standard_normal((40, len(FEATURE_NAMES)))
     clicked_N = (features_ND[:, 1] + features_ND[:, 5] + random.standard_normal(40) > 0) * 1.0
-    learned = LearnedPolicy.before(Choosing(**chosen)).learned(features_ND, clicked_N)
+    learned = LearnedPolicy.untrained(PolicyConfig(**chosen)).updated(features_ND, clicked_N)
     folder = settings.policies / policy_id
     folder.mkdir(parents=True)
-    write_json(folder / "policy.json", {**vars(learned.choosing), "features": NAMES})
+    write_json(folder / "policy.json", {**vars(learned.config), "features": FEATURE_NAMES})
     save_file(learned.state(), folder / "model.safetensors")
 
 
@@ -56,9 +56,9 @@ NOWHERE = Path("/nowhere")
 """The ranker's policy looks at no facts."""
 
 
-def candidates(count: int = len(CANDIDATES)) -> Candidates:
+def candidates(count: int = len(CANDIDATES)) -> SlateCandidates:
     scores_C = np.linspace(1, 0, count)
-    return Candidates(CANDIDATES[:count], scores_C, ("ranker",) * count)
+    return SlateCandidates(CANDIDATES[:count], scores_C, ("ranker",) * count)
 
 
 def exploring(settings: Settings, share: float) -> LivePolicies:
@@ -66,22 +66,22 @@ def exploring(settings: Settings, share: float) -> LivePolicies:
 
 
 def test_without_a_policy_the_ranker_is_shown_as_it_is(settings: Settings) -> None:
-    slate = LivePolicies(settings).pick("u1", candidates(), 5, "s", NOWHERE)
-    assert (slate.policy, slate.places) == ("ranker", (0, 1, 2, 3, 4))
+    slate = LivePolicies(settings).select("u1", candidates(), 5, "s", NOWHERE)
+    assert (slate.policy, slate.actions) == ("ranker", (0, 1, 2, 3, 4))
     assert slate.propensities == (1.0,) * 5
-    few = LivePolicies(settings).pick("u1", candidates(2), 5, "s", NOWHERE)
-    assert few.places == (0, 1)
-    assert LivePolicies(settings).pick("u1", candidates(0), 5, "s", NOWHERE).places == ()
+    few = LivePolicies(settings).select("u1", candidates(2), 5, "s", NOWHERE)
+    assert few.actions == (0, 1)
+    assert LivePolicies(settings).select("u1", candidates(0), 5, "s", NOWHERE).actions == ()
 
 
 def test_a_share_of_exploration_starts_the_loop(settings: Settings) -> None:
     policies = exploring(settings, 0.3)
-    slates = [policies.pick("u1", candidates(), 2, str(n), NOWHERE) for n in range(SLATES)]
+    slates = [policies.select("u1", candidates(), 2, str(n), NOWHERE) for n in range(SLATES)]
     assert {slate.policy for slate in slates} == {"ranker-0.3"}
-    first = Counter(slate.places[0] for slate in slates)
-    assert set(first) == set(range(CHOICE * 2))
-    assert slates[0].chances_KC[0] == pytest.approx([0.75, *[0.05] * 5])
-    for place, chance in enumerate(slates[0].chances_KC[0]):
+    first = Counter(slate.actions[0] for slate in slates)
+    assert set(first) == set(range(CANDIDATES_PER_POSITION * 2))
+    assert slates[0].propensities_KC[0] == pytest.approx([0.75, *[0.05] * 5])
+    for place, chance in enumerate(slates[0].propensities_KC[0]):
         assert first[place] / SLATES == pytest.approx(chance, abs=0.03)
 
 
@@ -91,14 +91,14 @@ def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, release: Path, ki
     write_policy(settings, "p-a", policy=kind)
     settings.live_policy.flip("p-a")
     policies = LivePolicies(settings)
-    slates = [policies.pick("u3", candidates(), 3, f"slate {n}", release) for n in range(600)]
+    slates = [policies.select("u3", candidates(), 3, f"slate {n}", release) for n in range(600)]
     for position in range(3):
-        drawn = np.bincount([slate.places[position] for slate in slates], minlength=9) / 600
-        said = np.mean([slate.chances_KC[position] for slate in slates], axis=0)
+        drawn = np.bincount([slate.actions[position] for slate in slates], minlength=9) / 600
+        said = np.mean([slate.propensities_KC[position] for slate in slates], axis=0)
         np.testing.assert_allclose(drawn, said, atol=0.07)
     for slate in slates:
-        assert slate.policy == "p-a" and len(set(slate.places)) == 3
-        np.testing.assert_allclose(slate.chances_KC.sum(axis=1), 1)
+        assert slate.policy == "p-a" and len(set(slate.actions)) == 3
+        np.testing.assert_allclose(slate.propensities_KC.sum(axis=1), 1)
         assert min(slate.propensities) > 0
 
 
@@ -108,13 +108,13 @@ def test_a_slate_is_drawn_again_from_its_id(shop: Any, release: Path) -> None:
 
     def drawn_now() -> list[Slate]:
         policies = LivePolicies(shop.settings)
-        return [policies.pick("u3", candidates(), 5, f"{n}", release) for n in range(20)]
+        return [policies.select("u3", candidates(), 5, f"{n}", release) for n in range(20)]
 
     before = drawn_now()
     for slate, again in zip(before, drawn_now(), strict=True):
-        assert (slate.places, slate.propensities) == (again.places, again.propensities)
-        np.testing.assert_array_equal(slate.chances_KC, again.chances_KC)
-    assert len({slate.places for slate in before}) > 3, "another id is another draw"
+        assert (slate.actions, slate.propensities) == (again.actions, again.propensities)
+        np.testing.assert_array_equal(slate.propensities_KC, again.propensities_KC)
+    assert len({slate.actions for slate in before}) > 3, "another id is another draw"
 
 
 def test_who_is_known_less_is_explored_more(shop: Any, release: Path) -> None:
@@ -123,7 +123,7 @@ def test_who_is_known_less_is_explored_more(shop: Any, release: Path) -> None:
     policies = LivePolicies(shop.settings)
 
     def share(user_id: str) -> float:
-        slate = policies.pick(user_id, candidates(), 5, "one", release)
+        slate = policies.select(user_id, candidates(), 5, "one", release)
         return json.loads(slate.context)["exploration"]
 
     assert 0.05 <= share("u3") < share("a stranger") <= 0.5
@@ -137,14 +137,14 @@ def test_an_experiment_says_who_is_served_by_what(shop: Any, release: Path) -> N
     served_by = set()
     for number in range(20):
         user_id = f"u{number}"
-        slate = policies.pick(user_id, candidates(), 2, "one", release)
+        slate = policies.select(user_id, candidates(), 2, "one", release)
         assert slate.policy == arm_of(experiment.id, user_id, experiment.shares)
         assert json.loads(slate.context)["experiment"] == experiment.id
         served_by.add(slate.policy)
     assert served_by == {"ranker", "p-a"}
     store.end(settings)
-    assert running(settings) is None and served(settings, "u1").policy_id == "ranker"
-    assert policies.pick("u1", candidates(), 2, "one", release).policy == "ranker"
+    assert running_experiment(settings) is None and assign(settings, "u1").policy.id == "ranker"
+    assert policies.select("u1", candidates(), 2, "one", release).policy == "ranker"
 
 
 def test_an_answer_is_of_the_live_policy_and_logs_every_chance(shop: Any) -> None:
@@ -180,15 +180,15 @@ def test_a_policy_that_can_not_be_asked_is_refused(shop: Any, release: Path) -> 
     settings.policies.mkdir(parents=True)
     settings.live_policy.flip("p-gone")
     with pytest.raises(DataError, match="policy p-gone is not in"):
-        LivePolicies(settings).pick("u1", candidates(), 2, "one", release)
+        LivePolicies(settings).select("u1", candidates(), 2, "one", release)
     write_policy(settings, "p-old")
     described = settings.policies / "p-old" / "policy.json"
     write_json(described, json.loads(described.read_text()) | {"features": ["constant"]})
     settings.live_policy.flip("p-old")
     with pytest.raises(DataError, match="learned on the features"):
-        LivePolicies(settings).pick("u1", candidates(), 2, "one", release)
+        LivePolicies(settings).select("u1", candidates(), 2, "one", release)
 
 
 def test_a_release_without_facts_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no facts for a policy"):
-        KnownFacts.open(tmp_path)
+        PublishedContext.open(tmp_path)

@@ -18,11 +18,11 @@ from penchant.ingestion.ingest import ingest
 from penchant.publishing.publish import publish
 from penchant.releases.fold_in import FoldIn
 from penchant.releases.opened import OpenRelease
-from penchant.serving.recommending.candidates import find
-from penchant.serving.recommending.mmr import likeness, spread
+from penchant.serving.recommending.candidates import find_candidates
+from penchant.serving.recommending.reranking import mmr_rerank, similarity
 from penchant.serving.recommending.options import RecommendOptions
 from penchant.serving.recommending.recommender import Recommender
-from penchant.serving.recommending.slate_selection import Candidates, Slate
+from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.serving.recommending.user_state import UserState, published_vector
 from penchant.serving.service import RecommendationService
 
@@ -59,7 +59,7 @@ def test_what_was_bought_or_is_named_is_left_out_and_the_order_stays(
     assert len(set(ids(answer))) == 20
 
 
-def test_categories_and_prices_narrow_and_the_retriever_fills(
+def test_retriever_fills_lists_narrowed_by_category_and_price(
     service: RecommendationService,
 ) -> None:
     options = RecommendOptions(category="GROCERY > PANS", price_min=2.0, price_max=4.0)
@@ -72,10 +72,10 @@ def test_categories_and_prices_narrow_and_the_retriever_fills(
     assert {item[-1] for item in ids(few)} == {"1"} and len(few.items) == 12
 
 
-def test_the_retriever_fills_by_the_greatest_products(opened: OpenRelease) -> None:
+def test_retriever_fills_by_greatest_dot_product(opened: OpenRelease) -> None:
     items, vector_D = opened.items, published_vector(opened, "u3")
     assert vector_D is not None
-    found = find(opened, items, UserState("u3", vector_D), None, 60)
+    found = find_candidates(opened, items, UserState("u3", vector_D), None, 60)
     products = opened.vectors_ID @ vector_D
     filled = found.take(np.array([at for at, by in enumerate(found.sources) if by == "retriever"]))
     assert filled.scores_C == pytest.approx(np.sort(products[filled.items_C])[::-1], rel=1e-5)
@@ -83,69 +83,69 @@ def test_the_retriever_fills_by_the_greatest_products(opened: OpenRelease) -> No
     assert products[left_out].max() <= filled.scores_C.min()
 
 
-def test_a_folded_vector_moves_the_list_towards_what_it_likes(opened: OpenRelease) -> None:
+def test_fold_in_moves_candidates_towards_the_vector(opened: OpenRelease) -> None:
     items = opened.items
     towards = opened.vectors_ID[77]
-    as_it_was = find(opened, items, UserState("u3", towards), None, 10)
-    folded = find(opened, items, UserState("u3", towards, folded=True), None, 10)
+    as_it_was = find_candidates(opened, items, UserState("u3", towards), None, 10)
+    folded = find_candidates(opened, items, UserState("u3", towards, folded_in=True), None, 10)
     products = opened.vectors_ID @ towards
     assert products.argmax() in folded.items_C[:6]
     first_ten = (each.items_C[:10] for each in (folded, as_it_was))
     assert np.greater(*(products[items_C].mean() for items_C in first_ten))
-    stranger = find(opened, items, UserState("nobody", towards, folded=True), None, 10)
-    assert stranger.items_C[0] == products.argmax()
+    unknown = find_candidates(opened, items, UserState("nobody", towards, folded_in=True), None, 10)
+    assert unknown.items_C[0] == products.argmax()
 
 
-def test_diversity_trades_places_for_unlikeness(opened: OpenRelease) -> None:
+def test_mmr_reduces_similarity_as_diversity_grows(opened: OpenRelease) -> None:
     items, best = opened.items, np.arange(30)
-    assert spread(items, best, 0.0).tolist() == best.tolist()
-    even, unlike = (spread(items, best, diversity)[:8] for diversity in (0.3, 1.0))
+    assert mmr_rerank(items, best, 0.0).tolist() == best.tolist()
+    even, unlike = (mmr_rerank(items, best, diversity)[:8] for diversity in (0.3, 1.0))
     assert even[0] == unlike[0] == 0
 
-    def alike(places: np.ndarray) -> float:
-        return float(likeness(items, best[places])[np.triu_indices(8, 1)].mean())
+    def mean_similarity(places: np.ndarray) -> float:
+        return float(similarity(items, best[places])[np.triu_indices(8, 1)].mean())
 
-    assert alike(unlike) < alike(even) < alike(best[:8])
+    assert mean_similarity(unlike) < mean_similarity(even) < mean_similarity(best[:8])
 
 
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"diversity": 1.5}, "diversity is 1.5"),
-        ({"diversity": float("nan")}, "diversity is nan"),
-        ({"price_min": -1.0}, "price_min is -1"),
-        ({"price_min": 3.0, "price_max": 2.0}, "above price_max"),
-        ({"category": " "}, "category is empty"),
+        ({"diversity": 1.5}, "diversity: must be from 0 to 1, got 1.5"),
+        ({"diversity": float("nan")}, "diversity: .* got nan"),
+        ({"price_min": -1.0}, "price_min: must be at least 0, got -1"),
+        ({"price_min": 3.0, "price_max": 2.0}, "at most price_max 2.0, got 3.0"),
+        ({"category": " "}, "category: must have 1 to 300 characters"),
         ({"exclude": ("i",) * 501}, "501 items"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused(wrong: dict[str, Any], named: str) -> None:
+def test_rejects_invalid_options(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         RecommendOptions(**wrong)
 
 
-def test_what_the_shop_does_not_know_is_said(service: RecommendationService) -> None:
+def test_rejects_an_unknown_category(service: RecommendationService) -> None:
     with pytest.raises(UsageError, match="no item is in the category 'PANS'"):
         service.recommend("u3", 5, RecommendOptions(category="PANS"))
 
 
 class Backwards:
-    """Picks the last candidates, with odds that it knows."""
+    """Selects the last candidates, with known propensities."""
 
-    def wanted(self, k: int) -> int:
+    def candidates_needed(self, k: int) -> int:
         return 20
 
-    def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
+    def select(
+        self, user_id: str, candidates: SlateCandidates, k: int, slate_id: str, release: Path
     ) -> Slate:
         last = len(candidates) - 1
-        chances_KC = np.full((k, len(candidates)), 0.5 / last)
+        propensities_KC = np.full((k, len(candidates)), 0.5 / last)
         places = tuple(last - position for position in range(k))
-        chances_KC[range(k), places] = 0.5
-        return Slate(places, (0.5,) * k, "backwards", chances_KC, '{"why": "test"}')
+        propensities_KC[range(k), places] = 0.5
+        return Slate(places, (0.5,) * k, "backwards", propensities_KC, '{"why": "test"}')
 
 
-def test_a_policy_picks_the_slate_and_its_chances_are_logged(
+def test_logs_the_selected_slate_with_all_propensities(
     served_once: Any, tmp_path: Any
 ) -> None:
     from penchant.serving.recommending.impressions import log_shown
@@ -170,7 +170,7 @@ def test_a_policy_picks_the_slate_and_its_chances_are_logged(
         assert len(own) == 20 and sum(own) == pytest.approx(1.0)
 
 
-def test_a_reason_is_an_item_without_which_the_score_falls(
+def test_reason_is_an_item_whose_removal_lowers_the_score(
     service: RecommendationService, opened: OpenRelease
 ) -> None:
     answer = service.recommend("u3", 20, RecommendOptions(reasons=True))
@@ -182,16 +182,15 @@ def test_a_reason_is_an_item_without_which_the_score_falls(
     for item in given:
         assert item.reason is not None
         vector_D = items.vectors_VD[items.rows([item.item_id])[0]]
-        without = fold_in.fold(history.without(item.reason.item_id))
-        drop = vector_D @ fold_in.fold(history) - vector_D @ without
+        without = fold_in.vector(history.without(item.reason.item_id))
+        drop = vector_D @ fold_in.vector(history) - vector_D @ without
         assert item.reason.drop == pytest.approx(drop, rel=1e-4) and drop > 0
         assert item.reason.because.startswith("because you bought")
 
 
-def test_a_reason_that_does_not_hold_is_withheld(
+def test_withholds_reasons_without_a_drop(
     service: RecommendationService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Were scores the same whatever is taken out, there would be no reason for anything."""
     monkeypatch.setattr(
         "penchant.encoders.history.History.without", lambda history, item_id: history
     )
@@ -199,9 +198,7 @@ def test_a_reason_that_does_not_hold_is_withheld(
     assert [item.reason for item in answer.items] == [None] * 20
 
 
-def test_what_came_since_is_not_called_bought(opened: OpenRelease) -> None:
-    """Where a reason is an item that was looked at after the snapshot, it does not say "bought"."""
-
+def test_reason_from_a_fresh_view_does_not_say_bought(opened: OpenRelease) -> None:
     class Since:
         def of(self, opened: OpenRelease, user_id: str) -> UserState:
             return UserState(user_id, opened.vectors_ID[50], True, frozenset({"i051"}))
@@ -212,23 +209,22 @@ def test_what_came_since_is_not_called_bought(opened: OpenRelease) -> None:
 
     answer = Recommender(users=Since()).recommend(opened, "u3", 20, RecommendOptions(reasons=True))
     found = {item.reason.item_id: item.reason.because for item in answer.items if item.reason}
-    assert found["i050"].startswith("because you lately turned to")
+    assert found["i050"].startswith("because you recently showed interest in")
     assert found["i051"].startswith("because you bought")
 
 
-def test_without_a_history_or_an_encoder_it_is_said_why_there_are_no_reasons(
+def test_says_why_reasons_are_withheld(
     service: RecommendationService, shop: Any
 ) -> None:
     options = RecommendOptions(reasons=True)
-    assert (
-        service.recommend("nobody", 3, options).reasons_withheld == "nothing is known of this user"
-    )
+    unknown = service.recommend("nobody", 3, options)
+    assert unknown.reasons_withheld == "unknown user: there is no history"
     publish(shop.settings, ONE)
     withheld = RecommendationService(shop.settings).recommend("u3", 3, options).reasons_withheld
-    assert withheld is not None and "matrix_factorization left no encoder" in withheld
+    assert withheld is not None and "matrix_factorization has no encoder" in withheld
 
 
-def test_a_basket_is_completed_by_its_vectors_and_not_by_itself(
+def test_completes_a_basket_with_the_nearest_other_items(
     service: RecommendationService, opened: OpenRelease
 ) -> None:
     basket = ["i007", "i008", "i007", "unknown"]
@@ -240,11 +236,11 @@ def test_a_basket_is_completed_by_its_vectors_and_not_by_itself(
     assert completion.ignored == ("unknown",)
     with pytest.raises(UsageError, match="no item of the basket has a vector"):
         service.complete(["unknown"], 5)
-    with pytest.raises(UsageError, match="101 items"):
+    with pytest.raises(UsageError, match="got 101"):
         service.complete(["i001"] * 101, 5)
 
 
-def test_over_http_all_is_named_and_what_is_shown_lands(served_once: Any) -> None:
+def test_recommendations_over_http_are_logged_and_land(served_once: Any) -> None:
     settings = served_once.settings
     client = TestClient(create_app(settings))
     params = {"user_id": "u3", "k": 3, "diversity": 0.4, "exclude_bought": True, "reasons": True}

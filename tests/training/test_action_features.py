@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 from planted import ITEMS, USERS
 
 from penchant.artifacts import Snapshot
-from penchant.bandits.context_features import DAY, NAMES, Tally, features
-from penchant.releases.context_features import KnownFacts, write_policy_facts
+from penchant.bandits.context_features import DAY, FEATURE_NAMES, TimedSums, feature_matrix
+from penchant.releases.context_features import PublishedContext, write_policy_facts
 from penchant.settings import Settings
 from training.data.histories import read_dataset
 from training.data.policy_log import read_policy_log
@@ -22,7 +22,7 @@ def test_serving_features_equal_training_features(planted: Trained, tmp_path: Pa
     log_mart = pq.read_table(snapshot.mart("policy_log"))
     pq.write_table(log_mart, snapshot.mart("impressions"))
     write_policy_facts(snapshot, tmp_path)
-    served = KnownFacts.open(tmp_path)
+    served = PublishedContext.open(tmp_path)
 
     dataset = read_dataset(snapshot)
     log = read_policy_log(snapshot, dataset)
@@ -30,7 +30,7 @@ def test_serving_features_equal_training_features(planted: Trained, tmp_path: Pa
     assert dataset.histories.end % DAY == 0
     told = set()
     for user in (0, 7, USERS - 1):
-        learned = facts.asked(
+        learned = facts.features(
             np.array([user]),
             np.arange(ITEMS)[None],
             np.array([dataset.histories.end]),
@@ -41,17 +41,21 @@ def test_serving_features_equal_training_features(planted: Trained, tmp_path: Pa
         answered = served.asked(dataset.user_ids[user], dataset.item_ids)
         for name, values in vars(learned).items():
             np.testing.assert_array_equal(getattr(answered, name), values, err_msg=name)
-        features_CD = features(answered)[0]
-        told |= {name for name, one_C in zip(NAMES, features_CD.T, strict=True) if one_C.any()}
-    assert told == set(NAMES) - {"position"}, "a feature that is always nothing proves nothing"
+        features_CD = feature_matrix(answered)[0]
+        told |= {
+            name for name, one_C in zip(FEATURE_NAMES, features_CD.T, strict=True) if one_C.any()
+        }
+    assert told == set(FEATURE_NAMES) - {"position"}, (
+        "a feature that is always nothing proves nothing"
+    )
 
 
 def test_unknown_user_and_item_have_no_history(planted: Trained, tmp_path: Path) -> None:
     write_policy_facts(Snapshot.open(*planted), tmp_path)
-    asked = KnownFacts.open(tmp_path).asked("a stranger", ["i000", "zzz new"])
+    asked = PublishedContext.open(tmp_path).asked("a stranger", ["i000", "zzz new"])
     assert asked.events_B[0] == 0 and not asked.bought_BC.any() and not asked.interest_BC.any()
     assert asked.popularity_BC[0, 0] > asked.popularity_BC[0, 1]
-    assert np.isfinite(features(asked)).all()
+    assert np.isfinite(feature_matrix(asked)).all()
 
 
 def test_features_of_an_action_exclude_its_day(planted: Trained) -> None:
@@ -70,7 +74,7 @@ def test_interval_sums_equal_values_by_hand() -> None:
     random = np.random.default_rng(0)
     keys_N, times_N = random.integers(0, 9, 300), random.integers(100, 200, 300)
     weights_N = random.random(300)
-    tally = Tally.of(keys_N, times_N, weights_N)
+    tally = TimedSums.of(keys_N, times_N, weights_N)
     keys_X, start_X, end_X = random.integers(-2, 12, 200), *random.integers(90, 210, (2, 200))
     end_X = np.maximum(start_X, end_X)
     expected = [

@@ -39,7 +39,7 @@ def assert_folds_as(model: VectorFamily, encoder: Encoder, dataset: Dataset) -> 
     for histories in (whole, beginnings):
         expected = model.user_vectors(histories.take(np.array(ASKED))).numpy()
         for row, vector_D in zip(ASKED, expected, strict=True):
-            folded_D = encoder.fold(history_of(histories, dataset, row))
+            folded_D = encoder.encode(history_of(histories, dataset, row))
             np.testing.assert_allclose(folded_D, vector_D, atol=1e-4)
 
 

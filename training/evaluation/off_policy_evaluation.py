@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from penchant.bandits.context_features import NAMES, Facts
-from penchant.bandits.slates import BoolArray, FloatArray, IntArray, first_position
+from penchant.bandits.context_features import FEATURE_NAMES, ContextCounts
+from penchant.bandits.slates import BoolArray, FloatArray, IntArray, action_probabilities
 from penchant.storage import write_json
 from training.data.policy_log import PolicyLog
 from training.evaluation.context import EvaluationContext, Figures
@@ -43,13 +43,13 @@ def evaluate(family: Family, context: EvaluationContext) -> Figures:
         shown = log.between(window.histories.end, window.targets.end)
         if len(shown):
             windows[name] = evaluated(family, facts, shown, log, context.seed)
-    config = asdict(family.config)
-    write_json(context.folder / "policy.json", {**config, "features": NAMES})
+    config = asdict(family.config)  # type: ignore[attr-defined]
+    write_json(context.folder / "policy.json", {**config, "features": FEATURE_NAMES})
     return {"windows": windows, "headline": _headline(windows)}
 
 
 def evaluated(
-    family: ChoosesActions, facts: Facts, shown: PolicyLog, log: PolicyLog, seed: int
+    family: ChoosesActions, facts: ContextCounts, shown: PolicyLog, log: PolicyLog, seed: int
 ) -> dict[str, Any]:
     """Estimated clicks of ``family`` on the actions of ``shown``, a part of ``log``.
 
@@ -60,8 +60,8 @@ def evaluated(
     random = np.random.default_rng(seed)
     for rows, items_BC, rank_BC, present_BC in _offered(shown, log):
         asked = asked_of(facts, shown.take(rows), items_BC, rank_BC, present_BC)
-        chances_BC = first_position(family.votes(asked, random))
-        clicks_BC = family.expected(asked)
+        chances_BC = action_probabilities(family.action_scores(asked, random))
+        clicks_BC = family.expected_clicks(asked)
         pick_B = ((items_BC == shown.items_N[rows][:, None]) & present_BC).argmax(axis=1)
         everyone_B = np.arange(len(rows))
         probability_N[rows] = chances_BC[everyone_B, pick_B]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from penchant.bandits.context_features import Asked
-from penchant.bandits.learned import Choosing, LearnedPolicy
+from penchant.bandits.context_features import ContextFeatures
+from penchant.bandits.learned import LearnedPolicy, PolicyConfig
 from penchant.bandits.slates import ActionScores
 from penchant.errors import NothingToDo
 from training.data.histories import Histories
@@ -21,13 +21,13 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import Family, State
 from training.layers.action_features import facts_of, of_picks
 
-Config = Choosing
+Config = PolicyConfig
 
 
 class Model(Family):
     """State: the posterior's arrays; numpy alone can read it."""
 
-    config: Choosing
+    config: PolicyConfig
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         """Raises NothingToDo for a snapshot in which nothing was shown with a propensity, or
@@ -43,17 +43,17 @@ class Model(Family):
                 "log for longer: the last four weeks are kept for judging",
             )
         features_ND = of_picks(facts_of(histories, items, learned), learned)
-        self.policy = LearnedPolicy.before(self.config).learned(features_ND, learned.clicked_N)
+        self.policy = LearnedPolicy.untrained(self.config).updated(features_ND, learned.clicked_N)
 
-    def votes(self, asked: Asked, random: np.random.Generator) -> ActionScores:
-        return self.policy.votes(asked, random)
+    def action_scores(self, asked: ContextFeatures, random: np.random.Generator) -> ActionScores:
+        return self.policy.action_scores(asked, random)
 
-    def expected(self, asked: Asked) -> npt.NDArray[np.float64]:
-        return self.policy.expected(asked)
+    def expected_clicks(self, asked: ContextFeatures) -> npt.NDArray[np.float64]:
+        return self.policy.expected_clicks(asked)
 
     def state(self) -> State:
         return {name: torch.from_numpy(value) for name, value in self.policy.state().items()}
 
     def load_state(self, state: State) -> None:
         arrays = {name: tensor.numpy() for name, tensor in state.items()}
-        self.policy = LearnedPolicy.of_state(self.config, arrays)
+        self.policy = LearnedPolicy.from_state(self.config, arrays)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
-from penchant.bandits.context_features import Asked
+from penchant.bandits.context_features import ContextFeatures
 from penchant.bandits.slates import ActionScores
 from training.data.histories import Histories, IntArray
 from training.data.split import Split
@@ -58,10 +58,10 @@ class PredictsResponse(Protocol):
 class ChoosesActions(Protocol):
     """A family that selects actions among candidates, with known propensities."""
 
-    def votes(self, asked: Asked, random: np.random.Generator) -> ActionScores:
+    def action_scores(self, asked: ContextFeatures, random: np.random.Generator) -> ActionScores:
         """Of the candidates of each request; see penchant/bandits/slates.py."""
 
-    def expected(self, asked: Asked) -> npt.NDArray[np.float64]:
+    def expected_clicks(self, asked: ContextFeatures) -> npt.NDArray[np.float64]:
         """clicks_BC that each candidate is expected to get at its position."""
 
 

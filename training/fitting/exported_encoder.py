@@ -23,8 +23,8 @@ OPSET = 17
 
 @dataclass(frozen=True)
 class Encoder:
-    """``kind``: "ridge", "taste" or "program". ``latest``: how many of the newest events are read,
-    None for all. ``half_life_days``: an event's weight is halved every so often, None for never.
+    """``kind``: "ridge", "weighted_mean" or "onnx". ``latest``: how many of the newest events are
+    read, None for all. ``half_life_days``: an event's weight is halved every so often, None for never.
     ``more``: what else the fold needs, as JSON. ``program``: takes items_L and weights_L, rows of
     the catalogue oldest first and their decayed weights, and gives vector_D; any length, 0 too.
     """
@@ -85,12 +85,12 @@ def taste(
     """
     vectors_VD, rows_I = _kept(vectors_ID.cpu()) if row_I is None else (vectors_ID.cpu(), row_I)
     tensors = {"vectors_VD": vectors_VD, "row_I": rows_I.int()}
-    return Encoder("taste", None, half_life_days, {"form": form, "tail": tail}, tensors)
+    return Encoder("weighted_mean", None, half_life_days, {"form": form, "tail": tail}, tensors)
 
 
 def program(module: nn.Module, latest: int | None, half_life_days: float | None = None) -> Encoder:
     """See ``Encoder.program``."""
-    return Encoder("program", latest, half_life_days, program=copy.deepcopy(module).cpu().eval())
+    return Encoder("onnx", latest, half_life_days, program=copy.deepcopy(module).cpu().eval())
 
 
 def _kept(vectors_ID: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

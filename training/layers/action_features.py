@@ -9,7 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penchant.bandits.context_features import DAY, Answers, Asked, Events, Facts, features
+from penchant.bandits.context_features import (
+    DAY,
+    ContextCounts,
+    ContextFeatures,
+    Events,
+    Outcomes,
+    feature_matrix,
+)
 from penchant.bandits.slates import BoolArray, FloatArray, IntArray
 from training.data.histories import Histories
 from training.data.policy_log import PolicyLog
@@ -17,9 +24,9 @@ from training.data.policy_log import PolicyLog
 CATEGORIES = ("category_3", "category_2", "category_1", "brand")
 
 
-def facts_of(histories: Histories, items: pa.Table, log: PolicyLog) -> Facts:
+def facts_of(histories: Histories, items: pa.Table, log: PolicyLog) -> ContextCounts:
     """Of all events and picks that are given; what is asked of them is as of a moment."""
-    return Facts.of(
+    return ContextCounts.of(
         categories_of(items),
         Events(
             histories.users_U[histories.rows_N],
@@ -27,27 +34,27 @@ def facts_of(histories: Histories, items: pa.Table, log: PolicyLog) -> Facts:
             histories.times_N,
         ),
         Events(log.users_N, log.items_N, log.times_N),
-        Answers(log.items_N, log.known_N, log.clicked_N),
+        Outcomes(log.items_N, log.known_N, log.clicked_N),
     )
 
 
 def asked_of(
-    facts: Facts,
+    facts: ContextCounts,
     log: PolicyLog,
     items_BC: IntArray,
     rank_BC: FloatArray,
     present_BC: BoolArray,
-) -> Asked:
+) -> ContextFeatures:
     """What was known, in the morning, of these candidates for each pick of a log."""
     mornings_B = log.times_N - log.times_N % DAY
-    return facts.asked(log.users_N, items_BC, mornings_B, log.positions_N, rank_BC, present_BC)
+    return facts.features(log.users_N, items_BC, mornings_B, log.positions_N, rank_BC, present_BC)
 
 
-def of_picks(facts: Facts, log: PolicyLog) -> FloatArray:
+def of_picks(facts: ContextCounts, log: PolicyLog) -> FloatArray:
     """features_ND of the picks of a log, each of its own user, item and position."""
     items_B1, rank_B1 = log.items_N[:, None], log.ranks_N[:, None]
     asked = asked_of(facts, log, items_B1, rank_B1, np.ones((len(log), 1), bool))
-    return features(asked)[:, 0]
+    return feature_matrix(asked)[:, 0]
 
 
 def categories_of(items: pa.Table) -> IntArray:

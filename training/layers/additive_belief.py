@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.bandits.posterior import LinearPosterior, OfCandidates
+from penchant.bandits.posterior import CandidatePosterior, LinearPosterior
 from penchant.bandits.slates import FloatArray, IntArray
 
 
@@ -46,10 +46,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class AdditiveBelief:
-    """Of some requests' candidates; see ``penchant.bandits.posterior.Belief``."""
+    """Of some requests' candidates; see ``penchant.bandits.posterior.ScorePosterior``."""
 
-    shared: OfCandidates
-    own: OfCandidates
+    shared: CandidatePosterior
+    own: CandidatePosterior
     item_mean_BC: FloatArray
     item_deviation_BC: FloatArray
     items_BC: IntArray
@@ -96,8 +96,8 @@ class AdditiveInterest:
     ) -> AdditiveBelief:
         item = self.item.weights
         return AdditiveBelief(
-            self.shared.of_candidates(context_BCD),
-            self.own.of_candidates(content_BCD, users_B),
+            self.shared.for_candidates(context_BCD),
+            self.own.for_candidates(content_BCD, users_B),
             item.mean_AD[items_BC, 0],
             np.sqrt(item.covariance_ADD[items_BC, 0, 0]),
             items_BC,
@@ -114,12 +114,12 @@ class AdditiveInterest:
         mean_shared_N = context_ND @ self.shared.weights.mean_AD[0]
         mean_own_N = (content_ND * self.own.weights.mean_AD[shown.users_N]).sum(axis=1)
         mean_item_N = looked_N * self.item.weights.mean_AD[shown.items_N, 0]
-        self.shared = self.shared.forgetting(config.forgets_shared).updated(
+        self.shared = self.shared.discounted(config.forgets_shared).updated(
             context_ND, rewards_N - mean_own_N - mean_item_N
         )
-        self.own = self.own.forgetting(config.forgets_own).updated(
+        self.own = self.own.discounted(config.forgets_own).updated(
             content_ND, rewards_N - mean_shared_N - mean_item_N, shown.users_N
         )
-        self.item = self.item.forgetting(config.forgets_item).updated(
+        self.item = self.item.discounted(config.forgets_item).updated(
             looked_N[:, None], rewards_N - mean_shared_N - mean_own_N, shown.items_N
         )

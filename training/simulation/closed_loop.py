@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from penchant.bandits.dynamic import Dynamic, Signals, TradeOff
+from penchant.bandits.dynamic import Dynamic, ExplorationConfig, Signals
 from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
-from penchant.bandits.slates import FloatArray, Slates, drawn
+from penchant.bandits.slates import FloatArray, Slates, draw_slates
 from training.layers.additive_belief import AdditiveBelief, AdditiveConfig, AdditiveInterest, Shown
 from training.simulation.world import Requests, World, WorldConfig
 
@@ -78,15 +78,17 @@ class Loop:
         warming = requests.day < WARMING_DAYS
         policy = EpsilonGreedy(1.0) if warming else chooser(belief, requests)
         present_BC = np.ones(requests.items_BC.shape, bool)
-        slates = drawn(policy.votes(belief, present_BC, self._random), config.slate, self._random)
-        expected = world.clicks(requests, slates.picks_BK).sum()
+        slates = draw_slates(
+            policy.action_scores(belief, present_BC, self._random), config.slate, self._random
+        )
+        expected = world.clicks(requests, slates.actions_BK).sum()
         regret = world.best(requests).sum() - expected
-        clicks_BK = world.answer(requests, slates.picks_BK).astype(float)
+        clicks_BK = world.answer(requests, slates.actions_BK).astype(float)
         if warming:
             self._look(clicks_BK)
         self._learn(requests, features, slates, clicks_BK)
         greedy_B1 = belief.mean_BC.argmax(axis=1)[:, None]
-        explored = (slates.picks_BK[:, :1] != greedy_B1).mean() if len(greedy_B1) else 0.0
+        explored = (slates.actions_BK[:, :1] != greedy_B1).mean() if len(greedy_B1) else 0.0
         world.next_day()
         counts = len(requests.users_B), explored, world.left_U.sum()
         return (expected, regret, *map(float, counts))
@@ -117,7 +119,7 @@ class Loop:
     def _learn(
         self, requests: Requests, context_BCD: FloatArray, slates: Slates, clicks_BK: FloatArray
     ) -> None:
-        picks_BK = slates.picks_BK
+        picks_BK = slates.actions_BK
         length = picks_BK.shape[1]
         context_BKD = np.take_along_axis(context_BCD, picks_BK[:, :, None], axis=1)
         items_N = np.take_along_axis(requests.items_BC, picks_BK, axis=1).ravel()
@@ -159,8 +161,8 @@ def fixed(policy: Policy) -> Chooser:
     return lambda belief, requests: policy
 
 
-def dynamic(trade_off: TradeOff, slate: int) -> Chooser:
-    return lambda belief, requests: Dynamic(trade_off, signals(belief, requests, slate))
+def dynamic(exploration: ExplorationConfig, slate: int) -> Chooser:
+    return lambda belief, requests: Dynamic(exploration, signals(belief, requests, slate))
 
 
 EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -173,5 +175,5 @@ def contenders(slate: int) -> list[Named]:
         *(Named(f"fixed {epsilon:g}", fixed(EpsilonGreedy(epsilon))) for epsilon in EPSILONS),
         Named("linucb", fixed(UpperConfidence(width=1.0, floor=0.0))),
         Named("thompson", fixed(Thompson(floor=0.0))),
-        Named("dynamic", dynamic(TradeOff(), slate)),
+        Named("dynamic", dynamic(ExplorationConfig(), slate)),
     ]

@@ -22,11 +22,11 @@ from penchant.releases.opened import OpenRelease
 from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.fresh_events.log_tail import LogFile
 from penchant.serving.fresh_events.user_states import FreshUserStates
-from penchant.serving.live_policy import CHOICE
+from penchant.serving.live_policy import CANDIDATES_PER_POSITION
 from penchant.serving.recommending.options import DEFAULT_OPTIONS
 from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.recommending.recommender import Recommender
-from penchant.serving.recommending.slate_selection import InOrder
+from penchant.serving.recommending.slate_selection import TopK
 
 SHOWN = 10
 COMPARED = 100  # items of the list without the event, to find previous ranks
@@ -123,7 +123,7 @@ def _hypothetical_event(user_id: str, item_id: str, event_type: str) -> Event:
 
 def _compare(opened: OpenRelease, events: FreshEvents, event: Event) -> Comparison:
     def top(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
-        recommender = Recommender(InOrder("unexplored", CHOICE), users)
+        recommender = Recommender(TopK("unexplored", CANDIDATES_PER_POSITION), users)
         return recommender.recommend(opened, event.user_id, k, DEFAULT_OPTIONS).items
 
     without = FreshUserStates(events)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from penchant.api.auth.access import RequireScope
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import BasketCompletion, BasketItem, BasketQuery
-from penchant.serving.recommending.basket import NOBODY
+from penchant.serving.recommending.basket import ANONYMOUS
 from penchant.serving.recommending.impressions import log_shown
 
 router = APIRouter(tags=["recommendations"])
@@ -22,7 +22,7 @@ router = APIRouter(tags=["recommendations"])
 def basket(query: Annotated[BasketQuery, Query()], services: AppServices) -> BasketCompletion:
     """Items nearest to the mean vector of the basket's items."""
     user_id = query.user_id
-    completion = services.recommendations.complete(query.item_id, query.k, user_id or NOBODY)
+    completion = services.recommendations.complete(query.item_id, query.k, user_id or ANONYMOUS)
     answer, slate_id = completion.answer, None
     impression_ids: tuple[str | None, ...] = (None,) * len(answer.items)
     if user_id is not None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from penchant.artifacts import Experiment, ExperimentResult, Snapshot
 from penchant.artifacts.experiment import Decision
-from penchant.bandits.assignment import experiment_of, live_policy, running
+from penchant.bandits.assignment import experiment_of, live_policy, running_experiment
 from penchant.bandits.experiments import store
 from penchant.bandits.experiments.evaluate import evaluate
 from penchant.errors import NothingToDo
@@ -44,7 +44,7 @@ def evaluate_experiment(settings: Settings, snapshot_id: str) -> ExperimentRepor
     is settled yet, and DataError for an arm without users.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
-    experiment = running(settings)
+    experiment = running_experiment(settings)
     if experiment is None:
         raise NothingToDo("no experiment runs", "`penchant evaluate-policy` starts one")
     log = _log(snapshot, experiment)

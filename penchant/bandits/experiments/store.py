@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from penchant.artifacts import Arm, Experiment, ExperimentResult
-from penchant.bandits.assignment import PLAN, Served, check_shares, folder_of, running
+from penchant.bandits.assignment import PLAN, PolicyAssignment, check_shares, folder_of, running_experiment
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import held_alone
@@ -12,7 +12,7 @@ RESULT = "result.json"
 
 
 def start(
-    settings: Settings, control: Served, treatment: str, share: float, began_at: datetime
+    settings: Settings, control: PolicyAssignment, treatment: str, share: float, began_at: datetime
 ) -> Experiment:
     """Begin an experiment in which a ``share`` of users gets the treatment, a learned policy.
 
@@ -26,7 +26,7 @@ def start(
     )
     check_shares(experiment.shares)
     with held_alone(settings.experiments):
-        already = running(settings)
+        already = running_experiment(settings)
         if already is not None and already.id != experiment.id:
             raise UsageError(
                 f"experiment {already.id} still runs",

@@ -20,7 +20,7 @@ from penchant.serving.advertising.shown import Counts, counted
 from penchant.serving.service import RecommendationService, check_id
 from penchant.settings import Settings
 
-MOST = 10  # ads of one answer
+MAX_ADS = 10  # ads of one answer
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Advertiser:
         for a malformed id or ``k`` outside 1 to 10, NothingToDo where no ads are planned.
         """
         check_id("user", user_id)
-        if not 1 <= k <= MOST:
-            raise UsageError(f"k is {k}", f"pass a k from 1 to {MOST}")
+        if not 1 <= k <= MAX_ADS:
+            raise UsageError(f"k is {k}", f"pass a k from 1 to {MAX_ADS}")
         release = self._service.read(lambda opened: opened.release)
         plan = self._planned(release.snapshot_id)
         with counted(self._settings.home / "ads" / "shown.db", now) as counts:

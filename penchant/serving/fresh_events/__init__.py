@@ -1,6 +1,6 @@
-"""What users did since the live release was made, as any server of this home sees it.
+"""Events since the live release, as every server of a home sees them.
 
-``log_tail.py`` follows the log of events that every server appends to, ``events.py`` keeps them by
-user, ``weighing.py`` makes of them what an encoder reads, ``users.py`` folds them into a
-user's vector and ``activity.py`` into the features that move with every event.
+``log_tail.py`` follows the event log that every server appends to, ``events.py`` keeps its events
+by user, ``fresh_history.py`` weights them for the encoder, ``user_states.py`` folds them into a
+user's vector and ``activity.py`` into features.
 """

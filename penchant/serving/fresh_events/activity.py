@@ -1,7 +1,7 @@
-"""Features that move with every event: what a user did last, and how much since the snapshot.
+"""A user's latest events and event counts since the snapshot.
 
-The release's view ``recent_items`` is the batch of it, the log of events is pushed onto it. The
-next release's batch has what was pushed until then, so nothing is told twice.
+The release's view ``recent_items`` has the events of the snapshot, the event log the later ones.
+No event is in both.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1)
 
 
 def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity:
-    """Of a user, as of this moment."""
+    """A user's activity up to now."""
     fresh = events.of(user_id, opened.release.last_feedback)
     row = opened.row(RECENT_ITEMS, user_id) if opened.release.has(RECENT_ITEMS) else None
     latest = [

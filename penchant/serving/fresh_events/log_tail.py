@@ -1,7 +1,7 @@
-"""The log of events, followed: what any server appended, landed or not, is read once.
+"""Follows the event log: every event that a server appended is read once, landed or not.
 
-The open file is kept open and read on from where it ended. Once it is sealed another takes its
-name; then whatever was sealed meanwhile is read too, and what has landed and left the log.
+The open file stays open and is read from where it ended. Once it is sealed, a new file takes its
+name; files that were sealed in between are then read too, also where they have landed already.
 """
 
 import json
@@ -21,20 +21,20 @@ TABLE = "events"
 SOURCE = "feedback"
 
 Row = dict[str, Any]
-"""An event as the log has it; times are datetimes or text."""
+"""A row of the log; times are datetimes or text."""
 
 log = structlog.get_logger()
 
 
 @dataclass
 class LogFile:
-    """Where a row is from. ``name``: of the sealed file; None while it is still written to."""
+    """The file of a row. ``name``: of the sealed file; None while it is open."""
 
     name: str | None = None
 
 
 class LogTail:
-    """``after``: the name of the newest sealed file that need not be read, "" to read all."""
+    """``after``: the newest sealed file to skip, "" to read all."""
 
     def __init__(self, settings: Settings, after: str) -> None:
         self._log = FeedbackLog.of(settings)
@@ -43,17 +43,17 @@ class LogTail:
         self._after = after
         self._file: BinaryIO | None = None
         self._is = LogFile()
-        self._changed_at: int | None = None  # the folder, when it was last looked into
-        self._batches: dict[Path, str] = {}  # that have landed, and the files they were
+        self._changed_at: int | None = None  # mtime of the folder at the last look
+        self._batches: dict[Path, str] = {}  # landed batches and the names of their files
 
     def new(self) -> Iterator[tuple[Row, LogFile]]:
-        """What was added since the last call; some of it may have come before."""
+        """Rows added since the last call; some may repeat."""
         if self._file is not None:
             yield from self._lines()
         if self._is_current():
             return
         if self._file is not None:
-            yield from self._lines()  # what was written between the last look and the sealing
+            yield from self._lines()  # written between the last read and the seal
         sealed = self._move_on()
         if self._file is not None:
             yield from self._lines()
@@ -61,8 +61,7 @@ class LogTail:
             yield from self._whole(name)
 
     def _is_current(self) -> bool:
-        """Whether the file that is followed is still the one that is written to, or there is none
-        still."""
+        """Whether the followed file is still the open one, or there is still none."""
         if self._file is None:
             return self._changed_at == _changed_at(self._place) and not self._names()
         try:
@@ -71,8 +70,8 @@ class LogTail:
             return False
 
     def _move_on(self) -> list[str]:
-        """Follow the file that is open now; gives the names of those sealed since the last time,
-        but for the one that was followed, which was the first to be."""
+        """Follow the file that is open now; return the names of the files sealed since the last
+        time, without the one that was followed, which was sealed first."""
         self._changed_at = _changed_at(self._place)
         followed = self._file
         while True:
@@ -81,20 +80,20 @@ class LogTail:
                 file = (self._place / OPEN).open("rb")
             except FileNotFoundError:
                 file = None
-            if names == self._names():  # else one was sealed meanwhile: perhaps the one just opened
+            if names == self._names():  # else a file was sealed meanwhile, maybe this one
                 break
             if file is not None:
                 file.close()
         if followed is not None:
             followed.close()
-            if names:  # none where somebody took the log away
+            if names:  # none where the log was removed
                 self._is.name = self._after = names.pop(0)
         self._file, self._is = file, LogFile()
         return names
 
     def _names(self) -> list[str]:
-        """Of the files that were sealed after ``after``, oldest first: on the log, or landed. The
-        log is looked at first, since what is there may land meanwhile."""
+        """Files sealed after ``after``, oldest first, in the log or landed. The log is read first,
+        since a file in it may land meanwhile."""
         names = {path.name for path in self._log.sealed(TABLE)}
         for described in self._landed.glob("*/batch.json"):
             if described not in self._batches:
@@ -104,9 +103,9 @@ class LogTail:
         return sorted(name for name in names if name > self._after)
 
     def _lines(self) -> Iterator[tuple[Row, LogFile]]:
-        """Whole lines alone: a torn one was acknowledged to nobody, and will be cut off."""
+        """Complete lines only: a partial one was not acknowledged and will be truncated."""
         assert self._file is not None
-        if not _at_a_line(self._file):  # what nobody was promised was taken back: read again
+        if not _at_a_line(self._file):  # unacknowledged rows were truncated: read again
             self._file.seek(0)
         read = self._file.read()
         whole = read.rfind(b"\n") + 1
@@ -115,7 +114,7 @@ class LogTail:
             yield row, self._is
 
     def _whole(self, name: str) -> Iterator[tuple[Row, LogFile]]:
-        """Of a sealed file, wherever it lies."""
+        """Rows of a sealed file, in the log or landed."""
         try:
             rows = _rows((self._place / name).read_bytes())
         except FileNotFoundError:  # it has landed meanwhile
@@ -137,7 +136,7 @@ def _at_a_line(file: BinaryIO) -> bool:
 
 
 def _changed_at(folder: Path) -> int:
-    """When a name came into a folder or left it, ns; -1 where there is no folder."""
+    """mtime of a folder, ns; -1 where there is none."""
     try:
         return folder.stat().st_mtime_ns
     except FileNotFoundError:
@@ -148,5 +147,5 @@ def _rows(lines: bytes) -> Iterator[Row]:
     for line in lines.splitlines():
         try:
             yield json.loads(line)
-        except ValueError:  # ingesting quarantines the file, and says why
-            log.error("the log of events has a line that is not JSON", line=line[:200])
+        except ValueError:  # ingestion quarantines the file with the reason
+            log.error("event log: line is not JSON", line=line[:200])

@@ -1,4 +1,4 @@
-"""A user as a release knows them, with what they did since folded in."""
+"""User states with the events since the release folded in."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,22 +11,22 @@ from penchant.serving.fresh_events.fresh_history import fresh_history
 from penchant.serving.recommending.user_state import UserState, published_vector
 
 
-class EventsSince(Protocol):
-    """``FreshEvents``, or these and what somebody supposes."""
+class EventSource(Protocol):
+    """``FreshEvents``, or these with a hypothetical event."""
 
     def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
-        """A user's events that a snapshot does not have, as they were received; each once."""
+        """A user's events that a snapshot lacks, in the order of arrival, without duplicates."""
 
 
 class FreshUserStates:
-    """Safe to share between threads. ``folded`` is called for each vector that is made anew."""
+    """Safe to share between threads. ``on_fold_in`` is called for each computed vector."""
 
-    def __init__(self, events: EventsSince, folded: Callable[[], None] = lambda: None) -> None:
-        self._events, self._folded = events, folded
+    def __init__(self, events: EventSource, on_fold_in: Callable[[], None] = lambda: None) -> None:
+        self._events, self._on_fold_in = events, on_fold_in
 
     def of(self, opened: OpenRelease, user_id: str) -> UserState:
-        """As published where nothing came since, or nothing about an item that the encoder knows;
-        so too where the release has no encoder."""
+        """The published vector without fresh events on items of the encoder's catalogue, and where
+        the release has no encoder; else the vector with them folded in."""
         fresh = self._since(opened, user_id)
         bought = frozenset(
             event.item_id for event in fresh if event.item_id and event.event_type == "purchase"
@@ -35,13 +35,13 @@ class FreshUserStates:
         if fresh and fold_in:
             later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
             if fold_in.encoder.knows(later):
-                vector_D = fold_in.fold(fold_in.history(user_id).then(later))
-                self._folded()
-                return UserState(user_id, vector_D, folded=True, bought_since=bought)
+                vector_D = fold_in.vector(fold_in.history(user_id).then(later))
+                self._on_fold_in()
+                return UserState(user_id, vector_D, folded_in=True, bought_since=bought)
         return UserState(user_id, published_vector(opened, user_id), bought_since=bought)
 
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
-        """What the vector of ``of`` is made of."""
+        """The history that the vector of ``of`` is made of."""
         fresh = self._since(opened, user_id)
         later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
         return fold_in.history(user_id).then(later)

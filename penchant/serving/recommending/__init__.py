@@ -1,11 +1,11 @@
-"""What a user is recommended, step by step, a file a step.
+"""Recommendations, one file per step.
 
-``candidates.py`` finds what could be shown, ``filtering.py`` takes out what must not be,
-``diversity.py`` spreads it, ``picking.py`` lets a policy choose the slate, ``reasons.py`` says why.
-``recommender.py`` runs them in this order for one request, on one release; ``options.py`` is what
-a request may ask for, ``recommendation.py`` what it is answered with and ``impressions.py`` what of
-it is logged.
+``candidates.py`` retrieves candidates, ``filtering.py`` removes what must not be shown,
+``reranking.py`` diversifies, ``slate_selection.py`` is the interface of the policy that selects the
+slate, ``reasons.py`` explains. ``recommender.py`` runs them in this order for one request on one
+release. ``options.py`` holds what a request may ask for, ``recommendation.py`` the answer and
+``impressions.py`` what is logged.
 
 Letters at the end of a name give an array's axes: C candidates of a request, K positions, I items
-of the snapshot in the order of their ids, D dimensions.
+of the snapshot in the order of their ids, V items with a vector, D dimensions.
 """

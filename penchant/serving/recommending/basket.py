@@ -1,7 +1,7 @@
-"""What goes with a basket: the items whose vectors point most nearly where the basket's do.
+"""Basket completion: the items nearest to the mean of the basket's vectors, by cosine.
 
-Each item of the basket counts alike, however popular it is: vectors are brought to one length
-before they are added.
+Vectors are normalised first, so that each item of the basket counts the same, whatever its
+popularity.
 """
 
 from collections.abc import Sequence
@@ -15,26 +15,26 @@ from penchant.releases.hnsw_index import unit
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import recommended_items
-from penchant.serving.recommending.slate_selection import Candidates, Slate
+from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 
-LARGEST = 100  # items of a basket
+MAX_BASKET = 100  # items
 BASKET = "basket"
-NOBODY = ""
-"""Who is asked for where nobody is named: then nothing is logged."""
+ANONYMOUS = ""
+"""The user_id of a request without one; it is not logged."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """``answer``: what goes with the basket. ``ignored``: items of the basket without a vector."""
+    """``answer``: items to add. ``ignored``: items of the basket without a vector."""
 
     answer: Recommendation
     ignored: tuple[str, ...]
 
 
 def complete(
-    opened: OpenRelease, basket: Sequence[str], k: int, user_id: str = NOBODY
+    opened: OpenRelease, basket: Sequence[str], k: int, user_id: str = ANONYMOUS
 ) -> Completion:
-    """The ``k`` items that go best with the basket, none of which are in it.
+    """The ``k`` items nearest to the basket that are not in it.
 
     Raises UsageError where no item of the basket has a vector, and where popularity serves.
     """
@@ -42,20 +42,20 @@ def complete(
     if opened.nearest is None:
         raise UsageError(
             f"release {release.id} has no item vectors: popularity serves",
-            "`penchant status` says why no family with vectors was chosen",
+            "see `penchant status` for why no family with vectors was selected",
         )
-    items, asked = opened.items, list(dict.fromkeys(basket))
-    row_B = items.rows(asked)
+    items, distinct = opened.items, list(dict.fromkeys(basket))
+    row_B = items.rows(distinct)
     if not (row_B >= 0).any():
         raise UsageError(
-            f"no item of the basket has a vector in release {release.id}, such as {asked[0]!r}",
-            "pass items that enough users bought: of rarer ones nothing is learned",
+            f"no item of the basket has a vector in release {release.id}, such as {distinct[0]!r}",
+            "pass items that enough users interacted with: rare items have no vector",
         )
     vector_D = unit(items.vectors_VD[row_B[row_B >= 0]]).mean(axis=0)
-    near_V = opened.nearest.rows(vector_D, k + len(asked))
+    near_V = opened.nearest.rows(vector_D, k + len(distinct))
     near_K = near_V[~np.isin(near_V, row_B)][:k]
     cosines_K = unit(items.vectors_VD[near_K]) @ (vector_D / np.linalg.norm(vector_D))
-    candidates = Candidates(
+    candidates = SlateCandidates(
         items.ids.names(items.item_V[near_K]), cosines_K.astype(np.float64), (BASKET,) * len(near_K)
     )
     origin = f"{BASKET} by {opened.family('retriever')}"
@@ -70,5 +70,5 @@ def complete(
         slate,
         str(uuid4()),
     )
-    ignored = tuple(each for each, row in zip(asked, row_B.tolist(), strict=True) if row < 0)
+    ignored = tuple(each for each, row in zip(distinct, row_B.tolist(), strict=True) if row < 0)
     return Completion(answer, ignored)

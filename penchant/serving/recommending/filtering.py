@@ -1,4 +1,4 @@
-"""What must not be shown, whatever ranks it: as one mask over all items of the snapshot."""
+"""Filters: a mask over all items of the snapshot."""
 
 import numpy as np
 
@@ -13,29 +13,28 @@ from penchant.serving.recommending.user_state import UserState
 def allowed(
     opened: OpenRelease, items: Items, user: UserState, options: RecommendOptions
 ) -> BoolArray | None:
-    """allowed_I; None where nothing was wished for, so all are.
+    """allowed_I; None where no filter is set.
 
-    An item without a price passes no filter of prices. Raises UsageError for a category that no
-    item is in, and for what the shop's data does not tell: what is in stock, or what was bought in
-    a release from before that was published.
+    An item without a price passes no price filter. Raises UsageError for an unknown category, and
+    for ``exclude_bought`` on a release without purchases.
     """
-    out = set(options.exclude)
+    excluded = set(options.exclude)
     if options.exclude_bought:
         if not opened.release.has(RECENT_ITEMS):
             raise UsageError(
-                f"release {opened.release.id} does not tell what was bought",
-                f"`penchant publish --snapshot {opened.release.snapshot_id}` publishes it anew",
+                f"exclude_bought: release {opened.release.id} has no purchases",
+                f"run `penchant publish --snapshot {opened.release.snapshot_id}` again",
             )
-        out |= user.bought(opened)
-    if not out and not options.narrow:
+        excluded |= user.bought(opened)
+    if not excluded and not options.narrow:
         return None
     allowed_I = np.ones(len(items), bool)
     if options.category is not None:
         allowed_I &= items.within(options.category)
     if options.price_min is not None:
-        allowed_I &= items.prices_I >= options.price_min  # False of NaN
+        allowed_I &= items.prices_I >= options.price_min  # False for NaN
     if options.price_max is not None:
         allowed_I &= items.prices_I <= options.price_max
-    rows = items.ids.rows(sorted(out))
+    rows = items.ids.rows(sorted(excluded))
     allowed_I[rows[rows >= 0]] = False
     return allowed_I

@@ -1,4 +1,4 @@
-"""What of a recommendation is logged: that it was shown, and with what chances."""
+"""Logs a recommendation as shown, with its propensities."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Shown:
 def log_shown(
     log: FeedbackLog, answer: Recommendation, placement: str, shown_at: datetime
 ) -> Shown:
-    """Keep a recommendation as shown, durably. ``shown_at``: naive UTC."""
+    """Log a recommendation as shown; durable when this returns. ``shown_at``: naive UTC."""
     slate_id = answer.slate_id
     impressions = [
         {
             "impression_id": f"{slate_id}-{position}",
             "slate_id": slate_id,
-            "user_id": answer.asked,
+            "user_id": answer.user_id,
             "item_id": item.item_id,
             "ad_id": None,
             "placement": placement,
@@ -41,24 +41,24 @@ def log_shown(
         }
         for position, item in enumerate(answer.items)
     ]
-    log.append_together({"propensities": _chances(answer, slate_id), "impressions": impressions})
+    log.append_together({"propensities": _propensities(answer, slate_id), "impressions": impressions})
     return Shown(slate_id, tuple(str(row["impression_id"]) for row in impressions))
 
 
-def _chances(answer: Recommendation, slate_id: str) -> Iterator[dict[str, Any]]:
-    """A row for each position and candidate that could have been there."""
+def _propensities(answer: Recommendation, slate_id: str) -> Iterator[dict[str, Any]]:
+    """A row for each position and candidate with a positive propensity."""
     slate, ids = answer.slate, answer.candidates.item_ids
-    for position, place in enumerate(slate.places):
-        possible = {place: slate.propensities[position]}
-        if slate.chances_KC is not None:
-            chances_C = slate.chances_KC[position]
-            there = np.flatnonzero(chances_C)
-            possible = dict(zip(there.tolist(), chances_C[there].tolist(), strict=True))
-        for candidate, chance in possible.items():
+    for position, action in enumerate(slate.actions):
+        possible = {action: slate.propensities[position]}
+        if slate.propensities_KC is not None:
+            propensity_C = slate.propensities_KC[position]
+            there = np.flatnonzero(propensity_C)
+            possible = dict(zip(there.tolist(), propensity_C[there].tolist(), strict=True))
+        for candidate, propensity in possible.items():
             yield {
                 "slate_id": slate_id,
                 "position": position,
                 "candidate_id": ids[candidate],
-                "propensity": chance,
+                "propensity": propensity,
                 "rank": candidate,
             }

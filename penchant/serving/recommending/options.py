@@ -1,20 +1,20 @@
-"""What a request for recommendations may ask for, beside for whom and how many."""
+"""Options of a request for recommendations."""
 
 import math
 from dataclasses import dataclass
 
 from penchant.errors import UsageError
 
-MOST_EXCLUDED = 500  # items named in one request
-LONGEST_CATEGORY = 300  # characters
+MAX_EXCLUDED = 500  # items in one request
+MAX_CATEGORY_LENGTH = 300  # characters
 
 
 @dataclass(frozen=True)
 class RecommendOptions:
-    """``exclude_bought``: leave out what the user ever bought. ``exclude``: items to leave out,
-    such as those out of stock. ``category``: only items within this path, such as ``Grocery`` or
-    ``Grocery > Soup``. Prices are in the shop's currency, both ends included. ``diversity``: from
-    0, the best first, to 1, each unlike those before it. ``reasons``: say why, where it holds."""
+    """``exclude_bought``: leave out all items that the user ever bought. ``exclude``: items to leave
+    out, such as those out of stock. ``category``: only items within this path, such as ``Grocery``
+    or ``Grocery > Soup``. Prices are in the shop's currency, both ends included. ``diversity``: from
+    0 (best first) to 1 (dissimilar items). ``reasons``: explain items where possible."""
 
     exclude_bought: bool = False
     exclude: tuple[str, ...] = ()
@@ -25,31 +25,33 @@ class RecommendOptions:
     reasons: bool = False
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what can't be wished for."""
-        if not 0 <= self.diversity <= 1:  # not of NaN either
-            raise UsageError(f"diversity is {self.diversity}", "pass a diversity from 0 to 1")
+        """Raises UsageError for an invalid value."""
+        if not 0 <= self.diversity <= 1:  # also for NaN
+            raise UsageError(
+                f"diversity: must be from 0 to 1, got {self.diversity}", "fix diversity"
+            )
         for name, price in (("price_min", self.price_min), ("price_max", self.price_max)):
             if price is not None and not (math.isfinite(price) and price >= 0):
-                raise UsageError(f"{name} is {price}", f"pass a {name} of at least 0")
+                raise UsageError(f"{name}: must be at least 0, got {price}", f"fix {name}")
         if None not in (self.price_min, self.price_max) and self.price_min > self.price_max:  # type: ignore[operator]
             raise UsageError(
-                f"price_min {self.price_min} is above price_max {self.price_max}",
-                "pass a price_min that is at most price_max",
+                f"price_min: must be at most price_max {self.price_max}, got {self.price_min}",
+                "lower price_min or raise price_max",
             )
-        if len(self.exclude) > MOST_EXCLUDED:
+        if len(self.exclude) > MAX_EXCLUDED:
             raise UsageError(
-                f"exclude names {len(self.exclude)} items, more than {MOST_EXCLUDED}",
-                "filter by category, or keep what is out of stock out of the shop's catalogue",
+                f"exclude: has {len(self.exclude)} items, more than {MAX_EXCLUDED}",
+                "filter by category, or remove items that are out of stock from the catalogue",
             )
-        if self.category is not None and not 0 < len(self.category.strip()) <= LONGEST_CATEGORY:
+        if self.category is not None and not 0 < len(self.category.strip()) <= MAX_CATEGORY_LENGTH:
             raise UsageError(
-                f"the category is empty or longer than {LONGEST_CATEGORY} characters",
-                "pass a category path such as those that /v1/portrait shows",
+                f"category: must have 1 to {MAX_CATEGORY_LENGTH} characters",
+                "pass a category path such as those of /v1/portrait",
             )
 
     @property
     def narrow(self) -> bool:
-        """Whether most items may be left out: then a ranked list may hold few that stay."""
+        """Whether a filter of category or price is set."""
         return self.category is not None or self.price_min is not None or self.price_max is not None
 
 

@@ -1,13 +1,13 @@
-"""Why an item is recommended: "because you bought X", where that can be verified.
+"""Reasons: "because you bought X", verified by a counterfactual.
 
-For each recommended item the items of the user's history that are most like it are tried: X is
-taken out of the history, the user's vector is made again without it, and the item is scored
-again. If the score falls, X is a reason, and of those tried the one is given without which it falls
-most. If none makes it fall, the reason is withheld: likeness alone is none.
+For each recommended item, the most similar items of the user's history are tried: X is removed from
+the history, the user's vector is computed again and the item is scored again. If the score falls, X
+is a reason; the one with the largest drop is given. If no score falls, there is no reason:
+similarity alone is not one.
 
-A score here is the product of the user's and the item's vectors, as the retriever's family makes
-them: reasons explain the score that this family gives, also where another family ranked the list.
-The whole history is behind a vector, so X is a reason, seldom the only one.
+The score is the dot product of the user's and the item's vectors of the retriever's family, also
+where another family ranked the list. A vector is made of the whole history, so X is seldom the only
+reason.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from penchant.serving.recommending.recommendation import Reason
 from penchant.serving.recommending.user_state import UserState
 from penchant.vectors import FloatArray
 
-TRIED = 3  # items of the history for each item
-NOISE = 1e-5  # a smaller part of a score is rounding
+TRIED = 3  # items of the history for each recommended item
+NOISE = 1e-5  # a smaller relative drop is rounding
 
 DID = {
     "purchase": "you bought",
@@ -31,9 +31,9 @@ DID = {
     "view": "you looked at",
     "rating": "you rated",
 }
-"""In words, what a family was taught by: the kinds of the mart ``interactions``."""
-SINCE = "you lately turned to"
-"""What came after the snapshot counts whatever its kind, unless it is known as bought."""
+"""By the event type of the mart ``interactions``."""
+SINCE = "you recently showed interest in"
+"""For an event since the snapshot of any type, unless the item was bought."""
 
 
 def reasons(
@@ -44,7 +44,7 @@ def reasons(
     history: History,
     item_ids: Sequence[str],
 ) -> list[Reason | None]:
-    """One for each item, in order; None where none holds, and for an item without a vector."""
+    """One for each item, in order; None without a verified reason or without a vector."""
     past = list(dict.fromkeys(reversed(history.item_ids)))  # each once, the latest first
     past_row_P, row_K = items.rows(past), items.rows(item_ids)
     past = [past[place] for place in np.flatnonzero(past_row_P >= 0).tolist()]
@@ -53,10 +53,10 @@ def reasons(
     if not past or not len(having):
         return found
     vectors_HD = items.vectors_VD[row_K[having]]
-    tried_HT = _most_like(vectors_HD, items.vectors_VD[past_row_P[past_row_P >= 0]])
-    scores_H = vectors_HD @ fold_in.fold(history)
+    tried_HT = _most_similar(vectors_HD, items.vectors_VD[past_row_P[past_row_P >= 0]])
+    scores_H = vectors_HD @ fold_in.vector(history)
     drops = {
-        place: scores_H - vectors_HD @ fold_in.fold(history.without(past[place]))
+        place: scores_H - vectors_HD @ fold_in.vector(history.without(past[place]))
         for place in np.unique(tried_HT).tolist()
     }
     known = frozenset(fold_in.history(user.user_id).item_ids)
@@ -69,16 +69,16 @@ def reasons(
     return found
 
 
-def _most_like(vectors_HD: FloatArray, past_PD: FloatArray) -> np.ndarray:
-    """tried_HT: for each vector the places of the past that have the greatest cosine."""
+def _most_similar(vectors_HD: FloatArray, past_PD: FloatArray) -> np.ndarray:
+    """tried_HT: for each vector, the places in the past with the greatest cosine."""
     norms_P = np.linalg.norm(past_PD, axis=1)
-    cosine_HP = (vectors_HD @ past_PD.T) / norms_P  # a row's own norm orders nothing
+    cosine_HP = (vectors_HD @ past_PD.T) / norms_P  # a row's own norm doesn't change its order
     count = min(TRIED, len(past_PD))
     return np.argpartition(-cosine_HP, count - 1, axis=1)[:, :count]
 
 
 def _did(item_id: str, known: frozenset[str], fold_in: FoldIn, user: UserState) -> str:
-    """What the user did with an item of their history, ``known`` of which is the snapshot's."""
+    """What the user did with an item of their history. ``known``: items of the snapshot."""
     if item_id in known:
         return DID[fold_in.learned_from]
     return DID["purchase"] if item_id in user.bought_since else SINCE

@@ -1,15 +1,15 @@
-"""What a request for recommendations is answered with."""
+"""The answer to a request for recommendations."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from penchant.serving.recommending.slate_selection import Candidates, Slate
+from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 
 
 @dataclass(frozen=True)
 class Reason:
-    """``item_id``: an item of the user's history, which may be the recommended one; ``because``:
-    in words. ``drop``: by how much the recommended item's score falls without it."""
+    """``item_id``: an item of the user's history, which may be the recommended one. ``because``:
+    the explanation. ``drop``: by how much the recommended item's score falls without it."""
 
     item_id: str
     title: str
@@ -20,8 +20,8 @@ class Reason:
 @dataclass(frozen=True)
 class RecommendedItem:
     """``source``: what found it; scores compare within one source of one answer. ``propensity``:
-    the chance of this item at this position, given those before it. ``reason``: None where none was
-    asked for or none held."""
+    the probability of this item at this position, given those before it. ``reason``: None where
+    none was requested or found."""
 
     item_id: str
     title: str
@@ -35,16 +35,16 @@ class RecommendedItem:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Items in the order to show them in. ``origin``: what ranked them; ``policy``: what chose the
-    slate, which ``candidates`` and ``slate`` tell for the log. ``reasons_by``: the family whose
-    score the reasons explain; ``reasons_withheld``: why there are none at all, where that is so."""
+    """Items in the order to show them in. ``origin``: what ranked them. ``candidates`` and
+    ``slate``: for the log. ``reasons_by``: the family whose score the reasons explain.
+    ``reasons_withheld``: why there are no reasons, where they were requested."""
 
-    asked: str
+    user_id: str
     origin: str
     release_id: str
     snapshot_id: str
     items: tuple[RecommendedItem, ...]
-    candidates: Candidates
+    candidates: SlateCandidates
     slate: Slate
     slate_id: str
     reasons_by: str | None = None
@@ -55,9 +55,9 @@ class Recommendation:
         return self.slate.policy
 
     def as_dict(self) -> dict[str, Any]:
-        """All but what only the log wants."""
+        """JSON, without what only the log needs."""
         return {
-            "asked": self.asked,
+            "user_id": self.user_id,
             "origin": self.origin,
             "policy": self.policy,
             "release_id": self.release_id,
@@ -68,8 +68,8 @@ class Recommendation:
         }
 
     def render(self) -> str:
-        """A heading and a line an item, for a terminal."""
-        lines = [f"{self.asked}: {self.origin} (release {self.release_id})"]
+        """A heading and a line per item, for a terminal."""
+        lines = [f"{self.user_id}: {self.origin} (release {self.release_id})"]
         for place, item in enumerate(self.items, start=1):
             category = f"  [{item.category}]" if item.category else ""
             why = f"  ({item.reason.because})" if item.reason else ""

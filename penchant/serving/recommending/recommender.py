@@ -1,30 +1,37 @@
-"""One request for recommendations, on one release: every step in its order."""
+"""One request for recommendations on one release: all steps, in order."""
 
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-import numpy as np
-
 from penchant.releases.opened import OpenRelease
-from penchant.serving.recommending.candidates import BOTH, PRIOR, RANKER, RETRIEVER, find
+from penchant.serving.recommending.candidates import (
+    BOTH,
+    PRIOR,
+    RANKER,
+    RETRIEVER,
+    find_candidates,
+)
 from penchant.serving.recommending.filtering import allowed
-from penchant.serving.recommending.mmr import spread
 from penchant.serving.recommending.options import RecommendOptions
 from penchant.serving.recommending.reasons import reasons
 from penchant.serving.recommending.recommendation import Recommendation, RecommendedItem
-from penchant.serving.recommending.slate_selection import Candidates, InOrder, Picker, Slate
-from penchant.serving.recommending.user_state import AS_PUBLISHED, UserState, UserStates
-
-DIVERSE = 3  # times as many candidates as are shown, where they are to be spread
+from penchant.serving.recommending.reranking import candidates_needed, rerank
+from penchant.serving.recommending.slate_selection import (
+    Slate,
+    SlateCandidates,
+    SlateSelector,
+    TopK,
+)
+from penchant.serving.recommending.user_state import PUBLISHED_ONLY, UserState, UserStates
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """``picker``: what chooses slates; None shows the order as it is. ``users``: who knows what
-    a user did."""
+    """``selector``: selects slates; None shows the candidates in order. ``users``: the source of
+    user states."""
 
-    picker: Picker | None = None
-    users: UserStates = AS_PUBLISHED
+    selector: SlateSelector | None = None
+    users: UserStates = PUBLISHED_ONLY
 
     def recommend(
         self,
@@ -34,23 +41,26 @@ class Recommender:
         options: RecommendOptions,
         slate_id: str | None = None,
     ) -> Recommendation:
-        """At most ``k`` items; fewer where fewer pass the filters. ``slate_id``: of the answer, by
-        which the same release and policy give it again; a new one where it is left out. Raises
-        UsageError for a wish that this shop's data can't grant."""
+        """At most ``k`` items; fewer where fewer pass the filters.
+
+        ``slate_id``: the same id with the same release and policy gives the same slate; a new one
+        by default. Raises UsageError for an option that the shop's data doesn't support.
+        """
         items = opened.items
         user = self.users.of(opened, user_id)
         allowed_I = allowed(opened, items, user, options)
-        spreading = DIVERSE * k if options.diversity else 0
-        wanted = max(k, spreading, self.picker.wanted(k) if self.picker else 0)
-        found = find(opened, items, user, allowed_I, wanted)
-        if spreading:  # among the best: what comes after them stays behind them
-            places = spread(items, found.items_C[:spreading], options.diversity)
-            found = found.take(np.append(places, np.arange(len(places), len(found))))
-        candidates = Candidates(items.ids.names(found.items_C), found.scores_C, found.sources)
+        needed = max(
+            k,
+            candidates_needed(k, options.diversity),
+            self.selector.candidates_needed(k) if self.selector else 0,
+        )
+        found = find_candidates(opened, items, user, allowed_I, needed)
+        found = rerank(items, found, k, options.diversity)
+        candidates = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = _origin(opened, candidates)
         slate_id = slate_id or str(uuid4())
-        picker = self.picker or InOrder(origin)
-        slate = picker.pick(user_id, candidates, k, slate_id, opened.release.path)
+        selector = self.selector or TopK(origin)
+        slate = selector.select(user_id, candidates, k, slate_id, opened.release.path)
         answer = Recommendation(
             user_id,
             origin,
@@ -68,16 +78,16 @@ class Recommender:
     ) -> Recommendation:
         fold_in = opened.fold_in
         if fold_in is None:
-            withheld = "popularity serves: it looks at no user's history"
+            withheld = "popularity serves, which doesn't depend on the user's history"
             if opened.release.has_vectors:
                 withheld = (
-                    f"the family {opened.family('retriever')} left no encoder here, "
-                    "so nothing can be scored again without an item"
+                    f"the family {opened.family('retriever')} has no encoder in this release, so "
+                    "items can't be scored without a part of the history"
                 )
             return replace(answer, reasons_withheld=withheld)
-        history = self.users.history(opened, fold_in, answer.asked)
+        history = self.users.history(opened, fold_in, answer.user_id)
         if not len(history):
-            return replace(answer, reasons_withheld="nothing is known of this user")
+            return replace(answer, reasons_withheld="unknown user: there is no history")
         ids = [item.item_id for item in answer.items]
         found = reasons(opened, opened.items, fold_in, user, history, ids)
         explained = (
@@ -86,8 +96,8 @@ class Recommender:
         return replace(answer, items=tuple(explained), reasons_by=opened.family("retriever"))
 
 
-def _origin(opened: OpenRelease, candidates: Candidates) -> str:
-    """What ranked the first, which is what ranks most."""
+def _origin(opened: OpenRelease, candidates: SlateCandidates) -> str:
+    """What ranked the first candidate."""
     first = candidates.sources[0] if len(candidates) else PRIOR
     if first == RANKER:
         return f"ranker {opened.family('ranker')}"
@@ -99,21 +109,21 @@ def _origin(opened: OpenRelease, candidates: Candidates) -> str:
 
 
 def recommended_items(
-    opened: OpenRelease, candidates: Candidates, slate: Slate
+    opened: OpenRelease, candidates: SlateCandidates, slate: Slate
 ) -> tuple[RecommendedItem, ...]:
-    """What an answer says of a slate's picks, in their order."""
-    ids = [candidates.item_ids[place] for place in slate.places]
+    """The items of a slate, in order."""
+    ids = [candidates.item_ids[action] for action in slate.actions]
     return tuple(
         RecommendedItem(
             item_id,
             fact.title,
             fact.category,
             fact.price,
-            float(candidates.scores_C[place]),
-            candidates.sources[place],
+            float(candidates.scores_C[action]),
+            candidates.sources[action],
             propensity,
         )
-        for item_id, fact, place, propensity in zip(
-            ids, opened.facts_of(ids), slate.places, slate.propensities, strict=True
+        for item_id, fact, action, propensity in zip(
+            ids, opened.facts_of(ids), slate.actions, slate.propensities, strict=True
         )
     )

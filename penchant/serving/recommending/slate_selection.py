@@ -1,8 +1,7 @@
-"""Who chooses the slate: the place where a policy is plugged in.
+"""Slate selection: the interface between candidates and a policy.
 
-A picker gets one user's candidates, best first, and picks ``k`` of them. It alone knows with
-what chance each was picked, so it gives the chances back, and they are logged as they are. Whatever
-it needs beside (beliefs, facts, which arm of an experiment the user is in) it is made with.
+A selector gets one user's candidates, best first, and selects ``k`` of them. Only the selector
+knows the propensity of each action, so it returns them and they are logged as returned.
 """
 
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """What a user may be shown, filters passed, in the order in which it would be shown if
-    nothing was explored.
+class SlateCandidates:
+    """Candidates of a slate after filters and re-ranking, in the order without exploration.
 
-    ``scores_C``: what put them in this order, before diversity; ``sources``: what found each, such
-    as ``ranker``. Scores of one source compare, of two they don't.
+    ``scores_C``: before re-ranking. ``sources``: what found each, such as ``ranker``; scores
+    compare within a source only.
     """
 
     item_ids: tuple[str, ...]
@@ -34,45 +32,49 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Slate:
-    """``places``: of the picks among the candidates, first position first; each at most once.
-    ``propensities``: the chance of each pick, given those before it. ``policy``: the id under which
-    impressions are logged. ``chances_KC``: of every candidate at every position, given the picks
-    before it; None where only the picks were possible. ``context``: what the policy knew, JSON."""
+    """``actions``: places of the selected candidates, first position first, each at most once.
 
-    places: tuple[int, ...]
+    ``propensities``: of each action, given those before it. ``policy``: the id that impressions are
+    logged with. ``propensities_KC``: of every candidate at every position, given the actions before
+    it; None where the policy is deterministic. ``context``: of the selection, as JSON.
+    """
+
+    actions: tuple[int, ...]
     propensities: tuple[float, ...]
     policy: str
-    chances_KC: FloatArray | None = None
+    propensities_KC: FloatArray | None = None
     context: str | None = None
 
 
-class Picker(Protocol):
-    """Chooses slates. Shared between threads."""
+class SlateSelector(Protocol):
+    """Selects slates. Shared between threads."""
 
-    def wanted(self, k: int) -> int:
-        """How many candidates a slate of ``k`` may be picked from."""
+    def candidates_needed(self, k: int) -> int:
+        """How many candidates a slate of ``k`` is selected from."""
 
-    def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
+    def select(
+        self, user_id: str, candidates: SlateCandidates, k: int, slate_id: str, release: Path
     ) -> Slate:
-        """The slate of one request: ``min(k, len(candidates))`` picks, none where there are no
-        candidates. ``user_id``: as asked, also of a user who is not known. ``slate_id``: what
-        seeds all chance. ``release``: where the one lies that the candidates are of."""
+        """The slate of one request: ``min(k, len(candidates))`` actions.
+
+        ``user_id``: may be unknown. ``slate_id``: the seed. ``release``: the folder of the
+        candidates' release.
+        """
 
 
 @dataclass(frozen=True)
-class InOrder:
-    """Shows the first ``k`` always: nothing is explored. ``choice``: candidates for each position,
-    to be told the same ones as a policy that looks at so many."""
+class TopK:
+    """The first ``k`` candidates, without exploration. ``per_position``: candidates that are
+    requested for each position, to get the same ones as a policy that requests as many."""
 
     policy: str
-    choice: int = 1
+    per_position: int = 1
 
-    def wanted(self, k: int) -> int:
-        return self.choice * k
+    def candidates_needed(self, k: int) -> int:
+        return self.per_position * k
 
-    def pick(
-        self, user_id: str, candidates: Candidates, k: int, slate_id: str, release: Path
+    def select(
+        self, user_id: str, candidates: SlateCandidates, k: int, slate_id: str, release: Path
     ) -> Slate:
         length = min(k, len(candidates))
         return Slate(tuple(range(length)), (1.0,) * length, self.policy)

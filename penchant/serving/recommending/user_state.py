@@ -1,4 +1,4 @@
-"""What is known of the user who is asked for: as published, or with what happened since."""
+"""The state of a user: as published, or with the events since."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,34 +12,34 @@ from penchant.vectors import FloatArray
 
 @dataclass(frozen=True)
 class UserState:
-    """``vector_D``: the retriever's, None where it has none. ``folded``: whether it knows of more
-    than the release's ranked lists do. ``bought_since``: items bought after the snapshot."""
+    """``vector_D``: the retriever's, None without one. ``folded_in``: whether it includes events
+    since the release. ``bought_since``: items bought after the snapshot."""
 
     user_id: str
     vector_D: FloatArray | None
-    folded: bool = False
+    folded_in: bool = False
     bought_since: frozenset[str] = frozenset()
 
     def bought(self, opened: OpenRelease) -> frozenset[str]:
-        """All that the user ever bought."""
+        """All items that the user ever bought."""
         if not opened.release.has(BOUGHT_ITEMS):
-            return self.bought_since  # nobody had bought anything
+            return self.bought_since  # the snapshot has no purchase
         row = opened.row(BOUGHT_ITEMS, self.user_id)
         return self.bought_since.union(row["item_ids"] if row else ())
 
 
 class UserStates(Protocol):
-    """Who knows a user. Shared between threads."""
+    """A source of user states. Shared between threads."""
 
     def of(self, opened: OpenRelease, user_id: str) -> UserState:
-        """As the release knows them, and whatever came after."""
+        """The state of a user on a release."""
 
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
-        """What the vector of ``of`` is made of; empty for a user of whom nothing is known."""
+        """The history that the vector of ``of`` is made of; empty for an unknown user."""
 
 
-class AsPublished:
-    """Nothing is known but what the release has."""
+class PublishedOnly:
+    """User states as the release has them."""
 
     def of(self, opened: OpenRelease, user_id: str) -> UserState:
         return UserState(user_id, published_vector(opened, user_id))
@@ -48,11 +48,11 @@ class AsPublished:
         return fold_in.history(user_id)
 
 
-AS_PUBLISHED = AsPublished()
+PUBLISHED_ONLY = PublishedOnly()
 
 
 def published_vector(opened: OpenRelease, user_id: str) -> FloatArray | None:
-    """vector_D of a user; None for one without, and where popularity serves."""
+    """vector_D of a user; None for an unknown user, and where popularity serves."""
     release = opened.release
     if not release.has_vectors:
         return None

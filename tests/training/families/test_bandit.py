@@ -13,7 +13,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
 from penchant.artifacts import Snapshot
-from penchant.bandits.context_features import NAMES, Asked
+from penchant.bandits.context_features import FEATURE_NAMES, ContextFeatures
 from penchant.bandits.learned import LearnedPolicy
 from penchant.errors import DataError, NothingToDo
 from penchant.settings import Settings
@@ -48,10 +48,10 @@ def test_it_earns_more_than_what_was_logged(run: Path) -> None:
 def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> None:
     arrays = load_arrays(run / "model.safetensors")
     described = json.loads((run / "policy.json").read_text())
-    assert described["features"] == list(NAMES) and described["policy"] == "dynamic"
+    assert described["features"] == list(FEATURE_NAMES) and described["policy"] == "dynamic"
     mean_AD = LearnedPolicy.read(described, arrays).posterior.weights.mean_AD
-    assert mean_AD.shape == (1, len(NAMES))
-    interest = mean_AD[0, NAMES.index("interest")]
+    assert mean_AD.shape == (1, len(FEATURE_NAMES))
+    interest = mean_AD[0, FEATURE_NAMES.index("interest")]
     assert interest > 1, "the user's taste for the category is what tells"
 
     model = Model(Config())
@@ -59,12 +59,12 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
     snapshot = Snapshot.open(*trained_once)
     dataset = read_dataset(snapshot)
     asked = everything(dataset, read_policy_log(snapshot, dataset))
-    best_B = model.expected(asked).argmax(axis=1)
+    best_B = model.expected_clicks(asked).argmax(axis=1)
     assert (best_B % GROUPS == np.arange(8) % GROUPS).all()
-    assert model.votes(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 33, ITEMS)
+    assert model.action_scores(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 33, ITEMS)
 
 
-def everything(dataset: Dataset, log: PolicyLog) -> Asked:
+def everything(dataset: Dataset, log: PolicyLog) -> ContextFeatures:
     """The first eight users, asked about all items in the end."""
     shape = (8, ITEMS)
     return facts_of(dataset.histories, dataset.items, log).asked(
@@ -82,11 +82,11 @@ def test_the_other_beliefs_and_policies_learn_too(
     policy: str, dataset: Dataset, trained_once: Trained
 ) -> None:
     log = read_policy_log(Snapshot.open(*trained_once), dataset)
-    model = Model(Config(belief="linear", policy=policy))  # type: ignore[arg-type]
+    model = Model(Config(click_model="linear", policy=policy))  # type: ignore[arg-type]
     model.learn(log, dataset.histories, dataset.items)
     asked = everything(dataset, log)
-    assert (model.expected(asked).argmax(axis=1) % GROUPS == np.arange(8) % GROUPS).all()
-    assert model.votes(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 1, ITEMS)
+    assert (model.expected_clicks(asked).argmax(axis=1) % GROUPS == np.arange(8) % GROUPS).all()
+    assert model.action_scores(asked, np.random.default_rng(0)).scores_BVC.shape == (8, 1, ITEMS)
 
 
 def changed(column: str, values: pa.Array | None) -> pa.Table:

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from penchant.bandits.dynamic import Dynamic, Signals, TradeOff
+from penchant.bandits.dynamic import Dynamic, ExplorationConfig, Signals
 from penchant.bandits.policies import EpsilonGreedy, Policy, Thompson, UpperConfidence
 from penchant.bandits.posterior import LinearPosterior
 from penchant.bandits.slates import (
     ActionScores,
-    drawn,
-    first_position,
-    probabilities,
+    action_probabilities,
+    draw_slates,
+    slate_propensities,
 )
 from penchant.errors import UsageError
 
@@ -29,11 +29,13 @@ POLICIES = {
     "epsilon": lambda rows: EpsilonGreedy(0.3),
     "ucb": lambda rows: UpperConfidence(1.5, floor=0.1),
     "thompson": lambda rows: Thompson(7, floor=0.05),
-    "dynamic": lambda rows: Dynamic(TradeOff(floor=0.05, base=0.0, draws=5), signals(rows)),
+    "dynamic": lambda rows: Dynamic(
+        ExplorationConfig(floor=0.05, base=0.0, draws=5), signals(rows)
+    ),
 }
 
 
-def votes(policy: Policy, rows: int, seed: int = 0) -> ActionScores:
+def scores_of(policy: Policy, rows: int, seed: int = 0) -> ActionScores:
     """Of the same request, ``rows`` times; the last candidate of it is not there."""
     random = np.random.default_rng(seed)
     features_1CD = random.standard_normal((1, CANDIDATES, DIMENSIONS))
@@ -43,44 +45,46 @@ def votes(policy: Policy, rows: int, seed: int = 0) -> ActionScores:
     )
     present_BC = np.ones((rows, CANDIDATES), bool)
     present_BC[:, -1] = False
-    belief = posterior.of_candidates(np.repeat(features_1CD, rows, axis=0))
-    return policy.votes(belief, present_BC, random)
+    belief = posterior.for_candidates(np.repeat(features_1CD, rows, axis=0))
+    return policy.action_scores(belief, present_BC, random)
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_propensities_sum_to_one_at_every_position(name: str) -> None:
-    voted = votes(POLICIES[name](4), 4)
-    picks_BK = drawn(voted, LENGTH, np.random.default_rng(1)).picks_BK
+    voted = scores_of(POLICIES[name](4), 4)
+    actions_BK = draw_slates(voted, LENGTH, np.random.default_rng(1)).actions_BK
     for position in range(LENGTH):
         total_B = np.zeros(4)
         for candidate in range(CANDIDATES):
-            tried_BK = picks_BK.copy()
+            tried_BK = actions_BK.copy()
             tried_BK[:, position] = candidate
-            free_B = (picks_BK[:, :position] != candidate).all(axis=1)
+            free_B = (actions_BK[:, :position] != candidate).all(axis=1)
             total_B += np.where(
-                free_B, probabilities(voted, tried_BK[:, : position + 1])[:, position], 0
+                free_B, slate_propensities(voted, tried_BK[:, : position + 1])[:, position], 0
             )
         absent_B = voted.uniform_B / (CANDIDATES - 1 - position)  # the last is no candidate
         np.testing.assert_allclose(total_B - absent_B, 1)
-    np.testing.assert_allclose(first_position(voted).sum(axis=1), 1)
+    np.testing.assert_allclose(action_probabilities(voted).sum(axis=1), 1)
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_whole_slates_are_drawn_as_often_as_their_propensities_say(name: str) -> None:
     rows = 60_000
-    voted = votes(POLICIES[name](1), 1)
+    voted = scores_of(POLICIES[name](1), 1)
     same = ActionScores(
         np.repeat(voted.scores_BVC, rows, axis=0),
         np.repeat(voted.weights_BV, rows, axis=0),
         np.repeat(voted.uniform_B, rows),
         np.repeat(voted.present_BC, rows, axis=0),
     )
-    slates = drawn(same, LENGTH, np.random.default_rng(2))
+    slates = draw_slates(same, LENGTH, np.random.default_rng(2))
     np.testing.assert_allclose(
-        slates.propensities_BK, probabilities(same, slates.picks_BK), rtol=1e-12
+        slates.propensities_BK, slate_propensities(same, slates.actions_BK), rtol=1e-12
     )
     whole_B = slates.propensities_BK.prod(axis=1)
-    found, first, times = np.unique(slates.picks_BK, axis=0, return_index=True, return_counts=True)
+    found, first, times = np.unique(
+        slates.actions_BK, axis=0, return_index=True, return_counts=True
+    )
     assert all(len(set(slate)) == LENGTH and CANDIDATES - 1 not in slate for slate in found)
     chance = whole_B[first]
     within = 4.5 * np.sqrt(chance * (1 - chance) / rows) + 1e-12
@@ -92,8 +96,8 @@ def test_epsilon_greedy_in_closed_form() -> None:
     voted = ActionScores(
         scores_BC[:, None], np.ones((1, 1)), np.array([0.3]), np.ones((1, 3), bool)
     )
-    np.testing.assert_allclose(first_position(voted), [[0.8, 0.1, 0.1]])
-    np.testing.assert_allclose(probabilities(voted, np.array([[1, 0, 2]])), [[0.1, 0.85, 1.0]])
+    np.testing.assert_allclose(action_probabilities(voted), [[0.8, 0.1, 0.1]])
+    np.testing.assert_allclose(slate_propensities(voted, np.array([[1, 0, 2]])), [[0.1, 0.85, 1.0]])
 
 
 def test_thompsons_estimate_agrees_with_the_closed_form_of_two_candidates() -> None:
@@ -106,68 +110,69 @@ def test_thompsons_estimate_agrees_with_the_closed_form_of_two_candidates() -> N
     deviation = math.sqrt(np.array([1, -1]) @ covariance_DD @ np.array([1, -1]))
     first_is_best = 0.5 * (1 + math.erf(gap / deviation / math.sqrt(2)))
     draws = 40_000
-    voted = Thompson(draws, floor=0.0).votes(
-        posterior.of_candidates(features_1CD), np.ones((1, 2), bool), np.random.default_rng(3)
+    voted = Thompson(draws, floor=0.0).action_scores(
+        posterior.for_candidates(features_1CD), np.ones((1, 2), bool), np.random.default_rng(3)
     )
-    assert abs(first_position(voted)[0, 0] - first_is_best) < 4 / (2 * math.sqrt(draws))
+    assert abs(action_probabilities(voted)[0, 0] - first_is_best) < 4 / (2 * math.sqrt(draws))
 
 
 def estimated_marginals(
-    votes: ActionScores, length: int, random: np.random.Generator, repeats: int
+    scores: ActionScores, length: int, random: np.random.Generator, repeats: int
 ) -> np.ndarray:
     """probability_BKC of each candidate at each position: an unbiased Monte Carlo estimate."""
-    shape = (len(votes.uniform_B), length, votes.present_BC.shape[1])
+    shape = (len(scores.uniform_B), length, scores.present_BC.shape[1])
     total_BKC = np.zeros(shape)
-    everyone_B = np.arange(shape[0])
+    rows_B = np.arange(shape[0])
     for _ in range(repeats):
-        left_BC = votes.present_BC.copy()
-        picks_BK = drawn(votes, length, random).picks_BK
+        left_BC = scores.present_BC.copy()
+        actions_BK = draw_slates(scores, length, random).actions_BK
         for position in range(length):
-            rest = ActionScores(votes.scores_BVC, votes.weights_BV, votes.uniform_B, left_BC)
-            total_BKC[:, position] += first_position(rest)
-            left_BC[everyone_B, picks_BK[:, position]] = False
+            rest = ActionScores(scores.scores_BVC, scores.weights_BV, scores.uniform_B, left_BC)
+            total_BKC[:, position] += action_probabilities(rest)
+            left_BC[rows_B, actions_BK[:, position]] = False
     return total_BKC / repeats
 
 
-def test_the_monte_carlo_marginals_agree_with_simulation() -> None:
+def test_monte_carlo_marginals_agree_with_simulation() -> None:
     rows, repeats = 40_000, 400
-    one = votes(POLICIES["thompson"](1), 1)
+    one = scores_of(POLICIES["thompson"](1), 1)
     estimated_1KC = estimated_marginals(one, LENGTH, np.random.default_rng(4), repeats)
     np.testing.assert_allclose(estimated_1KC.sum(axis=2), 1)
-    np.testing.assert_allclose(estimated_1KC[:, 0], first_position(one))
-    same = votes(POLICIES["thompson"](1), 1)
+    np.testing.assert_allclose(estimated_1KC[:, 0], action_probabilities(one))
+    same = scores_of(POLICIES["thompson"](1), 1)
     same = ActionScores(
         *(np.repeat(part, rows, axis=0) for part in (same.scores_BVC, same.weights_BV)),
         np.repeat(same.uniform_B, rows),
         np.repeat(same.present_BC, rows, axis=0),
     )
-    picks_BK = drawn(same, LENGTH, np.random.default_rng(5)).picks_BK
+    actions_BK = draw_slates(same, LENGTH, np.random.default_rng(5)).actions_BK
     for position in range(LENGTH):
-        seen_C = np.bincount(picks_BK[:, position], minlength=CANDIDATES) / rows
+        seen_C = np.bincount(actions_BK[:, position], minlength=CANDIDATES) / rows
         np.testing.assert_allclose(estimated_1KC[0, position], seen_C, atol=0.04)
 
 
 def test_the_same_seed_gives_the_same_slates() -> None:
     one, other = (
-        drawn(votes(POLICIES["dynamic"](9), 9), LENGTH, np.random.default_rng(7)) for _ in range(2)
+        draw_slates(scores_of(POLICIES["dynamic"](9), 9), LENGTH, np.random.default_rng(7))
+        for _ in range(2)
     )
-    assert (one.picks_BK == other.picks_BK).all()
+    assert (one.actions_BK == other.actions_BK).all()
     assert (one.propensities_BK == other.propensities_BK).all()
 
 
 def test_the_share_of_exploration_follows_its_signals_within_floor_and_ceiling() -> None:
-    trade_off = TradeOff(floor=0.05, ceiling=0.4)
+    exploration = ExplorationConfig(floor=0.05, ceiling=0.4)
     known, unknown = np.array([0.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0])
     tired_BC = np.zeros((3, 2))
-    calm = trade_off.shares(Signals(known, known, known, tired_BC))
-    wild = trade_off.shares(Signals(unknown, unknown, unknown, tired_BC))
+    calm = exploration.shares(Signals(known, known, known, tired_BC))
+    wild = exploration.shares(Signals(unknown, unknown, unknown, tired_BC))
     assert (calm >= 0.05).all() and (calm < wild).all() and (wild <= 0.4).all()
 
 
 def test_a_slate_longer_than_its_candidates_is_refused() -> None:
     with pytest.raises(UsageError, match="has 4 candidates for a slate of 5"):
-        drawn(votes(POLICIES["greedy"](2), 2), 5, np.random.default_rng(0))
-    with pytest.raises(UsageError, match=r"epsilon is 1\.5"):
+        draw_slates(scores_of(POLICIES["greedy"](2), 2), 5, np.random.default_rng(0))
+    with pytest.raises(UsageError, match=r"epsilon: must be from 0 to 1, got 1\.5"):
         EpsilonGreedy(1.5)
-    with pytest.raises(UsageError, match="above its ceiling"):
-        TradeOff(floor=0.5, ceiling=0.1)
+    with pytest.raises(UsageError, match="at most the ceiling 0.1, got 0.5"):
+        ExplorationConfig(floor=0.5, ceiling=0.1)

@@ -6,7 +6,7 @@ import pytest
 from penchant.bandits.logistic import LogisticPosterior, sigmoid
 from penchant.bandits.policies import UpperConfidence
 from penchant.bandits.posterior import LinearPosterior
-from penchant.bandits.slates import probabilities
+from penchant.bandits.slates import slate_propensities
 from penchant.errors import DataError
 
 
@@ -35,7 +35,7 @@ def test_batches_come_to_the_same_as_one_after_the_other() -> None:
     for part in np.array_split(np.arange(50), 7):
         parts = parts.updated(features_ND[part], rewards_N[part], arms_N[part])
     np.testing.assert_allclose(whole.weights.mean_AD, parts.weights.mean_AD)
-    again = LinearPosterior.of_state(whole.state())
+    again = LinearPosterior.from_state(whole.state())
     np.testing.assert_array_equal(again.weights.mean_AD, whole.weights.mean_AD)
 
 
@@ -43,8 +43,8 @@ def test_forgetting_all_leaves_the_prior() -> None:
     features_ND, rewards_N, arms_N = rows()
     prior = LinearPosterior.prior(3, 4, precision=2.0, mean_D=np.arange(4.0))
     learned = prior.updated(features_ND, rewards_N, arms_N)
-    np.testing.assert_allclose(learned.forgetting(1.0).weights.mean_AD, prior.weights.mean_AD)
-    half = learned.forgetting(0.5).weights.covariance_ADD
+    np.testing.assert_allclose(learned.discounted(1.0).weights.mean_AD, prior.weights.mean_AD)
+    half = learned.discounted(0.5).weights.covariance_ADD
     assert (np.diagonal(half, 0, 1, 2) > np.diagonal(learned.weights.covariance_ADD, 0, 1, 2)).all()
 
 
@@ -52,11 +52,11 @@ def test_beliefs_of_candidates_and_of_arms_say_the_same() -> None:
     features_ND, rewards_N, arms_N = rows()
     posterior = LinearPosterior.prior(3, 4).updated(features_ND, rewards_N, arms_N)
     context_BD = features_ND[:6]
-    of_arms = posterior.of_arms(context_BD)
+    for_arms = posterior.for_arms(context_BD)
     for arm in range(3):
-        own = posterior.of_candidates(context_BD[:, None], np.full(6, arm))
-        np.testing.assert_allclose(of_arms.mean_BC[:, arm], own.mean_BC[:, 0])
-        np.testing.assert_allclose(of_arms.deviation_BC[:, arm], own.deviation_BC[:, 0])
+        own = posterior.for_candidates(context_BD[:, None], np.full(6, arm))
+        np.testing.assert_allclose(for_arms.mean_BC[:, arm], own.mean_BC[:, 0])
+        np.testing.assert_allclose(for_arms.deviation_BC[:, arm], own.deviation_BC[:, 0])
 
 
 def test_draws_have_the_beliefs_mean_and_deviation() -> None:
@@ -64,9 +64,9 @@ def test_draws_have_the_beliefs_mean_and_deviation() -> None:
     posterior = LinearPosterior.prior(3, 4).updated(features_ND, rewards_N, arms_N)
     features_BCD = features_ND[:10].reshape(2, 5, 4)
     for belief in (
-        posterior.of_candidates(features_BCD),
-        posterior.of_candidates(features_BCD, np.array([2, 1])),
-        posterior.of_arms(features_ND[:2]),
+        posterior.for_candidates(features_BCD),
+        posterior.for_candidates(features_BCD, np.array([2, 1])),
+        posterior.for_arms(features_ND[:2]),
     ):
         draws_BVC = belief.draws(20_000, np.random.default_rng(1))
         np.testing.assert_allclose(draws_BVC.mean(axis=1), belief.mean_BC, atol=0.03)
@@ -92,7 +92,7 @@ def test_logistic_regression_bears_what_separates_perfectly() -> None:
     clicks_N = (features_ND[:, 0] > 0) * 1.0
     posterior = LogisticPosterior.prior(1, 1).updated(features_ND, clicks_N)
     assert np.isfinite(posterior.weights.mean_AD).all() and posterior.weights.mean_AD[0, 0] > 0
-    again = LogisticPosterior.of_state(posterior.state())
+    again = LogisticPosterior.from_state(posterior.state())
     np.testing.assert_array_equal(again.weights.covariance_ADD, posterior.weights.covariance_ADD)
 
 
@@ -111,12 +111,12 @@ def test_bounds_find_the_most_hopeful_arm(picks: int) -> None:
     features_ND, arms_N = random.standard_normal((picks, 5)), random.integers(0, 7, picks)
     rewards_N = (random.random(picks) < 0.3 + 0.05 * arms_N) * 1.0
     posterior = LinearPosterior.prior(7, 5).updated(features_ND, rewards_N, arms_N)
-    belief = posterior.of_arms(random.standard_normal((500, 5)))
+    belief = posterior.for_arms(random.standard_normal((500, 5)))
     for width in (0.0, 0.5, 3.0):
         hoped_BC = belief.mean_BC + width * belief.deviation_BC
-        found_B = belief.most_hopeful(width)
+        found_B = belief.highest_ucb(width)
         np.testing.assert_allclose(hoped_BC[np.arange(500), found_B], hoped_BC.max(axis=1))
     policy = UpperConfidence(0.5, floor=0.2)
-    slates = policy.one(belief, random)
-    votes = policy.votes(belief, np.ones((500, 7), bool), random)
-    np.testing.assert_allclose(slates.propensities_BK, probabilities(votes, slates.picks_BK))
+    slates = policy.single_actions(belief, random)
+    votes = policy.action_scores(belief, np.ones((500, 7), bool), random)
+    np.testing.assert_allclose(slates.propensities_BK, slate_propensities(votes, slates.actions_BK))

@@ -1,0 +1,64 @@
+"""Re-ranking of candidates: maximal marginal relevance (Carbonell & Goldstein 1998).
+
+Each position gets the candidate with the greatest
+
+    (1 - diversity) * relevance - diversity * similarity to the most similar one placed before it
+
+Relevance falls linearly from 1 for the first candidate to 0 for the last, because scores of
+different sources don't compare. The similarity of two items is the cosine of their vectors, at
+least 0; where one has no vector, the share of the three category levels that they have in common.
+"""
+
+import numpy as np
+
+from penchant.releases.item_arrays import IntArray, Items
+from penchant.serving.recommending.candidates import Candidates
+from penchant.serving.recommending.slate_selection import FloatArray
+
+POOL = 3  # candidates that are re-ranked for each position of the slate
+
+
+def rerank(items: Items, candidates: Candidates, k: int, diversity: float) -> Candidates:
+    """Re-rank the first ``candidates_needed`` candidates; the others stay behind them."""
+    pool = candidates_needed(k, diversity)
+    if not pool:
+        return candidates
+    places = mmr_rerank(items, candidates.items_C[:pool], diversity)
+    return candidates.take(np.append(places, np.arange(len(places), len(candidates))))
+
+
+def candidates_needed(k: int, diversity: float) -> int:
+    """How many candidates are re-ranked for a slate of ``k``; 0 where none are."""
+    return POOL * k if diversity else 0
+
+
+def mmr_rerank(items: Items, items_C: IntArray, diversity: float) -> IntArray:
+    """places_C: all candidates in their new order. ``items_C``: best first; ``diversity`` in
+    [0, 1]."""
+    count = len(items_C)
+    similarity_CC = similarity(items, items_C)
+    relevance_C = np.linspace(1, 0, count)
+    nearest_C = np.zeros(count)
+    left_C = np.ones(count, bool)
+    places = np.empty(count, np.int64)
+    for position in range(count):
+        gain_C = (1 - diversity) * relevance_C - diversity * nearest_C
+        places[position] = best = int(np.where(left_C, gain_C, -np.inf).argmax())
+        left_C[best] = False
+        nearest_C = np.maximum(nearest_C, similarity_CC[best])
+    return places
+
+
+def similarity(items: Items, items_C: IntArray) -> FloatArray:
+    """similarity_CC in [0, 1]; 1 of an item with itself."""
+    levels_CL = items.levels_IL[items_C]
+    same_CCL = (levels_CL[:, None] == levels_CL[None]) & (levels_CL[:, None] >= 0)
+    similarity_CC = same_CCL.mean(axis=2)
+    row_C = items.row_I[items_C]
+    having = np.flatnonzero(row_C >= 0)
+    if len(having):
+        vectors_HD = items.vectors_VD[row_C[having]].astype(np.float64)
+        unit_HD = vectors_HD / np.linalg.norm(vectors_HD, axis=1, keepdims=True)
+        similarity_CC[np.ix_(having, having)] = np.clip(unit_HD @ unit_HD.T, 0, 1)
+    np.fill_diagonal(similarity_CC, 1.0)
+    return similarity_CC
