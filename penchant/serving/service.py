@@ -100,7 +100,10 @@ class RecommendationService:
         serves.
         """
         if not 1 <= len(basket) <= MAX_BASKET:
-            raise UsageError(f"basket: must have 1 to {MAX_BASKET} items, got {len(basket)}", "pass other item ids")
+            raise UsageError(
+                f"basket: must have 1 to {MAX_BASKET} items, got {len(basket)}",
+                "pass other item ids",
+            )
         for item_id in basket:
             check_id("item", item_id)
         if user_id != ANONYMOUS:

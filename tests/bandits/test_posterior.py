@@ -101,7 +101,7 @@ def test_what_is_no_number_is_refused() -> None:
     rewards_N[3] = np.nan
     with pytest.raises(DataError, match="1 reward values are not finite"):
         LinearPosterior.prior(1, 4).updated(features_ND, rewards_N)
-    with pytest.raises(DataError, match="neither 0 nor 1"):
+    with pytest.raises(DataError, match="rewards must be 0 or 1"):
         LogisticPosterior.prior(1, 4).updated(features_ND, np.full(50, 0.5))
 
 

@@ -174,5 +174,5 @@ def test_a_slate_longer_than_its_candidates_is_refused() -> None:
         draw_slates(scores_of(POLICIES["greedy"](2), 2), 5, np.random.default_rng(0))
     with pytest.raises(UsageError, match=r"epsilon: must be from 0 to 1, got 1\.5"):
         EpsilonGreedy(1.5)
-    with pytest.raises(UsageError, match="at most the ceiling 0.1, got 0.5"):
+    with pytest.raises(UsageError, match=r"at most the ceiling 0\.1, got 0\.5"):
         ExplorationConfig(floor=0.5, ceiling=0.1)

@@ -19,9 +19,9 @@ from penchant.publishing.publish import publish
 from penchant.releases.fold_in import FoldIn
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.candidates import find_candidates
-from penchant.serving.recommending.reranking import mmr_rerank, similarity
 from penchant.serving.recommending.options import RecommendOptions
 from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.reranking import mmr_rerank, similarity
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.serving.recommending.user_state import UserState, published_vector
 from penchant.serving.service import RecommendationService
@@ -145,9 +145,7 @@ class Backwards:
         return Slate(places, (0.5,) * k, "backwards", propensities_KC, '{"why": "test"}')
 
 
-def test_logs_the_selected_slate_with_all_propensities(
-    served_once: Any, tmp_path: Any
-) -> None:
+def test_logs_the_selected_slate_with_all_propensities(served_once: Any, tmp_path: Any) -> None:
     from penchant.serving.recommending.impressions import log_shown
 
     straight = RecommendationService(served_once.settings).recommend("u3", 20)
@@ -213,9 +211,7 @@ def test_reason_from_a_fresh_view_does_not_say_bought(opened: OpenRelease) -> No
     assert found["i051"].startswith("because you bought")
 
 
-def test_says_why_reasons_are_withheld(
-    service: RecommendationService, shop: Any
-) -> None:
+def test_says_why_reasons_are_withheld(service: RecommendationService, shop: Any) -> None:
     options = RecommendOptions(reasons=True)
     unknown = service.recommend("nobody", 3, options)
     assert unknown.reasons_withheld == "unknown user: there is no history"

@@ -38,7 +38,7 @@ def test_serving_features_equal_training_features(planted: Trained, tmp_path: Pa
             np.arange(float(ITEMS))[None],
             np.ones((1, ITEMS), bool),
         )
-        answered = served.asked(dataset.user_ids[user], dataset.item_ids)
+        answered = served.features(dataset.user_ids[user], dataset.item_ids)
         for name, values in vars(learned).items():
             np.testing.assert_array_equal(getattr(answered, name), values, err_msg=name)
         features_CD = feature_matrix(answered)[0]
@@ -52,7 +52,7 @@ def test_serving_features_equal_training_features(planted: Trained, tmp_path: Pa
 
 def test_unknown_user_and_item_have_no_history(planted: Trained, tmp_path: Path) -> None:
     write_policy_facts(Snapshot.open(*planted), tmp_path)
-    asked = PublishedContext.open(tmp_path).asked("a stranger", ["i000", "zzz new"])
+    asked = PublishedContext.open(tmp_path).features("a stranger", ["i000", "zzz new"])
     assert asked.events_B[0] == 0 and not asked.bought_BC.any() and not asked.interest_BC.any()
     assert asked.popularity_BC[0, 0] > asked.popularity_BC[0, 1]
     assert np.isfinite(feature_matrix(asked)).all()

@@ -70,7 +70,9 @@ class FreshEvents:
         """
         with self._lock:
             self._catch_up()
-            if last_feedback != self._live:  # another release is live: older ones may have been removed
+            if (
+                last_feedback != self._live
+            ):  # another release is live: older ones may have been removed
                 self._live = last_feedback
                 self._forget()
             events = sorted(self._by_user.get(user_id, ()), key=lambda event: event.received_at)

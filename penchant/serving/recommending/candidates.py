@@ -95,7 +95,9 @@ def nearest(
     return _best(items.item_V, vectors_VD @ vector_D, allowed_I, count)
 
 
-def _best(items_V: IntArray, scores_V: Vector, allowed_I: BoolArray | None, count: int) -> Candidates:
+def _best(
+    items_V: IntArray, scores_V: Vector, allowed_I: BoolArray | None, count: int
+) -> Candidates:
     if allowed_I is not None:
         kept = allowed_I[items_V]
         items_V, scores_V = items_V[kept], scores_V[kept]
@@ -108,7 +110,9 @@ def _best(items_V: IntArray, scores_V: Vector, allowed_I: BoolArray | None, coun
 
 def _ranked(opened: OpenRelease, items: Items, user_id: str) -> Candidates:
     row = opened.row(RANKED_LISTS, user_id) or {"item_ids": [], "scores": []}
-    return Candidates.by(RANKER, items.ids.rows(row["item_ids"]), np.array(row["scores"], np.float64))
+    return Candidates.by(
+        RANKER, items.ids.rows(row["item_ids"]), np.array(row["scores"], np.float64)
+    )
 
 
 def _fused(first: Candidates, second: Candidates) -> Candidates:

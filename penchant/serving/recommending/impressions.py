@@ -41,7 +41,9 @@ def log_shown(
         }
         for position, item in enumerate(answer.items)
     ]
-    log.append_together({"propensities": _propensities(answer, slate_id), "impressions": impressions})
+    log.append_together(
+        {"propensities": _propensities(answer, slate_id), "impressions": impressions}
+    )
     return Shown(slate_id, tuple(str(row["impression_id"]) for row in impressions))
 
 

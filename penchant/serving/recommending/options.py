@@ -11,10 +11,10 @@ MAX_CATEGORY_LENGTH = 300  # characters
 
 @dataclass(frozen=True)
 class RecommendOptions:
-    """``exclude_bought``: leave out all items that the user ever bought. ``exclude``: items to leave
+    """``exclude_bought``: leave out items that the user ever bought. ``exclude``: items to leave
     out, such as those out of stock. ``category``: only items within this path, such as ``Grocery``
-    or ``Grocery > Soup``. Prices are in the shop's currency, both ends included. ``diversity``: from
-    0 (best first) to 1 (dissimilar items). ``reasons``: explain items where possible."""
+    or ``Grocery > Soup``. Prices are in the shop's currency, both ends included. ``diversity``:
+    from 0 (best first) to 1 (dissimilar items). ``reasons``: explain items where possible."""
 
     exclude_bought: bool = False
     exclude: tuple[str, ...] = ()

@@ -67,7 +67,7 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
 def everything(dataset: Dataset, log: PolicyLog) -> ContextFeatures:
     """The first eight users, asked about all items in the end."""
     shape = (8, ITEMS)
-    return facts_of(dataset.histories, dataset.items, log).asked(
+    return facts_of(dataset.histories, dataset.items, log).features(
         np.arange(8),
         np.broadcast_to(np.arange(ITEMS), shape),
         np.full(8, dataset.histories.end),

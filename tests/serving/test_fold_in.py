@@ -90,7 +90,7 @@ def test_only_what_is_read_of_a_history_is_published(tmp_path: Path) -> None:
     one = published.of("v")
     assert (one.item_ids, one.weights_N.tolist()) == (("b", "c"), [2.0, 3.0])
     assert published.of("u").item_ids == ("c",)
-    with pytest.raises(DataError, match="no item 'c'"):
+    with pytest.raises(DataError, match="the encoder lacks item 'c'"):
         histories.write(tmp_path / "i", sequences, ids("a", "b"), 86_400, latest=None)
 
 

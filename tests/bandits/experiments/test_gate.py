@@ -121,7 +121,7 @@ def test_does_not_retry_rolled_back_policy(learned: Settings) -> None:
 def test_rejects_policy_with_unknown_features(learned: Settings) -> None:
     write_record(learned)
     write_json(learned.runs / SNAPSHOT / RUN / "policy.json", {"features": ["constant"]})
-    with pytest.raises(DataError, match="learned on the features"):
+    with pytest.raises(DataError, match="policy.json: features are"):
         promote(learned, SNAPSHOT, RUN)
     assert running_experiment(learned) is None
 
