@@ -28,7 +28,7 @@ from penchant.releases.release import Release, release_id
 from penchant.releases.rollback import rollback
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from tests.serving.test_reader import what_is_wrong
+from tests.serving.test_service import what_is_wrong
 from tests.small_shop import Shop, snapshot_id
 
 TITLE = "Releases under load"

@@ -27,8 +27,8 @@ Allow = Callable[[FeatureStore, list[str]], None]
 
 
 @dataclass(frozen=True)
-class SimilarItem:
-    """``score``: the cosine."""
+class ScoredItem:
+    """``score`` compares only within one list."""
 
     item_id: str
     title: str
@@ -37,21 +37,21 @@ class SimilarItem:
 
 
 @dataclass(frozen=True)
-class SimilarItems:
-    """Items similar to ``item_id``, most similar first. ``origin``: what ranked them."""
+class ScoredItems:
+    """Items, best first. ``subject``: an item id, or ``popular``. ``origin``: what ranked them."""
 
-    item_id: str
+    subject: str
     origin: str
     release_id: str
     snapshot_id: str
-    items: tuple[SimilarItem, ...]
+    items: tuple[ScoredItem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def render(self) -> str:
         """A heading and a line per item, for a terminal."""
-        lines = [f"{self.item_id}: {self.origin} (release {self.release_id})"]
+        lines = [f"{self.subject}: {self.origin} (release {self.release_id})"]
         for place, item in enumerate(self.items, start=1):
             category = f"  [{item.category}]" if item.category else ""
             lines.append(
@@ -111,7 +111,7 @@ class RecommendationService:
         _check_k(k)
         return self.read(lambda opened: complete(opened, basket, k, user_id))
 
-    def similar(self, item_id: str, k: int = 10) -> SimilarItems:
+    def similar(self, item_id: str, k: int = 10) -> ScoredItems:
         """The ``k`` items with the greatest cosine to an item's vector.
 
         Raises UsageError for a malformed id, for an item without a vector, for ``k`` outside 1 to
@@ -121,7 +121,7 @@ class RecommendationService:
         _check_k(k)
         return self.read(lambda opened: _similar(opened, item_id, k))
 
-    def popular(self, k: int = 10) -> Answer:
+    def popular(self, k: int = 10) -> ScoredItems:
         """The ``k`` most popular items of the release's popularity prior, as unknown users get."""
         _check_k(k)
         return self.read(lambda opened: _popular(opened, k))
@@ -167,7 +167,7 @@ class RecommendationService:
             return opened
 
 
-def _similar(opened: OpenRelease, item_id: str, k: int) -> SimilarItems:
+def _similar(opened: OpenRelease, item_id: str, k: int) -> ScoredItems:
     release = opened.release
     if opened.nearest is None:
         raise UsageError(
@@ -182,20 +182,26 @@ def _similar(opened: OpenRelease, item_id: str, k: int) -> SimilarItems:
         )
     near = opened.nearest.search(release.item_vector(row), k + 1)
     others = [(each, cosine) for each, cosine in near if each != item_id][:k]
-    facts = opened.facts_of([each for each, _ in others])
-    items = tuple(
-        SimilarItem(each, fact.title, fact.category, float(cosine))
-        for (each, cosine), fact in zip(others, facts, strict=True)
-    )
-    origin = f"similar by {opened.family('retriever')}"
-    return SimilarItems(item_id, origin, release.id, release.snapshot_id, items)
+    return _scored_items(opened, item_id, f"similar by {opened.family('retriever')}", others)
 
 
-def _popular(opened: OpenRelease, k: int) -> Answer:
+def _popular(opened: OpenRelease, k: int) -> ScoredItems:
     items = opened.items
     names, scores_N = items.ids.names(items.prior_items_N[:k]), items.prior_scores_N[:k]
     scored = zip(names, scores_N.tolist(), strict=True)
-    return _answer(opened, "popular", "popularity prior", list(scored))
+    return _scored_items(opened, "popular", "popularity prior", list(scored))
+
+
+def _scored_items(
+    opened: OpenRelease, subject: str, origin: str, scored: list[tuple[str, float]]
+) -> ScoredItems:
+    facts = opened.facts_of([item_id for item_id, _ in scored])
+    items = tuple(
+        ScoredItem(item_id, fact.title, fact.category, float(score))
+        for (item_id, score), fact in zip(scored, facts, strict=True)
+    )
+    release = opened.release
+    return ScoredItems(subject, origin, release.id, release.snapshot_id, items)
 
 
 def _portrait(opened: OpenRelease, user_id: str, allow: Allow) -> Portrait:

@@ -43,7 +43,7 @@ def evaluate(family: Family, context: EvaluationContext) -> Figures:
         shown = log.between(window.histories.end, window.targets.end)
         if len(shown):
             windows[name] = evaluated(family, facts, shown, log, context.seed)
-    config = asdict(family.config)  # type: ignore[attr-defined]
+    config = asdict(family.config)
     write_json(context.folder / "policy.json", {**config, "features": FEATURE_NAMES})
     return {"windows": windows, "headline": _headline(windows)}
 

@@ -13,7 +13,7 @@ from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import Id
 from penchant.errors import UsageError
-from penchant.serving.service import RecommendationService, SimilarItems
+from penchant.serving.service import RecommendationService, ScoredItems
 
 MAX_SIMILAR = 10
 router = APIRouter()
@@ -50,7 +50,7 @@ def items(
 
 def _similar(
     service: RecommendationService, item_id: str
-) -> tuple[SimilarItems | None, UsageError | None]:
+) -> tuple[ScoredItems | None, UsageError | None]:
     """Similar items, or why there are none."""
     try:
         return service.similar(item_id, MAX_SIMILAR), None
