@@ -20,7 +20,7 @@ RANKER = "ranker"
 
 
 @dataclass(frozen=True)
-class Served:
+class PolicyAssignment:
     """The policy that serves a user, and the experiment that assigned it, if one runs.
 
     ``exploration``: share of random actions of a ranker policy; None for a learned policy.
@@ -36,7 +36,7 @@ def folder_of(settings: Settings, experiment_id: str) -> Path:
     return settings.experiments / experiment_id
 
 
-def running(settings: Settings) -> Experiment | None:
+def running_experiment(settings: Settings) -> Experiment | None:
     """The experiment that runs now."""
     experiment_id = settings.live_experiment.current()
     if experiment_id is None:
@@ -44,13 +44,13 @@ def running(settings: Settings) -> Experiment | None:
     return Experiment.read(folder_of(settings, experiment_id) / PLAN)
 
 
-def live_policy(settings: Settings) -> Served:
+def live_policy(settings: Settings) -> PolicyAssignment:
     """The policy outside of experiments: the learned policy that won the last one, or else the
     order of the ranker with the share of random actions in the settings."""
     won = settings.live_policy.current()
     if won is None:
-        return Served(ranker_policy(settings.exploration), settings.exploration)
-    return Served(won, None)
+        return PolicyAssignment(ranker_policy(settings.exploration), settings.exploration)
+    return PolicyAssignment(won, None)
 
 
 def ranker_policy(exploration: float) -> str:
@@ -58,14 +58,14 @@ def ranker_policy(exploration: float) -> str:
     return f"{RANKER}-{exploration:g}" if exploration else RANKER
 
 
-def served(settings: Settings, user_id: str) -> Served:
+def assign(settings: Settings, user_id: str) -> PolicyAssignment:
     """The policy that serves a user now."""
-    experiment = running(settings)
+    experiment = running_experiment(settings)
     if experiment is None:
         return live_policy(settings)
     assigned = arm_of(experiment.id, user_id, experiment.shares)
     arm = next(arm for arm in experiment.arms if arm.policy_id == assigned)
-    return Served(arm.policy_id, arm.exploration, experiment.id)
+    return PolicyAssignment(arm.policy_id, arm.exploration, experiment.id)
 
 
 def logged_context(experiment_id: str | None, exploration: float) -> str:

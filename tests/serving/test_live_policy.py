@@ -143,7 +143,7 @@ def test_an_experiment_says_who_is_served_by_what(shop: Any, release: Path) -> N
         served_by.add(slate.policy)
     assert served_by == {"ranker", "p-a"}
     store.end(settings)
-    assert running_experiment(settings) is None and assign(settings, "u1").policy.id == "ranker"
+    assert running_experiment(settings) is None and assign(settings, "u1").policy_id == "ranker"
     assert policies.select("u1", candidates(), 2, "one", release).policy == "ranker"
 
 
