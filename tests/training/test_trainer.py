@@ -263,7 +263,7 @@ def test_stops_without_improvement_and_restores_best(tmp_path: Path) -> None:
 def test_stops_within_time_budget(tmp_path: Path) -> None:
     model = Line()
     progress = fit_by_gradient(
-        model, batch_of, score(model), CONFIG, context(tmp_path, seconds=1e-9)
+        model, batch_of, score(model), CONFIG, context(tmp_path, seconds=-1.0)
     )
     assert (progress.step, progress.stopped) == (1, "out of time")
 
