@@ -1,6 +1,6 @@
 """What pacing keeps of the best plan of a day, and what serving greedily keeps.
 
-Days are made up: users come through the day in an order that nobody
+Days are synthetic: users come through the day in an order that nobody
 knows, more in the evening; two campaigns of unequal worth have budget for a part of them. The best
 plan is the linear program of who came, which can't be known. Both policies have the same budgets
 and caps; pacing starts from the prices of another day.

@@ -32,7 +32,7 @@ TITLE = "Ranking quality on published tables"
 COMBINING_USERS = 3000  # of validation, to find the weights by
 SEEDS = {"beauty": 3, "sports": 1}  # a fit on Sports takes twice as long
 SLOW = ("rnn", "gru", "lstm", "bert4rec", "hstu")  # of one seed, for the same reason
-SEEDLESS = ("popularity", "item_cf", "user_cf", "content", "ease")  # fitted alike by any seed
+SEEDLESS = ("popularity", "item_cf", "user_cf", "content", "ease")  # fitted equally by any seed
 FIGURES = ("hr@10", "ndcg@10")
 TEST = "test.safetensors"  # beside a run's weights: HR@10 and NDCG@10 of every user
 ON_BEAUTY = ["popularity", "item_cf", "user_cf", "content", "word2vec", "glove", "ease"]
@@ -162,7 +162,7 @@ def main() -> None:
 def _fit(
     place: Place, name: str, family: str, seed: int, learn_validation: bool, part: int | None
 ) -> None:
-    """One run, in this process; a frozen config's is judged on the test items too."""
+    """One run, in this process; a frozen config's is evaluated on the test items too."""
     torch.set_num_threads(1)
     table = Table(place.data, name, learn_validation)
     if part is not None:

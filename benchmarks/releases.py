@@ -1,7 +1,7 @@
 """Whether readers ever notice that releases are published, rolled back, killed or held up.
 
-The shop is that of the tests: its two snapshots differ in every score and title, so that an answer tells which
-of them it is from. Readers are processes of their own.
+The shop is that of the tests: its two snapshots differ in every score and title, so an
+answer tells which of them it is from. Readers are processes of their own.
 """
 
 import contextlib

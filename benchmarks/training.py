@@ -8,8 +8,8 @@ use. A figure is the median over epochs and repeats, with the process's peak mem
 peer too slow for an epoch in its time is measured by the steps that it made: the row says so.
 
 Sequence models are compared twice: by the epoch, and by the seconds that ours needs to reach the
-best validation NDCG@10 that the peer reached in ``--peer-minutes``. All are judged on each fourth
-user, by full ranking with what a user had masked; evaluation is not timed.
+best validation NDCG@10 that the peer reached in ``--peer-minutes``. All are evaluated on every
+fourth user, by full ranking with what a user had masked; evaluation is not timed.
 """
 
 import json

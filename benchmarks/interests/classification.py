@@ -27,7 +27,7 @@ from training.names import COMBINED, FAMILIES
 
 TITLE = "Which interests will a user act on next?"
 SEEDS = 3
-SEEDLESS = ("pca_svm",)  # fitted alike by any seed; the combined have one for their members' sake
+SEEDLESS = ("pca_svm",)  # fitted equally by any seed; the combined have one for their members' sake
 MEMBERS = ("popularity", "item_cf", "user_cf", "word2vec", "ease", "sasrec")
 """Of the combined: what they choose on the main data where all families are there (fusion.py),
 beside the classifiers that rank."""
@@ -44,7 +44,7 @@ COLUMNS = {
     "calibration_error": "calibration error",
 }
 COMPARED = ("auc_macro", "auc_user", "f1_micro", "log_loss")
-HEAD = """Snapshot `{snapshot}` of {sources}. Asked are {interests} categories, level {level} of the
+HEAD = """Snapshot `{snapshot}` of {sources}. Labels are {interests} categories, level {level} of the
 tree ({left_out} rarer ones are left out): which of them each of {users:,} known users acts on in
 a fortnight that nothing was fitted or tuned on. From which probability on an answer is yes was
 chosen on the fortnight before. Means over seeds, 95 % intervals over users; seconds and memory
@@ -61,7 +61,7 @@ the answers.
 
 def measure(settings: Settings) -> dict[str, Any]:
     """Raises UsageError where the home has no live snapshot, DataError where nobody could be
-    judged on it."""
+    evaluated on it."""
     snapshot = Snapshot.live(settings)
     rows, missing = [], {}
     for family in FAMILIES:
@@ -78,7 +78,7 @@ def measure(settings: Settings) -> dict[str, Any]:
                 rows.append(_row(family, runs))
     if not rows:
         raise DataError(
-            f"no family could be judged: {'; '.join(missing.values())}",
+            f"no family could be evaluated: {'; '.join(missing.values())}",
             "measure on a snapshot whose items have categories",
         )
     one = _run(snapshot, rows[0]["family"], 0)

@@ -63,9 +63,9 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
     for window in WINDOWS:
         part = getattr(split, window)
         family.observe(part.histories)
-        judged = evaluate_window(family.scores, part, POPULATIONS)
+        evaluated = evaluate_window(family.scores, part, POPULATIONS)
         found[window] = {
-            population: asdict(judged[population].intervals(settings.seed)[METRIC])
+            population: asdict(evaluated[population].intervals(settings.seed)[METRIC])
             for population in POPULATIONS
         }
     words_TD = family.state()["words_TD"]

@@ -57,7 +57,7 @@ TABLE_HEAD = (
 
 @dataclass(frozen=True)
 class Ground:
-    """What fusion is fitted and judged on. ``best``: the member that validated best."""
+    """What fusion is fitted and evaluated on. ``best``: the member that validated best."""
 
     split: Split
     items: Any
@@ -144,7 +144,9 @@ def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) 
         model.fit(ground.split, context)
     seconds = budget.spent
     best = ground.members()[ground.best]
-    judged = {name: _judged(one, ground) for name, one in (("fusion", model), ("member", best))}
+    evaluated = {
+        name: _evaluated(one, ground) for name, one in (("fusion", model), ("member", best))
+    }
     took = budget.spent - seconds
     return {
         "best": ground.best,
@@ -157,12 +159,12 @@ def fused(data: str, seed: int, mode: Literal["stack", "gate"], published: str) 
                 population: one[population].values["ndcg@10"].tolist()
                 for population in ground.populations
             }
-            for name, one in judged.items()
+            for name, one in evaluated.items()
         },
     }
 
 
-def _judged(family: Ranker, ground: Ground) -> dict[str, Evaluation]:
+def _evaluated(family: Ranker, ground: Ground) -> dict[str, Evaluation]:
     family.observe(ground.split.test.histories)
     return evaluate_window(family.scores, ground.split.test, ground.populations)
 

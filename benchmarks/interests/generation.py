@@ -1,8 +1,8 @@
-"""Made-up histories: are they of use, told from real ones, various, and private.
+"""Synthetic histories: utility, two-sample test against real ones, variety and privacy.
 
 The families that generate, beside two generators that need no model, and beside ``gan`` as it is
 before its rounds, which says what those add. On Complete Journey, three seeds; each fit and each
-judgement is a process of its own. See training/evaluation/generation.py for what is judged.
+evaluation is a process of its own. See training/evaluation/generation.py for what is evaluated.
 """
 
 from dataclasses import dataclass, replace
@@ -119,22 +119,22 @@ def measure(settings: Settings) -> dict[str, Any]:
     for name in CONTESTANTS:
         found[name] = []
         for seed in SEEDS:
-            done = apart("generation:judged", snapshot_id=snapshot_id, name=name, seed=seed)
+            done = apart("generation:evaluated", snapshot_id=snapshot_id, name=name, seed=seed)
             found[name].append(done.value | {"seconds": done.seconds, "peak_mb": done.peak_mb})
             print(f"  {name}, seed {seed}: {done.value['headline']}", flush=True)
     return {"snapshot_id": snapshot_id, "families": found}
 
 
 def evaluated(snapshot_id: str, name: str, seed: int) -> dict[str, Any]:
-    """The judge's figures of a contestant, and ``tuned``."""
+    """The evaluator's metrics of a contestant, and ``tuned``."""
     dataset = read_dataset(Snapshot.open(Settings(), snapshot_id))
     split = split_by_time(dataset.histories)
-    judged = split.validation.evaluated()
-    rows = np.random.default_rng(seed).permutation(len(judged.histories))[:TUNING_USERS]
+    evaluated = split.validation.evaluated()
+    rows = np.random.default_rng(seed).permutation(len(evaluated.histories))[:TUNING_USERS]
     family = contestant(name)
     with TemporaryDirectory(prefix="penchant-bench-") as folder:
         context = TrainingContext(
-            judged.take(np.sort(rows)),
+            evaluated.take(np.sort(rows)),
             dataset.items,
             torch.device("cpu"),
             seed,
@@ -181,25 +181,25 @@ def page(figures: dict[str, Any]) -> str:
     ]
     return "\n\n".join(
         [
-            f"Complete Journey, {seeds} seeds, {real_count(families)} made-up users each. Means "
+            f"Complete Journey, {seeds} seeds, {real_count(families)} synthetic users each. Means "
             "over seeds; in brackets the lowest and the highest bound of their 95 % intervals.",
-            "**Of use and told apart.** What `ease` gains in NDCG@10, and a logistic regression of "
-            "interests in log loss (less is better), on real users when the made-up are added "
-            "to the real ones that they learn from; then the AUC of trees that tell made-up from "
-            "real, by what they hold, and also by when.",
+            "**Utility and two-sample test.** What `ease` gains in NDCG@10, and a logistic "
+            "regression of interests in log loss (less is better), on real users when synthetic users are added "
+            "to the real training users; then the AUC of trees that classify synthetic against "
+            "real, by items, and by items and times.",
             _table(["NDCG@10", "log loss", "AUC, items", "AUC, all"], families, use),
-            "**Various.** Runs of two items that differ, items in any history, entropy in nats, "
-            "share of events that repeat an item of the history, mean cosine to the most alike "
-            "other.",
+            "**Variety.** Distinct pairs of consecutive items, items in any history, entropy in "
+            "nats, share of events that repeat an item of the history, mean cosine to the most similar "
+            "other history.",
             _table(
                 list(VARIETY_TITLES),
                 {"real": [], **families},
                 [[f"{real[name]:,.{digits}f}" for name, digits in VARIETY], *variety],
             ),
-            "**Private.** Taught by some users only: the AUC of telling these from others by "
-            "how near a made-up one is, and how much nearer the made-up are to them (1: not at "
-            "all). Independent draws know nobody: what they have is how the split fell. Copies are "
-            "histories that equal a real one, rejected those drawn again for it.",
+            "**Privacy.** Trained on a part of the users: the AUC of membership inference by the "
+            "distance to the nearest synthetic history, and the ratio of these distances (1: no "
+            "difference). Independent draws hold no history, so their value is due to the split. "
+            "Copies equal a real history; rejected ones were drawn again.",
             _table(
                 list(PRIVACY_TITLES),
                 families,
@@ -227,7 +227,14 @@ PRIVACY_TITLES = (
     "all, s",
     "MB",
 )
-VARIETY_TITLES = ("distinct pairs", "items", "item entropy", "category entropy", "repeats", "alike")
+VARIETY_TITLES = (
+    "distinct pairs",
+    "items",
+    "item entropy",
+    "category entropy",
+    "repeats",
+    "similarity",
+)
 
 
 def real_count(families: dict[str, list[dict[str, Any]]]) -> int:

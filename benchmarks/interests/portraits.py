@@ -160,8 +160,8 @@ TABLE_HEAD = (
 )
 NOTES = (
     "*Acts taken for independent* is without what is said of habits: that an act with an item "
-    "bought before counts half, and that acts with one item are alike. Half a year has too few "
-    "acts to rank what a user hardly cares for: most true shares are near the floor of 1 %, "
+    "bought before counts half, and that acts with one item are correlated. Half a year has too "
+    "few acts to rank what a user hardly cares for: most true shares are near the floor of 1 %, "
     "where one act is expected or none. A prior of what users with like interests do, the "
     "covariance of interests, and the true popularity as the prior were tried on the seeds that "
     "the estimator was made on, and gained 0.005 at most. So were, on the same seeds, acts with an "
@@ -171,7 +171,7 @@ NOTES = (
     "in a real shop what is bought again is much of an interest. Intervals of great interests hold "
     "less often than those of small ones: slates show what is popular to all, and the prior draws "
     "great shares down. In the simulator interests stand still, so trends and half-lives are not "
-    "judged."
+    "evaluated."
 )
 
 

@@ -38,14 +38,14 @@ def measure(settings: Settings) -> dict[str, Any]:
     real = {"home": str(settings.home), "snapshot_id": snapshot.id}
     answers = {data: _compared(data, real) for data in ("complete_journey", "open_bandit")}
     with tempfile.TemporaryDirectory(prefix="penchant-simulated-") as folder:
-        made_up = {"home": folder, "snapshot_id": simulated(settings, Path(folder))}
+        simulated_shop = {"home": folder, "snapshot_id": simulated(settings, Path(folder))}
         uplift = {
             data: {
                 name: apart("response_uplift:uplift", model=name, **where).value for name in UPLIFTS
             }
-            for data, where in (("complete_journey", real), ("simulator", made_up))
+            for data, where in (("complete_journey", real), ("simulator", simulated_shop))
         }
-        truth = apart("response_uplift:truth", **made_up).value
+        truth = apart("response_uplift:truth", **simulated_shop).value
     return {"answers": answers, "uplift": uplift, "truth": truth}
 
 
@@ -81,7 +81,7 @@ def _less(one: Statistic, other: Statistic) -> Statistic:
 
 
 def _resampled(data: str, test: pa.Table) -> np.ndarray:
-    """Users; in Open Bandit impressions, since nobody can be told apart there."""
+    """Users; in Open Bandit impressions, since users are not identified there."""
     return np.arange(len(test)) if data == "open_bandit" else users(test)
 
 
@@ -101,11 +101,11 @@ def page(figures: dict[str, Any]) -> str:
     )
 
 
-INTRODUCTION = """Probabilities are tuned and calibrated (Platt) on the validation ads and judged on
-the test ads, which were shown last; every model has the same columns and the same tries. *behind*
+INTRODUCTION = """Probabilities are tuned and calibrated (Platt) on the validation ads and evaluated
+on the test ads, which were shown last; every model has the same columns and the same tries. *behind*
 is how much worse than `logistic_response` a model is, row by row: above 0 ours is better. Seconds
 are of preparing, tuning, fitting, calibrating and answering. Intervals are over users, in Open
-Bandit, where nobody can be told apart, over impressions."""
+Bandit, where users are not identified, over impressions."""
 UPLIFT_INTRODUCTION = """What a campaign adds to a user's spending, in the shop's money: *mean*
 over all; *gain*, beyond the mean, for each of the three tenths of users that a model would send
 it to first; *Qini*, the area between that order and none. The assumptions are those of

@@ -48,7 +48,7 @@ def page(figures: dict[str, Any]) -> str:
     items = next(iter(figures["levels"].values()))["items"]
     return "\n\n".join(
         [
-            f"{', '.join(figures['sources'])}: tags {counts}; {items} held-out items judged.",
+            f"{', '.join(figures['sources'])}: tags {counts}; {items} held-out items evaluated.",
             INTRODUCTION,
             "\n".join(lines),
         ]

@@ -233,7 +233,7 @@ def _simulated(figures: dict[str, Any]) -> str:
         bootstrap(np.array([point["over"][way]["mean"] for point in linked]), 0)
         for way in (SCRATCH, POPULARITY)
     )
-    surely = sum(point["over"][SCRATCH]["low"] > 0 for point in linked)
+    significant = sum(point["over"][SCRATCH]["low"] > 0 for point in linked)
     unseen = bootstrap(
         np.array(
             [point["over"][SCRATCH]["mean"] for point in linked if point["seed"] >= CHOSEN_ON]
@@ -265,7 +265,7 @@ def _simulated(figures: dict[str, Any]) -> str:
             "> its interval",
             _met(gain.low > 0),
         ],
-        ["of these, seeds above by more than their own interval", f"{surely}", "", ""],
+        ["of these, seeds above by more than their own interval", f"{significant}", "", ""],
         [f"the same without the {CHOSEN_ON} that it was built on", _signed(unseen), "", ""],
         [f"adapters above popularity, linked, {seeds}", _signed(over), "", ""],
         [f"adapters left the start, linked, {seeds}", f"{trained}", "", ""],
@@ -334,7 +334,7 @@ def _departments(figures: dict[str, Any]) -> str:
         f"items {tuned.get('target_item_parameters', 0):,.0f} beside. One seed, "
         f"{figures['departments_peak_mb']:,.0f} MB.\n\n"
         f"{_curve('the small departments', rows)}\n\n"
-        "| department | verdict | served by | gain, 99 % interval | users judged | "
+        "| department | verdict | served by | gain, 99 % interval | users evaluated | "
         "came by transfer |\n|---|---|---|---|---|---|\n" + categories + "\n\n" + WHY
     )
 
@@ -342,8 +342,8 @@ def _departments(figures: dict[str, Any]) -> str:
 WHY = (
     "Where a department is learned from scratch, what a user bought there comes again, and that "
     "is most of what is to be known. A moved trunk can echo what was read (``echoes`` in "
-    "training/layers/transfer/adaptation.py), but items that it never saw are read as the mean state of "
-    "those who went to them, and these are much alike. Where the trunk knows the items, as in "
+    "training/layers/transfer/adaptation.py), but items that it never saw are read as the mean "
+    "state of those who went to them, and these are very similar. Where the trunk knows the items, as in "
     "later months of a shop (below), the echo is worth most. The next idea is to read a new item "
     "by what it is bought with in the target."
 )

@@ -298,7 +298,7 @@ def _told(name: str, found: dict[str, Any]) -> str:
     return (
         f"### {name[0].upper()}{name[1:]}\n\nAdapters have {adapters:,} parameters, "
         f"{adapters / trunk:.1%} of the trunk's {trunk:,}; {found['points'][0]['users']:,} "
-        f"users are judged; {found['seconds']:,.0f} s and {found['peak_mb']:,.0f} MB in all."
+        f"users are evaluated; {found['seconds']:,.0f} s and {found['peak_mb']:,.0f} MB in all."
     )
 
 

@@ -34,7 +34,7 @@ from training.layers.sequences.windows import Windows
 RANKED = 10
 NEVER = 10**9
 SECONDS, MEMORY_MB = 3600.0, 20_000
-JUDGED_AN_EPOCH = 4  # on the way to a goal
+EVALUATED_AN_EPOCH = 4  # on the way to a goal
 
 
 class Reached(Exception):
@@ -45,25 +45,25 @@ class Reached(Exception):
 class Evaluator(TrainingContext):
     """A context that keeps when each validation was asked for, and ends a fit at its ``goal``.
 
-    Without a goal it judges nothing. Seconds count from the start of the fit, set-up included, less
-    what judging took.
+    Without a goal it evaluates nothing. Seconds count from the start of the fit, set-up
+    included, less the evaluation.
     """
 
     goal: float | None = None
     curve_seen: list[tuple[float, float]] = field(default_factory=list)
-    judging: list[float] = field(default_factory=list)
+    evaluation: list[float] = field(default_factory=list)
     begun: float = field(default_factory=time.perf_counter)
 
     @property
     def fitted(self) -> float:
-        return time.perf_counter() - self.begun - sum(self.judging)
+        return time.perf_counter() - self.begun - sum(self.evaluation)
 
     def validate(self, score: Scorer) -> float:
         asked = time.perf_counter()
         seconds = self.fitted
         found = 0.0 if self.goal is None else super().validate(score)
         self.curve_seen.append((seconds, found))
-        self.judging.append(time.perf_counter() - asked)
+        self.evaluation.append(time.perf_counter() - asked)
         if self.goal is not None and found >= self.goal:
             raise Reached
         return found
@@ -88,7 +88,7 @@ def main() -> None:
         def fit(model: Any, seed: int = repeat) -> Evaluator:
             with tempfile.TemporaryDirectory(prefix="penchant-ours-") as folder:
                 context = Evaluator(
-                    split.validation.take(np.array(data.judged_users)),
+                    split.validation.take(np.array(data.evaluated_users)),
                     items,
                     torch.device("cpu"),
                     seed,
@@ -108,7 +108,7 @@ def main() -> None:
         moments = [moment for moment, _ in context.curve_seen]
         if len(moments) > 2:
             seconds += np.diff(moments).tolist()
-        else:  # it is judged at its end alone: an epoch is what one more takes
+        else:  # it is evaluated at its end alone: an epoch is what one more takes
             once = fit(make(family, replace(config, epochs=1)))
             seconds.append((context.fitted - once.fitted) / (config.epochs - 1))
     peer.finish("penchant", seconds, ranking=rankings(model, split, settings["repeats"]))
@@ -125,15 +125,15 @@ def rankings(model: Any, split: Split, repeats: int) -> list[float]:
 
 
 def transformer(config: Any, settings: dict[str, Any], split: Split) -> Any:
-    """Timed: epochs that are judged at their ends. With a goal: the table's own run, judged more
-    often. Size and dropout are the peers'."""
+    """Timed: epochs that are evaluated at their ends. With a goal: the table's own run, evaluated
+    more often. Size and dropout are the peers'."""
     learning = config.learning
     windows = replace(learning.windows, length=settings["length"])
     planned = Windows(split.train, windows, 0, torch.device("cpu"))
     steps = planned.steps_for(1)
     if "goal" in settings:
         run = learning.trainer.shortened(planned.steps_for(learning.epochs))
-        trainer = replace(run, validate_every=max(1, steps // JUDGED_AN_EPOCH), patience=NEVER)
+        trainer = replace(run, validate_every=max(1, steps // EVALUATED_AN_EPOCH), patience=NEVER)
     else:
         learning = replace(learning, epochs=settings["epochs"] + 1)
         trainer = epochs_of(learning.trainer, steps, settings["epochs"])
@@ -169,7 +169,7 @@ def vae(config: Any, settings: dict[str, Any], split: Split) -> Any:
 
 
 def epochs_of(trainer: TrainerConfig, steps: int, epochs: int) -> TrainerConfig:
-    """So many epochs of so many steps, each judged at its end."""
+    """So many epochs of so many steps, each evaluated at its end."""
     return replace(trainer, steps=steps * epochs, validate_every=steps, patience=NEVER)
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-JUDGED_USERS_EVERY = 4  # validation is on each fourth user: it must not outlast what it measures
+EVALUATED_USERS_EVERY = 4  # validation is on each fourth user: it must not outlast what it measures
 USERS_A_BATCH = 256
-JUDGED_TIMES = 4  # in the course of a training
+EVALUATED_TIMES = 4  # in the course of a training
 WARMING_UP = 5  # steps that are not counted where there is less than an epoch of them
 
 
@@ -38,9 +38,9 @@ class Data:
         return sum(map(len, self.sequences))
 
     @property
-    def judged_users(self) -> list[int]:
+    def evaluated_users(self) -> list[int]:
         """The rows of the users whom validation asks about."""
-        return list(range(0, len(self.sequences), JUDGED_USERS_EVERY))
+        return list(range(0, len(self.sequences), EVALUATED_USERS_EVERY))
 
     def entries(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], tuple[int, int]]:
         """Ones, (rows, columns) and the shape, as scipy's sparse matrices are made from."""
@@ -104,7 +104,7 @@ def ndcg_at_10(data: Data, score: Callable[[list[int]], np.ndarray]) -> float:
     """
     known_I = np.zeros(data.item_count, bool)
     known_I[np.concatenate(data.sequences)] = True
-    users, gains = data.judged_users, []
+    users, gains = data.evaluated_users, []
     for first in range(0, len(users), USERS_A_BATCH):
         rows = users[first : first + USERS_A_BATCH]
         scores_BI = np.array(score(rows), np.float32)
@@ -133,9 +133,9 @@ class Ticks:
 
 
 class Course:
-    """A training of bounded time, judged a few times on its way.
+    """A training of bounded time, evaluated a few times on its way.
 
-    Only the steps are timed: judging is left out of ``trained`` and so of the curve's seconds.
+    Only the steps are timed: evaluation is left out of ``trained`` and so of the curve's seconds.
     """
 
     def __init__(self, data: Data, seconds: float, steps_an_epoch: int) -> None:
@@ -158,9 +158,9 @@ class Course:
         self._started = time.perf_counter()
 
     def step(self, score: Callable[[list[int]], np.ndarray]) -> None:
-        """A step has ended; judge what ``score`` gives where it is time to, then begin the next."""
+        """End a step; evaluate ``score`` when it is due, then begin the next step."""
         self._steps.append(time.perf_counter() - self._started)
-        if self.trained >= self._seconds * (len(self.curve) + 1) / JUDGED_TIMES:
+        if self.trained >= self._seconds * (len(self.curve) + 1) / EVALUATED_TIMES:
             self.curve.append((self.trained, ndcg_at_10(self._data, score)))
         self.start()
 

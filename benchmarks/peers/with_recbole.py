@@ -1,8 +1,7 @@
 """RecBole: SASRec and BERT4Rec with its own settings but for the size; cross entropy.
 
 It trains on each prefix of a history as a row of its own, 2,048 of them a batch, its default. Its
-trainer is left as it is; the loader that it is given times each step and judges a few times on the
-way.
+trainer is unchanged; its loader times each step and evaluates a few times on the way.
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """RecTools: SASRec and BERT4Rec with its own settings but for the size; softmax, batches of 128.
 
-Lightning's loop is left as it is; a callback times each step and judges a few times on the way.
+Lightning's loop is left as it is; a callback times each step and evaluates a few times on the way.
 """
 
 import numpy as np

@@ -14,14 +14,14 @@ from training.simulation.world import World, WorldConfig
 
 TITLE = "The world with known truth: long-term value and regret"
 CHOOSING = range(100, 106)  # seeds on which the best fixed share was chosen
-JUDGING = range(12)
+EVALUATION = range(12)
 ALWAYS = 50.0  # of a trade-off's base: the share is then its ceiling
 CAPTION = """
 1,000 users, 240 items, 120 days, slates of 4 among 24 candidates
 (`training/simulation/world.py`). *Value* is the clicks expected from day 4 on, over all users,
 also by those who stay for being less bored; *regret* what the best slate of each visit would have
 earned more, on that day. The best fixed share was chosen on {choosing} other seeds, as were the
-numbers of the trade-off. Gains are paired over {judging} seeds, in brackets the 95 % bootstrap
+numbers of the trade-off. Gains are paired over {evaluation} seeds, in brackets the 95 % bootstrap
 interval. The rows named *its explorers* are the dynamic trade-off with its share of exploration
 held fixed: beside them one sees what a share that moves is worth, apart from what is explored
 (draws from the posterior, sparing what tires).
@@ -43,11 +43,13 @@ def measure(settings: Settings) -> dict[str, Any]:
         for name, one in fixed.items()
     }
     best = max(chosen, key=lambda name: chosen[name])
-    explorers = {f"its explorers, {share:g} of picks": held(share) for share in (0.1, 0.3, 0.6, 1)}
+    explorers = {
+        f"its explorers, {share:g} of actions": held(share) for share in (0.1, 0.3, 0.6, 1)
+    }
     courses = {}
     for name, chooser in (policies | explorers).items():
         print(f"  {name}", flush=True)
-        courses[name] = [run_policy(chooser, config, seed) for seed in JUDGING]
+        courses[name] = [run_policy(chooser, config, seed) for seed in EVALUATION]
     dynamic_U = _values(courses["dynamic"])
     return {
         "best_fixed": best,
@@ -97,7 +99,7 @@ def _interval(values_U: FloatArray, seed: int) -> list[float]:
 
 def page(figures: dict[str, Any]) -> str:
     best = figures["best_fixed"]
-    counts = {"choosing": len(CHOOSING), "judging": len(JUDGING)}
+    counts = {"choosing": len(CHOOSING), "evaluation": len(EVALUATION)}
     lines = [
         CAPTION.strip().format(**counts),
         "",

@@ -32,16 +32,16 @@ FIRST_DAYS, TRIED_DAYS = 49, 28
 MOST_LOOKS = 3
 EXPLORATION, SHARE = 0.7, 0.5
 CAPTION = """
-{users} users of the world with known truth, {items} items. They are served by the readers of a
-live release; what they click goes into the feedback log, lands, is built, checked, learned
+{users} users of the world with known ground truth, {items} items. They are served from a live
+release; what they click goes into the feedback log, lands, is built, checked, learned
 from and evaluated, by the stages of the platform; only the clock is simulated. For {first} days
-{exploration:.0%} of the picks are by chance among twelve candidates; then what was learned goes
+{exploration:.0%} of the actions are random among twelve candidates; then what was learned goes
 through the gate and is tried on half of the users for {tried} days at a time. *Lost* is the
 clicks a visit that the best slate of the whole shop would have got more, which a simulation knows
 and no stage is told. The harmful policy is the learned one with all its weights turned round;
 past the gate, it is put into an experiment by hand. Seed {seed}. With a fourth of these visits (240
 users, 0.35 visits a day each) the gate refused what was learned: its value, 0.107
-[0.064, 0.158], was not above the 0.078 of what served for sure.
+[0.064, 0.158], was not above the 0.078 of what served, significantly.
 """
 
 

@@ -1,4 +1,4 @@
-"""A made-up catalogue of 100,000 items through publish and the server: its start above all."""
+"""A synthetic catalogue of 100,000 items through publish and the server: its start above all."""
 
 from typing import Any
 

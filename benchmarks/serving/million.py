@@ -1,4 +1,4 @@
-"""A made-up catalogue of 1,000,000 items through publish and the server."""
+"""A synthetic catalogue of 1,000,000 items through publish and the server."""
 
 from typing import Any
 

@@ -63,7 +63,7 @@ def page(figures: dict[str, Any]) -> str:
     recall = figures["recall_at_10"]
     return "\n".join(
         [
-            f"{figures['items']:,} vectors of {DIMENSIONS} dimensions in clusters, made up; the "
+            f"{figures['items']:,} vectors of {DIMENSIONS} dimensions in synthetic clusters; the "
             f"release takes {figures['release_mb']:,.0f} MB on the disk.",
             "",
             bounded("Publish, with all that it verifies", figures["publish_seconds"], "s", PUBLISH),

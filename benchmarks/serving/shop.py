@@ -1,4 +1,4 @@
-"""A made-up shop of any number of items, as the stages before ``publish`` leave one.
+"""A synthetic shop of any number of items, as the stages before ``publish`` leave one.
 
 Vectors lie in clusters of unequal size, as those that a model learns do: one for 500 items, their
 sizes Pareto-distributed, with noise of 0.7 of a centre's deviation in each dimension.
