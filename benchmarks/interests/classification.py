@@ -44,7 +44,7 @@ COLUMNS = {
     "calibration_error": "calibration error",
 }
 COMPARED = ("auc_macro", "auc_user", "f1_micro", "log_loss")
-HEAD = """Snapshot `{snapshot}` of {sources}. Labels are {interests} categories, level {level} of the
+HEAD = """Snapshot `{snapshot}` of {sources}. Labels: {interests} categories, level {level} of the
 tree ({left_out} rarer ones are left out): which of them each of {users:,} known users acts on in
 a fortnight that nothing was fitted or tuned on. From which probability on an answer is yes was
 chosen on the fortnight before. Means over seeds, 95 % intervals over users; seconds and memory
