@@ -24,7 +24,7 @@ from training.data.histories import read_dataset
 from training.data.policy_log import read_policy_log
 from training.data.split import split_by_time
 from training.evaluation.off_policy_evaluation import evaluated
-from training.layers.action_features import facts_of
+from training.layers.action_features import context_counts
 
 TITLE = "The loop end to end: what it learns, promotes and refuses"
 USERS, ITEMS, VISITS = 480, 60, 0.7
@@ -126,7 +126,7 @@ def gate_of(settings: Settings, snapshot_id: str, policy: LearnedPolicy) -> Prom
     snapshot = Snapshot.open(settings, snapshot_id)
     dataset = read_dataset(snapshot)
     log = read_policy_log(snapshot, dataset)
-    facts = facts_of(dataset.histories, dataset.items, log)
+    facts = context_counts(dataset.histories, dataset.items, log)
     window = split_by_time(dataset.histories).test
     shown = log.between(window.histories.end, window.targets.end)
     found = evaluated(policy, facts, shown, log, settings.seed)

@@ -12,7 +12,7 @@ from penchant.releases.context_features import PublishedContext, write_policy_fa
 from penchant.settings import Settings
 from training.data.histories import read_dataset
 from training.data.policy_log import read_policy_log
-from training.layers.action_features import facts_of, of_picks
+from training.layers.action_features import action_features, context_counts
 
 Trained = tuple[Settings, str]
 
@@ -26,7 +26,7 @@ def test_serving_features_equal_training_features(planted: Trained, tmp_path: Pa
 
     dataset = read_dataset(snapshot)
     log = read_policy_log(snapshot, dataset)
-    facts = facts_of(dataset.histories, dataset.items, log)
+    facts = context_counts(dataset.histories, dataset.items, log)
     assert dataset.histories.end % DAY == 0
     told = set()
     for user in (0, 7, USERS - 1):
@@ -64,9 +64,9 @@ def test_features_of_an_action_exclude_its_day(planted: Trained) -> None:
     log = read_policy_log(snapshot, dataset)
     late = log.times_N >= log.times_N[len(log) // 2] // DAY * DAY
     early = log.take(np.flatnonzero(~late))
-    all_ND = of_picks(facts_of(dataset.histories, dataset.items, log), early)
+    all_ND = action_features(context_counts(dataset.histories, dataset.items, log), early)
     then = dataset.histories.before(int(early.times_N.max()) // DAY * DAY + DAY)
-    then_ND = of_picks(facts_of(then, dataset.items, early), early)
+    then_ND = action_features(context_counts(then, dataset.items, early), early)
     np.testing.assert_array_equal(all_ND, then_ND)
 
 

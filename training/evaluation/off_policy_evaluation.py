@@ -22,7 +22,7 @@ from training.evaluation.metrics.intervals import bootstrap
 from training.evaluation.metrics.off_policy import estimates, logged
 from training.fitting.capabilities import ChoosesActions
 from training.fitting.family import Family
-from training.layers.action_features import asked_of, facts_of
+from training.layers.action_features import context_counts, context_features_of
 
 CLIP = 20.0
 BATCH = 500  # actions: bounds the memory of their candidates
@@ -37,7 +37,7 @@ def evaluate(family: Family, context: EvaluationContext) -> Figures:
     """
     assert isinstance(family, ChoosesActions)
     log = context.training.policy_log()
-    facts = facts_of(context.dataset.histories, context.dataset.items, log)
+    facts = context_counts(context.dataset.histories, context.dataset.items, log)
     windows = {}
     for name, window in context.windows(family):
         shown = log.between(window.histories.end, window.targets.end)
@@ -59,7 +59,7 @@ def evaluated(
     probability_N, predicted_N, value_N, left_N = np.zeros((4, len(shown)))
     random = np.random.default_rng(seed)
     for rows, items_BC, rank_BC, present_BC in _offered(shown, log):
-        asked = asked_of(facts, shown.take(rows), items_BC, rank_BC, present_BC)
+        asked = context_features_of(facts, shown.take(rows), items_BC, rank_BC, present_BC)
         chances_BC = action_probabilities(family.action_scores(asked, random))
         clicks_BC = family.expected_clicks(asked)
         pick_B = ((items_BC == shown.items_N[rows][:, None]) & present_BC).argmax(axis=1)

@@ -1,8 +1,8 @@
-"""A policy learned from the log: what is believed of clicks, and how to choose in the light of it.
+"""A bandit policy learned from the policy log.
 
-The belief is Bayesian logistic regression (Chapelle & Li 2011), or linear (Li et al. 2010), of the
-picks before T1, on what was known of each in the morning of its day. The policy is one of
-penchant/policy. It ranks nothing: it chooses among candidates that others have found.
+The posterior is Bayesian logistic regression (Chapelle & Li 2011), or linear (Li et al. 2010), of
+clicks on the actions before T1, with context features as of the morning of each day. The policy is
+one of penchant/bandits. It does not rank the catalogue: it selects among candidates.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from training.data.policy_log import PolicyLog
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Family, State
-from training.layers.action_features import facts_of, of_picks
+from training.layers.action_features import action_features, context_counts
 
 Config = PolicyConfig
 
@@ -40,16 +40,16 @@ class Model(Family):
         if not len(learned):
             raise NothingToDo(
                 "no item was shown with a propensity before the validation window",
-                "log for longer: the last four weeks are kept for judging",
+                "log for longer: the last four weeks are kept for evaluation",
             )
-        features_ND = of_picks(facts_of(histories, items, learned), learned)
+        features_ND = action_features(context_counts(histories, items, learned), learned)
         self.policy = LearnedPolicy.untrained(self.config).updated(features_ND, learned.clicked_N)
 
-    def action_scores(self, asked: ContextFeatures, random: np.random.Generator) -> ActionScores:
-        return self.policy.action_scores(asked, random)
+    def action_scores(self, context: ContextFeatures, random: np.random.Generator) -> ActionScores:
+        return self.policy.action_scores(context, random)
 
-    def expected_clicks(self, asked: ContextFeatures) -> npt.NDArray[np.float64]:
-        return self.policy.expected_clicks(asked)
+    def expected_clicks(self, context: ContextFeatures) -> npt.NDArray[np.float64]:
+        return self.policy.expected_clicks(context)
 
     def state(self) -> State:
         return {name: torch.from_numpy(value) for name, value in self.policy.state().items()}

@@ -98,7 +98,7 @@ class Model(VectorFamily):
     def exported(self) -> encoder.Encoder:
         form = "even" if isinstance(self.config.popularity_weight, tuple) else "mean"
         half_life_days = self.config.half_life_days
-        return encoder.taste(self.words_TD, form, half_life_days, row_I=self.text_I)
+        return encoder.weighted_mean(self.words_TD, form, half_life_days, row_I=self.text_I)
 
     def tag_words(self, items: pa.Table, hidden: bool) -> sp.csr_matrix:
         return words_of(items, hidden)

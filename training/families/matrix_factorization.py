@@ -135,7 +135,7 @@ class Model(VectorFamily):
         if config.solver == "als":
             ridge = config.alpha, config.regularization
             return encoder.ridge(self.factors_ID, *ridge, days, POPULARITY_SHARE)
-        return encoder.taste(self.factors_ID, "log", days, POPULARITY_SHARE)
+        return encoder.weighted_mean(self.factors_ID, "log", days, POPULARITY_SHARE)
 
     def state(self) -> State:
         return {"factors_ID": self.factors_ID.cpu(), "popularity_I": self.popularity_I}

@@ -58,10 +58,10 @@ class PredictsResponse(Protocol):
 class ChoosesActions(Protocol):
     """A family that selects actions among candidates, with known propensities."""
 
-    def action_scores(self, asked: ContextFeatures, random: np.random.Generator) -> ActionScores:
+    def action_scores(self, context: ContextFeatures, random: np.random.Generator) -> ActionScores:
         """Of the candidates of each request; see penchant/bandits/slates.py."""
 
-    def expected_clicks(self, asked: ContextFeatures) -> npt.NDArray[np.float64]:
+    def expected_clicks(self, context: ContextFeatures) -> npt.NDArray[np.float64]:
         """clicks_BC that each candidate is expected to get at its position."""
 
 

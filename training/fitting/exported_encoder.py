@@ -1,8 +1,8 @@
-"""How serving folds a history into a vector without this package: the folder ``encoder`` of a run.
+"""The exported encoder of a run, the folder ``encoder``: serving folds users in by it.
 
-``encoder.json`` says which fold it is and what of a history it reads; the numbers are safetensors
-beside it, or a graph in ONNX, so nothing in it runs by being loaded. ``item_ids.npy`` holds the
-catalogue in the order of its rows. What reads it is ``penchant/serving/folding``.
+``encoder.json`` has the kind of encoder and the part of a history that it reads. Parameters are
+safetensors, or a graph in ONNX, so loading executes nothing. ``item_ids.npy`` has the catalogue in
+the order of its rows. ``penchant/encoders`` reads the folder.
 """
 
 import copy
@@ -23,10 +23,10 @@ OPSET = 17
 
 @dataclass(frozen=True)
 class Encoder:
-    """``kind``: "ridge", "weighted_mean" or "onnx". ``latest``: how many of the newest events are
-    read, None for all. ``half_life_days``: an event's weight is halved every so often, None for never.
-    ``more``: what else the fold needs, as JSON. ``program``: takes items_L and weights_L, rows of
-    the catalogue oldest first and their decayed weights, and gives vector_D; any length, 0 too.
+    """``kind``: "ridge", "weighted_mean" or "onnx". ``latest``: number of newest events that are
+    read, None for all. ``half_life_days``: of an event's weight, None for no decay. ``more``: other
+    parameters, as JSON. ``program``: maps items_L and weights_L, rows of the catalogue oldest first
+    and their decayed weights, to vector_D, for any length including 0.
     """
 
     kind: str
@@ -58,7 +58,7 @@ def ridge(
     half_life_days: float,
     tail: float,
 ) -> Encoder:
-    """The implicit least squares of one user (als.py), then ``tail`` as one dimension more."""
+    """The implicit least squares of one user (als.py), then ``tail`` as one more dimension."""
     factors_ID = factors_ID.cpu().double()
     kept_VD, row_I = _kept(factors_ID)
     more = {"alpha": alpha, "regularization": regularization, "tail": tail}
@@ -70,18 +70,18 @@ def ridge(
     return Encoder("ridge", None, half_life_days, more, tensors)
 
 
-def taste(
+def weighted_mean(
     vectors_ID: torch.Tensor,
     form: str,
     half_life_days: float,
     tail: float = 1.0,
     row_I: torch.Tensor | None = None,
 ) -> Encoder:
-    """A sum of the vectors of what was bought, then ``tail`` as one dimension more.
+    """The weighted sum of the vectors of a history's items, then ``tail`` as one more dimension.
 
-    ``form``: "log", each item counts log(1 + its decayed events); "even", the sum of the decayed
-    events has length D ** .5 whatever was bought; "mean", it is divided by their number. ``row_I``:
-    where several items share a vector, which is whose.
+    ``form``: "log", items weigh log(1 + decayed events); "even", the sum of decayed
+    events is scaled to length D ** .5; "mean", it is divided by their number. ``row_I``:
+    the vector of each item, where items share vectors.
     """
     vectors_VD, rows_I = _kept(vectors_ID.cpu()) if row_I is None else (vectors_ID.cpu(), row_I)
     tensors = {"vectors_VD": vectors_VD, "row_I": rows_I.int()}
@@ -94,17 +94,17 @@ def program(module: nn.Module, latest: int | None, half_life_days: float | None 
 
 
 def _kept(vectors_ID: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The vectors that aren't 0, and of each item which it has; -1 for none."""
+    """The nonzero vectors, and the row of each item's; -1 for none."""
     has_I = vectors_ID.any(dim=1)
     row_I = torch.where(has_I, has_I.cumsum(0) - 1, -1).int()
     return vectors_ID[has_I], row_I
 
 
 def _export(module: nn.Module, path: Path) -> None:
-    """By the exporter that traces: the newer one needs two packages more."""
+    """By tracing: the newer exporter needs two more packages."""
     example = (torch.zeros(3, dtype=torch.long), torch.ones(3))
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of shapes that are fixed by tracing: the tests vary them
+        warnings.simplefilter("ignore")  # about shapes fixed by tracing, which the tests vary
         torch.onnx.export(
             module,
             example,

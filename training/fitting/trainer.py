@@ -218,7 +218,7 @@ def _step(
     loss = gradient.compute(batch, seed * 1_000_003 + step).item()
     norm = nn.utils.clip_grad_norm_(gradient.model.parameters(), config.clip_norm).item()
     if not (math.isfinite(loss) and math.isfinite(norm)):
-        kept = f"the last good checkpoint is {path}" if path.exists() else "there is no checkpoint yet"
+        kept = f"the last good checkpoint is {path}" if path.exists() else "no checkpoint yet"
         raise PenchantError(
             f"training diverged at step {step}: loss {loss}, gradient norm {norm}",
             f"lower the learning rate of the family's config; {kept}",

@@ -1,8 +1,7 @@
-"""What a policy is told of a user and a candidate, from histories and the log: the counts of
-penchant/bandits/context_features.py as of the morning of each pick.
+"""Context features of users and candidates, from histories and the policy log.
 
-Serving knows what the generation of that morning holds; so does a policy that is learned or judged
-here. Nothing of it is of one shop or one source.
+The counts of penchant/bandits/context_features.py as of the morning of each action, which is what
+serving knows from that day's release.
 """
 
 import numpy as np
@@ -24,8 +23,8 @@ from training.data.policy_log import PolicyLog
 CATEGORIES = ("category_3", "category_2", "category_1", "brand")
 
 
-def facts_of(histories: Histories, items: pa.Table, log: PolicyLog) -> ContextCounts:
-    """Of all events and picks that are given; what is asked of them is as of a moment."""
+def context_counts(histories: Histories, items: pa.Table, log: PolicyLog) -> ContextCounts:
+    """Counts of all given events and actions; their features are as of a moment."""
     return ContextCounts.of(
         categories_of(items),
         Events(
@@ -38,23 +37,23 @@ def facts_of(histories: Histories, items: pa.Table, log: PolicyLog) -> ContextCo
     )
 
 
-def asked_of(
+def context_features_of(
     facts: ContextCounts,
     log: PolicyLog,
     items_BC: IntArray,
     rank_BC: FloatArray,
     present_BC: BoolArray,
 ) -> ContextFeatures:
-    """What was known, in the morning, of these candidates for each pick of a log."""
+    """Features of these candidates for each action of a log, as of its morning."""
     mornings_B = log.times_N - log.times_N % DAY
     return facts.features(log.users_N, items_BC, mornings_B, log.positions_N, rank_BC, present_BC)
 
 
-def of_picks(facts: ContextCounts, log: PolicyLog) -> FloatArray:
-    """features_ND of the picks of a log, each of its own user, item and position."""
+def action_features(facts: ContextCounts, log: PolicyLog) -> FloatArray:
+    """features_ND of the actions of a log."""
     items_B1, rank_B1 = log.items_N[:, None], log.ranks_N[:, None]
-    asked = asked_of(facts, log, items_B1, rank_B1, np.ones((len(log), 1), bool))
-    return feature_matrix(asked)[:, 0]
+    context = context_features_of(facts, log, items_B1, rank_B1, np.ones((len(log), 1), bool))
+    return feature_matrix(context)[:, 0]
 
 
 def categories_of(items: pa.Table) -> IntArray:

@@ -73,7 +73,7 @@ class UserProfileFamily(VectorFamily):
 
     def exported(self) -> encoder.Encoder:
         form = "even" if isinstance(self.config.popularity_weight, tuple) else "log"
-        return encoder.taste(self.vectors_ID, form, self.config.half_life_days)
+        return encoder.weighted_mean(self.vectors_ID, form, self.config.half_life_days)
 
     def state(self) -> State:
         return {"vectors_ID": self.vectors_ID, "popularity_I": self.popularity_I}

@@ -23,7 +23,7 @@ from training.configs import main_job
 from training.data.histories import Dataset, read_dataset
 from training.data.policy_log import PolicyLog, of_table, read_policy_log
 from training.families.bandit import Config, Model
-from training.layers.action_features import facts_of
+from training.layers.action_features import context_counts
 
 Trained = tuple[Settings, str]
 BY_CHANCE = CLICKS[0] + (CLICKS[1] - CLICKS[0]) / GROUPS
@@ -67,7 +67,7 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
 def everything(dataset: Dataset, log: PolicyLog) -> ContextFeatures:
     """The first eight users, asked about all items in the end."""
     shape = (8, ITEMS)
-    return facts_of(dataset.histories, dataset.items, log).features(
+    return context_counts(dataset.histories, dataset.items, log).features(
         np.arange(8),
         np.broadcast_to(np.arange(ITEMS), shape),
         np.full(8, dataset.histories.end),
