@@ -48,6 +48,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             # the first release is published beside the training runs
             "parallelism": settings.trainings_at_once + 1,
             "load_examples": False,
+            "dagbag_import_timeout": 500,
             "dags_are_paused_at_creation": False,
             "simple_auth_manager_all_admins": True,
             "fernet_key": keys["fernet_key"],
@@ -60,25 +61,31 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "workers": 1,
             "secret_key": keys["api_secret"],
         },
-        "api_auth": {"jwt_secret": keys["jwt_secret"]},
+        # tasks keep their tokens when the clock is set
+        "api_auth": {"jwt_secret": keys["jwt_secret"], "jwt_leeway": 600},
         "database": {
             "sql_alchemy_conn": sqlalchemy_url(settings),
             # psycopg is synchronous and asynchronous
             "sql_alchemy_conn_async": sqlalchemy_url(settings),
         },
-        "scheduler": {"scheduler_idle_sleep_time": 0.3},
+        # the limits allow for a machine that takes ten times as long
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.3,
+            "task_instance_heartbeat_timeout": 1200,
+            "task_queued_timeout": 6000,
+        },
         "dag_processor": {
             # the files change rarely; parsing them takes two CPU seconds
             "min_file_process_interval": 60,
             "stale_dag_threshold": 180,
+            "dag_file_processor_timeout": 600,
         },
         # two busy cores answer late, which must not fail a task
-        "workers": {"execution_api_timeout": 30},
+        "workers": {"execution_api_timeout": 30, "max_failed_heartbeats": 30},
         "logging": {
             "base_log_folder": home / "logs",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
         },
-        "usage_data_collection": {"enabled": False},
     }
     return {
         "AIRFLOW_HOME": str(home),

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from airflow.configuration import retrieve_configuration_description
 
 from penchant.platform.airflow import airflow_environment, secret_keys
 from penchant.platform.services import airflow_services, settings_environment, web_services
@@ -72,6 +73,14 @@ def test_services_depend_on_neither_locale_nor_time_zone(
     for service in (*airflow_services(settings), *web_services(settings)):
         assert service.environment["TZ"] == "UTC"
         assert service.environment["PYTHONUTF8"] == "1"
+
+
+def test_airflow_options_exist(settings: Settings) -> None:
+    sections = retrieve_configuration_description(include_providers=False)
+    for name in airflow_environment(settings):
+        if name.startswith("AIRFLOW__"):
+            _, section, option = name.lower().split("__")
+            assert option in sections[section]["options"], name
 
 
 def test_scheduler_starts_last(settings: Settings) -> None:
