@@ -11,7 +11,7 @@
 3. `publish_first`: `penchant publish-first` publishes a release from these families. It is skipped
    if a release is live.
 4. `train`: the same for the other families.
-5. `combine`: trains the families that combine other families' runs (`fusion`), from the runs that
+5. `combine_fusion`: trains the family that combines other families' runs, from the runs that
    exist.
 6. `select_models`: `penchant select-models` compares the families and selects the retriever and
    the ranker. It runs when all families are done, whether or not they succeeded, and lists the
@@ -35,7 +35,8 @@ want.
 - One family fails: the others and `select_models` continue without it. Its log ends with the cause;
   the selection and the report show it too. After a fix, clear that mapped task with its downstream
   tasks.
-- `combine` fails with *nothing to combine*: only popularity has a run. `select_models` continues.
+- `combine_fusion` fails with *nothing to combine*: only popularity has a run. `select_models`
+  continues.
 - One family is skipped with *over budget*: it took more than `PENCHANT_FAMILY_SECONDS` of CPU
   time or `PENCHANT_FAMILY_MEMORY_MB`. It is not retried, and the DAG stays green.
 - One family is skipped with *nothing to do*: the data has nothing that it can learn from, for
@@ -67,11 +68,11 @@ from training.names import COMBINED
 TRAINING: dict[str, Any] = {
     "pool": GPU_POOL,
     "queue": GPU_QUEUE,
-    "map_index_template": "{{ task.subcommand[2] }}",
     # a third try rarely helps, and it occupies the slot
     "retries": 1,
     "execution_timeout": timedelta(hours=2),
 }
+MAPPED: dict[str, Any] = {**TRAINING, "map_index_template": "{{ task.subcommand[2] }}"}
 
 
 with DAG(
@@ -96,7 +97,7 @@ with DAG(
         subcommand=["plan-training", "--later", "--snapshot", SNAPSHOT_ID],
         output_field="subcommands",
     )
-    train_first = Command.partial(task_id="train_first", **TRAINING).expand(
+    train_first = Command.partial(task_id="train_first", **MAPPED).expand(
         subcommand=plan_first.output
     )
     publish_first = Command(
@@ -107,18 +108,19 @@ with DAG(
         event_from_result=["release_id"],
         outlets=[RELEASE],
     )
-    train = Command.partial(task_id="train", trigger_rule=TriggerRule.ALL_DONE, **TRAINING).expand(
+    train = Command.partial(task_id="train", trigger_rule=TriggerRule.ALL_DONE, **MAPPED).expand(
         subcommand=plan.output
     )
     # not ALL_DONE_MIN_ONE_SUCCESS: it is skipped as soon as one family is skipped
-    combine = Command.partial(
-        task_id="combine", trigger_rule=TriggerRule.ALL_DONE, **TRAINING
-    ).expand(
-        subcommand=[
-            ["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"]
-            for family in COMBINED
-        ]
-    )
+    combine = [
+        Command(
+            task_id=f"combine_{family}",
+            subcommand=["train", "--family", family, "--snapshot", SNAPSHOT_ID, "--no-track"],
+            trigger_rule=TriggerRule.ALL_DONE,
+            **TRAINING,
+        )
+        for family in COMBINED
+    ]
     select_models = Command(
         task_id="select_models",
         subcommand=["select-models", "--snapshot", SNAPSHOT_ID],
@@ -132,5 +134,6 @@ with DAG(
         trigger_rule=TriggerRule.ALL_DONE,
     )
     train_first >> [publish_first, train]
-    train >> combine >> [select_models, track]
+    for combination in combine:
+        train >> combination >> [select_models, track]
     publish_first >> select_models

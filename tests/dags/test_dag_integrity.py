@@ -106,27 +106,27 @@ def test_every_family_is_trained_in_the_gpu_pool(bag: DagBag) -> None:
         (planned,) = dag.get_task(mapped).expand_input.value.values()
         assert planned.operator.task_id == plan
         assert dag.get_task(plan).output_field == "subcommands"
+        assert "task.subcommand[2]" in dag.get_task(mapped).partial_kwargs["map_index_template"]
     assert dag.get_task("plan_first").subcommand[:2] == ["plan-training", "--first"]
     assert dag.get_task("plan").subcommand[:2] == ["plan-training", "--later"]
     assert sorted([*FIRST, *LATER, *COMBINED]) == sorted(FAMILIES)
-    for task in (dag.get_task(name) for name in (*chain.PLANS, "combine")):
+    combinations = [f"combine_{family}" for family in COMBINED]
+    for task in (dag.get_task(name) for name in (*chain.PLANS, *combinations)):
         assert (task.pool, task.queue) == ("gpu", "gpu")
-        assert "task.subcommand[2]" in task.partial_kwargs["map_index_template"]
 
 
 def test_combined_families_run_after_all_others_even_if_some_failed(bag: DagBag) -> None:
-    combine = bag.dags["train_families"].get_task("combine")
-    assert [subcommand[2] for subcommand in combine.expand_input.value["subcommand"]] == list(
-        COMBINED
-    )
-    assert combine.upstream_task_ids == {"train"}
-    assert combine.trigger_rule == "all_done"
+    for family in COMBINED:
+        combine = bag.dags["train_families"].get_task(f"combine_{family}")
+        assert combine.subcommand[:3] == ["train", "--family", family]
+        assert combine.upstream_task_ids == {"train"}
+        assert combine.trigger_rule == "all_done"
 
 
 def test_failed_or_skipped_family_does_not_stop_the_selection(bag: DagBag) -> None:
     select_models = bag.dags["train_families"].get_task("select_models")
     assert select_models.trigger_rule == "all_done"
-    assert select_models.upstream_task_ids == {"combine", "publish_first"}
+    assert select_models.upstream_task_ids == {"combine_fusion", "publish_first"}
 
 
 def test_first_release_waits_for_the_fastest_families_only(bag: DagBag) -> None:
