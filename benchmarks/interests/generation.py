@@ -185,8 +185,8 @@ def page(figures: dict[str, Any]) -> str:
             "over seeds; in brackets the lowest and the highest bound of their 95 % intervals.",
             "**Utility and two-sample test.** What `ease` gains in NDCG@10, and a logistic "
             "regression of interests in log loss (less is better), on real users when synthetic "
-            "users are added to the real training users; then the AUC of trees that classify synthetic against "
-            "real, by items, and by items and times.",
+            "users are added to the real training users; then the AUC of trees that "
+            "classify synthetic against real, by items, and by items and times.",
             _table(["NDCG@10", "log loss", "AUC, items", "AUC, all"], families, use),
             "**Variety.** Distinct pairs of consecutive items, items in any history, entropy in "
             "nats, share of events that repeat an item of the history, mean cosine to the most "

@@ -103,9 +103,9 @@ def page(figures: dict[str, Any]) -> str:
 
 INTRODUCTION = """Probabilities are tuned and calibrated (Platt) on the validation ads and evaluated
 on the test ads, which were shown last; every model has the same columns and the same tries.
-*behind* is how much worse than `logistic_response` a model is, row by row: above 0 ours is better. Seconds
-are of preparing, tuning, fitting, calibrating and answering. Intervals are over users, in Open
-Bandit, where users are not identified, over impressions."""
+*behind* is how much worse than `logistic_response` a model is, row by row: above 0 ours is better.
+Seconds are of preparing, tuning, fitting, calibrating and answering. Intervals are over users, in
+Open Bandit, where users are not identified, over impressions."""
 UPLIFT_INTRODUCTION = """What a campaign adds to a user's spending, in the shop's money: *mean*
 over all; *gain*, beyond the mean, for each of the three tenths of users that a model would send
 it to first; *Qini*, the area between that order and none. The assumptions are those of

@@ -344,8 +344,8 @@ WHY = (
     "is most of what is to be known. A moved trunk can echo what was read (``echoes`` in "
     "training/layers/transfer/adaptation.py), but items that it never saw are read as the mean "
     "state of those who went to them, and these are very similar. Where the trunk knows the "
-    "items, as in later months of a shop (below), the echo is worth most. The next idea is to read a new item "
-    "by what it is bought with in the target."
+    "items, as in later months of a shop (below), the echo is worth most. The next idea "
+    "is to read a new item by what it is bought with in the target."
 )
 
 

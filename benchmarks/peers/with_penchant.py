@@ -16,9 +16,9 @@ def main() -> None:
 
         def learn() -> LinearPosterior:
             posterior = LinearPosterior.prior(log.arms, log.contexts_ND.shape[1])
-            for part in np.array_split(np.arange(len(log.picks_N)), settings["batches"]):
+            for part in np.array_split(np.arange(len(log.actions_N)), settings["batches"]):
                 posterior = posterior.updated(
-                    log.contexts_ND[part], rewards_N[part], log.picks_N[part]
+                    log.contexts_ND[part], rewards_N[part], log.actions_N[part]
                 )
             return posterior
 
@@ -29,9 +29,9 @@ def main() -> None:
             belief = posterior.for_arms(log.asked_BD)
             return policy.single_actions(belief, np.random.default_rng(0)).actions_BK[:, 0]
 
-        seconds, picks = peer.timed(decide)
+        seconds, actions = peer.timed(decide)
         deciding.append(seconds)
-    peer.finish("penchant", learning, deciding, picks)
+    peer.finish("penchant", learning, deciding, actions)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ def main() -> None:
     flags = f"--cb_explore {log.arms} --cb_type mtr --epsilon 0.05 --random_seed 1 --quiet"
     chance = 1 / log.arms
     learned = [
-        f"{pick + 1}:{-reward:g}:{chance:g} | {words(row)}"
-        for pick, reward, row in zip(log.picks_N, log.rewards_N, log.contexts_ND, strict=True)
+        f"{action + 1}:{-reward:g}:{chance:g} | {words(row)}"
+        for action, reward, row in zip(log.actions_N, log.rewards_N, log.contexts_ND, strict=True)
     ]
     asked = [f"| {words(row)}" for row in log.asked_BD]
     Path("train.txt").write_text("\n".join(learned) + "\n")

@@ -89,18 +89,18 @@ def _day(seed: int) -> Day:
 def _pair(day: Day, pair: Pair, seed: list[int]) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     present_BC = np.ones(day.requests.items_BC.shape, bool)
-    logging, votes = (
+    logging, scores = (
         policy.action_scores(day.belief, present_BC, random)
         for policy in (pair.logging, pair.evaluated)
     )
-    chances = _chances(votes, pair.slate)
+    chances = _chances(scores, pair.slate)
     truth = _value(day, chances)
     over = _chances(logging, pair.slate)
     largest = max(
         float((one[one > 0] / other[one > 0]).max())
         for one, other in zip(chances, over, strict=True)
     )
-    logs = [_log(day, logging, votes, pair.slate, random) for _ in range(REPEATS)]
+    logs = [_log(day, logging, scores, pair.slate, random) for _ in range(REPEATS)]
     found = [
         estimates(log, repeat, clip=CLIP, largest_weight=largest, resamples=RESAMPLES)
         for repeat, log in enumerate(logs)
@@ -128,16 +128,16 @@ def _agreement(found: list[Estimate], truth: float) -> dict[str, Any]:
     }
 
 
-def _chances(votes: ActionScores, slate: int) -> list[FloatArray]:
-    """probability_BC of the first pick and, for slates of two, probability_BCC of both."""
-    first_BC = action_probabilities(votes)
+def _chances(scores: ActionScores, slate: int) -> list[FloatArray]:
+    """probability_BC of the first action and, for slates of two, probability_BCC of both."""
+    first_BC = action_probabilities(scores)
     if slate == 1:
         return [first_BC]
     second = []
-    for pick in range(first_BC.shape[1]):
-        left_BC = votes.present_BC.copy()
-        left_BC[:, pick] = False
-        second.append(action_probabilities(replace(votes, present_BC=left_BC)))
+    for action in range(first_BC.shape[1]):
+        left_BC = scores.present_BC.copy()
+        left_BC[:, action] = False
+        second.append(action_probabilities(replace(scores, present_BC=left_BC)))
     return [first_BC, first_BC[:, :, None] * np.stack(second, axis=1)]
 
 
@@ -151,7 +151,7 @@ def _value(day: Day, chances: list[FloatArray]) -> float:
 
 
 def _log(
-    day: Day, logging: ActionScores, votes: ActionScores, slate: int, random: np.random.Generator
+    day: Day, logging: ActionScores, scores: ActionScores, slate: int, random: np.random.Generator
 ) -> Logged:
     """Slates of requests drawn with replacement, so that the day is what they are a sample of."""
     rows_S = random.integers(0, len(day.requests.users_B), SLATES)
@@ -159,16 +159,16 @@ def _log(
         ActionScores(
             one.scores_BVC[rows_S], one.weights_BV[rows_S], one.uniform_B[rows_S], present_SC
         )
-        for one in (logging, votes)
+        for one in (logging, scores)
         for present_SC in [one.present_BC[rows_S]]
     )
     slates = draw_slates(shown, slate, random)
-    picks_SK = slates.actions_BK
-    probability_SK = slate_propensities(asked, picks_SK)
-    appeal_SK = np.take_along_axis(day.requests.appeal_BC[rows_S], picks_SK, axis=1)
+    actions_SK = slates.actions_BK
+    probability_SK = slate_propensities(asked, actions_SK)
+    appeal_SK = np.take_along_axis(day.requests.appeal_BC[rows_S], actions_SK, axis=1)
     reward_SK = random.random(appeal_SK.shape) < appeal_SK * day.looked_K[:slate]
     predicted_SC = day.belief.mean_BC[rows_S].clip(0, 1)
-    predicted_SK = np.take_along_axis(predicted_SC, picks_SK, axis=1)
+    predicted_SK = np.take_along_axis(predicted_SC, actions_SK, axis=1)
     value_S = (action_probabilities(asked) * predicted_SC).sum(axis=1)
     return logged(
         reward_SK.ravel() * 1.0,

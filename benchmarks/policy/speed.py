@@ -18,11 +18,11 @@ from penchant.settings import Settings
 from training.evaluation.metrics.intervals import bootstrap
 
 TITLE = "Updates and decisions a second"
-ARMS, DIMENSIONS, PICKS, ASKED = 20, 12, 20_000, 5_000
+ARMS, DIMENSIONS, ACTIONS, ASKED = 20, 12, 20_000, 5_000
 SETTINGS = {"repeats": 25, "batches": 20, "width": 1.0}
 AIMS = {"mabwiser": ">= 10 x", "vowpalwabbit": ">= 0.5 x"}
 CAPTION = """
-{picks:,} picks by chance among {arms} arms in contexts of {dimensions} numbers, learned in batches
+{actions:,} random actions of {arms} arms in contexts of {dimensions} numbers, learned in batches
 of {batch:,}, then {asked:,} decisions; clicks are logistic in the context, so the reward of each
 decision is known: what an arm is clicked, over the contexts. One thread each, a process each, one
 after the other; the best of {repeats}. *Times* is how many times less time ours takes for one.
@@ -43,14 +43,14 @@ def measure(settings: Settings) -> dict[str, Any]:
             package: _run(package, Path(folder), ROOT / ".peers") for package in ("penchant", *AIMS)
         }
     rewards = {
-        package: truth_BA[np.arange(ASKED), np.array(one.pop("picks"))]
+        package: truth_BA[np.arange(ASKED), np.array(one.pop("actions"))]
         for package, one in found.items()
     }
     ours = rewards["penchant"]
     return {
         package: {
             **one,
-            "updates_per_second": PICKS / min(one["learning"]),
+            "updates_per_second": ACTIONS / min(one["learning"]),
             "decisions_per_second": ASKED / min(one["deciding"]),
             "reward": _interval(rewards[package], settings.seed),
             "ours_less_its": _interval(ours - rewards[package], settings.seed),
@@ -69,12 +69,12 @@ def write_log(path: Path, seed: int) -> FloatArray:
         found[:, 0] = 1.0
         return found
 
-    contexts_ND, asked_BD = contexts(PICKS), contexts(ASKED)
-    picks_N = random.integers(0, ARMS, PICKS)
-    chance_N = sigmoid((contexts_ND * weights_AD[picks_N]).sum(axis=1) * 1.5 - 1.5)
-    rewards_N = (random.random(PICKS) < chance_N).astype(np.int64)
+    contexts_ND, asked_BD = contexts(ACTIONS), contexts(ASKED)
+    actions_N = random.integers(0, ARMS, ACTIONS)
+    chance_N = sigmoid((contexts_ND * weights_AD[actions_N]).sum(axis=1) * 1.5 - 1.5)
+    rewards_N = (random.random(ACTIONS) < chance_N).astype(np.int64)
     np.savez(
-        path, contexts=contexts_ND, picks=picks_N, rewards=rewards_N, asked=asked_BD, arms=ARMS
+        path, contexts=contexts_ND, actions=actions_N, rewards=rewards_N, asked=asked_BD, arms=ARMS
     )
     return sigmoid(asked_BD @ weights_AD.T * 1.5 - 1.5)
 
@@ -117,10 +117,10 @@ TABLE_HEAD = ("| what | ours, µs | peer | peer, µs | times | aim |", "|---|---
 
 
 def page(figures: dict[str, Any]) -> str:
-    counts = {"picks": PICKS, "arms": ARMS, "dimensions": DIMENSIONS, "asked": ASKED}
+    counts = {"actions": ACTIONS, "arms": ARMS, "dimensions": DIMENSIONS, "asked": ASKED}
     lines = [
         CAPTION.strip().format(
-            **counts, batch=PICKS // int(SETTINGS["batches"]), repeats=SETTINGS["repeats"]
+            **counts, batch=ACTIONS // int(SETTINGS["batches"]), repeats=SETTINGS["repeats"]
         ),
         "",
         "| package | updates/s | decisions/s | reward | ours less its |",
