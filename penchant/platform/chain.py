@@ -108,8 +108,8 @@ class Chain:
         return [task for task in self.tasks if task.state == "failed"]
 
     @property
-    def skipped(self) -> list[Task]:
-        return [task for task in self.tasks if task.state == "skipped"]
+    def skipped_families(self) -> list[Task]:
+        return [task for task in self.tasks if is_family(task) and task.state == "skipped"]
 
     @property
     def has_first_release(self) -> bool:

@@ -117,7 +117,9 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
 
 def _notes(settings: Settings, chain: Chain, figures: Figures) -> list[str]:
     """The duration, and a line for each family that was not compared."""
-    skipped = [(task.label, skip_reason(log_file(settings, task))) for task in chain.skipped]
+    skipped = [
+        (task.label, skip_reason(log_file(settings, task))) for task in chain.skipped_families
+    ]
     took = f"The main job took {figures.seconds:.0f} s"
     return [
         f"{took}; no task ran in {figures.idle_share:.0%} of that time.",

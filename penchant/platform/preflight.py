@@ -1,5 +1,6 @@
 """Checks before anything starts: what would otherwise end a first run halfway."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -34,6 +35,7 @@ def require_writable(home: Path) -> None:
             probe.write(b"\0" * 4096)
             probe.flush()
             os.fsync(probe.fileno())
+            fcntl.flock(probe, fcntl.LOCK_EX)
     except OSError as error:
         raise UsageError(
             f"PENCHANT_HOME: cannot write to {home}: {error.strerror}",

@@ -17,7 +17,7 @@ from penchant.platform import chain as chain_module
 from penchant.platform.chain import CHAIN, Chain, Families, Stage, busy_seconds, idle_share
 from penchant.platform.demo import Ended, Unfinished, ended_by_signals
 from penchant.platform.rest import Run, Task
-from penchant.platform.tasklog import causes
+from penchant.platform.tasklog import causes, skip_reason
 from penchant.platform.view import view_on
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -174,6 +174,27 @@ def test_terminal_shows_every_dag_and_task() -> None:
     assert "failed" in shown and "waiting" in shown
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_note_about_the_first_release_is_shown(terminal: bool) -> None:
+    chain = Chain(FakeAirflow())  # type: ignore[arg-type]
+    chain.poll()
+    console = Console(file=io.StringIO(), width=100, force_terminal=terminal)
+    with view_on(console, NOON) as view:
+        view.note("A first release is live: http://127.0.0.1:6570/console/")
+        view.show(chain)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "A first release is live: http://127.0.0.1:6570/console/" in shown
+
+
+def test_chain_has_a_first_release_once_it_is_published() -> None:
+    chain = Chain(FakeAirflow())  # type: ignore[arg-type]
+    published = task("train_families", 0, 1, label="publish_first")
+    published = replace(published, task_id="publish_first")
+    for state, expected in (("running", False), ("skipped", False), ("success", True)):
+        chain.stages[3].tasks = [replace(published, state=state)]
+        assert chain.has_first_release is expected
+
+
 def test_cause_is_read_from_the_log(tmp_path: Path) -> None:
     log = tmp_path / "attempt=1.log"
     entries = [
@@ -191,6 +212,14 @@ def test_cause_is_read_from_the_log(tmp_path: Path) -> None:
     log.write_text(json.dumps({"event": "running"}) + "\n")
     assert causes(log) == ["running"]
     assert "no log" in causes(tmp_path / "absent.log")[0]
+
+
+def test_reason_of_a_skipped_task_is_read_from_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "attempt=1.log"
+    assert skip_reason(log) is None
+    reason = "penchant train: over budget; not retried. error: 300 s\n  what to do: raise it"
+    log.write_text(json.dumps({"event": "Skipping task.", "reason": reason}) + "\n")
+    assert skip_reason(log) == "penchant train: over budget; not retried. error: 300 s"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
