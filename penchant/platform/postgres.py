@@ -21,12 +21,13 @@ from penchant.platform.processes import die_with_parent
 from penchant.settings import Settings
 
 USER = "penchant"
-SOCKET = ".s.PGSQL.5432"
+PORT = 5432  # of the socket's name only
+SOCKET = f".s.PGSQL.{PORT}"
 SOCKET_PATH_BYTES = 100  # Linux allows 107, macOS 103
 UNPRIVILEGED = (
     "setpriv",
     "--reuid=nobody",
-    "--regid=nogroup",
+    "--regid=65534",  # of nobody; the name differs between distributions
     "--clear-groups",
     # the home may be in a folder that only root can enter
     "--inh-caps=+dac_override",
@@ -37,6 +38,7 @@ UNPRIVILEGED = (
 """Postgres refuses to run as root."""
 OPTIONS = {
     "listen_addresses": "",
+    "port": str(PORT),
     "shared_buffers": "64MB",
     # a power failure may lose the last transactions, not consistency
     "synchronous_commit": "off",
@@ -63,7 +65,8 @@ def socket_folder(settings: Settings) -> Path:
 
 def connection_string(settings: Settings, database: str) -> str:
     """A libpq URL of a database of the embedded server."""
-    return f"postgresql://{USER}@/{database}?host={quote(str(socket_folder(settings)), safe='')}"
+    folder = quote(str(socket_folder(settings)), safe="")
+    return f"postgresql://{USER}@/{database}?host={folder}&port={PORT}"
 
 
 def prepare(settings: Settings) -> None:

@@ -171,7 +171,9 @@ def test_socket_folder_of_others_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b ü", "a, b"])
-def test_path_with_special_characters_works(name: str) -> None:
+def test_path_with_special_characters_works(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "6543")
+    monkeypatch.setenv("PGHOST", "elsewhere")
     with TemporaryDirectory(dir="/tmp") as short:
         settings = Settings(_env_file=None, home=Path(short) / name)
         postgres.prepare(settings)
