@@ -63,9 +63,9 @@ def a_day(seed: int) -> tuple[float, float, float, float]:
         pacer = Pacer.starting(CAMPAIGNS, config, curve, prices)
         worth, half = 0.0, 0.0
         for visit in range(VISITS):
-            while pacer.moment < moment_V[visit]:
-                pacer.pass_time()
-            ad = pacer.choose(f"u{visitors_V[visit]}", probability_VC[visit])
+            while pacer.period < moment_V[visit]:
+                pacer.end_period()
+            ad = pacer.select(f"u{visitors_V[visit]}", probability_VC[visit])
             if ad is not None:
                 place = CAMPAIGNS.ids.index(ad)
                 worth += probability_VC[visit, place] * CAMPAIGNS.value_C[place]

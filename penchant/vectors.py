@@ -1,15 +1,14 @@
-"""Vectors in a quarter or half of their bytes: what compressing writes and publishing reads.
+"""Quantized vectors, in a quarter or half of their bytes: compression writes, publishing reads.
 
-A number of a vector is kept as int8 or as half precision, after its dimension's centre is taken
-from it and it is divided by the dimension's spread: without, the one dimension that holds an item's
-popularity would leave the others a few of the 255 steps. An int8 vector has a scale of its own
-beside (symmetric: 0 is 0), so that long vectors, which are the best sellers', take no steps from
-the others.
+Each dimension is centred and divided by its scale, then stored as int8 or half precision. Without,
+the one dimension that holds an item's popularity would leave few of the 255 steps to the others. An
+int8 vector also has a scale of its own (symmetric: 0 is 0), so that vectors with a large norm,
+those of best sellers, take no precision from the others.
 
-The spread is the root of the items' standard deviation, and what items are divided by, users are
-multiplied by: the product stays, and each side keeps half of the unevenness (as Xiao et al. 2023,
-"SmoothQuant", share it between weights and activations). So int8 numbers of a user and an item
-multiply as integers.
+A dimension's scale is the square root of the items' standard deviation. Items are divided by it and
+users multiplied: dot products stay the same, and each side keeps half of the unevenness (Xiao et
+al. 2023, "SmoothQuant", share it between weights and activations in this way). int8 numbers of a
+user and an item can then be multiplied as integers.
 
 In names: N vectors, U of users, I of items, D dimensions.
 """
@@ -31,16 +30,16 @@ Numbers = npt.NDArray[Any]
 
 INT8, HALF, FLOAT = "int8", "half", "float32"
 KINDS = (INT8, HALF)
-"""Those that compress, the smallest first."""
+"""The compressed kinds, smallest first."""
 NUMBERS: dict[str, Any] = {INT8: np.int8, HALF: np.float16}
 FRAME = "frame"  # of a schema's metadata
-LARGEST = 127  # of an int8, so that plus and minus are alike
+LARGEST = 127  # of an int8, symmetric
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What all vectors of one side share: how a number is kept, each dimension's centre and
-    spread."""
+    """Quantization parameters of all user or all item vectors: the kind, and each dimension's
+    centre and scale."""
 
     kind: str
     centre_D: FloatArray
@@ -50,26 +49,26 @@ class Frame:
         """Raises DataError for a vector that isn't finite, or too large for half precision."""
         even_ND = (vectors_ND - self.centre_D) / self.spread_D
         if not np.isfinite(even_ND).all():
-            raise _refused("a vector has NaN or infinite numbers")
+            raise _error("a vector has NaN or infinite numbers")
         if self.kind == INT8:
             largest_N = np.abs(even_ND).max(axis=1, initial=0)
             scale_N = np.where(largest_N > 0, largest_N / LARGEST, 1).astype(np.float32)
             numbers_ND = np.rint(even_ND / scale_N[:, None]).astype(np.int8)
         else:
             scale_N = np.ones(len(even_ND), np.float32)
-            with np.errstate(over="ignore"):  # refused below, in words
+            with np.errstate(over="ignore"):  # raises below
                 numbers_ND = even_ND.astype(np.float16)
             if not np.isfinite(numbers_ND).all():
-                raise _refused(f"half precision ends before {np.abs(even_ND).max():.3g}")
+                raise _error(f"{np.abs(even_ND).max():.3g} is out of range of half precision")
         return Encoded(self, numbers_ND, scale_N)
 
     def decode(self, numbers: list[bytes], scale_N: npt.ArrayLike) -> FloatArray:
-        """vectors_ND of numbers as they are kept in a table or online."""
+        """vectors_ND of the numbers in a table or the online store."""
         kept_ND = np.frombuffer(b"".join(numbers), NUMBERS[self.kind]).reshape(len(numbers), -1)
         return Encoded(self, kept_ND, np.asarray(scale_N, np.float32)).decoded()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON; ``from_dict`` gives the same frame, to the last bit."""
+        """JSON; ``from_dict`` restores it bit for bit."""
         centre, spread = self.centre_D.tolist(), self.spread_D.tolist()
         return {"kind": self.kind, "centre": centre, "spread": spread}
 
@@ -88,7 +87,7 @@ class Encoded:
     scale_N: FloatArray
 
     def decoded(self) -> FloatArray:
-        """vectors_ND, within half a step of those that were encoded."""
+        """vectors_ND, within half a quantization step of the originals."""
         even_ND = self.numbers_ND.astype(np.float32) * self.scale_N[:, None]
         return even_ND * self.frame.spread_D + self.frame.centre_D
 
@@ -98,7 +97,7 @@ class Encoded:
 
 
 def frames(kind: str, users_UD: FloatArray, items_ID: FloatArray) -> tuple[Frame, Frame]:
-    """Frames of users and of items, whose spreads cancel out in a product."""
+    """Frames of users and of items, whose scales cancel out in a dot product."""
     deviation_D = np.std(items_ID, axis=0, dtype=np.float64)
     spread_D = np.sqrt(np.where(deviation_D > 0, deviation_D, 1)).astype(np.float32)
     users = Frame(kind, _centre(users_UD), np.asarray(1 / spread_D, np.float32))
@@ -123,18 +122,18 @@ def table(key: str, ids: pa.ChunkedArray, encoded: Encoded) -> pa.Table:
 
 
 def write(path: Path, vectors: pa.Table) -> None:
-    """Write what ``table`` made; dictionaries of numbers that hardly repeat would only add."""
+    """Write a ``table``. Dictionary encoding is off: numbers seldom repeat."""
     pq.write_table(vectors, path, compression="zstd", use_dictionary=False)
 
 
 def frame_of(vectors: pa.Table) -> Frame | None:
-    """The frame of a table of compressed vectors; None where it has plain ones, in ``vector``."""
+    """The frame of a table of compressed vectors; None for plain ones, in ``vector``."""
     kept = (vectors.schema.metadata or {}).get(FRAME.encode())
     return Frame.from_dict(json.loads(kept)) if kept else None
 
 
 def matrix(vectors: pa.Table) -> FloatArray:
-    """vectors_ND of a table, compressed or plain, float32, in its order."""
+    """vectors_ND of a table, compressed or plain; float32, in the table's order."""
     frame = frame_of(vectors)
     if frame is None:
         plain = vectors["vector"].combine_chunks()
@@ -142,5 +141,5 @@ def matrix(vectors: pa.Table) -> FloatArray:
     return frame.decode(vectors["numbers"].to_pylist(), vectors["scale"].to_numpy())
 
 
-def _refused(cause: str) -> DataError:
+def _error(cause: str) -> DataError:
     return DataError(f"vectors can't be compressed: {cause}", "train that family again")

@@ -21,7 +21,9 @@ def plain_ND() -> np.ndarray:
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("int8", 127), ("half", 1024)])
-def test_decoded_is_within_half_a_step(kind: str, steps: int, plain_ND: np.ndarray) -> None:
+def test_decoded_vectors_are_within_half_a_step(
+    kind: str, steps: int, plain_ND: np.ndarray
+) -> None:
     _, frame = vectors.frames(kind, plain_ND, plain_ND)
     even_ND = (plain_ND - frame.centre_D) / frame.spread_D
     step_ND = np.abs(even_ND).max(axis=1, keepdims=True) / steps * frame.spread_D
@@ -31,7 +33,7 @@ def test_decoded_is_within_half_a_step(kind: str, steps: int, plain_ND: np.ndarr
 
 
 @pytest.mark.parametrize("kind", vectors.KINDS)
-def test_a_file_gives_back_the_same(kind: str, plain_ND: np.ndarray, tmp_path: Path) -> None:
+def test_file_round_trip_is_exact(kind: str, plain_ND: np.ndarray, tmp_path: Path) -> None:
     _, frame = vectors.frames(kind, plain_ND, plain_ND)
     encoded = frame.encode(plain_ND)
     ids = pa.chunked_array([[f"i{row}" for row in range(200)]])
@@ -41,13 +43,15 @@ def test_a_file_gives_back_the_same(kind: str, plain_ND: np.ndarray, tmp_path: P
     assert (vectors.matrix(read.slice(40, 5)) == encoded.decoded()[40:45]).all()
 
 
-def test_int8_takes_a_quarter(plain_ND: np.ndarray) -> None:
+def test_int8_takes_a_quarter_of_the_bytes(plain_ND: np.ndarray) -> None:
     _, frame = vectors.frames("int8", plain_ND, plain_ND)
     assert frame.encode(plain_ND).numbers_ND.nbytes * 4 == plain_ND.nbytes
 
 
-@pytest.mark.parametrize(("value", "said"), [(np.nan, "NaN"), (1e9, "half precision ends")])
-def test_what_has_no_form_is_refused(value: float, said: str, plain_ND: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.nan, "NaN"), (1e9, "out of range of half precision")]
+)
+def test_rejects_vectors_out_of_range(value: float, said: str, plain_ND: np.ndarray) -> None:
     _, frame = vectors.frames("half", plain_ND, plain_ND)
     plain_ND[3, 3] = value
     with pytest.raises(DataError, match=said):

@@ -1,10 +1,9 @@
-"""Which campaigns reach which users in a day: a linear program, solved by SciPy's HiGHS.
+"""Allocation of campaigns to users for a day: a linear program, solved by SciPy's HiGHS.
 
-With x the impressions of a campaign that a user gets, the plan maximises the sum of value x
-probability of a response x x, so that no campaign spends more than its budget, no user sees a
-campaign more often than its cap, and ads take no more of a user's attention than recommendations
-leave. Its dual prices are what a budget's last coin and a user's last moment are worth: serving
-uses the budgets' prices in the day (pacing.py), when users come in an order nobody knows.
+With x the impressions of a campaign to a user, the plan maximises the sum of value * probability
+of a response * x, subject to the campaigns' budgets, the frequency caps, and the attention of each
+user that recommendations leave to ads. The dual prices are the value of one more unit of a budget
+or of a user's attention. Serving starts pacing (pacing.py) from the budgets' prices.
 """
 
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from penchant.errors import DataError
 
 @dataclass(frozen=True)
 class Plan:
-    """``shown_UC``: impressions, mostly whole numbers; ``worth``: the expected value of all;
-    ``budget_prices_C`` and ``attention_prices_U``: value that one more would add."""
+    """``shown_UC``: impressions, mostly integers. ``worth``: the total expected value.
+    ``budget_prices_C``, ``attention_prices_U``: dual prices."""
 
     shown_UC: Floats
     worth: float
@@ -29,7 +28,7 @@ class Plan:
 
 
 def allocate(probability_UC: Floats, campaigns: Campaigns, attention_U: Floats) -> Plan:
-    """The best plan. ``attention_U``: ads that each user may still see today.
+    """The optimal plan. ``attention_U``: ads that each user may still see today.
 
     Raises DataError for probabilities outside [0, 1], for negative budgets, caps, values or
     attention, and for prices that are not positive.
@@ -56,8 +55,8 @@ def _check(probability_UC: Floats, campaigns: Campaigns, attention_U: Floats) ->
     inside = (probability_UC >= 0) & (probability_UC <= 1)
     if not inside.all():
         raise DataError(
-            f"{int((~inside).sum())} predicted responses are no probabilities",
-            "train the response family again and look at its calibration",
+            f"{int((~inside).sum())} predicted responses are outside [0, 1]",
+            "train the response family again and check its calibration",
         )
     limits = {
         "budget": campaigns.budget_C,

@@ -1,12 +1,12 @@
-"""What a day of ads may cost, as a person writes it: a YAML file.
+"""The budgets of a day of ads: a YAML file.
 
-    attention: 40        # impressions that a user takes in, in a day
-    ad_attention: 4      # what one ad takes of it; a recommendation takes 1
+    attention: 40        # impressions per user and day
+    ad_attention: 4      # attention of one ad; a recommendation takes 1
     campaigns:
       "22": {budget: 500, price: 0.5, value: 12, cap: 2}
 
-``budget``, ``price`` of an impression and ``value`` of a response are money; ``cap`` is impressions
-a user at most.
+``budget``, ``price`` of an impression and ``value`` of a response are money; ``cap`` is the largest
+number of impressions per user.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class Campaign(BaseModel):
 
 
 class Budgets(BaseModel):
-    """The file. Campaigns are in the order in which it names them."""
+    """The file; campaigns keep its order."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,13 +48,13 @@ class Budgets(BaseModel):
 
 
 def read_budgets(path: Path) -> Budgets:
-    """Raises UsageError for a file that is not there, is no YAML or says what can't be."""
+    """Raises UsageError for a missing or invalid file."""
     try:
         return Budgets.model_validate(yaml.safe_load(path.read_text()))
     except FileNotFoundError:
-        raise UsageError(f"{path} isn't there", "name the file of budgets") from None
+        raise UsageError(f"{path} does not exist", "pass a budgets file") from None
     except (yaml.YAMLError, ValidationError) as error:
         raise UsageError(
-            f"{path} is no file of budgets: {error}",
-            "the docstring of penchant/ads/budgets.py has an example",
+            f"{path}: invalid budgets: {error}",
+            "see the example in the docstring of penchant/ads/budgets.py",
         ) from None

@@ -1,4 +1,4 @@
-"""What campaigns may spend, cost and are worth: what a plan is for, and a day is paced by."""
+"""Budgets, prices, values and caps of campaigns, for allocation and pacing."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class Campaigns:
     """C campaigns. ``budget_C``: money for the day. ``price_C``: money for an impression.
-    ``value_C``: what a response is worth. ``cap_C``: impressions a user and day at most."""
+    ``value_C``: money for a response. ``cap_C``: largest number of impressions per user and day."""
 
     ids: tuple[str, ...]
     budget_C: Floats

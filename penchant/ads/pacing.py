@@ -1,13 +1,13 @@
-"""Serving ads through a day whose users nobody knows beforehand: adaptive pacing.
+"""Adaptive pacing: serving ads through a day with unknown traffic.
 
-Each campaign has a multiplier, the price of its budget. An ad is worth value x probability less
-multiplier x price; the best of positive worth is shown, if its campaign has budget left and the
-user has not seen it as often as allowed. After each moment the multiplier moves by what was
-spent in it against what is left for it: dual mirror descent with the entropy's map (Balseiro, Lu &
-Mirrokni 2020, "Dual Mirror Descent for Online Allocation Problems"; pacing by a multiplier is
-Balseiro & Gur's, 2019). It starts from the price in the linear program of the day before.
+Each campaign has a multiplier, the price of its budget. An ad is worth value * probability -
+multiplier * price; the ad with the greatest positive worth is shown, if its campaign has budget
+left and the user's cap is not reached. After each period the multiplier is updated by the period's
+spending against its share of the budget left: dual mirror descent with the entropy map (Balseiro,
+Lu & Mirrokni 2020, "Dual Mirror Descent for Online Allocation Problems"; pacing by a multiplier is
+Balseiro & Gur's, 2019). It starts from the price of the linear program of the day before.
 
-What a user was shown as recommendation takes from the same attention as an ad.
+Recommendations and ads share a user's attention.
 """
 
 from collections import Counter
@@ -21,9 +21,9 @@ from penchant.errors import UsageError
 
 @dataclass(frozen=True)
 class PacingConfig:
-    """``rate``: how fast a multiplier answers to what was spent. ``floor``: the least multiplier,
-    as a share of a campaign's value for its price. ``attention``: of a user and day, in
-    impressions; ``ad_attention``: what one ad takes of it, where a recommendation takes one."""
+    """``rate``: the step size of multipliers. ``floor``: the smallest multiplier, as a share of
+    value / price. ``attention``: per user and day, in impressions; an ad takes ``ad_attention`` of
+    it, a recommendation 1."""
 
     rate: float = 0.2
     floor: float = 0.01
@@ -33,8 +33,8 @@ class PacingConfig:
 
 @dataclass
 class Pacer:
-    """One day. ``curve``: the share of the day's traffic that has come by each of its moments, from
-    the day before, rising to 1."""
+    """One day. ``curve``: the cumulative share of the day's traffic at the end of each period,
+    rising to 1."""
 
     campaigns: Campaigns
     config: PacingConfig
@@ -42,7 +42,7 @@ class Pacer:
     multiplier_C: Floats
     spent_C: Floats
     spent_before_C: Floats
-    moment: int = 0
+    period: int = 0
     seen: Counter[tuple[str, int]] = field(default_factory=Counter)
     attention: Counter[str] = field(default_factory=Counter)
 
@@ -50,22 +50,20 @@ class Pacer:
     def starting(
         cls, campaigns: Campaigns, config: PacingConfig, curve: Floats, prices_C: Floats
     ) -> "Pacer":
-        """At the start of a day. Raises UsageError for a curve that does not rise to 1."""
+        """The pacer at the start of a day. Raises UsageError for a curve that doesn't rise to 1."""
         if not len(curve) or (np.diff(curve, prepend=0.0) < 0).any() or abs(curve[-1] - 1) > 1e-9:
-            raise UsageError(
-                "the curve of a day's traffic does not rise to 1", "give cumulated shares of a day"
-            )
+            raise UsageError("curve: must rise to 1", "pass cumulative shares of a day's traffic")
         nothing_C = np.zeros(len(campaigns.ids))
         floor_C = config.floor * campaigns.value_C / campaigns.price_C
         prices_C = np.maximum(floor_C, prices_C)
         return cls(campaigns, config, curve, prices_C, nothing_C, nothing_C.copy())
 
     def recommended(self, user_id: str, items: int) -> None:
-        """Count recommendations that a user was shown."""
+        """Count recommendations shown to a user."""
         self.attention[user_id] += items
 
-    def choose(self, user_id: str, probability_C: Floats) -> str | None:
-        """The ad to show now, which is then counted as shown, or None."""
+    def select(self, user_id: str, probability_C: Floats) -> str | None:
+        """The ad to show now, or None; it is counted as shown."""
         if self.attention[user_id] + self.config.ad_attention > self.config.attention:
             return None
         campaigns = self.campaigns
@@ -83,14 +81,14 @@ class Pacer:
         self.spent_C[best] += campaigns.price_C[best]
         return campaigns.ids[best]
 
-    def pass_time(self) -> None:
-        """End a moment: dearer where more was spent than was left for it, else cheaper."""
-        came = self.curve[self.moment - 1] if self.moment else 0.0
-        share = (self.curve[self.moment] - came) / max(1 - came, 1e-12)
+    def end_period(self) -> None:
+        """End a period: raise multipliers of campaigns ahead of their share, lower the others."""
+        came = self.curve[self.period - 1] if self.period else 0.0
+        share = (self.curve[self.period] - came) / max(1 - came, 1e-12)
         left_C = self.campaigns.budget_C - self.spent_before_C
         gap_C = (self.spent_C - self.spent_before_C) / np.maximum(share * left_C, 1e-12) - 1
         floor_C = self.config.floor * self.campaigns.value_C / self.campaigns.price_C
-        moved_C = self.multiplier_C * np.exp(self.config.rate * np.clip(gap_C, -1, 1))
-        self.multiplier_C = np.maximum(floor_C, moved_C)
+        updated_C = self.multiplier_C * np.exp(self.config.rate * np.clip(gap_C, -1, 1))
+        self.multiplier_C = np.maximum(floor_C, updated_C)
         self.spent_before_C = self.spent_C.copy()
-        self.moment = min(self.moment + 1, len(self.curve) - 1)
+        self.period = min(self.period + 1, len(self.curve) - 1)

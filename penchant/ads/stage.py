@@ -1,4 +1,4 @@
-"""The `plan-ads` stage: who should see which campaign, from what the response family predicts."""
+"""The `plan-ads` stage: allocates campaigns to users by predicted responses."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -22,16 +22,15 @@ from penchant.storage import write_json
 FAMILY = "logistic_response"
 UPCOMING = "upcoming.parquet"
 HOURS, CURVE_DAYS = 24, 28
-EVEN = 10.0  # impressions that each hour is taken to have had, beside those it had
+SMOOTHING = 10.0  # impressions that are added to each hour of the traffic curve
 
 
 @dataclass(frozen=True)
 class PlanReport:
-    """``campaigns``: impressions, money spent, responses expected, and the price of the budget: the
-    value that one more unit of money would add; and the budget, price, value and cap they were
-    planned for. ``attention``: what a user takes in, in a day, of which an ad takes
-    ``ad_attention``. ``curve``: the share of a day's traffic that has come by the end of each
-    hour."""
+    """``campaigns``: the planned impressions, spending, expected responses and shadow price of the
+    budget of each, with its budget, price, value and cap. ``attention``: impressions per user and
+    day; an ad takes ``ad_attention``. ``curve``: the cumulative share of a day's traffic at the end
+    of each hour."""
 
     snapshot_id: str
     run_id: str
@@ -55,24 +54,23 @@ class PlanReport:
 
 
 def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanReport:
-    """Plan the day after a snapshot and leave ``ads/<snapshot>/plan.parquet`` and ``plan.json``.
+    """Plan the day after a snapshot; writes ``ads/<snapshot>/plan.parquet`` and ``plan.json``.
 
-    Recommendations that a user was shown in the last day take of the same attention as ads will.
-    Raises NothingToDo where no campaign runs, UsageError for a campaign with budget that does not
-    run and before the family was trained.
+    Recommendations of the last day reduce a user's attention. Raises NothingToDo where no campaign
+    runs, UsageError for a budget of a campaign that doesn't run and before the family is trained.
     """
     snapshot, budgets = Snapshot.open(settings, snapshot_id), read_budgets(budgets_file)
     run_id, upcoming = _predicted(settings, snapshot)
     running = pc.unique(upcoming["ad_id"]).to_pylist()
     if not running:
         raise NothingToDo(
-            f"no campaign runs at {snapshot.as_of:%Y-%m-%d}", "plan when the next has begun"
+            f"no campaign runs at {snapshot.as_of:%Y-%m-%d}", "plan ads once the next one starts"
         )
     gone = [name for name in budgets.campaigns if name not in running]
     if gone:
         raise UsageError(
-            f"{', '.join(gone)} in {budgets_file} does not run at {snapshot.as_of:%Y-%m-%d}",
-            f"name campaigns that do: {', '.join(sorted(running))}",
+            f"{budgets_file}: {', '.join(gone)} does not run at {snapshot.as_of:%Y-%m-%d}",
+            f"use running campaigns: {', '.join(sorted(running))}",
         )
     campaigns = budgets.of(tuple(budgets.campaigns))
     users, probability_UC = matrix(upcoming, campaigns)
@@ -129,7 +127,7 @@ def matrix(upcoming: pa.Table, campaigns: Campaigns) -> tuple[npt.NDArray[np.obj
 
 
 def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets: Budgets) -> Floats:
-    """Whole ads that each user's attention still holds."""
+    """Whole ads that each user's attention leaves room for."""
     day_before = pa.scalar(snapshot.as_of - timedelta(days=1), pa.timestamp("us"))
     recent = (pc.field("shown_at") >= day_before) & pc.field("item_id").is_valid()
     shown = pq.read_table(snapshot.mart("impressions"), columns=["user_id"], filters=recent)
@@ -139,21 +137,21 @@ def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets:
 
 
 def _curve(snapshot: Snapshot) -> list[float]:
-    """Of what was shown in the last four weeks, by hour of the day, UTC; even where little was."""
+    """The smoothed cumulative share of the last four weeks' impressions by hour, UTC."""
     recent = pc.field("shown_at") >= pa.scalar(
         snapshot.as_of - timedelta(days=CURVE_DAYS), pa.timestamp("us")
     )
     shown = pq.read_table(snapshot.mart("impressions"), columns=["shown_at"], filters=recent)
     hours = pc.hour(shown["shown_at"]).to_numpy()
-    counts = np.bincount(hours, minlength=HOURS) + EVEN
-    cumulated = np.cumsum(counts) / counts.sum()
-    return [float(share) for share in cumulated]
+    counts = np.bincount(hours, minlength=HOURS) + SMOOTHING
+    cumulative = np.cumsum(counts) / counts.sum()
+    return [float(share) for share in cumulative]
 
 
 def _rows(
     users_U: npt.NDArray[np.object_], campaigns: Campaigns, probability_UC: Floats, plan: Plan
 ) -> pa.Table:
-    """Each user and campaign with impressions: a fraction where a budget ends within one."""
+    """Each user and campaign with impressions; a fraction where a budget ends within one."""
     rows, columns = np.nonzero(plan.shown_UC > 1e-9)
     return pa.table(
         {

@@ -1,4 +1,4 @@
-"""Many threads' writes at the price of one: who comes while others write, waits and goes together.
+"""Group commit: writes that arrive while another is in progress are written together.
 
 An fsync takes milliseconds, and one that flushes the rows of ten requests takes no longer than one
 that flushes a single row (DeWitt et al. 1984, "group commit").
@@ -20,8 +20,7 @@ class _Waiting(Generic[T]):
 
 
 class GroupCommit(Generic[T]):
-    """``write`` is called by one thread at a time, with the pieces of all that wait, in their order
-    of arrival."""
+    """``write`` is called by one thread at a time, with all waiting pieces in order of arrival."""
 
     def __init__(self, write: Callable[[Sequence[T]], None]) -> None:
         self._write = write
@@ -30,13 +29,13 @@ class GroupCommit(Generic[T]):
         self._changed = Condition()
 
     def commit(self, piece: T) -> None:
-        """Return when the piece is written. Raises what ``write`` raised of its group."""
+        """Return when the piece is written. Raises the error of its group's ``write``."""
         mine = _Waiting(piece)
         with self._changed:
             self._queue.append(mine)
             while self._writing and not mine.done:
                 self._changed.wait()
-            if not mine.done:  # nobody writes: this thread does, for all that wait
+            if not mine.done:  # no write in progress: this thread writes for all that wait
                 self._writing = True
                 group, self._queue = self._queue, []
         if not mine.done:

@@ -1,10 +1,10 @@
-"""What was shown and what users did, kept from the moment it is acknowledged until it lands.
+"""The feedback log: impressions and events, durable from acknowledgement until they land.
 
-An append-only log of JSON lines for each table. ``append`` returns when the rows are on the disk,
-flushed with those of other threads that came meanwhile; ``seal`` closes what was written so far
-into a file of its own, which the source ``feedback`` lands as a batch. Any number of processes may
-append at once. A process that is killed while it writes leaves at most a torn last line, which
-nobody was promised; the next to write or to seal removes it.
+Each table has an append-only log of JSON lines. ``append`` returns when the rows are on disk,
+flushed together with those of other threads. ``seal`` closes the open file, which the source
+``feedback`` then lands as a batch. Any number of processes may append. A process that is killed
+while writing leaves at most a partial last line, which was not acknowledged; the next write or seal
+truncates it.
 """
 
 import json
@@ -22,20 +22,20 @@ from penchant.storage import held_alone, sync
 
 TABLES = ("impressions", "propensities", "events")
 OPEN = "open.jsonl"
-TAIL = 1 << 16  # bytes looked at in search of the last whole line
+TAIL = 1 << 16  # bytes per read in search of the last line end
 
 
 class FeedbackLog:
-    """The log under ``folder``: an open file for each table, and sealed ones. Safe to share between
-    threads, whose rows then reach the disk together.
+    """The log under ``folder``: an open file for each table, and sealed ones.
 
-    ``kept`` is told of each table's rows once they are durable.
+    Safe to share between threads. ``on_durable`` is called with each table and its number of rows
+    once they are durable.
     """
 
     def __init__(
-        self, folder: Path, kept: Callable[[str, int], None] = lambda table, rows: None
+        self, folder: Path, on_durable: Callable[[str, int], None] = lambda table, rows: None
     ) -> None:
-        self.folder, self._kept = folder, kept
+        self.folder, self._on_durable = folder, on_durable
         self._commits = GroupCommit(self._write)
         self._syncing = ThreadPoolExecutor(len(TABLES), "penchant-feedback")
 
@@ -44,28 +44,25 @@ class FeedbackLog:
         return cls(settings.feedback)
 
     def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows, all or none of them; they are durable when this returns.
-
-        Times are given as datetimes, naive UTC.
-        """
+        """Add all rows or none; they are durable when this returns. Times are naive UTC."""
         self.append_together({table: rows})
 
     def append_together(self, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        """``append`` to several tables, in the time of one."""
+        """``append`` to several tables with one flush."""
         lines = {table: [_line(row) for row in rows] for table, rows in tables.items()}
         if not any(lines.values()):
             return
         self._commits.commit({table: b"".join(some) for table, some in lines.items()})
         for table, some in lines.items():
-            self._kept(table, len(some))
+            self._on_durable(table, len(some))
 
     def _write(self, group: Sequence[Mapping[str, bytes]]) -> None:
-        """Write what came together: each table's file is written and flushed once."""
+        """Write a group: each table's file is written and flushed once."""
         lines = {table: b"".join(each.get(table, b"") for each in group) for table in TABLES}
         with ExitStack() as held:
             opened = [
                 (held.enter_context(_OpenFile.held(self.folder / table)), lines[table])
-                for table in TABLES  # every writer takes them in this order
+                for table in TABLES  # every writer locks in this order
                 if lines[table]
             ]
             try:
@@ -78,7 +75,7 @@ class FeedbackLog:
                 raise
 
     def seal(self) -> None:
-        """Close every table's open file that has rows; later rows go to new ones."""
+        """Close the open files that have rows; later rows go to new files."""
         for table in TABLES:
             place = self.folder / table
             if not (place / OPEN).exists():
@@ -86,7 +83,7 @@ class FeedbackLog:
             with held_alone(place):
                 path = place / OPEN
                 if not path.exists():
-                    continue  # another process sealed it while we waited
+                    continue  # another process sealed it meanwhile
                 _cut_torn_line(path)
                 if path.stat().st_size:
                     path.rename(place / f"{table}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl")
@@ -98,7 +95,7 @@ class FeedbackLog:
 
 
 class _OpenFile:
-    """A table's open file, while no other process writes or seals it."""
+    """A table's open file, locked against other processes."""
 
     def __init__(self, place: Path) -> None:
         path = place / OPEN
@@ -122,12 +119,12 @@ class _OpenFile:
 
     def sync(self) -> None:
         os.fsync(self._file.fileno())
-        if self._new:  # a file is found after a power cut only if its folders were flushed too
+        if self._new:  # a new file survives a power cut only if its folders are flushed too
             for folder in (self._place, *self._place.parents[:2]):
                 sync(folder)
 
     def undo(self) -> None:
-        """Leave nothing of rows that aren't acknowledged, such as where the disk is full."""
+        """Remove unacknowledged rows, for example when the disk is full."""
         self._file.truncate(self._end)
 
 
@@ -138,11 +135,11 @@ def _line(row: Mapping[str, Any]) -> bytes:
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
-    raise TypeError(f"{type(value).__name__} has no place in a log")
+    raise TypeError(f"{type(value).__name__} can't be logged")
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Remove what follows the last line end."""
+    """Truncate after the last line end."""
     with path.open("r+b") as log:
         end = log.seek(0, os.SEEK_END)
         kept = end

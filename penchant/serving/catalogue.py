@@ -1,6 +1,6 @@
-"""UserStates, items and events to look up, from the marts of the snapshot that is served.
+"""Users, items and events to look up, from the marts of the snapshot that is served.
 
-For people who search and for pages that say what an item is; services read features instead.
+For search and for pages about an item or a user; services read features instead.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ import duckdb
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
 
-QUANTILES = [0.25, 0.5, 0.75]  # a light, a middling and a heavy user, by purchases
+QUANTILES = [0.25, 0.5, 0.75]  # of users by purchases: light, median, heavy
 
 
 @dataclass(frozen=True)
 class FoundUser:
-    """``bought``: items bought, again and again included."""
+    """``bought``: items bought, with repeats."""
 
     user_id: str
     bought: int
@@ -32,8 +32,7 @@ class FoundItem:
 
 @dataclass(frozen=True)
 class Described:
-    """An item as the shop has it. ``sold`` counts purchases, ``buyers`` the users who made
-    them."""
+    """An item of the catalogue. ``sold``: purchases. ``buyers``: distinct users who bought it."""
 
     item_id: str
     title: str
@@ -54,7 +53,7 @@ class ProposedTag:
 
 @dataclass(frozen=True)
 class PastEvent:
-    """What a user did, naive UTC. ``title`` is None where the event has no item."""
+    """An event of a user, naive UTC. ``title`` is None where the event has no item."""
 
     event_at: datetime
     event_type: str
@@ -67,13 +66,13 @@ class PastEvent:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Reads the Parquet files of one snapshot, anew for each question."""
+    """Reads the Parquet files of one snapshot, again for each query."""
 
     settings: Settings
     snapshot: Snapshot
 
     def users(self, prefix: str, most: int) -> list[FoundUser]:
-        """Whose id starts with ``prefix``: the shortest ids first, so that a whole id is first."""
+        """Users whose id starts with ``prefix``, shortest first: an exact match comes first."""
         rows = self._ask(
             """
             SELECT user_id, coalesce(len(item_ids), 0)
@@ -88,7 +87,7 @@ class Catalogue:
         return [FoundUser(*row) for row in rows]
 
     def example_users(self) -> list[FoundUser]:
-        """One who bought little, one in the middle, one who bought much; the same each time."""
+        """A light, a median and a heavy user, deterministically."""
         rows = self._ask(
             """
             WITH bought AS (
@@ -106,8 +105,8 @@ class Catalogue:
         return [FoundUser(*row) for row in rows]
 
     def items(self, words: str, most: int) -> list[FoundItem]:
-        """Whose id starts with ``words``, or whose title has all of them, in any order and case;
-        a whole id first, then the shortest titles."""
+        """Items whose id starts with ``words``, or whose title has all of them, in any order and
+        case; an exact id first, then the shortest titles."""
         rows = self._ask(
             """
             SELECT item_id, title, category_1 FROM read_parquet($items)
@@ -126,7 +125,7 @@ class Catalogue:
         return [FoundItem(*row) for row in rows]
 
     def proposed_tags(self, item_id: str) -> list[ProposedTag]:
-        """What a family proposed for an item that lacks a tag; mostly nothing."""
+        """Tags that a family proposed for an item without one; usually none."""
         runs = self.settings.runs / self.snapshot.id
         files = [str(path) for path in runs.glob("*/proposed_tags.parquet")]
         if not files:
@@ -139,7 +138,7 @@ class Catalogue:
         return [ProposedTag(*row) for row in rows]
 
     def item(self, item_id: str) -> Described | None:
-        """None for an item that the snapshot does not have."""
+        """The item; None for an unknown one."""
         rows = self._ask(
             """
             SELECT item_id, title, description, category_1, category_2, category_3, brand, price,
@@ -166,7 +165,7 @@ class Catalogue:
         )
 
     def events(self, user_id: str, most: int) -> list[PastEvent]:
-        """A user's last events, the latest first."""
+        """A user's latest events, newest first."""
         rows = self._ask(
             """
             SELECT event_at, event_type, item_id, title, quantity, value, query

@@ -1,4 +1,4 @@
-"""A user's portrait: the facts of the mart ``user_portrait``, and a release's segment."""
+"""A user's portrait: features of the mart ``user_portrait`` and the release's segment."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,8 +7,8 @@ from penchant.errors import UsageError
 from penchant.feast_sdk import FeatureStore
 
 VIEW = "user_portrait"
-STEADY = 0.1  # an interest that changed by a smaller part of its weight has no arrow
-BAR = 24  # characters of the greatest interest's bar
+STEADY = 0.1  # a smaller relative trend is shown as steady
+BAR = 24  # characters of the longest bar
 
 _ALIGNED = (
     "interests",
@@ -34,10 +34,10 @@ FEATURES = [f"{VIEW}:{fact}" for fact in _FACTS]
 
 @dataclass(frozen=True)
 class Interest:
-    """The share of a user's acts expected in a category, with its 90 % interval.
+    """The expected share of a user's events in a category, with its 90 % interval.
 
-    ``evidence``: acts that speak for it, 0 where the weight is the shop's alone; ``transferred``:
-    the share of it that came by transfer.
+    ``evidence``: weighted events in the category; 0 where the weight is the shop's prior alone.
+    ``transferred``: the share of the weight that comes from other categories by transfer.
     """
 
     category: str
@@ -58,8 +58,8 @@ class Interest:
 
 @dataclass(frozen=True)
 class Portrait:
-    """Interests greatest first. ``segment`` is None where popularity serves, which has no vectors,
-    and for a user without one."""
+    """Interests, greatest first. ``segment`` is None where popularity serves, which has no vectors,
+    and for a user without a vector."""
 
     user_id: str
     release_id: str
@@ -75,7 +75,7 @@ class Portrait:
         return asdict(self)
 
     def render(self) -> str:
-        """A few lines for a terminal."""
+        """Lines for a terminal."""
         loyalty = "unknown" if self.brand_loyalty is None else f"{self.brand_loyalty:.0%}"
         lines = [
             f"{self.user_id}: {self.lifecycle_stage}, segment {self.segment or 'none'} "
@@ -94,9 +94,12 @@ class Portrait:
                 f"half-life {each.half_life_days:>4.0f} d  {bar}"
                 f"{'' if each.evidence else ' (as in the shop)'}"
             )
-        moved = [each for each in self.interests if each.transferred]
-        lines += [f"  {each.transferred:.0%} of {each.category} by transfer" for each in moved]
-        return "\n".join(lines if moved else [*lines, "nothing came by transfer"])
+        transferred_shares = [each for each in self.interests if each.transferred]
+        lines += [
+            f"  {each.transferred:.0%} of {each.category} by transfer"
+            for each in transferred_shares
+        ]
+        return "\n".join(lines if transferred_shares else [*lines, "nothing came by transfer"])
 
 
 def portrait(
@@ -106,9 +109,9 @@ def portrait(
     user_id: str,
     segment: dict[str, Any] | None,
 ) -> Portrait:
-    """The portrait of a known user, with the row of ``user_segments`` where there is one.
+    """The portrait of a user. ``segment``: the row of ``user_segments``, where there is one.
 
-    Raises UsageError for a user of whom the snapshot knows nothing.
+    Raises UsageError for an unknown user.
     """
     online = features.get_online_features(
         features=FEATURES, entity_rows=[{"user_id": user_id}]
@@ -116,12 +119,14 @@ def portrait(
     facts = {fact: online[fact][0] for fact in _FACTS}
     if facts["lifecycle_stage"] is None:
         raise UsageError(
-            f"user {user_id!r} is not known in snapshot {snapshot_id}",
-            "pass the user_id as the source has it, such as the ids `penchant report` shows",
+            f"unknown user {user_id!r} in snapshot {snapshot_id}",
+            "pass the user_id of the source, such as the ids that `penchant report` shows",
         )
-    moved: dict[str, float] = {}
+    transferred_shares: dict[str, float] = {}
     if segment and segment["transferred"]:
-        moved = dict(zip(segment["transferred"], segment["transferred_shares"], strict=True))
+        transferred_shares = dict(
+            zip(segment["transferred"], segment["transferred_shares"], strict=True)
+        )
     rows = zip(*(facts[column] or () for column in _ALIGNED), strict=True)
     return Portrait(
         user_id,
@@ -132,12 +137,14 @@ def portrait(
         facts["brand_loyalty"],
         segment["segment"] if segment else None,
         facts["evidence"],
-        tuple(Interest(*(*row, _transferred(row[0], moved))) for row in rows),
+        tuple(Interest(*(*row, _transferred(row[0], transferred_shares))) for row in rows),
     )
 
 
-def _transferred(category: str, moved: dict[str, float]) -> float:
-    """The share that the table has for the category's path, else for the longest head of it."""
+def _transferred(category: str, transferred_shares: dict[str, float]) -> float:
+    """The share of the category's path, else of its longest prefix that has one."""
     parts = category.split(" > ")
-    heads = (" > ".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next((moved[head] for head in heads if head in moved), 0.0)
+    prefixes = (" > ".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(
+        (transferred_shares[prefix] for prefix in prefixes if prefix in transferred_shares), 0.0
+    )

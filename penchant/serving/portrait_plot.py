@@ -1,11 +1,11 @@
-"""A portrait's interests as a picture, for every page that shows one."""
+"""A plot of a portrait's interests."""
 
 from penchant.plots.bar_plot import Bar, bar_plot
 from penchant.serving.portrait import Interest
 
 
 def interests_plot(interests: tuple[Interest, ...]) -> str:
-    """A bar for each interest, with its interval, its trend's arrow and its half-life."""
+    """A bar for each interest, with interval, trend and half-life."""
     return bar_plot([_bar(each) for each in interests], "interests of a user", "{:.0%}".format)
 
 

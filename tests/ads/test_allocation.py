@@ -16,7 +16,7 @@ def campaigns(**changes: list[float]) -> Campaigns:
     return Campaigns(("a", "b"), **{name: np.array(values) for name, values in given.items()})
 
 
-def test_it_equals_the_best_of_all_plans() -> None:
+def test_plan_equals_the_best_of_all_plans() -> None:
     probability_UC = np.array([[0.5, 0.3], [0.4, 0.1], [0.9, 0.2]])
     attention_U = np.ones(3)
     plan = allocate(probability_UC, campaigns(), attention_U)
@@ -31,7 +31,7 @@ def test_it_equals_the_best_of_all_plans() -> None:
     assert (plan.shown_UC.sum(axis=0) <= [2 + 1e-9, 1 + 1e-9]).all()
 
 
-def test_prices_are_what_one_more_is_worth() -> None:
+def test_dual_prices_equal_the_marginal_value() -> None:
     random = np.random.default_rng(0)
     probability_UC, attention_U = random.random((40, 2)), np.ones(40)
     plan = allocate(probability_UC, campaigns(budget_C=[10.0, 5.0]), attention_U)
@@ -44,20 +44,20 @@ def test_prices_are_what_one_more_is_worth() -> None:
     assert (plan.budget_prices_C >= 0).all() and (plan.attention_prices_U >= 0).all()
 
 
-def test_nobody_or_nothing_to_show_is_an_empty_plan() -> None:
+def test_plan_is_empty_without_users_or_campaigns() -> None:
     assert allocate(np.zeros((0, 2)), campaigns(), np.zeros(0)).worth == 0
 
 
 @pytest.mark.parametrize(
     ("probability", "changes", "named"),
     [
-        (1.5, {}, "no probabilities"),
-        (np.nan, {}, "no probabilities"),
+        (1.5, {}, "outside"),
+        (np.nan, {}, "outside"),
         (0.5, {"budget_C": [-1.0, 1.0]}, "budget"),
         (0.5, {"price_C": [0.0, 1.0]}, "price"),
     ],
 )
-def test_what_can_not_be_planned_is_refused(
+def test_rejects_invalid_probabilities_and_limits(
     probability: float, changes: dict[str, list[float]], named: str
 ) -> None:
     with pytest.raises(DataError, match=named):

@@ -31,24 +31,24 @@ def a_day(config: PacingConfig, seed: int = 0) -> tuple[Pacer, np.ndarray, float
     pacer = Pacer.starting(CAMPAIGNS, config, curve, before.budget_prices_C)
     spent, worth = [], 0.0
     for visit, probability_C in enumerate(probability_VC):
-        ad = pacer.choose(f"u{random.integers(400)}", probability_C)
+        ad = pacer.select(f"u{random.integers(400)}", probability_C)
         if ad is not None:
             place = CAMPAIGNS.ids.index(ad)
             worth += probability_C[place] * CAMPAIGNS.value_C[place]
         if visit % VISITS == VISITS - 1:
-            pacer.pass_time()
+            pacer.end_period()
             spent.append(pacer.spent_C.copy())
     return pacer, np.array(spent), worth, plan.worth
 
 
-def test_budgets_and_caps_hold() -> None:
+def test_respects_budgets_and_caps() -> None:
     pacer, *_ = a_day(FREE)
     assert (pacer.spent_C <= CAMPAIGNS.budget_C).all()
     for (_, campaign), times in pacer.seen.items():
         assert times <= CAMPAIGNS.cap_C[campaign]
 
 
-def test_spending_follows_the_traffic_and_keeps_most_of_the_worth() -> None:
+def test_spending_follows_traffic_with_most_of_the_value() -> None:
     _, spent_TC, worth, best = a_day(FREE)
     half = spent_TC[MOMENTS // 2 - 1] / CAMPAIGNS.budget_C
     assert (half > 0.35).all() and (half < 0.65).all()
@@ -56,16 +56,16 @@ def test_spending_follows_the_traffic_and_keeps_most_of_the_worth() -> None:
     assert worth > 0.85 * best
 
 
-def test_recommendations_take_of_the_same_attention() -> None:
+def test_recommendations_reduce_attention_for_ads() -> None:
     config = PacingConfig(attention=10, ad_attention=4)
     pacer = Pacer.starting(CAMPAIGNS, config, np.ones(1), np.zeros(2))
     probability_C = np.array([0.9, 0.0])
-    assert pacer.choose("ann", probability_C) == "a"
+    assert pacer.select("ann", probability_C) == "a"
     pacer.recommended("ann", 3)
-    assert pacer.choose("ann", probability_C) is None
-    assert pacer.choose("bob", probability_C) == "a"
+    assert pacer.select("ann", probability_C) is None
+    assert pacer.select("bob", probability_C) == "a"
 
 
-def test_a_curve_that_is_no_day_is_refused() -> None:
+def test_rejects_an_invalid_traffic_curve() -> None:
     with pytest.raises(UsageError, match="rise to 1"):
         Pacer.starting(CAMPAIGNS, FREE, np.array([0.5, 0.2]), np.zeros(2))

@@ -65,7 +65,7 @@ def write_upcoming(settings: Settings, campaigns: list[str], users: list[str] = 
     pq.write_table(pa.table(rows), run / "upcoming.parquet")
 
 
-def test_the_plan_keeps_to_budgets_caps_and_attention(predicted: tuple[Settings, Path]) -> None:
+def test_plan_respects_budgets_caps_and_attention(predicted: tuple[Settings, Path]) -> None:
     settings, budgets = predicted
     report = plan_ads(settings, SNAPSHOT, budgets)
     plan = pq.read_table(report.path).to_pandas()
@@ -78,7 +78,7 @@ def test_the_plan_keeps_to_budgets_caps_and_attention(predicted: tuple[Settings,
     assert json.loads((report.path.parent / "plan.json").read_text())["worth"] == report.worth
 
 
-def test_what_is_planned_is_what_serving_reads(predicted: tuple[Settings, Path]) -> None:
+def test_serving_reads_the_plan(predicted: tuple[Settings, Path]) -> None:
     settings, budgets = predicted
     report = plan_ads(settings, SNAPSHOT, budgets)
     plan = AdPlan.open(settings, SNAPSHOT)
@@ -91,7 +91,7 @@ def test_what_is_planned_is_what_serving_reads(predicted: tuple[Settings, Path])
     assert in_an_hour_M.argmax() == 12 and plan.curve_M[-1] == pytest.approx(1.0)
 
 
-def test_when_nothing_runs_there_is_nothing_to_plan(predicted: tuple[Settings, Path]) -> None:
+def test_nothing_to_plan_without_a_running_campaign(predicted: tuple[Settings, Path]) -> None:
     settings, budgets = predicted
     write_upcoming(settings, [])
     with pytest.raises(NothingToDo, match="no campaign runs at 2024-04-01"):
@@ -101,30 +101,28 @@ def test_when_nothing_runs_there_is_nothing_to_plan(predicted: tuple[Settings, P
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("campaigns: {c9: {budget: 1, price: 1, value: 1, cap: 1}}", "c9 in .* does not run"),
+        ("campaigns: {c9: {budget: 1, price: 1, value: 1, cap: 1}}", "c9 does not run"),
         ("campaigns: {c1: {budget: -1, price: 1, value: 1, cap: 1}}", "budget"),
         ("campaigns: {c1: {budget: 1, price: 0, value: 1, cap: 1}}", "price"),
         ("campaigns: {}", "campaigns"),
-        ("[", "no file of budgets"),
+        ("[", "invalid budgets"),
     ],
 )
-def test_budgets_that_can_not_be_are_refused(
-    predicted: tuple[Settings, Path], text: str, named: str
-) -> None:
+def test_rejects_invalid_budgets(predicted: tuple[Settings, Path], text: str, named: str) -> None:
     settings, budgets = predicted
     budgets.write_text(text)
     with pytest.raises(UsageError, match=named):
         plan_ads(settings, SNAPSHOT, budgets)
 
 
-def test_before_the_family_was_trained(predicted: tuple[Settings, Path]) -> None:
+def test_rejects_planning_before_training(predicted: tuple[Settings, Path]) -> None:
     settings, budgets = predicted
     model_selection().write(ModelSelection.path(settings, SNAPSHOT))
     with pytest.raises(UsageError, match="logistic_response has no run"):
         plan_ads(settings, SNAPSHOT, budgets)
 
 
-def test_a_user_of_whom_nothing_is_foretold(predicted: tuple[Settings, Path]) -> None:
+def test_rejects_a_user_without_a_prediction(predicted: tuple[Settings, Path]) -> None:
     settings, budgets = predicted
     path = settings.runs / SNAPSHOT / RUN / "upcoming.parquet"
     pq.write_table(pq.read_table(path).slice(1), path)

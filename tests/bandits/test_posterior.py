@@ -28,7 +28,7 @@ def test_linear_regression_is_the_ridge_solution_of_each_arm() -> None:
         np.testing.assert_allclose(posterior.weights.mean_AD[arm], mean, atol=1e-12)
 
 
-def test_batches_come_to_the_same_as_one_after_the_other() -> None:
+def test_batch_update_equals_sequential_updates() -> None:
     features_ND, rewards_N, arms_N = rows()
     whole = LinearPosterior.prior(3, 4).updated(features_ND, rewards_N, arms_N)
     parts = LinearPosterior.prior(3, 4)
@@ -39,7 +39,7 @@ def test_batches_come_to_the_same_as_one_after_the_other() -> None:
     np.testing.assert_array_equal(again.weights.mean_AD, whole.weights.mean_AD)
 
 
-def test_forgetting_all_leaves_the_prior() -> None:
+def test_full_discount_restores_the_prior() -> None:
     features_ND, rewards_N, arms_N = rows()
     prior = LinearPosterior.prior(3, 4, precision=2.0, mean_D=np.arange(4.0))
     learned = prior.updated(features_ND, rewards_N, arms_N)
@@ -48,7 +48,7 @@ def test_forgetting_all_leaves_the_prior() -> None:
     assert (np.diagonal(half, 0, 1, 2) > np.diagonal(learned.weights.covariance_ADD, 0, 1, 2)).all()
 
 
-def test_beliefs_of_candidates_and_of_arms_say_the_same() -> None:
+def test_candidate_and_arm_posteriors_agree() -> None:
     features_ND, rewards_N, arms_N = rows()
     posterior = LinearPosterior.prior(3, 4).updated(features_ND, rewards_N, arms_N)
     context_BD = features_ND[:6]
@@ -59,7 +59,7 @@ def test_beliefs_of_candidates_and_of_arms_say_the_same() -> None:
         np.testing.assert_allclose(for_arms.deviation_BC[:, arm], own.deviation_BC[:, 0])
 
 
-def test_draws_have_the_beliefs_mean_and_deviation() -> None:
+def test_draws_have_the_posterior_mean_and_deviation() -> None:
     features_ND, rewards_N, arms_N = rows()
     posterior = LinearPosterior.prior(3, 4).updated(features_ND, rewards_N, arms_N)
     features_BCD = features_ND[:10].reshape(2, 5, 4)
@@ -87,7 +87,7 @@ def test_logistic_regression_is_at_the_mode_with_its_curvature() -> None:
         np.testing.assert_allclose(posterior.precision_ADD[arm], curvature, rtol=1e-6)
 
 
-def test_logistic_regression_bears_what_separates_perfectly() -> None:
+def test_logistic_regression_converges_on_separable_data() -> None:
     features_ND = np.linspace(-30, 30, 40)[:, None]
     clicks_N = (features_ND[:, 0] > 0) * 1.0
     posterior = LogisticPosterior.prior(1, 1).updated(features_ND, clicks_N)
@@ -96,7 +96,7 @@ def test_logistic_regression_bears_what_separates_perfectly() -> None:
     np.testing.assert_array_equal(again.weights.covariance_ADD, posterior.weights.covariance_ADD)
 
 
-def test_what_is_no_number_is_refused() -> None:
+def test_rejects_values_that_are_not_finite() -> None:
     features_ND, rewards_N, _ = rows()
     rewards_N[3] = np.nan
     with pytest.raises(DataError, match="1 reward values are not finite"):
@@ -106,7 +106,7 @@ def test_what_is_no_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize("picks", [0, 40, 4000])
-def test_bounds_find_the_most_hopeful_arm(picks: int) -> None:
+def test_bounds_find_the_arm_with_the_highest_ucb(picks: int) -> None:
     random = np.random.default_rng(picks)
     features_ND, arms_N = random.standard_normal((picks, 5)), random.integers(0, 7, picks)
     rewards_N = (random.random(picks) < 0.3 + 0.05 * arms_N) * 1.0

@@ -68,7 +68,7 @@ def test_propensities_sum_to_one_at_every_position(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_whole_slates_are_drawn_as_often_as_their_propensities_say(name: str) -> None:
+def test_slate_frequencies_equal_their_propensities(name: str) -> None:
     rows = 60_000
     voted = scores_of(POLICIES[name](1), 1)
     same = ActionScores(
@@ -91,7 +91,7 @@ def test_whole_slates_are_drawn_as_often_as_their_propensities_say(name: str) ->
     assert (np.abs(times / rows - chance) <= within).all()
 
 
-def test_epsilon_greedy_in_closed_form() -> None:
+def test_epsilon_greedy_equals_the_closed_form() -> None:
     scores_BC = np.array([[3.0, 2.0, 1.0]])
     voted = ActionScores(
         scores_BC[:, None], np.ones((1, 1)), np.array([0.3]), np.ones((1, 3), bool)
@@ -100,7 +100,7 @@ def test_epsilon_greedy_in_closed_form() -> None:
     np.testing.assert_allclose(slate_propensities(voted, np.array([[1, 0, 2]])), [[0.1, 0.85, 1.0]])
 
 
-def test_thompsons_estimate_agrees_with_the_closed_form_of_two_candidates() -> None:
+def test_thompson_sampling_agrees_with_the_closed_form() -> None:
     posterior = LinearPosterior.prior(1, 2, precision=1.0).updated(
         np.eye(2).repeat([1, 5], axis=0), np.array([1.0, 0.2, 0.2, 0.2, 0.2, 0.2])
     )
@@ -151,7 +151,7 @@ def test_monte_carlo_marginals_agree_with_simulation() -> None:
         np.testing.assert_allclose(estimated_1KC[0, position], seen_C, atol=0.04)
 
 
-def test_the_same_seed_gives_the_same_slates() -> None:
+def test_same_seed_gives_the_same_slates() -> None:
     one, other = (
         draw_slates(scores_of(POLICIES["dynamic"](9), 9), LENGTH, np.random.default_rng(7))
         for _ in range(2)
@@ -160,7 +160,7 @@ def test_the_same_seed_gives_the_same_slates() -> None:
     assert (one.propensities_BK == other.propensities_BK).all()
 
 
-def test_the_share_of_exploration_follows_its_signals_within_floor_and_ceiling() -> None:
+def test_exploration_follows_signals_within_floor_and_ceiling() -> None:
     exploration = ExplorationConfig(floor=0.05, ceiling=0.4)
     known, unknown = np.array([0.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0])
     tired_BC = np.zeros((3, 2))
@@ -169,7 +169,7 @@ def test_the_share_of_exploration_follows_its_signals_within_floor_and_ceiling()
     assert (calm >= 0.05).all() and (calm < wild).all() and (wild <= 0.4).all()
 
 
-def test_a_slate_longer_than_its_candidates_is_refused() -> None:
+def test_rejects_a_slate_longer_than_its_candidates() -> None:
     with pytest.raises(UsageError, match="has 4 candidates for a slate of 5"):
         draw_slates(scores_of(POLICIES["greedy"](2), 2), 5, np.random.default_rng(0))
     with pytest.raises(UsageError, match=r"epsilon: must be from 0 to 1, got 1\.5"):

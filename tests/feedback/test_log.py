@@ -22,7 +22,7 @@ def lines(log: FeedbackLog, table: str) -> list[dict]:
     ]
 
 
-def test_rows_come_back_in_order_with_times_as_text(tmp_path: Path) -> None:
+def test_rows_keep_their_order_with_times_as_text(tmp_path: Path) -> None:
     log = FeedbackLog(tmp_path)
     log.append("events", [{"event_id": "a", "event_at": datetime(2024, 3, 1, 12)}])
     log.append("events", [{"event_id": "b"}, {"event_id": "c"}])
@@ -32,7 +32,7 @@ def test_rows_come_back_in_order_with_times_as_text(tmp_path: Path) -> None:
     assert found[0]["event_at"] == "2024-03-01 12:00:00.000000"
 
 
-def test_what_is_written_after_sealing_is_in_the_next_file(tmp_path: Path) -> None:
+def test_rows_after_a_seal_go_to_the_next_file(tmp_path: Path) -> None:
     log = FeedbackLog(tmp_path)
     log.append("events", [{"n": 1}])
     log.seal()
@@ -43,7 +43,7 @@ def test_what_is_written_after_sealing_is_in_the_next_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("torn", [b'{"n": 2, "text": "', b"x" * 200_000])
-def test_a_torn_last_line_is_removed_by_the_next_to_write(tmp_path: Path, torn: bytes) -> None:
+def test_next_write_truncates_a_partial_line(tmp_path: Path, torn: bytes) -> None:
     log = FeedbackLog(tmp_path)
     log.append("events", [{"n": 1}])
     with (tmp_path / "events" / "open.jsonl").open("ab") as file:
@@ -52,7 +52,7 @@ def test_a_torn_last_line_is_removed_by_the_next_to_write(tmp_path: Path, torn: 
     assert [row["n"] for row in lines(log, "events")] == [1, 3]
 
 
-def test_a_value_that_is_no_json_writes_nothing(tmp_path: Path) -> None:
+def test_rejects_values_that_are_not_json(tmp_path: Path) -> None:
     log = FeedbackLog(tmp_path)
     with pytest.raises(TypeError, match="Path"):
         log.append("events", [{"n": 1}, {"n": tmp_path}])
@@ -71,7 +71,7 @@ for n in range(10**6):
 """
 
 
-def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+def test_killed_writer_loses_no_acknowledged_row(tmp_path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -83,7 +83,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path) -> N
     assert found[: len(acknowledged)] == acknowledged
 
 
-def test_threads_that_append_and_seal_at_once_lose_no_row(tmp_path: Path) -> None:
+def test_concurrent_appends_and_seals_lose_no_row(tmp_path: Path) -> None:
     log = FeedbackLog(tmp_path)
 
     def write(first: int) -> None:
@@ -97,7 +97,7 @@ def test_threads_that_append_and_seal_at_once_lose_no_row(tmp_path: Path) -> Non
     assert sorted(row["n"] for row in lines(log, "events")) == list(range(100))
 
 
-def test_threads_that_wait_reach_the_disk_together_each_in_its_order(
+def test_waiting_threads_are_flushed_together_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, flushed, entered, go_on = FeedbackLog(tmp_path), [], Event(), Event()
@@ -132,7 +132,7 @@ def test_threads_that_wait_reach_the_disk_together_each_in_its_order(
         assert [row["n"] for row in found if row["thread"] == thread] == [0, 1, 2]
 
 
-def test_what_the_disk_refuses_is_refused_of_all_tables_and_leaves_nothing(
+def test_failed_write_leaves_no_rows_in_any_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = FeedbackLog(tmp_path)

@@ -60,21 +60,21 @@ def advertiser(settings: Settings) -> Advertiser:
 
 
 def shown(settings: Settings, user_id: str, k: int = 10, at: datetime = NOON) -> list[str]:
-    return [ad.ad_id for ad in advertiser(settings).choose(user_id, k, at).ads]
+    return [ad.ad_id for ad in advertiser(settings).select(user_id, k, at).ads]
 
 
-def test_an_ad_is_shown_as_often_as_planned_and_no_oftener(planned: Settings) -> None:
+def test_shows_an_ad_exactly_as_often_as_planned(planned: Settings) -> None:
     assert [shown(planned, "u3") for _ in range(3)] == [["c1", "c2"], ["c1"], []]
     assert shown(planned, "nobody") == []
     assert shown(planned, "u3", at=datetime(2026, 1, 2, 12)) == ["c1", "c2"], "another day"
 
 
-def test_a_budget_holds_over_all_users(planned: Settings) -> None:
+def test_respects_a_budget_over_all_users(planned: Settings) -> None:
     found = [shown(planned, user, 1) for user in ("u3", "u4", "u5", "u5")]
     assert sum(ads.count("c1") for ads in found) == 3
 
 
-def test_caps_hold_however_many_ask_at_once(planned: Settings) -> None:
+def test_respects_caps_under_concurrency(planned: Settings) -> None:
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(shown, planned, "u3", 1) for _ in range(24)]
         found = [ad for one in asked for ad in one.result()]
@@ -82,7 +82,7 @@ def test_caps_hold_however_many_ask_at_once(planned: Settings) -> None:
 
 
 @pytest.mark.parametrize(("budget", "later"), [(24.0, []), (2400.0, ["c1"])])
-def test_what_spends_too_fast_is_held_back_next(
+def test_throttles_campaigns_that_spend_too_fast(
     planned: Settings, budget: float, later: list[str]
 ) -> None:
     """Two in the first hour: twice what a budget of 24 has for it, little of one of 2,400."""
@@ -95,7 +95,7 @@ def test_what_spends_too_fast_is_held_back_next(
     assert shown(planned, "u4", 1, datetime(2026, 1, 1, 1, 30)) == later
 
 
-def test_over_http_ads_are_logged_with_their_ids(planned: Settings) -> None:
+def test_logs_ads_over_http(planned: Settings) -> None:
     client = TestClient(create_app(planned))
     answer = client.get("/v1/ads", params={"user_id": "u3", "k": 2}).json()
     assert [ad["ad_id"] for ad in answer["ads"]] == ["c1", "c2"]
@@ -108,12 +108,12 @@ def test_over_http_ads_are_logged_with_their_ids(planned: Settings) -> None:
     assert client.get("/v1/ads", params={"user_id": "u3", "k": 11}).status_code == 422
 
 
-def test_where_no_ads_are_planned_it_is_said(planned: Settings) -> None:
+def test_rejects_requests_without_a_plan(planned: Settings) -> None:
     plan = planned.home / "ads" / ONE / "plan.json"
     described = json.loads(plan.read_text())
     del described["curve"]
     write_json(plan, described)
-    with pytest.raises(DataError, match="does not tell prices"):
+    with pytest.raises(DataError, match="prices and caps are missing"):
         shown(planned, "u3")
     plan.unlink()
     answer = TestClient(create_app(planned)).get("/v1/ads", params={"user_id": "u3"})

@@ -24,14 +24,14 @@ def ids(*names: str) -> Ids:
     return Ids(np.array([name.encode() for name in names]))
 
 
-def test_ids_are_found_whatever_their_length() -> None:
+def test_finds_ids_of_any_length() -> None:
     known = ids("a", "bcd", "é")
     assert known.rows(["bcd", "é", "bcde", "b", "zzzz", ""]).tolist() == [1, 2, -1, -1, -1, -1]
     assert known.names(np.array([2, 0])) == ("é", "a")
     assert Ids(np.zeros(0, "S1")).rows(["a"]).tolist() == [-1]
 
 
-def test_a_release_folds_every_user_as_training_did(shop: Any) -> None:
+def test_fold_in_equals_the_trained_vectors(shop: Any) -> None:
     with_encoder(shop, 1)
     live = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
     described = live.manifest.encoder
@@ -46,7 +46,7 @@ def test_a_release_folds_every_user_as_training_did(shop: Any) -> None:
     assert len(published.of("nobody")) == 0
 
 
-def test_an_encoder_that_gives_other_vectors_is_not_published(shop: Any) -> None:
+def test_publishing_rejects_an_encoder_with_other_vectors(shop: Any) -> None:
     with_encoder(shop, 1)
 
     def turn(columns: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def test_an_encoder_that_gives_other_vectors_is_not_published(shop: Any) -> None
 
 
 @pytest.mark.parametrize("text", ["{", '{"kind": "oracle"}', "{}"])
-def test_a_broken_encoder_is_refused(tmp_path: Path, text: str) -> None:
+def test_rejects_a_broken_encoder(tmp_path: Path, text: str) -> None:
     (tmp_path / "encoder.json").write_text(text)
     np.save(tmp_path / "item_ids.npy", np.array([b"a"]))
     save_file({"row_I": np.zeros(1, np.int32)}, tmp_path / "encoder.safetensors")
@@ -67,7 +67,7 @@ def test_a_broken_encoder_is_refused(tmp_path: Path, text: str) -> None:
         Encoder.open(tmp_path)
 
 
-def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_rejects_an_invalid_onnx_graph(tmp_path: Path) -> None:
     described = '{"kind": "onnx", "latest": null, "half_life_days": null}'
     (tmp_path / "encoder.json").write_text(described)
     np.save(tmp_path / "item_ids.npy", np.array([b"a"]))
@@ -76,7 +76,7 @@ def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
         Encoder.open(tmp_path)
 
 
-def test_only_what_is_read_of_a_history_is_published(tmp_path: Path) -> None:
+def test_publishes_only_the_events_that_the_encoder_reads(tmp_path: Path) -> None:
     sequences = pa.table(
         {
             "user_id": ["v", "u"],
@@ -94,7 +94,7 @@ def test_only_what_is_read_of_a_history_is_published(tmp_path: Path) -> None:
         histories.write(tmp_path / "i", sequences, ids("a", "b"), 86_400, latest=None)
 
 
-def test_what_came_later_is_read_in_the_order_of_time() -> None:
+def test_later_events_are_merged_by_time() -> None:
     def of(item_id: str, age: float) -> History:
         return History((item_id,), np.array([age], np.float32), np.ones(1, np.float32))
 

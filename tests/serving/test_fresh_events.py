@@ -55,7 +55,7 @@ def ids(events: FreshEvents, user_id: str = "u1", last_feedback: str | None = No
     return [event.event_id for event in events.of(user_id, last_feedback)]
 
 
-def test_what_another_server_wrote_is_seen_before_the_next_answer(settings: Settings) -> None:
+def test_sees_events_of_other_servers(settings: Settings) -> None:
     events = FreshEvents(settings)
     assert ids(events) == []
     log = write(settings, row("a"), row("b", "u2"))
@@ -70,7 +70,7 @@ def test_what_another_server_wrote_is_seen_before_the_next_answer(settings: Sett
     assert ids(events) == ids(FreshEvents(settings)) == ["a", "c", "d", "e", "f"]
 
 
-def test_a_torn_line_is_nobodys_event(settings: Settings) -> None:
+def test_ignores_a_partial_line(settings: Settings) -> None:
     events = FreshEvents(settings)
     log = write(settings, row("a"))
     with (log.folder / "events" / OPEN).open("ab") as torn:
@@ -80,7 +80,7 @@ def test_a_torn_line_is_nobodys_event(settings: Settings) -> None:
     assert ids(events) == ids(FreshEvents(settings)) == ["a", "b"]
 
 
-def test_what_landed_is_fresh_until_a_release_knows_it(settings: Settings) -> None:
+def test_landed_events_stay_fresh_until_a_release_has_them(settings: Settings) -> None:
     events = FreshEvents(settings)
     log = write(settings, row("a"), row("b"))
     ingest(settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
@@ -102,7 +102,7 @@ def post_until_killed(client: TestClient, acknowledged: Connection, start: int) 
         acknowledged.send(event["event_id"])
 
 
-def test_a_killed_server_loses_nothing_that_it_acknowledged(shop: Any) -> None:
+def test_killed_server_loses_no_acknowledged_event(shop: Any) -> None:
     client, heard = TestClient(create_app(shop.settings)), list[str]()
     for kill in range(4):
         ours, theirs = multiprocessing.Pipe(duplex=False)
@@ -133,7 +133,7 @@ def event(item_id: str | None, event_type: str, minute: int = 0, **changes: Any)
     return Event.of(fields, LogFile())
 
 
-def test_fresh_events_weigh_what_the_marts_will_say() -> None:
+def test_weights_fresh_events_as_the_marts_do() -> None:
     events = [
         event("b", "purchase", 5, quantity=2),
         event("b", "purchase", 6),
@@ -152,7 +152,7 @@ def test_fresh_events_weigh_what_the_marts_will_say() -> None:
     assert math.isclose(fresh_history([event("a", "cart")], "purchase", NOON).weights_N[0], 0.5)
 
 
-def test_the_next_answer_knows_of_an_event(shop: Any) -> None:
+def test_next_answer_includes_a_posted_event(shop: Any) -> None:
     with_encoder(shop, 1)
     publish(shop.settings, ONE)
     client = TestClient(create_app(shop.settings))
@@ -179,7 +179,7 @@ def test_the_next_answer_knows_of_an_event(shop: Any) -> None:
     assert answer(later, "u3") == after, "a server that starts later knows it too"
 
 
-def test_a_fresh_vector_is_that_of_all_that_was_done(shop: Any) -> None:
+def test_fold_in_uses_the_whole_history(shop: Any) -> None:
     encoder = with_encoder(shop, 1)
     opened = OpenRelease(shop.settings, publish(shop.settings, ONE).release_id)
     users = FreshUserStates(FreshEvents(shop.settings))

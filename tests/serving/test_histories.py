@@ -15,7 +15,7 @@ from penchant.releases.release import BOUGHT_ITEMS, RECENT_ITEMS, Release
 ONE = "s-20180102-000000000001"
 
 
-def test_the_last_events_of_a_user_are_published_oldest_first(shop: Any) -> None:
+def test_publishes_recent_events_oldest_first(shop: Any) -> None:
     live = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
     assert live.has(RECENT_ITEMS) and live.has(BOUGHT_ITEMS)
     row = (
@@ -31,7 +31,7 @@ def test_the_last_events_of_a_user_are_published_oldest_first(shop: Any) -> None
     assert row["quantities"][0] == [1] * 11
 
 
-def test_no_more_than_the_latest_are_kept_and_what_was_bought_once(
+def test_publishes_the_newest_events_and_distinct_bought_items(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("penchant.publishing.histories.MAX_RECENT_ITEMS", 2)
@@ -40,7 +40,7 @@ def test_no_more_than_the_latest_are_kept_and_what_was_bought_once(
     assert bought(snapshot)["item_ids"][0].as_py() == [f"i{number:03}" for number in range(10)]
 
 
-def test_a_snapshot_without_events_is_not_published(shop: Any) -> None:
+def test_publishing_rejects_a_snapshot_without_events(shop: Any) -> None:
     Snapshot.open(shop.settings, ONE).mart("events").unlink()
     with pytest.raises(DataError, match="no mart events"):
         publish(shop.settings, ONE)

@@ -65,7 +65,7 @@ def exploring(settings: Settings, share: float) -> LivePolicies:
     return LivePolicies(settings.model_copy(update={"exploration": share}))
 
 
-def test_without_a_policy_the_ranker_is_shown_as_it_is(settings: Settings) -> None:
+def test_shows_the_ranker_order_without_a_learned_policy(settings: Settings) -> None:
     slate = LivePolicies(settings).select("u1", candidates(), 5, "s", NOWHERE)
     assert (slate.policy, slate.actions) == ("ranker", (0, 1, 2, 3, 4))
     assert slate.propensities == (1.0,) * 5
@@ -74,7 +74,7 @@ def test_without_a_policy_the_ranker_is_shown_as_it_is(settings: Settings) -> No
     assert LivePolicies(settings).select("u1", candidates(0), 5, "s", NOWHERE).actions == ()
 
 
-def test_a_share_of_exploration_starts_the_loop(settings: Settings) -> None:
+def test_ranker_policy_explores_uniformly(settings: Settings) -> None:
     policies = exploring(settings, 0.3)
     slates = [policies.select("u1", candidates(), 2, str(n), NOWHERE) for n in range(SLATES)]
     assert {slate.policy for slate in slates} == {"ranker-0.3"}
@@ -86,7 +86,7 @@ def test_a_share_of_exploration_starts_the_loop(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "thompson", "linucb", "epsilon greedy"])
-def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, release: Path, kind: str) -> None:
+def test_action_frequencies_equal_their_propensities(shop: Any, release: Path, kind: str) -> None:
     settings = shop.settings
     write_policy(settings, "p-a", policy=kind)
     settings.live_policy.flip("p-a")
@@ -102,7 +102,7 @@ def test_what_is_drawn_is_drawn_as_often_as_it_says(shop: Any, release: Path, ki
         assert min(slate.propensities) > 0
 
 
-def test_a_slate_is_drawn_again_from_its_id(shop: Any, release: Path) -> None:
+def test_same_slate_id_gives_the_same_slate(shop: Any, release: Path) -> None:
     write_policy(shop.settings, "p-a")
     shop.settings.live_policy.flip("p-a")
 
@@ -117,7 +117,7 @@ def test_a_slate_is_drawn_again_from_its_id(shop: Any, release: Path) -> None:
     assert len({slate.actions for slate in before}) > 3, "another id is another draw"
 
 
-def test_who_is_known_less_is_explored_more(shop: Any, release: Path) -> None:
+def test_explores_more_for_users_with_less_history(shop: Any, release: Path) -> None:
     write_policy(shop.settings, "p-a")
     shop.settings.live_policy.flip("p-a")
     policies = LivePolicies(shop.settings)
@@ -129,7 +129,7 @@ def test_who_is_known_less_is_explored_more(shop: Any, release: Path) -> None:
     assert 0.05 <= share("u3") < share("a stranger") <= 0.5
 
 
-def test_an_experiment_says_who_is_served_by_what(shop: Any, release: Path) -> None:
+def test_experiment_assigns_policies_by_arm(shop: Any, release: Path) -> None:
     settings = shop.settings
     write_policy(settings, "p-a")
     experiment = store.start(settings, live_policy(settings), "p-a", 0.5, datetime(2018, 1, 2))
@@ -147,7 +147,7 @@ def test_an_experiment_says_who_is_served_by_what(shop: Any, release: Path) -> N
     assert policies.select("u1", candidates(), 2, "one", release).policy == "ranker"
 
 
-def test_an_answer_is_of_the_live_policy_and_logs_every_chance(shop: Any) -> None:
+def test_logs_all_propensities_of_the_live_policy(shop: Any) -> None:
     settings = shop.settings
     publish(settings, SNAPSHOT)
     write_policy(settings, "p-a")
@@ -175,7 +175,7 @@ def test_an_answer_is_of_the_live_policy_and_logs_every_chance(shop: Any) -> Non
     assert [item.item_id for item in again.items] == [item["item_id"] for item in answer["items"]]
 
 
-def test_a_policy_that_can_not_be_asked_is_refused(shop: Any, release: Path) -> None:
+def test_rejects_a_missing_or_incompatible_policy(shop: Any, release: Path) -> None:
     settings = shop.settings
     settings.policies.mkdir(parents=True)
     settings.live_policy.flip("p-gone")
@@ -189,6 +189,6 @@ def test_a_policy_that_can_not_be_asked_is_refused(shop: Any, release: Path) -> 
         LivePolicies(settings).select("u1", candidates(), 2, "one", release)
 
 
-def test_a_release_without_facts_says_so(tmp_path: Path) -> None:
+def test_rejects_a_release_without_context_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no facts for a policy"):
         PublishedContext.open(tmp_path)

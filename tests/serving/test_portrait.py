@@ -31,7 +31,7 @@ def part_in_two(columns: dict[str, Any]) -> None:
     ]
 
 
-def test_segments_are_what_lies_together_the_largest_first() -> None:
+def test_segments_are_clusters_largest_first() -> None:
     vectors_UD = three_kinds()
     labels = segments(vectors_UD)
     assert labels.max() == 2
@@ -46,7 +46,7 @@ def test_few_users_or_equal_ones_are_one_segment(vectors_UD: np.ndarray) -> None
     assert segments(vectors_UD).tolist() == [0] * len(vectors_UD)
 
 
-def test_segments_are_named_by_what_their_members_like_more(
+def test_segments_are_named_by_their_distinctive_categories(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("penchant.publishing.segments.LEAST_MEMBERS", 10)
@@ -60,7 +60,7 @@ def test_segments_are_named_by_what_their_members_like_more(
     assert service.portrait("u4").segment == "TEA and PANS"
 
 
-def test_a_portrait_is_whole_and_says_that_nothing_was_transferred(shop: Any) -> None:
+def test_portrait_has_all_features_without_transfer(shop: Any) -> None:
     live = publish(shop.settings, ONE)
     portrait = RecommendationService(shop.settings).portrait("u4")
     assert (portrait.release_id, portrait.snapshot_id) == (live.release_id, ONE)
@@ -74,7 +74,7 @@ def test_a_portrait_is_whole_and_says_that_nothing_was_transferred(shop: Any) ->
         assert expected in shown
 
 
-def test_what_came_by_transfer_is_told_of_a_path_or_its_head(shop: Any) -> None:
+def test_transferred_share_is_of_the_path_or_its_prefix(shop: Any) -> None:
     moved = pa.table(
         {"user_id": ["u4", "u5"], "category": ["FOOD", "HOME > PANS"], "share": [0.25, 1.0]}
     )
@@ -86,21 +86,21 @@ def test_what_came_by_transfer_is_told_of_a_path_or_its_head(shop: Any) -> None:
     assert "25% of FOOD > TEA by transfer" in service.portrait("u4").render()
 
 
-def test_a_wrong_share_of_transfer_is_refused(shop: Any) -> None:
+def test_rejects_an_invalid_share_of_transfer(shop: Any) -> None:
     moved = pa.table({"user_id": ["u4"], "category": ["FOOD"], "share": [1.5]})
     pq.write_table(moved, shop.run(1) / "transferred.parquet")
     with pytest.raises(DataError, match="not from 0 to 1"):
         publish(shop.settings, ONE)
 
 
-def test_a_user_who_did_nothing_yet_has_no_interests(shop: Any) -> None:
+def test_user_without_events_has_no_interests(shop: Any) -> None:
     publish(shop.settings, ONE)
     portrait = RecommendationService(shop.settings).portrait("u0")
     assert (portrait.lifecycle_stage, portrait.interests) == ("prospect", ())
     assert "no interests yet" in portrait.render()
 
 
-def test_without_vectors_there_are_no_segments_and_the_portrait_stays(shop: Any) -> None:
+def test_portrait_has_no_segment_without_vectors(shop: Any) -> None:
     report = publish(shop.settings, shop.ready(3, vectors=False))
     assert "user_segments" not in report.counts
     portrait = RecommendationService(shop.settings).portrait("u4")
@@ -110,15 +110,15 @@ def test_without_vectors_there_are_no_segments_and_the_portrait_stays(shop: Any)
 
 @pytest.mark.parametrize(
     ("user_id", "cause"),
-    [("nobody", "'nobody' is not known"), ("", "is empty"), ("u\x00", "control characters")],
+    [("nobody", "unknown user 'nobody'"), ("", "is empty"), ("u\x00", "control characters")],
 )
-def test_a_malformed_or_unknown_user_is_a_clear_error(shop: Any, user_id: str, cause: str) -> None:
+def test_rejects_a_malformed_or_unknown_user(shop: Any, user_id: str, cause: str) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(UsageError, match=cause):
         RecommendationService(shop.settings).portrait(user_id)
 
 
-def test_without_the_mart_nothing_is_published(shop: Any) -> None:
+def test_publishing_rejects_a_snapshot_without_portraits(shop: Any) -> None:
     (shop.settings.snapshots / ONE / "marts" / "user_portrait.parquet").unlink()
     with pytest.raises(DataError, match="no mart user_portrait"):
         publish(shop.settings, ONE)

@@ -45,7 +45,7 @@ def ids(answer: Any) -> list[str]:
     return [item.item_id for item in answer.items]
 
 
-def test_what_was_bought_or_is_named_is_left_out_and_the_order_stays(
+def test_filters_bought_and_excluded_items_and_keeps_the_order(
     service: RecommendationService,
 ) -> None:
     everything = ids(service.recommend("u3", 20))

@@ -20,7 +20,7 @@ ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 FLIPS = 50
 
 
-def test_a_known_user_gets_the_rankers_list(shop: Any) -> None:
+def test_known_user_gets_the_ranked_list(shop: Any) -> None:
     live = publish(shop.settings, ONE)
 
     answer = RecommendationService(shop.settings).recommend("u3", 5)
@@ -34,14 +34,14 @@ def test_a_known_user_gets_the_rankers_list(shop: Any) -> None:
     assert "TITLE" in answer.render()
 
 
-def test_an_unknown_user_gets_the_prior_marked_as_such(shop: Any) -> None:
+def test_unknown_user_gets_popular_items(shop: Any) -> None:
     publish(shop.settings, ONE)
     answer = RecommendationService(shop.settings).recommend("nobody", 3)
     assert answer.origin == "popularity prior"
     assert [item.item_id for item in answer.items] == ["i000", "i001", "i002"]
 
 
-def test_similar_items_are_the_nearest_by_angle_and_never_the_item_itself(shop: Any) -> None:
+def test_similar_items_are_the_nearest_by_cosine_without_the_item(shop: Any) -> None:
     publish(shop.settings, ONE)
     vectors = pq.read_table(shop.run(1) / "item_vectors.parquet").to_pydict()
     matrix = np.array(vectors["vector"])
@@ -55,7 +55,7 @@ def test_similar_items_are_the_nearest_by_angle_and_never_the_item_itself(shop: 
     assert answer.items[0].score == pytest.approx(np.sort(cosines)[-2], abs=1e-5)
 
 
-def test_without_vectors_popularity_serves_and_similar_says_so(shop: Any) -> None:
+def test_similar_is_rejected_where_popularity_serves(shop: Any) -> None:
     snapshot_id = shop.ready(3, vectors=False)
     report = publish(shop.settings, snapshot_id)
     service = RecommendationService(shop.settings)
@@ -67,7 +67,7 @@ def test_without_vectors_popularity_serves_and_similar_says_so(shop: Any) -> Non
 
 
 @pytest.mark.parametrize("wrong", ["", "  ", "u" * 129, "u\n1", "u\x00", "u\u202e1", "\ud800"])
-def test_a_malformed_id_is_a_clear_error(shop: Any, wrong: str) -> None:
+def test_rejects_a_malformed_id(shop: Any, wrong: str) -> None:
     publish(shop.settings, ONE)
     service = RecommendationService(shop.settings)
     for ask in (service.recommend, service.similar):
@@ -76,23 +76,23 @@ def test_a_malformed_id_is_a_clear_error(shop: Any, wrong: str) -> None:
 
 
 @pytest.mark.parametrize("k", [0, -1, 101])
-def test_k_out_of_range_is_a_clear_error(shop: Any, k: int) -> None:
+def test_rejects_k_out_of_range(shop: Any, k: int) -> None:
     with pytest.raises(UsageError, match="from 1 to 100"):
         RecommendationService(shop.settings).recommend("u1", k)
 
 
-def test_an_unknown_item_is_a_clear_error(shop: Any) -> None:
+def test_rejects_an_unknown_item(shop: Any) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(UsageError, match="'i999' has no vector"):
         RecommendationService(shop.settings).similar("i999")
 
 
-def test_nothing_published_is_a_clear_error(settings: Settings) -> None:
+def test_rejects_requests_without_a_live_release(settings: Settings) -> None:
     with pytest.raises(UsageError, match="penchant publish"):
         RecommendationService(settings).recommend("u1")
 
 
-def test_a_release_removed_while_it_is_asked_gives_way_to_the_live_one(
+def test_retries_on_the_live_release_after_a_removal(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = publish(shop.settings, ONE).release_id
@@ -110,7 +110,7 @@ def test_a_release_removed_while_it_is_asked_gives_way_to_the_live_one(
     assert service.recommend("u1").snapshot_id == TWO
 
 
-def test_a_live_release_that_is_gone_is_a_clear_error(shop: Any) -> None:
+def test_reports_a_missing_live_release(shop: Any) -> None:
     live = publish(shop.settings, ONE).release_id
     shutil.rmtree(shop.settings.releases / live)
     with pytest.raises(DataError, match=f"{live} is not in"):
@@ -166,7 +166,7 @@ def hammer_from_outside(
     results.put(hammer(settings, service, releases, stop))
 
 
-def test_readers_never_see_two_releases_nor_none_through_50_flips(shop: Any) -> None:
+def test_every_answer_is_of_one_release_through_50_flips(shop: Any) -> None:
     """Two threads that share a reader and one process; publish and rollback flip 50 times."""
     settings = shop.settings
     releases = {publish(settings, ONE).release_id: 1, publish(settings, TWO).release_id: 2}

@@ -26,7 +26,7 @@ def ads(query: Annotated[AdsQuery, Query()], services: AppServices) -> Ads:
     """Ads of the day's plan, paced over the day. The response is counted and logged as shown."""
     now = datetime.now(UTC).replace(tzinfo=None)
     try:
-        answer = services.advertiser.choose(query.user_id, query.k, now)
+        answer = services.advertiser.select(query.user_id, query.k, now)
     except NothingToDo as error:
         raise HTTPProblem(
             HTTPStatus.SERVICE_UNAVAILABLE, error.cause, remedy=error.remedy

@@ -3,7 +3,13 @@
 from datetime import datetime
 
 from penchant.artifacts import Arm, Experiment, ExperimentResult
-from penchant.bandits.assignment import PLAN, PolicyAssignment, check_shares, folder_of, running_experiment
+from penchant.bandits.assignment import (
+    PLAN,
+    PolicyAssignment,
+    check_shares,
+    folder_of,
+    running_experiment,
+)
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import held_alone

@@ -1,5 +1,5 @@
-"""Ads as they are asked for: whom the plan of a day chose, paced through it, under its caps.
+"""Ads on request, by the plan of the day, with pacing and frequency caps.
 
-``plan.py`` reads what ``penchant plan-ads`` left, ``shown.py`` counts what was shown today, and
-``advertiser.py`` chooses. Letters at the end of a name: C campaigns, M moments of a day.
+``plan.py`` reads the output of ``penchant plan-ads``, ``shown.py`` counts today's impressions and
+``advertiser.py`` selects ads. Letters at the end of a name: C campaigns, M periods of a day.
 """

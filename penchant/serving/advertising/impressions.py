@@ -1,4 +1,4 @@
-"""What of an answer with ads is logged: each as shown, always, since nothing is drawn by lot."""
+"""Logs ads as shown, with a propensity of 1: the selection is deterministic."""
 
 from datetime import datetime
 from uuid import uuid4
@@ -9,7 +9,7 @@ from penchant.serving.recommending.impressions import Shown
 
 
 def log_ads(log: FeedbackLog, answer: Ads, placement: str, shown_at: datetime) -> Shown:
-    """Keep ads as shown, durably. ``shown_at``: naive UTC."""
+    """Log ads as shown; durable when this returns. ``shown_at``: naive UTC."""
     slate_id = str(uuid4())
     impressions = [
         {
@@ -28,7 +28,7 @@ def log_ads(log: FeedbackLog, answer: Ads, placement: str, shown_at: datetime) -
         }
         for position, ad in enumerate(answer.ads)
     ]
-    chances = [
+    propensities = [
         {
             "slate_id": slate_id,
             "position": position,
@@ -38,5 +38,5 @@ def log_ads(log: FeedbackLog, answer: Ads, placement: str, shown_at: datetime) -
         }
         for position, ad in enumerate(answer.ads)
     ]
-    log.append_together({"propensities": chances, "impressions": impressions})
+    log.append_together({"propensities": propensities, "impressions": impressions})
     return Shown(slate_id, tuple(str(row["impression_id"]) for row in impressions))

@@ -1,4 +1,4 @@
-"""The plan of a day, as ``penchant plan-ads`` left it beside the snapshot's other results."""
+"""Reads the plan of a day that ``penchant plan-ads`` wrote."""
 
 import json
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from penchant.settings import Settings
 
 @dataclass(frozen=True)
 class AdPlan:
-    """``run_id``: of the family that predicted responses. ``prices_C``: what a unit of each budget
-    was worth. ``curve_M``: the share of the day's traffic by the end of each moment."""
+    """``run_id``: of the family that predicted responses. ``prices_C``: the shadow price of each
+    budget. ``curve_M``: the cumulative share of the day's traffic at the end of each period."""
 
     snapshot_id: str
     run_id: str
@@ -33,19 +33,19 @@ class AdPlan:
 
     @classmethod
     def open(cls, settings: Settings, snapshot_id: str) -> "AdPlan":
-        """Raises NothingToDo where none was made, DataError for one from before it told all."""
+        """Raises NothingToDo without a plan, DataError for a plan of an older version."""
         folder = settings.home / "ads" / snapshot_id
         try:
             described = json.loads((folder / "plan.json").read_text())
         except FileNotFoundError:
             raise NothingToDo(
-                f"no ads are planned for snapshot {snapshot_id}, which is live",
+                f"no ads are planned for the live snapshot {snapshot_id}",
                 f"run `penchant plan-ads --snapshot {snapshot_id} --budgets FILE`",
             ) from None
         if "curve" not in described:
             raise DataError(
-                f"the plan of ads for {snapshot_id} does not tell prices and caps",
-                f"`penchant plan-ads --snapshot {snapshot_id} --budgets FILE` again",
+                f"{folder / 'plan.json'}: prices and caps are missing",
+                f"run `penchant plan-ads --snapshot {snapshot_id} --budgets FILE` again",
             )
         return cls._of(described, folder)
 
@@ -79,8 +79,8 @@ class AdPlan:
         )
 
     def of(self, user_id: str) -> tuple[Floats, Floats]:
-        """planned_C and probability_C of a user: impressions, rounded up, and chances of a
-        response to one; 0 where nothing is planned."""
+        """planned_C and probability_C of a user: impressions, rounded up, and the probability of a
+        response; 0 where nothing is planned."""
         planned_C, probability_C = np.zeros((2, len(self.campaigns.ids)))
         (user,) = self._users.rows([user_id])
         if user >= 0:

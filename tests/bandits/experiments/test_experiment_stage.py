@@ -94,7 +94,9 @@ def test_undecided_experiment_continues(running: Settings) -> None:
 
 def test_rejects_second_experiment(running: Settings) -> None:
     assert (
-        store.start(running, PolicyAssignment(OLD, None), NEW, 0.5, BEGAN + timedelta(days=1)).began_at
+        store.start(
+            running, PolicyAssignment(OLD, None), NEW, 0.5, BEGAN + timedelta(days=1)
+        ).began_at
         == BEGAN
     )
     with pytest.raises(UsageError, match="still runs"):

@@ -15,7 +15,7 @@ from penchant.settings import Settings
 from training.commands.train import run_id_for, train
 
 
-def test_what_is_shown_is_learned_from_and_what_is_learned_is_shown(checked_home: Settings) -> None:
+def test_policy_is_learned_from_the_log_and_served(checked_home: Settings) -> None:
     settings = loop_settings(checked_home, checked_home.home)
     shop = SimulatedShop(settings, str(settings.live_snapshot.current()), seed=0, visits=0.7)
     shop.publish()
