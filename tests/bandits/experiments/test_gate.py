@@ -12,7 +12,7 @@ from penchant.bandits.assignment import running_experiment
 from penchant.bandits.context_features import FEATURE_NAMES
 from penchant.bandits.experiments import store
 from penchant.bandits.experiments.gate import GATE, TASK, decide, gates, promote
-from penchant.bandits.learned import PolicyConfig, LearnedPolicy
+from penchant.bandits.learned import LearnedPolicy, PolicyConfig
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.report.policies import policy_section
 from penchant.serving.live_policy import read_policy
