@@ -106,7 +106,7 @@ def imported_module(name: str) -> str:
     return name if name in modules() else name.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("area", direction())
+@pytest.mark.parametrize("area", sorted(direction()))
 def test_packages_import_in_the_allowed_direction(area: str) -> None:
     allowed = direction()[area] | full(LEAVES) | {area}
     for module in members(area):
