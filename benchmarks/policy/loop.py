@@ -1,6 +1,5 @@
 """The whole loop, from a slate to a verdict, with simulated users and every stage for real."""
 
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from safetensors.numpy import save_file
 
 from benchmarks.policy.simulated_shop import SimulatedShop, Visit, lost_by_policy
-from penchant.artifacts import PromotionDecision, Snapshot
+from penchant.artifacts import PolicyDescription, PromotionDecision, Snapshot
 from penchant.bandits.assignment import live_policy
 from penchant.bandits.experiments import gate, store
 from penchant.bandits.experiments.stage import ExperimentReport, evaluate_experiment
@@ -142,8 +141,9 @@ def put_past_the_gate(
     folder, live = settings.policies / "p-harmful", live_policy(settings)
     folder.mkdir(parents=True)
     store.end(settings)
-    kept = json.loads((settings.policies / like / "policy.json").read_text())
-    (folder / "policy.json").write_text(json.dumps(kept | vars(policy.config)))
+    kept = PolicyDescription.read(settings.policies / like / "policy.json")
+    changed = kept.model_copy(update={"settings": vars(policy.config)})
+    changed.write(folder / "policy.json")
     save_file(policy.state(), folder / "model.safetensors")
     as_of = Snapshot.open(settings, snapshot_id).as_of
     store.start(settings, live, "p-harmful", SHARE, as_of)

@@ -1,6 +1,6 @@
 """The `plan-ads` stage: allocates campaigns to users by predicted responses."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 from penchant.ads.allocation import Plan, allocate
 from penchant.ads.budgets import Budgets, read_budgets
 from penchant.ads.campaigns import Campaigns, Floats
-from penchant.artifacts import ModelSelection, Snapshot
+from penchant.artifacts import AdPlanRecord, ModelSelection, PlannedCampaign, Snapshot
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 FAMILY = "logistic_response"
 UPCOMING = "upcoming.parquet"
@@ -27,30 +26,21 @@ SMOOTHING = 10.0  # impressions that are added to each hour of the traffic curve
 
 @dataclass(frozen=True)
 class PlanReport:
-    """``campaigns``: the planned impressions, spending, expected responses and shadow price of the
-    budget of each, with its budget, price, value and cap. ``attention``: impressions per user and
-    day; an ad takes ``ad_attention``. ``curve``: the cumulative share of a day's traffic at the end
-    of each hour."""
+    """``path``: of the Parquet with each user's planned impressions."""
 
-    snapshot_id: str
-    run_id: str
-    users: int
-    worth: float
-    campaigns: dict[str, dict[str, float]]
-    attention: int
-    ad_attention: int
-    curve: list[float]
+    plan: AdPlanRecord
     path: Path
 
     def summary(self) -> str:
-        shown = sum(one["impressions"] for one in self.campaigns.values())
+        campaigns, plan = self.plan.campaigns, self.plan
+        shown = sum(campaign.impressions for campaign in campaigns.values())
         return (
-            f"planned {shown:,.0f} impressions of {len(self.campaigns)} campaigns for "
-            f"{self.users:,} users, worth {self.worth:,.0f}: {self.path}"
+            f"planned {shown:,.0f} impressions of {len(campaigns)} campaigns for "
+            f"{plan.users:,} users, worth {plan.worth:,.0f}: {self.path}"
         )
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**self.plan.as_dict(), "path": self.path}
 
 
 def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanReport:
@@ -76,22 +66,21 @@ def plan_ads(settings: Settings, snapshot_id: str, budgets_file: Path) -> PlanRe
     users, probability_UC = matrix(upcoming, campaigns)
     attention_U = _left_for_ads(snapshot, users, budgets)
     plan = allocate(probability_UC, campaigns, attention_U)
-    folder = settings.home / "ads" / snapshot.id
+    folder = AdPlanRecord.folder(settings, snapshot.id)
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(_rows(users, campaigns, probability_UC, plan), folder / "plan.parquet")
-    report = PlanReport(
-        snapshot.id,
-        run_id,
-        len(users),
-        plan.worth,
-        _figures(campaigns, probability_UC, plan),
-        budgets.attention,
-        budgets.ad_attention,
-        _curve(snapshot),
-        folder / "plan.parquet",
+    record = AdPlanRecord(
+        snapshot_id=snapshot.id,
+        run_id=run_id,
+        users=len(users),
+        worth=plan.worth,
+        campaigns=_campaigns(campaigns, probability_UC, plan),
+        attention=budgets.attention,
+        ad_attention=budgets.ad_attention,
+        curve=_curve(snapshot),
     )
-    write_json(folder / "plan.json", report.as_dict())
-    return report
+    record.write(AdPlanRecord.path(settings, snapshot.id))
+    return PlanReport(record, folder / "plan.parquet")
 
 
 def _predicted(settings: Settings, snapshot: Snapshot) -> tuple[str, pa.Table]:
@@ -136,7 +125,7 @@ def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets:
     return np.floor(np.maximum(0.0, budgets.attention - taken_U) / budgets.ad_attention)
 
 
-def _curve(snapshot: Snapshot) -> list[float]:
+def _curve(snapshot: Snapshot) -> tuple[float, ...]:
     """The smoothed cumulative share of the last four weeks' impressions by hour, UTC."""
     recent = pc.field("shown_at") >= pa.scalar(
         snapshot.as_of - timedelta(days=CURVE_DAYS), pa.timestamp("us")
@@ -145,7 +134,7 @@ def _curve(snapshot: Snapshot) -> list[float]:
     hours = pc.hour(shown["shown_at"]).to_numpy()
     counts = np.bincount(hours, minlength=HOURS) + SMOOTHING
     cumulative = np.cumsum(counts) / counts.sum()
-    return [float(share) for share in cumulative]
+    return tuple(float(share) for share in cumulative)
 
 
 def _rows(
@@ -163,21 +152,21 @@ def _rows(
     )
 
 
-def _figures(
+def _campaigns(
     campaigns: Campaigns, probability_UC: Floats, plan: Plan
-) -> dict[str, dict[str, float]]:
+) -> dict[str, PlannedCampaign]:
     shown_C = plan.shown_UC.sum(axis=0)
     responses_C = (plan.shown_UC * probability_UC).sum(axis=0)
     return {
-        name: {
-            "impressions": float(shown_C[place]),
-            "spent": float(shown_C[place] * campaigns.price_C[place]),
-            "budget": float(campaigns.budget_C[place]),
-            "price": float(campaigns.price_C[place]),
-            "value": float(campaigns.value_C[place]),
-            "cap": float(campaigns.cap_C[place]),
-            "responses": float(responses_C[place]),
-            "budget_price": float(plan.budget_prices_C[place]),
-        }
+        name: PlannedCampaign(
+            impressions=float(shown_C[place]),
+            spent=float(shown_C[place] * campaigns.price_C[place]),
+            budget=float(campaigns.budget_C[place]),
+            price=float(campaigns.price_C[place]),
+            value=float(campaigns.value_C[place]),
+            cap=float(campaigns.cap_C[place]),
+            responses=float(responses_C[place]),
+            budget_price=float(plan.budget_prices_C[place]),
+        )
         for place, name in enumerate(campaigns.ids)
     }

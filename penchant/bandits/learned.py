@@ -5,10 +5,11 @@ Training writes it as JSON and plain arrays; serving reads it back and uses the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
+from penchant.artifacts import PolicyDescription
 from penchant.bandits.context_features import (
     FEATURE_NAMES,
     SMOOTHING,
@@ -78,24 +79,26 @@ class LearnedPolicy:
         return cls(config, kind.from_state(state))
 
     @classmethod
-    def read(cls, described: Mapping[str, Any], state: Mapping[str, FloatArray]) -> "LearnedPolicy":
-        """The policy of ``policy.json`` and the arrays beside it.
+    def read(
+        cls, description: PolicyDescription, state: Mapping[str, FloatArray]
+    ) -> "LearnedPolicy":
+        """The policy of a description and the arrays beside it.
 
         Raises DataError for other features or another policy than this version has.
         """
-        if tuple(described.get("features", ())) != FEATURE_NAMES:
+        if description.features != FEATURE_NAMES:
             raise DataError(
-                f"policy.json: features are {described.get('features')}, this version has "
+                f"policy.json: features are {list(description.features)}, this version has "
                 f"{list(FEATURE_NAMES)}",
-                "run `penchant train --family bandit` and `penchant evaluate-policy` again",
+                PolicyDescription.REMEDY,
             )
-        if described.get("policy") not in get_args(Kind):
+        config = PolicyConfig(**description.settings)
+        if config.policy not in get_args(Kind):
             raise DataError(
-                f"policy.json: unknown policy {described.get('policy')!r}",
+                f"policy.json: unknown policy {config.policy!r}",
                 f"it must be one of {', '.join(get_args(Kind))}",
             )
-        names = PolicyConfig.__dataclass_fields__
-        return cls.from_state(PolicyConfig(**{name: described[name] for name in names}), state)
+        return cls.from_state(config, state)
 
     def action_scores(self, context: ContextFeatures, random: np.random.Generator) -> ActionScores:
         """Scores of the candidates. The position is left out: it adds the same to all of them."""

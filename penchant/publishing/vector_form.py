@@ -1,20 +1,18 @@
-"""In which form the chosen retriever's vectors are published: the smallest that loses little."""
+"""The form in which the retriever's vectors are published: the smallest with a small loss."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from penchant.artifacts import CompressionRecord
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, KINDS
-
-FOLDER, RECORD = "compressed", "compression.json"
 
 
 @dataclass(frozen=True)
 class Form:
-    """``kind``: float32, or one of ``penchant.vectors.KINDS``, whose files lie in ``path``.
-    ``lost``: the share of NDCG@10 that it loses on validation and test, with intervals; None of
-    float32. ``why``: the decision in words."""
+    """``kind``: float32, or one of ``penchant.vectors.KINDS``; ``path``: of its files. ``lost``: the
+    share of NDCG@10 that it loses on validation and test, with intervals; None for float32.
+    ``why``: the decision in words."""
 
     kind: str
     path: Path
@@ -29,20 +27,21 @@ class Form:
 
 
 def form_of(settings: Settings, run: Path) -> Form:
-    """The smallest form whose loss on validation is, by the upper end of its interval, within
-    PENCHANT_COMPRESSION_LOSS; float32 where none is, or the run was not compressed."""
-    folder, most = run.parent / FOLDER / run.name, settings.compression_loss
+    """The smallest form whose loss on validation, at the upper end of its interval, is within
+    PENCHANT_COMPRESSION_LOSS; float32 where there is none or the run was not compressed."""
+    folder, most = CompressionRecord.folder(run), settings.compression_loss
     if not most:
         return Form(FLOAT, run, None, "PENCHANT_COMPRESSION_LOSS is 0")
-    if not (folder / RECORD).is_file():
+    try:
+        forms = CompressionRecord.read(CompressionRecord.path(folder)).forms
+    except FileNotFoundError:
         return Form(FLOAT, run, None, f"{run.name} was not compressed")
-    forms = json.loads((folder / RECORD).read_text())["forms"]
-    refused = []
+    rejected = []
     for kind in KINDS:
         highest = forms[kind]["validation"]["share"]["high"]
-        said = f"{kind} loses at most {highest:.2%} of validation NDCG@10"
+        loss = f"{kind} loses at most {highest:.2%} of validation NDCG@10"
         if highest <= most:
             lost = {window: forms[kind][window]["share"] for window in ("validation", "test")}
-            return Form(kind, folder, lost, f"{said}, within {most:.2%}")
-        refused.append(said)
-    return Form(FLOAT, run, None, f"{'; '.join(refused)}: more than {most:.2%}")
+            return Form(kind, folder, lost, f"{loss}, within {most:.2%}")
+        rejected.append(loss)
+    return Form(FLOAT, run, None, f"{'; '.join(rejected)}: more than {most:.2%}")

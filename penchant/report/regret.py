@@ -1,49 +1,48 @@
-"""The report's section on the closed loop in the simulator: regret that falls."""
+"""The report's section on the simulated world: how the regret of policies falls."""
 
-import json
 from html import escape
-from typing import Any
 
+from penchant.artifacts import SimulationRecord
 from penchant.plots.charts import line_plot
 from penchant.report.parts import html_table, section
 from penchant.settings import Settings
 
-AXES = ("day", "clicks lost a visit, against the best slates")
+AXES = ("day", "regret per visit, in clicks")
 
 
 def regret_section(settings: Settings) -> str:
-    """Of what ``penchant simulate`` wrote last; nothing where it has not run."""
-    path = settings.simulation / "regret.json"
-    if not path.is_file():
+    """The last results of ``penchant simulate``; empty where it has not run."""
+    try:
+        record = SimulationRecord.read(SimulationRecord.path(settings))
+    except FileNotFoundError:
         return ""
-    found: dict[str, Any] = json.loads(path.read_text())
-    policies = found["policies"]
     keys = "".join(
         f'<span class="key hue{number}">{escape(name)}</span>'
-        for number, name in enumerate(policies)
+        for number, name in enumerate(record.policies)
     )
     lines = {
         name: [
-            (float(found["days"] - len(one["regret_a_visit"]) + day), value)
-            for day, value in enumerate(one["regret_a_visit"])
+            (float(record.days - len(policy.regret_per_visit) + day), value)
+            for day, value in enumerate(policy.regret_per_visit)
         ]
-        for name, one in policies.items()
+        for name, policy in record.policies.items()
     }
     rows = [
         [
             escape(name),
-            f"{one['first']:.2f}",
-            f"{one['last']:.2f}",
-            f"{one['clicks']:,.0f}",
-            f"{one['left']:,.0f}",
+            f"{policy.first:.2f}",
+            f"{policy.last:.2f}",
+            f"{policy.clicks:,.0f}",
+            f"{policy.left:,.0f}",
         ]
-        for name, one in policies.items()
+        for name, policy in record.policies.items()
     ]
-    names = ["policy", "lost a visit, first", "last", "clicks in all", "users who left"]
+    names = ["policy", "regret per visit, first", "last", "clicks", "users who left"]
     return section(
-        "Exploring in a shop whose truth is known",
-        f'<div class="soft">{found["users"]:,} simulated users over {found["days"]} days, '
-        f"means of {found['seeds']} worlds; the first {found['warming_days']} days are by chance "
-        f"for all. Less is better; what a policy loses today may keep a user. {keys}</div>"
+        "Exploration in a simulated shop",
+        f'<div class="soft">{record.users:,} simulated users over {record.days} days, means over '
+        f"{record.seeds} worlds; on the first {record.warming_days} days all policies act randomly. "
+        "Regret is the clicks that the best slates would have added: less is better. A policy that "
+        f"explores has more regret at first and may keep more users. {keys}</div>"
         f"{line_plot(lines, *AXES)}{html_table(names, rows, numbers={1, 2, 3, 4})}",
     )

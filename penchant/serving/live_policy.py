@@ -6,13 +6,13 @@ policy, the candidates and the release's context counts: the same inputs give th
 """
 
 import hashlib
-import json
 import threading
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
 
+from penchant.artifacts import PolicyDescription
 from penchant.bandits.assignment import PolicyAssignment, assign, logged_context
 from penchant.bandits.learned import LearnedPolicy
 from penchant.bandits.policies import single_scorer
@@ -86,8 +86,8 @@ def read_policy(settings: Settings, policy_id: str) -> LearnedPolicy:
     """A promoted policy. Raises DataError where it is missing or can't be used."""
     folder = settings.policies / policy_id
     try:
-        described = json.loads((folder / "policy.json").read_text())
-        return LearnedPolicy.read(described, load_file(folder / "model.safetensors"))
+        description = PolicyDescription.read(PolicyDescription.path(folder))
+        return LearnedPolicy.read(description, load_file(folder / "model.safetensors"))
     except FileNotFoundError:
         raise DataError(
             f"policy {policy_id} is live, but {folder} is missing",

@@ -1,6 +1,5 @@
 """The stage around a plan: what it reads, what it leaves, and what it refuses."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from records import model_selection
 
 from penchant.ads.stage import plan_ads
-from penchant.artifacts import LeaderboardRow, ModelSelection, SnapshotDescription
+from penchant.artifacts import AdPlanRecord, LeaderboardRow, ModelSelection, SnapshotDescription
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.serving.advertising.plan import AdPlan
 from penchant.settings import Settings
@@ -69,13 +68,13 @@ def test_plan_respects_budgets_caps_and_attention(predicted: tuple[Settings, Pat
     settings, budgets = predicted
     report = plan_ads(settings, SNAPSHOT, budgets)
     plan = pq.read_table(report.path).to_pandas()
-    assert report.campaigns["c1"]["spent"] <= 8 and report.campaigns["c2"]["spent"] <= 30
+    assert report.plan.campaigns["c1"].spent <= 8 and report.plan.campaigns["c2"].spent <= 30
     assert "u00" not in set(plan["user_id"]), "what it was recommended took all its attention"
     assert plan.groupby("user_id")["impressions"].sum().max() <= 12 / 4
     assert (plan["impressions"] <= plan["ad_id"].map({"c1": 1, "c2": 2})).all()
     best = set(plan[plan["ad_id"] == "c1"]["user_id"])
     assert best == {f"u{number:02}" for number in range(1, 9)}
-    assert json.loads((report.path.parent / "plan.json").read_text())["worth"] == report.worth
+    assert AdPlanRecord.read(AdPlanRecord.path(settings, SNAPSHOT)) == report.plan
 
 
 def test_serving_reads_the_plan(predicted: tuple[Settings, Path]) -> None:
@@ -85,7 +84,7 @@ def test_serving_reads_the_plan(predicted: tuple[Settings, Path]) -> None:
     assert (plan.run_id, plan.campaigns.ids) == (RUN, ("c1", "c2"))
     assert [plan.campaigns.cap_C.tolist(), plan.campaigns.price_C.tolist()] == [[1, 2], [1, 2]]
     planned = sum(plan.of(user)[0][0] for user in USERS)
-    assert planned == round(report.campaigns["c1"]["impressions"])
+    assert planned == round(report.plan.campaigns["c1"].impressions)
     assert not plan.of("u00")[0].any() and not plan.of("nobody")[0].any()
     in_an_hour_M = np.diff(plan.curve_M, prepend=0.0)
     assert in_an_hour_M.argmax() == 12 and plan.curve_M[-1] == pytest.approx(1.0)

@@ -12,12 +12,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
-from penchant.errors import DataError
+from penchant.artifacts import AdPlanRecord, PlannedCampaign
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 ONE = "s-20180102-000000000001"
 NOON = datetime(2026, 1, 1, 12)
@@ -35,7 +34,16 @@ def planned(served_once: Any) -> Settings:
 def write_plan(settings: Settings) -> Path:
     folder = settings.home / "ads" / ONE
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"budget": 3.0, "price": 1.0, "value": 10.0, "cap": 2.0, "budget_price": 0.0}
+    campaign = PlannedCampaign(
+        impressions=4.5,
+        spent=4.5,
+        budget=3.0,
+        price=1.0,
+        value=10.0,
+        cap=2.0,
+        responses=2.0,
+        budget_price=0.0,
+    )
     plan = {
         "user_id": ["u4", "u3", "u3", "u5"],
         "ad_id": ["c1", "c1", "c2", "c1"],
@@ -43,15 +51,17 @@ def write_plan(settings: Settings) -> Path:
         "probability": [0.5, 0.5, 0.25, 0.5],
     }
     pq.write_table(pa.table(plan), folder / "plan.parquet")
-    described = {
-        "snapshot_id": ONE,
-        "run_id": "logistic_response-1",
-        "campaigns": {"c1": figures, "c2": figures | {"budget": 30.0}},
-        "attention": 40,
-        "ad_attention": 4,
-        "curve": [(hour + 1) / 24 for hour in range(24)],
-    }
-    write_json(folder / "plan.json", described)
+    record = AdPlanRecord(
+        snapshot_id=ONE,
+        run_id="logistic_response-1",
+        users=3,
+        worth=0.0,
+        campaigns={"c1": campaign, "c2": campaign.model_copy(update={"budget": 30.0})},
+        attention=40,
+        ad_attention=4,
+        curve=tuple((hour + 1) / 24 for hour in range(24)),
+    )
+    record.write(folder / "plan.json")
     return folder / "plan.json"
 
 
@@ -87,9 +97,10 @@ def test_throttles_campaigns_that_spend_too_fast(
 ) -> None:
     """Two in the first hour: twice what a budget of 24 has for it, little of one of 2,400."""
     plan = planned.home / "ads" / ONE / "plan.json"
-    described = json.loads(plan.read_text())
-    described["campaigns"]["c1"] |= {"budget": budget, "budget_price": 4.9}
-    write_json(plan, described)
+    record = AdPlanRecord.read(plan)
+    paced = {"budget": budget, "budget_price": 4.9}
+    campaigns = record.campaigns | {"c1": record.campaigns["c1"].model_copy(update=paced)}
+    record.model_copy(update={"campaigns": campaigns}).write(plan)
     early = datetime(2026, 1, 1, 0, 30)
     assert shown(planned, "u5", 1, early) == shown(planned, "u5", 1, early) == ["c1"]
     assert shown(planned, "u4", 1, datetime(2026, 1, 1, 1, 30)) == later
@@ -109,13 +120,7 @@ def test_logs_ads_over_http(planned: Settings) -> None:
 
 
 def test_rejects_requests_without_a_plan(planned: Settings) -> None:
-    plan = planned.home / "ads" / ONE / "plan.json"
-    described = json.loads(plan.read_text())
-    del described["curve"]
-    write_json(plan, described)
-    with pytest.raises(DataError, match="prices and caps are missing"):
-        shown(planned, "u3")
-    plan.unlink()
+    AdPlanRecord.path(planned, ONE).unlink()
     answer = TestClient(create_app(planned)).get("/v1/ads", params={"user_id": "u3"})
     assert answer.status_code == 503
     assert "penchant plan-ads" in answer.json()["remedy"]

@@ -1,6 +1,5 @@
 """Compressed vectors: published where they lose little enough, read as if they were plain."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from penchant import vectors
+from penchant.artifacts import CompressionRecord
 from penchant.errors import DataError
 from penchant.publishing.publish import publish
-from penchant.publishing.vector_form import FOLDER, RECORD
 from penchant.releases.release import Release
 from penchant.serving.service import RecommendationService
 
@@ -22,7 +21,7 @@ SIDES = {"user_vectors": "user_id", "item_vectors": "item_id"}
 
 def write_compressed(run: Path, highest: dict[str, float]) -> Path:
     """What `compress` leaves; ``highest``: the upper end of each kind's loss on validation."""
-    folder = run.parent / FOLDER / run.name
+    folder = CompressionRecord.folder(run)
     folder.mkdir(parents=True)
     tables = {side: pq.read_table(run / f"{side}.parquet") for side in SIDES}
     plain = [vectors.matrix(table) for table in tables.values()]
@@ -38,7 +37,10 @@ def write_compressed(run: Path, highest: dict[str, float]) -> Path:
         }
         for kind, high in highest.items()
     }
-    (folder / RECORD).write_text(json.dumps({"forms": forms}))
+    record = CompressionRecord(
+        run_id=run.name, family="matrix_factorization", forms=forms, left_out={}
+    )
+    record.write(CompressionRecord.path(folder))
     return folder
 
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
 from penchant.api.app import create_app
-from penchant.artifacts import Snapshot
+from penchant.artifacts import PolicyDescription, Snapshot
 from penchant.bandits.assignment import arm_of, assign, live_policy, running_experiment
 from penchant.bandits.context_features import FEATURE_NAMES
 from penchant.bandits.experiments import store
@@ -26,7 +26,6 @@ from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 CANDIDATES = tuple(f"i{number:03}" for number in range(40))
 SLATES = 4000
@@ -41,7 +40,8 @@ def write_policy(settings: Settings, policy_id: str, **chosen: Any) -> None:
     learned = LearnedPolicy.untrained(PolicyConfig(**chosen)).updated(features_ND, clicked_N)
     folder = settings.policies / policy_id
     folder.mkdir(parents=True)
-    write_json(folder / "policy.json", {**vars(learned.config), "features": FEATURE_NAMES})
+    description = PolicyDescription(features=FEATURE_NAMES, settings=vars(learned.config))
+    description.write(folder / "policy.json")
     save_file(learned.state(), folder / "model.safetensors")
 
 
@@ -182,8 +182,9 @@ def test_rejects_a_missing_or_incompatible_policy(shop: Any, release: Path) -> N
     with pytest.raises(DataError, match=r"policy p-gone is live, but .* is missing"):
         LivePolicies(settings).select("u1", candidates(), 2, "one", release)
     write_policy(settings, "p-old")
-    described = settings.policies / "p-old" / "policy.json"
-    write_json(described, json.loads(described.read_text()) | {"features": ["constant"]})
+    path = settings.policies / "p-old" / "policy.json"
+    description = PolicyDescription.read(path)
+    description.model_copy(update={"features": ("constant",)}).write(path)
     settings.live_policy.flip("p-old")
     with pytest.raises(DataError, match="policy.json: features are"):
         LivePolicies(settings).select("u1", candidates(), 2, "one", release)

@@ -1,6 +1,5 @@
 """Compressed forms of a run: created once, close to the run, with clear errors."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from penchant import vectors
-from penchant.artifacts import ModelSelection, Snapshot
+from penchant.artifacts import CompressionRecord, ModelSelection, Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from training.commands.run_identity import run_id_of
-from training.compression.compress import FOLDER, compress
+from training.compression.compress import compress
 from training.compression.distillation import DistillationConfig, Distilling, student_of
 from training.compression.forms import Product
 from training.compression.linear import Int8Linear, with_int8_layers
@@ -46,7 +45,8 @@ def test_compressed_vectors_lose_little_ndcg(family: str, copied: Trained) -> No
             loss = report.forms[kind][window]
             assert loss["share"]["low"] <= loss["share"]["mean"] <= loss["share"]["high"]
             assert abs(loss["share"]["mean"]) < 0.02
-    run, folder = run_of(copied, family), run_of(copied, family).parent / FOLDER / report.run_id
+    run = run_of(copied, family)
+    folder = CompressionRecord.folder(run)
     for side in ("user_vectors", "item_vectors"):
         plain, small = (
             pq.read_table(path / f"{side}{kind}.parquet")
@@ -126,9 +126,9 @@ def test_student_is_smaller_and_learns_planted_interests(copied: Trained) -> Non
     report = compress(*copied, "hstu", student=True)
     student = report.forms["student"]
     assert student["validation"]["share"]["mean"] < 0.1
-    folder = run_of(copied, "hstu").parent / FOLDER / f"{report.run_id}-student"
+    folder = CompressionRecord.folder(run_of(copied, "hstu")).with_name(f"{report.run_id}-student")
     weights = load_file(folder / "model.safetensors")
-    layers = json.loads((folder / "compression.json").read_text())["config"]["layers"]
+    layers = CompressionRecord.read(folder / "compression.json").config["layers"]
     assert layers == 1 and not any(".1.out" in name for name in weights)
     again = compress(*copied, "hstu", student=True)
     assert again.status == "unchanged" and again.forms == report.forms

@@ -1,13 +1,12 @@
 """The small closed loop: regret falls, the report draws it, and too small a world is rejected."""
 
-import json
-
 import pytest
 
+from penchant.artifacts import SimulationRecord
 from penchant.errors import UsageError
 from penchant.report.regret import regret_section
 from penchant.settings import Settings
-from training.commands.simulate import BY_CHANCE, SHOWN, simulate
+from training.commands.simulate import RANDOM, SHOWN, simulate
 
 
 def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:
@@ -15,11 +14,11 @@ def test_regret_falls_and_the_report_shows_it(settings: Settings) -> None:
     simulation = simulate(settings, days=30, users=150)
     again = simulate(settings, days=30, users=150)
     assert simulation == again
-    for name, figures in simulation.policies.items():
-        assert figures["clicks"] > 0, name
-        assert name == BY_CHANCE or figures["last"] < 0.8 * figures["first"], name
-    written = json.loads(simulation.path.read_text())
-    assert tuple(written["policies"]) == tuple(sorted(SHOWN)) and written["days"] == 30
+    for name, policy in simulation.record.policies.items():
+        assert policy.clicks > 0, name
+        assert name == RANDOM or policy.last < 0.8 * policy.first, name
+    written = SimulationRecord.read(simulation.path)
+    assert tuple(written.policies) == tuple(sorted(SHOWN)) and written.days == 30
     shown = regret_section(settings)
     assert shown.count("<polyline") == len(SHOWN)
     assert all(name in shown for name in SHOWN)

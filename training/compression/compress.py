@@ -6,7 +6,6 @@ on request, in ``compressed/<run id>-student``. ``penchant publish`` reads vecto
 """
 
 import copy
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ import structlog
 from safetensors.torch import load_file, save_file
 
 from penchant import vectors
-from penchant.artifacts import ModelSelection, Snapshot
+from penchant.artifacts import CompressionRecord, ModelSelection, Snapshot
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
-from penchant.storage import atomic_directory, write_json
+from penchant.storage import atomic_directory
 from training.commands.run_identity import run_id_of
 from training.commands.train import context_for, read_checked
 from training.compression.distillation import DistillationConfig, distil, student_of
@@ -38,7 +37,6 @@ from training.fitting.family import VectorFamily
 from training.fitting.progress import Recorder
 from training.layers.sequences.next_item import NextItem
 
-FOLDER, RECORD = "compressed", "compression.json"
 SIDES = {"user_vectors": "user_id", "item_vectors": "item_id"}
 
 log = structlog.get_logger()
@@ -107,7 +105,7 @@ def compress(
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     name, run_id = _asked(settings, snapshot, family, run_id)
-    final = settings.runs / snapshot.id / FOLDER / run_id
+    final = CompressionRecord.folder(settings.runs / snapshot.id / run_id)
     wanted = [(final, _write_forms)]
     if student:  # first, because it may be impossible
         wanted.insert(0, (final.with_name(f"{run_id}-student"), _write_student))
@@ -119,7 +117,8 @@ def compress(
             for folder, make_it in missing:
                 with atomic_directory(folder) as staging:
                     record = make_it(settings, snapshot, run, staging, budget)
-                    write_json(staging / RECORD, {"run_id": run_id, "family": name, **record})
+                    written = CompressionRecord(run_id=run_id, family=name, **record)
+                    written.write(CompressionRecord.path(staging))
     return _report(run_id, "compressed" if missing else "unchanged", [each for each, _ in wanted])
 
 
@@ -236,7 +235,7 @@ def _write_student(
 
 
 def _report(run_id: str, status: str, folders: list[Path]) -> CompressReport:
-    records = [json.loads((folder / RECORD).read_text()) for folder in folders]
-    forms = {name: form for record in records for name, form in record["forms"].items()}
-    left_out = {name: why for record in records for name, why in record["left_out"].items()}
+    records = [CompressionRecord.read(CompressionRecord.path(folder)) for folder in folders]
+    forms = {name: form for record in records for name, form in record.forms.items()}
+    left_out = {name: why for record in records for name, why in record.left_out.items()}
     return CompressReport(run_id, status, forms, left_out)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from penchant.artifacts import PolicyDescription
 from penchant.bandits.context_features import FEATURE_NAMES, ContextCounts
 from penchant.bandits.slates import BoolArray, FloatArray, IntArray, action_probabilities
-from penchant.storage import write_json
 from training.data.policy_log import PolicyLog
 from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.intervals import bootstrap
@@ -43,8 +43,8 @@ def evaluate(family: Family, context: EvaluationContext) -> Figures:
         shown = log.between(window.histories.end, window.targets.end)
         if len(shown):
             windows[name] = evaluated(family, facts, shown, log, context.seed)
-    config = asdict(family.config)
-    write_json(context.folder / "policy.json", {**config, "features": FEATURE_NAMES})
+    description = PolicyDescription(features=FEATURE_NAMES, settings=asdict(family.config))
+    description.write(PolicyDescription.path(context.folder))
     return {"windows": windows, "headline": _headline(windows)}
 
 

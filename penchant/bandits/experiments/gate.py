@@ -6,7 +6,6 @@ is above what the live policy earned there; or what all policies earned, where t
 too few impressions. A promoted policy starts as the treatment of an experiment.
 """
 
-import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from penchant.artifacts import PromotionDecision, RunRecord, Snapshot
+from penchant.artifacts import PolicyDescription, PromotionDecision, RunRecord, Snapshot
 from penchant.bandits.assignment import live_policy
 from penchant.bandits.experiments import store
 from penchant.bandits.learned import LearnedPolicy
@@ -132,8 +131,8 @@ def gates(settings: Settings, snapshot_id: str) -> list[PromotionDecision]:
 def _keep(settings: Settings, run: Path, policy_id: str, gate: PromotionDecision) -> None:
     """Copy the files that serving reads, after reading them as serving does; an existing policy is
     left unchanged."""
-    described = json.loads((run / FILES[0]).read_text())
-    LearnedPolicy.read(described, load_file(run / FILES[1]))
+    description = PolicyDescription.read(PolicyDescription.path(run))
+    LearnedPolicy.read(description, load_file(run / FILES[1]))
     with held_alone(settings.policies):
         final = settings.policies / policy_id
         if final.exists():

@@ -14,6 +14,7 @@ import numpy as np
 
 from penchant.ads.campaigns import Floats
 from penchant.ads.pacing import Pacer
+from penchant.artifacts import AdPlanRecord
 from penchant.errors import UsageError
 from penchant.serving.advertising.plan import AdPlan
 from penchant.serving.advertising.shown import Counts, counted
@@ -70,7 +71,7 @@ class Advertiser:
         return Ads(user_id, policy, release.id, release.snapshot_id, tuple(ads))
 
     def _planned(self, snapshot_id: str) -> AdPlan:
-        path = self._settings.home / "ads" / snapshot_id / "plan.json"
+        path = AdPlanRecord.path(self._settings, snapshot_id)
         with self._lock:
             made = path.stat().st_mtime_ns if path.is_file() else -1
             if self._plan is None or self._plan[0] != (snapshot_id, made):

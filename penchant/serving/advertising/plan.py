@@ -1,6 +1,5 @@
 """Reads the plan of a day that ``penchant plan-ads`` wrote."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import pyarrow.parquet as pq
 
 from penchant.ads.campaigns import Campaigns, Floats
 from penchant.ads.pacing import PacingConfig
+from penchant.artifacts import AdPlanRecord
 from penchant.encoders.ids import Ids
-from penchant.errors import DataError, NothingToDo
+from penchant.errors import NothingToDo
 from penchant.settings import Settings
 
 
@@ -33,29 +33,22 @@ class AdPlan:
 
     @classmethod
     def open(cls, settings: Settings, snapshot_id: str) -> "AdPlan":
-        """Raises NothingToDo without a plan, DataError for a plan of an older version."""
-        folder = settings.home / "ads" / snapshot_id
+        """Raises NothingToDo without a plan, DataError for a plan of another format version."""
         try:
-            described = json.loads((folder / "plan.json").read_text())
+            record = AdPlanRecord.read(AdPlanRecord.path(settings, snapshot_id))
         except FileNotFoundError:
             raise NothingToDo(
                 f"no ads are planned for the live snapshot {snapshot_id}",
                 f"run `penchant plan-ads --snapshot {snapshot_id} --budgets FILE`",
             ) from None
-        if "curve" not in described:
-            raise DataError(
-                f"{folder / 'plan.json'}: prices and caps are missing",
-                f"run `penchant plan-ads --snapshot {snapshot_id} --budgets FILE` again",
-            )
-        return cls._of(described, folder)
+        return cls._of(record, AdPlanRecord.folder(settings, snapshot_id))
 
     @classmethod
-    def _of(cls, described: dict, folder: Path) -> "AdPlan":
-        figures = described["campaigns"]
-        ids = tuple(figures)
+    def _of(cls, record: AdPlanRecord, folder: Path) -> "AdPlan":
+        ids = tuple(record.campaigns)
 
         def column(name: str) -> Floats:
-            return np.array([figures[one][name] for one in ids], dtype=float)
+            return np.array([getattr(record.campaigns[each], name) for each in ids], dtype=float)
 
         campaigns = Campaigns(
             ids, column("budget"), column("price"), column("value"), column("cap")
@@ -65,12 +58,12 @@ class AdPlan:
         users = np.array([each.encode() for each in rows["user_id"].to_pylist()], np.bytes_)
         distinct, starts = np.unique(users, return_index=True)
         return cls(
-            described["snapshot_id"],
-            described["run_id"],
+            record.snapshot_id,
+            record.run_id,
             campaigns,
-            PacingConfig(attention=described["attention"], ad_attention=described["ad_attention"]),
+            PacingConfig(attention=record.attention, ad_attention=record.ad_attention),
             column("budget_price"),
-            np.array(described["curve"]),
+            np.array(record.curve),
             Ids(distinct),
             np.append(starts, len(users)),
             np.array([place[one] for one in rows["ad_id"].to_pylist()], dtype=np.int64),

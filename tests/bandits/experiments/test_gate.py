@@ -7,7 +7,13 @@ import pytest
 from records import run_record
 from safetensors.numpy import save_file
 
-from penchant.artifacts import ExperimentResult, PromotionDecision, RunRecord, SnapshotDescription
+from penchant.artifacts import (
+    ExperimentResult,
+    PolicyDescription,
+    PromotionDecision,
+    RunRecord,
+    SnapshotDescription,
+)
 from penchant.bandits.assignment import running_experiment
 from penchant.bandits.context_features import FEATURE_NAMES
 from penchant.bandits.experiments import store
@@ -17,7 +23,6 @@ from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.report.policies import policy_section
 from penchant.serving.live_policy import read_policy
 from penchant.settings import Settings
-from penchant.storage import write_json
 
 SNAPSHOT, RUN = "s-20240401-0123456789ab", "bandit-00000000000a"
 
@@ -49,7 +54,8 @@ def learned(settings: Settings) -> Settings:
     description.write(snapshot / "snapshot.json")
     run.mkdir(parents=True)
     policy = LearnedPolicy.untrained(PolicyConfig())
-    write_json(run / "policy.json", {**vars(policy.config), "features": FEATURE_NAMES})
+    description = PolicyDescription(features=FEATURE_NAMES, settings=vars(policy.config))
+    description.write(run / "policy.json")
     save_file(policy.state(), run / "model.safetensors")
     return settings
 
@@ -120,7 +126,8 @@ def test_does_not_retry_rolled_back_policy(learned: Settings) -> None:
 
 def test_rejects_policy_with_unknown_features(learned: Settings) -> None:
     write_record(learned)
-    write_json(learned.runs / SNAPSHOT / RUN / "policy.json", {"features": ["constant"]})
+    description = PolicyDescription(features=("constant",), settings={})
+    description.write(learned.runs / SNAPSHOT / RUN / "policy.json")
     with pytest.raises(DataError, match="policy.json: features are"):
         promote(learned, SNAPSHOT, RUN)
     assert running_experiment(learned) is None

@@ -12,7 +12,7 @@ from planted_log import CLICKS, log_table
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import PolicyDescription, Snapshot
 from penchant.bandits.context_features import FEATURE_NAMES, ContextFeatures
 from penchant.bandits.learned import LearnedPolicy
 from penchant.errors import DataError, NothingToDo
@@ -47,8 +47,9 @@ def test_it_earns_more_than_what_was_logged(run: Path) -> None:
 
 def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> None:
     arrays = load_arrays(run / "model.safetensors")
-    described = json.loads((run / "policy.json").read_text())
-    assert described["features"] == list(FEATURE_NAMES) and described["policy"] == "dynamic"
+    description = PolicyDescription.read(run / "policy.json")
+    assert description.features == FEATURE_NAMES
+    assert description.settings["policy"] == "dynamic"
     mean_AD = LearnedPolicy.read(described, arrays).posterior.weights.mean_AD
     assert mean_AD.shape == (1, len(FEATURE_NAMES))
     interest = mean_AD[0, FEATURE_NAMES.index("interest")]
