@@ -59,10 +59,10 @@ def page(figures: dict[str, Any]) -> str:
 def _ivf(vectors_ID: FloatArray, queries_QD: FloatArray, last_Q: FloatArray) -> dict[str, Any]:
     ids = [str(at) for at in range(len(vectors_ID))]
     begun = time.perf_counter()
-    index = IvfIndex.build(ids, vectors_ID, vectors_ID[:: ITEMS // QUERIES])
+    ivf = IvfIndex.build(ids, vectors_ID, vectors_ID[:: ITEMS // QUERIES])
     seconds = time.perf_counter() - begun
-    found = _searched(lambda query: index.rows(query, K), vectors_ID, queries_QD, last_Q)
-    effort = f"{index.probes} of {len(index.centres_CD)} lists"
+    found = _searched(lambda query: ivf.rows(query, K), vectors_ID, queries_QD, last_Q)
+    effort = f"{ivf.nprobe} of {len(ivf.centroids_LD)} lists"
     return {"what": "ours: IVF", "build_seconds": seconds, "effort": effort, **found}
 
 

@@ -12,8 +12,9 @@ class RunRecord(Record):
     """``run.json`` of a run's directory.
 
     ``config``: the family's. ``tuned``: what ``fit`` selected on the validation window. ``curve``:
-    name, step, value and seconds since the start. ``metrics`` and ``beyond_accuracy`` (population -> metric) are of the test window. ``tasks``:
-    what each evaluator besides the ranking gave. ``headline``: the results in a few words.
+    name, step, value and seconds since the start. ``metrics`` and ``beyond_accuracy`` (population
+    -> metric) are of the test window. ``tasks``: results of the evaluators besides ranking.
+    ``headline``: the results in a few words.
     """
 
     REMEDY = "run `penchant train` for this family again"
@@ -56,8 +57,8 @@ class RunRecord(Record):
 
 
 class RunFailure(Record):
-    """The last failure of a family on a snapshot. ``cause`` in one line; ``seconds``: None while
-    the run continues, or after its process was killed."""
+    """The last failure of a family on a snapshot. ``cause``: in one line. ``seconds``: None while
+    the run continues, and after its process was killed."""
 
     REMEDY = "run `penchant train` for this family again"
 

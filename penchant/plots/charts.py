@@ -10,7 +10,7 @@ from html import escape
 from itertools import pairwise
 
 WIDTH = 720  # of a whole row's plot, in SVG units; the page scales it
-HALF = 460  # of a plot that stands beside another
+HALF = 460  # of a plot beside another
 ROW = 32  # height of one family's row
 LEFT, RIGHT, TOP, BOTTOM = 170, 24, 12, 44  # margins around the area where data is drawn
 
@@ -148,7 +148,7 @@ def figure_plot(
     rows: list[tuple[float, Point]], x_axis: str, y_axis: str, diagonal: bool = False
 ) -> str:
     """Figures, with their intervals, that may be below 0; with ``diagonal``, where both axes say
-    the same. For a plot that stands beside another."""
+    the same. Of width ``HALF``."""
     height, left, right = 300, 56, HALF - 16
     highest = max(at for at, _ in rows)
     x = Scale(0.0, highest * 1.08 or 1.0, left + 8, right - 8)
@@ -172,7 +172,7 @@ def figure_plot(
 
 
 def pareto_front(rows: list[Priced]) -> list[Priced]:
-    """Those than which none is better and as cheap, or cheaper and as good; cheapest first."""
+    """The points that no other dominates in quality and cost, cheapest first."""
     front: list[Priced] = []
     for row in sorted(rows, key=lambda row: (row.cost, -row.quality.mean)):
         if not front or row.quality.mean > front[-1].quality.mean:

@@ -1,4 +1,4 @@
-"""The retriever's encoder in a release, with the histories it reads: verified, or refused."""
+"""The retriever's encoder in a release, verified, with the histories that it reads."""
 
 import shutil
 from datetime import UTC
@@ -17,15 +17,15 @@ from penchant.publishing.selected_runs import Run, SelectedRuns
 from penchant.vectors import FloatArray, matrix
 
 CLOSE = 1e-4
-"""By how much a folded vector may miss the trained one, of its largest number where that is above
-1."""
+"""Largest difference of an encoded vector from the trained one, relative to the largest component
+where that is above 1."""
 VERIFIED = 200  # users, evenly spread
 
 
 def write(staging: Path, selected: SelectedRuns) -> EncoderDescription | None:
-    """Copy the encoder into a release, and describe it; None where the retriever left none.
+    """Copy the encoder into a release; None for a retriever without an encoder.
 
-    Raises DataError where it is broken, or does not give the vectors that were trained.
+    Raises DataError where it is corrupt or does not reproduce the trained vectors.
     """
     run, snapshot = selected.retriever, selected.snapshot
     if run is None or not _has_one(run):
@@ -49,7 +49,7 @@ def write(staging: Path, selected: SelectedRuns) -> EncoderDescription | None:
 
 
 def _has_one(run: Run) -> bool:
-    """Raises DataError where there should be one."""
+    """Raises DataError for a lost encoder."""
     if (run.path / FOLDER).is_dir():
         return True
     if "encodes" in RunRecord.read(RunRecord.path(run.path)).capabilities:
@@ -60,7 +60,7 @@ def _has_one(run: Run) -> bool:
 
 
 def _learned_from(snapshot: Snapshot) -> str:
-    """The one kind of event that the mart ``sequences`` is made of."""
+    """The event type that the mart ``sequences`` is made of."""
     kinds = pq.read_table(snapshot.mart("interactions"), columns=["event_type"])["event_type"]
     return str(kinds.unique()[0].as_py())
 
@@ -72,17 +72,17 @@ def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> tup
     sample = trained.take(pa.array(np.unique(spread.astype(int))))
     worst = 0.0
     for user_id, vector_D in zip(sample["user_id"].to_pylist(), matrix(sample), strict=True):
-        worst = max(worst, _missed(encoder.encode(published.of(user_id)), vector_D))
+        worst = max(worst, _difference(encoder.encode(published.of(user_id)), vector_D))
         if not worst <= CLOSE:  # NaN too
             raise DataError(
-                f"the encoder of {run.id} gives {user_id!r} a vector that is {worst:.2g} off the "
-                f"trained one, more than {CLOSE}; nothing was published",
-                f"train {run.family} on this snapshot again, or report it as the family's defect",
+                f"the encoder of {run.id} gives user {user_id!r} a vector that differs by "
+                f"{worst:.2g} from the trained one, more than {CLOSE}; nothing was published",
+                f"train {run.family} on this snapshot again, or report a defect of the family",
             )
     return sample.num_rows, worst
 
 
-def _missed(folded_D: FloatArray, trained_D: FloatArray) -> float:
+def _difference(folded_D: FloatArray, trained_D: FloatArray) -> float:
     if folded_D.shape != trained_D.shape:
         return float("inf")
     return float(np.abs(folded_D - trained_D).max() / max(1.0, np.abs(trained_D).max()))

@@ -1,7 +1,7 @@
-"""What each user did, as a release carries it: lately, and all that was ever bought.
+"""Each user's history in a release: recent events, and all items ever bought.
 
-Of the snapshot's ``events``, so that a reader needs no mart to explain a recommendation, to leave
-out what was bought or to encode a user again.
+They are copied from the snapshot's ``events``, so that a service needs no mart to explain a
+recommendation, to exclude bought items or to encode a user again.
 """
 
 import duckdb
@@ -35,7 +35,7 @@ _BOUGHT = """
 
 
 def recent_items(snapshot: Snapshot) -> pa.Table:
-    """A row for each user with their last ``MAX_RECENT_ITEMS`` events that have an item, oldest first.
+    """A row for each user with their last ``MAX_RECENT_ITEMS`` events of items, oldest first.
 
     ``event_ats`` are microseconds since 1970, UTC; a quantity that is not recorded is 1. Events of
     one moment are in the order in which the mart ``sequences`` has them. ``run_id`` names the
@@ -64,7 +64,7 @@ def _rows(snapshot: Snapshot, query: str) -> pa.Table:
     mart = snapshot.mart("events")
     if not mart.is_file():
         raise DataError(
-            f"snapshot {snapshot.id} has no mart events, which histories are published from",
+            f"snapshot {snapshot.id} has no mart `events`, from which histories are published",
             "run `penchant build` again",
         )
     with duckdb.connect() as connection:

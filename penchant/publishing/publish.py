@@ -1,4 +1,4 @@
-"""Publish the selected models as one release, verified whole before one pointer flip shows it."""
+"""Publish the selected models as one release, verified before one pointer flip makes it live."""
 
 import hashlib
 import shutil
@@ -22,7 +22,7 @@ from penchant.features.repository import open_features
 from penchant.publishing import encoder as encoded
 from penchant.publishing.feast_store import count_rows, create_store, write_rows
 from penchant.publishing.selected_runs import SelectedRuns
-from penchant.publishing.shared_stores import forget, stores_of
+from penchant.publishing.shared_stores import remove, stores_of
 from penchant.releases.context_features import write_policy_facts
 from penchant.releases.fencing import Fencing
 from penchant.releases.hnsw_index import METRIC
@@ -44,7 +44,7 @@ from penchant.vectors import frame_of, matrix
 
 SWEPT_PREFIX = ".swept-"
 KEPT = 3  # the live release and two to go back to
-READ_BACK = 200  # rows of each view compared with what was to be written
+READ_BACK = 200  # rows of each view that are read back and compared
 
 log = structlog.get_logger()
 
@@ -69,10 +69,10 @@ class PublishReport:
 
 
 def publish(settings: Settings, snapshot_id: str) -> PublishReport:
-    """Make the runs selected for a snapshot live; the same choice twice changes nothing.
+    """Make the selected runs of a snapshot live; the same selection twice changes nothing.
 
-    Raises UsageError where an earlier stage is missing, DataError where what was trained must not
-    be served or was not written as it should be: then nothing is flipped and nothing is left.
+    Raises UsageError where an earlier stage has not run, DataError where a run must not be served
+    or was not written correctly: then the live release is unchanged and nothing is left behind.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     selected = SelectedRuns.of(settings, snapshot)
@@ -87,16 +87,16 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
 
 
 def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
-    """Make the release live and say whether it was not; None where it must be built first.
+    """Make the release live and return the status; None where it must be built first.
 
-    Raises Overtaken, unless what is live is the same already.
+    Raises Overtaken, unless the same release is live already.
     """
     pointer, fencing = settings.live_release, Fencing.of(settings)
     with held_alone(settings.releases):
         live = pointer.current() == identity
         if not live:
             fencing.reject_overtaken(fencing_token, identity)
-        if not _is_whole(settings, identity):
+        if not _is_complete(settings, identity):
             return None
         fencing.reject_before(fencing_token, identity)
         pointer.flip(identity)
@@ -105,15 +105,15 @@ def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
     return "unchanged" if live else "published"
 
 
-def _is_whole(settings: Settings, identity: str) -> bool:
+def _is_complete(settings: Settings, identity: str) -> bool:
     return (settings.releases / identity / MANIFEST).is_file()
 
 
 def _build(settings: Settings, identity: str, selected: SelectedRuns, attempt: str) -> None:
-    """Write and verify the release; it has its final name only when all of it is right.
+    """Write and verify the release; it gets its final name when all checks have passed.
 
-    Nothing is locked meanwhile: who publishes next neither waits for this one nor disturbs it, as
-    all that it writes bears its own name, with its fencing_token in it.
+    No lock is held meanwhile. Publishers neither wait for nor disturb each other: everything that
+    they write is named after the attempt, which includes its fencing token.
     """
     features = open_features(settings, selected.snapshot.id)
     tables = selected.tables()
@@ -125,22 +125,22 @@ def _build(settings: Settings, identity: str, selected: SelectedRuns, attempt: s
         _fill(settings, attempt, staging, final, selected, tables)
         sync_files(staging)
         with held_alone(settings.releases):
-            if not _is_whole(settings, identity):  # else a run of the same choice was faster
-                shutil.rmtree(final, ignore_errors=True)  # without release.json it is none
+            if not _is_complete(settings, identity):  # else a run of the same selection was faster
+                shutil.rmtree(final, ignore_errors=True)  # incomplete: without release.json
                 staging.rename(final)
                 sync(final.parent)
     except Exception:
-        with held_alone(settings.releases):  # so nobody is sweeping
+        with held_alone(settings.releases):  # no other publisher is sweeping
             swept = not staging.exists()
         if not swept:
             raise
-        # A later run has swept it away: whichever file was missed first, `_flip` says by which.
+        # A later run removed the staging directory: `_flip` raises Overtaken.
     finally:
-        _leave_nothing(settings, staging)
+        _discard(settings, staging)
 
 
-def _leave_nothing(settings: Settings, staging: Path) -> None:
-    """Of an attempt that failed or came second."""
+def _discard(settings: Settings, staging: Path) -> None:
+    """Remove the directory of an attempt that failed or was not needed."""
     with held_alone(settings.releases):
         if not staging.exists():
             return
@@ -148,11 +148,13 @@ def _leave_nothing(settings: Settings, staging: Path) -> None:
     try:
         _sweep(settings)
     except PenchantError as error:
-        log.warning("left for the next publish to remove", attempt=staging.name, cause=error.cause)
+        log.warning(
+            "the next publish removes this attempt", attempt=staging.name, cause=error.cause
+        )
 
 
 def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior: pa.Table) -> None:
-    """What unknown users are shown first, and a sample of all items, must be online so too."""
+    """Write item attributes; verify those of the most popular items and a sample with Feast."""
     facts = write_facts(staging, snapshot)
     sample = facts.table["item_id"].take(_spread(np.arange(len(facts)), READ_BACK)).to_pylist()
     verify_facts(features, facts, [*prior["item_ids"][0].as_py()[:READ_BACK], *sample])
@@ -168,7 +170,7 @@ def _fill(
 ) -> None:
     store = create_store(settings, attempt, staging, final, tuple(tables))
     indexing = None
-    with ThreadPoolExecutor(1) as beside:  # the index needs no Python: it grows on another core
+    with ThreadPoolExecutor(1) as beside:  # the index is built outside of the GIL, on another core
         if selected.retriever:
             items = tables[selected.views[1]]
             indexing = beside.submit(build_index, settings, staging, attempt, items, selected.kind)
@@ -234,7 +236,7 @@ def _norms(vectors: np.ndarray) -> dict[str, float]:
 
 
 def _content_hash(staging: Path, tables: dict[View, pa.Table]) -> str:
-    """SHA-256 over the Parquet of all views: equal where equal rows are served."""
+    """SHA-256 over the Parquet of all views: equal for equal rows."""
     digest = hashlib.sha256()
     for name in sorted(view.name for view in tables):
         digest.update((staging / f"{name}.parquet").read_bytes())
@@ -242,7 +244,7 @@ def _content_hash(staging: Path, tables: dict[View, pa.Table]) -> str:
 
 
 def _verify_count(store: FeatureStore, view: View, table: pa.Table) -> None:
-    """Every key that was to be written reads back, of the run it should be of."""
+    """Every key reads back, with the right run id."""
     keys, run_id = table[view.key].to_pylist(), table["run_id"][0].as_py()
     found = count_rows(store, view, keys, run_id)
     if found != len(keys):
@@ -250,7 +252,7 @@ def _verify_count(store: FeatureStore, view: View, table: pa.Table) -> None:
 
 
 def _verify_read_back(store: FeatureStore, staging: Path, view: View, table: pa.Table) -> None:
-    """A sample reads as it was written, to the last bit: as a service reads it, and as ours do."""
+    """A sample reads back bit for bit, through Feast and from the mapped rows."""
     sample = table.take(_spread(np.arange(table.num_rows), READ_BACK))
     keys = sample[view.key].to_pylist()
     online = store.get_online_features(
@@ -261,7 +263,9 @@ def _verify_read_back(store: FeatureStore, staging: Path, view: View, table: pa.
     for column in view.columns:
         wanted = sample[column].to_pylist()
         if online[column] != wanted or [row.get(column) for row in mapped] != wanted:
-            raise _not_as_written(f"{column} of {view.name} reads back different from the run's")
+            raise _not_as_written(
+                f"{column} of {view.name} differs from the run when it is read back"
+            )
 
 
 def _spread(rows: np.ndarray, most: int) -> np.ndarray:
@@ -271,13 +275,14 @@ def _spread(rows: np.ndarray, most: int) -> np.ndarray:
 
 def _not_as_written(cause: str) -> DataError:
     return DataError(
-        f"{cause}; nothing was published", "look at the disk and Feast's version; publish again"
+        f"{cause}; nothing was published",
+        "check the disk and the version of Feast, then publish again",
     )
 
 
 def _prune(settings: Settings, fencing_token: int) -> None:
-    """Take their names from what earlier publishers left, dead or overtaken, and from releases
-    beyond those kept: no reader opens half of one then, and no publisher writes into it."""
+    """Rename what is to be removed: staging directories of earlier attempts, and old releases. No
+    service opens and no publisher writes a directory that is being removed."""
     pointer, folder = settings.live_release, settings.releases
     newest = [each.id for each in on_disk(settings)]
     named = [each for each in (pointer.current(), pointer.previous()) if each in newest]
@@ -288,14 +293,14 @@ def _prune(settings: Settings, fencing_token: int) -> None:
 
 
 def _sweep(settings: Settings) -> None:
-    """Remove what was pruned, here and in shared stores, with nothing locked: a rollback should not
-    wait for it. A reader that has a release open keeps its files until it closes them.
+    """Remove renamed directories and what they have in shared stores, without a lock, so that a
+    rollback need not wait. A process that has a release open keeps its files until it closes them.
 
-    Raises PenchantError where a shared store can't be reached: the next publish tries again.
+    Raises PenchantError where a shared store can't be reached; the next publish tries again.
     """
     for path in settings.releases.glob(f"{SWEPT_PREFIX}*"):
-        forget(settings, _attempt_of(path))
-        shutil.rmtree(path, ignore_errors=True)  # another publisher may be at the same
+        remove(settings, _attempt_of(path))
+        shutil.rmtree(path, ignore_errors=True)  # another publisher may be removing it too
 
 
 def _attempt_of(swept: Path) -> str:

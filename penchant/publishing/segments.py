@@ -1,4 +1,4 @@
-"""Segments: users whose vectors lie together, named by what sets their interests apart.
+"""Segments: clusters of user vectors, named by the interests that distinguish them.
 
 Vectors are compared within one release only, so segments are published with it.
 """
@@ -13,9 +13,9 @@ import pyarrow as pa
 from penchant.releases.hnsw_index import unit
 from penchant.releases.release import USER_SEGMENTS
 
-MOST_SEGMENTS = 8  # more than a person keeps apart
-LEAST_MEMBERS = 20  # on average; fewer say little of a segment
-JUDGED = 1000  # users by whom the number of segments is judged: the time grows with the square
+MOST_SEGMENTS = 8  # people lose track of more
+LEAST_MEMBERS = 20  # on average
+SILHOUETTE_USERS = 1000  # sample for the silhouette, whose cost grows with the square
 NAMED_BY = 2  # interests in a name
 KEPT_INTERESTS = 5
 SEED = 0
@@ -38,13 +38,13 @@ def segments(vectors_UD: np.ndarray) -> Labels:
     from sklearn.metrics import silhouette_score
     from threadpoolctl import threadpool_limits
 
-    judged = np.unique(np.linspace(0, len(directions_UD) - 1, JUDGED).astype(int))
+    sample = np.unique(np.linspace(0, len(directions_UD) - 1, SILHOUETTE_USERS).astype(int))
     found: list[tuple[float, Labels]] = []
-    with threadpool_limits(1):  # more threads add in another order
+    with threadpool_limits(1):  # more threads sum in another order
         for count in range(2, most + 1):
             labels = KMeans(count, n_init=3, random_state=SEED).fit_predict(directions_UD)
-            parts = len(np.unique(labels[judged]))
-            quality = silhouette_score(directions_UD[judged], labels[judged]) if parts > 1 else -1.0
+            parts = len(np.unique(labels[sample]))
+            quality = silhouette_score(directions_UD[sample], labels[sample]) if parts > 1 else -1.0
             found.append((float(quality), labels))
     best = max(found, key=lambda each: each[0])[1]
     sizes = np.bincount(best)
@@ -57,7 +57,7 @@ def segment_table(
     """Rows of ``user_segments`` for users with vectors, in their order.
 
     ``portraits``: the mart ``user_portrait``. ``transferred``: a run's table of user_id, category
-    (a path or the head of one) and share, what of the interest came by transfer; None: nothing did.
+    (a path or its head) and share of the interest that is due to transfer; None without transfer.
     """
     labels = segments(vectors_UD)
     interests = _interests(user_ids, labels, portraits)
@@ -82,8 +82,8 @@ def segment_table(
 
 
 def _interests(user_ids: list[str], labels: Labels, portraits: Path) -> list[list[str]]:
-    """Of each segment, the interests that its members have more than all users do, first the one
-    with the most more. A weight that a portrait does not list counts as none."""
+    """The interests of each segment with a higher mean weight than among all users, the largest
+    difference first. An interest that a portrait does not list has weight 0."""
     members = pa.table({"user_id": user_ids, "label": labels})
     with duckdb.connect() as connection:
         connection.register("members", members)
@@ -116,7 +116,7 @@ def _interests(user_ids: list[str], labels: Labels, portraits: Path) -> list[lis
 
 
 def _names(interests: list[list[str]]) -> list[str]:
-    """A name for each segment, from the leaves of its first interests; no two are equal."""
+    """A unique name for each segment, from the leaves of its first interests."""
     names: list[str] = []
     for number, paths in enumerate(interests, start=1):
         leaves = list(dict.fromkeys(path.split(" > ")[-1] for path in paths))
@@ -128,7 +128,7 @@ def _names(interests: list[list[str]]) -> list[str]:
 def _transferred(
     user_ids: list[str], table: Path | None
 ) -> dict[str, tuple[list[str], list[float]]]:
-    """Of each user of whom the table says it: categories, and the shares of them."""
+    """User id -> categories and their shares, for the users in the table."""
     if table is None:
         return {}
     with duckdb.connect() as connection:

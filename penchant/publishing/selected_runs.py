@@ -1,4 +1,4 @@
-"""What `choose` decided for a snapshot, read and refused where it cannot be served."""
+"""The selected runs of a snapshot as the rows of a release, validated."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from penchant.vectors import FLOAT, matrix
 
 PORTRAITS = "user_portrait"
 TRANSFERRED = "transferred.parquet"
-"""What a run may leave that took interests from elsewhere: user_id, category and share of it."""
+"""Optional output of a run with transfer: user_id, category and share of it."""
 
 _TYPES = {
     "vector": pa.list_(pa.float32()),
@@ -91,18 +91,18 @@ class SelectedRuns:
         return vector_views(self.kind)
 
     def tables(self) -> dict[View, pa.Table]:
-        """The rows of each view, sorted by key. Raises DataError for what must not be served."""
+        """The rows of each view, sorted by key. Raises DataError for invalid rows."""
         as_of = self.snapshot.as_of
         tables = {RANKED_LISTS: _lists(self.ranker), POPULARITY_PRIOR: _prior(self.prior)}
         tables[RECENT_ITEMS] = recent_items(self.snapshot)
-        if (ever := bought(self.snapshot)).num_rows:  # where only views are recorded, none has any
+        if (ever := bought(self.snapshot)).num_rows:  # none where only item views are recorded
             tables[BOUGHT_ITEMS] = ever
         if self.retriever and self.form:
             users, items = (_vectors(self.retriever, view, self.form) for view in self.views)
-            _refuse_unequal_widths(self.retriever, users, items)
+            _check_equal_widths(self.retriever, users, items)
             tables |= dict(zip(self.views, (users, items), strict=True))
             tables[USER_SEGMENTS] = self._segments(self.retriever, users)
-        self._refuse_unknown_items(tables)
+        self._check_known_items(tables)
         when = pa.scalar(as_of, pa.timestamp("us"))
         return {
             view: table.append_column(PUBLISHED_AT, pa.repeat(when, table.num_rows))
@@ -113,17 +113,19 @@ class SelectedRuns:
         portraits = self.snapshot.mart(PORTRAITS)
         if not portraits.is_file():
             raise DataError(
-                f"snapshot {self.snapshot.id} has no mart {PORTRAITS}, which segments are named by",
+                f"snapshot {self.snapshot.id} has no mart {PORTRAITS}, which names segments",
                 "restore it in dbt/models/marts/features and run `penchant build`",
             )
-        left = (run.path / TRANSFERRED for run in (retriever, self.ranker))
-        transferred = next((path for path in left if path.is_file()), None)
+        outputs = (run.path / TRANSFERRED for run in (retriever, self.ranker))
+        transferred = next((path for path in outputs if path.is_file()), None)
         if transferred:
-            _refuse_wrong_shares(transferred)
+            _check_shares(transferred)
         users = vectors[self.views[0].key].to_pylist()
-        return _signed(segment_table(users, matrix(vectors), portraits, transferred), retriever)
+        return _with_run_id(
+            segment_table(users, matrix(vectors), portraits, transferred), retriever
+        )
 
-    def _refuse_unknown_items(self, tables: dict[View, pa.Table]) -> None:
+    def _check_known_items(self, tables: dict[View, pa.Table]) -> None:
         known = pq.read_table(self.snapshot.mart("items"), columns=["item_id"])["item_id"]
         for view, table in tables.items():
             ids = table["item_id"] if view.key == "item_id" else None
@@ -133,7 +135,7 @@ class SelectedRuns:
                 continue
             unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=known.combine_chunks())))
             if len(unknown):
-                raise _refused(
+                raise _rejected(
                     f"{view.name} names {len(unknown)} items that snapshot {self.snapshot.id} "
                     f"does not have, such as {unknown[0].as_py()!r}"
                 )
@@ -164,20 +166,20 @@ def _read_file(run: Run, path: Path, key: str, columns: list[str]) -> pa.Table:
     fields = [(key, pa.string()), *((name, _TYPES[name]) for name in columns)]
     table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
     if table.num_rows == 0:
-        raise _refused(f"{path} has no rows")
+        raise _rejected(f"{path} has no rows")
     nulls = sum(table[column].null_count for column in table.column_names)
     if nulls or len(pc.unique(table[key])) != table.num_rows:
-        raise _refused(f"{path} has nulls or repeats a {key}")
+        raise _rejected(f"{path} has nulls or repeats a {key}")
     return table.sort_by(key)
 
 
 def _vectors(run: Run, view: View, form: Form) -> pa.Table:
-    """All vectors finite, of one width, none of length zero."""
+    """Raises DataError unless all vectors are finite, of one width and of nonzero length."""
     columns = [column for column in view.columns if column != "run_id"]
     table = _read_file(run, form.file(view.name), view.key, columns)
     widths = pc.list_value_length if form.kind == FLOAT else pc.binary_length
     if len(pc.unique(widths(table[columns[0]]))) != 1:
-        raise _refused(f"{view.name} of {run.id} has vectors of several widths")
+        raise _rejected(f"{view.name} of {run.id} has vectors of several widths")
     vectors = matrix(table)
     for wrong, what in (
         (~np.isfinite(vectors).all(axis=1), "NaN or infinite"),
@@ -185,69 +187,71 @@ def _vectors(run: Run, view: View, form: Form) -> pa.Table:
     ):
         if wrong.any():
             first = table[view.key][int(np.flatnonzero(wrong)[0])].as_py()
-            raise _refused(
+            raise _rejected(
                 f"{int(wrong.sum())} of {len(vectors)} {view.name} of {run.id} are {what}, "
                 f"such as that of {first!r}"
             )
-    return _signed(table, run)
+    return _with_run_id(table, run)
 
 
 def _lists(run: Run) -> pa.Table:
     table = _read(run, RANKED_LISTS.name, RANKED_LISTS.key, ["item_ids", "scores"])
     lengths = pc.list_value_length(table["item_ids"])
     if pc.min(lengths).as_py() == 0:
-        raise _refused(f"ranked_lists of {run.id} has empty lists")
+        raise _rejected(f"ranked_lists of {run.id} has empty lists")
     if not lengths.equals(pc.list_value_length(table["scores"])):
-        raise _refused(f"ranked_lists of {run.id} has more items than scores, or fewer")
-    _refuse_infinite(run, RANKED_LISTS.name, pc.list_flatten(table["scores"]))
-    return _signed(table, run)
+        raise _rejected(f"ranked_lists of {run.id} has different numbers of items and scores")
+    _check_finite(run, RANKED_LISTS.name, pc.list_flatten(table["scores"]))
+    return _with_run_id(table, run)
 
 
 def _prior(run: Run) -> pa.Table:
-    """The prior's rows, best first, folded into the one row that is served."""
+    """The rows of the prior, best first, as the one row that is served."""
     path = run.path / "prior.parquet"
     try:
         rows = pq.read_table(path, columns=["item_id", "score"])
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", f"train {run.family} again") from None
     if rows.num_rows == 0:
-        raise _refused(f"{path} has no rows")
+        raise _rejected(f"{path} has no rows")
     rows = rows.sort_by([("score", "descending"), ("item_id", "ascending")])
-    _refuse_infinite(run, "prior", rows["score"])
-    folded = {
+    _check_finite(run, "prior", rows["score"])
+    row = {
         "scope": pa.array([PRIOR_SCOPE]),
         "item_ids": pa.array([rows["item_id"].to_pylist()], _TYPES["item_ids"]),
         "scores": pa.array([rows["score"].to_pylist()], _TYPES["scores"]),
     }
-    return _signed(pa.table(folded), run)
+    return _with_run_id(pa.table(row), run)
 
 
-def _signed(table: pa.Table, run: Run) -> pa.Table:
-    """Name the run in each row, so that a reader can tell what it holds."""
+def _with_run_id(table: pa.Table, run: Run) -> pa.Table:
+    """Add the run id to each row."""
     return table.append_column("run_id", pa.repeat(run.id, table.num_rows))
 
 
-def _refuse_unequal_widths(run: Run, users: pa.Table, items: pa.Table) -> None:
+def _check_equal_widths(run: Run, users: pa.Table, items: pa.Table) -> None:
     widths = matrix(users).shape[1], matrix(items).shape[1]
     if widths[0] != widths[1]:
-        raise _refused(f"users of {run.id} have {widths[0]} dimensions, its items have {widths[1]}")
+        raise _rejected(
+            f"users of {run.id} have {widths[0]} dimensions, its items have {widths[1]}"
+        )
 
 
-def _refuse_wrong_shares(transferred: Path) -> None:
+def _check_shares(transferred: Path) -> None:
     table = pq.read_table(transferred, columns=["user_id", "category", "share"])
     shares = table["share"].to_numpy()
     if sum(column.null_count for column in table.columns) or not (
         (shares >= 0).all() and (shares <= 1).all()
     ):
-        raise _refused(f"{transferred} has nulls, or shares that are not from 0 to 1")
+        raise _rejected(f"{transferred} has nulls, or shares that are not from 0 to 1")
 
 
-def _refuse_infinite(run: Run, name: str, scores: pa.ChunkedArray) -> None:
+def _check_finite(run: Run, name: str, scores: pa.ChunkedArray) -> None:
     if not np.isfinite(scores.to_numpy()).all():
-        raise _refused(f"{name} of {run.id} has scores that are NaN or infinite")
+        raise _rejected(f"{name} of {run.id} has scores that are NaN or infinite")
 
 
-def _refused(cause: str) -> DataError:
+def _rejected(cause: str) -> DataError:
     return DataError(
-        f"{cause}; nothing was published", "train that family again, or report it as its defect"
+        f"{cause}; nothing was published", "train that family again, or report a defect of it"
     )

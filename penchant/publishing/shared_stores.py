@@ -1,13 +1,13 @@
-"""What an attempt to publish puts outside of its directory, where machines share stores.
+"""What a publish attempt writes outside of its directory, where machines share stores.
 
-An attempt is ``g-<id>-<fencing_token>``. Its Feast project and its table bear that name, so that no two
-publishers ever write the same rows, and whoever is pruned takes nothing from the others.
+An attempt is named ``r-<id>-<fencing token>``. Its Feast project and its table have that name, so
+that no two publishers write the same rows, and the removal of one leaves the others.
 """
 
 from penchant.errors import PenchantError
 from penchant.feast_sdk import RepoConfig, SqlRegistry, redis_online_store
 from penchant.features.repository import project_name, repository_config
-from penchant.releases import pgvector_index as nearest_postgres
+from penchant.releases import pgvector_index
 from penchant.releases.index import table_name
 from penchant.settings import Settings
 
@@ -15,18 +15,18 @@ KEYS = ("user_id", "item_id", "scope")
 
 
 def stores_of(settings: Settings) -> tuple[str, ...]:
-    """Those that take the place of a release's own files; part of what it is."""
+    """The shared stores that replace files of a release; part of its identity."""
     named = {"redis": settings.feast_redis, "postgres": settings.vector_postgres}
     return tuple(name for name, where in named.items() if where)
 
 
-def forget(settings: Settings, attempt: str) -> None:
-    """Remove all that the attempt put into shared stores; that there is nothing is no error.
+def remove(settings: Settings, attempt: str) -> None:
+    """Remove everything that an attempt wrote to shared stores, if anything.
 
-    Raises PenchantError where one of them can't be reached.
+    Raises PenchantError where a store can't be reached.
     """
     if settings.vector_postgres:
-        nearest_postgres.drop(settings.vector_postgres, table_name(attempt))
+        pgvector_index.drop(settings.vector_postgres, table_name(attempt))
     if not (settings.feast_redis or settings.feast_registry):
         return
     config = RepoConfig(
@@ -41,8 +41,8 @@ def forget(settings: Settings, attempt: str) -> None:
                 redis.delete_entity_values(config, [key])
         except RedisError as error:
             raise PenchantError(
-                f"Redis of PENCHANT_FEAST_REDIS did not answer: {error}",
-                "see that it runs, then publish again: what is to be removed is kept in mind",
+                f"PENCHANT_FEAST_REDIS: Redis did not answer: {error}",
+                "check that it runs, then publish again, which repeats the removal",
             ) from error
     if settings.feast_registry:
         registry = SqlRegistry(config.registry, config.project, None)

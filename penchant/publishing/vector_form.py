@@ -10,7 +10,7 @@ from penchant.vectors import FLOAT, KINDS
 
 @dataclass(frozen=True)
 class Form:
-    """``kind``: float32, or one of ``penchant.vectors.KINDS``; ``path``: of its files. ``lost``: the
+    """``kind``: float32 or one of ``penchant.vectors.KINDS``; ``path``: of its files. ``lost``: the
     share of NDCG@10 that it loses on validation and test, with intervals; None for float32.
     ``why``: the decision in words."""
 

@@ -1,7 +1,7 @@
-"""Nearest items by vector: an approximate index (HNSW) beside the item ids its positions stand for.
+"""Approximate nearest items by vector (HNSW), with the item id of each position.
 
-It answers ``similar``, so nearness is the cosine: a dot product would answer every item with the
-longest vectors, which are the best sellers'.
+Similarity is the cosine: by dot product, the items with the longest vectors, the best sellers,
+would be similar to every item.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ INDEX_FILE = "items.usearch"
 IDS_FILE = "item_ids.parquet"
 METRIC = "cos"
 RECALL_AT = 10
-AT_ONCE = 16  # queries that are compared with all vectors
+BATCH = 16  # queries that are compared with all vectors at a time
 EXPANSION_SEARCH = 256
-"""Candidates kept while searching; usearch's own 64 missed a tenth of a Transformer's nearest."""
+"""Candidates during a search; usearch's default of 64 misses a tenth of a Transformer's nearest."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class HnswIndex:
 
     @classmethod
     def build(cls, item_ids: list[str], vectors: np.ndarray, numbers: str = "f32") -> "HnswIndex":
-        """Index ``vectors`` (float32, one row an item), kept as f32, f16 or i8; one thread, so that
-        it is repeatable."""
+        """Index ``vectors`` (float32, a row per item), stored as f32, f16 or i8; with one thread,
+        so that the result is reproducible."""
         index = Index(
             ndim=vectors.shape[1],
             metric=METRIC,
@@ -75,16 +75,16 @@ class HnswIndex:
         """See ``share_found``; ``vectors`` are those that were indexed."""
         k = min(RECALL_AT, len(self.item_ids))
         matches = self.index.search(queries, k, threads=1)
-        assert isinstance(matches, BatchMatches)  # what it returns for a matrix of queries
+        assert isinstance(matches, BatchMatches)  # of a matrix of queries
         found = np.arange(k) < matches.counts[:, None]  # the rest of a row is unset
         return share_found(np.where(found, matches.keys, -1).astype(np.int64), queries, vectors)
 
 
 def share_found(positions: np.ndarray, queries: np.ndarray, vectors: np.ndarray) -> float:
-    """Share of the exact nearest that an index found, averaged over queries: its recall.
+    """Recall of an index: share of the exact nearest that it found, averaged over queries.
 
-    ``positions``: for each query where in ``vectors`` the found are, -1 where one is wanting. An
-    item as near as the last exact one counts as found: items with equal vectors have no order.
+    ``positions``: the rows of ``vectors`` found for each query, -1 where one is missing. An item as
+    near as the last exact one counts as found, since items with equal vectors have no order.
     """
     last = exact_last(queries, vectors, positions.shape[1])
     found = positions >= 0
@@ -94,20 +94,20 @@ def share_found(positions: np.ndarray, queries: np.ndarray, vectors: np.ndarray)
 
 
 def exact_last(queries: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
-    """The cosine of each query's k-th nearest vector, by comparing with all; a few queries at a
-    time, as their cosines to a million vectors take 4 MB each."""
+    """The cosine of each query's exact k-th nearest vector; in batches, since the cosines of one
+    query to a million vectors take 4 MB."""
     directions, lasts = unit(vectors), []
-    for first in range(0, len(queries), AT_ONCE):
-        cosines = unit(queries[first : first + AT_ONCE]) @ directions.T
+    for first in range(0, len(queries), BATCH):
+        cosines = unit(queries[first : first + BATCH]) @ directions.T
         lasts.append(np.partition(cosines, -k, axis=1)[:, -k])
     return np.concatenate(lasts)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Each vector, along the last axis, at length 1."""
+    """Vectors normalized to length 1 along the last axis."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def write_ids(directory: Path, item_ids: list[str]) -> None:
-    """Beside the index: which item each of its positions is."""
+    """The item id of each position, beside the index."""
     pq.write_table(pa.table({"item_id": item_ids}), directory / IDS_FILE)

@@ -1,4 +1,4 @@
-"""Where a release's nearest items are asked for: in its own file, or in Postgres."""
+"""The vector index of a release: HNSW or IVF in its own files, or pgvector in Postgres."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +16,20 @@ from penchant.settings import Settings
 from penchant.vectors import FLOAT, HALF, INT8, matrix
 
 POSTGRES = "postgres"
-CELLS = "cells"
+IVF = "ivf"
 LARGE = 50_000
-"""Items above which a file holds cells: a graph of as many takes some seconds to grow, of a million
-minutes."""
+"""Items above which the index is IVF: HNSW takes some seconds to build for as many, minutes for a
+million."""
 INDEXED = {FLOAT: ("f32",), HALF: ("f16",), INT8: ("i8", "f16")}
-"""The kinds of numbers that a file's index may hold, as usearch calls them: the smallest first."""
-# An approximate search that loses more than one neighbour in twenty is visible in a list of ten;
-# HNSW at the size used here finds over 99 % of them on vectors that a model has learned.
+"""The number types that HNSW tries, as usearch names them: the smallest first."""
+# Users notice a list of ten that misses more than one neighbour in twenty. HNSW at these settings
+# finds over 99 % on learned vectors.
 MIN_RECALL = 0.95
 RECALL_QUERIES = 500  # the 95 % interval is then ±0.9 % at 0.99, narrower above
 
 
 class Nearest(Protocol):
-    """What is near a vector, by the cosine. Safe to share between threads."""
+    """Nearest items by cosine. Safe to share between threads."""
 
     def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
         """The ``k`` nearest items and their cosine to ``vector``, nearest first."""
@@ -38,13 +38,13 @@ class Nearest(Protocol):
         """The positions of the ``k`` nearest in the release's ``item_vectors``; int64."""
 
     def recall(self, queries: np.ndarray, vectors: np.ndarray) -> float:
-        """Share of the exact nearest 10 that is found; ``vectors`` are those of all items."""
+        """Share of the exact nearest 10 that is found; ``vectors``: of all items."""
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """``kind``: which numbers a file's graph holds, or ``cells``, or ``postgres``. ``recall``: at
-    10, of what `similar` asks, the items' own vectors."""
+    """``kind``: the number type of HNSW, or ``ivf``, or ``postgres``. ``recall``: at 10, with
+    items' own vectors as queries."""
 
     kind: str
     recall: float
@@ -55,7 +55,7 @@ def build_index(
 ) -> Indexed:
     """Index the rows of ``item_vectors``, whose vectors are of ``kind`` (see penchant/vectors.py).
 
-    Raises DataError where what readers will open finds too few of the nearest.
+    Raises DataError for an index with low recall.
     """
     item_ids, vectors = items["item_id"].to_pylist(), matrix(items)
     queries = vectors[np.unique(np.linspace(0, len(vectors) - 1, RECALL_QUERIES).astype(int))]
@@ -65,7 +65,7 @@ def build_index(
         return Indexed(POSTGRES, _verified(there, queries, vectors))
     if len(item_ids) > LARGE:
         IvfIndex.build(item_ids, vectors, queries).save(directory)
-        return Indexed(CELLS, _verified(IvfIndex.open(directory), queries, vectors))
+        return Indexed(IVF, _verified(IvfIndex.open(directory), queries, vectors))
     for numbers in INDEXED[kind]:
         built = HnswIndex.build(item_ids, vectors, numbers)
         if built.recall(queries, vectors) >= MIN_RECALL:
@@ -75,8 +75,8 @@ def build_index(
 
 
 def open_index(settings: Settings, release: Release) -> Nearest:
-    """Raises UsageError where it is in a Postgres that the settings do not name."""
-    if release.manifest.index == CELLS:
+    """Raises UsageError for an index in Postgres without PENCHANT_VECTOR_POSTGRES."""
+    if release.manifest.index == IVF:
         return IvfIndex.open(release.path)
     if release.manifest.index != POSTGRES:
         return HnswIndex.open(release.path)
@@ -96,8 +96,7 @@ def _verified(nearest: Nearest, queries: np.ndarray, vectors: np.ndarray) -> flo
     recall = nearest.recall(queries, vectors)
     if recall < MIN_RECALL:
         raise DataError(
-            f"the index finds {recall:.3f} of the exact nearest items, less than {MIN_RECALL}; "
-            "nothing was published",
-            "the retriever's vectors may have collapsed: look at its norms, train it again",
+            f"the index has recall@10 {recall:.3f}, less than {MIN_RECALL}; nothing was published",
+            "check the norms of the retriever's vectors for a collapse, and train it again",
         )
     return round(recall, 4)

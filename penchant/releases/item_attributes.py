@@ -1,7 +1,7 @@
-"""What answers say of items, and filter by: of the snapshot, beside the release's own rows.
+"""Item attributes that answers contain and filter by, from the snapshot.
 
 They are the columns of the mart ``items`` that the Feast view ``item_profile`` has too. Publish
-refuses to make live what differs from that view.
+verifies that they are equal to that view.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ ONLINE = "item_profile"
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """``category``: the first level of ``path``, which has up to three; both are empty where the
-    source has none. ``price``: in the source's currency."""
+    """``category``: the first of up to three levels of ``path``; both are empty where the source
+    has none. ``price``: in the source's currency."""
 
     title: str
     category: str | None
@@ -38,7 +38,7 @@ class ItemFacts:
 
 
 def item_facts(facts: Rows, item_id: str) -> ItemFacts | None:
-    """None for an item that the snapshot does not have."""
+    """None for an unknown item."""
     row = facts.row(item_id)
     if row is None:
         return None
@@ -48,7 +48,7 @@ def item_facts(facts: Rows, item_id: str) -> ItemFacts | None:
 
 
 def write_facts(directory: Path, snapshot: Snapshot) -> Rows:
-    """Write the facts of all the snapshot's items. Raises DataError where a column is missing."""
+    """Write the attributes of all items. Raises DataError where a column is missing."""
     mart = snapshot.mart("items")
     known = pq.read_schema(mart).names
     missing = [name for name in ITEM_FACTS.columns if name not in known]
@@ -62,17 +62,15 @@ def write_facts(directory: Path, snapshot: Snapshot) -> Rows:
 
 
 def verify_facts(features: FeatureStore, facts: Rows, item_ids: Sequence[str]) -> None:
-    """Raise DataError unless these items' facts are, to the last bit, what Feast has online."""
-    asked = [{ITEM_FACTS.key: item_id} for item_id in item_ids]
+    """Raise DataError unless these items' attributes equal those in the online store."""
+    entity_rows = [{ITEM_FACTS.key: item_id} for item_id in item_ids]
     refs = [f"{ONLINE}:{column}" for column in ITEM_FACTS.columns]
-    online = features.get_online_features(features=refs, entity_rows=asked).to_dict()
+    online = features.get_online_features(features=refs, entity_rows=entity_rows).to_dict()
     for at, item_id in enumerate(item_ids):
         row = {column: online[column][at] for column in ITEM_FACTS.columns}
         if row["title"] is None or facts.row(item_id) != row:
-            raise unlike(f"item {item_id!r} is {facts.row(item_id)}, online it is {row}")
+            raise unlike(f"item {item_id!r} is {facts.row(item_id)}, in the online store {row}")
 
 
 def unlike(cause: str) -> DataError:
-    return DataError(
-        cause, "the features are of another snapshot or incomplete: materialize this one again"
-    )
+    return DataError(cause, "run `penchant materialize` for this snapshot again")

@@ -1,11 +1,10 @@
-"""Nearest items of a large catalogue: vectors in cells, of which a search looks into a few.
+"""IVF index: nearest items of a large catalogue by inverted lists, of which a search scans a few.
 
 An inverted file (Jégou et al. 2011, "Product quantization for nearest neighbor search", section 4)
-with whole vectors. A graph (HNSW, see nearest.py) answers as fast, but grows one item after the
-other: 17 s for 100,000 items, where cells take one, as they are made by a few large products of
-matrices. Files are mapped into memory, not loaded.
+with full vectors. HNSW (hnsw_index.py) searches as fast, but is built item by item: 17 s for
+100,000 items, where this takes 1 s in a few large matrix products. Files are mapped into memory.
 
-In names: I items, D dimensions, C cells, Q queries.
+Shape suffixes: I items, D dimensions, L lists, Q queries.
 """
 
 import json
@@ -27,12 +26,12 @@ from penchant.releases.hnsw_index import (
 )
 from penchant.vectors import FloatArray
 
-FOLDER, PROBES = "items.cells", "probes.json"
-LEARNED_FROM = 40  # vectors a cell: more make no better centres
-ROUNDS = 6  # of k-means; the last ones move hardly a vector
-AT_ONCE = 4096  # vectors compared with all centres at a time
-FEWEST = 8  # cells that a search looks into
-GOOD = 0.995  # of the nearest ten: more than is promised, as it is judged on few queries
+FOLDER, NPROBE = "items.ivf", "nprobe.json"
+TRAINING_VECTORS = 40  # per list: more make no better centroids
+ITERATIONS = 6  # of k-means; later ones move few vectors
+BATCH = 4096  # vectors compared with all centroids at a time
+MIN_NPROBE = 8  # inverted lists that a search scans
+TARGET_RECALL = 0.995  # at 10: above the required recall, since it is estimated on few queries
 SEED = 0
 
 Positions = npt.NDArray[np.int64]
@@ -40,44 +39,46 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class IvfIndex:
-    """``vectors_ID``: at length 1, cell by cell; ``positions_I``: where each was in the order of
-    ``item_ids``; cell c begins at ``starts_C[c]``. ``probes``: how many cells a search looks into,
-    those whose centres are nearest."""
+    """``vectors_ID``: normalized, list by list; ``positions_I``: of each in the order of
+    ``item_ids``; list l begins at ``starts_L[l]``. ``nprobe``: how many inverted lists a search
+    scans, those with the nearest centroids."""
 
     item_ids: list[str]
-    centres_CD: FloatArray
-    starts_C: Positions
+    centroids_LD: FloatArray
+    starts_L: Positions
     positions_I: Positions
     vectors_ID: FloatArray
-    probes: int
+    nprobe: int
 
     @classmethod
     def build(
         cls, item_ids: list[str], vectors_ID: FloatArray, queries_QD: FloatArray
     ) -> "IvfIndex":
-        """Of float32 vectors, one row an item; the same give the same. A search will look into the
-        fewest cells, in powers of two, that find ``GOOD`` of the exact nearest ten of the queries;
-        at the worst into all, which is exact."""
+        """Index float32 vectors, a row per item; deterministic. ``nprobe`` is the least power of
+        two that finds ``TARGET_RECALL`` of the exact nearest ten of the queries; at most all lists,
+        which is exact."""
         directions_ID = unit(vectors_ID)
-        centres_CD = _centres(directions_ID, min(len(vectors_ID), int(2 * len(vectors_ID) ** 0.5)))
-        cells_I = _cells(directions_ID, centres_CD)
-        positions_I = np.argsort(cells_I, kind="stable")
-        held_C = np.bincount(cells_I, minlength=len(centres_CD))
-        starts_C = np.concatenate([[0], np.cumsum(held_C)])
+        centroids_LD = _centroids(
+            directions_ID, min(len(vectors_ID), int(2 * len(vectors_ID) ** 0.5))
+        )
+        list_I = _nearest_list(directions_ID, centroids_LD)
+        positions_I = np.argsort(list_I, kind="stable")
+        held_L = np.bincount(list_I, minlength=len(centroids_LD))
+        starts_L = np.concatenate([[0], np.cumsum(held_L)])
         ordered_ID = directions_ID[positions_I]
-        cells = cls(item_ids, centres_CD, starts_C, positions_I, ordered_ID, FEWEST)
-        return cells._looking_far_enough(queries_QD, vectors_ID)
+        index = cls(item_ids, centroids_LD, starts_L, positions_I, ordered_ID, MIN_NPROBE)
+        return index._with_enough_probes(queries_QD, vectors_ID)
 
-    def _looking_far_enough(self, queries_QD: FloatArray, vectors_ID: FloatArray) -> "IvfIndex":
+    def _with_enough_probes(self, queries_QD: FloatArray, vectors_ID: FloatArray) -> "IvfIndex":
         k = min(RECALL_AT, len(vectors_ID))
         last_Q = exact_last(queries_QD, vectors_ID, k)
-        cells = self
+        index = self
         while True:
-            cosines_QK = np.stack([cells._nearest(query, k)[1] for query in queries_QD])
-            enough = np.mean(cosines_QK >= last_Q[:, None] - 1e-6) >= GOOD
-            if enough or cells.probes >= len(self.centres_CD):
-                return cells
-            cells = replace(cells, probes=2 * cells.probes)
+            cosines_QK = np.stack([index._nearest(query, k)[1] for query in queries_QD])
+            enough = np.mean(cosines_QK >= last_Q[:, None] - 1e-6) >= TARGET_RECALL
+            if enough or index.nprobe >= len(self.centroids_LD):
+                return index
+            index = replace(index, nprobe=2 * index.nprobe)
 
     @classmethod
     def open(cls, directory: Path) -> "IvfIndex":
@@ -86,14 +87,14 @@ class IvfIndex:
             name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS
         }
         ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])["item_id"].to_pylist()
-        return cls(ids, probes=json.loads((folder / PROBES).read_text()), **arrays)
+        return cls(ids, nprobe=json.loads((folder / NPROBE).read_text()), **arrays)
 
     def save(self, directory: Path) -> None:
         folder = directory / FOLDER
         folder.mkdir()
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
-        (folder / PROBES).write_text(json.dumps(self.probes))
+        (folder / NPROBE).write_text(json.dumps(self.nprobe))
         write_ids(directory, self.item_ids)
 
     def search(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
@@ -103,7 +104,7 @@ class IvfIndex:
         return list(zip(ids, cosines.tolist(), strict=True))
 
     def rows(self, vector: np.ndarray, k: int) -> Positions:
-        """Where the ``k`` nearest items are in the order of ``item_ids``, nearest first; int64."""
+        """Positions of the ``k`` nearest in the order of ``item_ids``, nearest first; int64."""
         return self._nearest(vector, k)[0]
 
     def recall(self, queries_QD: FloatArray, vectors_ID: FloatArray) -> float:
@@ -113,21 +114,21 @@ class IvfIndex:
         return share_found(found_QK, queries_QD, vectors_ID)
 
     def _nearest(self, vector: np.ndarray, k: int) -> tuple[Positions, FloatArray]:
-        """Positions and cosines of the ``k`` nearest in the cells that are looked into, of more
-        cells where those have fewer than ``k``."""
+        """Positions and cosines of the ``k`` nearest in the scanned lists; scans more lists where
+        those have fewer than ``k`` items."""
         direction = np.asarray(vector, np.float32) / np.linalg.norm(vector)
-        nearness_C = self.centres_CD @ direction
-        probes = min(self.probes, len(nearness_C))
+        cosine_L = self.centroids_LD @ direction
+        nprobe = min(self.nprobe, len(cosine_L))
         while True:
-            cells = np.argpartition(-nearness_C, probes - 1)[:probes]
-            held = int((self.starts_C[cells + 1] - self.starts_C[cells]).sum())
-            if held >= k or probes == len(nearness_C):
+            lists = np.argpartition(-cosine_L, nprobe - 1)[:nprobe]
+            held = int((self.starts_L[lists + 1] - self.starts_L[lists]).sum())
+            if held >= k or nprobe == len(cosine_L):
                 break
-            probes = min(2 * probes, len(nearness_C))
+            nprobe = min(2 * nprobe, len(cosine_L))
         places, cosines = np.empty(held, np.int64), np.empty(held, np.float32)
         end = 0
-        for cell in cells.tolist():
-            first, last = self.starts_C[cell], self.starts_C[cell + 1]
+        for each in lists.tolist():
+            first, last = self.starts_L[each], self.starts_L[each + 1]
             begin, end = end, end + int(last - first)
             np.dot(self.vectors_ID[first:last], direction, out=cosines[begin:end])
             places[begin:end] = np.arange(first, last)
@@ -136,30 +137,30 @@ class IvfIndex:
         return np.asarray(self.positions_I[places[best]]), cosines[best]
 
 
-_ARRAYS = ("centres_CD", "starts_C", "positions_I", "vectors_ID")
+_ARRAYS = ("centroids_LD", "starts_L", "positions_I", "vectors_ID")
 
 
-def _centres(vectors_ID: FloatArray, count: int) -> FloatArray:
-    """Spherical k-means (Dhillon and Modha 2001) of a sample; an empty cell gets a vector anew."""
+def _centroids(vectors_ID: FloatArray, count: int) -> FloatArray:
+    """Spherical k-means (Dhillon and Modha 2001) of a sample; an empty list gets a new vector."""
     random = np.random.default_rng(SEED)
-    sample = min(len(vectors_ID), LEARNED_FROM * count)
-    learned_ND = vectors_ID[np.sort(random.choice(len(vectors_ID), sample, replace=False))]
-    centres_CD = learned_ND[random.choice(sample, count, replace=False)]
-    for _ in range(ROUNDS):
-        cells_N = _cells(learned_ND, centres_CD)
-        order_N = np.argsort(cells_N, kind="stable")
-        held_C = np.bincount(cells_N, minlength=count)
-        full = held_C > 0
-        begins = (np.cumsum(held_C) - held_C)[full]
-        centres_CD = learned_ND[random.choice(sample, count, replace=False)]
-        centres_CD[full] = unit(np.add.reduceat(learned_ND[order_N], begins, axis=0))
-    return centres_CD
+    sample = min(len(vectors_ID), TRAINING_VECTORS * count)
+    sample_ND = vectors_ID[np.sort(random.choice(len(vectors_ID), sample, replace=False))]
+    centroids_LD = sample_ND[random.choice(sample, count, replace=False)]
+    for _ in range(ITERATIONS):
+        list_N = _nearest_list(sample_ND, centroids_LD)
+        order_N = np.argsort(list_N, kind="stable")
+        held_L = np.bincount(list_N, minlength=count)
+        full = held_L > 0
+        begins = (np.cumsum(held_L) - held_L)[full]
+        centroids_LD = sample_ND[random.choice(sample, count, replace=False)]
+        centroids_LD[full] = unit(np.add.reduceat(sample_ND[order_N], begins, axis=0))
+    return centroids_LD
 
 
-def _cells(vectors_ND: FloatArray, centres_CD: FloatArray) -> Positions:
-    """The cell of each vector: the one with the nearest centre."""
+def _nearest_list(vectors_ND: FloatArray, centroids_LD: FloatArray) -> Positions:
+    """The inverted list of each vector: that with the nearest centroid."""
     parts = [
-        np.argmax(vectors_ND[first : first + AT_ONCE] @ centres_CD.T, axis=1)
-        for first in range(0, len(vectors_ND), AT_ONCE)
+        np.argmax(vectors_ND[first : first + BATCH] @ centroids_LD.T, axis=1)
+        for first in range(0, len(vectors_ND), BATCH)
     ]
     return np.concatenate(parts).astype(np.int64)

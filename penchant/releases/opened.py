@@ -19,11 +19,11 @@ from penchant.releases.rows import Rows
 from penchant.settings import Settings
 from penchant.vectors import FloatArray, matrix
 
-FACTS_KEPT = 50_000  # items whose facts stay at hand: few are shown most of the time
+FACTS_KEPT = 50_000  # cached items: few items make up most answers
 
 
 class OpenRelease:
-    """Safe to share between threads. Files are mapped when they are first asked for."""
+    """Safe to share between threads. Files are mapped on first use."""
 
     def __init__(self, settings: Settings, release_id: str) -> None:
         """Raises DataError when the release is not whole on disk, UsageError when its snapshot's
@@ -31,7 +31,7 @@ class OpenRelease:
         self.release = Release.open(settings, release_id)
         self.features: FeatureStore = open_features(settings, self.release.snapshot_id)
         self.nearest = None
-        """None where popularity serves, which has no vectors."""
+        """None where popularity serves: it has no vectors."""
         if self.release.has_vectors:
             self.nearest = open_index(settings, self.release)
         self._rows: dict[str, Rows] = {}
@@ -40,10 +40,10 @@ class OpenRelease:
         self._fold_in: FoldIn | None = None
         try:
             facts = self.facts
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             raise DataError(
-                f"release {release_id} is from before releases had facts of items",
-                f"`penchant publish --snapshot {self.release.snapshot_id}`",
+                f"release {release_id} is incomplete: {error.filename or error}",
+                f"run `penchant publish --snapshot {self.release.snapshot_id}` again",
             ) from None
         self._facts_of_one = lru_cache(FACTS_KEPT)(partial(item_facts, facts))
 
@@ -61,11 +61,11 @@ class OpenRelease:
 
     @property
     def facts(self) -> Rows:
-        """Facts of all items of the snapshot: ``facts.table`` has a column for each."""
+        """Attributes of all items of the snapshot: ``facts.table`` has a column for each."""
         return self.rows(ITEM_FACTS)
 
     def facts_of(self, item_ids: Sequence[str]) -> list[ItemFacts]:
-        """One for each id, in order. Raises DataError for an item that the snapshot lacks."""
+        """The attributes of each id, in order. Raises DataError for an unknown item."""
         found = [(item_id, self._facts_of_one(item_id)) for item_id in item_ids]
         missing = [item_id for item_id, fact in found if fact is None]
         if missing:

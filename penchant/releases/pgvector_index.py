@@ -1,7 +1,7 @@
-"""Nearest items by vector in Postgres, for readers on many machines: pgvector's HNSW.
+"""Nearest items by vector in Postgres, for API servers on many machines: pgvector's HNSW.
 
-A release has a table of its own, which nobody writes to once it is indexed. Postgres wants a
-connection for each query at a time, so one pool serves all releases of a process.
+A release has a table of its own, which is read-only once it is indexed. Postgres runs one query per
+connection at a time, so one pool serves all releases of a process.
 """
 
 import importlib.util
@@ -28,8 +28,7 @@ MOST_EXPANSION = 1000  # that pgvector allows
 
 @dataclass(frozen=True)
 class PgvectorIndex:
-    """``url`` of the database; ``name`` of the table, which is as unique as the attempt to publish
-    that made it."""
+    """``url`` of the database; ``name`` of the table, unique to the publish attempt."""
 
     url: str
     name: str
@@ -38,8 +37,8 @@ class PgvectorIndex:
     def build(
         cls, url: str, name: str, item_ids: list[str], vectors: np.ndarray
     ) -> "PgvectorIndex":
-        """Write and index ``vectors`` (float32, one row an item). Raises UsageError where the
-        database has no pgvector to give us, PenchantError where it can't be reached."""
+        """Write and index ``vectors`` (float32, a row per item). Raises UsageError for a database
+        without pgvector, PenchantError where it can't be reached."""
         from psycopg import sql
 
         _make_schema(url)
@@ -87,18 +86,18 @@ class PgvectorIndex:
         query = sql.SQL(
             f"SELECT {columns} FROM {{}} ORDER BY vector <=> %(vector)s LIMIT %(k)s"
         ).format(_table(self.name))
-        asked = {"vector": np.asarray(vector, np.float32), "k": k}
+        parameters = {"vector": np.asarray(vector, np.float32), "k": k}
         with _connection(self.url) as connection:
             if k <= EXPANSION_SEARCH:
-                return connection.execute(query, asked).fetchall()
-            with connection.transaction():  # it finds no more than it keeps candidates
+                return connection.execute(query, parameters).fetchall()
+            with connection.transaction():  # the number of candidates limits the results
                 most = sql.Literal(min(k, MOST_EXPANSION))
                 connection.execute(sql.SQL("SET LOCAL hnsw.ef_search = {}").format(most))
-                return connection.execute(query, asked).fetchall()
+                return connection.execute(query, parameters).fetchall()
 
 
 def drop(url: str, name: str) -> None:
-    """Remove a table; that it never was is no error. Raises PenchantError."""
+    """Remove a table if it exists. Raises PenchantError where the database can't be reached."""
     from psycopg import sql
 
     with _alone(url) as connection:
@@ -113,7 +112,7 @@ def _table(name: str) -> Any:
 
 @contextmanager
 def _connection(url: str) -> Iterator[Any]:
-    """One of the pool's, each statement a transaction of its own."""
+    """A connection of the pool, in autocommit mode."""
     pool = _pool(url)
     import psycopg
 
@@ -126,7 +125,7 @@ def _connection(url: str) -> Iterator[Any]:
 
 @contextmanager
 def _alone(url: str) -> Iterator[Any]:
-    """A connection that is not the pool's: it fails at once, and says why."""
+    """A connection outside of the pool: it fails at once, with the cause."""
     _require_packages()
     import psycopg
 
@@ -147,15 +146,15 @@ def _make_schema(url: str) -> None:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     except (errors.FeatureNotSupported, errors.UndefinedFile, errors.InsufficientPrivilege) as no:
         raise UsageError(
-            f"the database of PENCHANT_VECTOR_POSTGRES can't hold vectors: {no}",
-            "install pgvector there, and let its user create an extension and a schema",
+            f"PENCHANT_VECTOR_POSTGRES: the database has no pgvector: {no}",
+            "install pgvector there, and allow its user to create an extension and a schema",
         ) from no
 
 
 def _unreachable(error: Exception) -> PenchantError:
     return PenchantError(
-        f"the database of PENCHANT_VECTOR_POSTGRES did not answer: {error}",
-        "see that it runs and that the URL in the environment is right, then try again",
+        f"PENCHANT_VECTOR_POSTGRES: the database did not answer: {error}",
+        "check that it runs and that the URL is right, then try again",
     )
 
 
@@ -163,8 +162,8 @@ def _require_packages() -> None:
     for package in ("psycopg", "psycopg_pool", "pgvector"):
         if importlib.util.find_spec(package) is None:
             raise UsageError(
-                f"PENCHANT_VECTOR_POSTGRES is set and the package {package} is not installed",
-                "pip install 'penchant[production]'",
+                f"PENCHANT_VECTOR_POSTGRES is set, but the package {package} is not installed",
+                "run `pip install 'penchant[production]'`",
             )
 
 

@@ -1,7 +1,7 @@
-"""What the report draws beside the leaderboard, read from the runs' own directories.
+"""Figures of the report besides the leaderboard, read from the directories of runs.
 
-Of a run: the curve in ``run.json``, and ``per_user.parquet`` with each judged user's metrics, the
-targets in the first ten, and the number of events that were known.
+They come from the curve of the run's record, and from ``per_user.parquet``: each evaluated user's
+metrics, hits in the first ten, and number of known events.
 """
 
 from collections import Counter
@@ -18,19 +18,19 @@ from penchant.settings import Settings
 
 VALIDATION = "validation_ndcg@10"
 LOST_WITHOUT = "ndcg@10 lost without "  # a curve's name; its step is the group
-GROUPS = 4  # of users, equal in number, by how much was known of them
+GROUPS = 4  # of users, by their number of events
 MAPPED_ITEMS = 1000  # the most bought
-ROUNDS = 400  # of placing them: a second and a half
-COLOURS = 7  # categories of the map with a colour of their own
+ITERATIONS = 400  # of t-SNE: 1.5 s
+COLOURS = 7  # categories of the map with their own colour
 
 Curve = list[tuple[float, float]]
-"""Seconds since the run began, and the validation figure then."""
+"""Seconds since the run began, and the validation metric."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The purchases that a family's first ten foresaw. ``only``: those that no other family's did;
-    ``users``: whose those are."""
+    """Hits: purchases in a family's first ten. ``only``: those in no other family's first ten;
+    ``users``: with such hits."""
 
     family: str
     found: int
@@ -58,8 +58,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Figures:
-    """``places`` is empty where no family gives vectors; ``categories``: those with a colour.
-    ``lost``: what fusion's sources are worth, see ``lost_without``."""
+    """``places`` is empty where no family has vectors; ``categories``: those with a colour.
+    ``lost``: see ``lost_without``."""
 
     curves: dict[str, Curve]
     found: list[Found]
@@ -72,7 +72,7 @@ class Figures:
 def figures(
     settings: Settings, snapshot: Snapshot, families: list[dict[str, Any]], retriever: str | None
 ) -> Figures:
-    """Of the runs in ``families``, as ``status`` gives them; ``retriever``: the run mapped."""
+    """``families``: runs as in ``status``. ``retriever``: id of the run whose items are mapped."""
     runs = settings.runs / snapshot.id
     paths = {run["family"]: runs / run["run_id"] for run in families}
     with duckdb.connect(config={"threads": settings.threads}) as connection:
@@ -87,7 +87,7 @@ def figures(
 
 
 def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
-    """Of each family that was looked at more than once while it was fitted."""
+    """Family -> its curve, for those with more than one point."""
     curves = {}
     for family, path in paths.items():
         points = RunRecord.read(RunRecord.path(path)).curve
@@ -98,7 +98,7 @@ def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
 
 
 def lost_without(paths: dict[str, Path]) -> dict[str, list[float]]:
-    """Source of fusion -> the NDCG@10 lost without it by each group of users, coldest first."""
+    """Source of fusion -> NDCG@10 lost without it in each group of users, coldest first."""
     lost: dict[str, list[float]] = {}
     for path in paths.values():
         for name, _, value, _ in RunRecord.read(RunRecord.path(path)).curve:
@@ -108,13 +108,13 @@ def lost_without(paths: dict[str, Path]) -> dict[str, list[float]]:
 
 
 def per_user(connection: duckdb.DuckDBPyConnection, paths: dict[str, Path]) -> None:
-    """Make the table ``judged``: a row for each family and user of the test window."""
+    """Create the table ``evaluated``: a row for each family and user of the test window."""
     parts = [
         f"SELECT {number} AS family, * FROM read_parquet('{quoted(path / 'per_user.parquet')}')"
         for number, path in enumerate(paths.values())
     ]
     connection.execute(
-        f"CREATE TEMP TABLE judged AS SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}) "
+        f"CREATE TEMP TABLE evaluated AS SELECT * FROM ({' UNION ALL BY NAME '.join(parts)}) "
         "WHERE \"window\" = 'test' AND population = 'all'"
     )
     connection.execute("CREATE TEMP TABLE names (family INTEGER, name VARCHAR)")
@@ -126,10 +126,10 @@ def quoted(path: Path) -> str:
 
 
 def predicted(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list[Found]:
-    """Most of what no other family foresaw first."""
+    """Hits of each family, the family with the most unique hits first."""
     rows = connection.execute(
         """
-        WITH hits AS (SELECT family, user_id, unnest("found@10") AS item_id FROM judged),
+        WITH hits AS (SELECT family, user_id, unnest("found@10") AS item_id FROM evaluated),
         alone AS (
             SELECT any_value(family) AS family, user_id
             FROM hits GROUP BY user_id, item_id HAVING count(*) = 1
@@ -149,12 +149,12 @@ def predicted(connection: duckdb.DuckDBPyConnection, families: list[str]) -> lis
 
 
 def by_warmth(connection: duckdb.DuckDBPyConnection) -> Warmth:
-    """Users in groups of about the same size, by the events known of them."""
+    """NDCG@10 in groups of users of about the same size, by their number of events."""
     rows = connection.execute(
         """
-        WITH users AS (SELECT DISTINCT user_id, events FROM judged),
+        WITH users AS (SELECT DISTINCT user_id, events FROM evaluated),
         grouped AS (
-            -- the same number of events is never split
+            -- users with the same number of events are in the same group
             SELECT user_id, events, least(
                 floor($groups * percent_rank() OVER (ORDER BY events)), $groups - 1
             ) AS part
@@ -165,7 +165,7 @@ def by_warmth(connection: duckdb.DuckDBPyConnection) -> Warmth:
             FROM grouped WINDOW parts AS (PARTITION BY part)
         )
         SELECT low, high, name, avg("ndcg@10")
-        FROM judged JOIN labelled USING (user_id) JOIN names USING (family)
+        FROM evaluated JOIN labelled USING (user_id) JOIN names USING (family)
         GROUP BY low, high, name, family ORDER BY low, family
         """,
         {"groups": GROUPS},
@@ -199,24 +199,24 @@ def item_map(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, run: Pat
             "most": MAPPED_ITEMS,
         },
     ).fetchall()
-    if len(rows) < 3:  # which lie anywhere
+    if len(rows) < 3:  # too few for a map
         return []
-    xy = flattened(np.array([vector for *_, vector in rows]))
+    xy = projected(np.array([vector for *_, vector in rows]))
     return [
         Place(title, category, float(x), float(y))
         for (title, category, _), (x, y) in zip(rows, xy, strict=True)
     ]
 
 
-def flattened(vectors_ID: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Directions in two dimensions, neighbours kept (t-SNE: van der Maaten & Hinton 2008).
+def projected(vectors_ID: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Directions projected to two dimensions by t-SNE (van der Maaten & Hinton 2008).
 
-    Principal components are quicker, but two of them show one cloud: taste has many directions.
+    Two principal components are faster, but show a single cloud.
     """
     from sklearn.manifold import TSNE
 
     directions_ID = vectors_ID / np.linalg.norm(vectors_ID, axis=1, keepdims=True)
     neighbours = min(30.0, (len(vectors_ID) - 1) / 3)
-    drawn = TSNE(init="pca", perplexity=neighbours, max_iter=ROUNDS, random_state=0, n_jobs=1)
+    drawn = TSNE(init="pca", perplexity=neighbours, max_iter=ITERATIONS, random_state=0, n_jobs=1)
     xy: npt.NDArray[np.float64] = drawn.fit_transform(directions_ID)
     return xy

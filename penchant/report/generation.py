@@ -1,4 +1,4 @@
-"""The report's section on users who are made up."""
+"""The report's section on synthetic users."""
 
 from html import escape
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from penchant.plots.charts import HALF, interval_plot
 from penchant.report.parts import family_name, html_table, metric_cell, point, section
 
-Judged = list[tuple[str, dict[str, Any]]]
+Evaluated = list[tuple[str, dict[str, Any]]]
 
 VARIETY = {
     "distinct_2": ("distinct pairs", 3),
@@ -15,47 +15,49 @@ VARIETY = {
     "item_entropy": ("entropy of items", 2),
     "category_entropy": ("entropy of categories", 2),
     "bought_before": ("repeats", 3),
-    "nearest_other": ("alike", 3),
+    "nearest_other": ("similarity to nearest", 3),
 }
 
 
-def generation_section(judged: Judged) -> str:
-    """Are made-up histories of use, told from real ones, as various as these, and private."""
-    title = "Made-up users"
-    told = [(name, one) for name, one in judged if "missing" not in one]
-    silent = "".join(
+def generation_section(evaluated: Evaluated) -> str:
+    """Utility, two-sample test, diversity and privacy of synthetic histories."""
+    title = "Synthetic users"
+    complete = [(name, one) for name, one in evaluated if "missing" not in one]
+    incomplete = "".join(
         f'<div class="bad">{family_name(name)}: {escape(one["missing"])}; '
         f"{escape(one['remedy'])}.</div>"
-        for name, one in judged
+        for name, one in evaluated
         if "missing" in one
     )
-    if not told:
-        return section(title, silent)
+    if not complete:
+        return section(title, incomplete)
     forests = [
+        _forest(complete, ("utility", "ranking", "difference"), "NDCG@10 added to a ranker", 0.0),
+        _forest(complete, ("two_sample_auc", "all"), "two-sample AUC: synthetic or real", 0.5),
         _forest(
-            told, ("utility", "ranking", "difference"), "NDCG@10 that they add to a ranker", 0.0
+            complete, ("privacy", "membership_auc"), "membership AUC: learned from or not", 0.5
         ),
-        _forest(told, ("two_sample_auc", "all"), "two-sample AUC: synthetic or real", 0.5),
-        _forest(told, ("privacy", "membership_auc"), "membership AUC: learned from or not", 0.5),
     ]
-    made = told[0][1]["histories"]
-    verdicts = "".join(
-        f"<li>{family_name(name)}: {escape(one['headline'])}</li>" for name, one in told
+    histories = complete[0][1]["histories"]
+    headlines = "".join(
+        f"<li>{family_name(name)}: {escape(one['headline'])}</li>" for name, one in complete
     )
     return section(
         title,
-        f'<div class="soft">{made:,} histories of users who do not exist, made up by each '
-        "family. Where they add nothing to a ranker, the interval lies over 0. An AUC of 0.5 means "
-        "that nothing can be told. Whom a family learned from is asked of one of its kind that was "
-        "taught by some users only. Lines are 95 % intervals.</div>"
-        f'{silent}<ul>{verdicts}</ul><div class="plots">{"".join(forests)}</div>'
-        f"<details><summary>the figures</summary>{_use(told)}{_variety(told)}</details>",
+        f'<div class="soft">{histories:,} synthetic histories of each family. Where they add '
+        "nothing to a ranker, the interval contains 0. A two-sample AUC of 0.5 means that synthetic "
+        "and real histories can't be distinguished; a membership AUC of 0.5, that a model trained "
+        "on a part of the users doesn't reveal which. Lines are 95 % intervals.</div>"
+        f'{incomplete}<ul>{headlines}</ul><div class="plots">{"".join(forests)}</div>'
+        f"<details><summary>table</summary>{_use(complete)}{_variety(complete)}</details>",
     )
 
 
-def _forest(told: Judged, path: tuple[str, ...], title: str, nothing: float) -> str:
-    """From ``nothing``, the figure that says so, or from what lies below it."""
-    rows = [(family_name(name), [point(_of(one, path))]) for name, one in told if _of(one, path)]
+def _forest(complete: Evaluated, path: tuple[str, ...], title: str, nothing: float) -> str:
+    """``nothing``: the value without an effect, where the axis starts unless a value is below."""
+    rows = [
+        (family_name(name), [point(_of(one, path))]) for name, one in complete if _of(one, path)
+    ]
     lowest = min([nothing, *(each.low for _, points in rows for each in points)])
     return interval_plot(rows, title, lowest, HALF) if rows else ""
 
@@ -66,7 +68,7 @@ def _of(one: dict[str, Any], path: tuple[str, ...]) -> dict[str, float]:
     return one
 
 
-def _use(told: Judged) -> str:
+def _use(complete: Evaluated) -> str:
     columns = {
         "NDCG@10 added": ("utility", "ranking", "difference"),
         "log loss of interests added": ("utility", "interests", "difference"),
@@ -82,14 +84,14 @@ def _use(told: Judged) -> str:
             f"{one['privacy']['copies']:,}",
             f"{one['privacy']['rejected']:,}",
         ]
-        for name, one in told
+        for name, one in complete
     ]
     return html_table(["family", *columns, "copies", "rejected"], rows)
 
 
-def _variety(told: Judged) -> str:
-    kinds = [("real users", told[0][1]["diversity"]["real"])]
-    kinds += [(family_name(name), one["diversity"]["synthetic"]) for name, one in told]
+def _variety(complete: Evaluated) -> str:
+    kinds = [("real users", complete[0][1]["diversity"]["real"])]
+    kinds += [(family_name(name), one["diversity"]["synthetic"]) for name, one in complete]
     rows = [
         [name, *(f"{figures[key]:,.{digits}f}" for key, (_, digits) in VARIETY.items())]
         for name, figures in kinds

@@ -1,4 +1,4 @@
-"""How families learned, and what each of them sees: alone, of whom, and in the catalogue."""
+"""The report's sections on learning curves, unique hits, cold users and the map of items."""
 
 from html import escape
 from typing import Any
@@ -13,10 +13,10 @@ def curves_section(curves: dict[str, Curve]) -> str:
         return ""
     named = {family_name(name): curve for name, curve in curves.items()}
     return section(
-        "How they learned",
-        '<div class="soft">NDCG@10 on a sample of the validation window while fitting, against '
-        "seconds since the run began; families without steps are looked at once for each setting "
-        f"that they try. The others are drawn faint.</div>{curve_plots(named, 'seconds')}",
+        "Learning curves",
+        '<div class="soft">NDCG@10 on a sample of the validation window during the fit, against '
+        "seconds since the run began; families without steps have a point for each setting that "
+        f"they try. Other families are faint.</div>{curve_plots(named, 'seconds')}",
     )
 
 
@@ -33,11 +33,11 @@ def found_section(found: list[Found]) -> str:
         ]
         for each in found
     ]
-    names = ["family", "", "only by it", "share of its own", "users", "predicted"]
+    names = ["family", "", "unique hits", "share of its hits", "users", "hits"]
     return section(
-        "What each family gets right that the others miss",
-        '<div class="soft">Purchases of the test window that a family had among its first ten, and '
-        "of those the ones that no other family had; the users are whose these are.</div>"
+        "Unique hits of each family",
+        '<div class="soft">Purchases of the test window in the first ten of a family (hits), and '
+        "those that are in the first ten of no other family (unique hits), with their users.</div>"
         f'<div class="bars">{html_table(names, rows, numbers={2, 3, 4, 5})}</div>',
     )
 
@@ -51,8 +51,8 @@ def warmth_section(warmth: Warmth) -> str:
     )
     return section(
         "Cold and warm users",
-        f'<div class="soft">NDCG@10, all items, by how much was known of the user when the test '
-        f"window began: {len(warmth.groups)} groups of about the same size. {keys}</div>"
+        f'<div class="soft">NDCG@10, all items, by the number of events of the user before the '
+        f"test window: {len(warmth.groups)} groups of about the same size. {keys}</div>"
         f"{dot_plot(rows, list(warmth.groups), 'NDCG@10')}",
     )
 
@@ -74,9 +74,9 @@ def map_section(figures: Figures, retriever: dict[str, Any] | None) -> str:
         f'<span class="key {style}">{escape(name)}</span>' for name, style in series.items()
     )
     return section(
-        "A map of the items",
-        f'<div class="soft">The {len(spots):,} most bought items where the vectors of '
-        f"{escape(family_name(retriever['family']))} put them, in two dimensions; what is near was "
-        f'bought alike. {keys}<span class="key rest">others</span></div>'
+        "Map of items",
+        f'<div class="soft">The vectors of the {len(spots):,} most bought items by '
+        f"{escape(family_name(retriever['family']))}, projected to two dimensions; near items have "
+        f'similar buyers. {keys}<span class="key rest">others</span></div>'
         f"{map_plot(spots, 'items by their vectors, coloured by category')}",
     )

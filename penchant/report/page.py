@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML page: no script, nothing fetched, light and dark."""
+"""The report as one self-contained HTML page, without scripts, in light and dark."""
 
 from collections.abc import Sequence
 from html import escape
@@ -26,13 +26,13 @@ def page(
     snapshot: dict[str, Any],
     users: list[dict[str, Any]],
     figures: Figures,
-    beside: Sequence[str] = (),
+    sections: Sequence[str] = (),
 ) -> str:
-    """The page for ``status``'s answer, the served snapshot's description, the users, what is
-    drawn, and whole sections on what is beside the release."""
+    """``state``: the answer of ``status``. ``snapshot``: the description of the served snapshot.
+    ``sections``: more sections, as HTML."""
     release = state["live_release"]
-    judged = [family for family in state["families"] if METRIC in family["metrics"].get("all", {})]
-    families = sorted(judged, key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
+    ranked = [family for family in state["families"] if METRIC in family["metrics"].get("all", {})]
+    families = sorted(ranked, key=lambda run: -run["metrics"]["all"][METRIC]["mean"])
     body = [
         _heading(release),
         _tiles(release, snapshot),
@@ -48,7 +48,7 @@ def page(
         task_sections(state["families"]),
         selection_section(state["selection"]),
         users_section(users),
-        *beside,
+        *sections,
         release_section(release),
         data_section(snapshot),
         checks_section(state["live_snapshot"], release["snapshot_id"]),
@@ -63,7 +63,7 @@ def page(
 
 def _heading(release: dict[str, Any]) -> str:
     return (
-        "<h1>What users would like</h1>"
+        "<h1>Recommendations report</h1>"
         f'<div class="soft">Release <code>{escape(release["id"])}</code>, published '
         f"{escape(release['created_at'][:16].replace('T', ' '))} UTC from snapshot "
         f"<code>{escape(release['snapshot_id'])}</code></div>"

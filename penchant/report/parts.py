@@ -1,4 +1,4 @@
-"""The pieces that the report's sections are made of, as HTML."""
+"""HTML elements of the report's sections."""
 
 from html import escape
 
@@ -6,7 +6,7 @@ from penchant.plots.charts import Point
 
 
 def metric_cell(metric: dict[str, float] | None) -> str:
-    """The mean over its interval."""
+    """The mean above its interval."""
     if metric is None:
         return "-"
     return (
@@ -16,7 +16,7 @@ def metric_cell(metric: dict[str, float] | None) -> str:
 
 
 def point(figure: dict[str, float], series: str = "all") -> Point:
-    """A figure as plots take it."""
+    """A metric as a point of a plot."""
     return Point(figure["mean"], figure["low"], figure["high"], series)
 
 
@@ -34,7 +34,7 @@ def html_table(
     numbers: frozenset[int] | set[int] = frozenset(),
     headed: bool = True,
 ) -> str:
-    """Cells are HTML already; columns in ``numbers`` are set to the right."""
+    """``rows``: cells as HTML. ``numbers``: columns that are aligned right."""
 
     def cells(tag: str, row: list[str]) -> str:
         styles = [' class="number"' if place in numbers else "" for place in range(len(row))]

@@ -1,4 +1,4 @@
-"""What is live, why, for whom as an example, and from what data."""
+"""The report's sections on the release: selection, example users, contents, data and checks."""
 
 from html import escape
 from typing import Any
@@ -15,7 +15,7 @@ def selection_section(selection: dict[str, Any] | None) -> str:
 
 
 def users_section(users: list[dict[str, Any]]) -> str:
-    return section("Three users", "".join(_user(user) for user in users))
+    return section("Example users", "".join(_user(user) for user in users))
 
 
 def _user(user: dict[str, Any]) -> str:
@@ -24,8 +24,8 @@ def _user(user: dict[str, Any]) -> str:
     return (
         f'<div class="user"><h3>User {escape(user["user_id"])} '
         f'<span class="soft">{user["bought"]:,} purchases</span></h3>'
-        f'<div><div class="soft">bought last</div><ul>{bought}</ul></div>'
-        f'<div><div class="soft">would like, by {escape(user["origin"])}</div>'
+        f'<div><div class="soft">last purchases</div><ul>{bought}</ul></div>'
+        f'<div><div class="soft">recommendations, by {escape(user["origin"])}</div>'
         f"<ol>{liked}</ol></div></div>"
     )
 
@@ -53,26 +53,26 @@ def release_section(release: dict[str, Any]) -> str:
     ]
     if release["recall_at_10"] is not None:
         facts.append(("dimensions", str(release["dimensions"])))
-        facts.append(("recall@10 of the index", f"{release['recall_at_10']:.4f}"))
+        facts.append(("recall@10 of the vector index", f"{release['recall_at_10']:.4f}"))
         facts += _vectors(release)
     rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in facts]
-    return section("What was published", html_table(["", ""], rows, headed=False))
+    return section("Contents of the release", html_table(["", ""], rows, headed=False))
 
 
 def _vectors(release: dict[str, Any]) -> list[tuple[str, str]]:
-    """In which form vectors were published, why, and what that loses."""
+    """The form of the published vectors, why it was selected, and its loss."""
     vectors = release["vectors"]
     if vectors is None:
         return []
-    facts = [("vectors are", f"{vectors['kind']}: {vectors['why']}")]
+    facts = [("form of vectors", f"{vectors['kind']}: {vectors['why']}")]
     facts += [
         (
-            f"NDCG@10 lost by that, {window}",
+            f"NDCG@10 lost, {window} window",
             f"{share['mean']:+.2%} ({share['low']:+.2%} to {share['high']:+.2%})",
         )
         for window, share in (vectors["lost"] or {}).items()
     ]
-    return [*facts, ("numbers of the index", release["index"])]
+    return [*facts, ("kind of vector index", release["index"])]
 
 
 def data_section(snapshot: dict[str, Any]) -> str:
@@ -81,7 +81,7 @@ def data_section(snapshot: dict[str, Any]) -> str:
         for name, mart in sorted(snapshot["marts"].items())
     ]
     return section(
-        "The data",
+        "Data",
         f"<div>From {escape(', '.join(snapshot['sources']))}, up to "
         f"{escape(snapshot['as_of'][:10])}.</div>"
         f"<details><summary>rows of each table</summary>"
@@ -91,17 +91,20 @@ def data_section(snapshot: dict[str, Any]) -> str:
 
 def checks_section(live: dict[str, Any] | None, served: str) -> str:
     if live is None or live["id"] != served or live["checks"] is None:
-        return section("Checks", '<div class="soft">Not those of the live snapshot.</div>')
-    verdict, counts = live["checks"], live["checks"]["statistics"]
+        return section(
+            "Checks",
+            '<div class="soft">The live snapshot is not the one that this release serves.</div>',
+        )
+    results, counts = live["checks"], live["checks"]["statistics"]
     rows = [
         [
             f"<code>{escape(name)}</code>",
             str(mart["expectations"]),
             "<br>".join(_failure(failure) for failure in mart["failed"]) or "",
         ]
-        for name, mart in sorted(verdict["marts"].items())
+        for name, mart in sorted(results["marts"].items())
     ]
-    style, word = ("good", "Passed") if verdict["passed"] else ("bad", "Refused")
+    style, word = ("good", "Passed") if results["passed"] else ("bad", "Failed")
     return section(
         "Checks",
         f'<div><b class="{style}">{word}</b>: {counts["expectations"]} expectations, '

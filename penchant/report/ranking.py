@@ -1,4 +1,4 @@
-"""How well families rank, what that costs, and why some are missing."""
+"""The report's sections on ranking: quality, cost, and families without a run."""
 
 from html import escape
 from typing import Any
@@ -34,11 +34,11 @@ def quality_section(families: list[dict[str, Any]], selection: dict[str, Any] | 
         ],
     )
     return section(
-        "How well each family predicts what comes next",
-        f'<div class="soft">NDCG of the first ten over the whole catalogue, on purchases after the '
+        "Ranking quality of each family",
+        f'<div class="soft">NDCG@10 over the whole catalogue, on purchases after the '
         f"training data; the line is the 95 % interval over users. {keys}</div>"
         f"{interval_plot(rows, 'NDCG@10')}{_failures(selection)}"
-        f"<details><summary>the figures</summary>{table}{_beyond_accuracy(families)}</details>",
+        f"<details><summary>table</summary>{table}{_beyond_accuracy(families)}</details>",
     )
 
 
@@ -80,7 +80,7 @@ def _failures(selection: dict[str, Any] | None) -> str:
 COSTS = (
     ("fit_seconds", 1.0, "seconds to fit"),
     ("peak_memory_bytes", 1e6, "peak memory, MB"),
-    ("scoring_ms_per_user", 1.0, "milliseconds to score one user"),
+    ("scoring_ms_per_user", 1.0, "milliseconds to score a user"),
 )
 
 
@@ -101,7 +101,7 @@ def cost_section(families: list[dict[str, Any]]) -> str:
         for name, unit, axis in COSTS
     )
     table = html_table(
-        ["family", "fit, s", "whole run, s", "peak MB", "ms a user", "parameters", "device"],
+        ["family", "fit, s", "whole run, s", "peak MB", "ms per user", "parameters", "device"],
         [
             [
                 escape(family_name(family["family"])),
@@ -117,16 +117,16 @@ def cost_section(families: list[dict[str, Any]]) -> str:
         numbers={1, 2, 3, 4, 5},
     )
     return section(
-        "What that quality costs",
-        '<div class="soft">Up is better, left is cheaper. On the line, the Pareto front: '
-        "families than which no other is both better and cheaper. Scoring is of the whole "
+        "Quality against cost",
+        '<div class="soft">Up is better, left is cheaper. The line is the Pareto front: '
+        "families for which no other is both better and cheaper. Scoring is over the whole "
         f'catalogue, in batches.</div><div class="plots">{plots}</div>'
-        f"<details><summary>the figures</summary>{table}</details>",
+        f"<details><summary>table</summary>{table}</details>",
     )
 
 
 def _points(family: dict[str, Any]) -> list[Point]:
-    """NDCG@10 on all items, and on new ones where that was measured."""
+    """NDCG@10 on all items, and on new items where it was measured."""
     found = ((name, family["metrics"].get(name, {}).get(METRIC)) for name in ("all", "new"))
     return [
         Point(metric["mean"], metric["low"], metric["high"], name)

@@ -40,8 +40,8 @@ def regret_section(settings: Settings) -> str:
     names = ["policy", "regret per visit, first", "last", "clicks", "users who left"]
     return section(
         "Exploration in a simulated shop",
-        f'<div class="soft">{record.users:,} simulated users over {record.days} days, means over '
-        f"{record.seeds} worlds; on the first {record.warming_days} days all policies act randomly. "
+        f'<div class="soft">{record.users:,} simulated users over {record.days} days, means of '
+        f"{record.seeds} worlds; on the first {record.warming_days} days all policies are random. "
         "Regret is the clicks that the best slates would have added: less is better. A policy that "
         f"explores has more regret at first and may keep more users. {keys}</div>"
         f"{line_plot(lines, *AXES)}{html_table(names, rows, numbers={1, 2, 3, 4})}",

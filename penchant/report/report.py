@@ -1,4 +1,4 @@
-"""The report of the live release: made from what, chosen how, recommending what."""
+"""The report of the live release: its data, models, selection and recommendations."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +22,14 @@ from penchant.serving.status import status
 from penchant.settings import Settings
 from penchant.storage import write_atomic
 
-QUANTILES = (0.25, 0.5, 0.75)  # a light, a middling and a heavy user, by purchases
+QUANTILES = (0.25, 0.5, 0.75)  # example users, by number of purchases
 PURCHASES = 5
 RECOMMENDED = 5
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """An item bought, and the day (ISO) of it."""
+    """A bought item, and its day (ISO)."""
 
     item_id: str
     title: str
@@ -50,7 +50,7 @@ class UserState:
 
 @dataclass(frozen=True)
 class Report:
-    """The page and what the terminal's table shows; ``state`` is what ``penchant status`` gives."""
+    """The page, and ``state``: the answer of ``penchant status``."""
 
     path: Path
     release_id: str
@@ -75,7 +75,7 @@ class Report:
 
 
 def report(settings: Settings) -> Report:
-    """Write ``site/reports/<release_id>.html`` and return what it shows.
+    """Write ``site/reports/<release_id>.html`` and return its contents.
 
     Raises UsageError before anything is published.
     """
@@ -91,23 +91,23 @@ def report(settings: Settings) -> Report:
         settings, snapshot, state["families"], retriever["run_id"] if retriever else None
     )
     described = [asdict(each) for each in users]
-    beside = [
+    sections = [
         *_portrait(settings, users, release),
         policy_section(gates(settings, snapshot.id), results(settings)),
         regret_section(settings),
     ]
-    write_atomic(path, page(state, snapshot.description.as_dict(), described, drawn, beside))
+    write_atomic(path, page(state, snapshot.description.as_dict(), described, drawn, sections))
     return Report(path, release["id"], state, users)
 
 
 def _portrait(
     settings: Settings, users: tuple[UserState, ...], release: dict[str, Any]
 ) -> list[str]:
-    """The section on the middling user, where there is one."""
-    middling = users[len(users) // 2 : len(users) // 2 + 1]
+    """The section on the median user, if there is a user."""
+    median = users[len(users) // 2 : len(users) // 2 + 1]
     service = RecommendationService(settings)
     return [
-        portrait_section(service.portrait(user.user_id), release["segments"]) for user in middling
+        portrait_section(service.portrait(user.user_id), release["segments"]) for user in median
     ]
 
 
@@ -127,7 +127,10 @@ def example_users(settings: Settings, snapshot: Snapshot, release_id: str) -> tu
     for user_id, bought in (known[place] for place in places if known):
         answer = service.recommend(user_id, RECOMMENDED)
         if answer.release_id != release_id:
-            raise PenchantError("the live release changed while it was reported on", "run again")
+            raise PenchantError(
+                "the live release changed while the report was written",
+                "run `penchant report` again",
+            )
         purchases = recent_purchases(settings, snapshot, user_id, PURCHASES)
         users.append(UserState(user_id, bought, purchases, answer.origin, answer.items))
     return tuple(users)
@@ -136,7 +139,7 @@ def example_users(settings: Settings, snapshot: Snapshot, release_id: str) -> tu
 def recent_purchases(
     settings: Settings, snapshot: Snapshot, user_id: str, most: int
 ) -> tuple[Purchase, ...]:
-    """A user's last different items from the snapshot's ``sequences``, latest first."""
+    """A user's last distinct items in the mart ``sequences``, latest first."""
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         rows = connection.execute(
             """

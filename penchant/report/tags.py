@@ -1,4 +1,4 @@
-"""The report's section on tags that were proposed for items."""
+"""The report's section on proposed tags."""
 
 from html import escape
 from typing import Any
@@ -11,17 +11,17 @@ TITLES = {"category_1": "category", "category_3": "type"}
 FIRST, AMONG = "precision@1", "found in 3"
 
 
-def tags_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
-    """Of the one family that proposes."""
-    _, one = judged[0]
+def tags_section(evaluated: list[tuple[str, dict[str, Any]]]) -> str:
+    """Of the first family that proposes tags."""
+    _, one = evaluated[0]
     if "missing" in one:
-        said = f"Nothing was proposed: {escape(one['missing'])}. {escape(one['remedy'])}."
-        return section("Tags proposed for items", f"<p>{said}</p>")
+        cause = f"No tags: {escape(one['missing'])}. {escape(one['remedy'])}."
+        return section("Proposed tags", f"<p>{cause}</p>")
     plots = "".join(
         figure_plot(
             [(at + 1, point(found["names hidden"][way][FIRST])) for at, way in enumerate(WAYS)],
             ", ".join(f"{at + 1} {way}" for at, way in enumerate(WAYS)),
-            f"{TITLES[level]} right at the first try",
+            f"{TITLES[level]} right at rank 1",
         )
         for level, found in one["levels"].items()
     )
@@ -45,14 +45,14 @@ def tags_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
         for each in one["proposed"]["first"]
     ]
     return section(
-        "Tags proposed for items",
-        f'<div class="soft">Tags were proposed for items that lack them ({counts}): the items '
-        "nearest in words, and those of the same users, vote. Judged on held-out items; with "
-        "names hidden, an item's own categories are taken out of its title and description. Lines "
-        "are 95 % intervals over items.</div>"
+        "Proposed tags",
+        f'<div class="soft">Tags for items without them ({counts}), by a vote of the nearest items '
+        "in words and of items with the same users. Evaluated on held-out items; with names "
+        "hidden, an item's own categories are removed from its title and description. Lines are "
+        "95 % intervals over items.</div>"
         f'<div class="plots">{plots}</div>'
         f"{html_table(['item', 'tag', 'proposed'], first) if first else ''}"
-        "<details><summary>the figures</summary>"
+        "<details><summary>table</summary>"
         f"{html_table(['tag', 'words', 'proposed by', FIRST, 'among the first 3'], rows)}"
         "</details>",
     )

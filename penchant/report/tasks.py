@@ -1,4 +1,4 @@
-"""The report's sections on what families do beside ranking: one function a task."""
+"""The report's sections on tasks besides ranking: a function per task."""
 
 from html import escape
 from typing import Any
@@ -12,15 +12,15 @@ from penchant.report.transfer import transfer_section
 
 COSTS = ("fit_seconds", "peak_memory_bytes")
 Families = list[tuple[str, dict[str, Any]]]
-"""Each family that was judged on a task, and what its judge said, beside what it cost."""
+"""Each family that was evaluated on a task, with its results and costs."""
 
 
 def task_sections(families: list[dict[str, Any]]) -> str:
-    """Of the runs that ``status`` gives; nothing for a task that no family was judged on."""
+    """Of the runs in ``status``; empty for a task that no family was evaluated on."""
     tasks = {
         "interests": interests_section,
         "response": _response,
-        "release": generation_section,
+        "generation": generation_section,
         "tags": tags_section,
         "transfer": transfer_section,
     }
@@ -32,54 +32,54 @@ def task_sections(families: list[dict[str, Any]]) -> str:
         ]
         for task in tasks
     }
-    return "".join(tasks[task](judged) for task, judged in found.items() if judged)
+    return "".join(tasks[task](evaluated) for task, evaluated in found.items() if evaluated)
 
 
 METRICS = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier", "ece": "calibration error"}
 
 
-def _response(judged: Families) -> str:
-    """Whether probabilities of an answer come true, and what sending ads adds to spending."""
-    counts = judged[0][1]["ads"]
-    told = [(name, one) for name, one in judged if one["response"] == "probability"]
+def _response(evaluated: Families) -> str:
+    """Calibration of response probabilities, and the uplift of spending by ads."""
+    counts = evaluated[0][1]["ads"]
+    probabilities = [(name, one) for name, one in evaluated if one["response"] == "probability"]
     reliability = "".join(
         figure_plot(
             [(each["predicted"], point(each["came"])) for each in one["reliability"]],
             f"predicted by {family_name(name)}",
-            "share that answered",
+            "share that responded",
             diagonal=True,
         )
-        for name, one in told
+        for name, one in probabilities
     )
     uplift = "".join(
         figure_plot(
             [(at + 1, point(each)) for at, each in enumerate(_spending(one)["by_tenth"])],
             f"tenth of users, best first for {family_name(name)}",
-            "money that being sent the campaign added",
+            "uplift of spending by the campaign",
         )
-        for name, one in judged
+        for name, one in evaluated
     )
-    rows = [[family_name(name), *_cells(one["metrics"])] for name, one in told]
-    rows += [["the same for all", *_cells(one["baseline"])] for _, one in told[:1]]
+    rows = [[family_name(name), *_cells(one["metrics"])] for name, one in probabilities]
+    rows += [["constant rate", *_cells(one["baseline"])] for _, one in probabilities[:1]]
     added = [
         [
             escape(family_name(name)),
             *(metric_cell(_spending(one)[each]) for each in ("mean", "gain", "qini")),
         ]
-        for name, one in judged
+        for name, one in evaluated
     ]
     return section(
-        "Who answers an ad, and what it adds",
-        '<div class="soft">Learned from '
-        f"{counts['train']['shown']:,} ads shown, judged on the last {counts['test']['shown']:,}, "
-        f"of which {counts['test']['answered']:,} were answered. The closer to the line, the truer "
-        "a probability. What sending adds compares users alike in all features: unless "
-        "campaigns go out at random, it is no more than what the features leave unexplained. "
-        "Lines are 95 % intervals over users.</div>"
+        "Response to ads and uplift",
+        '<div class="soft">Trained on '
+        f"{counts['train']['shown']:,} ads shown, evaluated on the last "
+        f"{counts['test']['shown']:,}, of which {counts['test']['answered']:,} were answered. "
+        "Calibrated probabilities lie on the diagonal. The uplift compares users with similar "
+        "features: unless campaigns are sent at random, it includes confounding that the features "
+        "do not explain. Lines are 95 % intervals over users.</div>"
         f'<div class="plots">{reliability}{uplift}</div>'
-        "<details><summary>the figures</summary>"
+        "<details><summary>table</summary>"
         f"{html_table(['family', *METRICS.values()], rows)}"
-        f"{html_table(['sent by', 'added, mean', 'gain of the best 3 tenths', 'Qini'], added)}"
+        f"{html_table(['family', 'mean uplift', 'gain of the best 3 tenths', 'Qini'], added)}"
         "</details>",
     )
 

@@ -1,5 +1,4 @@
-"""The report's section on transfer: which categories took it, and what it is worth by how much of
-them is learned from."""
+"""The report's section on transfer: the decision on each category, and learning curves."""
 
 from html import escape
 from typing import Any
@@ -8,17 +7,17 @@ from penchant.plots.charts import Point, interval_plot
 from penchant.report.parts import html_table, section
 
 WAYS = {
-    "transfer": "moved by adapters",
-    "full": "moved by fine-tuning all",
-    "scratch": "learned from scratch",
+    "transfer": "adapters",
+    "full": "full fine-tuning",
+    "scratch": "from scratch",
     "popularity": "popularity",
 }
 SERIES = {way: f"hue{number}" for number, way in enumerate(WAYS)}
 
 
-def transfer_section(judged: list[tuple[str, dict[str, Any]]]) -> str:
-    """Of each family that was judged on it; nothing where no category was small."""
-    return "".join(_of(one) for _, one in judged if one["categories"])
+def transfer_section(evaluated: list[tuple[str, dict[str, Any]]]) -> str:
+    """Of each family that was evaluated on it; empty without a small category."""
+    return "".join(_of(one) for _, one in evaluated if one["categories"])
 
 
 def _of(one: dict[str, Any]) -> str:
@@ -34,12 +33,12 @@ def _of(one: dict[str, Any]) -> str:
         ]
         for each in one["categories"]
     ]
-    names = ["category", "verdict", "served by", "why", "users judged", "came by transfer"]
+    names = ["category", "decision", "served by", "reason", "users", "share by transfer"]
     return section(
-        "What was moved to small categories",
-        '<div class="soft">A model of the categories with much data, moved to those with little. A '
-        "category takes it only where it ranks better than without by more than the interval, on "
-        f"users that nothing was tuned on: {adopted} of {len(one['categories'])} did.</div>"
+        "Transfer to small categories",
+        '<div class="soft">A model of the categories with much data is transferred to those with '
+        "little. A category adopts it only where its NDCG@10 is significantly better, on held-out "
+        f"users: {adopted} of {len(one['categories'])} did.</div>"
         f"{_curve(one['curve'])}{html_table(names, rows, numbers={4, 5})}",
     )
 

@@ -32,7 +32,7 @@ def evaluated(auc: float, over: float) -> dict[str, Any]:
 
 def test_families_are_shown_best_first_beside_what_habits_alone_foresee() -> None:
     html = interests_section([("pca_svm", evaluated(0.7, -0.05)), ("lstm", evaluated(0.8, 0.05))])
-    assert html.index("said by lstm") < html.index("said by pca svm")
+    assert html.index("predicted by lstm") < html.index("predicted by pca svm")
     assert '<span class="good">+0.0500' in html and '<span class="bad">-0.0500' in html
     assert "1,234 known users" in html and "7 rarer categories" in html
     assert "Food &gt; &lt;Bread&gt;" in html and "<Bread>" not in html

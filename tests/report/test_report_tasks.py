@@ -39,9 +39,9 @@ def test_responses_are_drawn_for_each_family_that_was_judged() -> None:
         {"family": "popularity", "tasks": None},
     ]
     html = task_sections(families)
-    assert "Learned from 1,234 ads shown, judged on the last 567" in html
+    assert "Trained on 1,234 ads shown, evaluated on the last 567" in html
     assert html.count("<svg") == 3  # one reliability, and what is added for both
-    assert "0.8000" in html and "the same for all" in html and "popularity" not in html
+    assert "0.8000" in html and "constant rate" in html and "popularity" not in html
 
 
 def test_a_task_that_nobody_was_judged_on_has_no_section() -> None:

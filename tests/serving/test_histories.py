@@ -42,5 +42,5 @@ def test_publishes_the_newest_events_and_distinct_bought_items(
 
 def test_publishing_rejects_a_snapshot_without_events(shop: Any) -> None:
     Snapshot.open(shop.settings, ONE).mart("events").unlink()
-    with pytest.raises(DataError, match="no mart events"):
+    with pytest.raises(DataError, match="no mart `events`"):
         publish(shop.settings, ONE)

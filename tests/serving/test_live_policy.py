@@ -186,7 +186,7 @@ def test_rejects_a_missing_or_incompatible_policy(shop: Any, release: Path) -> N
     description = PolicyDescription.read(path)
     description.model_copy(update={"features": ("constant",)}).write(path)
     settings.live_policy.flip("p-old")
-    with pytest.raises(DataError, match="policy.json: features are"):
+    with pytest.raises(DataError, match=r"policy\.json: features are"):
         LivePolicies(settings).select("u1", candidates(), 2, "one", release)
 
 

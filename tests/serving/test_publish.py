@@ -115,7 +115,7 @@ def drop_score(columns: dict[str, Any]) -> None:
         ("user_vectors", shorten, "5 dimensions, its items have 8"),
         ("ranked_lists", rename_item, "'not an item'"),
         ("ranked_lists", repeat_user, "repeats a user_id"),
-        ("ranked_lists", drop_score, "more items than scores"),
+        ("ranked_lists", drop_score, "different numbers of items and scores"),
     ],
 )
 def test_what_must_not_be_served_is_refused_and_nothing_is_left(

@@ -1,4 +1,4 @@
-"""Rows found by key in mapped files: the same as were written, whatever their keys look like."""
+"""Rows of mapped files, found by key."""
 
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,8 @@ def table() -> pa.Table:
     return pa.table({"user_id": KEYS, "item_ids": lists, "scores": scores, "run_id": KEYS})
 
 
-@pytest.mark.parametrize("form", ["arrow", "parquet"])  # as before there were mapped files
-def test_every_key_finds_its_row_and_no_other(tmp_path: Path, table: pa.Table, form: str) -> None:
-    if form == "arrow":
-        write(tmp_path, RANKED_LISTS, table)
-    else:
-        pq.write_table(table, tmp_path / "ranked_lists.parquet")
+def test_finds_the_row_of_every_key(tmp_path: Path, table: pa.Table) -> None:
+    write(tmp_path, RANKED_LISTS, table)
     rows = Rows.open(tmp_path, RANKED_LISTS)
     assert len(rows) == len(KEYS)
     for row in table.to_pylist():
@@ -45,29 +41,29 @@ def test_every_key_finds_its_row_and_no_other(tmp_path: Path, table: pa.Table, f
         assert rows.row(unknown) is None
 
 
-def test_mapped_rows_are_what_feast_serves(shop: Any) -> None:
-    """All of them: publish itself compares a sample."""
+def test_mapped_rows_equal_those_of_feast(shop: Any) -> None:
+    """All of them; publish compares a sample."""
     release = Release.open(shop.settings, publish(shop.settings, ONE).release_id)
     store: FeatureStore = open_store(shop.settings, release.attempt, release.path)
     for view in (RANKED_LISTS, release.item_vectors):
         rows = Rows.open(release.path, view)
         keys = rows.table[view.key].to_pylist()
-        asked = [{view.key: key} for key in keys]
-        online = store.get_online_features(features=view.refs, entity_rows=asked).to_dict()
+        entities = [{view.key: key} for key in keys]
+        online = store.get_online_features(features=view.refs, entity_rows=entities).to_dict()
         for at, key in enumerate(keys):
             assert rows.row(key) == {name: online[name][at] for name in view.columns}
 
 
-def test_facts_that_are_not_online_so_are_refused(shop: Any) -> None:
+def test_publish_rejects_attributes_that_differ_from_the_online_store(shop: Any) -> None:
     items = shop.settings.snapshots / ONE / "marts" / "items.parquet"
     columns = pq.read_table(items).to_pydict()
     columns["title"][0] = "ANOTHER"
     pq.write_table(pa.table(columns, schema=pq.read_schema(items)), items)
-    with pytest.raises(DataError, match=r"'i000' is .*ANOTHER.*, online it is"):
+    with pytest.raises(DataError, match=r"'i000' is .*ANOTHER.*, in the online store"):
         publish(shop.settings, ONE)
 
 
-def test_a_reader_sees_all_facts_and_vectors_of_one_release(shop: Any) -> None:
+def test_open_release_has_attributes_and_vectors_of_all_items(shop: Any) -> None:
     publish(shop.settings, ONE)
 
     def facts(opened: Any) -> tuple[Any, Any, Any]:
@@ -82,16 +78,16 @@ def test_a_reader_sees_all_facts_and_vectors_of_one_release(shop: Any) -> None:
     assert vectors_ID.tolist() == trained
 
 
-def test_items_that_the_snapshot_lacks_are_an_error(shop: Any) -> None:
+def test_rejects_unknown_items(shop: Any) -> None:
     publish(shop.settings, ONE)
     with pytest.raises(DataError, match="1 items have no title, such as 'i999'"):
         RecommendationService(shop.settings).read(lambda opened: opened.facts_of(["i001", "i999"]))
 
 
-def test_a_release_without_facts_is_not_gone_back_to(shop: Any) -> None:
+def test_rollback_rejects_incomplete_release(shop: Any) -> None:
     old = publish(shop.settings, ONE).release_id
     live = publish(shop.settings, TWO).release_id
     (shop.settings.releases / old / "item_facts.arrow").unlink()
-    with pytest.raises(DataError, match="before releases had facts"):
+    with pytest.raises(DataError, match="is incomplete"):
         rollback(shop.settings)
     assert shop.settings.live_release.current() == live

@@ -128,7 +128,7 @@ def test_rejects_policy_with_unknown_features(learned: Settings) -> None:
     write_record(learned)
     description = PolicyDescription(features=("constant",), settings={})
     description.write(learned.runs / SNAPSHOT / RUN / "policy.json")
-    with pytest.raises(DataError, match="policy.json: features are"):
+    with pytest.raises(DataError, match=r"policy\.json: features are"):
         promote(learned, SNAPSHOT, RUN)
     assert running_experiment(learned) is None
 

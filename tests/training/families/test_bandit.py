@@ -50,7 +50,7 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
     description = PolicyDescription.read(run / "policy.json")
     assert description.features == FEATURE_NAMES
     assert description.settings["policy"] == "dynamic"
-    mean_AD = LearnedPolicy.read(described, arrays).posterior.weights.mean_AD
+    mean_AD = LearnedPolicy.read(description, arrays).posterior.weights.mean_AD
     assert mean_AD.shape == (1, len(FEATURE_NAMES))
     interest = mean_AD[0, FEATURE_NAMES.index("interest")]
     assert interest > 1, "the user's taste for the category is what tells"
