@@ -1,10 +1,9 @@
 """Run a benchmark, keep a summary of its figures and write its page.
 
 ``make bench-NAME ARGS="--only PART ... --OPTION VALUE"``. A benchmark is a file with ``TITLE``,
-``measure(settings, **options) -> figures`` (JSON) and ``page(figures) -> Markdown``; the options of
-the command line are the keyword arguments of ``measure``. Several benchmarks may share a page: they
-are its parts. Figures of the last run of each part are kept in ``benchmarks/out/``, so measuring
-one part leaves the others on the page as they were.
+``measure(settings, **options) -> figures`` (JSON) and ``page(figures) -> Markdown``; options of the
+command line are keyword arguments of ``measure``. Benchmarks that share a page are its parts; the
+last figures of each part are kept in ``benchmarks/out/``, so one part can be measured alone.
 """
 
 import argparse
@@ -61,8 +60,8 @@ PAGES = {
         ),
         """# Interests, responses, synthetic histories, fusion, transfer, tags
 
-Every fit runs in a process of its own with one thread, so its seconds and its peak memory are its
-own. Brackets hold the 95 % bootstrap confidence interval.
+Every fit runs in a process of its own with one thread. Brackets hold the 95 % bootstrap confidence
+interval.
 """,
     ),
     "policy": Page(
@@ -81,18 +80,11 @@ Policies are in `penchant/bandits/`, estimators in `training/evaluation/metrics/
     ),
     "serving": Page(
         "serving-speed.md",
-        (
-            "serving.recommendations",
-            "serving.features",
-            "serving.search",
-            "serving.hundred_thousand",
-            "serving.million",
-        ),
+        ("serving.recommendations", "serving.features", "serving.search", "serving.scale"),
         """# Serving speed
 
 The load generator runs on the same machine as the server. *At a rate* is an open loop: a request is
-sent when it is due, and its milliseconds count from then, so waiting is not left out (coordinated
-omission).
+sent when it is due, and its milliseconds count from then, which avoids coordinated omission.
 """,
     ),
 }
@@ -123,14 +115,14 @@ def _arguments() -> tuple[str, Page, dict[str, dict[str, Any]], Settings]:
         if isinstance(default, bool):
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
         elif isinstance(default, tuple):
-            parser.add_argument(flag, nargs="+", default=default)
+            parser.add_argument(flag, nargs="+", type=type(default[0]), default=default)
         else:
             parser.add_argument(flag, type=type(default), default=default)
     given = vars(parser.parse_args())
-    chosen = {
+    selected = {
         short[each]: {name: given[name] for name in options[short[each]]} for each in given["only"]
     }
-    return known.name, page, chosen, Settings()
+    return known.name, page, selected, Settings()
 
 
 def _options(module: ModuleType) -> dict[str, Any]:
@@ -140,7 +132,7 @@ def _options(module: ModuleType) -> dict[str, Any]:
 
 
 def _measure(part: str, settings: Settings, options: dict[str, Any]) -> bool:
-    """Measure, print and keep one part. Return False where something that it needs is missing."""
+    """Measure, print and keep one part. Return False where a requirement is missing."""
     print(f"measuring {part}", flush=True)
     module = _module(part)
     try:

@@ -1,9 +1,8 @@
-"""What pacing keeps of the best plan of a day, and what serving greedily keeps.
+"""Value of paced and of greedy ad serving, as shares of the best plan of a synthetic day.
 
-Days are synthetic: users come through the day in an order that nobody
-knows, more in the evening; two campaigns of unequal worth have budget for a part of them. The best
-plan is the linear program of who came, which can't be known. Both policies have the same budgets
-and caps; pacing starts from the prices of another day.
+Users arrive in an unknown order, more of them in the evening; two campaigns of unequal value have
+budgets for a part of them. The best plan is the linear program over all who came. Both policies
+have the same budgets and caps; pacing starts from the prices of another day.
 """
 
 from typing import Any
@@ -31,24 +30,35 @@ RESAMPLES = 1000
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    kept = np.array([[*a_day(day)] for day in range(DAYS)])
+    days_D4 = np.array([one_day(day) for day in range(DAYS)])
     rows = []
     for place, name in enumerate(("paced", "greedy, first come first served")):
-        mean, low, high = interval(kept[:, place])
-        aim = None if place else ">= 0.9"
-        rows.append(Row(f"{name}: share of the best plan's worth", mean, "", aim))
-        rows.append(Row(f"{name}: its interval over {DAYS} days", f"{low:.3f} to {high:.3f}", ""))
-        half = kept[:, 2 + place].mean()
-        rows.append(Row(f"{name}: share of the budgets gone when half of the traffic is", half, ""))
+        mean, low, high = interval(days_D4[:, place])
+        target = None if place else ">= 0.9"
+        rows += [
+            Row(f"{name}: share of the best plan's value", mean, "", target),
+            Row(f"{name}: its 95 % interval over {DAYS} days", f"{low:.3f} to {high:.3f}"),
+            Row(
+                f"{name}: share of budgets spent at half of the traffic",
+                days_D4[:, 2 + place].mean(),
+            ),
+        ]
     return {"rows": [row.as_dict() for row in rows]}
+
+
+def interval(values_D: np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % percentile bootstrap interval over days."""
+    drawn = np.random.default_rng(0).choice(values_D, (RESAMPLES, DAYS)).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(values_D.mean()), float(low), float(high)
 
 
 def page(figures: dict[str, Any]) -> str:
     return table(figures["rows"])
 
 
-def a_day(seed: int) -> tuple[float, float, float, float]:
-    """Shares of the best plan that pacing and greed keep, and of the budgets gone at half."""
+def one_day(seed: int) -> tuple[float, float, float, float]:
+    """Shares of the best value by pacing and by greed, then of the budgets spent at half."""
     random = np.random.default_rng(seed)
     probability_VC, visitors_V = visits(random)
     before_VC, _ = visits(random)
@@ -61,27 +71,20 @@ def a_day(seed: int) -> tuple[float, float, float, float]:
     for prices, rate in ((prices_C, CONFIG.rate), (np.zeros(2), 0.0)):
         config = PacingConfig(rate=rate, floor=CONFIG.floor if rate else 0.0, attention=12)
         pacer = Pacer.starting(CAMPAIGNS, config, curve, prices)
-        worth, half = 0.0, 0.0
+        value, half = 0.0, 0.0
         for visit in range(VISITS):
             while pacer.period < moment_V[visit]:
                 pacer.end_period()
             ad = pacer.select(f"u{visitors_V[visit]}", probability_VC[visit])
             if ad is not None:
                 place = CAMPAIGNS.ids.index(ad)
-                worth += probability_VC[visit, place] * CAMPAIGNS.value_C[place]
+                value += probability_VC[visit, place] * CAMPAIGNS.value_C[place]
             if visit == VISITS // 2:
                 half = float((pacer.spent_C / CAMPAIGNS.budget_C).mean())
-        found.append((worth / best, half))
+        found.append((value / best, half))
     return found[0][0], found[1][0], found[0][1], found[1][1]
 
 
 def visits(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """probability_VC of a response to each campaign, and who comes."""
+    """probability_VC of a response to each campaign, and visitors_V."""
     return random.beta(1, 9, (VISITS, 2)), random.integers(0, USERS, VISITS)
-
-
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean and 95 % percentile bootstrap interval over days."""
-    drawn = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)

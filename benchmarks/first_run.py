@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.main_job import PENCHANT, PORTS, ROOT, free_port
+from benchmarks.main_job import PORTS
+from benchmarks.processes import ROOT
 from benchmarks.rows import Row, table
+from benchmarks.servers import BIN, free_port
 from penchant.settings import Settings
 
 TITLE = "The first run"
@@ -45,7 +47,7 @@ def measure(
         changed = demo(clone, home, source)
     succeeded = [each for each in seconds if each is not None]
     rows = [
-        Row(f"starts that ingested, of {starts}", len(succeeded), "", f">= {starts}"),
+        Row(f"starts that ingested, of {starts}", len(succeeded), target=f">= {starts}"),
         Row("start to the first success of ingest, median", quantile(succeeded, 0.5), "s"),
         Row("the same, slowest", quantile(succeeded, 1.0), "s"),
         Row("first release", figures["first_release_seconds"], "s", "<= 180"),
@@ -79,7 +81,7 @@ def busy(hogs: int) -> Iterator[None]:
 def environment(clone: Path, home: Path, source: str) -> dict[str, str]:
     return {
         **os.environ,
-        **{f"PENCHANT_{name}_PORT": str(free_port()) for name in PORTS},
+        **{f"PENCHANT_{name}": str(free_port()) for name in PORTS},
         "PENCHANT_HOME": str(home),
         "PENCHANT_SOURCE": source,
         "PYTHONPATH": str(clone),
@@ -90,7 +92,7 @@ def seconds_to_start(clone: Path, home: Path, source: str) -> float | None:
     """Seconds until ``ingest`` has succeeded; None, with the output printed, if it doesn't."""
     started, found, lines = time.monotonic(), None, []
     process = subprocess.Popen(
-        [PENCHANT, "demo"],
+        [BIN / "penchant", "demo"],
         cwd=clone,
         env=environment(clone, home, source),
         stdout=subprocess.PIPE,
@@ -113,5 +115,7 @@ def seconds_to_start(clone: Path, home: Path, source: str) -> float | None:
 def demo(clone: Path, home: Path, source: str) -> float:
     """Seconds of one demo. Raises CalledProcessError."""
     started = time.monotonic()
-    subprocess.run([PENCHANT, "demo"], cwd=clone, env=environment(clone, home, source), check=True)
+    subprocess.run(
+        [BIN / "penchant", "demo"], cwd=clone, env=environment(clone, home, source), check=True
+    )
     return time.monotonic() - started

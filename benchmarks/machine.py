@@ -11,7 +11,7 @@ CALIBRATION_STEPS = 2_000_000
 
 
 def describe_machine() -> dict[str, Any]:
-    """Hardware in words, cores, load of the last 15 minutes and the calibration loop's time."""
+    """Hardware, cores, load of the last 15 minutes and the calibration loop's time."""
     cores = len(os.sched_getaffinity(0))
     memory_gib = psutil.virtual_memory().total / 2**30
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"

@@ -1,14 +1,11 @@
-"""Every ranking family on published tables: quality with intervals, seconds and memory.
+"""Ranking families on published tables: quality with intervals, seconds and memory.
 
-PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files. Each
-fit is a process of its own and is kept under the home, so a benchmark that was cut short goes on.
-The test items are looked at once a frozen config, after all that was chosen on validation.
+PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files. Each fit is a process of its own and
+is kept under the home, so an interrupted benchmark resumes. The test items are evaluated once for a
+frozen config; everything is selected on validation.
 """
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +15,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.processes import isolated
+from benchmarks.rows import grid, interval
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from training.commands.published_tables import FILES, NEW, Table, loaded, run, run_id
@@ -27,45 +26,65 @@ from training.evaluation.metrics.intervals import bootstrap
 from training.fitting.family import Ranker
 from training.layers.fusion.combination import Combination, combine
 
-ROOT = Path(__file__).resolve().parent.parent
 TITLE = "Ranking quality on published tables"
-COMBINING_USERS = 3000  # of validation, to find the weights by
+COMBINATION_USERS = 3000  # of validation, to find the weights on
 SEEDS = {"beauty": 3, "sports": 1}  # a fit on Sports takes twice as long
-SLOW = ("rnn", "gru", "lstm", "bert4rec", "hstu")  # of one seed, for the same reason
-SEEDLESS = ("popularity", "item_cf", "user_cf", "content", "ease")  # fitted equally by any seed
-FIGURES = ("hr@10", "ndcg@10")
+SLOW = ("rnn", "gru", "lstm", "bert4rec", "hstu")  # one seed, for the same reason
+DETERMINISTIC = ("popularity", "item_cf", "user_cf", "content", "ease")  # one seed
+METRICS = ("hr@10", "ndcg@10")
 TEST = "test.safetensors"  # beside a run's weights: HR@10 and NDCG@10 of every user
-ON_BEAUTY = ["popularity", "item_cf", "user_cf", "content", "word2vec", "glove", "ease"]
-ON_BEAUTY += ["matrix_factorization", "ncf", "vae", "rnn", "gru", "lstm", "sasrec", "bert4rec"]
-ON_BEAUTY += ["hstu"]
-ON_SPORTS = ["popularity", "item_cf", "user_cf", "word2vec", "ease", "matrix_factorization", "vae"]
-ON_SPORTS += ["gru", "sasrec", "hstu"]  # of each kind, what validated best on Beauty
-WITH_VALIDATION = ["ease", "sasrec"]  # what is also fitted with the validation item, on Beauty
+ON_BEAUTY = [
+    "popularity",
+    "item_cf",
+    "user_cf",
+    "content",
+    "word2vec",
+    "glove",
+    "ease",
+    "matrix_factorization",
+    "ncf",
+    "vae",
+    "rnn",
+    "gru",
+    "lstm",
+    "sasrec",
+    "bert4rec",
+    "hstu",
+]
+# of each kind, the family with the best validation on Beauty
+ON_SPORTS = [
+    "popularity",
+    "item_cf",
+    "user_cf",
+    "word2vec",
+    "ease",
+    "matrix_factorization",
+    "vae",
+    "gru",
+    "sasrec",
+    "hstu",
+]
 FAMILIES_OF = {"beauty": ON_BEAUTY, "sports": ON_SPORTS}
-TABLE_HEAD = (
-    "| family | HR@10 | NDCG@10 | seeds' NDCG@10 | fit, s | peak, MB | source or weights |",
-    "|---|---|---|---|---|---|---|",
-)
-ABLATION_TABLE_HEAD = ("| family | changed | HR@10 | NDCG@10 |", "|---|---|---|---|")
-ABLATION_HEAD = """## What pays
-
-One part of a frozen configuration changed at a time, Beauty, **validation** items, one seed. Two
-seeds of `sasrec` differ by about .001.
-"""
+WITH_VALIDATION = ["ease", "sasrec"]  # also fitted with the validation item, on Beauty
 HEAD = """Every fit has one thread; two run at a time.
 
 The protocol is S3-Rec's (Zhou et al. 2020): a user's last item is the test, the one before it the
 validation; every item of the catalogue is ranked, without those that the user had before. Models
-learn without the validation item and see it only as input, save in the rows that say otherwise.
-Configurations were chosen by NDCG@10 on validation and are frozen in `training/configs/`. Figures
-are means over users and seeds, in brackets the 95 % bootstrap interval over users. A combination
-adds its members' scores, standardised for each user, with weights found on validation.
+are fitted without the validation item and see it only as input, except where noted. Configurations
+were selected by NDCG@10 on validation and are frozen in `training/configs/`. Figures are means over
+users and seeds, with 95 % bootstrap intervals over users. A combination adds its members' scores,
+standardised for each user, with weights found on validation.
+"""
+ABLATION_HEAD = """## Ablation
+
+One part of a frozen configuration changed at a time, Beauty, **validation** items, one seed. Two
+seeds of `sasrec` differ by about .001.
 """
 
 
 @dataclass(frozen=True)
 class Published:
-    """A figure that somebody printed; ``source`` says who, and what the figure is of."""
+    """A figure from the literature."""
 
     family: str
     hr: float
@@ -91,8 +110,8 @@ PUBLISHED_FIGURES = {
 
 
 @dataclass(frozen=True)
-class Part:
-    """A frozen config with one part of it changed, to see what the part is worth."""
+class Ablation:
+    """A frozen config with one part of it changed."""
 
     family: str
     changed: str
@@ -106,29 +125,20 @@ class Part:
         return replace(config, learning=replace(config.learning, **self.learning))
 
 
-PARTS = (
-    Part("sasrec", "as frozen"),
-    Part(
+ABLATIONS = (
+    Ablation("sasrec", "as frozen"),
+    Ablation(
         "sasrec", "the dot product and a bias in place of the cosine", learning={"temperature": 0.0}
     ),
-    Part("sasrec", "no tags", learning={"tags": False}),
-    Part("sasrec", "128 negatives in place of 1,024", learning={"negatives": 128}),
-    Part("sasrec", "two layers", {"layers": 2}),
-    Part("sasrec", "dropout 0.5", {"dropout": 0.5}),
-    Part("ease", "as frozen"),
-    Part("ease", "no tags", {"same_tag": 0.0}),
-    Part("ease", "order only: no rows of items against themselves", {"together": 0.0}),
-    Part("ease", "only items of ten buyers or more", {"min_buyers": 10}),
+    Ablation("sasrec", "no tags", learning={"tags": False}),
+    Ablation("sasrec", "128 negatives in place of 1,024", learning={"negatives": 128}),
+    Ablation("sasrec", "two layers", {"layers": 2}),
+    Ablation("sasrec", "dropout 0.5", {"dropout": 0.5}),
+    Ablation("ease", "as frozen"),
+    Ablation("ease", "no tags", {"same_tag": 0.0}),
+    Ablation("ease", "order only: no rows of items against themselves", {"together": 0.0}),
+    Ablation("ease", "only items of ten buyers or more", {"min_buyers": 10}),
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Folders of the tables and of the runs, and how many fits run at a time."""
-
-    data: Path
-    runs: Path
-    jobs: int
 
 
 def measure(
@@ -140,93 +150,81 @@ def measure(
             "PENCHANT_PUBLISHED_DATA is not set",
             "set it to the folder with Beauty.txt and the other files of the published tables",
         )
-    place = Place(settings.published_data, settings.home / "published", jobs)
+    data, runs = settings.published_data, settings.home / "published"
+    work: list[dict[str, Any]] = []
+    parts = [
+        (Table(data, name, learn_validation), families)
+        for name in tables
+        for learn_validation, families in (
+            (False, FAMILIES_OF[name]),
+            *(((True, WITH_VALIDATION),) if name == "beauty" else ()),
+        )
+    ]
+    for table, families in parts:
+        for family in families:
+            for seed in _seeds(table.name, family):
+                if not (_run_folder(table, family, seed, runs) / TEST).exists():
+                    work.append(_named(table, family) | {"seed": seed, "ablation": None})
+    for index, ablation in enumerate(ABLATIONS):
+        named = _named(Table(data, "beauty"), ablation.family)
+        work.append(named | {"seed": 0, "ablation": index})
+
+    def fit_isolated(one: dict[str, Any]) -> None:
+        isolated("quality:fit", data=str(data), runs=str(runs), **one)
+        print(*one.values(), flush=True)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(fit_isolated, work))
     rows: list[dict[str, Any]] = []
-    for name in tables:
-        for learn_validation in (False, True) if name == "beauty" else (False,):
-            table = Table(place.data, name, learn_validation)
-            families = WITH_VALIDATION if learn_validation else FAMILIES_OF[name]
-            _fit_all(place, table, families)
-            rows += [_row(table, family, place.runs) for family in families]
-            rows += _combinations(table, families, place.runs)
-    _ablate(place)
-    return {"rows": rows, "ablation": [_part(place, index) for index in range(len(PARTS))]}
+    for table, families in parts:
+        rows += [_row(table, family, runs) for family in families]
+        rows += _combinations(table, families, runs)
+    return {"rows": rows, "ablation": [_ablated(data, runs, each) for each in ABLATIONS]}
 
 
-def main() -> None:
-    """One fit, named on the command line as JSON: a process of ``measure``."""
-    data, runs, *work = json.loads(sys.argv[1])
-    _fit(Place(Path(data), Path(runs), 1), *work)
-
-
-def _fit(
-    place: Place, name: str, family: str, seed: int, learn_validation: bool, part: int | None
+def fit(
+    data: str,
+    runs: str,
+    table: str,
+    family: str,
+    learn_validation: bool,
+    seed: int,
+    ablation: int | None,
 ) -> None:
-    """One run, in this process; a frozen config's is evaluated on the test items too."""
-    torch.set_num_threads(1)
-    table = Table(place.data, name, learn_validation)
-    if part is not None:
-        run(table, family, seed, place.runs, PARTS[part].config())
+    """Fit once, in this process; evaluate a frozen config on the test items too."""
+    of = Table(Path(data), table, learn_validation)
+    if ablation is not None:
+        run(of, family, seed, Path(runs), ABLATIONS[ablation].config())
         return
-    folder = run(table, family, seed, place.runs)
+    folder = run(of, family, seed, Path(runs))
     if (folder / TEST).exists():
         return
-    model, window = loaded(folder, published(name, family)), table.split().test
+    model, window = loaded(folder, published(table, family)), of.split().test
     model.observe(window.histories)
-    _keep(_values(evaluate_window(model.scores, window, NEW)["new"]), folder / TEST)
+    values = _values(evaluate_window(model.scores, window, NEW)["new"])
+    unfinished = (folder / TEST).with_suffix(".new")
+    save_file(values, unfinished)
+    unfinished.replace(folder / TEST)
 
 
-def _fit_all(place: Place, table: Table, families: list[str]) -> None:
-    _in_processes(
-        place,
-        [
-            [table.name, family, seed, table.learn_validation, None]
-            for family in families
-            for seed in _seeds(table.name, family)
-            if not (_fitted(table, family, seed, place.runs) / TEST).exists()
-        ],
-    )
-
-
-def _ablate(place: Place) -> None:
-    _in_processes(
-        place,
-        [["beauty", part.family, 0, False, index] for index, part in enumerate(PARTS)],
-    )
-
-
-def _in_processes(place: Place, work: list[list[Any]]) -> None:
-    """Each run in a process of its own, ``jobs`` at a time, so that its peak memory is its own."""
-
-    def fit(one: list[Any]) -> None:
-        work = json.dumps([str(place.data), str(place.runs), *one])
-        command = [sys.executable, "-m", "benchmarks.quality", work]
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-
-    with ThreadPoolExecutor(place.jobs) as pool:
-        for one, _ in zip(work, pool.map(fit, work), strict=True):
-            print(*one, flush=True)
-
-
-def _part(place: Place, index: int) -> dict[str, Any]:
-    part, table = PARTS[index], Table(place.data, "beauty")
-    folder = place.runs / run_id(table, part.family, 0, part.config())
+def _ablated(data: Path, runs: Path, ablation: Ablation) -> dict[str, Any]:
+    folder = runs / run_id(Table(data, "beauty"), ablation.family, 0, ablation.config())
     record = json.loads((folder / "run.json").read_text())
-    return {"family": part.family, "changed": part.changed, **record["validation"]}
+    return {"family": ablation.family, "changed": ablation.changed, **record["validation"]}
 
 
 def _seeds(table: str, family: str) -> range:
-    return range(1 if family in SEEDLESS + SLOW else SEEDS[table])
+    return range(1 if family in DETERMINISTIC + SLOW else SEEDS[table])
 
 
-def _fitted(table: Table, family: str, seed: int, runs: Path) -> Path:
+def _run_folder(table: Table, family: str, seed: int, runs: Path) -> Path:
     """The directory of a run; of the first seed where there are fewer."""
     seed = seed if seed in _seeds(table.name, family) else 0
     return runs / run_id(table, family, seed, published(table.name, family))
 
 
 def _row(table: Table, family: str, runs: Path) -> dict[str, Any]:
-    folders = [_fitted(table, family, seed, runs) for seed in _seeds(table.name, family)]
+    folders = [_run_folder(table, family, seed, runs) for seed in _seeds(table.name, family)]
     records = [json.loads((folder / "run.json").read_text()) for folder in folders]
     return {
         **_named(table, family),
@@ -265,16 +263,16 @@ def _combinations(table: Table, families: list[str], runs: Path) -> list[dict[st
 
 
 def _weights(table: Table, families: list[str], runs: Path) -> dict[str, float]:
-    """Each family's weight where it has one, found on some validation users with the first seed."""
+    """Each family's weight where it has one, found on validation users with the first seed."""
     window = table.split().validation
-    users = np.random.default_rng(0).permutation(len(window.histories))[:COMBINING_USERS]
+    users = np.random.default_rng(0).permutation(len(window.histories))[:COMBINATION_USERS]
     found = combine(_members(table, tuple(families), 0, runs), window.take(np.sort(users)))
     return {family: one for family, one in zip(families, found.weights, strict=True) if one}
 
 
 def _members(table: Table, families: tuple[str, ...], seed: int, runs: Path) -> list[Ranker]:
     return [
-        loaded(_fitted(table, family, seed, runs), published(table.name, family))
+        loaded(_run_folder(table, family, seed, runs), published(table.name, family))
         for family in families
     ]
 
@@ -286,7 +284,7 @@ def _named(table: Table, family: str) -> dict[str, Any]:
 def _figures(found: list[dict[str, torch.Tensor]]) -> dict[str, Any]:
     """Means over users and seeds, with the interval over users of the mean over seeds."""
     figures: dict[str, Any] = {"seeds": len(found)}
-    for name in FIGURES:
+    for name in METRICS:
         values_SU = torch.stack([one[name] for one in found]).double().numpy()
         figures[name] = asdict(bootstrap(values_SU.mean(axis=0), 0))
         figures[name] |= {"by_seed": [round(float(one), 5) for one in values_SU.mean(axis=1)]}
@@ -294,44 +292,31 @@ def _figures(found: list[dict[str, torch.Tensor]]) -> dict[str, Any]:
 
 
 def _values(evaluation: Evaluation) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(evaluation.values[name]).float() for name in FIGURES}
-
-
-def _keep(values: dict[str, torch.Tensor], path: Path) -> None:
-    save_file(values, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
+    return {name: torch.from_numpy(evaluation.values[name]).float() for name in METRICS}
 
 
 def page(figures: dict[str, Any]) -> str:
     lines = [HEAD]
     for table in dict.fromkeys(row["table"] for row in figures["rows"]):
-        lines += [f"## {FILES[table]}", "", *TABLE_HEAD]
-        lines += [
-            f"| {one.family}, published | {one.hr:.4f} | {one.ndcg:.4f} | | | | {one.source} |"
+        rows = [
+            [f"{one.family}, published", f"{one.hr:.4f}", f"{one.ndcg:.4f}", "", "", "", one.source]
             for one in PUBLISHED_FIGURES[table]
         ]
-        lines += [_line(row) for row in figures["rows"] if row["table"] == table]
-        lines.append("")
-    lines += [ABLATION_HEAD, *ABLATION_TABLE_HEAD]
-    lines += [
-        f"| {part['family']} | {part['changed']} | {part['hr@10']:.4f} | {part['ndcg@10']:.4f} |"
+        rows += [_cells(row) for row in figures["rows"] if row["table"] == table]
+        head = ["family", "HR@10", "NDCG@10", "seeds' NDCG@10", "fit, s", "peak, MB"]
+        lines += [f"## {FILES[table]}", "", grid([*head, "source or weights"], rows), ""]
+    rows = [
+        [part["family"], part["changed"], *(f"{part[name]:.4f}" for name in METRICS)]
         for part in figures["ablation"]
     ]
+    lines += [ABLATION_HEAD, grid(["family", "changed", "HR@10", "NDCG@10"], rows)]
     return "\n".join(lines)
 
 
-def _line(row: dict[str, Any]) -> str:
-    hr, ndcg = (
-        f"{row[name]['mean']:.4f} [{row[name]['low']:.4f}, {row[name]['high']:.4f}]"
-        for name in FIGURES
-    )
+def _cells(row: dict[str, Any]) -> list[str]:
     name = row["family"] + (", validation item learned" if row["learn_validation"] else "")
-    cost = f"{row['seconds']:.0f} | {row['peak_mb']}" if "seconds" in row else " | "
+    cost = [f"{row['seconds']:.0f}", f"{row['peak_mb']}"] if "seconds" in row else ["", ""]
     by_seed = row["ndcg@10"]["by_seed"]
-    spread = f"{min(by_seed):.4f} to {max(by_seed):.4f}" if len(by_seed) > 1 else ""
+    seeds = f"{min(by_seed):.4f} to {max(by_seed):.4f}" if len(by_seed) > 1 else ""
     note = ", ".join(f"{family} {weight:g}" for family, weight in row.get("weights", {}).items())
-    return f"| {name} | {hr} | {ndcg} | {spread} | {cost} | {note} |"
-
-
-if __name__ == "__main__":
-    main()
+    return [name, *(interval(row[metric]) for metric in METRICS), seeds, *cost, note]

@@ -1,8 +1,8 @@
-"""Rows of figures: a measured value, a peer's and a target; as JSON and as a Markdown table."""
+"""Rows of figures: a measured value, a peer's and a target; as JSON and as Markdown tables."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,7 +19,7 @@ class Row:
 
     what: str
     ours: float | str
-    unit: str
+    unit: str = ""
     target: str | None = None
     peer: float | None = None
     peer_name: str | None = None
@@ -54,27 +54,38 @@ class Row:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Row":
-        given = {field.name: record[field.name] for field in fields(cls) if field.name in record}
-        return cls(**{"unit": "", **given})
+        return cls(**{one.name: record[one.name] for one in fields(cls) if one.name in record})
 
 
-def table(records: Sequence[dict[str, Any]]) -> str:
+def table(records: Sequence[dict[str, Any]], digits: int = 4) -> str:
     """A Markdown table of rows as ``Row.as_dict`` gives them, without empty columns."""
     rows = [Row.from_dict(record) for record in records]
     columns = {
         "what": [row.what for row in rows],
-        "measured": [f"{shown(row.ours)} {row.unit}".strip() for row in rows],
+        "measured": [f"{shown(row.ours, digits)} {row.unit}".strip() for row in rows],
         "peer": [row.peer_name or "" for row in rows],
-        "peer's": [shown(row.peer) for row in rows],
+        "peer's": [shown(row.peer, digits) for row in rows],
         "times": [shown(row.times_less, 3) for row in rows],
         "target": [f"{row.target or ''}{', missed' if row.met is False else ''}" for row in rows],
-        "MB": [shown(row.memory_mb, 4) for row in rows],
-        "peer's MB": [shown(row.peer_memory_mb, 4) for row in rows],
+        "MB": [shown(row.memory_mb) for row in rows],
+        "peer's MB": [shown(row.peer_memory_mb) for row in rows],
     }
     kept = {name: cells for name, cells in columns.items() if any(cells)}
-    lines = [f"| {' | '.join(kept)} |", f"|{'---|' * len(kept)}"]
-    lines += [f"| {' | '.join(cells)} |" for cells in zip(*kept.values(), strict=True)]
-    return "\n".join(lines)
+    return grid(kept, zip(*kept.values(), strict=True))
+
+
+def grid(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table of cells."""
+    head = list(head)
+    lines = [head, *rows]
+    texts = [f"| {' | '.join(map(str, cells))} |" for cells in lines]
+    return "\n".join([texts[0], f"|{'---|' * len(head)}", *texts[1:]])
+
+
+def interval(figure: Mapping[str, float], digits: int = 4, sign: str = "", kind: str = "f") -> str:
+    """``mean [low, high]`` of a figure with its interval; ``kind`` ``%`` for shares."""
+    mean, low, high = (f"{figure[name]:{sign},.{digits}{kind}}" for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def shown(value: float | str | None, digits: int = 4) -> str:

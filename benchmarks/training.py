@@ -1,35 +1,27 @@
-"""Seconds and memory of learning, ours beside what people use now, on Amazon Beauty.
+"""Seconds and memory of training, ours beside widely used packages, on Amazon Beauty.
 
-PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files (Zhou et al. 2020).
+PENCHANT_PUBLISHED_DATA names the folder of the S3-Rec files (Zhou et al. 2020). Ours and each peer
+learn from the same file with the same size and number of threads, each in a process of its own. A
+figure is the median over epochs and repeats. A peer that does not finish an epoch in its time is
+measured by its steps; the row says so.
 
-Ours and each peer learn from the same file with the same size and the same number of threads, each
-in a process of its own, one after the other. Peers have a virtual environment each, made on first
-use. A figure is the median over epochs and repeats, with the process's peak memory beside it. A
-peer too slow for an epoch in its time is measured by the steps that it made: the row says so.
-
-Sequence models are compared twice: by the epoch, and by the seconds that ours needs to reach the
-best validation NDCG@10 that the peer reached in ``--peer-minutes``. All are evaluated on every
-fourth user, by full ranking with what a user had masked; evaluation is not timed.
+Sequence models are compared by the epoch, and by the seconds that ours needs to reach the best
+validation NDCG@10 that the peer reached in ``--peer-minutes``, on each fourth user, by full ranking
+without the items that a user had. Evaluation is not timed.
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.processes import peer, threads
 from benchmarks.rows import Row, table
 from penchant.errors import UsageError
 from penchant.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent
 TITLE = "Training speed"
-PEERS = ROOT / "benchmarks" / "peers"
 THREADS = 2
 
 
@@ -40,15 +32,14 @@ class Peer:
     package: str
     model: str
     target: str | None = None
-    says: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Part:
     """One model and its peers. ``settings``: given to all of their scripts. ``ours``: our models,
-    each with what its rows say of it. ``unit``: of what the seconds are. ``to_goal``: whether to
-    compare the time to a validation NDCG@10 too, of the first of ours. ``short``: why a target that
-    is missed is."""
+    each with a note for its rows. ``unit``: what the seconds are for. ``to_goal``: whether to
+    compare the first model's time to a validation NDCG@10 too. ``short``: why it misses."""
 
     name: str
     unit: str
@@ -72,8 +63,8 @@ def transformer(name: str) -> Part:
         (Peer("rectools", name, ">= 25 x"), Peer("recbole", name, ">= 40 x")),
         to_goal=True,
         short="the whole softmax multiplies each state with all 12,101 items, as the peers do: "
-        "what is saved there is only the padding. Shared negatives save the rest. To a validation:"
-        " in its minutes a peer makes an epoch or less, so it reaches little.",
+        "only padding is saved there. Shared negatives save the rest. In its minutes a peer "
+        "completes an epoch or less, so its validation NDCG is low.",
     )
 
 
@@ -130,43 +121,24 @@ PARTS = (
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the measured scripts find what they need."""
+class Runner:
+    """Runs our and the peers' scripts on one table."""
 
     table: Path
-    venvs: Path
     peer_seconds: float
 
-    def run(self, python: Path, script: str, model: str, settings: dict[str, Any]) -> Any:
-        """The result of a script, a dict as in peer.py's ``Result``. Raises CalledProcessError."""
+    def run(self, package: str | None, model: str, settings: dict[str, Any]) -> Any:
+        """The ``Result`` of peer.py that a package's script prints; ours for None."""
+        script = f"with_{package}" if package else "ours"
         print(f"{model}: {script} ...", flush=True)
-        given = {"threads": THREADS, "users": None, "seconds": self.peer_seconds, **settings}
-        files = (python, PEERS / f"{script}.py", model, self.table)
-        command = [*map(str, files), json.dumps(given)]
-        threads = {f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "OPENBLAS")}
-        if script == "with_implicit":  # has threads of its own; more within them make it slow
-            threads["OPENBLAS_NUM_THREADS"] = "1"
-        with tempfile.TemporaryDirectory(prefix="penchant-peer-") as folder:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env={**os.environ, **threads},
-                capture_output=True,
-                text=True,
-            )
-        if done.returncode:
-            print(done.stderr, file=sys.stderr)
-            done.check_returncode()
-        result = json.loads(done.stdout.splitlines()[-1])
+        given = {"threads": THREADS, "seconds": self.peer_seconds, **settings}
+        environment = threads(THREADS)
+        if package == "implicit":  # it has threads of its own, which BLAS threads slow down
+            environment["OPENBLAS_NUM_THREADS"] = "1"
+        arguments = (model, self.table, json.dumps(given))
+        result = peer(script, *arguments, package=package, environment=environment)
         print(f"  {median(result['seconds']):.3g} s, {result['peak_mb']:,.0f} MB", flush=True)
         return result
-
-    def ours(self, model: str, settings: dict[str, Any]) -> Any:
-        return self.run(Path(sys.executable), "ours", model, settings)
-
-    def peer(self, peer: Peer, settings: dict[str, Any]) -> Any:
-        python = environment(peer.package, self.venvs)
-        return self.run(python, f"with_{peer.package}", peer.model, settings)
 
 
 def measure(
@@ -174,71 +146,56 @@ def measure(
     *,
     models: tuple[str, ...] = tuple(part.name for part in PARTS),
     peer_minutes: float = 3.0,
-    venvs: str = str(ROOT / ".peers"),
 ) -> dict[str, Any]:
-    """``peer_minutes``: for each sequence model; ``venvs``: folder of the peers' environments."""
+    """``peer_minutes``: training time of each sequence model of a peer."""
     if settings.published_data is None:
         raise UsageError(
             "PENCHANT_PUBLISHED_DATA is not set",
             "set it to the folder with Beauty.txt and Beauty_item2attributes.json",
         )
-    table_file = settings.published_data.resolve() / "Beauty.txt"
-    place = Place(table_file, Path(venvs).resolve(), 60 * peer_minutes)
-    rows = [row for part in PARTS if part.name in models for row in rows_of(part, place)]
+    runner = Runner(settings.published_data.resolve() / "Beauty.txt", 60 * peer_minutes)
+    rows = [row for part in PARTS if part.name in models for row in rows_of(part, runner)]
     return {"rows": [row.as_dict() for row in rows]}
 
 
-def rows_of(part: Part, place: Place) -> list[Row]:
-    ours = {says: place.ours(model, part.settings) for model, says in part.ours}
-    theirs = {peer: place.peer(peer, part.settings) for peer in part.peers}
+def rows_of(part: Part, runner: Runner) -> list[Row]:
+    ours = {note: runner.run(None, model, part.settings) for model, note in part.ours}
+    theirs = {each: runner.run(each.package, each.model, part.settings) for each in part.peers}
     rows = []
-    for says, result in ours.items():
-        what = f"{part.name}: {part.unit}" + (f", {says}" if says else "")
-        rows += [epoch_row(what, result, peer, found) for peer, found in theirs.items()]
+    for note, result in ours.items():
+        what = f"{part.name}: {part.unit}" + (f", {note}" if note else "")
+        for each, found in theirs.items():
+            notes = ", ".join(one for one in (each.note, found["note"]) if one)
+            name = found["package"] + (f": {notes}" if notes else "")
+            seconds = median(result["seconds"]), median(found["seconds"])
+            rows.append(_row(what, each, seconds, name, result, found))
     if part.to_goal:
-        rows += goal_rows(part, theirs, place)
-    name, result = part.name, next(iter(ours.values()))
+        rows += goal_rows(part, theirs, runner)
+    result = next(iter(ours.values()))
     if result["ranking"]:
-        what = f"{name}: scores and best 10 of all 22,363 users"
+        what = f"{part.name}: scores and best 10 of all 22,363 users"
         rows.append(Row(what, median(result["ranking"]), "s", "<= 2", memory_mb=result["peak_mb"]))
     return rows
 
 
-def epoch_row(what: str, ours: Any, peer: Peer, theirs: Any) -> Row:
-    says = ", ".join(one for one in (peer.says, theirs["note"]) if one)
-    return Row(
-        what,
-        median(ours["seconds"]),
-        "s",
-        peer.target,
-        median(theirs["seconds"]),
-        theirs["package"] + (f": {says}" if says else ""),
-        ours["peak_mb"],
-        theirs["peak_mb"],
-    )
+def _row(
+    what: str, each: Peer, seconds: tuple[float | str, float], name: str, ours: Any, theirs: Any
+) -> Row:
+    memory = ours["peak_mb"], theirs["peak_mb"]
+    return Row(what, seconds[0], "s", each.target, seconds[1], name, *memory)
 
 
-def goal_rows(part: Part, theirs: dict[Peer, Any], place: Place) -> list[Row]:
+def goal_rows(part: Part, theirs: dict[Peer, Any], runner: Runner) -> list[Row]:
     """Seconds to the best validation of each peer; ours is trained once, to the highest of them."""
-    best = {peer: max(found["curve"], key=lambda point: point[1]) for peer, found in theirs.items()}
+    best = {each: max(found["curve"], key=lambda point: point[1]) for each, found in theirs.items()}
     highest = max(ndcg for _, ndcg in best.values())
-    ours = place.ours(part.ours[0][0], {**part.settings, "goal": highest})
+    ours = runner.run(None, part.ours[0][0], {**part.settings, "goal": highest})
     rows = []
-    for peer, (seconds, ndcg) in best.items():
+    for each, (seconds, ndcg) in best.items():
         reached = [moment for moment, found in ours["curve"] if found >= ndcg]
-        what = f"{part.name}: to validation NDCG@10 {ndcg:.4f}, the best of {peer.package}"
-        rows.append(
-            Row(
-                what,
-                reached[0] if reached else "not reached",
-                "s",
-                peer.target,
-                seconds,
-                theirs[peer]["package"],
-                ours["peak_mb"],
-                theirs[peer]["peak_mb"],
-            )
-        )
+        what = f"{part.name}: to validation NDCG@10 {ndcg:.4f}, the best of {each.package}"
+        pair = reached[0] if reached else "not reached", seconds
+        rows.append(_row(what, each, pair, theirs[each]["package"], ours, theirs[each]))
     return rows
 
 
@@ -257,19 +214,3 @@ def page(figures: dict[str, Any]) -> str:
         if part.short and missed:
             lines += ["", f"Why `{part.name}` misses its target: {part.short}"]
     return "\n".join(lines)
-
-
-def environment(package: str, venvs: Path) -> Path:
-    """The Python that has a peer; made where its requirements are new."""
-    wanted = (PEERS / f"requirements-{package}.txt").read_text()
-    folder = venvs / package
-    python = folder / "bin" / "python"
-    ready = folder / ".ready"  # written last: an install that was cut short is done again
-    if not ready.exists() or ready.read_text() != wanted:
-        print(f"installing {package} into {folder}", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = ["-m", "pip", "install", "--quiet", *wanted.split()]
-        subprocess.run([str(python), *install], check=True)
-        ready.write_text(wanted)
-    return python

@@ -1,7 +1,7 @@
-"""Which interests a user will act on next: deep, adversarial and classical models in one table.
+"""Interests that users will act on next: deep, adversarial and classical families in one table.
 
-On the home's live snapshot, every family of names.py that classifies. A run that is there already
-is not made again, so what was cut short goes on.
+Measured on the home's live snapshot, with every family of names.py that classifies. Existing runs
+are reused, so an interrupted benchmark resumes.
 """
 
 import json
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.isolated import apart
+from benchmarks.processes import isolated
+from benchmarks.rows import grid, interval
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
@@ -27,10 +28,9 @@ from training.names import COMBINED, FAMILIES
 
 TITLE = "Which interests will a user act on next?"
 SEEDS = 3
-SEEDLESS = ("pca_svm",)  # fitted equally by any seed; the combined have one for their members' sake
+DETERMINISTIC = ("pca_svm",)
+# Members of the families that combine others, as selected on the main data (fusion.py)
 MEMBERS = ("popularity", "item_cf", "user_cf", "word2vec", "ease", "sasrec")
-"""Of the combined: what they choose on the main data where all families are there (fusion.py),
-beside the classifiers that rank."""
 BASELINES = (FITTED_HABITS, OWN_HABIT, BASE_RATE)
 COLUMNS = {
     "auc_macro": "AUC over interests",
@@ -44,38 +44,37 @@ COLUMNS = {
     "calibration_error": "calibration error",
 }
 COMPARED = ("auc_macro", "auc_user", "f1_micro", "log_loss")
-HEAD = """Snapshot `{snapshot}` of {sources}. Labels: {interests} categories, level {level} of the
-tree ({left_out} rarer ones are left out): which of them each of {users:,} known users acts on in
-a fortnight that nothing was fitted or tuned on. From which probability on an answer is yes was
-chosen on the fortnight before. Means over seeds, 95 % intervals over users; seconds and memory
-are of the median and the largest of the runs.
+HEAD = """Snapshot `{snapshot}` of {sources}. The labels are {interests} categories, level
+{level} of the tree ({left_out} rarer ones are left out): which of them each of {users:,} known
+users acts on in a fortnight that nothing was fitted or tuned on. Decision thresholds were tuned
+on the fortnight before. Means over seeds, 95 % intervals over users; seconds are the median of
+the runs, memory the largest.
 
-*Base rate* says the share of all users, *own habit* the share of a user's last six
-fortnights; *fitted habits* is a logistic regression on how much of each interest was bought lately.
-The families whose vectors are read out (training/layers/probe.py) have those habits beside
-them, and `pca_svm` has nothing else: what a family knows more is what it has above *fitted
-habits*, the second table. Accuracy flatters: to say no to everything is right in {nothing:.1%} of
-the answers.
+*Base rate* predicts the share of all users, *own habit* the share of a user's last six
+fortnights; *fitted habits* is a logistic regression on how much of each interest was bought
+lately. Families with a linear probe on their vectors (training/layers/probe.py) get those
+habits too, and `pca_svm` gets nothing else: compare them with *fitted habits*, the second
+table. Accuracy is inflated: the answer no is right for {nothing:.1%} of the labels.
 """
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    """Raises UsageError where the home has no live snapshot, DataError where nobody could be
-    evaluated on it."""
+    """Raises UsageError without a live snapshot, DataError when no family could be evaluated."""
     snapshot = Snapshot.live(settings)
     rows, missing = [], {}
     for family in FAMILIES:
-        if isinstance(make(family, main_job(family)), ClassifiesInterests):
-            if family in COMBINED:
-                for member in MEMBERS:
-                    apart("classification:fit", snapshot_id=snapshot.id, family=member, seed=0)
-            seeds = range(1 if family in SEEDLESS + COMBINED else SEEDS)
-            runs = [_run(snapshot, family, seed) for seed in seeds]
-            causes = [run["missing"] for run in runs if "missing" in run]
-            if causes:
-                missing[family] = causes[0]
-            else:
-                rows.append(_row(family, runs))
+        if not isinstance(make(family, main_job(family)), ClassifiesInterests):
+            continue
+        if family in COMBINED:
+            for member in MEMBERS:
+                isolated(FIT, snapshot_id=snapshot.id, family=member, seed=0)
+        seeds = range(1 if family in DETERMINISTIC + COMBINED else SEEDS)
+        runs = [_run(snapshot, family, seed) for seed in seeds]
+        causes = [run["missing"] for run in runs if "missing" in run]
+        if causes:
+            missing[family] = causes[0]
+        else:
+            rows.append(_row(family, runs))
     if not rows:
         raise DataError(
             f"no family could be evaluated: {'; '.join(missing.values())}",
@@ -98,8 +97,11 @@ def measure(settings: Settings) -> dict[str, Any]:
     }
 
 
+FIT = "interests.classification:fit"
+
+
 def fit(snapshot_id: str, family: str, seed: int) -> dict[str, Any]:
-    """One run, in this process; why there is none where it can't be."""
+    """Train one run in this process; ``missing`` says why there is none."""
     settings = Settings().model_copy(update={"seed": seed})
     try:
         report = train(settings, snapshot_id, family)
@@ -109,21 +111,18 @@ def fit(snapshot_id: str, family: str, seed: int) -> dict[str, Any]:
 
 
 def _run(snapshot: Snapshot, family: str, seed: int) -> dict[str, Any]:
-    """What ``fit`` says, with the run's record."""
-    done = apart("classification:fit", snapshot_id=snapshot.id, family=family, seed=seed).value
+    """The result of ``fit`` with the run's record."""
+    done = isolated(FIT, snapshot_id=snapshot.id, family=family, seed=seed).value
     if "missing" in done:
         return done
     record = json.loads((Path(done["path"]) / "run.json").read_text())
     task = record["tasks"]["interests"]
-    return {**done, "record": record, "task": task, **_cause(task)}
-
-
-def _cause(task: dict[str, Any]) -> dict[str, str]:
-    return {"missing": task["missing"]} if "missing" in task else {}
+    missing = {"missing": task["missing"]} if "missing" in task else {}
+    return {**done, "record": record, "task": task, **missing}
 
 
 def _row(family: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of each figure, with the interval over users of that mean."""
+    """Means over seeds of each metric, with the interval over users of that mean."""
     found = [_values(Path(run["path"]), ITSELF) for run in runs]
     baselines = {of: _values(Path(runs[0]["path"]), of) for of in BASELINES[:2]}
     mean = {name: np.mean([one[name] for one in found], axis=0) for name in found[0]}
@@ -145,7 +144,7 @@ def _row(family: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _values(run: Path, of: str) -> dict[str, FloatArray]:
-    """Each figure for each resample of the same users."""
+    """Each metric for each resample of the same users."""
     answers, threshold_C = read_answers(run, of)
     return resampled(answers, threshold_C, weights(len(answers), 0))
 
@@ -155,55 +154,47 @@ def _plain(values: dict[str, FloatArray]) -> dict[str, Any]:
 
 
 def page(figures: dict[str, Any]) -> str:
-    rows = figures["rows"]
-    lines = [HEAD.format(**figures | {"sources": ", ".join(figures["sources"])})]
-    lines += [_head(["answers of", *COLUMNS.values()])]
-    for row in rows:
-        cells = [cell(row["figures"][name]) for name in COLUMNS]
-        lines.append(f"| {_name(row)} | {' | '.join(cells)} |")
-    compared = [f"{COLUMNS.get(name, 'log loss')} over {FITTED_HABITS}" for name in COMPARED]
+    families = [row for row in figures["rows"] if "over" in row]
+    baselines = [row for row in figures["rows"] if "over" not in row]
+    quality = [
+        [name, *(interval(row["figures"][metric], 3) for metric in COLUMNS)]
+        for name, row in [
+            *((f"`{row['family']}`", row) for row in families),
+            *((f"*{row['family']}*", row) for row in baselines),
+        ]
+    ]
+    compared = [
+        [
+            f"`{row['family']}`",
+            *(interval(row["over"][FITTED_HABITS][name], sign="+") for name in COMPARED),
+            interval(row["over"][OWN_HABIT]["auc_macro"], sign="+"),
+            ", ".join(f"{one:.4f}" for one in row["by_seed"]),
+            f"{row['seconds']:.0f}",
+            f"{row['peak_mb']:.0f}",
+            f"{row['ms_per_user']:.2f}",
+        ]
+        for row in families
+    ]
+    over = [f"{COLUMNS.get(name, 'log loss')} over {FITTED_HABITS}" for name in COMPARED]
     costs = ["AUC of each seed", "fit, s", "peak, MB", "ms a user"]
-    lines += ["", _head(["family", *compared, f"AUC over {OWN_HABIT}", *costs])]
-    for row in rows:
-        if "over" in row:
-            over = [signed(row["over"][FITTED_HABITS][name]) for name in COMPARED]
-            over.append(signed(row["over"][OWN_HABIT]["auc_macro"]))
-            seeds = ", ".join(f"{one:.4f}" for one in row["by_seed"])
-            cost = f"{row['seconds']:.0f} | {row['peak_mb']:.0f} | {row['ms_per_user']:.2f}"
-            lines.append(f"| `{row['family']}` | {' | '.join(over)} | {seeds} | {cost} |")
-    fitted = next(row for row in rows if row["family"] == FITTED_HABITS)
-    lines += ["", _verdict(rows), f"*Fitted habits* took {fitted['seconds']:.0f} s to fit."]
-    given = ", ".join(f"`{name}`" for name in MEMBERS)
-    lines.append(
-        f"What combines others was given {given} and the classifiers above that rank, of one seed."
-    )
-    lines += [
-        f"`{name}` is not in the table: {cause}." for name, cause in figures["missing"].items()
-    ]
-    return "\n".join(lines)
-
-
-def _verdict(rows: list[dict[str, Any]]) -> str:
-    above = [
+    better = [
         f"`{row['family']}`, by {row['over'][FITTED_HABITS]['auc_macro']['mean']:.4f}"
-        for row in rows
-        if "over" in row and row["over"][FITTED_HABITS]["auc_macro"]["low"] > 0
+        for row in families
+        if row["over"][FITTED_HABITS]["auc_macro"]["low"] > 0
     ]
-    said = "; ".join(above) if above else "no family"
-    return f"Above *{FITTED_HABITS}* in AUC over interests by more than the interval: {said}."
-
-
-def _name(row: dict[str, Any]) -> str:
-    return f"`{row['family']}`" if "over" in row else f"*{row['family']}*"
-
-
-def _head(names: list[str]) -> str:
-    return f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
-
-
-def cell(figure: dict[str, float]) -> str:
-    return f"{figure['mean']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
-
-
-def signed(figure: dict[str, float]) -> str:
-    return f"{figure['mean']:+.4f} [{figure['low']:+.4f}, {figure['high']:+.4f}]"
+    members = ", ".join(f"`{name}`" for name in MEMBERS)
+    return "\n".join(
+        [
+            HEAD.format(**figures | {"sources": ", ".join(figures["sources"])}),
+            grid(["predictions of", *COLUMNS.values()], quality),
+            "",
+            grid(["family", *over, f"AUC over {OWN_HABIT}", *costs], compared),
+            "",
+            f"Significantly above *{FITTED_HABITS}* in AUC over interests (95 %): "
+            f"{'; '.join(better) or 'no family'}.",
+            f"*Fitted habits* took {baselines[0]['seconds']:.0f} s to fit.",
+            f"Families that combine others were given {members} and the classifiers above that "
+            "rank, of one seed.",
+            *(f"`{name}` is not in the table: {why}." for name, why in figures["missing"].items()),
+        ]
+    )

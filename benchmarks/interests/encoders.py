@@ -1,4 +1,4 @@
-"""What an item's words are worth to a ranker: by TF-IDF, or read by a sentence encoder."""
+"""Ranking quality of item texts encoded by TF-IDF or by a sentence encoder."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,16 +7,23 @@ from typing import Any
 
 import torch
 
-from benchmarks.isolated import apart
+from benchmarks.processes import isolated
+from benchmarks.rows import grid, interval
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.settings import Settings
+from training.commands.train import context_for, read_checked
+from training.configs import main_job
+from training.data.split import split_by_time
+from training.evaluation.metrics.full_ranking import evaluate_window
+from training.fitting.budget import Budget
+from training.fitting.factory import make_ranker
+from training.fitting.progress import Recorder
 
-TITLE = "Words read by TF-IDF or by a sentence encoder"
+TITLE = "Texts encoded by TF-IDF or by a sentence encoder"
 ENCODERS = {"tfidf": "TF-IDF", "minilm": "all-MiniLM-L6-v2"}
 POPULATIONS = ("all", "new")
 WINDOWS = ("validation", "test")
-METRIC = "ndcg@10"
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -30,42 +37,33 @@ def measure(settings: Settings) -> dict[str, Any]:
     snapshot_id = Snapshot.live(settings).id
     rows = []
     for encoder in ENCODERS:
-        done = apart("encoders:fitted", snapshot_id=snapshot_id, encoder=encoder)
+        done = isolated("interests.encoders:fitted", snapshot_id=snapshot_id, encoder=encoder)
         rows.append(done.value | {"peak_mb": done.peak_mb})
     return {"snapshot": snapshot_id, "rows": rows}
 
 
 def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
-    """``content`` of the main job by one encoder, on both windows."""
-    from training.commands.train import context_for, read_checked
-    from training.configs import main_job
-    from training.data.split import split_by_time
-    from training.evaluation.metrics.full_ranking import evaluate_window
-    from training.fitting.budget import Budget
-    from training.fitting.factory import make_ranker
-    from training.fitting.progress import Recorder
-
+    """``content`` of the main job with one encoder, on both windows."""
     settings = Settings()
     snapshot = Snapshot.open(settings, snapshot_id)
     dataset = read_checked(snapshot)
     split = split_by_time(dataset.histories)
     budget = Budget(3600, 10**5)
+    recorder = Recorder("content", budget)
     with TemporaryDirectory() as scratch:
-        context = context_for(
-            settings, snapshot, dataset, split, Recorder("content", budget), "words"
-        )
+        context = context_for(settings, snapshot, dataset, split, recorder, "words")
         context = replace(context, checkpoints=Path(scratch), device=torch.device("cpu"))
         family = make_ranker("content", replace(main_job("content"), encoder=encoder))
-        began = budget.spent
+        started = budget.spent
         family.fit(split, context)
-        seconds = budget.spent - began
-    found: dict[str, Any] = {}
+        seconds = budget.spent - started
+    ndcg: dict[str, Any] = {}
     for window in WINDOWS:
         part = getattr(split, window)
         family.observe(part.histories)
         evaluated = evaluate_window(family.scores, part, POPULATIONS)
-        found[window] = {
-            population: asdict(evaluated[population].intervals(settings.seed)[METRIC])
+        ndcg[window] = {
+            population: asdict(evaluated[population].intervals(settings.seed)["ndcg@10"])
             for population in POPULATIONS
         }
     words_TD = family.state()["words_TD"]
@@ -75,30 +73,26 @@ def fitted(snapshot_id: str, encoder: str) -> dict[str, Any]:
         "texts": len(words_TD) - 1,
         "dimensions": words_TD.shape[1],
         "tuned": family.tuned,
-        "ndcg": found,
+        "ndcg": ndcg,
     }
 
 
 def page(figures: dict[str, Any]) -> str:
-    told = (
-        f"`content` on snapshot `{figures['snapshot']}`, all else as in the main job. "
-        f"{figures['rows'][0]['texts']:,} different texts are read once each. NDCG@10 of all items "
-        "and of items that are new to a user; the weight of popularity is the one that "
-        "validated best."
-    )
-    columns = [f"{window}, {population}" for window in WINDOWS for population in POPULATIONS]
-    head = ["words by", *columns, "dimensions", "fit, s", "peak, MB"]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    for row in figures["rows"]:
-        cells = [
-            _shown(row["ndcg"][window][population])
-            for window in WINDOWS
-            for population in POPULATIONS
+    columns = [(window, population) for window in WINDOWS for population in POPULATIONS]
+    rows = [
+        [
+            ENCODERS[row["encoder"]],
+            *(interval(row["ndcg"][window][population]) for window, population in columns),
+            row["dimensions"],
+            f"{row['fit_seconds']:,.0f}",
+            f"{row['peak_mb']:,.0f}",
         ]
-        name, costs = ENCODERS[row["encoder"]], f"{row['fit_seconds']:,.0f} | {row['peak_mb']:,.0f}"
-        lines.append(f"| {name} | {' | '.join(cells)} | {row['dimensions']} | {costs} |")
-    return f"{told}\n\n" + "\n".join(lines)
-
-
-def _shown(figure: dict[str, float]) -> str:
-    return f"{figure['mean']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]"
+        for row in figures["rows"]
+    ]
+    head = ["encoder", *map(", ".join, columns), "dimensions", "fit, s", "peak, MB"]
+    return (
+        f"`content` on snapshot `{figures['snapshot']}`, all else as in the main job. "
+        f"{figures['rows'][0]['texts']:,} different texts are encoded once each. NDCG@10 of all "
+        "items and of items that are new to a user; the weight of popularity is tuned on "
+        f"validation.\n\n{grid(head, rows)}"
+    )

@@ -1,4 +1,4 @@
-"""The models of the table on responses: each from the same rows to the same ads' probabilities."""
+"""The models compared on responses: each predicts the same ads from the same rows."""
 
 import statistics
 import time
@@ -30,14 +30,14 @@ from training.layers.responses.ads import (
 from training.layers.responses.calibration import platt
 from training.layers.responses.hashing import HashedDesign, HashingConfig
 
-TIMES = 3
+REPEATS = 3
 OURS, PLAIN = "logistic_response", "logistic_response without crosses"
 LINEAR = "scikit-learn LogisticRegression"
 SAME = "scikit-learn LogisticRegression, our hashed matrix"
 TREES = "scikit-learn HistGradientBoosting"
 PENALTIES = logistic_response.Config().penalties
+# Of Open Bandit's week, in the order of time; the rest is the test
 SHARES = {"train": 0.5, "validation": 0.2}
-"""Of Open Bandit's week, in the order of time; the rest is the test."""
 OPEN_BANDIT = HashingConfig(
     buckets=8192,
     pairs=tuple((who, what) for who in open_bandit.USER_FEATURES for what in ("item", "position")),
@@ -46,113 +46,92 @@ OPEN_BANDIT = HashingConfig(
 
 
 def answers(data: str, model: str, home: str, snapshot_id: str) -> dict[str, Any]:
-    """A model's probabilities of the test ads, and the seconds that it took."""
+    """A model's probabilities of the test ads, and its seconds."""
     shown = ads(data, home, snapshot_id)
     seconds = []
-    for _ in range(TIMES):
+    for _ in range(REPEATS):
         started = time.perf_counter()
         probability_N = MODELS[model](data, shown)
         seconds.append(time.perf_counter() - started)
     return {"probability": probability_N.tolist(), "seconds": statistics.median(seconds)}
 
 
-def _config(data: str) -> logistic_response.Config:
-    config = logistic_response.Config()
-    return replace(config, hashing=OPEN_BANDIT) if data == "open_bandit" else config
+def _hashing(data: str) -> HashingConfig:
+    return OPEN_BANDIT if data == "open_bandit" else logistic_response.Config().hashing
 
 
 def _ours(data: str, ads: AdSplit, crosses: bool = True) -> np.ndarray:
-    config = _config(data)
-    if not crosses:
-        config = replace(config, hashing=replace(config.hashing, across=(), pairs=()))
-    family = logistic_response.Model(config)
+    hashing = _hashing(data) if crosses else replace(_hashing(data), across=(), pairs=())
+    family = logistic_response.Model(replace(logistic_response.Config(), hashing=hashing))
     family.learn(ads.train, ads.validation, context({}))
     return family.probabilities(ads.test)
 
 
 def _tuned(
-    fit: Callable[[Any], Callable[[Any], np.ndarray]],
-    settings: tuple,
-    inputs: tuple[Any, Any],
-    held_N: np.ndarray,
+    model: Callable[[Any], Any], settings: tuple, ads: AdSplit, inputs: tuple[Any, Any, Any]
 ) -> np.ndarray:
     """The test's probabilities by the setting that is best on the calibrated validation ads.
 
-    ``fit`` gives, for a setting, what tells logits; ``inputs``: of the validation and test ads.
-    Penalties are lowered for as long as it helps, as in ours; of the trees all settings are tried.
+    ``model`` makes an unfitted classifier of a setting; ``inputs``: training, validation and test.
+    Penalties are lowered while it helps, as in ours; of the trees all settings are tried.
     """
-    best, answer = np.inf, None
+    label_N, held_N = labels(ads.train, "training"), labels(ads.validation, "validation")
+    train, held, test = inputs
+    best, predicted = np.inf, None
     for setting in settings:
-        logit = fit(setting)
-        held_logit_N = logit(inputs[0])
+        logit = model(setting).fit(train, label_N).decision_function
+        held_logit_N = logit(held)
         scale = platt(held_logit_N, held_N)
         loss = float(log_loss(held_N, scale.of(held_logit_N)).mean())
         if loss < best:
-            best, answer = loss, scale.of(logit(inputs[1]))
+            best, predicted = loss, scale.of(logit(test))
         elif settings is PENALTIES:
             break
-    assert answer is not None
-    return answer
+    assert predicted is not None
+    return predicted
+
+
+def _logistic(penalty: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=1 / penalty, max_iter=1000)
 
 
 def _linear(data: str, ads: AdSplit) -> np.ndarray:
-    """As its manual has it: numbers standardised, texts as one column a value."""
+    """As in its manual: numbers standardised, texts one-hot encoded."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
     prepare = make_column_transformer(
-        (
-            make_pipeline(SimpleImputer(), StandardScaler()),
-            make_column_selector(dtype_include="number"),
-        ),
+        (numbers, make_column_selector(dtype_include="number")),
         (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="object")),
     )
     train, held, test = (frame(part, ads.train) for part in (ads.train, ads.validation, ads.test))
-    matrix = prepare.fit_transform(train)
-    label_N, held_N = labels(ads.train, "training"), labels(ads.validation, "validation")
-
-    def fit(penalty: float) -> Callable[[Any], np.ndarray]:
-        return (
-            LogisticRegression(C=1 / penalty, max_iter=1000).fit(matrix, label_N).decision_function
-        )
-
-    inputs = prepare.transform(held), prepare.transform(test)
-    return _tuned(fit, PENALTIES, inputs, held_N)
+    inputs = prepare.fit_transform(train), prepare.transform(held), prepare.transform(test)
+    return _tuned(_logistic, PENALTIES, ads, inputs)
 
 
 def _same(data: str, ads: AdSplit) -> np.ndarray:
-    from sklearn.linear_model import LogisticRegression
-
-    design = HashedDesign.of(ads.train, left_out_columns(ads.train), _config(data).hashing)
-    matrix, held, test = (design.matrix(part) for part in (ads.train, ads.validation, ads.test))
-    label_N, held_N = labels(ads.train, "training"), labels(ads.validation, "validation")
-
-    def fit(penalty: float) -> Callable[[Any], np.ndarray]:
-        return (
-            LogisticRegression(C=1 / penalty, max_iter=1000).fit(matrix, label_N).decision_function
-        )
-
-    return _tuned(fit, PENALTIES, (held, test), held_N)
+    design = HashedDesign.of(ads.train, left_out_columns(ads.train), _hashing(data))
+    train, held, test = (design.matrix(part) for part in (ads.train, ads.validation, ads.test))
+    return _tuned(_logistic, PENALTIES, ads, (train, held, test))
 
 
 def _trees(data: str, ads: AdSplit) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    def trees(setting: dict[str, Any]) -> Any:
+        return HistGradientBoostingClassifier(
+            categorical_features="from_dtype", early_stopping=False, random_state=0, **setting
+        )
+
     train, held, test = (
         frame(part, ads.train, "category") for part in (ads.train, ads.validation, ads.test)
     )
-    label_N, held_N = labels(ads.train, "training"), labels(ads.validation, "validation")
-
-    def fit(setting: dict[str, Any]) -> Callable[[Any], np.ndarray]:
-        trees = HistGradientBoostingClassifier(
-            categorical_features="from_dtype", early_stopping=False, random_state=0, **setting
-        )
-        return trees.fit(train, label_N).decision_function
-
-    return _tuned(fit, TREE_SETTINGS, (held, test), held_N)
+    return _tuned(trees, TREE_SETTINGS, ads, (train, held, test))
 
 
 TREE_SETTINGS = tuple(
@@ -187,7 +166,7 @@ def ads(data: str, home: str, snapshot_id: str) -> AdSplit:
 
 
 def _open_bandit(settings: Settings) -> pa.Table:
-    """Every impression of both policies in the order of time, with what was known of both sides."""
+    """Every impression of both policies in the order of time, with features of user and item."""
     file = open_bandit.wheel(settings)
     parts = []
     for campaign in open_bandit.CAMPAIGNS:
@@ -216,13 +195,12 @@ def context(sets: dict[str, pa.Table]) -> TrainingContext:
     nothing: Any = None
     budget = Budget(10**6, 10**6)
     return TrainingContext(
-        *(nothing, nothing, torch.device("cpu"), 0, budget, Path()),
-        training_set=sets.__getitem__,
+        *(nothing, nothing, torch.device("cpu"), 0, budget, Path()), training_set=sets.__getitem__
     )
 
 
 def frame(part: pa.Table, train: pa.Table, texts: str = "object") -> Any:
-    """The features that ``train`` has a value of, as a data frame; texts of one kind."""
+    """The features with a value in ``train``, as a data frame; ``texts``: their dtype."""
     left_out = left_out_columns(train)
     names = [
         name

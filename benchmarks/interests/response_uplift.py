@@ -1,4 +1,4 @@
-"""What campaigns add, by whom they would be sent to first; and against the simulator's truth."""
+"""Uplift of campaigns by the order of users of a model, and against the simulator's truth."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,7 @@ SIMULATED_SEED = 3
 
 
 def uplift(model: str, home: str, snapshot_id: str) -> dict[str, Any]:
-    """What the campaigns added to those whom a model would send them to first."""
+    """Uplift of the test campaigns in the order of a model."""
     tables = sets(home, snapshot_id)
     windows = AdWindows.of(tables[RESPONSES])
     offered = windows.split(tables[SPENDING])
@@ -45,7 +45,7 @@ def uplift(model: str, home: str, snapshot_id: str) -> dict[str, Any]:
 
 
 def _two_models(offered: AdSplit) -> np.ndarray:
-    """Trees of what those spend who were sent it, less trees of what the others do."""
+    """Trees on the spending of treated users, less trees on that of the others."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     test = frame(offered.test, offered.train, "category")
@@ -64,13 +64,13 @@ def _two_models(offered: AdSplit) -> np.ndarray:
 
 
 def truth(home: str, snapshot_id: str) -> dict[str, Any]:
-    """The simulator's own pull against the linear family's effect on what is advertised: what a
-    campaign truly adds to a look, times how often the user came in the year before.
+    """The simulator's effects against the linear family's, on what is advertised: the true effect
+    on a view, times the user's orders in the year before.
     """
     from scipy.stats import spearmanr
 
-    people, added = added_by_campaigns(SIMULATED_SEED, **SIMULATED)
-    row_of = {user: row for row, user in enumerate(people)}
+    user_ids, added = added_by_campaigns(SIMULATED_SEED, **SIMULATED)
+    row_of = {user: row for row, user in enumerate(user_ids)}
     tables = sets(home, snapshot_id)
     offered = AdWindows.of(tables[RESPONSES]).split(tables[SPENDING])
     config = linear_response.Config(outcome="advertised_spend_after")
@@ -90,12 +90,11 @@ def truth(home: str, snapshot_id: str) -> dict[str, Any]:
         "ours": figures,
         "by_the_truth": best,
         "sent_less_not_sent": float(spent_N[sent_N].mean() - spent_N[~sent_N].mean()),
-        "coin": float(sent_N.mean()),
     }
 
 
 def simulated(settings: Settings, home: Path) -> str:
-    """A simulated shop's training sets in a home of their own; the snapshot's id."""
+    """Build training sets of a simulated shop in an empty home; return the snapshot's id."""
     own = settings.model_copy(update={"home": home, "seed": SIMULATED_SEED})
     ingest(own, source="simulator", **SIMULATED)
     snapshot_id = build(own).snapshot_id

@@ -1,28 +1,28 @@
-"""Transfer: adapters beside full fine-tuning, learning from scratch and popularity, by how much of
-the target is learned from; and whether the guard falls back where nothing can be transferred.
+"""Transfer: adapters beside full fine-tuning, training from scratch and popularity, by the share of
+the target that is trained on; and whether the guard falls back where nothing can be transferred.
 
 In the simulated shop each kind of Leisure shares an interest with one of Grocery, and Care with
-nothing. On a snapshot, the small departments are the target.
+none. On a snapshot, the small departments are the target.
 """
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from benchmarks.isolated import apart
+from benchmarks.fitting import training_context
+from benchmarks.processes import isolated
+from benchmarks.rows import grid, interval
 from penchant.artifacts import Snapshot
 from penchant.ingestion.sources.simulator import simulate
 from penchant.settings import Settings
 from training.data.histories import Histories, epoch, read_dataset, starts
 from training.data.split import Window, split_by_time
-from training.evaluation.metrics.intervals import Interval, bootstrap
+from training.evaluation.metrics.full_ranking import Scorer
+from training.evaluation.metrics.intervals import bootstrap
 from training.families.transfer import Config, Model
-from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.fitting.trainer import TrainerConfig
 from training.layers.sequences.next_item import NextItemConfig
@@ -37,12 +37,12 @@ from training.layers.transfer.target import thinned
 TITLE = "Transfer to categories with little data"
 SEEDS = 20
 CURVE_SEEDS = 3
-CHOSEN_ON = 3  # seeds, the first, whose figures were seen while this was built
+TUNED_SEEDS = 3  # the first seeds, whose figures were seen during development
 SHARES = (0.01, 0.05, 0.10, 0.25, 1.0)
-SHARE = 0.05  # that the targets of quality are of
+SHARE = 0.05  # that the quality targets are for
 USERS, ITEMS, DAYS, WINDOW_DAYS = 1500, 120, 180, 28
 LINKED, UNLINKED = "Leisure", "Care"
-WAYS = (TRANSFER, FULL, SCRATCH, POPULARITY)
+METHODS = (TRANSFER, FULL, SCRATCH, POPULARITY)
 NAMES = {
     TRANSFER: "adapters",
     FULL: "full fine-tuning",
@@ -61,6 +61,7 @@ LEARNING = NextItemConfig(
         steps=300, learning_rate=3e-3, warmup_steps=20, validate_every=50, patience=2
     ),
 )
+# For the simulated shop, tuned on its first seeds (TUNED_SEEDS)
 SMALL = Config(
     dimensions=32,
     learning=LEARNING,
@@ -68,124 +69,115 @@ SMALL = Config(
     moving=AdaptationConfig(bottleneck=3),
     domains=DomainsConfig(targets=(UNLINKED, LINKED)),
 )
-"""For the simulated shop: chosen on its first seeds (CHOSEN_ON)."""
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    simulated = [
-        apart(
-            "transfer:simulated", seed=seed, shares=list(SHARES if seed < CURVE_SEEDS else [SHARE])
-        )
-        for seed in range(SEEDS)
-    ]
-    department = apart("transfer:departments", home=str(settings.home), seed=settings.seed)
+    points = []
+    for seed in range(SEEDS):
+        shares = list(SHARES if seed < CURVE_SEEDS else [SHARE])
+        done = isolated("interests.transfer:simulated", seed=seed, shares=shares)
+        points += [{"seed": seed, **point} for point in done.value]
+    arguments = {"home": str(settings.home), "seed": settings.seed}
+    department = isolated("interests.transfer:departments", **arguments)
     return {
-        "simulated": _pooled(
-            [{"seed": seed, **point} for seed, one in enumerate(simulated) for point in one.value]
-        ),
+        "simulated": _pooled(points),
         "departments": department.value,
         "departments_peak_mb": department.peak_mb,
     }
 
 
 def _pooled(points: list[dict[str, Any]]) -> dict[str, Any]:
-    """``points`` without each user's figure, and ``curves`` of the users of some seeds."""
-    curves = [
-        {
-            "target": name,
-            "share": share,
-            "events": float(np.mean([point["events"] for point in there])),
-            "taken": sum(point["verdict"]["status"] == ADOPTED for point in there),
-            "seeds": len(there),
-            "ndcg": {way: asdict(bootstrap(_together(there, way), 0)) for way in WAYS},
-        }
-        for name in (LINKED, UNLINKED)
-        for share in SHARES
-        if (
-            there := [
+    """``points`` without each user's value, and ``curves`` over the users of some seeds."""
+    curves = []
+    for name in (LINKED, UNLINKED):
+        for share in SHARES:
+            group = [
                 point
                 for point in points
                 if (point["target"], point["share"]) == (name, share)
                 and point["seed"] < CURVE_SEEDS
             ]
-        )
-    ]
+            pooled = {
+                method: np.concatenate([point["values"][method] for point in group])
+                for method in METHODS
+            }
+            curves.append(
+                {
+                    "target": name,
+                    "share": share,
+                    "events": float(np.mean([point["events"] for point in group])),
+                    "adopted": sum(_adopted(point) for point in group),
+                    "seeds": len(group),
+                    "ndcg": {each: asdict(bootstrap(values, 0)) for each, values in pooled.items()},
+                }
+            )
     for point in points:
-        values = {way: np.array(found) for way, found in point.pop("values").items()}
-        point["ndcg"] = {way: float(found.mean()) for way, found in values.items()}
+        values = {method: np.array(found) for method, found in point.pop("values").items()}
+        point["ndcg"] = {method: float(found.mean()) for method, found in values.items()}
         point["over"] = {
-            way: asdict(bootstrap(values[TRANSFER] - values[way], 0)) for way in WAYS[1:]
+            method: asdict(bootstrap(values[TRANSFER] - values[method], 0))
+            for method in METHODS[1:]
         }
     return {"points": points, "curves": curves}
+
+
+def trained(
+    trunk: Any, target: Any, config: Config, context: TrainingContext
+) -> tuple[Any, dict[str, Scorer]]:
+    """The trained methods, and their scorers with full fine-tuning's beside."""
+    methods = train_methods(trunk, config.model(config.scratch), target, config.moving, context)
+    start = closed_form_start(trunk, target, config.moving, context)
+    beside = replace(context, checkpoints=context.checkpoints / FULL)
+    full, _ = adapt(trunk, target, start, FULL, config.moving, beside)
+    return methods, {**methods.scorers(), FULL: full.scores}
 
 
 def simulated(seed: int, shares: list[float]) -> list[dict[str, Any]]:
     """One trunk of one shop, moved to the linked department and to the other, by each share."""
     items, histories = shop(seed)
     split = split_by_time(histories, WINDOW_DAYS)
-    with TemporaryDirectory() as folder:
-        context = TrainingContext(
-            split.validation, items, torch.device("cpu"), seed, Budget(3600, 10**5), Path(folder)
-        )
-        found = domains(items, split.train.counts_I(), SMALL.domains)
+    found = domains(items, split.train.counts_I(), SMALL.domains)
+    with training_context(split.validation, items, seed) as context:
         source = of_source(split, found)
         trunk = SMALL.model(SMALL.learning)
         trunk.fit(source, replace(context, window=source.validation))
         points = []
         for name in (LINKED, UNLINKED):
             for share in shares:
-                there = replace(context, checkpoints=context.checkpoints / f"{name}-{share}")
+                own = replace(context, checkpoints=context.checkpoints / f"{name}-{share}")
                 keep = thinned(found.items_of(name), share, seed)
                 target, guarding = target_of(split, items, found, [name], keep)
-                tried = train_methods(
-                    trunk, SMALL.model(SMALL.scratch), target, SMALL.moving, there
-                )
-                start = closed_form_start(trunk, target, SMALL.moving, there)
-                full, _ = adapt(
-                    trunk,
-                    target,
-                    start,
-                    FULL,
-                    SMALL.moving,
-                    replace(there, checkpoints=there.checkpoints / FULL),
-                )
-                [verdict] = decisions(tried, guarding, found, [name], seed)
+                methods, scorers = trained(trunk, target, SMALL, own)
+                [verdict] = decisions(methods, guarding, found, [name], seed)
                 test = Window(keep(split.test.histories), split.test.targets)
-                values = {
-                    way: target.values(score, test).round(5).tolist()
-                    for way, score in {**tried.scorers(), FULL: full.scores}.items()
-                }
                 points.append(
                     {
                         "target": name,
                         "share": share,
                         "events": len(target.wanted.items_N),
                         "verdict": asdict(verdict),
-                        "steps": tried.tuned,
-                        "adapters": tried.moved.adapter_parameters,
+                        "steps": methods.tuned,
+                        "adapters": methods.moved.adapter_parameters,
                         "trunk": parameter_count(trunk.network.encoder),
-                        "of_items": tried.moved.item_parameters,
-                        "values": values,
+                        "of_items": methods.moved.item_parameters,
+                        "values": {
+                            method: target.values(score, test).round(5).tolist()
+                            for method, score in scorers.items()
+                        },
                     }
                 )
     return points
 
 
 def departments(home: str, seed: int) -> dict[str, Any]:
-    """The family of the main job on the current snapshot, with the whole curve."""
-    settings = Settings().model_copy(update={"home": Path(home)})
-    snapshot = Snapshot.live(settings)
+    """The main job's family on the live snapshot, with the whole curve."""
+    snapshot = Snapshot.live(Settings().model_copy(update={"home": Path(home)}))
     dataset = read_dataset(snapshot)
     split = split_by_time(dataset.histories)
-    with TemporaryDirectory() as folder:
-        budget = Budget(3600, 10**5)
-        context = TrainingContext(
-            split.validation, dataset.items, torch.device("cpu"), seed, budget, Path(folder)
-        )
+    with training_context(split.validation, dataset.items, seed) as context:
         model = Model(replace(Config(), curve_shares=SHARES))
         model.fit(split, context)
         return {
-            "sources": sorted({str(snapshot.id)}),
             "tuned": model.tuned,
             "trunk": model.trunk_parameters,
             "categories": [asdict(verdict) for verdict in model.decisions],
@@ -218,34 +210,26 @@ def shop(seed: int) -> tuple[pa.Table, Histories]:
 
 
 def page(figures: dict[str, Any]) -> str:
-    return "\n\n".join([_simulated(figures), _departments(figures)])
+    return "\n\n".join([_simulated(figures["simulated"]), _departments(figures)])
 
 
 def _simulated(figures: dict[str, Any]) -> str:
-    points = [point for point in figures["simulated"]["points"] if point["share"] == SHARE]
+    points = [point for point in figures["points"] if point["share"] == SHARE]
     linked, unlinked = (
         [point for point in points if point["target"] == name] for name in (LINKED, UNLINKED)
     )
     first, seeds = linked[0], f"{len(linked)} seeds"
     share = first["adapters"] / first["trunk"]
-    ratio = _mean(linked, TRANSFER) / _mean(linked, FULL)
-    gain, over = (
-        bootstrap(np.array([point["over"][way]["mean"] for point in linked]), 0)
-        for way in (SCRATCH, POPULARITY)
+    adapters, full = (
+        np.mean([point["ndcg"][method] for point in linked]) for method in (TRANSFER, FULL)
     )
+    unseen = [point for point in linked if point["seed"] >= TUNED_SEEDS]
+    gain, over = _gain(linked, SCRATCH), _gain(linked, POPULARITY)
     significant = sum(point["over"][SCRATCH]["low"] > 0 for point in linked)
-    unseen = bootstrap(
-        np.array(
-            [point["over"][SCRATCH]["mean"] for point in linked if point["seed"] >= CHOSEN_ON]
-        ),
-        0,
-    )
-    trained = sum(point["steps"]["moving_steps"] > 0 for point in linked)
-    fell = sum(point["verdict"]["status"] != ADOPTED for point in unlinked)
-    took = sum(point["verdict"]["status"] == ADOPTED for point in linked)
+    moved = sum(point["steps"]["moving_steps"] > 0 for point in linked)
+    fell_back = sum(not _adopted(point) for point in unlinked)
+    all_fell = fell_back == len(unlinked)
     rows = [
-        ["what", "measured", "target", "met"],
-        ["---"] * 4,
         [
             "adapters' parameters, of the trunk's",
             f"{first['adapters']:,} of {first['trunk']:,}: {share:.1%}",
@@ -255,60 +239,72 @@ def _simulated(figures: dict[str, Any]) -> str:
         ["parameters of the target's items, beside", f"{first['of_items']:,}", "", ""],
         [
             f"adapters over full fine-tuning, linked, {seeds}",
-            f"{ratio:.3f}",
+            f"{adapters / full:.3f}",
             ">= 0.9",
-            _met(ratio >= 0.9),
+            _met(adapters / full >= 0.9),
         ],
         [
             f"adapters above from scratch, linked, {seeds}",
-            _signed(gain),
+            interval(gain, sign="+"),
             "> its interval",
-            _met(gain.low > 0),
+            _met(gain["low"] > 0),
         ],
-        ["of these, seeds above by more than their own interval", f"{significant}", "", ""],
-        [f"the same without the {CHOSEN_ON} that it was built on", _signed(unseen), "", ""],
-        [f"adapters above popularity, linked, {seeds}", _signed(over), "", ""],
-        [f"adapters left the start, linked, {seeds}", f"{trained}", "", ""],
-        [f"guard takes over, linked, {seeds}", f"{took}", "", ""],
+        ["of these, seeds with a significant gain of their own", significant, "", ""],
+        [
+            f"the same without the {TUNED_SEEDS} of development",
+            interval(_gain(unseen, SCRATCH), sign="+"),
+            "",
+            "",
+        ],
+        [f"adapters above popularity, linked, {seeds}", interval(over, sign="+"), "", ""],
+        [f"adapters changed from the start, linked, {seeds}", moved, "", ""],
+        [f"guard adopts, linked, {seeds}", sum(map(_adopted, linked)), "", ""],
         [
             f"guard falls back, unlinked, {seeds}",
-            f"{fell} of {len(unlinked)}",
+            f"{fell_back} of {len(unlinked)}",
             f"{SEEDS} of {SEEDS}",
-            "so far" if fell == len(unlinked) < SEEDS else _met(fell == len(unlinked)),
+            "so far" if all_fell and len(unlinked) < SEEDS else _met(all_fell),
         ],
     ]
     curves = [
         _curve(
             f"{name}, {CURVE_SEEDS} seeds",
-            [_point_row(one) for one in figures["simulated"]["curves"] if one["target"] == name],
+            [
+                [
+                    f"{one['share']:.0%}",
+                    f"{one['events']:,.0f}",
+                    *(interval(one["ndcg"][method]) for method in METHODS),
+                    f"{one['adopted']} of {one['seeds']}",
+                ]
+                for one in figures["curves"]
+                if one["target"] == name
+            ],
         )
         for name in (LINKED, UNLINKED)
     ]
-    told = (
-        f"A simulated shop of {USERS:,} users and {ITEMS} items over {DAYS} days. The trunk is "
-        "trained on Grocery and Home; each kind of Leisure shares an interest with one of Grocery, "
-        "those of Care with nothing. NDCG@10 of the target's items among themselves, of all who "
-        f"went to it in the last {WINDOW_DAYS} days; what isn't of the share is neither learned "
-        f"from nor read. At {SHARE:.0%} of the target:"
+    return "\n\n".join(
+        [
+            f"A simulated shop of {USERS:,} users and {ITEMS} items over {DAYS} days. The trunk is "
+            "trained on Grocery and Home; each kind of Leisure shares an interest with one of "
+            "Grocery, those of Care with none. NDCG@10 of the target's items among themselves, of "
+            f"all users who used it in the last {WINDOW_DAYS} days; events outside of the share "
+            f"are not used. At {SHARE:.0%} of the target:",
+            grid(["what", "measured", "target", "met"], rows),
+            f"In {len(linked) - moved} of the {seeds} no step of the adapters validated better "
+            "than the closed form that every adaptation starts from: the frozen trunk's states and "
+            "a linear layer, without effect of the adapters. Where the target is whole, training "
+            "from scratch is best, since habits within it predict most, and the guard falls back.",
+            *curves,
+        ]
     )
-    start = (
-        f"In {len(linked) - trained} of the {seeds} no step of the adapters validated better than "
-        "the closed form that every move starts from: what was moved there is the frozen trunk's "
-        "states and a linear layer, and the adapters do nothing. Where the target is whole, "
-        "learning it from scratch is best, since habits within it say most, and the guard falls "
-        "back."
-    )
-    return "\n\n".join([told, lines(rows), start, *curves])
 
 
-def _point_row(one: dict[str, Any]) -> list[str]:
-    ndcg = [shown(one["ndcg"][way]) for way in WAYS]
-    return [
-        f"{one['share']:.0%}",
-        f"{one['events']:,.0f}",
-        *ndcg,
-        f"{one['taken']} of {one['seeds']}",
-    ]
+def _gain(points: list[dict[str, Any]], method: str) -> dict[str, float]:
+    return asdict(bootstrap(np.array([point["over"][method]["mean"] for point in points]), 0))
+
+
+def _adopted(point: dict[str, Any]) -> bool:
+    return bool(point["verdict"]["status"] == ADOPTED)
 
 
 def _departments(figures: dict[str, Any]) -> str:
@@ -317,62 +313,38 @@ def _departments(figures: dict[str, Any]) -> str:
     by_share: dict[float, dict[str, Any]] = {}
     for point in found["curve"]:
         by_share.setdefault(point["share"], {"events": point["events"]})[point["way"]] = point
-    rows = [
-        [f"{share:.0%}", f"{one['events']:,}", *(shown(one[way]["ndcg"]) for way in WAYS), ""]
+    curve = [
+        [f"{share:.0%}", f"{one['events']:,}", *(interval(one[way]["ndcg"]) for way in METHODS), ""]
         for share, one in sorted(by_share.items())
     ]
-    categories = "\n".join(
-        f"| {each['category']} | {each['status']} | {each['served']} | {each['reason']} | "
-        f"{each['users']} | {each['share']:.0%} |"
-        for each in found["categories"]
+    columns = ("category", "status", "served", "reason", "users")
+    categories = [
+        [*(each[name] for name in columns), f"{each['share']:.0%}"] for each in found["categories"]
+    ]
+    head = ["department", "verdict", "served by", "gain, 99 % interval", "users evaluated"]
+    return "\n\n".join(
+        [
+            "On the live snapshot, the main job's family: the source is the largest departments "
+            "that hold 95 % of the events, the target all others together. Adapters have "
+            f"{tuned.get('adapter_parameters', 0):,.0f} parameters, "
+            f"{tuned.get('adapter_share', 0):.1%} of the trunk's {found['trunk']:,}; the target's "
+            f"items {tuned.get('target_item_parameters', 0):,.0f} beside. One seed, "
+            f"{figures['departments_peak_mb']:,.0f} MB.",
+            _curve("the small departments", curve),
+            grid([*head, "served by transfer"], categories),
+            "Training from scratch learns the repeat purchases of a department, which predict "
+            "most. A moved trunk can echo its input (`echoes` in "
+            "training/layers/transfer/adaptation.py), but items that it never saw are encoded as "
+            "the mean state of their users, and these are similar. Where the trunk knows the "
+            "items, as in later months of a shop (below), the echo helps most.",
+        ]
     )
-    return (
-        "On the current snapshot, the main job's family: the source is the largest departments "
-        "that hold 95 % of the events, the target all others together. Adapters have "
-        f"{tuned.get('adapter_parameters', 0):,.0f} parameters, "
-        f"{tuned.get('adapter_share', 0):.1%} of the trunk's {found['trunk']:,}; the target's "
-        f"items {tuned.get('target_item_parameters', 0):,.0f} beside. One seed, "
-        f"{figures['departments_peak_mb']:,.0f} MB.\n\n"
-        f"{_curve('the small departments', rows)}\n\n"
-        "| department | verdict | served by | gain, 99 % interval | users evaluated | "
-        "came by transfer |\n|---|---|---|---|---|---|\n" + categories + "\n\n" + WHY
-    )
-
-
-WHY = (
-    "Where a department is learned from scratch, what a user bought there comes again, and that "
-    "is most of what is to be known. A moved trunk can echo what was read (``echoes`` in "
-    "training/layers/transfer/adaptation.py), but items that it never saw are read as the mean "
-    "state of those who went to them, and these are very similar. Where the trunk knows the "
-    "items, as in later months of a shop (below), the echo is worth most. The next idea "
-    "is to read a new item by what it is bought with in the target."
-)
 
 
 def _curve(title: str, rows: list[list[str]]) -> str:
-    head = ["share", "events", *(NAMES[way] for way in WAYS), "guard took over"]
-    return f"NDCG@10, {title}:\n\n" + lines([head, ["---"] * len(head), *rows])
-
-
-def lines(rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _mean(points: list[dict[str, Any]], way: str) -> float:
-    return float(np.mean([point["ndcg"][way] for point in points]))
-
-
-def _signed(gain: Interval) -> str:
-    return f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    head = ["share", "events", *(NAMES[method] for method in METHODS), "guard adopted"]
+    return f"NDCG@10, {title}:\n\n" + grid(head, rows)
 
 
 def _met(met: bool) -> str:
     return "yes" if met else "**no**"
-
-
-def _together(points: list[dict[str, Any]], way: str) -> np.ndarray:
-    return np.concatenate([np.array(point["values"][way]) for point in points])
-
-
-def shown(ndcg: dict[str, float]) -> str:
-    return f"{ndcg['mean']:.4f} ({ndcg['low']:.4f} to {ndcg['high']:.4f})"

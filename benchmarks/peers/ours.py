@@ -1,8 +1,7 @@
-"""Ours, run and printed as the peers are: seconds an epoch, a sweep or a solve, then of ranking
-all users. With ``goal`` in SETTINGS: train until this validation NDCG@10 is reached, no further.
+"""Ours, run as the peers are: seconds of an epoch, a sweep or a solve, then of ranking all users.
 
-The families are run by their public surface, with the reference config of the table but for the
-size. While epochs are timed nothing is validated.
+With ``goal`` in SETTINGS: train until this validation NDCG@10 is reached. Families have the
+reference config of the table except for the size. While epochs are timed nothing is validated.
 """
 
 import logging
@@ -34,7 +33,7 @@ from training.layers.sequences.windows import Windows
 RANKED = 10
 NEVER = 10**9
 SECONDS, MEMORY_MB = 3600.0, 20_000
-EVALUATED_AN_EPOCH = 4  # on the way to a goal
+VALIDATIONS_AN_EPOCH = 4  # with a goal
 
 
 class Reached(Exception):
@@ -43,27 +42,27 @@ class Reached(Exception):
 
 @dataclass(frozen=True)
 class Evaluator(TrainingContext):
-    """A context that keeps when each validation was asked for, and ends a fit at its ``goal``.
+    """A context that records the time of each validation and ends a fit at its ``goal``.
 
-    Without a goal it evaluates nothing. Seconds count from the start of the fit, set-up
-    included, less the evaluation.
+    Without a goal nothing is evaluated. Seconds count from the start of the fit, set-up included,
+    without those of validations.
     """
 
     goal: float | None = None
     curve_seen: list[tuple[float, float]] = field(default_factory=list)
-    evaluation: list[float] = field(default_factory=list)
-    begun: float = field(default_factory=time.perf_counter)
+    validating: list[float] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
 
     @property
     def fitted(self) -> float:
-        return time.perf_counter() - self.begun - sum(self.evaluation)
+        return time.perf_counter() - self.started - sum(self.validating)
 
     def validate(self, score: Scorer) -> float:
-        asked = time.perf_counter()
+        called = time.perf_counter()
         seconds = self.fitted
         found = 0.0 if self.goal is None else super().validate(score)
         self.curve_seen.append((seconds, found))
-        self.evaluation.append(time.perf_counter() - asked)
+        self.validating.append(time.perf_counter() - called)
         if self.goal is not None and found >= self.goal:
             raise Reached
         return found
@@ -108,7 +107,7 @@ def main() -> None:
         moments = [moment for moment, _ in context.curve_seen]
         if len(moments) > 2:
             seconds += np.diff(moments).tolist()
-        else:  # it is evaluated at its end alone: an epoch is what one more takes
+        else:  # validated at its end alone: an epoch is the difference to a shorter fit
             once = fit(make(family, replace(config, epochs=1)))
             seconds.append((context.fitted - once.fitted) / (config.epochs - 1))
     peer.finish("penchant", seconds, ranking=rankings(model, split, settings["repeats"]))
@@ -125,15 +124,15 @@ def rankings(model: Any, split: Split, repeats: int) -> list[float]:
 
 
 def transformer(config: Any, settings: dict[str, Any], split: Split) -> Any:
-    """Timed: epochs that are evaluated at their ends. With a goal: the table's own run, evaluated
-    more often. Size and dropout are the peers'."""
+    """Epochs validated at their ends; with a goal the table's own run, validated more often. Size
+    and dropout are the peers'."""
     learning = config.learning
     windows = replace(learning.windows, length=settings["length"])
     planned = Windows(split.train, windows, 0, torch.device("cpu"))
     steps = planned.steps_for(1)
     if "goal" in settings:
         run = learning.trainer.shortened(planned.steps_for(learning.epochs))
-        trainer = replace(run, validate_every=max(1, steps // EVALUATED_AN_EPOCH), patience=NEVER)
+        trainer = replace(run, validate_every=max(1, steps // VALIDATIONS_AN_EPOCH), patience=NEVER)
     else:
         learning = replace(learning, epochs=settings["epochs"] + 1)
         trainer = epochs_of(learning.trainer, steps, settings["epochs"])
@@ -148,8 +147,7 @@ def transformer(config: Any, settings: dict[str, Any], split: Split) -> Any:
 
 
 def whole_softmax(config: Any, settings: dict[str, Any], split: Split) -> Any:
-    """As the peers learn: a softmax over all items, no tags, and as many events a batch as are in
-    their batches of histories."""
+    """As the peers: a softmax over all items, no tags, and as many events a batch as theirs."""
     a_batch = int(settings["batch"] * len(split.train.items_N) / len(split.train))
     windows = replace(config.learning.windows, events_a_batch=a_batch)
     learning = replace(config.learning, windows=windows, negatives=0, tags=False)
@@ -169,7 +167,7 @@ def vae(config: Any, settings: dict[str, Any], split: Split) -> Any:
 
 
 def epochs_of(trainer: TrainerConfig, steps: int, epochs: int) -> TrainerConfig:
-    """So many epochs of so many steps, each evaluated at its end."""
+    """So many epochs of so many steps, each validated at its end."""
     return replace(trainer, steps=steps * epochs, validate_every=steps, patience=NEVER)
 
 
@@ -199,7 +197,7 @@ def word2vec(config: Any, settings: dict[str, Any], split: Split) -> Any:
 
 
 def time_ease(split: Split, settings: dict[str, Any]) -> None:
-    """The solve alone, of the plain model: what the family does beyond that is not the peers'."""
+    """The solve alone, which is all that the peers do."""
     entries = split.train.matrix(split.train.weights_N)
     seconds = []
     for _ in range(settings["repeats"]):

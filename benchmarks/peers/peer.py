@@ -1,11 +1,11 @@
-"""What every peer's script shares: the data, one measure of quality, and the line it prints.
+"""Shared by the peers' scripts: the data, one quality metric, and the line of JSON they print.
 
-A script is run as ``PYTHON with_<package>.py MODEL FILE SETTINGS``, PYTHON being that of the
-package's own virtual environment. FILE is a table of S3-Rec: one line a user, the id and then
-items. The last two items of a user are left out of training, as in leave-one-out, and the last but
-one is what validation asks for. SETTINGS is JSON. The last line printed is ``Result`` as JSON.
+A script is run as ``PYTHON with_<package>.py MODEL FILE SETTINGS`` in the package's own virtual
+environment. FILE is a table of S3-Rec: one line a user, the id and then items. The last two items
+of a user are held out, as in leave-one-out; the last but one is the target of validation. A
+script of a bandit is run as ``PYTHON with_<package>.py FILE SETTINGS``, FILE being an npz.
 
-Only numpy is imported here, so that all of the environments can.
+Only numpy is imported here, so that it works in every environment.
 """
 
 import json
@@ -19,15 +19,17 @@ from typing import Any
 
 import numpy as np
 
-EVALUATED_USERS_EVERY = 4  # validation is on each fourth user: it must not outlast what it measures
+EVALUATED_USERS_EVERY = (
+    4  # validation is on each fourth user: it must take less time than the training
+)
 USERS_A_BATCH = 256
-EVALUATED_TIMES = 4  # in the course of a training
-WARMING_UP = 5  # steps that are not counted where there is less than an epoch of them
+EVALUATIONS = 4  # during a training
+WARMING_UP = 5  # first steps, not counted when there is less than an epoch
 
 
 @dataclass(frozen=True)
 class Data:
-    """Items count from 0. ``sequences``: what each user did before validation, oldest first."""
+    """Items count from 0. ``sequences``: each user's training events, oldest first."""
 
     sequences: list[list[int]]
     targets_U: np.ndarray
@@ -39,7 +41,7 @@ class Data:
 
     @property
     def evaluated_users(self) -> list[int]:
-        """The rows of the users whom validation asks about."""
+        """The rows of the users of validation."""
         return list(range(0, len(self.sequences), EVALUATED_USERS_EVERY))
 
     def entries(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], tuple[int, int]]:
@@ -53,9 +55,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Result:
-    """``seconds``: of each epoch, or what stands for one. ``curve``: (seconds trained, validation
-    NDCG@10). ``note``: how an epoch was measured where it was not one whole epoch. ``ranking``:
-    seconds of scoring all users and finding their best items, each time that it was done."""
+    """``seconds``: of each epoch, sweep or solve. ``curve``: (seconds trained, validation NDCG@10).
+    ``note``: how an incomplete epoch was measured. ``ranking``: seconds of scoring all users and
+    finding their best items, by repeat."""
 
     package: str
     seconds: Sequence[float]
@@ -68,19 +70,14 @@ class Result:
 def arguments() -> tuple[str, Data, dict[str, Any]]:
     """The model, the data and the settings that the command line names."""
     model, file, settings = sys.argv[1:]
-    parsed = json.loads(settings)
-    return model, read(Path(file), parsed["users"]), parsed
-
-
-def read(file: Path, users: int | None) -> Data:
-    """The table's training part; of the first ``users`` users where a script is only tried."""
-    lines = [[int(one) - 1 for one in line.split()[1:]] for line in file.read_text().splitlines()]
-    lines = lines[:users]
-    return Data(
+    rows = Path(file).read_text().splitlines()
+    lines = [[int(one) - 1 for one in line.split()[1:]] for line in rows]
+    data = Data(
         [items[:-2] for items in lines],
         np.array([items[-2] for items in lines]),
         1 + max(map(max, lines)),
     )
+    return model, data, json.loads(settings)
 
 
 def finish(package: str, seconds: Sequence[float], **others: Any) -> None:
@@ -90,7 +87,7 @@ def finish(package: str, seconds: Sequence[float], **others: Any) -> None:
 
 
 def peak_mb() -> float:
-    """MB: the most that this process has had resident; its own, not what it inherited at exec."""
+    """Peak resident MB of this process, without what it inherited at exec."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -100,7 +97,7 @@ def peak_mb() -> float:
 def ndcg_at_10(data: Data, score: Callable[[list[int]], np.ndarray]) -> float:
     """Validation NDCG@10 over the whole catalogue; items that a user had are masked.
 
-    ``score``: rows of users -> scores_BI. An item that nobody had in training is never recommended.
+    ``score``: rows of users -> scores_BI. Items without training events are never recommended.
     """
     known_I = np.zeros(data.item_count, bool)
     known_I[np.concatenate(data.sequences)] = True
@@ -132,11 +129,8 @@ class Ticks:
         return np.diff(self._ends).tolist()
 
 
-class Course:
-    """A training of bounded time, evaluated a few times on its way.
-
-    Only the steps are timed: evaluation is left out of ``trained`` and so of the curve's seconds.
-    """
+class TimedTraining:
+    """A training of bounded time, evaluated a few times on its way; only steps are timed."""
 
     def __init__(self, data: Data, seconds: float, steps_an_epoch: int) -> None:
         self.curve: list[tuple[float, float]] = []
@@ -154,18 +148,18 @@ class Course:
         return self.trained >= self._seconds
 
     def start(self) -> None:
-        """A step begins; drawing its batch is part of it."""
+        """Start timing a step; drawing its batch is part of it."""
         self._started = time.perf_counter()
 
     def step(self, score: Callable[[list[int]], np.ndarray]) -> None:
-        """End a step; evaluate ``score`` when it is due, then begin the next step."""
+        """End a step, evaluate ``score`` when due, then start the next."""
         self._steps.append(time.perf_counter() - self._started)
-        if self.trained >= self._seconds * (len(self.curve) + 1) / EVALUATED_TIMES:
+        if self.trained >= self._seconds * (len(self.curve) + 1) / EVALUATIONS:
             self.curve.append((self.trained, ndcg_at_10(self._data, score)))
         self.start()
 
     def finish(self, package: str) -> None:
-        """Print the result: whole epochs, or one that is scaled up from the steps there were."""
+        """Print the result: whole epochs, or one that is scaled up from its first steps."""
         whole = len(self._steps) // self._steps_an_epoch
         if whole:
             timed = np.reshape(self._steps[: whole * self._steps_an_epoch], (whole, -1))
@@ -175,3 +169,44 @@ class Course:
         note = f"epoch scaled up from {len(timed)} of its {self._steps_an_epoch} steps"
         scaled = [float(np.mean(timed)) * self._steps_an_epoch]
         finish(package, scaled, curve=self.curve, note=note)
+
+
+@dataclass(frozen=True)
+class Log:
+    """``actions_N`` drawn uniformly among ``arms``, ``rewards_N`` of 0 or 1; ``decisions_BD``:
+    contexts to decide on."""
+
+    contexts_ND: np.ndarray
+    actions_N: np.ndarray
+    rewards_N: np.ndarray
+    decisions_BD: np.ndarray
+    arms: int
+
+
+def bandit_arguments() -> tuple[Log, dict[str, Any]]:
+    """The log and the settings that the command line names."""
+    file, settings = sys.argv[1:]
+    names = ("contexts", "actions", "rewards", "decisions")
+    with np.load(file) as arrays:
+        log = Log(*(arrays[name] for name in names), int(arrays["arms"]))
+    return log, json.loads(settings)
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds and result; seconds of the processor where those are fewer than of the clock.
+
+    Other processes lengthen the clock's time of what takes milliseconds.
+    """
+    started, worked = time.perf_counter(), time.process_time()
+    found = call()
+    return min(time.perf_counter() - started, time.process_time() - worked), found
+
+
+def finish_bandit(
+    package: str, learning: list[float], deciding: list[float], actions: np.ndarray
+) -> None:
+    """Print seconds of each pass and the actions selected, as the last line."""
+    name = package if package == "penchant" else f"{package} {version(package)}"
+    selected = [int(action) for action in actions]
+    result = {"package": name, "learning": learning, "deciding": deciding, "actions": selected}
+    print(json.dumps(result), flush=True)

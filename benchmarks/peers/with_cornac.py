@@ -1,6 +1,6 @@
 """cornac: EASE, BPR and the variational autoencoder; seconds of a solve or of an epoch.
 
-It calls nobody at the end of an epoch: one is the difference of two trainings of unequal length.
+It has no callback at the end of an epoch: one is the difference of a longer and a shorter fit.
 """
 
 import time

@@ -21,9 +21,9 @@ def main() -> None:
     kind, vectors_file, queries_file, good = sys.argv[1:]
     vectors, queries = np.load(vectors_file), np.load(queries_file)
     faiss.omp_set_num_threads(1)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     index = built(kind, vectors)
-    build_seconds = time.perf_counter() - begun
+    build_seconds = time.perf_counter() - started
     exact = faiss.IndexFlatIP(vectors.shape[1])
     exact.add(vectors)
     last = np.concatenate([exact.search(query[None], K)[0][:, -1] for query in queries])
@@ -34,9 +34,9 @@ def main() -> None:
             index.nprobe = effort
         milliseconds, found = [], 0
         for query, least in zip(queries, last, strict=True):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             near, _ = index.search(query[None], K)
-            milliseconds.append(1000 * (time.perf_counter() - begun))
+            milliseconds.append(1000 * (time.perf_counter() - started))
             found += int((near[0] >= least - 1e-6).sum())
         recall = found / (K * len(queries))
         if recall >= float(good):

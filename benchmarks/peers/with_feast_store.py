@@ -3,8 +3,7 @@
 Run as ``PYTHON with_feast_store.py FILE ONLINE_STORE SETTINGS``. FILE is a Parquet of ``user_id``,
 ``at`` and features; ONLINE_STORE and SETTINGS are JSON. The last line printed is JSON: seconds of
 writing all rows, and milliseconds of each read of 1 and of 100 rows. Rows read are compared with
-those written. Only Feast and pandas are imported here, so that each store may have its own
-environment.
+those written. Only Feast and pandas are imported, so each store may have its own environment.
 """
 
 import json
@@ -72,14 +71,14 @@ def read(
     by_user = rows.set_index("user_id")
     for number in range(reads + reads // 10):
         users = chance.sample(list(by_user.index[:2000]), count)
-        asked = [{"user_id": user} for user in users]
+        entities = [{"user_id": user} for user in users]
         started = time.perf_counter()
-        answer = store.get_online_features(features=refs, entity_rows=asked).to_dict()
+        response = store.get_online_features(features=refs, entity_rows=entities).to_dict()
         if number >= reads // 10:
             taken.append(1000 * (time.perf_counter() - started))
         wanted = by_user.loc[users]
         for name in names:
-            if answer[name] != wanted[name].tolist():
+            if response[name] != wanted[name].tolist():
                 raise ValueError(f"{name} reads back different from what was written")
     return taken
 

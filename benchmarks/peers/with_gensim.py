@@ -6,31 +6,23 @@ from gensim.models.callbacks import CallbackAny2Vec
 
 
 class EpochEnds(CallbackAny2Vec):
-    def __init__(self, ticks: peer.Ticks) -> None:
-        self._ticks = ticks
-
     def on_epoch_end(self, model: Word2Vec) -> None:
-        self._ticks()
+        ticks()
 
 
-def main() -> None:
-    _, data, settings = peer.arguments()
-    ticks = peer.Ticks()
-    Word2Vec(
-        [[str(item) for item in items] for items in data.sequences],
-        sg=1,
-        vector_size=settings["dimensions"],
-        window=settings["window"],
-        negative=settings["negatives"],
-        min_count=1,
-        sample=0,
-        epochs=settings["epochs"] + 1,
-        workers=settings["threads"],
-        seed=0,
-        callbacks=[EpochEnds(ticks)],
-    )
-    peer.finish("gensim", ticks.seconds)
-
-
-if __name__ == "__main__":
-    main()
+_, data, settings = peer.arguments()
+ticks = peer.Ticks()
+Word2Vec(
+    [[str(item) for item in items] for items in data.sequences],
+    sg=1,
+    vector_size=settings["dimensions"],
+    window=settings["window"],
+    negative=settings["negatives"],
+    min_count=1,
+    sample=0,
+    epochs=settings["epochs"] + 1,
+    workers=settings["threads"],
+    seed=0,
+    callbacks=[EpochEnds()],
+)
+peer.finish("gensim", ticks.seconds)

@@ -1,31 +1,25 @@
 """LinUCB by mabwiser, in batches."""
 
-import bandit_peer as peer
 import numpy as np
+import peer
 from mabwiser.mab import MAB, LearningPolicy
 
-
-def main() -> None:
-    log, settings = peer.arguments()
-    learning, deciding = [], []
-    for _ in range(settings["repeats"]):
-        policy = LearningPolicy.LinUCB(alpha=settings["width"], l2_lambda=1.0)
-        bandit = MAB(list(range(log.arms)), policy, n_jobs=1)
-        first, *parts = np.array_split(np.arange(len(log.actions_N)), settings["batches"])
-        bandit.fit(log.actions_N[first], log.rewards_N[first], log.contexts_ND[first])
-
-        def learn() -> None:
-            for part in parts:  # noqa: B023 - called at once
-                bandit.partial_fit(  # noqa: B023
-                    log.actions_N[part], log.rewards_N[part], log.contexts_ND[part]
-                )
-
-        seconds, _ = peer.timed(learn)
-        learning.append(seconds * len(log.actions_N) / (len(log.actions_N) - len(first)))
-        seconds, actions = peer.timed(lambda: bandit.predict(log.asked_BD))  # noqa: B023
-        deciding.append(seconds)
-    peer.finish("mabwiser", learning, deciding, actions)
+log, settings = peer.bandit_arguments()
+first, *parts = np.array_split(np.arange(len(log.actions_N)), settings["batches"])
 
 
-if __name__ == "__main__":
-    main()
+def learn(bandit: MAB) -> None:
+    for part in parts:
+        bandit.partial_fit(log.actions_N[part], log.rewards_N[part], log.contexts_ND[part])
+
+
+learning, deciding = [], []
+for _ in range(settings["repeats"]):
+    linucb = LearningPolicy.LinUCB(alpha=settings["width"], l2_lambda=1.0)
+    bandit = MAB(list(range(log.arms)), linucb, n_jobs=1)
+    bandit.fit(log.actions_N[first], log.rewards_N[first], log.contexts_ND[first])
+    seconds, _ = peer.timed(lambda: learn(bandit))  # noqa: B023 - called at once
+    learning.append(seconds * len(log.actions_N) / (len(log.actions_N) - len(first)))
+    seconds, actions = peer.timed(lambda: bandit.predict(log.decisions_BD))  # noqa: B023
+    deciding.append(seconds)
+peer.finish_bandit("mabwiser", learning, deciding, actions)

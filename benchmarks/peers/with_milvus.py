@@ -1,4 +1,4 @@
-"""milvus: Milvus Lite, embedded; how long its HNSW takes to be built and to find what is near.
+"""milvus: Milvus Lite, embedded; build and search time of its HNSW index.
 
 Run as ``PYTHON with_milvus.py FILE SETTINGS``. FILE is a NumPy file of vectors. The last line
 printed is JSON: seconds of building, milliseconds of each search, the ids found, bytes on disk.

@@ -1,7 +1,7 @@
-"""RecBole: SASRec and BERT4Rec with its own settings but for the size; cross entropy.
+"""RecBole: SASRec and BERT4Rec with its own settings except for the size; cross entropy.
 
 It trains on each prefix of a history as a row of its own, 2,048 of them a batch, its default. Its
-trainer is unchanged; its loader times each step and evaluates a few times on the way.
+trainer is unchanged; its loader is wrapped to time each step and to evaluate a few times.
 """
 
 import tempfile
@@ -21,14 +21,14 @@ NAMES = {"sasrec": "SASRec", "bert4rec": "BERT4Rec"}
 
 
 class Over(Exception):
-    """The time to train is spent."""
+    """The training time is over."""
 
 
 class TimedLoader:
     """A training loader; what happens from one batch to the next is a step."""
 
-    def __init__(self, loader: Any, course: peer.Course, scores: Any) -> None:
-        self._loader, self._course, self._scores = loader, course, scores
+    def __init__(self, loader: Any, training: peer.TimedTraining, scores: Any) -> None:
+        self._loader, self._training, self._scores = loader, training, scores
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -37,11 +37,11 @@ class TimedLoader:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Any]:
-        self._course.start()
+        self._training.start()
         for batch in self._loader:
             yield batch
-            self._course.step(self._scores)
-            if self._course.over:
+            self._training.step(self._scores)
+            if self._training.over:
                 raise Over
 
 
@@ -80,13 +80,13 @@ def main() -> None:
         dataset = create_dataset(config)
         loader, _, _ = data_preparation(config, dataset)
         model = get_model(NAMES[name])(config, loader.dataset)
-        course = peer.Course(data, settings["seconds"], len(loader))
-        timed = TimedLoader(loader, course, Scores(model, config, dataset, data))
+        training = peer.TimedTraining(data, settings["seconds"], len(loader))
+        timed = TimedLoader(loader, training, Scores(model, config, dataset, data))
         try:
             trainer = get_trainer(config["MODEL_TYPE"], NAMES[name])(config, model)
             trainer.fit(timed, saved=False, verbose=False)
         except Over:
-            course.finish("recbole")
+            training.finish("recbole")
 
 
 def options(settings: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -116,9 +116,9 @@ def options(settings: dict[str, Any], folder: str) -> dict[str, Any]:
 
 
 def write(data: peer.Data, file: Path) -> None:
-    """The sequences, with the item of validation and a stand-in for the test item at their ends.
+    """The sequences, with the item of validation and a placeholder for the test item at their ends.
 
-    RecBole takes both off again; the test item itself is not read here.
+    RecBole removes both again; the test item itself is not read here.
     """
     file.parent.mkdir()
     lines = ["user_id:token\titem_id:token\ttimestamp:float"]

@@ -1,6 +1,6 @@
 """RecTools: SASRec and BERT4Rec with its own settings but for the size; softmax, batches of 128.
 
-Lightning's loop is left as it is; a callback times each step and evaluates a few times on the way.
+Lightning's loop is unchanged; a callback times each step and evaluates a few times.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ class Evaluator(Callback):
 
     def __init__(self, data: peer.Data, seconds: float, length: int) -> None:
         self._data, self._seconds, self._length = data, seconds, length
-        self.course: peer.Course
+        self.training: peer.TimedTraining
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         preparator = module.data_preparator
@@ -28,12 +28,12 @@ class Evaluator(Callback):
         known = preparator.get_known_item_ids()
         self._row_I[known.astype(np.int64)] = preparator.item_id_map.convert_to_internal(known)
         self._mask = preparator.extra_token_ids.get("MASK")
-        self.course = peer.Course(self._data, self._seconds, trainer.num_training_batches)
-        self.course.start()
+        self.training = peer.TimedTraining(self._data, self._seconds, trainer.num_training_batches)
+        self.training.start()
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: object) -> None:
-        self.course.step(lambda rows: self._scores(module, rows))
-        trainer.should_stop = self.course.over
+        self.training.step(lambda rows: self._scores(module, rows))
+        trainer.should_stop = self.training.over
 
     @torch.no_grad()
     def _scores(self, module: LightningModule, rows: list[int]) -> np.ndarray:
@@ -73,11 +73,11 @@ def main() -> None:
         ),
     )
     model.fit(dataset(data))
-    model.fit_trainer.callbacks[0].course.finish("rectools")
+    model.fit_trainer.callbacks[0].training.finish("rectools")
 
 
 def dataset(data: peer.Data) -> Dataset:
-    """The training part; a user's events are a day apart, for the order alone counts."""
+    """The training part; a user's events are a day apart, since only their order matters."""
     _, (users_N, items_N), _ = data.entries()
     steps_N = np.concatenate([np.arange(len(items)) for items in data.sequences])
     return Dataset.construct(

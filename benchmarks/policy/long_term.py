@@ -1,10 +1,12 @@
-"""What each policy earns in the world with known truth, and what it loses against the best."""
+"""Long-term value and regret of each policy in a simulated world with known truth."""
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from benchmarks.rows import grid, interval
 from penchant.bandits.dynamic import ExplorationConfig
 from penchant.bandits.slates import FloatArray
 from penchant.settings import Settings
@@ -13,23 +15,21 @@ from training.simulation.closed_loop import Chooser, Course, contenders, dynamic
 from training.simulation.world import World, WorldConfig
 
 TITLE = "The world with known truth: long-term value and regret"
-CHOOSING = range(100, 106)  # seeds on which the best fixed share was chosen
-EVALUATION = range(12)
-ALWAYS = 50.0  # of a trade-off's base: the share is then its ceiling
-CAPTION = """
-1,000 users, 240 items, 120 days, slates of 4 among 24 candidates
+SELECTION_SEEDS = range(100, 106)
+EVALUATION_SEEDS = range(12)
+ALWAYS = 50.0  # base of a trade-off whose share is always its ceiling
+CAPTION = f"""1,000 users, 240 items, 120 days, slates of 4 among 24 candidates
 (`training/simulation/world.py`). *Value* is the clicks expected from day 4 on, over all users,
-also by those who stay for being less bored; *regret* what the best slate of each visit would have
-earned more, on that day. The best fixed share was chosen on {choosing} other seeds, as were the
-numbers of the trade-off. Gains are paired over {evaluation} seeds, in brackets the 95 % bootstrap
-interval. The rows named *its explorers* are the dynamic trade-off with its share of exploration
-held fixed: beside them one sees what a share that moves is worth, apart from what is explored
-(draws from the posterior, sparing what tires).
-"""
+including those who stay because they are less bored; *regret* is what the best slate of each visit
+would have earned more, on that day. The best fixed share and the parameters of the trade-off were
+selected on {len(SELECTION_SEEDS)} other seeds. Gains are paired over {len(EVALUATION_SEEDS)} seeds,
+with 95 % bootstrap intervals. The rows named *its explorers* are the dynamic trade-off with a fixed
+share of exploration: they separate the effect of a varying share from that of its explorers
+(posterior sampling, fatigue-aware)."""
 
 
-def held(share: float) -> Chooser:
-    """The trade-off's own explorers, as often for everybody."""
+def fixed_share(share: float) -> Chooser:
+    """The trade-off's explorers with a fixed share."""
     return dynamic(ExplorationConfig(ceiling=share, base=ALWAYS), WorldConfig().slate)
 
 
@@ -38,32 +38,32 @@ def measure(settings: Settings) -> dict[str, Any]:
     policies = {named.name: named.chooser for named in contenders(config.slate)}
     fixed = {name: one for name, one in policies.items() if name.startswith("fixed")}
     fixed["exploit only"] = policies["exploit only"]
-    chosen = {
-        name: float(np.mean([run_policy(one, config, seed).value for seed in CHOOSING]))
+    selection = {
+        name: float(np.mean([run_policy(one, config, seed).value for seed in SELECTION_SEEDS]))
         for name, one in fixed.items()
     }
-    best = max(chosen, key=lambda name: chosen[name])
+    best = max(selection, key=lambda name: selection[name])
     explorers = {
-        f"its explorers, {share:g} of actions": held(share) for share in (0.1, 0.3, 0.6, 1)
+        f"its explorers, {share:g} of actions": fixed_share(share) for share in (0.1, 0.3, 0.6, 1)
     }
     courses = {}
     for name, chooser in (policies | explorers).items():
         print(f"  {name}", flush=True)
-        courses[name] = [run_policy(chooser, config, seed) for seed in EVALUATION]
+        courses[name] = [run_policy(chooser, config, seed) for seed in EVALUATION_SEEDS]
     dynamic_U = _values(courses["dynamic"])
     return {
         "best_fixed": best,
-        "chosen_on": chosen,
+        "selection": selection,
         "impressions_per_second": world_speed(config, settings.seed),
         "policies": {
             name: {
-                "value": _interval(_values(found), settings.seed),
-                "regret": _interval(np.array([one.regret for one in found]), settings.seed),
+                "value": asdict(bootstrap(_values(found), settings.seed)),
+                "regret": asdict(bootstrap(np.array([one.regret for one in found]), settings.seed)),
                 "left": float(np.mean([one.left_T[-1] for one in found])),
-                "gain_over_best_fixed": _interval(
-                    _values(found) / _values(courses[best]) - 1, settings.seed
+                "gain_over_best_fixed": asdict(
+                    bootstrap(_values(found) / _values(courses[best]) - 1, settings.seed)
                 ),
-                "gain_of_dynamic": _interval(dynamic_U / _values(found) - 1, settings.seed),
+                "gain_of_dynamic": asdict(bootstrap(dynamic_U / _values(found) - 1, settings.seed)),
                 "explorer": name in explorers,
             }
             for name, found in courses.items()
@@ -72,7 +72,7 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def world_speed(config: WorldConfig, seed: int) -> float:
-    """Impressions a second of the world alone, slates by chance: the median of five worlds."""
+    """Impressions a second of the world alone, random slates: the median of five worlds."""
     speeds = []
     for repeat in range(5):
         world, random, shown = World(config, seed + repeat), np.random.default_rng(seed), 0
@@ -92,38 +92,26 @@ def _values(courses: list[Course]) -> FloatArray:
     return np.array([one.value for one in courses])
 
 
-def _interval(values_U: FloatArray, seed: int) -> list[float]:
-    found = bootstrap(values_U, seed)
-    return [found.mean, found.low, found.high]
-
-
 def page(figures: dict[str, Any]) -> str:
     best = figures["best_fixed"]
-    counts = {"choosing": len(CHOOSING), "evaluation": len(EVALUATION)}
-    lines = [
-        CAPTION.strip().format(**counts),
-        "",
-        f"The best fixed share: **{best}**. The world alone answers "
-        f"{figures['impressions_per_second']:,.0f} impressions a second with one thread.",
-        "",
-        f"| policy | value | regret | users who left | value over {best} | dynamic over it |",
-        "|---|---|---|---|---|---|",
+    rows = [
+        [
+            name,
+            *(interval(one[key], 0) for key in ("value", "regret")),
+            f"{one['left']:.0f}",
+            *(
+                interval(one[key], 1, "+", "%")
+                for key in ("gain_over_best_fixed", "gain_of_dynamic")
+            ),
+        ]
+        for name, one in sorted(figures["policies"].items(), key=lambda one: one[1]["explorer"])
     ]
-    rows = sorted(figures["policies"].items(), key=lambda one: one[1]["explorer"])
-    for name, one in rows:
-        value, regret = (_whole(one[key]) for key in ("value", "regret"))
-        gains = " | ".join(
-            _percent(one[key]) for key in ("gain_over_best_fixed", "gain_of_dynamic")
-        )
-        lines.append(f"| {name} | {value} | {regret} | {one['left']:.0f} | {gains} |")
-    return "\n".join(lines)
-
-
-def _whole(interval: list[float]) -> str:
-    mean, low, high = (f"{figure:,.0f}" for figure in interval)
-    return f"{mean} [{low}, {high}]"
-
-
-def _percent(interval: list[float]) -> str:
-    mean, low, high = (f"{100 * figure:+.1f} %" for figure in interval)
-    return f"{mean} [{low}, {high}]"
+    head = ["policy", "value", "regret", "users who left", f"value over {best}", "dynamic over it"]
+    return "\n\n".join(
+        [
+            CAPTION,
+            f"The best fixed share: **{best}**. The world alone answers "
+            f"{figures['impressions_per_second']:,.0f} impressions a second with one thread.",
+            grid(head, rows),
+        ]
+    )

@@ -1,10 +1,11 @@
-"""The value of Open Bandit's `bts` policy from what its `random` policy showed."""
+"""The value of Open Bandit's `bts` policy estimated from the log of its `random` policy."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.rows import grid, interval
 from penchant.bandits.logistic import LogisticPosterior, sigmoid
 from penchant.bandits.slates import FloatArray, IntArray
 from penchant.ingestion.sources.open_bandit import CAMPAIGNS, affinities, impressions, items, wheel
@@ -18,21 +19,18 @@ from training.evaluation.metrics.off_policy import (
     switch_threshold,
 )
 
-TITLE = "Open Bandit: what `bts` would have earned, from the log of `random`"
+TITLE = "Open Bandit: the value of `bts` from the log of `random`"
 POSITIONS = 3
 FOLDS = 3
 CLIP = 5.0
 RESAMPLES = 1000
-CAPTION = """
-Both logs are the small sample of the data set: 10,000 impressions each and about 40 clicks, so all
-intervals are wide, also that of the value itself. *Relative error* is the estimate over the
-on-policy value, less 1; its interval draws the rows of both logs anew. The evaluated policy is what
-`bts` showed at each position over the week, by how often it did: its propensities moved from hour
-to hour as it learned, and the parameters that the package carries as its prior do not give them.
-None of its clicks is used. The model behind DM, DR and switch-DR is logistic regression on the
-random log, on item, position and the user's affinity, fitted on other rows than it predicts; the
-interval of DM leaves out what that model does not know.
-"""
+CAPTION = """Both logs are the data set's small sample: 10,000 impressions each and about 40 clicks,
+so all intervals are wide, including that of the value itself. *Relative error* is the estimate over
+the on-policy value, less 1; its interval resamples the rows of both logs. The evaluated policy is
+the frequency with which `bts` showed each item at each position over the week: its propensities
+changed hourly as it learned, and the package's prior does not give them. None of its clicks is
+used. The model of DM, DR and switch-DR is logistic regression on the random log, on item, position
+and the user's affinity, cross-fitted; the interval of DM leaves out the error of that model."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +75,24 @@ def _campaign(file: Any, campaign: str, seed: int) -> dict[str, Any]:
             error_R = drawn_R / drawn_truth_R - 1
         value = float(terms_N.sum() / weights_N.sum())
         estimated[name] = {
-            "value": value,
-            "interval": np.quantile(drawn_R, [0.025, 0.975]).tolist(),
-            "relative_error": value / truth - 1,
-            "relative_error_interval": np.quantile(error_R, [0.025, 0.975]).tolist(),
+            "value": _interval(value, drawn_R),
+            "relative_error": _interval(value / truth - 1, error_R),
         }
     return {
         "rows": len(random.items_N),
-        "clicks_random": int(random.clicks_N.sum()),
-        "clicks_bts": int(bts.clicks_N.sum()),
-        "on_policy": float(truth),
-        "on_policy_interval": np.quantile(drawn_truth_R, [0.025, 0.975]).tolist(),
+        "on_policy": _interval(truth, drawn_truth_R),
         "effective_size": log.effective_size,
         "estimates": estimated,
     }
 
 
+def _interval(value: float, drawn_R: FloatArray) -> dict[str, float]:
+    low, high = np.quantile(drawn_R, [0.025, 0.975]).tolist()
+    return {"mean": float(value), "low": low, "high": high}
+
+
 def _terms(log: Logged) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Of each estimator what is summed, over what."""
+    """The numerator and denominator of each estimator, by row."""
     ones_N = np.ones(len(log.reward_N))
     switched = doubly_robust(log, threshold=switch_threshold(log, 1.0))
     return {
@@ -119,48 +117,39 @@ def _log(table: Any) -> Log:
 
 
 def _predictions(log: Log, count: int, seed: int) -> FloatArray:
-    """clicks_NI predicted of every item for each row, by a model that has not seen it."""
+    """clicks_NI predicted of every item for each row, cross-fitted."""
     fold_N = np.random.default_rng(seed).permutation(len(log.items_N)) % FOLDS
     affinity_N = log.affinities_NI[np.arange(len(log.items_N)), log.items_N]
     features_ND = np.concatenate(
-        [
-            np.eye(POSITIONS)[log.positions_N],
-            affinity_N[:, None],
-            np.eye(count)[log.items_N],
-        ],
+        [np.eye(POSITIONS)[log.positions_N], affinity_N[:, None], np.eye(count)[log.items_N]],
         axis=1,
     )
     predicted_NI = np.zeros((len(log.items_N), count))
     prior_precision = np.concatenate([np.full(POSITIONS + 1, 0.05), np.full(count, 4.0)])
     for fold in range(FOLDS):
-        learned, asked = fold_N != fold, fold_N == fold
+        train, held_out = fold_N != fold, fold_N == fold
         scale_D = 1 / np.sqrt(prior_precision)  # a prior of its own for each weight
         prior = LogisticPosterior.prior(1, features_ND.shape[1])
-        fitted = prior.updated(features_ND[learned] * scale_D, log.clicks_N[learned])
+        fitted = prior.updated(features_ND[train] * scale_D, log.clicks_N[train])
         weights_D = fitted.weights.mean_AD[0] * scale_D
-        own_N = weights_D[log.positions_N[asked]]
-        logits_NI = own_N[:, None] + weights_D[POSITIONS] * log.affinities_NI[asked]
-        predicted_NI[asked] = sigmoid(logits_NI + weights_D[POSITIONS + 1 :])
+        own_N = weights_D[log.positions_N[held_out]]
+        logits_NI = own_N[:, None] + weights_D[POSITIONS] * log.affinities_NI[held_out]
+        predicted_NI[held_out] = sigmoid(logits_NI + weights_D[POSITIONS + 1 :])
     return predicted_NI
 
 
 def page(figures: dict[str, Any]) -> str:
-    lines = [
-        CAPTION.strip(),
-        "",
-        "| campaign | estimator | value | relative error | on-policy value | effective rows |",
-        "|---|---|---|---|---|---|",
+    rows = [
+        [
+            campaign,
+            name,
+            interval(one["value"]),
+            interval(one["relative_error"], 2),
+            interval(found["on_policy"]),
+            f"{found['effective_size']:,.0f} of {found['rows']:,}",
+        ]
+        for campaign, found in figures.items()
+        for name, one in found["estimates"].items()
     ]
-    for campaign, found in figures.items():
-        truth = _interval(found["on_policy"], found["on_policy_interval"], 4)
-        for name, one in found["estimates"].items():
-            value = _interval(one["value"], one["interval"], 4)
-            error = _interval(one["relative_error"], one["relative_error_interval"], 2)
-            effective = f"{found['effective_size']:,.0f} of {found['rows']:,}"
-            lines.append(f"| {campaign} | {name} | {value} | {error} | {truth} | {effective} |")
-    return "\n".join(lines)
-
-
-def _interval(value: float, interval: list[float], digits: int) -> str:
-    low, high = interval
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    head = ["campaign", "estimator", "value", "relative error", "on-policy value"]
+    return f"{CAPTION}\n\n{grid([*head, 'effective rows'], rows)}"

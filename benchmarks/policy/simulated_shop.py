@@ -1,8 +1,7 @@
-"""A shop whose users are those of the world with known truth, served by the platform itself.
+"""A shop with the users of a simulated world with known truth, served by the platform itself.
 
-What is shown is what the readers of the live release give; what is clicked goes into the
-feedback log, lands, is built into a snapshot and learned from, as in a real shop. Only the clock is
-simulated: days pass as fast as they are served.
+The live release serves the users; their clicks go into the feedback log, are ingested, built into a
+snapshot and learned from. Only the clock is simulated.
 """
 
 from dataclasses import dataclass
@@ -29,15 +28,15 @@ from training.commands.train import train
 from training.simulation.world import World, WorldConfig
 
 SLATE = 4
-BUYS = 0.5  # of those who click
+PURCHASES = 0.5  # share of the clicks
 PRICE = 10.0
-OPENS, APART = timedelta(hours=9), timedelta(seconds=20)
+OPENS, INTERVAL = timedelta(hours=9), timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
 class Visit:
-    """``clicks``: expected of the slate that was shown; ``lost``: what the best slate of the whole
-    shop would have got more."""
+    """``clicks``: expected of the slate shown; ``lost``: how many more the best slate of the whole
+    shop would get."""
 
     day: int
     policy: str
@@ -46,8 +45,7 @@ class Visit:
 
 
 class SimulatedShop:
-    """Begins at the end of a snapshot, whose users and items are the world's users and items in
-    the order of their ids."""
+    """Starts at the end of a snapshot, whose users and items, ordered by id, are the world's."""
 
     def __init__(self, settings: Settings, snapshot_id: str, seed: int, visits: float) -> None:
         self.settings = settings
@@ -66,7 +64,7 @@ class SimulatedShop:
             WorldConfig(
                 users=len(self._users),
                 items=len(self._items),
-                categories=24,  # as many kinds of items as the simulator's catalogue has
+                categories=24,  # as in the simulator's catalogue
                 slate=SLATE,
                 visits=visits,
                 arriving_items=0.0,
@@ -76,18 +74,18 @@ class SimulatedShop:
         )
 
     def publish(self) -> str:
-        """The release of the snapshot, ranked by popularity."""
+        """Publish a release of the snapshot, ranked by popularity."""
         materialize(self.settings, self.snapshot_id)
         train(self.settings, self.snapshot_id, "popularity")
         select_models(self.settings, self.snapshot_id)
         return publish(self.settings, self.snapshot_id).release_id
 
     def serve(self, days: int) -> list[Visit]:
-        """Let days pass; all that is shown and answered goes into the feedback log."""
+        """Simulate days; impressions and events go into the feedback log."""
         return [visit for _ in range(days) for visit in self._day()]
 
     def land(self) -> str:
-        """Land the log and build the snapshot of all that has landed."""
+        """Ingest the log and build a snapshot."""
         now = self._moment() + timedelta(days=1)
         ingest(self.settings, "feedback", now=now)
         self.snapshot_id = build(self.settings).snapshot_id
@@ -103,7 +101,7 @@ class SimulatedShop:
         for number, user in enumerate(users_B.tolist()):
             slate_id = f"w{self._seed}-{world.day}-{number}"
             answer = self._service.recommend(self._users[user], SLATE, slate_id=slate_id)
-            at = self._moment() + number * APART
+            at = self._moment() + number * INTERVAL
             shown.append((answer, at, log_shown(self._log, answer, "home", at)))
             items_BK[number] = [rows[item.item_id] for item in answer.items]
         requests = world.among(users_B, items_BK)
@@ -126,7 +124,7 @@ class SimulatedShop:
         events = []
         for number, position in np.argwhere(clicked_BK).tolist():
             answer, at, kept = shown[number]
-            buys = bool(self._random.random() < BUYS)
+            buys = bool(self._random.random() < PURCHASES)
             for event_type in ("view", "purchase")[: 1 + buys]:
                 bought = event_type == "purchase"
                 events.append(
@@ -148,7 +146,7 @@ class SimulatedShop:
 
 
 def lost_by_policy(visits: list[Visit]) -> dict[str, tuple[int, float]]:
-    """Of each policy how many visits it served, and the clicks lost a visit."""
+    """The number of visits that each policy served, and the clicks lost a visit."""
     policies = sorted({visit.policy for visit in visits})
     found = {name: [one.lost for one in visits if one.policy == name] for name in policies}
     return {name: (len(lost), float(np.mean(lost))) for name, lost in found.items()}

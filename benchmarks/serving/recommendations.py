@@ -1,52 +1,58 @@
-"""What the live release of a home answers, one by one and at 200 requests a second."""
+"""Latency of the live release's endpoints, one by one and at 200 requests a second."""
 
 import random
 from typing import Any
 from urllib.parse import quote
 
-from benchmarks.serving.figures import bounded, latency_table, timed
-from benchmarks.serving.open_loop import Request, at_rate, one_by_one
-from benchmarks.serving.served import beside, penchant
+from benchmarks.servers import penchant_server, read_only_home
+from benchmarks.serving.load import (
+    Request,
+    at_rate,
+    bounded,
+    latency_row,
+    latency_table,
+    one_by_one,
+)
 from penchant.releases.release import RANKED_LISTS, Release
 from penchant.releases.rows import Rows
 from penchant.settings import Settings
 
 TITLE = "Recommendations, similar items and portraits"
 RATE, SECONDS = 200, 20
-ALONE = 300  # requests one by one
-WARMING_UP = 200
-SEED = 0
+ONE_BY_ONE, WARM_UP = 300, 200  # requests
 
 
 def measure(settings: Settings) -> dict[str, Any]:
-    with beside(settings) as home:
+    with read_only_home(settings) as home:
         release = Release.open(settings, str(settings.live_release.current()))
-        users, items = _ids(release)
-        draw = random.Random(SEED)
-        asks = {
-            "recommendations": [
-                f"/v1/recommendations?user_id={_any(users, draw)}" for _ in range(RATE)
-            ],
-            "portrait": [f"/v1/portrait?user_id={_any(users, draw)}" for _ in range(RATE)],
+        users, items = _ids(release, RANKED_LISTS), []
+        if release.has_vectors:
+            items = _ids(release, release.item_vectors)
+        draw = random.Random(0)
+        endpoints = {
+            "recommendations": ("/v1/recommendations?user_id=", users),
+            "portrait": ("/v1/portrait?user_id=", users),
+            "similar": ("/v1/similar?item_id=", items),
         }
-        if items:
-            asks["similar"] = [f"/v1/similar?item_id={_any(items, draw)}" for _ in range(RATE)]
-        with penchant(home, asks["recommendations"][0]) as served:
+        paths = {
+            name: [path + quote(draw.choice(ids)) for _ in range(RATE)]
+            for name, (path, ids) in endpoints.items()
+            if ids
+        }
+        with penchant_server(home, paths["recommendations"][0]) as server:
             rows = []
-            for name, paths in asks.items():
-                requests = [Request(path) for path in paths]
-                one_by_one(served.port, requests[:WARMING_UP])
-                alone = one_by_one(served.port, (requests * 2)[:ALONE])
-                loaded = at_rate(served.port, requests * SECONDS, RATE)
+            for name, each in paths.items():
+                requests = [Request(path) for path in each]
+                one_by_one(server.port, requests[:WARM_UP])
+                single = one_by_one(server.port, (requests * 2)[:ONE_BY_ONE])
+                loaded = at_rate(server.port, requests * SECONDS, RATE)
                 aims = {"p99": 25.0} if name == "recommendations" else {}
-                rows += [
-                    timed(f"{name}, one by one", alone),
-                    timed(f"{name}, at a rate", loaded, **aims),
-                ]
+                rows.append(latency_row(f"{name}, one by one", single))
+                rows.append(latency_row(f"{name}, at a rate", loaded, **aims))
             return {
                 "rows": rows,
-                "start_seconds": served.start_seconds,
-                "resident_mb": served.resident_mb(),
+                "start_seconds": server.start_seconds,
+                "resident_mb": server.resident_mb(),
                 "ranker": release.manifest.ranker.family,
                 "users": len(users),
                 "items": len(items),
@@ -54,22 +60,18 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def page(figures: dict[str, Any]) -> str:
-    kept = (
-        f"A live release, ranked by `{figures['ranker']}`: {figures['users']:,} users, "
-        f"{figures['items']:,} items with vectors. What is recommended is on the disk as shown "
-        "before it is answered, also in the figures."
+    return "\n".join(
+        [
+            f"A live release, ranked by `{figures['ranker']}`: {figures['users']:,} users, "
+            f"{figures['items']:,} items with vectors. Impressions are written to disk before the "
+            "response is sent, in these figures too.",
+            "",
+            latency_table(figures["rows"]),
+            "",
+            bounded("From start to the first recommendation", figures["start_seconds"], "s", 5),
+        ]
     )
-    start = bounded("From start to the first recommendation", figures["start_seconds"], "s", 5)
-    return "\n".join([kept, "", *latency_table(figures["rows"]), "", start])
 
 
-def _ids(release: Release) -> tuple[list[str], list[str]]:
-    users = Rows.open(release.path, RANKED_LISTS).table[RANKED_LISTS.key].to_pylist()
-    if not release.has_vectors:
-        return users, []
-    view = release.item_vectors
-    return users, Rows.open(release.path, view).table[view.key].to_pylist()
-
-
-def _any(ids: list[str], draw: random.Random) -> str:
-    return quote(draw.choice(ids))
+def _ids(release: Release, view: Any) -> list[str]:
+    return Rows.open(release.path, view).table[view.key].to_pylist()

@@ -1,10 +1,10 @@
-"""The loop end to end: users of the world with known truth, served, learned from, judged.
+"""The loop end to end: users of the world with known truth, served, learned from and evaluated.
 
 Every stage is the real one: readers of a live release, the feedback log, landing, dbt, learning,
 the gate, the experiment. Only the checks of the snapshots are left out, which have their own tests.
 """
 
-from benchmarks.policy.loop import gate_of, loop_settings, turned_round
+from benchmarks.policy.loop import gate_of, loop_settings, negated
 from benchmarks.policy.simulated_shop import SimulatedShop, lost_by_policy
 from penchant.artifacts import CheckResults
 from penchant.bandits.assignment import live_policy, running_experiment
@@ -27,7 +27,7 @@ def test_policy_is_learned_from_the_log_and_served(checked_home: Settings) -> No
     results.write(settings.snapshots / snapshot_id / "checks.json")
     train(settings, snapshot_id, "bandit")
     report = promote(settings, snapshot_id, run_id_for(settings, snapshot_id, "bandit"))
-    harmful = gate_of(settings, snapshot_id, turned_round(read_policy(settings, report.policy_id)))
+    harmful = gate_of(settings, snapshot_id, negated(read_policy(settings, report.policy_id)))
     assert not harmful.promoted and harmful.high < harmful.current, harmful.reason
 
     experiment = running_experiment(settings)

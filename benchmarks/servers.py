@@ -1,4 +1,4 @@
-"""``penchant serve`` and what it is compared with, each started on loopback and ended after."""
+"""Start ``penchant serve`` or ``feast serve`` on loopback for the time of a measurement."""
 
 import os
 import signal
@@ -17,20 +17,21 @@ from pathlib import Path
 from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 
-STARTS = 60.0  # seconds that a server may take
+BIN = Path(sys.executable).parent
+START_SECONDS = 60.0
 READ = ("releases", "online", "snapshots", "policies", "experiments")
 
 
 @dataclass(frozen=True)
-class Served:
-    """``start_seconds``: from the start of the process to its first whole answer."""
+class Server:
+    """``start_seconds``: from the start of the process to its first complete response."""
 
     port: int
     start_seconds: float
     process_id: int
 
     def resident_mb(self) -> float:
-        """MB of the process itself that are in memory now; mapped files count where touched."""
+        """MB resident now; mapped files count where touched."""
         for line in Path(f"/proc/{self.process_id}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
@@ -38,10 +39,10 @@ class Served:
 
 
 @contextmanager
-def beside(settings: Settings) -> Iterator[Path]:
-    """A home that reads what the settings' home has, and keeps what is asked of it apart."""
+def read_only_home(settings: Settings) -> Iterator[Path]:
+    """A home that links to the live release of ``settings`` and has a feedback log of its own."""
     if settings.live_release.current() is None:
-        raise UsageError("no release is live to be read", "`make demo` first")
+        raise UsageError("there is no live release to measure", "run `make demo` first")
     with tempfile.TemporaryDirectory(prefix="penchant-bench-") as folder:
         home = Path(folder)
         for name in READ:
@@ -51,62 +52,62 @@ def beside(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def penchant(home: Path, first: str) -> Iterator[Served]:
-    """Our server over a home, once it has answered the path ``first``."""
+def penchant_server(home: Path, path: str = "/readyz") -> Iterator[Server]:
+    """Our server over a home, once it has answered ``path``."""
     port = free_port()
     environment = {
         "PENCHANT_HOME": str(home),
         "PENCHANT_API_PORT": str(port),
         "PENCHANT_REQUESTS_A_SECOND": "1000000",
     }
-    command = [str(Path(sys.executable).with_name("penchant")), "serve"]
-    with _started(command, environment, port, first) as served:
-        yield served
+    with _started([str(BIN / "penchant"), "serve"], environment, port, path) as server:
+        yield server
 
 
 @contextmanager
-def feast(repository: Path) -> Iterator[Served]:
+def feast_server(repository: Path) -> Iterator[Server]:
     """Feast's own server over the same repository, with one worker as ours has."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("feast")), "-c", str(repository), "serve"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--max-requests", "1000000"]  # else it starts anew in the middle
-    with _started(command, {}, port, "/health") as served:
-        yield served
+    command = [str(BIN / "feast"), "-c", str(repository), "serve", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1"]
+    command += ["--max-requests", "1000000"]  # otherwise it restarts during the measurement
+    with _started(command, {}, port, "/health") as server:
+        yield server
 
 
 @contextmanager
 def _started(
-    command: list[str], environment: Mapping[str, str], port: int, first: str
-) -> Iterator[Served]:
-    with tempfile.TemporaryFile() as said:
-        begun = time.perf_counter()
+    command: list[str], environment: Mapping[str, str], port: int, path: str
+) -> Iterator[Server]:
+    with tempfile.TemporaryFile() as log:
+        started = time.perf_counter()
         process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
-            stdout=said,
-            stderr=said,
+            stdout=log,
+            stderr=log,
             start_new_session=True,
         )
         try:
-            while not _answers(port, first):
-                if process.poll() is not None or time.perf_counter() - begun > STARTS:
-                    said.seek(0)
+            while not _responds(port, path):
+                if process.poll() is not None or time.perf_counter() - started > START_SECONDS:
+                    log.seek(0)
                     raise PenchantError(
-                        f"{' '.join(command)} did not start", said.read()[-2000:].decode()
+                        f"{' '.join(command)} did not start: {log.read()[-2000:].decode()}",
+                        "fix the cause in its log above, then measure again",
                     )
                 time.sleep(0.02)
-            yield Served(port, time.perf_counter() - begun, process.pid)
+            yield Server(port, time.perf_counter() - started, process.pid)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
 
 
-def _answers(port: int, path: str) -> bool:
+def _responds(port: int, path: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
 

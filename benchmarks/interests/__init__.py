@@ -1,1 +1,0 @@
-"""What families that do more than rank are worth: one file a table, see ``__main__``."""
