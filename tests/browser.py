@@ -79,7 +79,7 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyUp", **given)
 
     def look(self, width: int, dark: bool) -> None:
-        """As on a screen so wide, in a light or a dark room."""
+        """As on a screen so wide, in a light or a dark color scheme."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

@@ -116,7 +116,7 @@ def matrix(upcoming: pa.Table, campaigns: Campaigns) -> tuple[npt.NDArray[np.obj
 
 
 def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets: Budgets) -> Floats:
-    """Whole ads that each user's attention leaves room for."""
+    """Whole ads that each user's attention allows."""
     day_before = pa.scalar(snapshot.as_of - timedelta(days=1), pa.timestamp("us"))
     recent = (pc.field("shown_at") >= day_before) & pc.field("item_id").is_valid()
     shown = pq.read_table(snapshot.mart("impressions"), columns=["user_id"], filters=recent)

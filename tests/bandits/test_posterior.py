@@ -105,11 +105,11 @@ def test_rejects_values_that_are_not_finite() -> None:
         LogisticPosterior.prior(1, 4).updated(features_ND, np.full(50, 0.5))
 
 
-@pytest.mark.parametrize("picks", [0, 40, 4000])
-def test_bounds_find_the_arm_with_the_highest_ucb(picks: int) -> None:
-    random = np.random.default_rng(picks)
-    features_ND, arms_N = random.standard_normal((picks, 5)), random.integers(0, 7, picks)
-    rewards_N = (random.random(picks) < 0.3 + 0.05 * arms_N) * 1.0
+@pytest.mark.parametrize("actions", [0, 40, 4000])
+def test_bounds_find_the_arm_with_the_highest_ucb(actions: int) -> None:
+    random = np.random.default_rng(actions)
+    features_ND, arms_N = random.standard_normal((actions, 5)), random.integers(0, 7, actions)
+    rewards_N = (random.random(actions) < 0.3 + 0.05 * arms_N) * 1.0
     posterior = LinearPosterior.prior(7, 5).updated(features_ND, rewards_N, arms_N)
     belief = posterior.for_arms(random.standard_normal((500, 5)))
     for width in (0.0, 0.5, 3.0):
@@ -118,5 +118,5 @@ def test_bounds_find_the_arm_with_the_highest_ucb(picks: int) -> None:
         np.testing.assert_allclose(hoped_BC[np.arange(500), found_B], hoped_BC.max(axis=1))
     policy = UpperConfidence(0.5, floor=0.2)
     slates = policy.single_actions(belief, random)
-    votes = policy.action_scores(belief, np.ones((500, 7), bool), random)
-    np.testing.assert_allclose(slates.propensities_BK, slate_propensities(votes, slates.actions_BK))
+    scores = policy.action_scores(belief, np.ones((500, 7), bool), random)
+    np.testing.assert_allclose(slates.propensities_BK, slate_propensities(scores, slates.actions_BK))

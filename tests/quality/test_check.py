@@ -17,10 +17,10 @@ from penchant.errors import DataError
 from penchant.quality.check import check
 from penchant.settings import Settings
 
-Found = set[tuple[str, str, str | None]]
+Failures = set[tuple[str, str, str | None]]
 
 
-def failures(snapshot: Snapshot, severity: str) -> Found:
+def failures(snapshot: Snapshot, severity: str) -> Failures:
     """(mart, expectation, column) of what failed with a severity, in the snapshot's checks.json."""
     marts: dict[str, Any] = json.loads(snapshot.checks.read_text())["marts"]
     return {

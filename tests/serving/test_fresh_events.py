@@ -193,4 +193,4 @@ def test_fold_in_uses_the_whole_history(shop: Any) -> None:
     assert fresh.vector_D is not None and fresh.folded_in
     np.testing.assert_allclose(fresh.vector_D, encoder.encode(history), atol=1e-6)
     assert fresh.bought_since == {"i077"}
-    assert not users.of(opened, "u4").folded_in, "nothing is known of what that was about"
+    assert not users.of(opened, "u4").folded_in, "the event names an unknown item"

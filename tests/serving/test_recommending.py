@@ -1,4 +1,4 @@
-"""What is recommended: filters, diversity, who picks the slate, reasons, and what is logged."""
+"""What is recommended: filters, diversity, slate selection, reasons, and what is logged."""
 
 import json
 from dataclasses import replace

@@ -307,7 +307,7 @@ def test_similar_pairs_each_id_with_its_own_vector(indexed: Any) -> None:
         assert [item.score for item in answer.items] == pytest.approx(cosines[nearest], abs=1e-5)
 
 
-def test_a_large_index_finds_nearly_all_and_names_rows_and_ids_alike(
+def test_a_large_index_finds_nearly_all_and_returns_equal_rows_and_ids(
     indexed: Any, tmp_path: Path
 ) -> None:
     vectors = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)

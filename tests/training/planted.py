@@ -1,4 +1,4 @@
-"""A tiny snapshot with a planted taste: each user keeps buying from one group of items.
+"""A tiny snapshot with a planted preference: each user keeps buying from one group of items.
 
 Some of a group's items are liked more than others, by all of the group. An item's title names its
 group, and so does its category.

@@ -1,4 +1,4 @@
-"""No feature leaks from the future into a model, and the split keeps the order of time."""
+"""No feature leaks into a model, and the split keeps the order of time."""
 
 from datetime import datetime, timedelta
 

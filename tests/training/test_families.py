@@ -57,7 +57,7 @@ def loaded(run: Path, family: str) -> Ranker:
 
 
 @pytest.mark.parametrize("family", RANKERS)
-def test_finds_planted_taste(family: str, trained_once: Trained) -> None:
+def test_finds_planted_preference(family: str, trained_once: Trained) -> None:
     record = json.loads((run_of(trained_once, family) / "run.json").read_text())
     recall = record["metrics"]["all"]["recall@10"]
     assert recall["low"] > 10 / ITEMS, "no better than at random"

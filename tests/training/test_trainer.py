@@ -45,19 +45,19 @@ class Rows:
 class Line(nn.Module):
     """Learns to double, with a dropout so that the random state counts.
 
-    Runs out of memory in training, as torch says it on the CPU, above ``room`` rows.
+    Runs out of memory in training, as torch says it on the CPU, above ``max_rows`` rows.
     """
 
-    def __init__(self, dropout: float = 0.2, room: int = 10**6) -> None:
+    def __init__(self, dropout: float = 0.2, max_rows: int = 10**6) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.layer = nn.Linear(4, 4)
         self.unread = nn.Linear(2, 2)  # DDP must not wait for it
         self.dropout = nn.Dropout(dropout)
-        self.room = room
+        self.max_rows = max_rows
 
     def loss(self, batch: Rows) -> torch.Tensor:
-        if self.training and batch.targets > self.room:
+        if self.training and batch.targets > self.max_rows:
             torch.empty(1 << 60)
         doubled_B4 = self.layer(self.dropout(batch.rows_B4))
         return (doubled_B4 - 2 * batch.rows_B4).square().mean()
@@ -134,7 +134,7 @@ def test_nan_loss_stops_and_keeps_last_checkpoint(tmp_path: Path) -> None:
 
 
 def test_out_of_memory_halves_batch_with_same_result(tmp_path: Path) -> None:
-    small, large = Line(dropout=0, room=2), Line(dropout=0)
+    small, large = Line(dropout=0, max_rows=2), Line(dropout=0)
     with structlog.testing.capture_logs() as logs:
         progress = fit_by_gradient(
             small, batch_of, score(small), CONFIG, context(tmp_path / "small")
@@ -152,14 +152,14 @@ def test_halved_batch_is_restored_on_resume(tmp_path: Path) -> None:
         return batch_of(step)
 
     with pytest.raises(KeyboardInterrupt):
-        train_line(tmp_path / "cut", cut_off, Line(room=2))
-    roomy = train_line(tmp_path / "cut", line=Line())  # another draw of dropout, were it not halved
-    assert same(roomy, train_line(tmp_path / "whole", line=Line(room=2)))
+        train_line(tmp_path / "cut", cut_off, Line(max_rows=2))
+    expected = train_line(tmp_path / "cut", line=Line())  # another draw of dropout, were it not halved
+    assert same(expected, train_line(tmp_path / "whole", line=Line(max_rows=2)))
 
 
 def test_out_of_memory_for_single_row_raises(tmp_path: Path) -> None:
     with pytest.raises(PenchantError, match=r"out of memory with a batch of 7 targets in 4 pieces"):
-        train_line(tmp_path, line=Line(room=0))
+        train_line(tmp_path, line=Line(max_rows=0))
 
 
 @pytest.fixture(scope="module")

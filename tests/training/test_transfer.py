@@ -41,16 +41,16 @@ from training.layers.transfer.guard import (
 from training.layers.transfer.moving import target_of
 from training.layers.transfer.target import thinned
 
-USERS, TASTES, DAYS = 240, 4, 120
+USERS, PREFERENCES, DAYS = 240, 4, 120
 SOURCE, TARGET = 24, 12
-"""Items of the source, and of each target; item i is for taste i % TASTES."""
+"""Items of the source, and of each target; item i is for preference i % PREFERENCES."""
 CATALOGUE = pa.table(
     {
         "item_id": [f"i{item:03}" for item in range(SOURCE + 2 * TARGET)],
         "category_1": ["Much"] * SOURCE + ["Linked"] * TARGET + ["Unlinked"] * TARGET,
-        "category_2": [f"kind {item % TASTES} of {item // TARGET}" for item in range(SOURCE)]
-        + [f"linked {item % TASTES}" for item in range(TARGET)]
-        + [f"unlinked {item % TASTES}" for item in range(TARGET)],
+        "category_2": [f"kind {item % PREFERENCES} of {item // TARGET}" for item in range(SOURCE)]
+        + [f"linked {item % PREFERENCES}" for item in range(TARGET)]
+        + [f"unlinked {item % PREFERENCES}" for item in range(TARGET)],
     }
 )
 STEPS = TrainerConfig(steps=40, learning_rate=3e-3, warmup_steps=5, validate_every=20, patience=2)
@@ -76,18 +76,18 @@ CONFIG = Config(
 
 
 def shop(seed: int = 0) -> Histories:
-    """A user's taste in the source is that in the linked target, not that in the other."""
+    """A user's preference in the source is that in the linked target, not that in the other."""
     random = np.random.default_rng(seed)
     events = []
     for user in range(USERS):
-        taste, other = random.integers(TASTES, size=2)
+        preference, other = random.integers(PREFERENCES, size=2)
         for first, count, own in (
-            (0, 24, taste),
-            (SOURCE, 6, taste),
+            (0, 24, preference),
+            (SOURCE, 6, preference),
             (SOURCE + TARGET, 6, other),
         ):
             size = SOURCE if first == 0 else TARGET
-            items = first + random.integers(size // TASTES, size=count) * TASTES + own
+            items = first + random.integers(size // PREFERENCES, size=count) * PREFERENCES + own
             times = random.integers(DAYS * DAY, size=count)
             events += [
                 (user, int(time), int(item)) for time, item in zip(times, items, strict=True)
@@ -108,7 +108,7 @@ def shop(seed: int = 0) -> Histories:
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    """Little of what was done with the targets is known: most who are judged are new there."""
+    """Little of what was done with the targets is known: most evaluated users are new there."""
     histories = shop()
     targets_J = np.arange(SOURCE, len(CATALOGUE))
     known = thinned(targets_J, 0.15, 0)

@@ -35,9 +35,9 @@ def test_click_rate_equals_true_probability_and_falls_by_position() -> None:
     expected, clicked = np.zeros(SMALL.slate), np.zeros(SMALL.slate)
     for _ in range(10):
         requests = world.requests()
-        picks_BK = by_chance(requests, random)
-        expected += world.clicks(requests, picks_BK).sum(axis=0)
-        clicked += world.answer(requests, picks_BK).sum(axis=0)
+        actions_BK = by_chance(requests, random)
+        expected += world.clicks(requests, actions_BK).sum(axis=0)
+        clicked += world.answer(requests, actions_BK).sum(axis=0)
         world.next_day()
     np.testing.assert_allclose(clicked, expected, atol=4.5 * np.sqrt(expected.max()))
     assert (np.diff(expected) < 0).all()

@@ -55,7 +55,7 @@ class Table:
 
 
 def run(table: Table, family: str, seed: int, out: Path, config: Any = None) -> Path:
-    """Fit a family on a table and judge it on validation; returns the run's directory.
+    """Fit a family on a table and evaluate it on validation; returns the run's directory.
 
     ``config``: None is the published one. The test item isn't looked at here.
     """

@@ -97,7 +97,7 @@ def compress(
     run_id: str | None = None,
     student: bool = False,
 ) -> CompressReport:
-    """Make the smaller forms of a run, of the chosen retriever's where none is named; do nothing
+    """Make the smaller forms of a run, of the selected retriever's where none is named; do nothing
     where they are there.
 
     Raises UsageError for a run that isn't there or has no vectors, NothingToDo where popularity

@@ -75,8 +75,8 @@ class PolicyLog:
         return self.take(np.flatnonzero((self.times_N >= start) & (self.times_N < end)))
 
     def take(self, rows: Rows) -> "PolicyLog":
-        of_picks = [one.name for one in fields(self) if one.name.endswith("_N")]
-        return replace(self, **{name: getattr(self, name)[rows] for name in of_picks})
+        per_action = [one.name for one in fields(self) if one.name.endswith("_N")]
+        return replace(self, **{name: getattr(self, name)[rows] for name in per_action})
 
 
 def read_policy_log(snapshot: Snapshot, dataset: Dataset) -> PolicyLog:
@@ -95,7 +95,7 @@ def of_table(table: pa.Table, dataset: Dataset, offered: pa.Table | None = None)
     """The log of the marts' rows.
 
     Raises NothingToDo where nothing was shown with a propensity, and DataError for a log that no
-    policy can be learned or judged from.
+    policy can be learned or evaluated from.
     """
     check_columns(table)
     if not len(table):
@@ -168,7 +168,7 @@ def check_propensities(propensity_N: FloatArray) -> None:
 
 
 def _offers(table: pa.Table, offered: pa.Table | None, dataset: Dataset) -> tuple[Rows, Offers]:
-    """The offer of each pick, by slate and position. Candidates that are no item are left out."""
+    """The offer of each action, by slate and position. Candidates that are no item are left out."""
     nowhere_N = np.full(len(table), -1)
     if offered is None or not len(offered):
         return nowhere_N, NO_OFFERS
@@ -193,7 +193,7 @@ def _offers(table: pa.Table, offered: pa.Table | None, dataset: Dataset) -> tupl
 
 
 def _ranks(items_N: Rows, offers_N: Rows, offers: Offers) -> Doubles:
-    """Of each pick in its offer, 0 where that is not known. Raises DataError for a pick that its
+    """Of each action in its offer, 0 where that is not known. Raises DataError for a action that its
     offer does not hold."""
     ranks_N = np.zeros(len(items_N))
     rows_N = np.flatnonzero(offers_N >= 0)
@@ -203,7 +203,7 @@ def _ranks(items_N: Rows, offers_N: Rows, offers: Offers) -> Doubles:
         lost = int((~mine_BC.any(axis=1)).sum())
         if lost:
             raise DataError(
-                f"{lost} picks are none of the candidates that mart {OFFERS} has for their slate",
+                f"{lost} actions are none of the candidates that mart {OFFERS} has for their slate",
                 "run `penchant check`: the log of what was shown contradicts itself",
             )
         ranks_N[rows] = rank_BC[np.arange(len(rows)), mine_BC.argmax(axis=1)]

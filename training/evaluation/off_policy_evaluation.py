@@ -62,10 +62,10 @@ def evaluated(
         asked = context_features_of(facts, shown.take(rows), items_BC, rank_BC, present_BC)
         chances_BC = action_probabilities(family.action_scores(asked, random))
         clicks_BC = family.expected_clicks(asked)
-        pick_B = ((items_BC == shown.items_N[rows][:, None]) & present_BC).argmax(axis=1)
+        action_B = ((items_BC == shown.items_N[rows][:, None]) & present_BC).argmax(axis=1)
         everyone_B = np.arange(len(rows))
-        probability_N[rows] = chances_BC[everyone_B, pick_B]
-        predicted_N[rows] = clicks_BC[everyone_B, pick_B]
+        probability_N[rows] = chances_BC[everyone_B, action_B]
+        predicted_N[rows] = clicks_BC[everyone_B, action_B]
         value_N[rows] = (chances_BC * clicks_BC).sum(axis=1)
         left_N[rows] = present_BC.sum(axis=1)
     found = logged(
@@ -77,7 +77,7 @@ def evaluated(
         shown.slates_N,
     )
     return {
-        "picks": len(shown),
+        "actions": len(shown),
         "choices": float((left_N > 1).mean()),
         "effective_size": found.effective_size,
         "logged": asdict(bootstrap(_by_slate(shown), seed)),
@@ -109,7 +109,7 @@ def _parts(rows_N: IntArray) -> list[IntArray]:
 
 
 def _earned(shown: PolicyLog, seed: int) -> dict[str, Any]:
-    return {"picks": len(shown), **asdict(bootstrap(_by_slate(shown), seed))}
+    return {"actions": len(shown), **asdict(bootstrap(_by_slate(shown), seed))}
 
 
 def _by_slate(shown: PolicyLog) -> FloatArray:

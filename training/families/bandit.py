@@ -35,7 +35,7 @@ class Model(Family):
         self.learn(context.policy_log(), split.train, context.items)
 
     def learn(self, log: PolicyLog, histories: Histories, items: pa.Table) -> None:
-        """From the picks of the log before the histories end; raises as ``fit`` does."""
+        """From the actions of the log before the histories end; raises as ``fit`` does."""
         learned = log.between(0, histories.end)
         if not len(learned):
             raise NothingToDo(

@@ -5,7 +5,7 @@ What differs from the papers, each for speed at the same counts of pairs and neg
 
 * The unit of work is a block of consecutive events, whose windows overlap: one matrix product
   scores all its pairs, and one more for each gradient, written by hand.
-* Negatives are drawn for a block and serve all its events; their weight makes up for the number.
+* Negatives are drawn for a block and serve all its events; their weight compensates for the number.
 * A neighbour at distance d counts by the chance (window - d + 1) / window with which the paper's
   random window would hold it, instead of being drawn.
 * Steps are scaled by AdaGrad, one sum of squares a row (Duchi et al. 2011): in a large batch a

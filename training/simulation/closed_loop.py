@@ -119,17 +119,17 @@ class Loop:
     def _learn(
         self, requests: Requests, context_BCD: FloatArray, slates: Slates, clicks_BK: FloatArray
     ) -> None:
-        picks_BK = slates.actions_BK
-        length = picks_BK.shape[1]
-        context_BKD = np.take_along_axis(context_BCD, picks_BK[:, :, None], axis=1)
-        items_N = np.take_along_axis(requests.items_BC, picks_BK, axis=1).ravel()
+        actions_BK = slates.actions_BK
+        length = actions_BK.shape[1]
+        context_BKD = np.take_along_axis(context_BCD, actions_BK[:, :, None], axis=1)
+        items_N = np.take_along_axis(requests.items_BC, actions_BK, axis=1).ravel()
         self.interest.learn(
             Shown(
                 np.repeat(requests.users_B, length),
                 items_N,
                 context_BKD.reshape(len(items_N), -1),
                 self.world.content_ID[items_N],
-                np.tile(self._looked_K, len(picks_BK)),
+                np.tile(self._looked_K, len(actions_BK)),
                 clicks_BK.ravel(),
             )
         )

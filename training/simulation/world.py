@@ -41,7 +41,7 @@ class WorldConfig:
     visits: float = 0.35
     arriving_users: float = 0.3
     arriving_items: float = 0.5
-    taste: float = 1.8
+    preference: float = 1.8
     quality: float = 0.9
     links: float = 0.3
     season: float = 0.4
@@ -84,7 +84,7 @@ class World:
         self._quality_I = config.quality * random.standard_normal(config.items)
         self.arrival_I = _arrivals(random, config.items, config.arriving_items, config.days)
         self.arrival_U = _arrivals(random, config.users, config.arriving_users, config.days)
-        self._interest_UG = config.taste * random.standard_normal((config.users, size))
+        self._interest_UG = config.preference * random.standard_normal((config.users, size))
         linked = random.permutation(size)
         self._links_GG = np.eye(size)
         self._links_GG[linked, np.roll(linked, 1)] += config.links
@@ -115,14 +115,14 @@ class World:
         appeal_BC = self._appeal(users_B, items_BC, shown_BC)
         return Requests(self.day, users_B, items_BC, shown_BC, appeal_BC)
 
-    def answer(self, requests: Requests, picks_BK: IntArray) -> npt.NDArray[np.bool_]:
+    def answer(self, requests: Requests, actions_BK: IntArray) -> npt.NDArray[np.bool_]:
         """clicks_BK of slates, given as columns of the candidates; users remember what they
         saw."""
         config = self.config
-        chance_BK = self.clicks(requests, picks_BK)
+        chance_BK = self.clicks(requests, actions_BK)
         clicks_BK = self._random.random(chance_BK.shape) < chance_BK
         users_B = requests.users_B
-        items_BK = np.take_along_axis(requests.items_BC, picks_BK, axis=1)
+        items_BK = np.take_along_axis(requests.items_BC, actions_BK, axis=1)
         kinds_BK = self.category_I[items_BK]
         seen = np.bincount(
             (users_B[:, None] * config.categories + kinds_BK).ravel(),
@@ -136,9 +136,9 @@ class World:
         self.loyalty_U[users_B] = loyalty_B.clip(0.05, 1)
         return clicks_BK
 
-    def clicks(self, requests: Requests, picks_BK: IntArray) -> FloatArray:
-        """The true chance of a click on each pick, where it stands."""
-        return np.take_along_axis(requests.appeal_BC, picks_BK, axis=1) * self.examination_K
+    def clicks(self, requests: Requests, actions_BK: IntArray) -> FloatArray:
+        """The true chance of a click on each action, where it stands."""
+        return np.take_along_axis(requests.appeal_BC, actions_BK, axis=1) * self.examination_K
 
     def best(self, requests: Requests) -> FloatArray:
         """value_B: the expected clicks of the best slate of each request, for today."""
@@ -150,10 +150,10 @@ class World:
         config, random = self.config, self._random
         step_UG = random.standard_normal(self._interest_UG.shape)
         keep = np.sqrt(1 - config.drift**2)
-        self._interest_UG = keep * self._interest_UG + config.drift * config.taste * step_UG
+        self._interest_UG = keep * self._interest_UG + config.drift * config.preference * step_UG
         turned = np.flatnonzero(random.random(config.users) < config.turn)
         fresh = random.standard_normal((len(turned), config.categories))
-        self._interest_UG[turned] = config.taste * fresh
+        self._interest_UG[turned] = config.preference * fresh
         self._shown_UG *= config.resting
         self.left_U |= random.random(config.users) < config.leaving * (1 - self.loyalty_U)
         self.loyalty_U += config.recovery * (1 - self.loyalty_U)

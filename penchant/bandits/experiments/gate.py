@@ -52,8 +52,8 @@ def decide(run_id: str, tasks: dict[str, dict[str, Any]], live: str) -> Promotio
             "collect a longer log: a policy is evaluated on the last fortnight",
         )
     found, effective = evaluated["estimates"][ESTIMATOR], evaluated["effective_size"]
-    own = evaluated["by_policy"].get(live, {"picks": 0})
-    enough = own["picks"] >= LEAST_EFFECTIVE
+    own = evaluated["by_policy"].get(live, {"actions": 0})
+    enough = own["actions"] >= LEAST_EFFECTIVE
     current = (own if enough else evaluated["logged"])["mean"]
     words = (
         f"{ESTIMATOR} value {found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}] "
@@ -63,7 +63,7 @@ def decide(run_id: str, tasks: dict[str, dict[str, Any]], live: str) -> Promotio
     if not evaluated["choices"]:
         promoted = False
         reason = (
-            f"no support: all {evaluated['picks']} logged actions had propensity 1, so no other "
+            f"no support: all {evaluated['actions']} logged actions had propensity 1, so no other "
             "policy can be estimated; serve with a share of exploration (PENCHANT_EXPLORATION)"
         )
     elif effective < LEAST_EFFECTIVE:

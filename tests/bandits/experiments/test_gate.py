@@ -39,9 +39,9 @@ def tasks(
         "estimates": {"DR": estimate},
         "logged": {"mean": current},
         "effective_size": effective,
-        "picks": 1000,
+        "actions": 1000,
         "choices": choices,
-        "by_policy": {} if live is None else {"ranker": {"picks": 500, "mean": live}},
+        "by_policy": {} if live is None else {"ranker": {"actions": 500, "mean": live}},
     }
     return {TASK: {"windows": {"test": window}}}
 

@@ -1,4 +1,4 @@
-"""The learned policy: it finds the planted taste, its state is plain, and bad logs are refused."""
+"""The learned policy: finds the planted preference, has plain state, rejects bad logs."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_its_state_is_read_without_torch(run: Path, trained_once: Trained) -> No
     mean_AD = LearnedPolicy.read(description, arrays).posterior.weights.mean_AD
     assert mean_AD.shape == (1, len(FEATURE_NAMES))
     interest = mean_AD[0, FEATURE_NAMES.index("interest")]
-    assert interest > 1, "the user's taste for the category is what tells"
+    assert interest > 1, "the preference for the category has the largest weight"
 
     model = Model(Config())
     model.load_state(load_file(run / "model.safetensors"))

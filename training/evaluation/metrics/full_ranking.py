@@ -1,4 +1,4 @@
-"""Full ranking: each family ranks the whole catalogue for every user, and all are evaluated alike.
+"""Full ranking: each family ranks the whole catalogue for every user, and all are evaluated in the same way.
 
 Metrics on sampled negatives do not preserve the order of models (Krichene & Rendle 2020, "On
 Sampled Metrics for Item Recommendation"). Two populations: ``all`` items, and ``new``, without the
@@ -164,8 +164,8 @@ def _largest(values_BN: npt.NDArray[np.float32], k: int) -> IntArray:
     kept_BN = values_BN >= kth_B1
     if np.count_nonzero(kept_BN) > k * len(values_BN):
         tied_BN = values_BN == kth_B1
-        room_B1 = k - np.count_nonzero(values_BN > kth_B1, axis=1)[:, None]
-        kept_BN &= ~tied_BN | (tied_BN.cumsum(axis=1) <= room_B1)
+        slots_B1 = k - np.count_nonzero(values_BN > kth_B1, axis=1)[:, None]
+        kept_BN &= ~tied_BN | (tied_BN.cumsum(axis=1) <= slots_B1)
     return (np.flatnonzero(kept_BN) % width).reshape(-1, k)
 
 

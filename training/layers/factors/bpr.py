@@ -90,5 +90,5 @@ def _descend(
 
 
 def with_bias(factors_RD: torch.Tensor) -> torch.Tensor:
-    """Room for the item's bias behind the factors."""
+    """Append a column for the item's bias to the factors."""
     return F.pad(factors_RD, (0, 1))

@@ -70,6 +70,6 @@ def _ndcg(total_BI: torch.Tensor, targets_B: torch.Tensor, seen: torch.Tensor) -
     above_BI = total_BI > target_B1
     above_BI[seen[0], seen[1]] = False
     above_B = above_BI.sum(dim=1)
-    # where all score alike nothing is found: a constant ranks nothing
+    # equal scores find nothing: a constant ranks nothing
     found_B = (above_B < 10) & (total_BI.amax(dim=1) > total_BI.amin(dim=1))
     return float(torch.where(found_B, 1 / torch.log2(above_B + 2.0), 0.0).mean())

@@ -55,10 +55,10 @@ class _Blockwise(torch.autograd.Function):
         offset_gradient_C = torch.zeros_like(offset_C)
         correction_C = offset_C - log_chance_C
         loss = hidden_PD.new_zeros(())
-        room_2bC = hidden_PD.new_empty(2, min(BLOCK, count), len(candidates_CD))
+        buffer_2bC = hidden_PD.new_empty(2, min(BLOCK, count), len(candidates_CD))
         for first in range(0, count, BLOCK):
             hidden_pD, target_p = hidden_PD[first : first + BLOCK], target_P[first : first + BLOCK]
-            logits_pC, gradient_pC = room_2bC[:, : len(target_p)]
+            logits_pC, gradient_pC = buffer_2bC[:, : len(target_p)]
             torch.addmm(correction_C, hidden_pD, candidates_CD.T, out=logits_pC)
             own = (torch.arange(len(target_p), device=target_p.device), target_p)
             logits_pC[own] += log_chance_C[target_p]
