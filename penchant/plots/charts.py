@@ -1,6 +1,6 @@
 """The report's plots as inline SVG; the page's CSS colours them, for both themes.
 
-With many families a colour each could not be told apart: what a mark is says a label beside it.
+Many families need more colours than people distinguish, so a label beside each mark names it.
 """
 
 import math
@@ -117,8 +117,8 @@ def cost_plot(rows: list[Priced], x_axis: str, y_axis: str) -> str:
     x = Scale(min(costs) / 1.3, max(costs) * 1.3, left + 8, right - 8, logarithmic=True)
     lowest = min(row.quality.low for row in rows)
     highest = max(row.quality.high for row in rows)
-    room = 0.06 * (highest - lowest) or 0.1
-    y = Scale(max(0.0, lowest - room), highest + room, height - BOTTOM, TOP + 12)
+    margin = 0.06 * (highest - lowest) or 0.1
+    y = Scale(max(0.0, lowest - margin), highest + margin, height - BOTTOM, TOP + 12)
     parts = [
         *_vertical_grid(x, TOP + 12, height - BOTTOM),
         *_horizontal_grid(y, left, right),

@@ -28,7 +28,7 @@ Curve = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundTargets:
     """Hits: purchases in a family's first ten. ``only``: those in no other family's first ten;
     ``users``: with such hits."""
 
@@ -62,7 +62,7 @@ class Figures:
     ``lost``: see ``lost_without``."""
 
     curves: dict[str, Curve]
-    found: list[Found]
+    found: list[FoundTargets]
     warmth: Warmth
     places: list[Place]
     categories: tuple[str, ...]
@@ -125,7 +125,7 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def predicted(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list[Found]:
+def predicted(connection: duckdb.DuckDBPyConnection, families: list[str]) -> list[FoundTargets]:
     """Hits of each family, the family with the most unique hits first."""
     rows = connection.execute(
         """
@@ -145,7 +145,7 @@ def predicted(connection: duckdb.DuckDBPyConnection, families: list[str]) -> lis
         ORDER BY coalesce(unshared.pairs, 0) DESC, family
         """
     ).fetchall()
-    return [Found(*row) for row in rows]
+    return [FoundTargets(*row) for row in rows]
 
 
 def by_warmth(connection: duckdb.DuckDBPyConnection) -> Warmth:

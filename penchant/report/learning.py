@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from penchant.plots.charts import Spot, curve_plots, dot_plot, map_plot
-from penchant.report.figures import Curve, Figures, Found, Warmth
+from penchant.report.figures import Curve, Figures, FoundTargets, Warmth
 from penchant.report.parts import family_name, html_table, section
 
 
@@ -20,7 +20,7 @@ def curves_section(curves: dict[str, Curve]) -> str:
     )
 
 
-def found_section(found: list[Found]) -> str:
+def found_section(found: list[FoundTargets]) -> str:
     most = max((each.only for each in found), default=0) or 1
     rows = [
         [

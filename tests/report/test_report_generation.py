@@ -1,4 +1,4 @@
-"""The report's section on made-up users."""
+"""The report's section on synthetic users."""
 
 from penchant.report.generation import generation_section
 
@@ -12,7 +12,7 @@ VARIETY = dict.fromkeys(
 )
 FIGURES = {
     "histories": 600,
-    "headline": "made-up histories do not help a ranker",
+    "headline": "synthetic histories do not help a ranker",
     "utility": {"ranking": {"difference": interval(-0.01)}},
     "two_sample_auc": {"items": interval(0.8), "all": interval(0.9)},
     "diversity": {
@@ -23,12 +23,12 @@ FIGURES = {
 MISSING = {"headline": "", "missing": "all <histories> were somebody's", "remedy": "land more"}
 
 
-def test_it_says_what_made_up_histories_are_worth_and_whose_are_missing() -> None:
+def test_reports_utility_of_synthetic_histories_and_missing_families() -> None:
     page = generation_section([("gan", FIGURES), ("vae", MISSING)])
     assert "do not help a ranker" in page and page.count("<svg") == 3
     assert "1,234" in page and "real users" in page
     assert "vae: all &lt;histories&gt; were somebody&#x27;s; land more." in page
 
 
-def test_nothing_is_drawn_where_nothing_was_made_up() -> None:
+def test_draws_nothing_without_synthetic_histories() -> None:
     assert "<svg" not in generation_section([("vae", MISSING)])

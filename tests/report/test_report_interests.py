@@ -30,7 +30,7 @@ def evaluated(auc: float, over: float) -> dict[str, Any]:
     }
 
 
-def test_families_are_shown_best_first_beside_what_habits_alone_foresee() -> None:
+def test_shows_families_best_first_beside_the_habit_baseline() -> None:
     html = interests_section([("pca_svm", evaluated(0.7, -0.05)), ("lstm", evaluated(0.8, 0.05))])
     assert html.index("predicted by lstm") < html.index("predicted by pca svm")
     assert '<span class="good">+0.0500' in html and '<span class="bad">-0.0500' in html

@@ -1,4 +1,4 @@
-"""The report's sections on tasks beside ranking, of figures as the judges give them."""
+"""The report's sections on tasks beside ranking, from figures as the evaluators write them."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def evaluated(family: str, response: str) -> dict[str, Any]:
     }
 
 
-def test_responses_are_drawn_for_each_family_that_was_judged() -> None:
+def test_draws_responses_of_each_evaluated_family() -> None:
     families = [
         evaluated("linear_response", "money"),
         evaluated("logistic_response", "probability"),
@@ -44,7 +44,7 @@ def test_responses_are_drawn_for_each_family_that_was_judged() -> None:
     assert "0.8000" in html and "constant rate" in html and "popularity" not in html
 
 
-def test_a_task_that_nobody_was_judged_on_has_no_section() -> None:
+def test_leaves_out_a_task_without_evaluated_families() -> None:
     assert task_sections([{"family": "popularity", "tasks": {}}]) == ""
 
 
