@@ -41,7 +41,7 @@ def test_policy_is_learned_from_the_log_and_served(checked_home: Settings) -> No
     assert tried[report.policy_id][1] < before["ranker-0.7"][1]
 
     verdict = evaluate_experiment(settings, shop.land())
-    assert verdict.decision in ("keep", "go on"), verdict.reason
+    assert verdict.decision in ("keep", "continue"), verdict.reason
     assert sum(verdict.users.values()) > 60 and min(verdict.users.values()) > 20
     kept = report.policy_id if verdict.decision == "keep" else "ranker-0.7"
     assert live_policy(settings).policy_id == kept
