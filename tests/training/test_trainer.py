@@ -208,7 +208,7 @@ def test_two_processes_train_same_family_as_one(
         for home in homes
         for path in home.glob("runs/*/*/ranked_lists.parquet")
     ]
-    np.testing.assert_allclose(*scores, rtol=1e-3)
+    np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-6)  # sums are in another order
 
 
 def train_sasrec(home: str) -> None:
