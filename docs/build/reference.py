@@ -162,7 +162,7 @@ def _type(schema: dict[str, Any]) -> str:
 def dbt_models() -> str:
     parts = [
         "# dbt models",
-        "Generated from the YAML beside each mart. *PII* is the class that the API checks a token for.",
+        "Generated from the YAML of each mart. *PII* is the class that the API checks a token for.",
     ]
     for folder in ("core", "features", "training"):
         parts.append(f"## {folder.capitalize()}")

@@ -45,8 +45,8 @@ def generation_section(evaluated: Evaluated) -> str:
     return section(
         title,
         f'<div class="soft">{histories:,} synthetic histories of each family. Where they add '
-        "nothing to a ranker, the interval contains 0. A two-sample AUC of 0.5 means that synthetic "
-        "and real histories can't be distinguished; a membership AUC of 0.5, that a model trained "
+        "nothing to a ranker, the interval contains 0. A two-sample AUC of 0.5: synthetic "
+        "and real histories can't be distinguished; a membership AUC of 0.5, that a model fitted "
         "on a part of the users doesn't reveal which. Lines are 95 % intervals.</div>"
         f'{incomplete}<ul>{headlines}</ul><div class="plots">{"".join(forests)}</div>'
         f"<details><summary>table</summary>{_use(complete)}{_variety(complete)}</details>",

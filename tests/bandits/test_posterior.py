@@ -119,4 +119,5 @@ def test_bounds_find_the_arm_with_the_highest_ucb(actions: int) -> None:
     policy = UpperConfidence(0.5, floor=0.2)
     slates = policy.single_actions(belief, random)
     scores = policy.action_scores(belief, np.ones((500, 7), bool), random)
-    np.testing.assert_allclose(slates.propensities_BK, slate_propensities(scores, slates.actions_BK))
+    expected_BK = slate_propensities(scores, slates.actions_BK)
+    np.testing.assert_allclose(slates.propensities_BK, expected_BK)

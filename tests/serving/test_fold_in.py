@@ -53,7 +53,7 @@ def test_publishing_rejects_an_encoder_with_other_vectors(shop: Any) -> None:
         columns["vector"][7][0] += 0.01
 
     shop.spoil(1, "user_vectors", turn)
-    with pytest.raises(DataError, match="differs by .* from the trained one"):
+    with pytest.raises(DataError, match=r"differs by .* from the trained one"):
         publish(shop.settings, ONE)
     assert shop.settings.live_release.current() is None
 

@@ -38,7 +38,7 @@ def test_segments_are_clusters_largest_first() -> None:
     kinds = np.arange(90) % 4 % 3
     assert all(len(set(labels[kinds == kind])) == 1 for kind in range(3))
     assert set(labels[kinds == 0]) == {0}
-    assert np.array_equal(labels, segments(vectors_UD * 7.0)), "length is popularity, not preference"
+    assert np.array_equal(labels, segments(vectors_UD * 7.0)), "length is popularity"
 
 
 @pytest.mark.parametrize("vectors_UD", [three_kinds(30), np.ones((60, 4))])

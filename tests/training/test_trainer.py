@@ -153,7 +153,7 @@ def test_halved_batch_is_restored_on_resume(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train_line(tmp_path / "cut", cut_off, Line(max_rows=2))
-    expected = train_line(tmp_path / "cut", line=Line())  # another draw of dropout, were it not halved
+    expected = train_line(tmp_path / "cut", line=Line())  # dropout differs unless halved
     assert same(expected, train_line(tmp_path / "whole", line=Line(max_rows=2)))
 
 

@@ -193,8 +193,8 @@ def _offers(table: pa.Table, offered: pa.Table | None, dataset: Dataset) -> tupl
 
 
 def _ranks(items_N: Rows, offers_N: Rows, offers: Offers) -> Doubles:
-    """Of each action in its offer, 0 where that is not known. Raises DataError for a action that its
-    offer does not hold."""
+    """The rank of each action in its offer, 0 where it is unknown. Raises DataError for an action
+    that is not in its offer."""
     ranks_N = np.zeros(len(items_N))
     rows_N = np.flatnonzero(offers_N >= 0)
     for rows in np.array_split(rows_N, -(-len(rows_N) // BATCH) or 1):

@@ -1,4 +1,4 @@
-"""Full ranking: each family ranks the whole catalogue for every user, and all are evaluated in the same way.
+"""Full ranking: each family ranks the whole catalogue for every user, evaluated in one way.
 
 Metrics on sampled negatives do not preserve the order of models (Krichene & Rendle 2020, "On
 Sampled Metrics for Item Recommendation"). Two populations: ``all`` items, and ``new``, without the
