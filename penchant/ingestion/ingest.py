@@ -73,8 +73,8 @@ def ingest(
 
     ``source``, ``path`` and ``mapping`` default to the settings. ``day`` selects one file
     of a source with daily files; others ignore it. ``sizes`` (users, items, days) are for the
-    simulator. A timestamp after ``now`` (naive UTC; by default the wall clock) is in the future. Raises
-    UsageError when there is nothing to ingest, and DataError when every file was quarantined and
+    simulator. A timestamp after ``now`` (naive UTC; by default the wall clock) is in the future.
+    Raises UsageError when there is nothing to ingest, and DataError when every file was quarantined and
     the source has no earlier batch.
     """
     module = _source(source or settings.source)
