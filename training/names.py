@@ -23,8 +23,11 @@ class FamilyEntry(NamedTuple):
 
 ENTRIES = (
     FamilyEntry("popularity", 10),
+    FamilyEntry("personal_frequency", 15),
     FamilyEntry("item_cf", 20),
     FamilyEntry("user_cf", 30),
+    FamilyEntry("tifu_knn", 32),
+    FamilyEntry("up_cf", 34),
     FamilyEntry("content", 40, ("ranking", "tags")),
     FamilyEntry("word2vec", 50),
     FamilyEntry("glove", 60),
