@@ -71,11 +71,12 @@ def ingest(
 ) -> IngestReport:
     """Land a source's files.
 
-    ``source``, ``path`` and ``mapping`` default to the settings. ``day`` selects one file
-    of a source with daily files; others ignore it. ``sizes`` (users, items, days) are for the
-    simulator. A timestamp after ``now`` (naive UTC; by default the wall clock) is in the future.
-    Raises UsageError when there is nothing to ingest, and DataError when every file was quarantined and
-    the source has no earlier batch.
+    ``source``, ``path`` and ``mapping`` default to the settings. ``day`` selects one file of a
+    source with daily files; others ignore it. ``sizes`` (users, items, days) are for the simulator.
+    A timestamp after ``now`` (naive UTC; by default the wall clock) is in the future.
+
+    Raises UsageError when there is nothing to ingest, and DataError when every file was quarantined
+    and the source has no earlier batch.
     """
     module = _source(source or settings.source)
     folder = path or settings.source_path

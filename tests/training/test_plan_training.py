@@ -22,7 +22,7 @@ def families(planted: Planted) -> list[str]:
 def test_families_without_a_run_are_planned(planted: Planted) -> None:
     assert families(planted) == list(FIRST)
     train(*planted, "item_cf")
-    assert families(planted) == ["popularity", "matrix_factorization"]
+    assert families(planted) == ["popularity", "personal_frequency", "matrix_factorization"]
     (first, *_) = plan_training(*planted, FIRST).subcommands
     assert first == ["train", "--family", "popularity", "--snapshot", planted[1], "--no-track"]
 
@@ -40,7 +40,7 @@ def test_change_of_code_or_settings_plans_again(
 ) -> None:
     settings, snapshot_id = planted
     train(settings, snapshot_id, "item_cf")
-    assert families(planted) == ["popularity", "matrix_factorization"]
+    assert families(planted) == ["popularity", "personal_frequency", "matrix_factorization"]
     if change == "seed":
         assert families((settings.model_copy(update={"seed": 8}), snapshot_id)) == list(FIRST)
     else:

@@ -17,7 +17,7 @@ from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
 from training.names import COMBINED, FAMILIES, RANKERS
 
-FIRST = ("popularity", "item_cf", "matrix_factorization")
+FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
 LATER = tuple(family for family in FAMILIES if family not in (*FIRST, *COMBINED))
 CODE = ("penchant", "training")
