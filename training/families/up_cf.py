@@ -2,8 +2,8 @@
 
 Faggioli et al. 2020, "Recency Aware Collaborative Filtering for Next Basket Recommendation". An
 item's frequency is its share of a user's last ``window`` baskets, here the days with an event
-(section 3.2). Users are compared by the asymmetric cosine of the sets of their items, and a
-similarity votes by its power ``locality`` (section 3.3).
+(section 3.2). Users are compared by the asymmetric cosine of their item sets; a neighbour's weight
+is its similarity to the power of ``locality`` (section 3.3).
 """
 
 from dataclasses import dataclass
