@@ -73,6 +73,11 @@ def test_editing_a_policy_changes_the_bandit_and_not_ease(source: Path) -> None:
     assert changed(source, ("bandit", "ease")) == {"bandit"}
 
 
+def test_imports_for_type_checkers_alone_are_not_followed(source: Path) -> None:
+    edit(source, "training/data/policy_log.py")
+    assert changed(source, ("bandit", "ease")) == {"bandit"}
+
+
 def test_editing_an_evaluator_changes_the_families_that_it_evaluates(source: Path) -> None:
     edit(source, "training/evaluation/tags.py")
     assert changed(source) == {"content"}
@@ -119,14 +124,12 @@ def test_names_declare_the_tasks_that_a_family_can_do(name: str) -> None:
     assert set(CAPABILITIES) == {"ranking", *EVALUATORS}
 
 
-def test_identifying_all_families_takes_less_than_a_second_and_no_torch() -> None:
+def test_identifying_all_families_imports_no_torch() -> None:
     code = """
-import sys, time
+import sys
 from training.commands.run_identity import code_version
 from training.names import FAMILIES
-began = time.process_time()
 assert len({code_version(name) for name in FAMILIES}) == len(FAMILIES)
-assert time.process_time() - began < 1, time.process_time() - began
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT_ROOT)

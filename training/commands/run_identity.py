@@ -72,9 +72,9 @@ def _module(root: Path, name: str) -> _Module:
             f"no module {name} in {root}",
             "correct the name of the family or task in training/names.py",
         )
-    tree = ast.parse(path.read_bytes())
+    tree = _Executed().visit(ast.parse(path.read_bytes()))
     imports = frozenset(each for each in _imported(tree) if _path(root, each))
-    code = ast.dump(_WithoutDocstrings().visit(tree))
+    code = ast.dump(tree)
     return _Module(hashlib.sha256(code.encode()).hexdigest(), imports)
 
 
@@ -98,9 +98,15 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes strings that are statements, of modules, classes, functions and attributes."""
+class _Executed(ast.NodeTransformer):
+    """Removes what has no effect on a run: strings that are statements (of modules, classes,
+    functions and attributes), and imports for type checkers alone."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         value = node.value
         return None if isinstance(value, ast.Constant) and isinstance(value.value, str) else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
