@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from budgets import (  # noqa: F401  hooks of pytest
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_terminal_summary,
+)
 from filelock import FileLock
 from logged_feedback import log_feedback
 from small_shop import Shop, snapshot_id

@@ -46,6 +46,7 @@ def answer(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     return json.loads(penchant(environment, *arguments, "--json").splitlines()[-1])
 
 
+@pytest.mark.long
 def test_demo_runs_from_files_to_recommendations(environment: dict[str, str]) -> None:
     output = penchant(environment, "demo")
     state = answer(environment, "status")
