@@ -128,18 +128,22 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train and evaluate one model family on a snapshot."""
-    from training.commands.plan_training import finished_run
+    from training.commands.plan_training import cached_run_id, finished_run, nothing_to_learn
 
     settings = Settings()
     if not show and (found := finished_run(settings, snapshot, family)):
         answer(f"unchanged {found.run_id}", {"run_id": found.run_id, "family": family}, as_json)
         return
+    if not show and (failure := nothing_to_learn(settings, snapshot, family)):
+        raise NothingToDo(failure.cause, "land data that has it; this snapshot was tried before")
 
     from training.commands.track import track
     from training.commands.train import train as run
     from training.fitting.distributed import started_together
 
     first = started_together().first
+    if first:
+        cached_run_id(settings, snapshot, family)  # for processes that don't import torch
     report = run(settings, snapshot, family)
     if show and first:
         track(settings, snapshot)

@@ -5,6 +5,8 @@ A new family is one line here and one file, ``training/families/<name>.py``.
 
 from typing import NamedTuple
 
+from penchant.errors import UsageError
+
 
 class FamilyEntry(NamedTuple):
     """A family by name.
@@ -57,3 +59,9 @@ TASKS = {entry.name: entry.tasks for entry in ENTRIES}
 FAMILIES = tuple(entry.name for entry in ENTRIES)
 RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and not entry.combines)
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError when no family has this name."""
+    if name not in FAMILIES:
+        raise UsageError(f"no model family is called {name!r}", f"use one of {', '.join(FAMILIES)}")

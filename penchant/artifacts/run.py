@@ -58,7 +58,8 @@ class RunRecord(Record):
 
 class RunFailure(Record):
     """The last failure of a family on a snapshot. ``cause``: in one line. ``seconds``: None while
-    the run continues, and after its process was killed."""
+    the run continues, and after its process was killed. ``nothing_to_do``: the snapshot has nothing
+    that the family learns from, so that another attempt ends in the same way."""
 
     REMEDY = "run `penchant train` for this family again"
 
@@ -66,6 +67,7 @@ class RunFailure(Record):
     family: str
     snapshot_id: str
     cause: str
+    nothing_to_do: bool = False
     seconds: float | None
     config: dict[str, Any]
     seed: int

@@ -19,10 +19,11 @@ class SimulatedPolicy(Part):
 
 class SimulationRecord(Record):
     """``regret.json``. Means over ``seeds`` worlds; all policies act randomly on the first
-    ``warming_days``."""
+    ``warming_days``. ``identity``: hash of the code and the settings of the world."""
 
     REMEDY = "run `penchant simulate` again"
 
+    identity: str
     days: int
     users: int
     seeds: int

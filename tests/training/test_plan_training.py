@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from penchant.errors import UsageError
+from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from training.commands import plan_training as stage
 from training.commands import train as train_stage
@@ -32,6 +32,21 @@ def test_second_plan_computes_no_run_id(planted: Planted, monkeypatch: pytest.Mo
     planned = families(planted)
     monkeypatch.setattr(train_stage, "run_id_for", None)
     assert families(planted) == planned
+
+
+def test_family_with_nothing_to_learn_from_is_not_planned_again(
+    planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: object) -> None:
+        raise NothingToDo("no campaigns", "land campaigns")
+
+    settings, snapshot_id = planted
+    monkeypatch.setattr("training.families.item_cf.Model.fit", fit)
+    with pytest.raises(NothingToDo):
+        train(settings, snapshot_id, "item_cf")
+    assert "item_cf" not in families(planted)
+    other = settings.model_copy(update={"seed": 8})
+    assert "item_cf" in families((other, snapshot_id))
 
 
 @pytest.mark.parametrize("change", ["code", "seed"])
@@ -70,6 +85,7 @@ def test_unknown_snapshot_is_rejected_and_unknown_family_has_no_run(planted: Pla
     assert finished_run(*planted, "crystal_ball") is None
 
 
-def test_planning_imports_no_torch() -> None:
-    code = "import sys; import training.commands.plan_training; sys.exit('torch' in sys.modules)"
+def test_planning_and_selection_import_no_torch() -> None:
+    stages = "training.commands.plan_training, training.commands.select_models"
+    code = f"import sys, {stages}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

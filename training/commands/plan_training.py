@@ -1,4 +1,4 @@
-"""The `plan-training` stage: the families that have no run on a snapshot yet.
+"""The `plan-training` stage: the families that have to be trained on a snapshot.
 
 Run ids are cached with a hash of code and settings. Only a change of these imports the families,
 and torch with them.
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from penchant.artifacts import RunRecord, Snapshot
+from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
 from training.names import COMBINED, FAMILIES, RANKERS
@@ -41,8 +41,16 @@ class TrainingPlan:
 def plan_training(
     settings: Settings, snapshot_id: str, families: Sequence[str] = LATER
 ) -> TrainingPlan:
-    """Plan the runs of ``families`` that don't exist. Raises UsageError for an unknown snapshot."""
-    missing = [family for family in families if not finished_run(settings, snapshot_id, family)]
+    """Plan the runs of ``families`` that don't exist, except those with nothing to learn from.
+
+    Raises UsageError for an unknown snapshot.
+    """
+    missing = [
+        family
+        for family in families
+        if not finished_run(settings, snapshot_id, family)
+        and not nothing_to_learn(settings, snapshot_id, family)
+    ]
     subcommands = [
         ["train", "--family", family, "--snapshot", snapshot_id, "--no-track"] for family in missing
     ]
@@ -57,6 +65,16 @@ def finished_run(settings: Settings, snapshot_id: str, family: str) -> RunRecord
     run_id = cached_run_id(settings, snapshot_id, family)
     path = RunRecord.path(settings.runs / snapshot_id / run_id)
     return RunRecord.read(path) if path.exists() else None
+
+
+def nothing_to_learn(settings: Settings, snapshot_id: str, family: str) -> RunFailure | None:
+    """The recorded attempt of the current run that found nothing to learn from, if there is one."""
+    path = RunFailure.path(settings.runs / snapshot_id, family)
+    failure = RunFailure.read(path) if path.exists() else None
+    if failure is None or not failure.nothing_to_do:
+        return None
+    current = failure.run_id == cached_run_id(settings, snapshot_id, family)
+    return failure if current else None
 
 
 def cached_run_id(settings: Settings, snapshot_id: str, family: str) -> str:

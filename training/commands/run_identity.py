@@ -37,7 +37,15 @@ def run_id_of(
 def code_version(family: str, root: Path = PROJECT_ROOT) -> str:
     """Hash of the code of a family's runs. ``root``: of the source tree."""
     evaluators = [f"training.evaluation.{task}" for task in TASKS[family]]
-    modules = _closure(root, [f"training.families.{family}", *evaluators]) | {STAGE}
+    return _hash(root, _closure(root, [f"training.families.{family}", *evaluators]) | {STAGE})
+
+
+def code_version_of(module: str, root: Path = PROJECT_ROOT) -> str:
+    """Hash of a module and those of ours that it imports."""
+    return _hash(root, _closure(root, [module]))
+
+
+def _hash(root: Path, modules: set[str]) -> str:
     digest = hashlib.sha256()
     for name in sorted(modules):
         digest.update(f"{name} {_module(root, name).code}\n".encode())

@@ -9,7 +9,7 @@ must not.
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ import pyarrow.parquet as pq
 from penchant.artifacts import LeaderboardRow, ModelSelection, RunFailure, RunRecord, Snapshot
 from penchant.errors import PenchantError
 from penchant.settings import Settings
-from training.commands.train import run_id_for
+from training.commands.plan_training import cached_run_id, finished_run
 from training.evaluation.metrics.intervals import resampled_means
-from training.fitting.factory import check_name
-from training.names import COMBINED, FAMILIES, SERVING_COST
+from training.names import COMBINED, FAMILIES, SERVING_COST, check_name
 
 METRIC = "ndcg@10"
 POPULARITY = "popularity"
@@ -186,16 +185,16 @@ def _cause(settings: Settings, snapshot_id: str, family: str) -> str:
         failure = RunFailure.read(RunFailure.path(settings.runs / snapshot_id, family))
     except FileNotFoundError:
         return "it was not trained"
-    current = failure.run_id == run_id_for(settings, snapshot_id, family)
+    current = failure.run_id == cached_run_id(settings, snapshot_id, family)
     return failure.cause if current else "it was not trained"
 
 
 def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
-    folder = settings.runs / snapshot_id / run_id_for(settings, snapshot_id, family)
-    if not folder.exists():
+    record = finished_run(settings, snapshot_id, family)
+    if record is None:
         return None
-    run = Run(RunRecord.read(RunRecord.path(folder)), {})
-    return replace(run, ndcg=_validation_ndcg(folder)) if run.record.ranks else run
+    folder = settings.runs / snapshot_id / record.run_id
+    return Run(record, _validation_ndcg(folder) if record.ranks else {})
 
 
 def _validation_ndcg(folder: Path) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """The `simulate` stage: policies in a small simulated world, in which their regret is known."""
 
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,9 @@ import numpy as np
 
 from penchant.artifacts import SimulatedPolicy, SimulationRecord
 from penchant.bandits.policies import EpsilonGreedy
-from penchant.errors import UsageError
+from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
+from training.commands.run_identity import code_version_of
 from training.simulation.closed_loop import (
     WARMING_DAYS,
     Chooser,
@@ -49,8 +52,9 @@ class Simulation:
 def simulate(settings: Settings, days: int = SMALL.days, users: int = SMALL.users) -> Simulation:
     """Run each policy in the same small world, for a few seeds from that of the settings.
 
-    Writes ``simulation/regret.json`` under the home. Regret is the clicks per visit that the best
-    slates would have added. Raises UsageError for a world that is too small to learn in.
+    Writes ``simulation/regret.json`` under the home, unless it holds the same simulation. Regret is
+    the clicks per visit that the best slates would have added. Raises UsageError for a world that
+    is too small to learn in.
     """
     if days < LEAST_DAYS or users < 1:
         raise UsageError(
@@ -58,10 +62,15 @@ def simulate(settings: Settings, days: int = SMALL.days, users: int = SMALL.user
             f"use at least {LEAST_DAYS} days and one user",
         )
     config = replace(SMALL, days=days, users=users)
+    path = SimulationRecord.path(settings)
+    identity = identity_of(config, settings.seed)
+    if (found := _existing(path)) and found.identity == identity:
+        return Simulation(path, found)
     choosers = {named.name: named.chooser for named in contenders(config.slate)}
     choosers[RANDOM] = fixed(EpsilonGreedy(1.0))
     policies = {name: _simulated(choosers[name], config, settings.seed) for name in SHOWN}
     record = SimulationRecord(
+        identity=identity,
         days=days,
         users=users,
         seeds=SEEDS,
@@ -69,9 +78,22 @@ def simulate(settings: Settings, days: int = SMALL.days, users: int = SMALL.user
         warming_days=WARMING_DAYS,
         policies=policies,
     )
-    path = SimulationRecord.path(settings)
     record.write(path)
     return Simulation(path, record)
+
+
+def identity_of(config: WorldConfig, seed: int) -> str:
+    """Hash of the code and the inputs of a simulation."""
+    content = json.dumps([code_version_of(__name__), asdict(config), seed])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _existing(path: Path) -> SimulationRecord | None:
+    """The record of an earlier simulation; None for one of another version, too."""
+    try:
+        return SimulationRecord.read(path)
+    except (FileNotFoundError, DataError):
+        return None
 
 
 def _simulated(chooser: Chooser, config: WorldConfig, seed: int) -> SimulatedPolicy:

@@ -1,7 +1,7 @@
 """The `train` stage: fit one family on one snapshot, evaluate it, and write a run directory."""
 
-from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
+from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -20,35 +20,17 @@ from training.configs import config_for
 from training.data.histories import Dataset, read_dataset, read_training_set
 from training.data.policy_log import read_policy_log
 from training.data.split import Split, Window, split_by_time
-from training.evaluation import (
-    generation,
-    interests,
-    off_policy_evaluation,
-    ranking,
-    response,
-    tags,
-    transfer,
-)
+from training.evaluation import ranking
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
 from training.fitting.capabilities import capabilities
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import started_together
-from training.fitting.factory import check_name, make, make_ranker
+from training.fitting.factory import make, make_ranker
 from training.fitting.failure import KILLED, recorded_failure
 from training.fitting.family import Family, Ranker
 from training.fitting.progress import Recorder
-from training.names import COMBINED, FAMILIES, TASKS
-
-EVALUATORS: dict[str, Callable[[Family, EvaluationContext], dict[str, Any]]] = {
-    "interests": interests.evaluate,
-    "response": response.evaluate,
-    "generation": generation.evaluate,
-    "off_policy_evaluation": off_policy_evaluation.evaluate,
-    "tags": tags.evaluate,
-    "transfer": transfer.evaluate,
-}
-"""Task besides ranking -> its evaluator, which returns JSON; ``headline``: in a few words."""
+from training.names import COMBINED, FAMILIES, TASKS, check_name
 
 UNRANKED: dict[str, Any] = {
     "users_evaluated": 0,
@@ -153,7 +135,9 @@ def _make_run(
         evaluation = EvaluationContext(dataset, split, context, folder, settings.seed)
         figures = ranking.evaluate(family, evaluation) if isinstance(family, Ranker) else UNRANKED
         tasks = {
-            task: EVALUATORS[task](family, evaluation) for task in TASKS[name] if task in EVALUATORS
+            task: evaluate_task(task, family, evaluation)
+            for task in TASKS[name]
+            if task != "ranking"
         }
         log.info("writing", family=name, seconds=round(budget.spent, 1))
         family.observe(dataset.histories)
@@ -183,6 +167,16 @@ def _make_run(
         )
         record.write(RunRecord.path(folder))
     rmtree(context.checkpoints, ignore_errors=True)
+
+
+def evaluate_task(task: str, family: Family, evaluation: EvaluationContext) -> dict[str, Any]:
+    """The JSON of a task's evaluator; ``headline``: in a few words.
+
+    Imported when a family needs it: scikit-learn, for one, takes a second.
+    """
+    evaluator = import_module(f"training.evaluation.{task}")
+    figures: dict[str, Any] = evaluator.evaluate(family, evaluation)
+    return figures
 
 
 def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str) -> None:

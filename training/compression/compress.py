@@ -32,10 +32,11 @@ from training.configs import config_for
 from training.data.histories import Dataset
 from training.data.split import Split, split_by_time
 from training.fitting.budget import Budget
-from training.fitting.factory import check_name, make
+from training.fitting.factory import make
 from training.fitting.family import VectorFamily
 from training.fitting.progress import Recorder
 from training.layers.sequences.next_item import NextItem
+from training.names import check_name
 
 SIDES = {"user_vectors": "user_id", "item_vectors": "item_id"}
 

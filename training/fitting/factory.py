@@ -9,13 +9,7 @@ from pydantic import TypeAdapter
 
 from penchant.errors import UsageError
 from training.fitting.family import Family, Ranker
-from training.names import FAMILIES
-
-
-def check_name(name: str) -> None:
-    """Raise UsageError when no family has this name."""
-    if name not in FAMILIES:
-        raise UsageError(f"no model family is called {name!r}", f"use one of {', '.join(FAMILIES)}")
+from training.names import check_name
 
 
 def make(name: str, config: object) -> Family:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penchant.artifacts import RunFailure
-from penchant.errors import PenchantError
+from penchant.errors import NothingToDo, PenchantError
 from training.fitting.budget import Budget
 
 KILLED = "the process was killed before it could record a cause, most often for lack of memory"
@@ -23,7 +23,11 @@ def recorded_failure(runs: Path, failure: RunFailure, budget: Budget) -> Iterato
         yield
     except Exception as error:
         cause = error.cause if isinstance(error, PenchantError) else f"{error!r}"
-        ended = {"cause": cause, "seconds": round(budget.spent, 2)}
+        ended = {
+            "cause": cause,
+            "nothing_to_do": isinstance(error, NothingToDo),
+            "seconds": round(budget.spent, 2),
+        }
         failure.model_copy(update=ended).write(path)
         raise
     path.unlink()

@@ -1,0 +1,1 @@
+"""What somebody meets who runs ``make demo`` for the first time."""
