@@ -16,8 +16,8 @@ NONE = "penchant.none"
 # Which area may import which, beside itself and the leaves: `area: areas that it may import`.
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
-    "api_schemas artifacts errors feast_sdk feedback interactions logs manifest plots settings "
-    "storage telemetry vectors"
+    "api_schemas artifacts errors feast_sdk feedback interactions logs manifest plots ranking "
+    "settings storage telemetry vectors"
 )
 DIRECTION = """
 ads bandits building client encoders ingestion quality feature_repo: none
@@ -36,6 +36,7 @@ TRAINING = "data evaluation.metrics fitting layers families configs evaluation c
 FORBIDDEN_LIBRARIES = {
     "penchant.bandits": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},
     "penchant.bandits.experiments": {"torch", "airflow", "feast"},
+    "penchant.ranking": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},
     "penchant.client": {"torch", "airflow", "feast", "pandas", "pyarrow", "duckdb"},
     "penchant.serving": {"torch", "airflow"},
     "penchant.api": {"torch", "airflow"},

@@ -1,0 +1,1 @@
+"""What training and serving of the ranking model share: NumPy only, no PyTorch, no Feast."""
