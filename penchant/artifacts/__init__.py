@@ -4,6 +4,12 @@ from penchant.artifacts.ads import AdPlanRecord, PlannedCampaign
 from penchant.artifacts.compression import CompressionRecord
 from penchant.artifacts.experiment import Arm, Experiment, ExperimentResult, PromotionDecision
 from penchant.artifacts.policy import PolicyDescription
+from penchant.artifacts.ranking_model import (
+    Calibration,
+    CandidateSource,
+    ModelFile,
+    RankingModelRecord,
+)
 from penchant.artifacts.release import ReleaseManifest, RunReference
 from penchant.artifacts.run import RunFailure, RunRecord
 from penchant.artifacts.selection import LeaderboardRow, ModelSelection
@@ -20,6 +26,8 @@ from penchant.artifacts.snapshot import (
 __all__ = [
     "AdPlanRecord",
     "Arm",
+    "Calibration",
+    "CandidateSource",
     "CheckResults",
     "CheckStatistics",
     "CompressionRecord",
@@ -28,10 +36,12 @@ __all__ = [
     "LeaderboardRow",
     "MartChecks",
     "MartDescription",
+    "ModelFile",
     "ModelSelection",
     "PlannedCampaign",
     "PolicyDescription",
     "PromotionDecision",
+    "RankingModelRecord",
     "ReleaseManifest",
     "RunFailure",
     "RunRecord",
