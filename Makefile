@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all up down lint format docs lock clean
+.PHONY: help demo test up down lint bench-gpu format docs lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,8 @@ help: ## list the commands
 demo: $(READY) ## run the main job with Airflow, from files to vectors, and show its progress
 	@$(BIN)/penchant demo
 
-test: $(READY) ## run the tests, without those marked long
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not long"
-
-test-all: $(READY) ## run all tests, with the runs of the whole platform
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
 up: $(READY) ## start the platform in the background and print its addresses
 	@$(BIN)/penchant up
@@ -40,6 +37,9 @@ format: $(READY) ## format the Python code
 
 docs: $(READY) ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+bench-gpu: ## train on the GPU, or without one on the CPU; needs no installation beside torch
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,python3) -m benchmarks.gpu $(ARGS)
 
 bench-%: $(READY) ## run the benchmark NAME; main-job runs the demo and the tests
 	$(BIN)/python -m benchmarks $* $(ARGS)

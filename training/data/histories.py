@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from penchant.artifacts import Snapshot
 from penchant.errors import DataError, UsageError
+
+if TYPE_CHECKING:  # types only: its validation needs packages that a benchmark on a GPU lacks
+    from penchant.artifacts import Snapshot
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -145,7 +148,7 @@ class Dataset:
     items: pa.Table
 
 
-def read_dataset(snapshot: Snapshot) -> Dataset:
+def read_dataset(snapshot: "Snapshot") -> Dataset:
     """Read a snapshot's marts.
 
     Raises DataError when there are no events, when an event isn't before the snapshot's ``as_of``,
@@ -164,7 +167,7 @@ def read_dataset(snapshot: Snapshot) -> Dataset:
     )
 
 
-def read_training_set(snapshot: Snapshot, name: str) -> pa.Table:
+def read_training_set(snapshot: "Snapshot", name: str) -> pa.Table:
     """A training set that Feast assembled.
 
     Raises UsageError when it was not assembled, DataError on feature leakage.

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penchant.errors import BudgetExceeded
-from penchant.settings import Settings
+
+if TYPE_CHECKING:  # types only, as in training.data.histories
+    from penchant.settings import Settings
 
 MB = 1024 * 1024
 FITTING_SHARE = 0.7  # of the CPU time: the rest is for evaluation and writing
@@ -38,7 +41,7 @@ class Budget:
     cpu_at_start: float = field(default_factory=cpu_seconds)
 
     @classmethod
-    def of(cls, settings: Settings) -> "Budget":
+    def of(cls, settings: "Settings") -> "Budget":
         return cls(settings.family_seconds, settings.family_memory_mb, settings.training_threads)
 
     @property
