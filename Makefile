@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down lint bench-gpu format docs lock clean
+.PHONY: help demo test up down lint bench-gpu format docs client lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ bench-gpu: ## train on the GPU, or without one on the CPU; needs no installation
 bench-%: $(READY) ## run the benchmark NAME; main-job runs the demo and the tests
 	$(BIN)/python -m benchmarks $* $(ARGS)
 
+client: $(READY) ## write the generated modules of the client from the OpenAPI description
+	$(BIN)/python -m penchant.api.clients.python_client client/penchant_client
+	$(BIN)/ruff check --quiet --select F401,I --fix client
+	$(BIN)/ruff format --quiet client
+
 lock: ## update requirements.lock to the newest versions that pyproject.toml allows
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
@@ -72,5 +77,5 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Installing from requirements.lock; the first time takes a few minutes."
 	@$(PIP) -c requirements.lock "$$(grep '^torch==' requirements.lock)"
 	@$(PIP) --no-deps -r requirements.lock
-	@$(PIP) --no-deps -e .
+	@$(PIP) --no-deps -e . -e ./client
 	@touch $(READY)

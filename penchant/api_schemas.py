@@ -1,4 +1,4 @@
-"""Request and response models of every ``/v1`` route, shared by the server and ``penchant.client``.
+"""Request and response models of every ``/v1`` route; ``penchant_client`` is generated from them.
 
 A query model lists the parameters of a GET route, a request model is a POST body. Requests reject
 unknown fields; responses ignore them, so that an older client can read a newer server's answers.

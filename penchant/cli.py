@@ -372,6 +372,20 @@ def serve() -> None:
     )
 
 
+@app.command()
+def openapi(
+    typescript: Annotated[
+        bool, typer.Option("--typescript", help="as TypeScript declarations")
+    ] = False,
+) -> None:
+    """Print the HTTP API's OpenAPI description."""
+    from penchant.api.app import openapi_description
+    from penchant.api.clients.typescript import typescript as declarations
+
+    described = openapi_description()
+    typer.echo(declarations(described) if typescript else json.dumps(described, indent=2))
+
+
 token = typer.Typer(help="Manage bearer tokens of the HTTP API.", no_args_is_help=True)
 app.add_typer(token, name="token")
 

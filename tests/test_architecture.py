@@ -20,7 +20,7 @@ LEAVES = (
     "settings storage telemetry vectors"
 )
 DIRECTION = """
-ads bandits building client encoders ingestion quality feature_repo: none
+ads bandits building encoders ingestion quality feature_repo: none
 features: feature_repo
 releases: features bandits encoders
 publishing: releases features encoders
@@ -37,7 +37,6 @@ FORBIDDEN_LIBRARIES = {
     "penchant.bandits": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},
     "penchant.bandits.experiments": {"torch", "airflow", "feast"},
     "penchant.ranking": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},
-    "penchant.client": {"torch", "airflow", "feast", "pandas", "pyarrow", "duckdb"},
     "penchant.serving": {"torch", "airflow"},
     "penchant.api": {"torch", "airflow"},
     "training": {"airflow", "feast"},

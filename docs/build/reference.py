@@ -4,7 +4,6 @@ Nothing that this file writes is committed. Each function returns one page as Ma
 """
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from penchant.api.app import create_app
+from penchant.api.app import openapi_description
 from penchant.cli import app
 from penchant.settings import Settings
 
@@ -100,8 +99,7 @@ def _need(parameter: Any) -> str:
 
 
 def api() -> str:
-    with tempfile.TemporaryDirectory() as home:
-        described = create_app(Settings(home=Path(home))).openapi()
+    described = openapi_description()
     parts = [
         "# HTTP API",
         "Generated from the OpenAPI description, which a running server offers at `/openapi.json`, "

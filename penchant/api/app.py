@@ -5,6 +5,9 @@ Feast's routes that write are not included.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -65,6 +68,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestLimits, forms_path=CONSOLE)
     app.add_middleware(RequestLog, metrics=services.metrics, audit=audit)
     return app
+
+
+def openapi_description() -> dict[str, Any]:
+    """The OpenAPI description; it is the same for every home."""
+    with TemporaryDirectory() as home:
+        return create_app(Settings(home=Path(home))).openapi()
 
 
 def _services(settings: Settings) -> Services:

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from penchant.api.auth.access import RequireScope
+from penchant.api.http import repetition
 from penchant.api.http.problems import PROBLEM_JSON
 from penchant.api_schemas import Problem
 
@@ -64,6 +65,7 @@ def _with_problems(app: FastAPI) -> dict[str, Any]:
         scope = scope_of(route)
         for method in route.methods:
             operation = schema["paths"][route.path][method.lower()]
+            operation.setdefault(repetition.KEY, method == "GET")
             statuses = ALL_ROUTES if scope is None else (*ALL_ROUTES, *GUARDED_ROUTES)
             operation["responses"] |= {str(each.value): _problem(each) for each in statuses}
             if scope is not None:

@@ -1,6 +1,6 @@
 """The routes: a module each, with its ``router``. A new module is included by being here.
 
-Handlers of ``/v1`` are named as their method of ``penchant.client``.
+Handlers of ``/v1`` are named as their method of ``penchant_client``.
 """
 
 from importlib import import_module

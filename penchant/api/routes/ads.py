@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from penchant.api.auth.access import RequireScope
 from penchant.api.http.problems import HTTPProblem
+from penchant.api.http.repetition import LOGGED
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import Ad, Ads, AdsQuery
 from penchant.errors import NothingToDo
@@ -21,6 +22,7 @@ router = APIRouter(tags=["ads"])
     "/v1/ads",
     summary="Select ads for a user",
     dependencies=[Depends(RequireScope("recommendations:read"))],
+    openapi_extra=LOGGED,
 )
 def ads(query: Annotated[AdsQuery, Query()], services: AppServices) -> Ads:
     """Ads of the day's plan, paced over the day. The response is counted and logged as shown."""

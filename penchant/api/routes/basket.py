@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from penchant.api.auth.access import RequireScope
+from penchant.api.http.repetition import LOGGED
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import BasketCompletion, BasketItem, BasketQuery
 from penchant.serving.recommending.basket import ANONYMOUS
@@ -18,6 +19,7 @@ router = APIRouter(tags=["recommendations"])
     "/v1/basket",
     summary="Complete a basket",
     dependencies=[Depends(RequireScope("recommendations:read"))],
+    openapi_extra=LOGGED,
 )
 def basket(query: Annotated[BasketQuery, Query()], services: AppServices) -> BasketCompletion:
     """Items nearest to the mean vector of the basket's items."""

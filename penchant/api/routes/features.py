@@ -10,6 +10,7 @@ from penchant.api.auth.access import RequireScope
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.auth.feature_access import resolve_readable
 from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.http.repetition import WITHOUT_EFFECT
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import Features, FeaturesRequest
 from penchant.features.request import columnar
@@ -17,7 +18,7 @@ from penchant.features.request import columnar
 router = APIRouter(tags=["features"])
 
 
-@router.post("/v1/features", summary="Read online features")
+@router.post("/v1/features", summary="Read online features", openapi_extra=WITHOUT_EFFECT)
 def features(
     request: Request,
     body: FeaturesRequest,

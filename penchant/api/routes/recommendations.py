@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from penchant.api.auth.access import RequireScope
+from penchant.api.http.repetition import LOGGED
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import Recommendations, RecommendationsQuery, RecommendedItem
 from penchant.serving.recommending.impressions import log_shown
@@ -22,6 +23,7 @@ router = APIRouter(tags=["recommendations"])
     "/v1/recommendations",
     summary="Recommend items to a user",
     dependencies=[Depends(RequireScope("recommendations:read"))],
+    openapi_extra=LOGGED,
 )
 def recommendations(
     query: Annotated[RecommendationsQuery, Query()], services: AppServices

@@ -1,0 +1,197 @@
+"""The synchronous client.
+
+Generated from the OpenAPI description by `make client`.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Mapping, Optional, Sequence
+
+import httpx
+
+from penchant_client.models import (
+    Activity,
+    Ads,
+    BasketCompletion,
+    Event,
+    EventsReceived,
+    Features,
+    Portrait,
+    Recommendations,
+    SimilarItems,
+)
+from penchant_client.transport import Call, Transport
+
+
+class Client:
+    """A method for each route. They raise ApiError for an error response and Unreachable if the
+    server does not answer. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Optional[str] = None,
+        timeout_seconds: float = 5.0,
+        transport: Optional[httpx.BaseTransport] = None,
+    ) -> None:
+        self._transport = Transport(url, token, timeout_seconds, transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def activity(self, user_id: str) -> Activity:
+        """Event-level features of a user, up to date with the last posted event."""
+        return self._transport.send(
+            Call("GET", "/v1/activity", Activity, repeatable=True, query={"user_id": user_id})
+        )
+
+    def ads(self, user_id: str, *, k: int = 1, placement: str = "ads") -> Ads:
+        """Ads of the day's plan, paced over the day. The response is counted and logged as shown.
+
+        k: Maximum number of ads.
+        placement: Where the ads are shown.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/ads",
+                Ads,
+                repeatable=False,
+                query={"user_id": user_id, "k": k, "placement": placement},
+            )
+        )
+
+    def basket(
+        self,
+        item_id: Sequence[str],
+        *,
+        k: int = 10,
+        user_id: Optional[str] = None,
+        placement: str = "basket",
+    ) -> BasketCompletion:
+        """Items nearest to the mean vector of the basket's items.
+
+        item_id: Item in the basket. Repeatable.
+        k: Maximum number of items.
+        user_id: Owner of the basket. If set, the response is logged as shown.
+        placement: Where the items are shown.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/basket",
+                BasketCompletion,
+                repeatable=False,
+                query={"item_id": item_id, "k": k, "user_id": user_id, "placement": placement},
+            )
+        )
+
+    def send_events(self, events: Sequence[Event]) -> EventsReceived:
+        """Store events. Idempotent: an event that is sent again counts once, by its event_id."""
+        return self._transport.send(
+            Call("POST", "/v1/events", EventsReceived, repeatable=False, body={"events": events})
+        )
+
+    def features(
+        self,
+        entities: Sequence[Mapping[str, str]],
+        *,
+        service: Optional[str] = None,
+        features: Sequence[str] = (),
+    ) -> Features:
+        """Online features of up to 500 entities, all from one snapshot.
+
+        entities: Entity keys of each row.
+        service: Name of a feature service.
+        features: Feature references, as view:feature.
+        """
+        return self._transport.send(
+            Call(
+                "POST",
+                "/v1/features",
+                Features,
+                repeatable=True,
+                body={"entities": entities, "service": service, "features": features},
+            )
+        )
+
+    def portrait(self, user_id: str) -> Portrait:
+        """Interests with intervals, segment and descriptive features of a known user."""
+        return self._transport.send(
+            Call("GET", "/v1/portrait", Portrait, repeatable=True, query={"user_id": user_id})
+        )
+
+    def recommendations(
+        self,
+        user_id: str,
+        *,
+        k: int = 10,
+        placement: str = "home",
+        exclude_bought: bool = False,
+        exclude: Sequence[str] = (),
+        category: Optional[str] = None,
+        price_min: Optional[float] = None,
+        price_max: Optional[float] = None,
+        diversity: float = 0.0,
+        reasons: bool = False,
+    ) -> Recommendations:
+        """Personal recommendations; popular items for an unknown user.
+
+        k: Maximum number of items.
+        placement: Where the items are shown, such as a page.
+        exclude_bought: Exclude items that the user ever bought.
+        exclude: Item ids to exclude, such as items that are out of stock. Repeatable.
+        category: Category path. Only items within it are returned.
+        price_min: Lowest price, inclusive.
+        price_max: Highest price, inclusive.
+        diversity: Weight of diversity in re-ranking (MMR): 0 ranks by score alone.
+        reasons: Explain each item by an item of the user's history.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/recommendations",
+                Recommendations,
+                repeatable=False,
+                query={
+                    "user_id": user_id,
+                    "k": k,
+                    "placement": placement,
+                    "exclude_bought": exclude_bought,
+                    "exclude": exclude,
+                    "category": category,
+                    "price_min": price_min,
+                    "price_max": price_max,
+                    "diversity": diversity,
+                    "reasons": reasons,
+                },
+            )
+        )
+
+    def similar(self, item_id: str, *, k: int = 10) -> SimilarItems:
+        """Nearest items by cosine similarity of item vectors.
+
+        k: Maximum number of items.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/similar",
+                SimilarItems,
+                repeatable=True,
+                query={"item_id": item_id, "k": k},
+            )
+        )

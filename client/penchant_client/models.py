@@ -1,0 +1,279 @@
+"""Models of responses, and of the parts of requests.
+
+Generated from the OpenAPI description by `make client`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Dict, List, Literal, Optional
+
+__all__ = [
+    "Activity",
+    "ActivityEvent",
+    "Ad",
+    "Ads",
+    "BasketCompletion",
+    "BasketItem",
+    "Event",
+    "EventsReceived",
+    "Features",
+    "Interest",
+    "Portrait",
+    "Reason",
+    "Recommendations",
+    "RecommendedItem",
+    "SimilarItem",
+    "SimilarItems",
+]
+
+
+@dataclass(frozen=True)
+class ActivityEvent:
+    """event_at: UTC.
+    fresh: True if the live release does not include the event.
+    """
+
+    item_id: str
+    event_type: str
+    event_at: datetime
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Event-level features of a user, up to date with the last posted event.
+
+    For an unknown user all of them are empty.
+
+    last_event_at: UTC.
+    events_since: Events after the snapshot, by event_type.
+    latest: Latest events with an item, newest first.
+    """
+
+    release_id: str
+    snapshot_id: str
+    user_id: str
+    last_event_at: Optional[datetime]
+    events_since: Dict[str, int]
+    latest: List[ActivityEvent]
+
+
+@dataclass(frozen=True)
+class Ad:
+    """probability: Predicted probability of a response.
+    seen: Impressions for this user today, including this one.
+    cap: Maximum impressions for a user in a day.
+    impression_id: Send it with the events that this ad leads to.
+    """
+
+    ad_id: str
+    probability: float
+    seen: int
+    cap: int
+    impression_id: str
+
+
+@dataclass(frozen=True)
+class Ads:
+    """Ads by descending value. Empty if the plan has none for the user, or all were shown."""
+
+    release_id: str
+    snapshot_id: str
+    user_id: str
+    policy: str
+    slate_id: str
+    ads: List[Ad]
+
+
+@dataclass(frozen=True)
+class BasketItem:
+    """score: Cosine similarity of the item vector and the basket vector.
+    impression_id: Null if no user_id was given.
+    """
+
+    item_id: str
+    title: str
+    category: Optional[str]
+    price: Optional[float]
+    score: float
+    impression_id: Optional[str]
+
+
+@dataclass(frozen=True)
+class BasketCompletion:
+    """Items by descending similarity, without those in the basket.
+
+    slate_id: Null if no user_id was given.
+    ignored: Items of the basket that have no vector.
+    """
+
+    release_id: str
+    snapshot_id: str
+    user_id: Optional[str]
+    origin: str
+    policy: str
+    slate_id: Optional[str]
+    ignored: List[str]
+    items: List[BasketItem]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A user's action.
+
+    event_id: Set by the client. Events with the same id count once.
+    item_id: Required unless event_type is search.
+    value: Amount in the shop's currency.
+    query: Search text.
+    impression_id: Impression that led to the event, from an earlier response.
+    """
+
+    event_id: str
+    user_id: str
+    session_id: str
+    event_type: Literal["view", "search", "cart", "purchase", "return", "rating"]
+    event_at: datetime
+    item_id: Optional[str] = None
+    quantity: Optional[int] = None
+    value: Optional[float] = None
+    query: Optional[str] = None
+    impression_id: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class EventsReceived:
+    """The events are stored durably.
+
+    received: Number of events in the request.
+    """
+
+    received: int
+
+
+@dataclass(frozen=True)
+class Features:
+    """A row for each entity, in request order: its keys, and each feature as `view__feature`.
+
+    Features of unknown entities are null, as are NaN and infinite values.
+    """
+
+    snapshot_id: str
+    rows: List[Dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Interest:
+    """category: Category path.
+    weight: Expected share of the user's actions in this category.
+    low: Lower bound of the weight's 90 % interval.
+    high: Upper bound of the weight's 90 % interval.
+    half_life_days: Days within which a user with this interest returns with probability 0.5.
+    trend: Change of the weight over the last 28 days.
+    evidence: Number of supporting actions. 0: the weight is the average of all users.
+    transferred: Share of the weight from cross-domain transfer.
+    """
+
+    category: str
+    weight: float
+    low: float
+    high: float
+    half_life_days: float
+    trend: float
+    evidence: float
+    transferred: float
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A user's interests by descending weight, and descriptive features.
+
+    segment: Null if the user has no vector in this release.
+    evidence: Number of actions behind all interests.
+    """
+
+    release_id: str
+    snapshot_id: str
+    user_id: str
+    lifecycle_stage: str
+    price_band: Optional[str]
+    brand_loyalty: Optional[float]
+    segment: Optional[str]
+    evidence: float
+    interests: List[Interest]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """The item of the user's history that contributes most to a recommended item's score.
+
+    because: The reason as text.
+    drop: Decrease of the score without this history item; above 0.
+    """
+
+    item_id: str
+    title: str
+    because: str
+    drop: float
+
+
+@dataclass(frozen=True)
+class RecommendedItem:
+    """score: Comparable only within one source of one response.
+    source: Candidate source.
+    propensity: Probability of this item at this position, given the items before it.
+    impression_id: Send it with the events that this item leads to.
+    reason: Null if reasons were not requested or none could be verified.
+    """
+
+    item_id: str
+    title: str
+    category: Optional[str]
+    price: Optional[float]
+    score: float
+    source: str
+    propensity: float
+    impression_id: str
+    reason: Optional[Reason]
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Items in display order. The response is logged as shown.
+
+    origin: What ranked the items.
+    policy: Policy that selected the slate.
+    reasons_by: Model family whose scores the reasons explain.
+    reasons_withheld: Why requested reasons are not given.
+    """
+
+    release_id: str
+    snapshot_id: str
+    user_id: str
+    origin: str
+    policy: str
+    slate_id: str
+    items: List[RecommendedItem]
+    reasons_by: Optional[str]
+    reasons_withheld: Optional[str]
+
+
+@dataclass(frozen=True)
+class SimilarItem:
+    """score: Cosine similarity of the two item vectors."""
+
+    item_id: str
+    title: str
+    category: Optional[str]
+    score: float
+
+
+@dataclass(frozen=True)
+class SimilarItems:
+    """Items by descending similarity."""
+
+    release_id: str
+    snapshot_id: str
+    item_id: str
+    items: List[SimilarItem]
