@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down lint bench-gpu format docs client lock clean
+.PHONY: help demo test test-all up down lint bench-gpu format docs client lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +16,11 @@ help: ## list the commands
 demo: $(READY) ## run the main job with Airflow, from files to vectors, and show its progress
 	@$(BIN)/penchant demo
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n $(TEST_WORKERS)
+test: $(READY) ## run the tests, without those marked long
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not long"
+
+test-all: $(READY) ## run all tests, with the runs of the whole platform
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 up: $(READY) ## start the platform in the background and print its addresses
 	@$(BIN)/penchant up
