@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from penchant.errors import NothingToDo, PenchantError, UsageError
 from penchant.logs import configure_logs
 from penchant.settings import Settings, wrong_setting
+from penchant.subject_commands import subject
 from penchant.telemetry import disable_telemetry
 
 app = typer.Typer(
@@ -441,6 +442,9 @@ def revoke_token(
 
     revoked = Tokens(Settings()).revoke(token_id)
     typer.echo(f"token {revoked.id} of {revoked.name} is revoked")
+
+
+app.add_typer(subject, name="subject")
 
 
 @app.command()

@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         return self.home / "audit"
 
     @property
+    def privacy(self) -> Path:
+        """The key of pseudonyms, people's requests and the receipts."""
+        return self.home / "privacy"
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file. Only ``penchant build`` opens it."""
         return self.home / "warehouse" / "penchant.duckdb"

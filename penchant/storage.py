@@ -39,9 +39,14 @@ def held_alone(folder: Path) -> Iterator[None]:
 
 def write_atomic(path: Path, text: str) -> None:
     """Replace ``path`` with ``text`` so that a reader sees the old file or the new, whole."""
+    write_atomic_bytes(path, text.encode())
+
+
+def write_atomic_bytes(path: Path, content: bytes) -> None:
+    """``write_atomic`` for bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{STAGING_PREFIX}{path.name}")
-    temporary.write_text(text)
+    temporary.write_bytes(content)
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)

@@ -17,7 +17,7 @@ NONE = "penchant.none"
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
     "api_schemas artifacts errors feast_sdk feedback interactions logs manifest plots ranking "
-    "settings storage telemetry vectors"
+    "settings storage subjects telemetry vectors"
 )
 DIRECTION = """
 ads bandits building encoders ingestion quality feature_repo: none
@@ -25,7 +25,8 @@ features: feature_repo
 releases: features bandits encoders
 publishing: releases features encoders
 serving: releases features bandits encoders ads
-api: serving releases features
+api: serving releases features privacy
+privacy: ingestion publishing releases
 report: serving releases bandits
 platform: report serving
 training: bandits encoders

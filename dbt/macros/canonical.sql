@@ -1,5 +1,8 @@
-{#- All rows of a canonical table, from every source that has landed; no rows where no source has it. -#}
+{#- All rows of a canonical table, from every source that has landed; no rows where no source has it.
+    Without those of users who object to being profiled: `penchant build` passes their ids. -#}
 {% macro union_of_sources(table) -%}
+    {%- set objecting = var("objecting_users", []) if "user_id" in canonical_table(table)["columns"] else [] -%}
+    {%- if objecting %}select * from ({% endif %}
     select
     {%- for name, column in canonical_table(table)["columns"].items() %}
         cast(null as {{ column["type"] }}) as {{ name }}{{ "," if not loop.last }}
@@ -9,6 +12,12 @@
     union all by name
     select * from {{ ref(var("canonical_models")[table][source]) }}
     {%- endfor %}
+    {%- if objecting %}
+    )
+    where user_id is null or user_id not in (
+        {%- for user_id in objecting %}'{{ user_id | replace("'", "''") }}'{{ ", " if not loop.last }}{% endfor -%}
+    )
+    {%- endif %}
 {%- endmacro %}
 
 {#- Staging of a source that lands a canonical table: columns cast to their dbt types, one row per key. -#}

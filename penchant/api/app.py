@@ -31,6 +31,7 @@ from penchant.serving.live_policy import LivePolicies
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 
 CONSOLE = "/console"
 
@@ -86,7 +87,7 @@ def _services(settings: Settings) -> Services:
         features=LiveFeatures(settings),
         advertiser=Advertiser(settings, service),
         fresh_events=events,
-        feedback_log=FeedbackLog(settings.feedback, metrics.count),
+        feedback_log=FeedbackLog(settings.feedback, metrics.count, Subjects(settings).erased),
         metrics=metrics,
     )
 

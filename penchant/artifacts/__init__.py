@@ -10,6 +10,7 @@ from penchant.artifacts.ranking_model import (
     ModelFile,
     RankingModelRecord,
 )
+from penchant.artifacts.receipt import ErasureReceipt
 from penchant.artifacts.release import ReleaseManifest, RunReference
 from penchant.artifacts.run import RunFailure, RunRecord
 from penchant.artifacts.selection import LeaderboardRow, ModelSelection
@@ -22,6 +23,7 @@ from penchant.artifacts.snapshot import (
     Snapshot,
     SnapshotDescription,
 )
+from penchant.artifacts.subject_request import SubjectRequest
 
 __all__ = [
     "AdPlanRecord",
@@ -31,6 +33,7 @@ __all__ = [
     "CheckResults",
     "CheckStatistics",
     "CompressionRecord",
+    "ErasureReceipt",
     "Experiment",
     "ExperimentResult",
     "LeaderboardRow",
@@ -50,4 +53,5 @@ __all__ = [
     "SimulationRecord",
     "Snapshot",
     "SnapshotDescription",
+    "SubjectRequest",
 ]

@@ -72,7 +72,8 @@ def identify(settings: Settings, landing: Landing) -> str:
     """The snapshot id: the same for the same batches, dbt project and variables, on any day."""
     digest = hashlib.sha256()
     for batch in landing.batches:
-        digest.update(f"{batch.source}/{batch.table}/{batch.sha256}\n".encode())
+        erased = f" without {batch.erased} rows" if batch.erased else ""
+        digest.update(f"{batch.source}/{batch.table}/{batch.sha256}{erased}\n".encode())
     for file in _project_files(settings.dbt_project):
         digest.update(f"{file.relative_to(settings.dbt_project)}\n".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())

@@ -12,6 +12,7 @@ import yaml
 from penchant.errors import DataError, UsageError
 from penchant.interactions import DBT_VARIABLES
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 
 
 @dataclass(frozen=True, order=True)
@@ -20,6 +21,7 @@ class Batch:
 
     It is the order of the staging model ``stg_landing__batches``: by file name, and by time only
     between files of the same name, so the order in which days land changes nothing.
+    ``erased``: rows that were removed because a person asked for it.
     """
 
     source: str
@@ -27,14 +29,19 @@ class Batch:
     original_name: str
     landed_at: str
     sha256: str
+    erased: int
 
 
 @dataclass(frozen=True)
 class Landing:
-    """All landed batches, and ``as_of``: the midnight after the last event, naive UTC."""
+    """All landed batches, and ``as_of``: the midnight after the last event, naive UTC.
+
+    ``objecting``: users who are not to be profiled.
+    """
 
     batches: tuple[Batch, ...]
     as_of: datetime
+    objecting: tuple[str, ...] = ()
 
     @property
     def sources(self) -> list[str]:
@@ -46,6 +53,7 @@ class Landing:
         return {
             "sources": self.sources,
             "as_of": self.as_of.isoformat(sep=" "),
+            **({"objecting_users": self.objecting} if self.objecting else {}),
             **DBT_VARIABLES,
         }
 
@@ -70,7 +78,7 @@ def read_landing(settings: Settings) -> Landing:
     if not found:
         raise UsageError(f"{settings.landing} has no batches", "run `penchant ingest` first")
     fields = Batch.__dataclass_fields__
-    batches = sorted(Batch(**{name: batch[name] for name in fields}) for batch in found)
+    batches = sorted(Batch(**{name: batch.get(name, 0) for name in fields}) for batch in found)
     times = _event_times(settings.dbt_project)
     unknown = {batch.source for batch in batches} - {source for source, _ in times}
     if unknown:
@@ -90,7 +98,8 @@ def read_landing(settings: Settings) -> Landing:
             f"the batches in {settings.landing} have no event", "ingest a table of events"
         )
     last_day = max(moments).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Landing(tuple(batches), last_day + timedelta(days=1))
+    objecting = tuple(Subjects(settings).objecting())
+    return Landing(tuple(batches), last_day + timedelta(days=1), objecting)
 
 
 def _event_times(dbt_project: Path) -> dict[tuple[str, str], str]:

@@ -18,10 +18,12 @@ from typing import Any
 
 from penchant.feedback.group_commit import GroupCommit
 from penchant.settings import Settings
-from penchant.storage import held_alone, sync
+from penchant.storage import held_alone, sync, write_atomic_bytes
+from penchant.subjects import Subjects
 
 TABLES = ("impressions", "propensities", "events")
 OPEN = "open.jsonl"
+Tables = dict[str, list[Mapping[str, Any]]]
 TAIL = 1 << 16  # bytes per read in search of the last line end
 
 
@@ -29,19 +31,22 @@ class FeedbackLog:
     """The log under ``folder``: an open file for each table, and sealed ones.
 
     Safe to share between threads. ``on_durable`` is called with each table and its number of rows
-    once they are durable.
+    once they are durable. Rows of users whom ``erased`` returns are not stored.
     """
 
     def __init__(
-        self, folder: Path, on_durable: Callable[[str, int], None] = lambda table, rows: None
+        self,
+        folder: Path,
+        on_durable: Callable[[str, int], None] = lambda table, rows: None,
+        erased: Callable[[Iterable[str]], set[str]] = lambda user_ids: set(),
     ) -> None:
-        self.folder, self._on_durable = folder, on_durable
+        self.folder, self._on_durable, self._erased = folder, on_durable, erased
         self._commits = GroupCommit(self._write)
         self._syncing = ThreadPoolExecutor(len(TABLES), "penchant-feedback")
 
     @classmethod
     def of(cls, settings: Settings) -> "FeedbackLog":
-        return cls(settings.feedback)
+        return cls(settings.feedback, erased=Subjects(settings).erased)
 
     def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add all rows or none; they are durable when this returns. Times are naive UTC."""
@@ -49,12 +54,30 @@ class FeedbackLog:
 
     def append_together(self, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """``append`` to several tables with one flush."""
-        lines = {table: [_line(row) for row in rows] for table, rows in tables.items()}
+        kept = self._without_erased({table: list(rows) for table, rows in tables.items()})
+        lines = {table: [_line(row) for row in rows] for table, rows in kept.items()}
         if not any(lines.values()):
             return
         self._commits.commit({table: b"".join(some) for table, some in lines.items()})
         for table, some in lines.items():
             self._on_durable(table, len(some))
+
+    def _without_erased(self, tables: Tables) -> Tables:
+        """The rows without those of erased users, and without the propensities of their slates."""
+        every = [row for rows in tables.values() for row in rows]
+        erased = self._erased({row["user_id"] for row in every if "user_id" in row})
+        if not erased:
+            return tables
+        theirs = [row for row in every if row.get("user_id") in erased]
+        slates = {row["slate_id"] for row in theirs if "slate_id" in row}
+        return {
+            table: [
+                row
+                for row in rows
+                if row.get("user_id") not in erased and row.get("slate_id") not in slates
+            ]
+            for table, rows in tables.items()
+        }
 
     def _write(self, group: Sequence[Mapping[str, bytes]]) -> None:
         """Write a group: each table's file is written and flushed once."""
@@ -88,6 +111,32 @@ class FeedbackLog:
                 if path.stat().st_size:
                     path.rename(place / f"{table}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl")
                     sync(place)
+
+    def remove(self, table: str, unwanted: Callable[[dict[str, Any]], bool]) -> int:
+        """Remove rows from a table's files, the open one too; return their number.
+
+        Each file is replaced whole, so a kill leaves the old rows or the new.
+        """
+        place = self.folder / table
+        if not place.is_dir():
+            return 0
+        removed = 0
+        with held_alone(place):
+            for path in [*self.sealed(table), *place.glob(OPEN)]:
+                _cut_torn_line(path)
+                lines = path.read_bytes().splitlines(keepends=True)
+                kept = [line for line in lines if not unwanted(json.loads(line))]
+                if len(kept) < len(lines):
+                    write_atomic_bytes(path, b"".join(kept))
+                    removed += len(lines) - len(kept)
+        return removed
+
+    def rows(self, table: str) -> Iterator[dict[str, Any]]:
+        """The rows of a table that have not landed, oldest file first."""
+        for path in [*self.sealed(table), *(self.folder / table).glob(OPEN)]:
+            for line in path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):  # else it was not acknowledged
+                    yield json.loads(line)
 
     def sealed(self, table: str) -> list[Path]:
         """Sealed files, oldest first."""

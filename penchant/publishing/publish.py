@@ -21,8 +21,9 @@ from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
 from penchant.publishing import encoder as encoded
 from penchant.publishing.feast_store import count_rows, create_store, write_rows
+from penchant.publishing.removal import SWEPT_PREFIX, sweep
 from penchant.publishing.selected_runs import SelectedRuns
-from penchant.publishing.shared_stores import remove, stores_of
+from penchant.publishing.shared_stores import stores_of
 from penchant.releases.context_features import write_policy_facts
 from penchant.releases.fencing import Fencing
 from penchant.releases.hnsw_index import METRIC
@@ -42,7 +43,6 @@ from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files
 from penchant.vectors import frame_of, matrix
 
-SWEPT_PREFIX = ".swept-"
 KEPT = 3  # the live release and two to go back to
 READ_BACK = 200  # rows of each view that are read back and compared
 
@@ -101,7 +101,7 @@ def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
         fencing.reject_before(fencing_token, identity)
         pointer.flip(identity)
         _prune(settings, fencing_token)
-    _sweep(settings)
+    sweep(settings)
     return "unchanged" if live else "published"
 
 
@@ -146,7 +146,7 @@ def _discard(settings: Settings, staging: Path) -> None:
             return
         staging.rename(staging.with_name(f"{SWEPT_PREFIX}{staging.name}"))
     try:
-        _sweep(settings)
+        sweep(settings)
     except PenchantError as error:
         log.warning(
             "the next publish removes this attempt", attempt=staging.name, cause=error.cause
@@ -290,25 +290,6 @@ def _prune(settings: Settings, fencing_token: int) -> None:
     left = [path for path in folder.glob(f"{STAGING_PREFIX}r-*") if _token_of(path) < fencing_token]
     for path in (*left, *(folder / each for each in list(kept)[KEPT:])):
         path.rename(folder / f"{SWEPT_PREFIX}{path.name}")
-
-
-def _sweep(settings: Settings) -> None:
-    """Remove renamed directories and what they have in shared stores, without a lock, so that a
-    rollback need not wait. A process that has a release open keeps its files until it closes them.
-
-    Raises PenchantError where a shared store can't be reached; the next publish tries again.
-    """
-    for path in settings.releases.glob(f"{SWEPT_PREFIX}*"):
-        remove(settings, _attempt_of(path))
-        shutil.rmtree(path, ignore_errors=True)  # another publisher may be removing it too
-
-
-def _attempt_of(swept: Path) -> str:
-    """Of a complete release by its manifest, else by the directory's name."""
-    try:
-        return ReleaseManifest.read(swept / MANIFEST).attempt
-    except (FileNotFoundError, DataError):
-        return swept.name.removeprefix(SWEPT_PREFIX).removeprefix(STAGING_PREFIX)
 
 
 def _token_of(staging: Path) -> int:

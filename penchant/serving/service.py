@@ -3,7 +3,7 @@
 import threading
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from penchant.errors import PenchantError, UsageError
@@ -16,6 +16,7 @@ from penchant.serving.recommending.options import DEFAULT_OPTIONS, RecommendOpti
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 
 MAX_K = 100  # items of a published list
 MAX_ID_LENGTH = 128  # characters
@@ -68,7 +69,7 @@ class RecommendationService:
 
     def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
         """``recommender``: by default one without exploration and without fresh events."""
-        self._settings = settings
+        self._settings, self._subjects = settings, Subjects(settings)
         self._recommender = recommender or Recommender()
         self._open: dict[str, OpenRelease] = {}
         self._lock = threading.Lock()
@@ -80,7 +81,8 @@ class RecommendationService:
         options: RecommendOptions = DEFAULT_OPTIONS,
         slate_id: str | None = None,
     ) -> Recommendation:
-        """Recommendations for a user; popular items for an unknown user.
+        """Recommendations for a user; popular items for an unknown user and for one who is not
+        profiled.
 
         ``k`` items, or fewer where fewer pass the filters. ``slate_id``: of an earlier answer, to
         repeat it. Raises UsageError for a malformed id, for ``k`` outside 1 to 100 and for an
@@ -88,9 +90,11 @@ class RecommendationService:
         """
         check_id("user", user_id)
         _check_k(k)
-        return self.read(
-            lambda opened: self._recommender.recommend(opened, user_id, k, options, slate_id)
+        known_as = user_id if self.profiles(user_id) else ANONYMOUS
+        answer = self.read(
+            lambda opened: self._recommender.recommend(opened, known_as, k, options, slate_id)
         )
+        return answer if known_as == user_id else replace(answer, user_id=user_id)
 
     def complete(self, basket: Sequence[str], k: int = 10, user_id: str = ANONYMOUS) -> Completion:
         """The ``k`` items nearest to a basket by vector, without those in it.
@@ -130,10 +134,18 @@ class RecommendationService:
         """A user's portrait: interests and segment.
 
         ``allow`` raises where the features may not be read. Raises UsageError for a malformed or
-        unknown id.
+        unknown id, and for a user who is not profiled.
         """
         check_id("user", user_id)
+        if not self.profiles(user_id):
+            raise UsageError(
+                f"user {user_id!r} is not profiled, on request", "show popular items instead"
+            )
         return self.read(lambda opened: _portrait(opened, user_id, allow))
+
+    def profiles(self, user_id: str) -> bool:
+        """False for a person who asked for erasure or objected."""
+        return not self._subjects.excluded(user_id)
 
     def read(self, query: Callable[[OpenRelease], _Read]) -> _Read:
         """Run a query on the live release.

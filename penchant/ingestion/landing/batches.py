@@ -39,8 +39,10 @@ from penchant.ingestion.landing.reading import (
     literal,
     read,
 )
+from penchant.ingestion.landing.user_rows import remove_rows, users_of
 from penchant.settings import Settings
 from penchant.storage import atomic_directory, held_alone, sync, write_json
+from penchant.subjects import Subjects
 
 EMPTY_BATCH = "_contract"
 REASON = "reason.json"
@@ -149,15 +151,26 @@ class Landing:
         if result.reasons:
             return self._quarantine(arrival, original, sha256, result.reasons)
         with self._appearing(final) as staging:
-            batch = self._batch(arrival, original, sha256, result.rows)
-            (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
+            size = original.stat().st_size
             if is_verbatim(arrival.contract, reading):
                 original.rename(staging / "data.parquet")
             else:
                 query = landed_sql(arrival.contract, reading)
                 _write(connection, query, staging / "data.parquet")
+            erased = self._leave_out_erased(arrival.contract, staging / "data.parquet")
+            batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
+            (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
         self._leave_quarantine(table, sha256)
-        return Outcome("landed", table, sha256, arrival.path.name, result.rows, final)
+        return Outcome("landed", table, sha256, arrival.path.name, result.rows - erased, final)
+
+    def _leave_out_erased(self, contract: Contract, parquet: Path) -> int:
+        """Remove the rows of people who asked for erasure; return their number."""
+        column = contract.user_column
+        if column is None:
+            return 0
+        connection = self.engine.connection()
+        erased = Subjects(self.settings).erased(users_of(connection, parquet, column))
+        return remove_rows(connection, parquet, column, sorted(erased)) if erased else 0
 
     def _existing(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
         """The existing batch. Raises UsageError when it landed under another mapping."""
@@ -171,14 +184,17 @@ class Landing:
         table, name, rows = arrival.contract.table, arrival.path.name, batch["rows"]
         return Outcome("unchanged", table, sha256, name, rows, final)
 
-    def _batch(self, arrival: Arrival, original: Path, sha256: str, rows: int) -> dict[str, object]:
+    def _batch(
+        self, arrival: Arrival, size: int, sha256: str, rows: int, erased: int
+    ) -> dict[str, object]:
         return {
             "source": self.source,
             "table": arrival.contract.table,
             "sha256": sha256,
             "original_name": arrival.path.name,
             "rows": rows,
-            "bytes": original.stat().st_size,
+            "erased": erased,
+            "bytes": size,
             "mapping": _fingerprint(arrival),
             "landed_at": self.now.isoformat(),
         }

@@ -31,6 +31,7 @@ def canonical_contract(table: str) -> Contract:
             Rule(Code(rule["code"]), rule["column"], rule["violated"], rule["detail"])
             for rule in described.get("rules", ())
         ),
+        user_column="user_id" if "user_id" in described["columns"] else None,
     )
 
 

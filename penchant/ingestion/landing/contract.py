@@ -75,6 +75,8 @@ class Contract:
 
     ``key`` is unique within a file; empty if the publisher ships no key. ``row_number`` names a
     BIGINT column that landing adds, 1 for the first row of the file, so that rows have an id.
+
+    ``user_column`` names the person of a row; None in a table whose rows name nobody.
     """
 
     table: str
@@ -82,3 +84,4 @@ class Contract:
     key: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     row_number: str | None = None
+    user_column: str | None = None

@@ -33,6 +33,7 @@ CONTRACTS = (
             Column("transaction_timestamp", "TIMESTAMP"),
         ),
         key=("basket_id", "product_id"),
+        user_column="household_id",
         rules=(
             Rule(
                 Code.NEGATIVE_QUANTITY,
@@ -68,11 +69,13 @@ CONTRACTS = (
             Column("kids_count", "VARCHAR", nullable=True),
         ),
         key=("household_id",),
+        user_column="household_id",
     ),
     Contract(
         table="campaigns",
         columns=(Column("campaign_id", "BIGINT"), Column("household_id", "BIGINT")),
         key=("campaign_id", "household_id"),
+        user_column="household_id",
     ),
     Contract(
         table="campaign_descriptions",
@@ -102,6 +105,7 @@ CONTRACTS = (
             Column("redemption_date", "TIMESTAMP"),
         ),
         key=("household_id", "coupon_upc", "campaign_id", "redemption_date"),
+        user_column="household_id",
     ),
     Contract(
         table="promotions",

@@ -15,6 +15,7 @@ from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.batches import digest
 from penchant.ingestion.landing.canonical import canonical_contract
 from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
+from penchant.settings import Settings
 
 NAME = "feedback"
 
@@ -48,6 +49,7 @@ IMPRESSIONS = Contract(
             "null, and ad_id is null too",
         ),
     ),
+    user_column="user_id",
 )
 PROPENSITIES = canonical_contract("propensities")
 CANONICAL_EVENTS = canonical_contract("events")
@@ -59,6 +61,7 @@ EVENTS = Contract(
         Column("received_at", "TIMESTAMP"),
     ),
     rules=CANONICAL_EVENTS.rules,
+    user_column="user_id",
 )
 """No key: a client may send an event again, and both rows are kept."""
 
@@ -69,20 +72,23 @@ def arrivals(request: Request) -> list[Arrival]:
     """Seal the log and return its files. Raises NothingToDo when there are none."""
     log = FeedbackLog(request.folder or request.settings.feedback)
     log.seal()
-    by_table = {contract.table: contract for contract in CONTRACTS}
-    landed = request.settings.landing / NAME
-    found = []
-    for table in TABLES:
-        for file in log.sealed(table):
-            if _has_landed(landed / table, file):
-                file.unlink()
-            else:
-                found.append(Arrival(by_table[table], file))
+    remove_landed(request.settings, log)
+    found = [
+        Arrival(contract, file) for contract in CONTRACTS for file in log.sealed(contract.table)
+    ]
     if not found:
         raise NothingToDo(
             f"{log.folder} has no new files", "ingest again after users have been served"
         )
     return found
+
+
+def remove_landed(settings: Settings, log: FeedbackLog) -> None:
+    """Delete the sealed files that have landed."""
+    for table in TABLES:
+        for file in log.sealed(table):
+            if _has_landed(settings.landing / NAME / table, file):
+                file.unlink()
 
 
 def _has_landed(batches: Path, file: Path) -> bool:

@@ -47,6 +47,7 @@ INVOICES = Contract(
         ),
     ),
     row_number="line_number",
+    user_column="CustomerID",
 )
 CONTRACTS = (INVOICES,)
 

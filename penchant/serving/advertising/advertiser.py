@@ -57,16 +57,18 @@ class Advertiser:
     def select(self, user_id: str, k: int, now: datetime) -> Ads:
         """At most ``k`` distinct ads, which are counted as shown. ``now``: naive UTC.
 
-        Empty where the plan has none left for the user. Raises UsageError for a malformed id or
-        ``k`` outside 1 to 10, NothingToDo without a plan.
+        Empty where the plan has none left for the user, and for one who is not profiled. Raises
+        UsageError for a malformed id or ``k`` outside 1 to 10, NothingToDo without a plan.
         """
         check_id("user", user_id)
         if not 1 <= k <= MAX_ADS:
             raise UsageError(f"k: must be from 1 to {MAX_ADS}, got {k}", "fix k")
         release = self._service.read(lambda opened: opened.release)
         plan = self._planned(release.snapshot_id)
-        with counted(self._settings.home / "ads" / "shown.db", now) as counts:
-            ads = _select(plan, counts, user_id, k, now)
+        ads: list[Ad] = []
+        if self._service.profiles(user_id):
+            with counted(self._settings.home / "ads" / "shown.db", now) as counts:
+                ads = _select(plan, counts, user_id, k, now)
         policy = f"ads by {plan.run_id}"
         return Ads(user_id, policy, release.id, release.snapshot_id, tuple(ads))
 

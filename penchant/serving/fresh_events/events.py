@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from penchant.releases.release import on_disk
 from penchant.serving.fresh_events.log_tail import LogFile, LogTail, Row
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 
 MAX_PER_USER = 1000  # newest events that are kept
 
@@ -54,7 +55,7 @@ class FreshEvents:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._subjects = settings, Subjects(settings)
         self._lock = threading.Lock()
         self._by_user: dict[str, list[Event]] = defaultdict(list)
         self._seen: set[str] = set()
@@ -67,7 +68,10 @@ class FreshEvents:
         """A user's events that a snapshot lacks, in the order of arrival, without duplicates.
 
         ``last_feedback``: the newest file of events in the snapshot (``Snapshot.last_feedback``).
+        None of a user who is not to be profiled.
         """
+        if self._subjects.excluded(user_id):
+            return []
         with self._lock:
             self._catch_up()
             if (

@@ -1,0 +1,230 @@
+"""Erasing people: first what is stored, then, after a release without them, what was derived.
+
+1. ``erase`` registers the request, so that no later file brings the person back and no answer is
+   personal, and removes the person's rows from landed batches, the feedback log, quarantine and
+   today's ad counts.
+2. The main job builds a snapshot of what is left, trains every family on it from nothing (which
+   unlearns exactly) and publishes a release.
+3. ``finish`` removes everything made from earlier snapshots, searches the whole home for the id,
+   and writes a signed receipt.
+
+Both are idempotent and go on where a killed one stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from penchant.artifacts import ErasureReceipt, SubjectRequest
+from penchant.artifacts.receipt import UnlearnedModel
+from penchant.errors import NothingToDo, PenchantError, UsageError
+from penchant.privacy import stored
+from penchant.privacy.derived import (
+    models_of,
+    remove_derived,
+    remove_mentioning,
+    snapshots_on_disk,
+    still_live,
+)
+from penchant.privacy.mentions import DISTINCTIVE, files_that_mention
+from penchant.privacy.signing import public_key, sign
+from penchant.settings import Settings
+from penchant.storage import held_alone
+from penchant.subjects import Subjects
+
+RETRAINED = "trained from nothing on a snapshot without the person"
+NEXT = "run the main job (DAG build_snapshot), then `penchant subject finish`"
+
+
+@dataclass(frozen=True)
+class ErasureReport:
+    """``removed``: place -> rows or files, of all people together."""
+
+    request_ids: tuple[str, ...]
+    removed: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        places = ", ".join(f"{place} {count}" for place, count in sorted(self.removed.items()))
+        return f"erasure {', '.join(self.request_ids)}: removed {places or 'nothing'}; next: {NEXT}"
+
+
+@dataclass(frozen=True)
+class FinishReport:
+    """The receipts that were written."""
+
+    receipts: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        return f"erasures completed; receipts: {', '.join(self.receipts)}"
+
+
+def erase(
+    settings: Settings, user_ids: Sequence[str] = (), now: datetime | None = None
+) -> ErasureReport:
+    """Remove what is stored of these people, and of all who asked before and still wait.
+
+    ``now``: naive UTC. Raises UsageError for an id that nothing is stored of, and NothingToDo where
+    nobody waits.
+    """
+    at = now or datetime.now(UTC).replace(tzinfo=None)
+    subjects = Subjects(settings)
+    known = {each.pseudonym for each in subjects.requests() if each.forgets}
+    for user_id in user_ids:
+        if subjects.pseudonym(user_id) not in known and not is_stored(settings, user_id):
+            raise UsageError(
+                f"nothing is stored of user {user_id!r}",
+                "pass the user_id as the source has it; `penchant subject list` lists requests",
+            )
+    for user_id in user_ids:
+        subjects.request("erase", user_id, at)
+    waiting = [each for each in subjects.requests() if each.forgets and each.state == "requested"]
+    if not waiting:
+        raise NothingToDo("no erasure waits", "pass --user to request one")
+    with held_alone(settings.privacy):
+        removed = _erase_stored(settings, [each.user_id for each in waiting if each.user_id])
+        affected = snapshots_on_disk(settings)
+        for each in waiting:
+            _save(settings, each, "cleaned", removed, affected)
+    return ErasureReport(tuple(each.id for each in waiting), removed)
+
+
+def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
+    """Complete the erasures whose stored rows are gone, now that a release without them is live.
+
+    Raises NothingToDo where none waits, UsageError while earlier data is live, and PenchantError
+    for a file that still mentions a person.
+    """
+    waiting = [
+        each for each in Subjects(settings).requests() if each.forgets and each.state == "cleaned"
+    ]
+    if not waiting:
+        raise NothingToDo("no erasure waits to be finished", "`penchant subject erase` begins one")
+    affected = sorted({snapshot for each in waiting for snapshot in each.affected})
+    if live := still_live(settings, affected):
+        raise UsageError(f"built with the person's data and still live: {', '.join(live)}", NEXT)
+    at = now or datetime.now(UTC).replace(tzinfo=None)
+    with held_alone(settings.privacy):
+        user_ids = [each.user_id for each in waiting if each.user_id]
+        removed = remove_derived(settings, affected)
+        removed |= remove_mentioning(settings, user_ids)
+        searched = _verify(settings, user_ids)
+        receipts = [_complete(settings, each, removed, searched, at) for each in waiting]
+    return FinishReport(tuple(map(str, receipts)))
+
+
+def is_stored(settings: Settings, user_id: str) -> bool:
+    """Whether any landed batch or the feedback log has the person."""
+    return any(stored.logged_rows(settings, [user_id]).values()) or any(
+        stored.landed_rows(settings, table) is not None
+        for table in stored.stored_tables(settings, [user_id])
+    )
+
+
+def receipt_path(settings: Settings, request_id: str) -> Path:
+    return settings.privacy / "receipts" / f"{request_id}.json"
+
+
+def _erase_stored(settings: Settings, user_ids: Sequence[str]) -> dict[str, int]:
+    slates = stored.slates_of(settings, user_ids)
+    removed = stored.erase_logged(settings, user_ids, slates)
+    for table in stored.stored_tables(settings, user_ids):
+        if count := stored.erase_landed(settings, table):
+            removed[table.place] = count
+    if count := stored.erase_quarantined(settings, user_ids):
+        removed["quarantine"] = count
+    if count := stored.erase_ad_counts(settings, user_ids):
+        removed["ads/shown.db"] = count
+    return removed
+
+
+def _verify(settings: Settings, user_ids: Sequence[str]) -> int:
+    """Search the home; return the number of files searched. Raises PenchantError for a finding."""
+    skip = [settings.privacy, settings.home / "postgres"]
+    found = list(files_that_mention(settings.home, user_ids, skip))
+    if found:
+        raise PenchantError(
+            f"{len(found)} files still mention the person, such as {found[0]}",
+            "remove or replace the file, then run `penchant subject finish` again",
+        )
+    return sum(1 for file in settings.home.rglob("*") if file.is_file())
+
+
+def _complete(
+    settings: Settings,
+    request: SubjectRequest,
+    removed: dict[str, int],
+    searched: int,
+    at: datetime,
+) -> Path:
+    """Write the receipt, then forget the id."""
+    key = Subjects(settings).key()
+    snapshot_id = settings.live_snapshot.current()
+    receipt = ErasureReceipt(
+        request_id=request.id,
+        pseudonym=request.pseudonym,
+        requested_at=request.requested_at,
+        completed_at=at,
+        removed=_sum(request.removed, removed),
+        snapshot_id=snapshot_id,
+        release_id=settings.live_release.current(),
+        models=tuple(
+            UnlearnedModel(family=family, run_id=run_id, how=RETRAINED)
+            for family, run_id in (models_of(settings, snapshot_id) if snapshot_id else ())
+        ),
+        searched_files=searched,
+        limits=_limits(settings, request.user_id or ""),
+        public_key=public_key(key),
+    )
+    path = receipt_path(settings, request.id)
+    sign(receipt, key).write(path)
+    path.chmod(0o600)
+    _save(settings, request.model_copy(update={"user_id": None}), "complete", removed, ())
+    return path
+
+
+def _limits(settings: Settings, user_id: str) -> tuple[str, ...]:
+    """What the erasure can't reach or the search can't find, in words."""
+    limits = [
+        "the source's own files, backups and copies outside of the home are not changed",
+        "Airflow's metadata holds ids of snapshots and releases, not of people; it is not searched",
+    ]
+    if len(user_id) < DISTINCTIVE:
+        limits.append(
+            f"the id has fewer than {DISTINCTIVE} characters: files other than tables are searched "
+            "for it beside the name of a user column only"
+        )
+    outside = {
+        "PENCHANT_TRACKING": settings.tracking,
+        "PENCHANT_FEAST_REDIS": settings.feast_redis,
+        "PENCHANT_VECTOR_POSTGRES": settings.vector_postgres,
+    }
+    limits += [
+        f"the store of {name} is cleaned with its snapshots and releases, but not searched"
+        for name, where in outside.items()
+        if where
+    ]
+    return tuple(limits)
+
+
+def _save(
+    settings: Settings,
+    request: SubjectRequest,
+    state: str,
+    removed: dict[str, int],
+    affected: tuple[str, ...],
+) -> None:
+    request.model_copy(
+        update={"state": state, "removed": _sum(request.removed, removed), "affected": affected}
+    ).save(settings)
+
+
+def _sum(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
+    return {place: first.get(place, 0) + second.get(place, 0) for place in sorted(first | second)}

@@ -1,0 +1,151 @@
+"""Which files mention a person: the verification of an erasure.
+
+How a file is searched depends on what it is:
+
+- Parquet and Arrow: the values of columns that name users;
+- SQLite: the values of such columns, and Feast's serialized entity keys;
+- other files, compressed ones too: ``"user_id": "<id>"`` and such as text. An id of at least
+  ``DISTINCTIVE`` characters is searched for as bytes in every file, wherever it stands.
+
+A short id, such as ``1104``, is too common a byte string for the last search to mean anything.
+"""
+
+import gzip
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from penchant.ingestion.ingest import SOURCES
+from penchant.ingestion.landing.reading import identifier, literal
+
+DISTINCTIVE = 8
+USER_COLUMNS = {"user_id"} | {
+    contract.user_column
+    for source in SOURCES.values()
+    for contract in source.CONTRACTS
+    if contract.user_column
+}
+CHUNK = 1 << 22  # bytes
+SQLITE = b"SQLite format 3\x00"
+
+
+def mentions(file: Path, user_ids: Sequence[str]) -> bool:
+    """Whether a file has one of the ids."""
+    head = _head(file)
+    if head.startswith(b"PAR1") and _in_parquet(file, user_ids):
+        return True
+    if head.startswith(b"ARROW1") and _in_arrow(file, user_ids):
+        return True
+    if head.startswith(SQLITE) and _in_sqlite(file, user_ids):
+        return True
+    return _in_bytes(file, user_ids)
+
+
+def files_that_mention(
+    folder: Path, user_ids: Sequence[str], skip: Sequence[Path]
+) -> Iterator[Path]:
+    """The files below ``folder`` that have one of the ids, without those below ``skip``."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_symlink() or not file.is_file():
+            continue
+        if any(file.is_relative_to(each) for each in skip):
+            continue
+        if mentions(file, user_ids):
+            yield file
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(len(SQLITE))
+
+
+def _in_parquet(file: Path, user_ids: Sequence[str]) -> bool:
+    relation = f"read_parquet({literal(str(file))}, hive_partitioning = false)"
+    with duckdb.connect() as connection:
+        try:
+            described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+            columns = [name for name, *_ in described if name in USER_COLUMNS]
+            return any(
+                connection.execute(
+                    f"SELECT 1 FROM {relation} "
+                    f"WHERE list_contains(?, CAST({identifier(column)} AS VARCHAR)) LIMIT 1",
+                    [list(user_ids)],
+                ).fetchall()
+                for column in columns
+            )
+        except duckdb.Error:
+            return False  # damaged: searched as bytes
+
+
+def _in_arrow(file: Path, user_ids: Sequence[str]) -> bool:
+    with pa.memory_map(str(file)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+        return any(
+            value in user_ids
+            for column in USER_COLUMNS & set(table.column_names)
+            for value in table[column].to_pylist()
+        )
+
+
+def _in_sqlite(file: Path, user_ids: Sequence[str]) -> bool:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            columns = connection.execute(f"SELECT name FROM pragma_table_info({literal(table)})")
+            for (column,) in columns.fetchall():
+                if _in_column(connection, table, column, user_ids):
+                    return True
+    return False
+
+
+def _in_column(
+    connection: sqlite3.Connection, table: str, column: str, user_ids: Sequence[str]
+) -> bool:
+    name, source = identifier(column), identifier(table)
+    if column in USER_COLUMNS:
+        marks = ", ".join("?" * len(user_ids))
+        query = f"SELECT 1 FROM {source} WHERE CAST({name} AS TEXT) IN ({marks}) LIMIT 1"
+        return bool(connection.execute(query, tuple(user_ids)).fetchall())
+    if column == "entity_key":
+        query = f"SELECT 1 FROM {source} WHERE instr({name}, ?) AND instr({name}, ?) LIMIT 1"
+        return any(
+            connection.execute(query, (b"user_id", _feast_value(user_id))).fetchall()
+            for user_id in user_ids
+        )
+    return False
+
+
+def _feast_value(user_id: str) -> bytes:
+    """A text value in Feast's entity keys, version 3: its length in four bytes, then the value."""
+    value = user_id.encode()
+    return len(value).to_bytes(4, "little") + value
+
+
+def _in_bytes(file: Path, user_ids: Sequence[str]) -> bool:
+    found = re.compile(b"|".join(_patterns(user_ids)))
+    longest = 64 + 4 * max(len(user_id.encode()) for user_id in user_ids)
+    before = b""
+    with file.open("rb") as raw:
+        opened = gzip.GzipFile(fileobj=raw) if file.name.endswith(".gz") else raw
+        try:
+            while chunk := opened.read(CHUNK):
+                if found.search(before + chunk):
+                    return True
+                before = chunk[-longest:]
+        except (OSError, EOFError):
+            return False  # damaged gzip
+    return False
+
+
+def _patterns(user_ids: Sequence[str]) -> Iterator[bytes]:
+    names = b"|".join(re.escape(name.encode()) for name in sorted(USER_COLUMNS))
+    for user_id in user_ids:
+        value = re.escape(user_id.encode())
+        yield b"(?:%s)[\"']?\\s*[:=]\\s*[\"']?%s(?![\\w-])" % (names, value)
+        if len(user_id) >= DISTINCTIVE:
+            yield value

@@ -1,0 +1,103 @@
+"""``penchant subject``: what people may ask for about their data."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penchant.errors import DataError, NothingToDo
+from penchant.settings import Settings
+
+subject = typer.Typer(
+    help="Answer people's requests about their data: access, objection, erasure.",
+    no_args_is_help=True,
+)
+
+User = Annotated[str, typer.Option(help="user id, as the source has it")]
+Users = Annotated[
+    list[str], typer.Option("--user", help="user id; repeat the option for several people")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as the last line")]
+
+
+def _answer(line: str, result: dict[str, Any], as_json: bool) -> None:
+    typer.echo(line)
+    if as_json:
+        typer.echo(json.dumps(result, sort_keys=True, default=str))
+
+
+@subject.command()
+def export(
+    user: User,
+    to: Annotated[Path, typer.Option(help="folder to write; must not exist")],
+    as_json: AsJson = False,
+) -> None:
+    """Write all that is held of a person as JSON and CSV."""
+    from penchant.privacy.export import export as run
+
+    report = run(Settings(), user, to)
+    _answer(report.summary(), report.as_dict(), as_json)
+
+
+@subject.command()
+def erase(user: Users = [], as_json: AsJson = False) -> None:  # noqa: B006  Typer copies it
+    """Erase people: remove what is stored of them and never store them again."""
+    from penchant.privacy.erase import erase as run
+
+    report = run(Settings(), user)
+    _answer(report.summary(), report.as_dict(), as_json)
+
+
+@subject.command()
+def finish(as_json: AsJson = False) -> None:
+    """Complete erasures after a new release: remove earlier data, verify, write the receipts."""
+    from penchant.privacy.erase import finish as run
+
+    report = run(Settings())
+    _answer(report.summary(), report.as_dict(), as_json)
+
+
+@subject.command("object")
+def object_to_profiling(user: User) -> None:
+    """Leave a person out of training and profiles from the next build; serve popular items now."""
+    from penchant.subjects import Subjects
+
+    request = Subjects(Settings()).request("object", user, datetime.now(UTC).replace(tzinfo=None))
+    typer.echo(f"objection {request.id} is registered")
+
+
+@subject.command()
+def withdraw(user: User) -> None:
+    """End a person's objection."""
+    from penchant.subjects import Subjects
+
+    Subjects(Settings()).withdraw(user)
+    typer.echo("the objection is withdrawn; the next build includes the person")
+
+
+@subject.command("list")
+def list_requests() -> None:
+    """List the requests with their state. A completed erasure no longer has the user id."""
+    from penchant.subjects import Subjects
+
+    requests = Subjects(Settings()).requests()
+    if not requests:
+        raise NothingToDo("no requests", "`penchant subject --help` lists what can be requested")
+    for each in requests:
+        state = each.state if each.forgets else "in force"
+        who = f"user {each.user_id}" if each.user_id else f"pseudonym {each.pseudonym[:12]}"
+        typer.echo(f"{each.id}  {each.kind}  {who}  {each.requested_at:%Y-%m-%d}  {state}")
+
+
+@subject.command()
+def verify(receipt: Annotated[Path, typer.Argument(help="receipt file")]) -> None:
+    """Check that this home signed a receipt and nobody changed it."""
+    from penchant.artifacts import ErasureReceipt
+    from penchant.privacy.signing import is_authentic
+    from penchant.subjects import Subjects
+
+    if not is_authentic(ErasureReceipt.read(receipt), Subjects(Settings()).key()):
+        raise DataError(f"{receipt}: the signature doesn't match", "use the receipt of this home")
+    typer.echo(f"{receipt}: authentic")
