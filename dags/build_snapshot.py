@@ -34,6 +34,7 @@ from airflow.sdk import DAG
 from dags.assets import LANDING, SNAPSHOT
 from dags.command import Command
 from dags.defaults import DEFAULT_ARGS, DUCKDB_POOL, TAGS
+from dags.wakeups import Latest
 
 BUILT = "{{ ti.xcom_pull(task_ids='build')['snapshot_id'] }}"
 
@@ -48,6 +49,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "snapshot"],
 ):
+    latest = Latest(dag_id="build_snapshot")
     build = Command(
         task_id="build",
         subcommand=["build"],
@@ -60,4 +62,4 @@ with DAG(
         event={"snapshot_id": BUILT},
         outlets=[SNAPSHOT],
     )
-    build >> check
+    latest >> build >> check

@@ -44,8 +44,8 @@ class Command(BaseOperator):
     the task disappears.
 
     Args:
-        subcommand: arguments of ``penchant``. An empty argument is dropped together with the option
-            before it.
+        subcommand: arguments of ``penchant``. An empty argument is dropped, with the option before
+            it if there is one.
         event: ``extra`` of the asset events of the outlets.
         event_from_result: fields of the result to add to ``extra``.
         output_field: field of the result to return instead of the whole. Airflow maps tasks over
@@ -125,13 +125,13 @@ class Command(BaseOperator):
 
 
 def without_empty_options(subcommand: Sequence[str]) -> list[str]:
-    """Drop ``--option ''``, the rendered template of an option that has no value."""
+    """Drop ``--option ''`` and ``''``, rendered templates of options without a value."""
     kept: list[str] = []
     for argument in subcommand:
-        if argument == "" and kept and kept[-1].startswith("--"):
-            kept.pop()
-        else:
+        if argument:
             kept.append(argument)
+        elif kept and kept[-1].startswith("--"):
+            kept.pop()
     return kept
 
 

@@ -1,11 +1,9 @@
-"""Shared by all DAGs: owner, tags, pools, retries, and the snapshot that a run works on."""
+"""Shared by all DAGs: owner, tags, pools and retries."""
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from dags.command import CommandFailed, CommandKilled
 
@@ -51,29 +49,3 @@ DEFAULT_ARGS: dict[str, Any] = {
 NO_PAST_RUN = timedelta(0)
 """``run_immediately`` of a schedule that starts with its next time. With False, Airflow 3.3 also
 runs the previous time if it is less than a tenth of the interval ago."""
-
-
-def snapshot_id(
-    triggering_asset_events: Mapping[Any, Sequence[Any]], params: Mapping[str, Any]
-) -> str:
-    """Return the snapshot of the newest triggering event, or else the run's parameter.
-
-    Raises AirflowFailException for a manual run without the parameter.
-    """
-    events = [event for of_asset in triggering_asset_events.values() for event in of_asset]
-    if events:
-        return max(events, key=lambda event: event.timestamp).extra["snapshot_id"]
-    if given := params.get("snapshot_id"):
-        return given
-    raise AirflowFailException(
-        "missing snapshot id: no asset event triggered this run. "
-        'What to do: trigger it with {"snapshot_id": "s-..."}; `penchant status` prints the id.'
-    )
-
-
-SNAPSHOT_ID = "{{ snapshot_id(triggering_asset_events, params) }}"
-SNAPSHOT_ARGS: dict[str, Any] = {
-    "params": {"snapshot_id": Param(None, type=["null", "string"], description="for a manual run")},
-    "user_defined_macros": {"snapshot_id": snapshot_id},
-}
-"""Arguments of a DAG whose tasks use ``SNAPSHOT_ID``."""

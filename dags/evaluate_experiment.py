@@ -28,7 +28,8 @@ from airflow.sdk import DAG
 
 from dags.assets import SNAPSHOT
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
+from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
     dag_id="evaluate_experiment",
@@ -40,6 +41,9 @@ with DAG(
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "policy"],
-    **SNAPSHOT_ARGS,
+    params=SNAPSHOT_PARAMS,
 ):
-    Command(task_id="evaluate", subcommand=["evaluate-experiment", "--snapshot", SNAPSHOT_ID])
+    latest = Latest(dag_id="evaluate_experiment")
+    latest >> Command(
+        task_id="evaluate", subcommand=["evaluate-experiment", "--snapshot", SNAPSHOT_ID]
+    )

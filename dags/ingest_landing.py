@@ -4,8 +4,8 @@
 
 `penchant ingest` reads the source in `PENCHANT_SOURCE`. Every file becomes one batch, addressed
 by its content: a file that has landed before changes nothing. A file that violates its contract
-is quarantined as a whole, with the reason, and the other files land. The Asset `landing` triggers
-`build_snapshot`.
+is quarantined as a whole, with the reason, and the other files land. If any file landed, the Asset `landing`
+triggers `build_snapshot`.
 
 ## When it runs
 
@@ -17,7 +17,8 @@ Daily at 23:50 UTC, for the file of that day. Missed days are not caught up.
   "2011-03-01"}` it lands the file of that day only. In a shell: `penchant ingest --date
   2011-03-01`.
 - Backfill: `airflow backfill create --dag-id ingest_landing --from-date 2010-12-01 --to-date
-  2010-12-31` creates one run per day, each for the file of its own date.
+  2011-01-01` creates one run per day, each for the file of its own date. The last day is the one
+  before `--to-date`.
 - Clearing a run is safe: the same file is landed once.
 
 ## Troubleshooting
@@ -26,7 +27,8 @@ Daily at 23:50 UTC, for the file of that day. Missed days are not caught up.
   `quarantine/<source>/<table>/<hash>/reason.json`, fix the file at its source, run again.
 - *invalid arguments*: `PENCHANT_SOURCE` or `PENCHANT_SOURCE_PATH` names something that doesn't
   exist. Fix the setting, clear the task.
-- Task skipped: the source has no file for that day, for example on a day without trade.
+- Task skipped: nothing new landed, or the source has no file for that day, for example on a day
+  without trade.
 - Any other failure is retried twice. The last lines of the task's log name the cause.
 """
 

@@ -28,7 +28,8 @@ from airflow.sdk import DAG
 
 from dags.assets import MODELS, POLICY
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, GPU_POOL, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
+from dags.defaults import DEFAULT_ARGS, GPU_POOL, TAGS
+from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
     dag_id="learn_policy",
@@ -40,9 +41,10 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "policy"],
-    **SNAPSHOT_ARGS,
+    params=SNAPSHOT_PARAMS,
 ):
-    Command(
+    latest = Latest(dag_id="learn_policy")
+    latest >> Command(
         task_id="learn",
         subcommand=["train", "--family", "bandit", "--snapshot", SNAPSHOT_ID, "--no-track"],
         pool=GPU_POOL,

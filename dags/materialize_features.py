@@ -13,7 +13,7 @@ After each `build_snapshot`, triggered by the Asset `snapshot`.
 
 ## Rerun and backfill
 
-Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}` for a given snapshot (`penchant status`
+Clear a task, or *Trigger* for the newest snapshot, with `{"snapshot_id": "s-..."}` for a given snapshot (`penchant status`
 prints the live one). A snapshot that is online already is left unchanged. There is no backfill by
 date: a snapshot contains the features of past days.
 
@@ -31,7 +31,8 @@ from airflow.sdk import DAG
 
 from dags.assets import FEATURES, SNAPSHOT
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
+from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
     dag_id="materialize_features",
@@ -43,8 +44,9 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "features"],
-    **SNAPSHOT_ARGS,
+    params=SNAPSHOT_PARAMS,
 ):
+    latest = Latest(dag_id="materialize_features")
     materialize = Command(
         task_id="materialize", subcommand=["materialize", "--snapshot", SNAPSHOT_ID]
     )
@@ -54,4 +56,4 @@ with DAG(
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[FEATURES],
     )
-    materialize >> training_sets
+    latest >> materialize >> training_sets

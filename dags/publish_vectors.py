@@ -19,7 +19,7 @@ After each `train_families`, triggered by the Asset `models`.
 
 ## Rerun and backfill
 
-Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. The same snapshot and model selection
+Clear a task, or *Trigger* for the newest snapshot, with `{"snapshot_id": "s-..."}`. The same snapshot and model selection
 produce the same release id, and a release that is live already is left unchanged. To return to
 the previous release: `penchant rollback`.
 
@@ -39,7 +39,8 @@ from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import MODELS, RELEASE
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, SNAPSHOT_ARGS, SNAPSHOT_ID, TAGS
+from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
     dag_id="publish_vectors",
@@ -51,8 +52,9 @@ with DAG(
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "serving"],
-    **SNAPSHOT_ARGS,
+    params=SNAPSHOT_PARAMS,
 ):
+    latest = Latest(dag_id="publish_vectors")
     compress = Command(task_id="compress", subcommand=["compress", "--snapshot", SNAPSHOT_ID])
     publish = Command(
         task_id="publish",
@@ -64,5 +66,5 @@ with DAG(
     )
     simulate = Command(task_id="simulate", subcommand=["simulate"])
     report = Command(task_id="report", subcommand=["report"])
-    compress >> publish >> report
-    simulate >> report
+    latest >> compress >> publish >> report
+    latest >> simulate >> report

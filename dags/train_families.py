@@ -55,14 +55,8 @@ from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import FEATURES, MODELS, RELEASE
 from dags.command import Command
-from dags.defaults import (
-    DEFAULT_ARGS,
-    GPU_POOL,
-    GPU_QUEUE,
-    SNAPSHOT_ARGS,
-    SNAPSHOT_ID,
-    TAGS,
-)
+from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, TAGS
+from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 from training.names import COMBINED
 
 TRAINING: dict[str, Any] = {
@@ -85,8 +79,9 @@ with DAG(
     dagrun_timeout=timedelta(hours=12),
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "training"],
-    **SNAPSHOT_ARGS,
+    params=SNAPSHOT_PARAMS,
 ):
+    latest = Latest(dag_id="train_families")
     plan_first = Command(
         task_id="plan_first",
         subcommand=["plan-training", "--first", "--snapshot", SNAPSHOT_ID],
@@ -133,6 +128,7 @@ with DAG(
         subcommand=["track", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
     )
+    latest >> [plan_first, plan]
     train_first >> [publish_first, train]
     for combination in combine:
         train >> combination >> [select_models, track]

@@ -63,6 +63,8 @@ def ingest(
 
     day = date.date() if date else None
     report = run(Settings(), source, path, mapping, day, users=users, items=items, days=days)
+    if not report.landed:
+        raise NothingToDo(f"nothing new: {report.summary()}", "nothing, or correct what is named")
     answer(report.summary(), report.as_dict(), as_json)
 
 
@@ -100,6 +102,34 @@ def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
+def resolve(
+    dag: Annotated[str, typer.Option(help="DAG id, such as train_families")],
+    snapshot: Annotated[str | None, typer.Option(help="use this snapshot")] = None,
+    again: Annotated[bool, typer.Option("--again", help="also if it is done")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the newest snapshot that a DAG should work on; nothing to do if it is done."""
+    from penchant.reconciliation.stages import resolve as run
+
+    resolved = run(Settings(), dag, snapshot)
+    if resolved.done and not again:
+        raise NothingToDo(f"{dag} is done for {resolved.snapshot_id}", "nothing")
+    answer(resolved.summary(), resolved.as_dict(), as_json)
+
+
+@app.command()
+def reconcile(
+    dag: Annotated[str, typer.Option(help="DAG id, such as train_families")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide whether to wake a DAG that has something to do and no run."""
+    from penchant.reconciliation.reconcile import reconcile as run
+
+    wake_up = run(Settings(), dag)
+    answer(wake_up.summary(), wake_up.as_dict(), as_json)
 
 
 @app.command()

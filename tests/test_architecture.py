@@ -29,6 +29,7 @@ api: serving releases features privacy
 privacy: ingestion publishing releases
 report: serving releases bandits
 platform: report serving
+reconciliation: building training
 training: bandits encoders
 dags: training.names platform.processes
 """

@@ -24,7 +24,8 @@ class MartDescription(Part):
 
 
 class SnapshotDescription(Record):
-    """``snapshot.json``. ``last_feedback``: the newest file of the event log that it contains."""
+    """``snapshot.json``. ``landed``: its batches, as source/table/hash. ``last_feedback``: the
+    newest file of the event log that it contains."""
 
     REMEDY = "run `penchant build` again"
 
@@ -32,6 +33,7 @@ class SnapshotDescription(Record):
     as_of: Moment
     sources: tuple[str, ...] = ()
     batches: int = 0
+    landed: tuple[str, ...] = ()
     last_feedback: str | None = None
     marts: dict[str, MartDescription] = Field(default_factory=dict)
 

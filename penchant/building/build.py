@@ -72,8 +72,7 @@ def identify(settings: Settings, landing: Landing) -> str:
     """The snapshot id: the same for the same batches, dbt project and variables, on any day."""
     digest = hashlib.sha256()
     for batch in landing.batches:
-        erased = f" without {batch.erased} rows" if batch.erased else ""
-        digest.update(f"{batch.source}/{batch.table}/{batch.sha256}{erased}\n".encode())
+        digest.update(f"{batch.name}\n".encode())
     for file in _project_files(settings.dbt_project):
         digest.update(f"{file.relative_to(settings.dbt_project)}\n".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -129,6 +128,7 @@ def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path
         as_of=landing.as_of,
         sources=landing.sources,
         batches=len(landing.batches),
+        landed=tuple(batch.name for batch in landing.batches),
         last_feedback=landing.last_feedback,
         marts=marts,
     )

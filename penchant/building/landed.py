@@ -14,6 +14,8 @@ from penchant.interactions import DBT_VARIABLES
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 
+BATCHES = "*/*/*/batch.json"
+
 
 @dataclass(frozen=True, order=True)
 class Batch:
@@ -30,6 +32,12 @@ class Batch:
     landed_at: str
     sha256: str
     erased: int
+
+    @property
+    def name(self) -> str:
+        """Its folder, and how many of its rows were erased."""
+        erased = f" without {self.erased} rows" if self.erased else ""
+        return f"{self.source}/{self.table}/{self.sha256}{erased}"
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,18 @@ class Landing:
         return max(names, default=None)
 
 
+def has_landed(settings: Settings) -> bool:
+    """Whether any batch has landed."""
+    return any(settings.landing.glob(BATCHES))
+
+
 def read_landing(settings: Settings) -> Landing:
     """Read the landed batches and the time of the last event.
 
     Raises UsageError when nothing has landed or a source has no staging models, and DataError when
     no landed table has an event.
     """
-    found = [json.loads(path.read_text()) for path in settings.landing.glob("*/*/*/batch.json")]
+    found = [json.loads(path.read_text()) for path in settings.landing.glob(BATCHES)]
     if not found:
         raise UsageError(f"{settings.landing} has no batches", "run `penchant ingest` first")
     fields = Batch.__dataclass_fields__

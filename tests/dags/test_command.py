@@ -12,12 +12,17 @@ from typing import Any
 
 import psutil
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+)
 
 from dags import command
 from dags.assets import SNAPSHOT
 from dags.command import Command, CommandFailed, CommandKilled, without_empty_options
-from dags.defaults import snapshot_id
+from dags.wakeups import Latest, Wake
 
 
 @pytest.fixture
@@ -164,6 +169,7 @@ def test_log_lines_keep_their_level_and_fields(
 
 def test_option_with_an_empty_template_is_dropped() -> None:
     assert without_empty_options(["ingest", "--date", ""]) == ["ingest"]
+    assert without_empty_options(["resolve", "", "--dag", "a"]) == ["resolve", "--dag", "a"]
     assert without_empty_options(["ingest", "--date", "2011-03-01"]) == [
         "ingest",
         "--date",
@@ -171,19 +177,28 @@ def test_option_with_an_empty_template_is_dropped() -> None:
     ]
 
 
-def event(at: int, snapshot: str) -> SimpleNamespace:
-    return SimpleNamespace(timestamp=at, extra={"snapshot_id": snapshot})
+def test_done_stage_skips_every_later_task(script: Path) -> None:
+    script.write_text("import sys; sys.exit(66)")
+    with DAG(dag_id="train_families"):
+        latest = Latest(dag_id="train_families")
+        plan = Command(task_id="plan", subcommand=["plan-training"])
+        select = Command(task_id="select", subcommand=["select-models"], trigger_rule="all_done")
+        latest >> plan >> select
+    with pytest.raises(DownstreamTasksSkipped) as raised:
+        latest.execute({})  # type: ignore[typeddict-item]
+    assert raised.value.tasks == ["plan", "select"]
 
 
-def test_run_of_several_events_uses_the_newest() -> None:
-    events = {SNAPSHOT: [event(2, "s-new"), event(1, "s-old")]}
-    assert snapshot_id(events, {"snapshot_id": "s-param"}) == "s-new"
-
-
-def test_manual_run_requires_the_snapshot_parameter() -> None:
-    assert snapshot_id({}, {"snapshot_id": "s-param"}) == "s-param"
-    with pytest.raises(AirflowFailException, match="penchant status"):
-        snapshot_id({}, {"snapshot_id": None})
+def test_running_dag_is_not_woken(script: Path) -> None:
+    script.write_text("print('{}')")
+    wake = Wake(task_id="wake", wakes="train_families")
+    for runs, woken in ((0, True), (1, False)):
+        ti = SimpleNamespace(get_dr_count=lambda dag_id, states, runs=runs: runs)
+        try:
+            wake.execute({"ti": ti})  # type: ignore[typeddict-item]
+            assert woken
+        except AirflowSkipException:
+            assert not woken
 
 
 def wait_for(condition: Any, seconds: float = 10) -> None:

@@ -17,7 +17,9 @@ from airflow.timetables.base import TimeRestriction
 
 from dags.command import Command
 from dags.defaults import POOLS, TAGS
+from dags.wakeups import Latest, Wake
 from penchant.platform import chain
+from penchant.reconciliation.stages import STAGES
 from penchant.settings import Settings
 from training.commands.plan_training import FIRST, LATER
 from training.names import COMBINED, FAMILIES
@@ -30,10 +32,18 @@ CHAIN = (
     "train_families",
     "publish_vectors",
 )
-OTHERS = ("ingest_feedback", "learn_policy", "evaluate_policy", "evaluate_experiment")
+OTHERS = ("ingest_feedback", "learn_policy", "evaluate_policy", "evaluate_experiment", "reconcile")
 DAG_FILES = (*CHAIN, *OTHERS)
 RUNBOOK = ("## What it does", "## When it runs", "## Rerun and backfill", "## Troubleshooting")
-ALLOWED = {"airflow", "dags.assets", "dags.command", "dags.defaults", "training.names"}
+COMMANDS = {Command.__name__, Latest.__name__, Wake.__name__}
+ALLOWED = {
+    "airflow",
+    "dags.assets",
+    "dags.command",
+    "dags.defaults",
+    "dags.wakeups",
+    "training.names",
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +102,32 @@ def test_assets_connect_the_chain(bag: DagBag) -> None:
     for before, after in itertools.pairwise(CHAIN):
         assert bag.dags[after].timetable.asset_condition in outlets(bag.dags[before]), after
     assert [asset.name for asset in outlets(bag.dags["publish_vectors"])] == ["release"]
+
+
+def test_demo_knows_the_task_that_triggers_the_next_dag(bag: DagBag) -> None:
+    for dag_id, task_id in chain.EMITTERS.items():
+        following = bag.dags[CHAIN[CHAIN.index(dag_id) + 1]]
+        assert following.timetable.asset_condition in bag.dags[dag_id].get_task(task_id).outlets
+
+
+def test_every_dag_that_an_asset_triggers_resolves_its_input_first(bag: DagBag) -> None:
+    woken = {
+        dag.dag_id: dag
+        for dag in bag.dags.values()
+        if isinstance(dag.timetable.asset_condition, Asset)
+    }
+    assert set(woken) == set(STAGES)
+    for dag in woken.values():
+        (first,) = dag.roots
+        assert isinstance(first, Latest), dag.dag_id
+        assert first.subcommand[3] == dag.dag_id
+
+
+def test_reconciler_wakes_the_chain_by_the_assets_that_trigger_it(bag: DagBag) -> None:
+    tasks = bag.dags["reconcile"].tasks
+    assert tuple(task.wakes for task in tasks) == CHAIN[1:]
+    for task in tasks:
+        assert [bag.dags[task.wakes].timetable.asset_condition] == task.outlets
 
 
 def test_asset_event_follows_the_last_check(bag: DagBag) -> None:
@@ -169,7 +205,7 @@ def test_feedback_lands_every_five_minutes_and_triggers_nothing(bag: DagBag) -> 
 
 def test_every_task_is_a_subcommand(dag: DAG) -> None:
     for task in dag.tasks:
-        assert task.task_type == Command.__name__, task.task_id
+        assert task.task_type in COMMANDS, task.task_id
 
 
 @pytest.mark.parametrize("name", [*DAG_FILES, "assets", "defaults"])

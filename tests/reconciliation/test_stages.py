@@ -1,0 +1,112 @@
+"""What a DAG should work on, and whether that is done."""
+
+import json
+
+import pytest
+from records import model_selection
+
+from penchant.artifacts import CheckResults, ModelSelection, SnapshotDescription
+from penchant.errors import NothingToDo, UsageError
+from penchant.reconciliation import stages
+from penchant.reconciliation.reconcile import reconcile
+from penchant.reconciliation.stages import checked, materialized, resolve, selected, trained
+from penchant.settings import Settings
+
+FIRST, SECOND = "s-20180102-000000000001", "s-20180102-000000000002"
+
+
+def batch(settings: Settings, source: str, number: int) -> str:
+    """Land a batch without data; return its name."""
+    name = f"{source}/events/{number}"
+    path = settings.landing / name / "batch.json"
+    path.parent.mkdir(parents=True)
+    fields = {"source": source, "table": "events", "sha256": str(number)}
+    path.write_text(json.dumps(fields | {"original_name": str(number), "landed_at": ""}))
+    return name
+
+
+def snapshot(settings: Settings, snapshot_id: str, *landed: str) -> None:
+    description = SnapshotDescription(id=snapshot_id, as_of="2018-01-02", landed=landed)
+    description.write(settings.snapshots / snapshot_id / "snapshot.json")
+
+
+@pytest.fixture(autouse=True)
+def no_event_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read batches without their data."""
+    monkeypatch.setattr(stages, "read_landing", FakeLanding)
+
+
+class FakeLanding:
+    def __init__(self, settings: Settings) -> None:
+        from penchant.building.landed import Batch
+
+        found = [json.loads(path.read_text()) for path in settings.landing.glob("*/*/*/*.json")]
+        fields = Batch.__dataclass_fields__
+        self.batches = [Batch(**{name: each[name] for name in fields}) for each in found]
+
+
+def test_snapshot_lacks_a_landed_batch(settings: Settings) -> None:
+    snapshot(settings, FIRST, batch(settings, "files", 1))
+    settings.live_snapshot.flip(FIRST)
+    assert checked(settings, SECOND)
+    batch(settings, "files", 2)
+    assert not checked(settings, SECOND)
+
+
+def test_feedback_waits_for_the_next_snapshot(settings: Settings) -> None:
+    snapshot(settings, FIRST, batch(settings, "files", 1))
+    settings.live_snapshot.flip(FIRST)
+    batch(settings, "feedback", 2)
+    assert checked(settings, SECOND)
+
+
+def test_rejected_snapshot_is_not_checked_again(settings: Settings) -> None:
+    batch(settings, "files", 1)
+    snapshot(settings, FIRST)
+    assert not checked(settings, FIRST)
+    CheckResults(snapshot_id=FIRST, passed=False).write(settings.snapshots / FIRST / "checks.json")
+    assert checked(settings, FIRST)
+
+
+def test_features_are_done_with_their_training_sets(settings: Settings) -> None:
+    snapshot(settings, FIRST)
+    settings.live_features.flip(FIRST)
+    assert not materialized(settings, FIRST)
+    (settings.snapshots / FIRST / "training_sets").mkdir()
+    assert materialized(settings, FIRST)
+    assert not materialized(settings, SECOND)
+
+
+def test_first_selection_is_not_the_end_of_training(settings: Settings) -> None:
+    snapshot(settings, FIRST)
+    settings.live_features.flip(FIRST)
+    assert selected(settings) is None
+    model_selection(snapshot_id=FIRST).write(ModelSelection.path(settings, FIRST))
+    assert selected(settings) == FIRST
+    assert not trained(settings, FIRST)
+
+
+def test_dag_without_input_has_nothing_to_do(settings: Settings) -> None:
+    with pytest.raises(NothingToDo, match="train_families has no input yet"):
+        resolve(settings, "train_families")
+    with pytest.raises(UsageError, match="unknown DAG 'train'"):
+        resolve(settings, "train")
+
+
+def test_failing_dag_is_woken_ever_less_often(settings: Settings) -> None:
+    settings.live_snapshot.flip(FIRST)
+    woken = []
+    for call in range(1, 20):
+        try:
+            woken.append(reconcile(settings, "materialize_features").calls)
+            assert woken[-1] == call
+        except NothingToDo:
+            pass
+    assert woken == [1, 2, 4, 8, 16]
+    snapshot(settings, FIRST)
+    settings.live_features.flip(FIRST)
+    (settings.snapshots / FIRST / "training_sets").mkdir()
+    with pytest.raises(NothingToDo, match="is done"):
+        reconcile(settings, "materialize_features")
+    settings.live_snapshot.flip(SECOND)
+    assert reconcile(settings, "materialize_features").calls == 1
