@@ -25,7 +25,8 @@ tables:
 def write_shop(folder: Path, events: int) -> None:
     """A year of a shop: 70 % views, 15 % carts, 15 % purchases; a file of events for each month.
 
-    Activity of users and popularity of items are skewed; users return to items of their own. The same number gives the same events.
+    Activity of users and popularity of items are skewed; users return to items of their
+    own. The same number gives the same events.
     """
     folder.mkdir(parents=True)
     (folder / "mapping.yml").write_text(MAPPING)

@@ -4,8 +4,8 @@
 
 `penchant ingest` reads the source in `PENCHANT_SOURCE`. Every file becomes one batch, addressed
 by its content: a file that has landed before changes nothing. A file that violates its contract
-is quarantined as a whole, with the reason, and the other files land. If any file landed, the Asset `landing`
-triggers `build_snapshot`.
+is quarantined as a whole, with the reason, and the other files land. If any file landed, the Asset
+`landing` triggers `build_snapshot`.
 
 ## When it runs
 

@@ -13,9 +13,9 @@ After each `build_snapshot`, triggered by the Asset `snapshot`.
 
 ## Rerun and backfill
 
-Clear a task, or *Trigger* for the newest snapshot, with `{"snapshot_id": "s-..."}` for a given snapshot (`penchant status`
-prints the live one). A snapshot that is online already is left unchanged. There is no backfill by
-date: a snapshot contains the features of past days.
+Clear a task, or *Trigger* for the newest snapshot, with `{"snapshot_id": "s-..."}` for another. A
+snapshot that is online already is left unchanged. There is no backfill by date: a snapshot contains
+the features of past days.
 
 ## Troubleshooting
 

@@ -19,9 +19,9 @@ After each `train_families`, triggered by the Asset `models`.
 
 ## Rerun and backfill
 
-Clear a task, or *Trigger* for the newest snapshot, with `{"snapshot_id": "s-..."}`. The same snapshot and model selection
-produce the same release id, and a release that is live already is left unchanged. To return to
-the previous release: `penchant rollback`.
+Clear a task, or *Trigger* for the newest snapshot, with `{"snapshot_id": "s-..."}` for another. The
+same snapshot and model selection produce the same release id, and a release that is live already is
+left unchanged. To return to the previous release: `penchant rollback`.
 
 ## Troubleshooting
 

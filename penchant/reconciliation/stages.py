@@ -64,23 +64,27 @@ def landed(settings: Settings) -> str | None:
 
 
 def checked(settings: Settings, snapshot_id: str) -> bool:
-    """Whether the live snapshot has all batches but feedback, or the checks rejected this one.
-
-    Feedback lands every few minutes and waits for the next snapshot.
-    """
-    live = settings.live_snapshot.current()
-    if live == snapshot_id:
+    """Whether a snapshot is live, or its checks rejected it."""
+    if settings.live_snapshot.current() == snapshot_id:
         return True
-    if live is not None:
-        built = set(Snapshot.open(settings, live).description.landed)
-        waiting = {batch.name for batch in read_landing(settings).batches} - built
-        if all(name.startswith(f"{FEEDBACK}/") for name in waiting):
-            return True
     try:
         results = Snapshot.open(settings, snapshot_id).check_results()
     except UsageError:
         return False
     return results is not None and not results.passed
+
+
+def only_feedback_waits(settings: Settings) -> bool:
+    """Whether the live snapshot has all other batches.
+
+    Feedback lands every few minutes and waits for the next snapshot.
+    """
+    live = settings.live_snapshot.current()
+    if live is None:
+        return False
+    built = set(Snapshot.open(settings, live).description.landed)
+    waiting = {batch.name for batch in read_landing(settings).batches} - built
+    return all(name.startswith(f"{FEEDBACK}/") for name in waiting)
 
 
 def materialized(settings: Settings, snapshot_id: str) -> bool:

@@ -3,6 +3,7 @@
 ``build`` and ``plan-training`` wait while the file ``hold-build`` or ``hold-plan-training`` exists.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -57,5 +58,5 @@ def main(subcommand: str, options: dict[str, str]) -> dict[str, object]:
 
 if __name__ == "__main__":
     name, *rest = [argument for argument in sys.argv[1:] if argument not in ("--json", "--again")]
-    pairs = zip(rest, rest[1:], strict=False)
+    pairs = itertools.pairwise(rest)
     print(json.dumps(main(name, {option: value for option, value in pairs if option[:2] == "--"})))

@@ -32,7 +32,14 @@ CHAIN = (
     "train_families",
     "publish_vectors",
 )
-OTHERS = ("ingest_feedback", "learn_policy", "evaluate_policy", "evaluate_experiment", "reconcile")
+OTHERS = (
+    "ingest_feedback",
+    "learn_policy",
+    "evaluate_policy",
+    "evaluate_experiment",
+    "process_subject_requests",
+    "reconcile",
+)
 DAG_FILES = (*CHAIN, *OTHERS)
 RUNBOOK = ("## What it does", "## When it runs", "## Rerun and backfill", "## Troubleshooting")
 COMMANDS = {Command.__name__, Latest.__name__, Wake.__name__}

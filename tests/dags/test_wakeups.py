@@ -17,7 +17,8 @@ from penchant.platform.running import platform
 from penchant.platform.startup import start_airflow
 from penchant.settings import Settings
 
-DAGS = """
+DAGS = """\
+# airflow parses files that name airflow and a DAG
 import dags.command
 dags.command.PENCHANT = ({python!r}, {script!r})
 {imports}

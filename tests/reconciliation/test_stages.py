@@ -9,7 +9,14 @@ from penchant.artifacts import CheckResults, ModelSelection, SnapshotDescription
 from penchant.errors import NothingToDo, UsageError
 from penchant.reconciliation import stages
 from penchant.reconciliation.reconcile import reconcile
-from penchant.reconciliation.stages import checked, materialized, resolve, selected, trained
+from penchant.reconciliation.stages import (
+    checked,
+    materialized,
+    only_feedback_waits,
+    resolve,
+    selected,
+    trained,
+)
 from penchant.settings import Settings
 
 FIRST, SECOND = "s-20180102-000000000001", "s-20180102-000000000002"
@@ -42,22 +49,23 @@ class FakeLanding:
 
         found = [json.loads(path.read_text()) for path in settings.landing.glob("*/*/*/*.json")]
         fields = Batch.__dataclass_fields__
-        self.batches = [Batch(**{name: each[name] for name in fields}) for each in found]
+        self.batches = [Batch(**{name: each.get(name, 0) for name in fields}) for each in found]
 
 
 def test_snapshot_lacks_a_landed_batch(settings: Settings) -> None:
     snapshot(settings, FIRST, batch(settings, "files", 1))
     settings.live_snapshot.flip(FIRST)
-    assert checked(settings, SECOND)
+    assert only_feedback_waits(settings)
     batch(settings, "files", 2)
-    assert not checked(settings, SECOND)
+    assert not only_feedback_waits(settings)
+    assert checked(settings, FIRST) and not checked(settings, SECOND)
 
 
 def test_feedback_waits_for_the_next_snapshot(settings: Settings) -> None:
     snapshot(settings, FIRST, batch(settings, "files", 1))
     settings.live_snapshot.flip(FIRST)
     batch(settings, "feedback", 2)
-    assert checked(settings, SECOND)
+    assert only_feedback_waits(settings)
 
 
 def test_rejected_snapshot_is_not_checked_again(settings: Settings) -> None:
