@@ -238,9 +238,20 @@ def _key_part(text: str) -> bytes:
 
 
 def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
-    """A feature's values as serialized ``Value`` messages; None for null."""
-    if dtype == Array(Float32) and not column.null_count:
-        return _float_lists(column)
+    """A feature's values as serialized ``Value`` messages; None for null.
+
+    Scalars repeat often, so each different one is serialized once.
+    """
+    if isinstance(dtype, Array):
+        if dtype == Array(Float32) and not column.null_count:
+            return _float_lists(column)
+        return _serialized(column, dtype)
+    encoded = column.dictionary_encode()
+    different: list[bytes | None] = [*_serialized(encoded.dictionary, dtype), None]
+    return [different[place] for place in encoded.indices.fill_null(-1).to_pylist()]
+
+
+def _serialized(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
     values = column.to_pylist()
     if field := SCALARS.get(dtype):
         return [
