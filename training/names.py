@@ -13,8 +13,8 @@ class FamilyEntry(NamedTuple):
 
     ``serving_cost``: on a scale that only orders families. A costlier family goes live only where
     it is significantly better than the cheaper one that would go live otherwise. ``tasks``: the
-    modules of ``training/evaluation`` that evaluate it. ``combines``: is made of other families'
-    runs and trained after them.
+    modules of ``training/evaluation`` that evaluate it. ``combines``: is made of other families,
+    trained after them, and no member of a combination.
     """
 
     name: str
@@ -50,6 +50,7 @@ ENTRIES = (
     FamilyEntry("linear_response", 210, ("response",)),
     FamilyEntry("logistic_response", 220, ("response",)),
     FamilyEntry("bandit", 230, ("off_policy_evaluation",)),
+    FamilyEntry("lambdamart", 235, combines=True),
     FamilyEntry("fusion", 240, ("ranking", "interests"), combines=True),
 )
 

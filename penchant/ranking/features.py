@@ -17,6 +17,8 @@ Features = npt.NDArray[np.float32]
 
 DAY = 86_400.0  # seconds
 FEATURE_TIME = "feature_time"
+Kind = Literal["number", "time", "decayed", "text"]
+
 OF_A_SOURCE = ("score", "rank")
 PAIR = "user_item_statistics__pair_"
 
@@ -32,7 +34,7 @@ class FeatureColumn:
 
     view: str
     name: str
-    kind: Literal["number", "time", "decayed", "text"]
+    kind: Kind
     half_life_days: float = 0.0
     values: tuple[str, ...] = ()
 
@@ -72,9 +74,9 @@ def ranking_features(
     """features_CF of ``count`` candidates, in the order of ``feature_names``; NaN where unknown.
 
     ``raw``: by reference, an array over C, or of one element for all; numbers and times are floats
-    with NaN for null, times in seconds since 1970, texts objects with None for null. For decayed
-    columns also by ``feature_time``. ``listed``: by source, in the order of the names.
-    ``moment_C``: of the requests, in seconds since 1970.
+    with NaN for null, times in whole seconds since 1970, texts objects with None for null, or
+    floats that are already places in ``values``. For decayed columns also by ``feature_time``.
+    ``listed``: by source, in the order of the names. ``moment_C``: of the requests, in seconds.
     """
     found: dict[str, FloatArray] = {}
     for column in columns:
@@ -99,7 +101,7 @@ def _value(
     moment_C: FloatArray | float,
 ) -> FloatArray:
     values_C = raw[column.reference]
-    if column.kind == "text":
+    if column.kind == "text" and values_C.dtype == object:
         place = {value: float(index) for index, value in enumerate(column.values)}
         return np.array([place.get(value, np.nan) for value in values_C.tolist()])
     numbers_C = values_C.astype(np.float64)

@@ -13,11 +13,13 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from penchant.artifacts import RunRecord, Snapshot
+from penchant.artifacts import RankingModelRecord, RunRecord, Snapshot
+from penchant.report.ranking_model import RankingModelFigures
 from penchant.settings import Settings
 
 VALIDATION = "validation_ndcg@10"
 LOST_WITHOUT = "ndcg@10 lost without "  # a curve's name; its step is the group
+PREDICTED, OBSERVED = "predicted probability", "observed share"  # curves; step: a bin
 GROUPS = 4  # of users, by their number of events
 MAPPED_ITEMS = 1000  # the most bought
 ITERATIONS = 400  # of t-SNE: 1.5 s
@@ -67,6 +69,7 @@ class Figures:
     places: list[Place]
     categories: tuple[str, ...]
     lost: dict[str, list[float]] = field(default_factory=dict)
+    ranking_models: list[RankingModelFigures] = field(default_factory=list)
 
 
 def figures(
@@ -83,7 +86,8 @@ def figures(
     counts = Counter(place.category for place in places)
     categories = tuple(name for name, _ in counts.most_common(COLOURS))
     lost = lost_without(paths)
-    return Figures(learning_curves(paths), found, warmth, places, categories, lost)
+    models = ranking_models(paths)
+    return Figures(learning_curves(paths), found, warmth, places, categories, lost, models)
 
 
 def learning_curves(paths: dict[str, Path]) -> dict[str, Curve]:
@@ -105,6 +109,21 @@ def lost_without(paths: dict[str, Path]) -> dict[str, list[float]]:
             if name.startswith(LOST_WITHOUT):
                 lost.setdefault(name.removeprefix(LOST_WITHOUT), []).append(value)
     return lost
+
+
+def ranking_models(paths: dict[str, Path]) -> list[RankingModelFigures]:
+    """The ranking models among the runs."""
+    found = []
+    for path in paths.values():
+        if record := RankingModelRecord.of(path):
+            curve = RunRecord.read(RunRecord.path(path)).curve
+            predicted_B, observed_B = (
+                [value for name, _, value, _ in curve if name == wanted]
+                for wanted in (PREDICTED, OBSERVED)
+            )
+            pairs = list(zip(predicted_B, observed_B, strict=True))
+            found.append(RankingModelFigures(record, pairs))
+    return found
 
 
 def per_user(connection: duckdb.DuckDBPyConnection, paths: dict[str, Path]) -> None:

@@ -16,6 +16,7 @@ from penchant.report.published import (
     users_section,
 )
 from penchant.report.ranking import cost_section, quality_section
+from penchant.report.ranking_model import ranking_model_sections
 from penchant.report.style import STYLE
 from penchant.report.tasks import task_sections
 from penchant.serving.status import METRIC
@@ -43,6 +44,7 @@ def page(
         ),
         curves_section(figures.curves),
         *([found_section(figures.found), warmth_section(figures.warmth)] if families else []),
+        ranking_model_sections(figures.ranking_models),
         fusion_section(figures.lost),
         map_section(figures, release["retriever"]),
         task_sections(state["families"]),

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from planted_ads import write_ads
+from planted_features import write_features
 from planted_log import write_log
 
 from penchant.artifacts import CheckResults, SnapshotDescription
@@ -70,6 +71,7 @@ def write_snapshot(
         folder / "marts/items.parquet",
     )
     pq.write_table(pa.table({"user_id": users}), folder / "marts/users.parquet")
+    write_features(folder, users[:-1], histories)
     write_ads(folder / "training_sets", users)
     write_log(folder / "marts", len(histories), items, GROUPS, AS_OF)
     SnapshotDescription(id=SNAPSHOT, as_of=AS_OF).write(folder / "snapshot.json")

@@ -121,7 +121,7 @@ class PairedComparison:
     """Paired comparisons of families.
 
     ``alone``: families that combine no others, on all users. ``combined``: each combination with
-    all of those, on the users that it was not fitted on.
+    all of those and with cheaper combinations, on the users that none of them was fitted on.
     """
 
     alone: Means
@@ -140,10 +140,12 @@ class PairedComparison:
                 "two runs were evaluated on different users",
                 "train both families on the same snapshot again",
             )
-        return cls(
-            Means.of(alone, sorted(users), seed),
-            {run.family: Means.of([*alone, run], sorted(run.ndcg), seed) for run in combined},
-        )
+        means = {}
+        for place, run in enumerate(combined):
+            compared = combined[: place + 1]
+            shared = set(users).intersection(*(one.ndcg for one in compared))
+            means[run.family] = Means.of([*alone, *compared], sorted(shared), seed)
+        return cls(Means.of(alone, sorted(users), seed), means)
 
     def compare(self, challenger: str, other: str) -> tuple[str, bool]:
         """The result in words, and whether the challenger is significantly better at 95 %."""

@@ -7,23 +7,25 @@ from shutil import rmtree
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import structlog
 import torch
 from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
-from penchant.artifacts import RunFailure, RunRecord, Snapshot
+from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapshot
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory
 from training.commands.run_identity import code_version, run_id_of
 from training.configs import config_for
+from training.data.feature_history import FeatureHistory
 from training.data.histories import Dataset, read_dataset, read_training_set
 from training.data.policy_log import read_policy_log
 from training.data.split import Split, Window, split_by_time
 from training.evaluation import ranking
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
-from training.fitting.capabilities import capabilities
+from training.fitting.capabilities import RanksCandidates, capabilities
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import started_together
 from training.fitting.factory import make, make_ranker
@@ -145,6 +147,11 @@ def _make_run(
         save_file(weights, folder / "model.safetensors")
         if isinstance(family, Ranker):
             ranking.publishable(family, evaluation)
+        if isinstance(family, RanksCandidates):
+            lists = family.candidate_lists(dataset)
+            pq.write_table(lists, RankingModelRecord.lists_path(folder))
+            ranking_model = family.ranking_model(folder, run_id, snapshot.id)
+            ranking_model.write(RankingModelRecord.path(folder))
         budget.check()
         record = RunRecord(
             run_id=run_id,
@@ -217,6 +224,7 @@ def context_for(
         users=dataset.users,
         training_set=lambda name: read_training_set(snapshot, name),
         policy_log=lambda: read_policy_log(snapshot, dataset),
+        feature_history=lambda: FeatureHistory.read(snapshot, dataset),
         members=lambda: members(settings, snapshot),
     )
 

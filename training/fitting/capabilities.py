@@ -1,6 +1,7 @@
 """What a family can do beside ranking: one protocol for each task that evaluates it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,9 +10,10 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
+from penchant.artifacts import RankingModelRecord
 from penchant.bandits.context_features import ContextFeatures
 from penchant.bandits.slates import ActionScores
-from training.data.histories import Histories, IntArray
+from training.data.histories import Dataset, Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.exported_encoder import Encoder
@@ -98,6 +100,18 @@ class LearnsFromValidation(Protocol):
     learned_from_U: IntArray
 
 
+@runtime_checkable
+class RanksCandidates(Protocol):
+    """A family that ranks the candidates of sources by the feature service ``ranking``, so that
+    serving can rank them by the features of the moment."""
+
+    def ranking_model(self, folder: Path, run_id: str, snapshot_id: str) -> RankingModelRecord:
+        """The record of the model, whose file it writes to a folder."""
+
+    def candidate_lists(self, dataset: Dataset) -> pa.Table:
+        """The lists of all sources at the end of the data; see ``RankingModelRecord.lists_path``"""
+
+
 @dataclass(frozen=True)
 class TransferDecision:
     """Whether a target category is served by transfer.
@@ -136,6 +150,7 @@ def capabilities(family: Family) -> tuple[str, ...]:
     """The capabilities of a family, as the run record names them."""
     found = {
         "ranks": isinstance(family, Ranker),
+        "ranks candidates": isinstance(family, RanksCandidates),
         "vectors": isinstance(family, VectorFamily),
         "encodes": isinstance(family, Encodes),
         "prior": isinstance(family, HasPrior),

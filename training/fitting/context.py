@@ -14,7 +14,8 @@ from training.evaluation.metrics.full_ranking import Scorer, ndcg_at_10
 from training.fitting.budget import Budget
 from training.fitting.progress import Curve, no_curve, no_steps
 
-if TYPE_CHECKING:  # types only: a family that does not read the log does not depend on it
+if TYPE_CHECKING:  # types only: a family that reads neither does not depend on them
+    from training.data.feature_history import FeatureHistory
     from training.data.policy_log import PolicyLog
     from training.fitting.family import Ranker
 
@@ -33,6 +34,13 @@ def no_training_set(name: str) -> pa.Table:
     )
 
 
+def no_feature_history() -> "FeatureHistory":
+    """For fitting on histories alone."""
+    raise UsageError(
+        "this training context has no feature service", "fit the family with `penchant train`"
+    )
+
+
 @dataclass(frozen=True)
 class TrainingContext:
     """What a family works with while it fits.
@@ -42,6 +50,7 @@ class TrainingContext:
     ``checkpoints``: a directory that outlives a killed process. ``curve``: records a point of a
     curve: name, step, value. ``expect``: takes the most steps that a fit makes, for estimating the
     time left. ``training_set``: reads a training set that Feast joined point-in-time, by name.
+    ``feature_history``: reads the marts of the service ``ranking``, for point-in-time joins.
     ``policy_log``: reads the log of impressions with their propensities. ``members``: the fitted
     families of this snapshot by name, on the CPU, for families that combine others.
     """
@@ -58,6 +67,7 @@ class TrainingContext:
     users: pa.Table = field(default_factory=lambda: pa.table({}))
     training_set: Callable[[str], pa.Table] = field(default=no_training_set)
     policy_log: "Callable[[], PolicyLog]" = field(default=no_policy_log)
+    feature_history: "Callable[[], FeatureHistory]" = field(default=no_feature_history)
     members: "Callable[[], dict[str, Ranker]]" = field(default=dict)
 
     def validate(self, score: Scorer) -> float:

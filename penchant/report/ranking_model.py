@@ -1,0 +1,62 @@
+"""The report's section on a ranking model: its features' importance, candidate sources and
+calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from penchant.artifacts import CandidateSource, RankingModelRecord
+from penchant.plots.bar_plot import Bar, bar_plot
+from penchant.plots.charts import line_plot
+from penchant.report.parts import family_name, html_table, metric_cell, section
+
+MOST_FEATURES = 20
+
+
+@dataclass(frozen=True)
+class RankingModelFigures:
+    """``reliability``: predicted probability and observed share, in bins of validation pairs."""
+
+    record: RankingModelRecord
+    reliability: list[tuple[float, float]]
+
+
+def ranking_model_sections(models: Sequence[RankingModelFigures]) -> str:
+    """One section for each ranking model."""
+    return "".join(_section(model.record, model.reliability) for model in models)
+
+
+def _section(record: RankingModelRecord, reliability: list[tuple[float, float]]) -> str:
+    shares = sorted(record.importance.items(), key=lambda row: -row[1])[:MOST_FEATURES]
+    bars = [
+        Bar(name, share, share, share, f"{share:.1%}", "hue0", f"{name}: {share:.2%}")
+        for name, share in shares
+    ]
+    return section(
+        f"Ranking model {family_name(record.family)}",
+        f'<div class="soft">{record.model.trees} trees over {len(record.features)} features. The '
+        "importance of a feature is its share of the gain of all splits.</div>"
+        f"{bar_plot(bars, 'importance of features', lambda share: f'{share:.0%}')}"
+        f"{_sources(record.sources)}{_reliability(reliability)}",
+    )
+
+
+def _sources(sources: Sequence[CandidateSource]) -> str:
+    rows = [
+        [escape(family_name(one.name)), str(one.length), metric_cell(one.recall_at_100)]
+        for one in sources
+    ]
+    return html_table(["candidate source", "items", "recall@100"], rows, numbers={1, 2})
+
+
+def _reliability(reliability: list[tuple[float, float]]) -> str:
+    """Predicted against observed, with the diagonal; empty without a calibration."""
+    if not reliability:
+        return ""
+    most = max(max(pair) for pair in reliability) or 1.0
+    lines = {"observed": sorted(reliability), "calibrated": [(0.0, 0.0), (most, most)]}
+    return (
+        '<div class="soft">Calibration on validation users that it was not fitted on: the share of '
+        "candidates that were bought against the predicted probability.</div>"
+        f"{line_plot(lines, 'predicted probability', 'observed share')}"
+    )

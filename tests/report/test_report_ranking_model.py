@@ -1,0 +1,37 @@
+"""The report's section on a ranking model."""
+
+from penchant.artifacts import CandidateSource, ModelFile, RankingModelRecord
+from penchant.ranking.features import FeatureColumn, feature_names
+from penchant.report.ranking_model import RankingModelFigures, ranking_model_sections
+
+COLUMNS = (FeatureColumn("item_profile", "price", "number"),)
+RECORD = RankingModelRecord(
+    run_id="lambdamart-1",
+    family="lambdamart",
+    snapshot_id="s-20240401-0123456789ab",
+    service_features=("item_profile__price",),
+    columns=COLUMNS,
+    sources=(
+        CandidateSource(
+            name="tifu_knn",
+            key="user",
+            length=160,
+            recall_at_100={"mean": 0.28, "low": 0.27, "high": 0.29},
+        ),
+    ),
+    features=feature_names(COLUMNS, ("tifu_knn",)),
+    candidates=500,
+    model=ModelFile(name="ranking_model.txt", sha256="0", trees=150, max_leaves=31),
+    importance={"tifu_knn: score": 0.75, "item_profile__price": 0.25, "tifu_knn: rank": 0.0},
+)
+
+
+def test_shows_importance_recall_and_reliability() -> None:
+    html = ranking_model_sections([RankingModelFigures(RECORD, [(0.1, 0.12), (0.3, 0.28)])])
+    assert html.index("tifu_knn: score") < html.index("item_profile__price")
+    assert "75.0%" in html and "0.2800" in html and "observed share" in html
+
+
+def test_without_calibration_there_is_no_reliability() -> None:
+    assert "observed share" not in ranking_model_sections([RankingModelFigures(RECORD, [])])
+    assert ranking_model_sections([]) == ""

@@ -1,0 +1,1 @@
+"""Parts of the ranking stage: candidate sources, examples, boosted trees, calibration."""

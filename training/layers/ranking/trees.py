@@ -1,0 +1,73 @@
+"""Gradient boosted trees with the LambdaRank objective (Burges 2010; LightGBM, Ke et al. 2017)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from penchant.ranking.features import Features
+from training.layers.ranking.examples import RankingExamples
+
+
+@dataclass(frozen=True)
+class TreesConfig:
+    """``truncation``: pairs below this rank are not compared. ``share_*``: of the rows, groups of a
+    user or features, that a tree sees."""
+
+    trees: int = 150
+    leaves: int = 31
+    learning_rate: float = 0.05
+    truncation: int = 20
+    min_rows_of_leaf: int = 100
+    share_of_features: float = 0.5
+    share_of_rows: float = 0.7
+    l2: float = 5.0
+    bins: int = 127
+
+
+def fit_trees(
+    examples: RankingExamples, names: Sequence[str], config: TreesConfig, seed: int, threads: int
+) -> lgb.Booster:
+    """Learn to rank each user's candidates. The same seed gives the same trees."""
+    data = lgb.Dataset(
+        examples.features_CF,
+        examples.label_C.astype(np.float32),
+        group=examples.counts_G,
+        feature_name=[f"f{place}" for place in range(len(names))],  # LightGBM allows no spaces
+        params={"max_bin": config.bins, "verbosity": -1},
+    )
+    parameters = {
+        "objective": "lambdarank",
+        "lambdarank_truncation_level": config.truncation,
+        "num_leaves": config.leaves,
+        "learning_rate": config.learning_rate,
+        "min_data_in_leaf": config.min_rows_of_leaf,
+        "feature_fraction": config.share_of_features,
+        "bagging_fraction": config.share_of_rows,
+        "bagging_freq": 1,
+        "lambda_l2": config.l2,
+        "max_bin": config.bins,
+        "num_threads": threads,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    return lgb.train(parameters, data, config.trees)
+
+
+def importance(booster: lgb.Booster, names: Sequence[str]) -> dict[str, float]:
+    """The share of each feature in the gain of all splits, largest first."""
+    gain_F = booster.feature_importance("gain").astype(np.float64)
+    share_F = gain_F / max(gain_F.sum(), np.finfo(np.float64).tiny)
+    order_F = np.argsort(-share_F, kind="stable")
+    return {names[place]: float(share_F[place]) for place in order_F}
+
+
+def predicted(booster: lgb.Booster, features_CF: Features) -> npt.NDArray[np.float64]:
+    """The score of each candidate."""
+    if not len(features_CF):
+        return np.zeros(0)
+    return np.asarray(booster.predict(features_CF), np.float64)
