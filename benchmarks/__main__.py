@@ -37,6 +37,7 @@ class Page:
 
 PAGES = {
     "ads": Page("ads.md", ("ads",), "# Ad pacing"),
+    "baskets": Page("baskets.md", ("baskets",), "# Next basket"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),
     "freshness": Page("freshness.md", ("freshness",), "# Freshness"),
     "main-job": Page("main-job.md", ("main_job",), "# The main job"),
