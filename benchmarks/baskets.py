@@ -41,7 +41,12 @@ TITLE = "Next basket"
 BEST = "repeat_ranker"
 BASELINES = ("tifu_knn", "up_cf", "personal_frequency")  # that the best is compared with
 MEMBERS = ("tifu_knn", "up_cf")
-MODULES = {"personal_frequency": personal_frequency, "tifu_knn": tifu_knn, "up_cf": up_cf}
+MODULES = {
+    "popularity": popularity,
+    "personal_frequency": personal_frequency,
+    "tifu_knn": tifu_knn,
+    "up_cf": up_cf,
+}
 PEER_USERS = 300
 HEAD = f"""A user's last basket is the test, the one before it the validation; the first ten of the
 whole catalogue are recommended. Users with fewer than three baskets are left out. *Repeat* items
@@ -97,7 +102,6 @@ def evaluate_table(table: BasketTable) -> dict[str, Any]:
     """Tune, fit and evaluate all models on one table."""
     split = leave_one_out(table.histories)
     rows, evaluated, tuned = [], {}, {}
-    first = popularity.Model(popularity.Config())
     models: dict[str, tuple[Ranker | RepeatRanker, dict[str, Any]]] = {}
     for name in MODULES:
         tuned[name], config = tune(name, split.validation)
@@ -106,7 +110,7 @@ def evaluate_table(table: BasketTable) -> dict[str, Any]:
     ranker = RepeatRanker(frozen.repeat_ranker(), [tuned[name] for name in MEMBERS])
     ranker.fit(past_windows(split.test.histories, frozen.TRAINING_BASKETS, DAY), seed=0)
     learning = time.perf_counter() - started
-    models = {"popularity": (first, {}), **models, BEST: (ranker, asdict(ranker.config))}
+    models[BEST] = (ranker, asdict(ranker.config))
     for name, (model, config) in models.items():
         started = time.perf_counter()
         model.observe(split.test.histories)
@@ -138,7 +142,7 @@ def tune(name: str, window: Window) -> tuple[Ranker, dict[str, Any]]:
 
     def tried(config: Any) -> tuple[float, Ranker]:
         model: Ranker = MODULES[name].Model(config)
-        if name == "personal_frequency":
+        if hasattr(config, "half_lives_days"):
             model.tuned = {"half_life_days": config.half_lives_days[0]}
         model.observe(window.histories)
         values = evaluate_next_basket(model.scores, asked)["all"].values

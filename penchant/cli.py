@@ -69,6 +69,36 @@ def ingest(
 
 
 @app.command()
+def quarantine(
+    batch: Annotated[str, typer.Argument(help="SHA-256 of a landed batch, or its beginning")],
+    why: Annotated[str, typer.Option(help="kept as the reason")] = "set aside by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Move a landed batch to quarantine, so that builds leave it out."""
+    from penchant.ingestion.set_aside import set_aside
+
+    report = set_aside(Settings(), batch, why)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+mapping_commands = typer.Typer(help="Work on a mapping of own files.", no_args_is_help=True)
+app.add_typer(mapping_commands, name="mapping")
+
+
+@mapping_commands.command("check")
+def check_mapping(
+    mapping: Annotated[Path | None, typer.Option(help="default: PENCHANT_MAPPING")] = None,
+    path: Annotated[Path | None, typer.Option(help="folder of the files")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show ten rows of each file as they would land, and what would be rejected."""
+    from penchant.ingestion.preview import preview
+
+    report = preview(Settings(), mapping, path)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@app.command()
 def build(as_json: AsJson = False) -> None:
     """Build the marts with dbt from all landed batches, as a new snapshot."""
     from penchant.building.build import build as run

@@ -21,15 +21,15 @@ BATCHES = "*/*/*/batch.json"
 class Batch:
     """What identifies a landed batch. Later batches supersede earlier ones in this sort order.
 
-    It is the order of the staging model ``stg_landing__batches``: by file name, and by time only
-    between files of the same name, so the order in which days land changes nothing.
+    It is the order of the staging model ``stg_landing__batches``: what landed later wins; of files
+    that landed together, the one whose path sorts later.
     ``erased``: rows that were removed because a person asked for it.
     """
 
     source: str
     table: str
-    original_name: str
     landed_at: str
+    original_name: str
     sha256: str
     erased: int
 

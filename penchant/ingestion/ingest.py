@@ -25,18 +25,26 @@ SOURCES: dict[str, Source] = {
     for module in (complete_journey, feedback, files, online_retail, open_bandit, simulator)
 }
 NAMED_IN_SUMMARY = 3  # quarantined files that the summary names
+MISSING = {
+    "items": "no catalogue (table items): titles are the ids, and there are no categories, brands "
+    "and prices to learn from or to filter by",
+}
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """The files of an ingest by status, each as ``Outcome.as_dict`` describes it."""
+    """The files of an ingest by status, each as ``Outcome.as_dict`` describes it.
+
+    ``missing``: what the source has not landed yet, and what that means.
+    """
 
     source: str
     landed: list[dict]
     unchanged: list[dict]
     quarantined: list[dict]
+    missing: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -44,6 +52,7 @@ class IngestReport:
             "landed": self.landed,
             "unchanged": self.unchanged,
             "quarantined": self.quarantined,
+            "missing": list(self.missing),
         }
 
     def summary(self) -> str:
@@ -56,7 +65,8 @@ class IngestReport:
         more = len(self.quarantined) - len(named)
         if more:
             named.append(f"and {more} more")
-        return f"{counts} ({'; '.join(named)})" if named else counts
+        line = f"{counts} ({'; '.join(named)})" if named else counts
+        return "; ".join([line, *self.missing])
 
 
 def ingest(
@@ -92,7 +102,12 @@ def ingest(
             settings, folder, mapping or settings.mapping, day, sizes, landing.workspace
         )
         outcomes = [_land(landing, arrival) for arrival in module.arrivals(request)]
-    report = _report(module.NAME, outcomes)
+    missing = tuple(
+        MISSING[contract.table]
+        for contract in module.CONTRACTS
+        if contract.table in MISSING and not landing.has_batches(contract.table)
+    )
+    report = _report(module.NAME, outcomes, missing)
     if not landing.has_batches():
         raise DataError(
             f"no file of the source {module.NAME} landed: {report.summary()}",
@@ -120,17 +135,18 @@ def _land(landing: Landing, arrival: Arrival) -> Outcome:
     return outcome
 
 
-def _report(source: str, outcomes: Iterable[Outcome]) -> IngestReport:
+def _report(source: str, outcomes: Iterable[Outcome], missing: tuple[str, ...]) -> IngestReport:
     by_status: dict[str, list[dict]] = {"landed": [], "unchanged": [], "quarantined": []}
     for outcome in outcomes:
         by_status[outcome.status].append(outcome.as_dict())
-    return IngestReport(source, **by_status)
+    return IngestReport(source, **by_status, missing=missing)
 
 
 def _why(quarantined: dict) -> str:
     reason = quarantined["reasons"][0]
     where = f"{reason['column']}: " if reason["column"] else ""
+    first = f" (row {reason['first_row']}: {reason['value']})" if reason["first_row"] else ""
     return (
-        f"{quarantined['table']}: {quarantined['original_name']}: {where}{reason['detail']}; "
-        f"see {quarantined['path']}"
+        f"{quarantined['table']}: {quarantined['original_name']}: {where}{reason['detail']}"
+        f"{first}; see {quarantined['path']}"
     )

@@ -1,8 +1,11 @@
 """From a shop's own mapped files to the marts."""
 
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pytest
+import yaml
 
 from penchant.artifacts import Snapshot
 from penchant.building.build import build
@@ -55,3 +58,21 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
     assert rows("select list(title order by title)", "items") == [(["Apples", "Bread"],)]
     assert rows("select sum(value), count(*)", "events") == [(9.5, 3)]
     assert rows("select count(*)", "sequences") == [(2,)]
+
+
+@pytest.mark.long
+def test_events_without_a_catalogue_and_a_correction(settings: Settings, tmp_path: Path) -> None:
+    """Items are merchandise without a catalogue, and what landed later wins whatever its name."""
+    mapping = {"events": yaml.safe_load(MAPPING)["tables"]["events"] | {"path": "*orders.csv"}}
+    (tmp_path / "m.yml").write_text(yaml.safe_dump({"tables": mapping}))
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    first = ingest(settings, "files", tmp_path, tmp_path / "m.yml", now=datetime(2024, 3, 3))
+    assert first.summary().startswith("landed 1, unchanged 0, quarantined 0; no catalogue")
+    (tmp_path / "corrected-orders.csv").write_text(ORDERS.replace("2,3.0", "2,4.0"))
+    ingest(settings, "files", tmp_path, tmp_path / "m.yml", now=datetime(2024, 3, 4))
+    snapshot = Snapshot.open(settings, build(settings).snapshot_id)
+    marts = {name: str(snapshot.mart(name)) for name in ("events", "items", "interactions")}
+    assert duckdb.execute(f"select sum(value) from '{marts['events']}'").fetchall() == [(10.5,)]
+    titles = f"select list(title order by title) from '{marts['items']}'"
+    assert duckdb.execute(titles).fetchall() == [(["a", "b"],)]
+    assert duckdb.execute(f"select count(*) from '{marts['interactions']}'").fetchall() == [(3,)]

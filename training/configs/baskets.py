@@ -7,17 +7,19 @@ was read. Starting points are those of the papers.
 
 from typing import Any
 
-from training.families import personal_frequency, tifu_knn, up_cf
+from training.families import personal_frequency, popularity, tifu_knn, up_cf
 from training.layers.repeat.ranker import Config
 
 HALF_LIVES = (15.0, 3.0, 7.0, 30.0, 60.0, 120.0)
 START: dict[str, Any] = {
-    "personal_frequency": personal_frequency.Config(),
+    "popularity": popularity.Config(half_lives_days=HALF_LIVES[:1]),
+    "personal_frequency": personal_frequency.Config(half_lives_days=HALF_LIVES[:1]),
     "tifu_knn": tifu_knn.Config(),
     "up_cf": up_cf.Config(window=25),
 }
 TRIED: dict[str, dict[str, tuple[float, ...]]] = {
-    "personal_frequency": {"half_lives_days": HALF_LIVES},
+    "popularity": {"half_lives_days": HALF_LIVES[1:]},
+    "personal_frequency": {"half_lives_days": HALF_LIVES[1:]},
     "tifu_knn": {
         "group_size": (3, 15),
         "group_decay": (0.5, 0.8, 0.9),
@@ -32,7 +34,7 @@ TRIED: dict[str, dict[str, tuple[float, ...]]] = {
     },
 }
 TUNING_USERS = 500
-TRAINING_BASKETS = 4  # of each user, the newest before the basket that is predicted
+TRAINING_BASKETS = 3  # of each user, the newest before the basket that is predicted
 
 
 def repeat_ranker() -> Config:

@@ -40,22 +40,31 @@ history as (
     select coalesce(min(event_at), {{ as_of() }}) as begins_at from {{ ref('int_events') }}
 ),
 
+-- without a catalogue every item counts as merchandise; with one, only what it lists
+described as (
+    select count(*) > 0 as has_catalogue from catalogue
+),
+
 dated as (
     select
         coalesce(catalogue.item_id, first_traces.item_id) as item_id,
         coalesce(
             nullif(trim(catalogue.title), ''),
-            'Unknown product ' || coalesce(catalogue.item_id, first_traces.item_id)
+            case when described.has_catalogue then 'Unknown product ' else '' end
+            || coalesce(catalogue.item_id, first_traces.item_id)
         ) as title,
         -- the first event of all, if no time is known
         coalesce(
             least(catalogue.first_seen_at, first_traces.first_trace_at), history.begins_at
         ) as first_seen_at,
-        coalesce(catalogue.is_merchandise, catalogue.item_id is not null) as is_merchandise,
+        coalesce(
+            catalogue.is_merchandise, catalogue.item_id is not null or not described.has_catalogue
+        ) as is_merchandise,
         catalogue.* exclude (item_id, title, first_seen_at, is_merchandise)
     from catalogue
     full outer join first_traces on catalogue.item_id = first_traces.item_id
     cross join history
+    cross join described
 )
 
 select * from dated

@@ -24,11 +24,23 @@ class Request:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file for a table. ``mapping`` is set if its columns are not those of the contract."""
+    """A file for a table. ``mapping`` is set if its columns are not those of the contract.
+
+    ``folder``: what the file's name is relative to; its own folder if left out. Files of the same
+    name are versions of one file, so ``dt=2024-01-01/part-0.parquet`` keeps its folder.
+    """
 
     contract: Contract
     path: Path
     mapping: TableMapping | None = None
+    folder: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The path below the folder, or the file's name where it lies elsewhere."""
+        if self.folder and self.path.is_relative_to(self.folder):
+            return self.path.relative_to(self.folder).as_posix()
+        return self.path.name
 
 
 class Source(Protocol):

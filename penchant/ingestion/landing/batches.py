@@ -125,9 +125,9 @@ class Landing:
                     query = empty_sql(contract)
                     _write(self.engine.connection(), query, staging / "data.parquet")
 
-    def has_batches(self) -> bool:
-        """Whether the source has any landed batch."""
-        return any(self.folder.glob("*/*/batch.json"))
+    def has_batches(self, table: str = "*") -> bool:
+        """Whether the source has any landed batch, of one table or of all."""
+        return any(self.folder.glob(f"{table}/*/batch.json"))
 
     def land(self, arrival: Arrival) -> Outcome:
         """Land or quarantine a file. A file that has landed before is unchanged.
@@ -139,15 +139,20 @@ class Landing:
         final = self.folder / table / sha256
         if final.exists():
             return self._existing(arrival, sha256, final)
+        aside = self._set_aside(table, sha256)
+        if aside:
+            kept = self.settings.quarantine / self.source / table / sha256
+            return Outcome("quarantined", table, sha256, arrival.name, 0, kept, aside)
         original = self._copy(arrival.path, sha256)
         connection = self.engine.connection()
         try:
-            reading = _read(connection, arrival, original)
-            result = check(connection, arrival.contract, reading, self.now)
+            reading = read_arrival(connection, arrival, original)
+            empty_allowed = arrival.mapping is not None
+            result = check(connection, arrival.contract, reading, self.now, empty_allowed)
         except NOT_CAUSED_BY_FILES:
             raise
         except (Unreadable, duckdb.Error) as error:
-            result = CheckResult(0, (_unreadable(error, original, arrival),))
+            result = CheckResult(0, (unreadable(error, original, arrival),))
         if result.reasons:
             return self._quarantine(arrival, original, sha256, result.reasons)
         with self._appearing(final) as staging:
@@ -161,6 +166,7 @@ class Landing:
             batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
         self._leave_quarantine(table, sha256)
+<<<<<<< HEAD
         return Outcome("landed", table, sha256, arrival.path.name, result.rows - erased, final)
 
     def _leave_out_erased(self, contract: Contract, parquet: Path) -> int:
@@ -171,6 +177,17 @@ class Landing:
         connection = self.engine.connection()
         erased = Subjects(self.settings).erased(users_of(connection, parquet, column))
         return remove_rows(connection, parquet, column, sorted(erased)) if erased else 0
+=======
+        return Outcome("landed", table, sha256, arrival.name, result.rows, final)
+
+    def _set_aside(self, table: str, sha256: str) -> tuple[Reason, ...]:
+        """The reasons of a batch that somebody set aside; it does not land again by itself."""
+        file = self.settings.quarantine / self.source / table / sha256 / REASON
+        if not file.exists():
+            return ()
+        reasons = tuple(Reason(**reason) for reason in json.loads(file.read_text())["reasons"])
+        return tuple(reason for reason in reasons if reason.code == Code.SET_ASIDE)
+>>>>>>> c6d1f08 (Read other shops' files: values, headers, numbers, encodings, filters)
 
     def _existing(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
         """The existing batch. Raises UsageError when it landed under another mapping."""
@@ -181,7 +198,7 @@ class Landing:
                 f"restore the mapping, or remove {final} to land the file again",
             )
         self._leave_quarantine(arrival.contract.table, sha256)
-        table, name, rows = arrival.contract.table, arrival.path.name, batch["rows"]
+        table, name, rows = arrival.contract.table, arrival.name, batch["rows"]
         return Outcome("unchanged", table, sha256, name, rows, final)
 
     def _batch(
@@ -191,7 +208,7 @@ class Landing:
             "source": self.source,
             "table": arrival.contract.table,
             "sha256": sha256,
-            "original_name": arrival.path.name,
+            "original_name": arrival.name,
             "rows": rows,
             "erased": erased,
             "bytes": size,
@@ -213,7 +230,7 @@ class Landing:
         self, arrival: Arrival, original: Path, sha256: str, reasons: tuple[Reason, ...]
     ) -> Outcome:
         """Store the file with the reasons, unless it is stored with the same reasons."""
-        table, name = arrival.contract.table, arrival.path.name
+        table, name = arrival.contract.table, arrival.name
         final = self.settings.quarantine / self.source / table / sha256
         listed = [reason.as_dict() for reason in reasons]
         reason = {
@@ -226,7 +243,8 @@ class Landing:
         }
         if not final.exists():
             with self._appearing(final) as staging:
-                original.rename(staging / (f"{name}.original" if name == REASON else name))
+                file = arrival.path.name
+                original.rename(staging / (f"{file}.original" if file == REASON else file))
                 (staging / REASON).write_text(json.dumps(reason, indent=2) + "\n")
         elif json.loads((final / REASON).read_text())["reasons"] != listed:
             write_json(final / REASON, reason)
@@ -252,14 +270,18 @@ class Landing:
         sync(final.parent)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, arrival: Arrival, original: Path) -> Reading:
+def read_arrival(
+    connection: duckdb.DuckDBPyConnection, arrival: Arrival, original: Path
+) -> Reading:
+    """A file, or its copy, with the contract's columns. Raises Unreadable."""
     if arrival.mapping is None:
         return read(connection, original)
-    reading = read(connection, original, arrival.mapping.delimiter)
+    reading = read(connection, original, arrival.mapping.text_form)
     return arrival.mapping.apply(arrival.contract, reading)
 
 
-def _unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
+def unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
+    """The reason for which a file can't be read."""
     text = isinstance(error, Unreadable) and error.encoding
     code = Code.UNDECODABLE_TEXT if text else Code.UNREADABLE_FILE
     return Reason(code, None, first_line(error).replace(str(original), arrival.path.name))

@@ -16,13 +16,17 @@ CANONICAL_TABLES: dict[str, dict[str, Any]] = yaml.safe_load(
 )["canonical_tables"]
 
 
-def canonical_contract(table: str) -> Contract:
-    """The contract of files that hold a canonical table."""
+def canonical_contract(table: str, own_files: bool = False) -> Contract:
+    """The contract of files that hold a canonical table.
+
+    ``own_files``: of a shop's own files, whose ids and some more rules are checked. The API has
+    checked those of the feedback log when it took them.
+    """
     described = CANONICAL_TABLES[table]
     return Contract(
         table=table,
         columns=tuple(
-            _column(name, column)
+            _column(name, column, own_files)
             for name, column in described["columns"].items()
             if "added_by" not in column
         ),
@@ -30,12 +34,13 @@ def canonical_contract(table: str) -> Contract:
         rules=tuple(
             Rule(Code(rule["code"]), rule["column"], rule["violated"], rule["detail"])
             for rule in described.get("rules", ())
+            if own_files or not rule.get("own_files")
         ),
         user_column="user_id" if "user_id" in described["columns"] else None,
     )
 
 
-def _column(name: str, described: dict[str, Any]) -> Column:
+def _column(name: str, described: dict[str, Any], own_files: bool) -> Column:
     return Column(
         name=name,
         type=described.get("landed_as", described["type"]).upper(),
@@ -44,11 +49,12 @@ def _column(name: str, described: dict[str, Any]) -> Column:
         maximum=described.get("max"),
         accepted=tuple(described.get("accepted", ())),
         may_be_ahead=described.get("planned", False),
+        is_id=own_files and name.endswith("_id"),
     )
 
 
 CONTRACTS = tuple(
-    canonical_contract(table)
+    canonical_contract(table, own_files=True)
     for table, described in CANONICAL_TABLES.items()
     if described.get("from_files", True)
 )

@@ -5,7 +5,7 @@ for each reason.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -25,11 +25,15 @@ ACCEPTS = {
     | {"TIMESTAMP WITH TIME ZONE", "BIGINT", "UBIGINT", "VARCHAR"},
     "BOOLEAN": frozenset({"BOOLEAN"}),
 }
+ROW = '"row:"'  # place of a row in the file, from 1
 ONLY_NULLS = '"NULL"'  # DuckDB's type of a Parquet column without values
 
 FIRST_YEAR = 1971  # strptime without a year gives 1900, an empty epoch 1970
 LAST_YEAR = 9999  # later years are nanoseconds read as microseconds
 SMALLEST_NANOSECONDS = 10**17  # 1973 in nanoseconds, the year 5138 in microseconds
+
+CLOCK_TOLERANCE = timedelta(minutes=10)  # that the clock of a till or a browser may be ahead
+MOST_OF_A_VALUE = 80  # characters of it that a reason shows
 
 FINER_THAN_MICROSECONDS = r"[0-9]\.[0-9]{6}[0-9]*[1-9][0-9]*([^0-9].*)?$"
 # A time only, or day and month with an optional time: 08:26, 12-01 08:26, 01/12, Dec 1 08:26.
@@ -48,9 +52,16 @@ class CheckResult:
 
 
 def check(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, reading: Reading, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    reading: Reading,
+    now: datetime,
+    empty_allowed: bool = False,
 ) -> CheckResult:
-    """Check a file; ``now`` is naive UTC. Raises duckdb.Error when it can't be read."""
+    """Check a file; ``now`` is naive UTC. Raises duckdb.Error when it can't be read.
+
+    ``empty_allowed``: a file of a header alone is a day without trade, no reason to quarantine it.
+    """
     shape = [*_column_reasons(contract, reading), *_type_reasons(contract, reading)]
     if shape:
         return CheckResult(0, tuple(shape))
@@ -64,14 +75,29 @@ def check(
     typed = _typed(contract, reading, now)
     query = f"SELECT count(*), bit_xor(hash({every})), {counts} FROM ({typed})"
     rows, _, *found = connection.execute(query).fetchall()[0]
-    if not rows:
+    if not rows and not empty_allowed:
         return CheckResult(0, (Reason(Code.NO_ROWS, None, "the file has a header but no rows"),))
-    reasons = [
-        Reason(rule.code, rule.column, rule.detail, wrong)
-        for rule, wrong in zip(rules, found, strict=True)
-        if wrong
-    ]
+    broken = [(rule, wrong) for rule, wrong in zip(rules, found, strict=True) if wrong]
+    reasons = _located(connection, typed, broken)
     return CheckResult(rows, (*reasons, *_duplicates(connection, contract, typed)))
+
+
+def _located(
+    connection: duckdb.DuckDBPyConnection, typed: str, broken: list[tuple[Rule, int]]
+) -> list[Reason]:
+    """The reasons of the rules that some rows break, with the first such row of each."""
+    if not broken:
+        return []
+    firsts = []
+    for rule, _ in broken:
+        value = f"CAST({identifier(f'given:{rule.column}')} AS VARCHAR)"
+        firsts.append(f"min({ROW}) FILTER (WHERE {rule.violated})")
+        firsts.append(f"arg_min(coalesce({value}, 'null'), {ROW}) FILTER (WHERE {rule.violated})")
+    found = connection.execute(f"SELECT {', '.join(firsts)} FROM ({typed})").fetchall()[0]
+    return [
+        Reason(rule.code, rule.column, rule.detail, wrong, row, value[:MOST_OF_A_VALUE])
+        for (rule, wrong), row, value in zip(broken, found[::2], found[1::2], strict=True)
+    ]
 
 
 def landed_sql(contract: Contract, reading: Reading) -> str:
@@ -170,6 +196,7 @@ def _typed(contract: Contract, reading: Reading, now: datetime) -> str:
         for column in contract.columns
         if column.type == "TIMESTAMP"
     ]
+    columns.append(f"{reading.row} AS {ROW}")
     values = f"SELECT {', '.join(columns)} FROM {reading.relation}"
     return f"SELECT {', '.join(['*', *problems])} FROM ({values})"
 
@@ -199,6 +226,9 @@ def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
                 Code.NOT_FINITE, name, f"NOT isfinite({value})", "NaN and infinity are not allowed"
             )
         )
+    if column.is_id and column.type == "VARCHAR":
+        blank = f"trim({value}) = '' OR contains({value}, chr(0))"
+        rules.append(Rule(Code.NOT_ALLOWED, name, blank, "blank, or with a NUL character"))
     if column.minimum is not None:
         below = f"{value} < {column.minimum}"
         rules.append(
@@ -224,7 +254,7 @@ def _time_rules(column: Column, now: datetime) -> list[Rule]:
         Code.TIMESTAMP_NANOSECONDS: "nanoseconds: write microseconds",
         Code.TIMESTAMP_WITHOUT_YEAR: f"no year, or a year before {FIRST_YEAR}",
         Code.WRONG_TYPE: "not a timestamp",
-        Code.TIMESTAMP_FUTURE: f"in the future: after {now:%Y-%m-%d %H:%M} UTC",
+        Code.TIMESTAMP_FUTURE: f"in the future: after {now + CLOCK_TOLERANCE:%Y-%m-%d %H:%M} UTC",
     }
     return [
         Rule(code, column.name, f"{_problem(column)} = {literal(code)}", detail)
@@ -252,7 +282,8 @@ def _time_problem(column: Column, now: datetime) -> str:
         Code.WRONG_TYPE: unread,
     }
     if not column.may_be_ahead:
-        kinds[Code.TIMESTAMP_FUTURE] = f"{value} > TIMESTAMP {literal(now.isoformat(sep=' '))}"
+        latest = literal((now + CLOCK_TOLERANCE).isoformat(sep=" "))
+        kinds[Code.TIMESTAMP_FUTURE] = f"{value} > TIMESTAMP {latest}"
     whens = " ".join(f"WHEN {wrong} THEN {literal(code)}" for code, wrong in kinds.items())
     return f"CASE {whens} END"
 

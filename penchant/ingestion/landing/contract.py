@@ -27,16 +27,23 @@ class Code(StrEnum):
     TIMESTAMP_FUTURE = "timestamp_future"
     TIMESTAMP_NANOSECONDS = "timestamp_nanoseconds"
     TIMESTAMP_WITHOUT_YEAR = "timestamp_without_year"
+    SET_ASIDE = "set_aside"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A breach of the contract; ``rows`` is the number of rows, None for the whole file."""
+    """A breach of the contract; ``rows`` is the number of rows, None for the whole file.
+
+    ``first_row`` is the first of them, 1 for the row after a header, and ``value`` what the file
+    has in the column there.
+    """
 
     code: Code
     column: str | None
     detail: str
     rows: int | None = None
+    first_row: int | None = None
+    value: str | None = None
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -47,7 +54,8 @@ class Column:
     """A column of a batch. ``type`` is DuckDB's: BIGINT, DOUBLE, VARCHAR, TIMESTAMP or BOOLEAN.
 
     ``minimum`` and ``maximum`` are inclusive; ``accepted`` are the only values allowed;
-    ``may_be_ahead`` allows future times, such as the end of a campaign.
+    ``may_be_ahead`` allows future times, such as the end of a campaign; ``is_id`` forbids blank
+    text and NUL, which no other system would show or find again.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Column:
     maximum: float | None = None
     accepted: tuple[str, ...] = ()
     may_be_ahead: bool = False
+    is_id: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class Given:
 class Reading:
     """A file as SQL: ``relation`` goes after FROM; ``text`` if all values are text.
 
-    ``absent`` has, for each missing column, a message that says what was looked for.
+    ``absent`` has, for each missing column, a message that says what was looked for. ``row`` is SQL
+    of a row's place in the file, from 1.
     """
 
     relation: str
@@ -59,6 +60,16 @@ class Reading:
     text: bool
     plain_parquet: bool = False
     absent: dict[str, str] = field(default_factory=dict)
+    row: str = "row_number() OVER ()"
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """How a text file is written. ``header``: names of the columns, if the file has none."""
+
+    delimiter: str = ","
+    header: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
 
 def identifier(name: str) -> str:
@@ -76,8 +87,14 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ",") -> Reading:
-    """Open a file by its extension, one of :data:`ENDINGS`. Raises Unreadable."""
+def read(
+    connection: duckdb.DuckDBPyConnection, path: Path, form: TextForm | None = None
+) -> Reading:
+    """Open a file by its extension, one of :data:`ENDINGS`. Raises Unreadable.
+
+    Text in another encoding is written again in UTF-8 beside the file.
+    """
+    form = form or TextForm()
     ending = ending_of(path.name)
     if ending is None:
         raise Unreadable(f"unsupported extension of {path.name}: use one of {', '.join(ENDINGS)}")
@@ -85,12 +102,14 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, delimiter: str = ","
         raise Unreadable("the file is empty: 0 bytes")
     if ENDINGS[ending] == "parquet":
         return _read_parquet(connection, path)
+    if form.encoding != "utf-8":
+        path = _in_utf8(path, form.encoding)
     quotes = _verify_text(path)
     if ENDINGS[ending] == "jsonl":
         return _read_jsonl(connection, path)
     if quotes % 2:  # DuckDB would silently drop the rows after it
         raise Unreadable("unclosed quote")
-    return _read_csv(path, delimiter)
+    return _read_csv(path, form)
 
 
 def ending_of(name: str) -> str | None:
@@ -108,8 +127,8 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
     return Reading(relation, columns, text=False, plain_parquet=True)
 
 
-def _read_csv(path: Path, delimiter: str) -> Reading:
-    names = _csv_header(path, delimiter)
+def _read_csv(path: Path, form: TextForm) -> Reading:
+    names = list(form.header) or _csv_header(path, form.delimiter)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise Unreadable(f"duplicate columns in the header: {', '.join(repeated)}")
@@ -118,8 +137,8 @@ def _read_csv(path: Path, delimiter: str) -> Reading:
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     relation = (
         f"read_csv({literal(str(path))}, columns = {{{types}}}, auto_detect = false, "
-        f"header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
-        f"strict_mode = true, compression = '{_compression(path)}', "
+        f"header = {not form.header}, delim = {literal(form.delimiter)}, "
+        f"quote = '\"', escape = '\"', strict_mode = true, compression = '{_compression(path)}', "
         "parallel = false)"  # keeps the order of rows
     )
     columns = {name: Given(identifier(name), "VARCHAR") for name in names}
@@ -154,6 +173,29 @@ def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
 
 def _json_pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _in_utf8(path: Path, encoding: str) -> Path:
+    """The file's text in UTF-8, unpacked, beside it. Raises Unreadable."""
+    ending = (ending_of(path.name) or "").removesuffix(".gz")
+    written = path.with_name(f"utf-8{ending}")
+    limit = max(FREE_EXPANSION, MAX_EXPANSION * path.stat().st_size)
+    decoder = codecs.getincrementaldecoder(encoding)()
+    done = 0
+    try:
+        with _open(path) as stream, written.open("w", encoding="utf-8", newline="") as out:
+            while chunk := stream.read(CHUNK):
+                out.write(decoder.decode(chunk))
+                done += len(chunk)
+                if done > limit:
+                    raise Unreadable(f"decompresses to more than {limit:,} bytes")
+            out.write(decoder.decode(b"", final=True))
+    except UnicodeError as error:
+        detail = f"not {encoding} near byte {done:,}: {error}"
+        raise Unreadable(detail, encoding=True) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Unreadable(f"damaged gzip: {error}") from error
+    return written
 
 
 def _verify_text(path: Path) -> int:

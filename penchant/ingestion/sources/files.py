@@ -1,7 +1,8 @@
 """A shop's own CSV, Parquet or JSONL files, mapped to the canonical tables by a YAML file.
 
-:mod:`penchant.ingestion.landing.mapping` describes the YAML. Its paths are relative to ``--path``
-or PENCHANT_SOURCE_PATH if given, otherwise to the YAML file. Unmapped columns do not land.
+:mod:`penchant.ingestion.landing.mapping_file` describes the YAML. Its paths are relative to
+``--path`` or PENCHANT_SOURCE_PATH if given, otherwise to the YAML file. Unmapped columns do not
+land.
 """
 
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 from penchant.errors import NothingToDo, UsageError
 from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.canonical import CONTRACTS
-from penchant.ingestion.landing.mapping import TableMapping, load
+from penchant.ingestion.landing.mapping import TableMapping
+from penchant.ingestion.landing.mapping_file import load
 
 NAME = "files"
 
@@ -29,7 +31,7 @@ def arrivals(request: Request) -> list[Arrival]:
     folder = request.folder or request.mapping.parent
     by_table = {contract.table: contract for contract in CONTRACTS}
     return [
-        Arrival(by_table[mapping.table], file, mapping)
+        Arrival(by_table[mapping.table], file, mapping, folder)
         for mapping in load(request.mapping, CONTRACTS)
         for file in _files(request, folder, mapping)
     ]
@@ -45,12 +47,12 @@ def _files(request: Request, folder: Path, mapping: TableMapping) -> list[Path]:
     )
     if not found and request.day and "{day}" in mapping.path:
         raise NothingToDo(
-            f"{request.mapping}: tables.{mapping.table}.path has no file of {request.day}: {full}",
+            f"{request.mapping}: {mapping.key}.path has no file of {request.day}: {full}",
             "pass a day that has a file",
         )
     if not found:
         raise UsageError(
-            f"{request.mapping}: tables.{mapping.table}.path matches no file: {full}",
+            f"{request.mapping}: {mapping.key}.path matches no file: {full}",
             "fix the path; it is relative to --path, or without it to the mapping file",
         )
     return found

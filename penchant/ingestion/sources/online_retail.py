@@ -71,7 +71,7 @@ def arrivals(request: Request) -> list[Arrival]:
                 "pass a day that has a file: the shop was closed on some days",
             )
         return [Arrival(INVOICES, file)]
-    files = sorted(folder.glob(FILES))
+    files = sorted(file for file in folder.glob(FILES) if file.is_file())
     if not files:
         raise UsageError(f"{folder} has no file named YYYY-MM-DD.csv.gz", "fix --path")
     return [Arrival(INVOICES, file) for file in files]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.histories import IntArray
+from training.data.histories import Histories, IntArray
 from training.data.split import Window
 from training.evaluation.metrics.full_ranking import Scorer, rank
 from training.evaluation.metrics.hit_rate import hit_rate
@@ -48,8 +48,7 @@ def evaluate_lists(
     """
     evaluated = window.evaluated()
     items = evaluated.targets.item_count
-    targets = _cells(evaluated.targets.rows_N, evaluated.targets.items_N, items)
-    before = _cells(evaluated.histories.rows_N, evaluated.histories.items_N, items)
+    targets, before = _cells(evaluated.targets), _cells(evaluated.histories)
     repeat = np.isin(targets, before)
     cells_UK = np.arange(len(items_UK))[:, None] * items + items_UK
     filled_UK = np.ones(items_UK.shape, bool) if ranked_UK is None else ranked_UK
@@ -69,6 +68,6 @@ def _population(hits_UK: BoolArray, row_N: IntArray) -> NextBasket:
     return NextBasket(rows_B, dict(zip(METRICS, values, strict=True)))
 
 
-def _cells(rows_N: IntArray, items_N: IntArray, items: int) -> IntArray:
+def _cells(histories: Histories) -> IntArray:
     """Distinct (user, item) pairs as numbers, sorted: row of the user * items + item."""
-    return np.unique(rows_N * items + items_N)
+    return np.unique(histories.rows_N * histories.item_count + histories.items_N)

@@ -6,10 +6,13 @@ Ages count baskets: 0 for the user's newest, 1 for the one before it, and so on.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
-from training.data.histories import FloatArray, Histories, IntArray
+from training.data.histories import Histories, IntArray
 from training.layers.baskets import baskets_of
+
+Floats = npt.NDArray[np.floating]
 
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 NEVER = 1000.0  # age of an item that the user never had
@@ -39,25 +42,25 @@ class Pairs:
     """
 
     key_P: IntArray
-    count_P: FloatArray
-    decayed_PH: FloatArray
-    recent_P: FloatArray
-    last_P: FloatArray
-    first_P: FloatArray
-    last_gap_P: FloatArray
-    gap_squares_P: FloatArray
+    count_P: Floats
+    decayed_PH: Floats
+    recent_P: Floats
+    last_P: Floats
+    first_P: Floats
+    last_gap_P: Floats
+    gap_squares_P: Floats
 
 
 @dataclass(frozen=True)
 class Shop:
     """Statistics of items over all users of some histories, and P(item | item in last basket)."""
 
-    buyers_I: FloatArray
-    count_I: FloatArray
-    recent_I: FloatArray
-    repeat_buyers_I: FloatArray
-    rate_I: FloatArray
-    gap_I: FloatArray
+    buyers_I: Floats
+    count_I: Floats
+    recent_I: Floats
+    repeat_buyers_I: Floats
+    rate_I: Floats
+    gap_I: Floats
     after_II: sp.csr_matrix
 
 
@@ -72,7 +75,7 @@ def pairs_of(histories: Histories) -> Pairs:
     gaps_N[begins + count_P - 1] = 0.0  # the oldest of a pair has no basket before it
     second_P = np.where(count_P > 1, gaps_N[begins], 0.0)
 
-    def total(values_N: FloatArray) -> FloatArray:
+    def total(values_N: Floats) -> Floats:
         return np.add.reduceat(values_N, begins).astype(np.float32)
 
     return Pairs(
@@ -91,8 +94,8 @@ def shop_of(histories: Histories, pairs: Pairs) -> Shop:
     items = histories.item_count
     item_P = pairs.key_P % items
 
-    def total(values_P: FloatArray) -> FloatArray:
-        return np.bincount(item_P, values_P, minlength=items)
+    def total(values_P: Floats) -> Floats:
+        return np.bincount(item_P, values_P, minlength=items).astype(np.float64)
 
     buyers_I = total(np.ones(len(item_P)))
     repeats_I, at_risk_I = total(pairs.count_P - 1), total(pairs.first_P)
@@ -102,7 +105,7 @@ def shop_of(histories: Histories, pairs: Pairs) -> Shop:
         buyers_I,
         total(pairs.count_P),
         total(pairs.decayed_PH[:, 3]),
-        total(pairs.count_P > 1) / np.maximum(buyers_I, 1),
+        total((pairs.count_P > 1).astype(np.float64)) / np.maximum(buyers_I, 1),
         (repeats_I + PRIOR_BASKETS * mean_rate) / (at_risk_I + PRIOR_BASKETS),
         gaps_I / np.maximum(repeats_I, 1),
         _after(histories),
@@ -111,13 +114,13 @@ def shop_of(histories: Histories, pairs: Pairs) -> Shop:
 
 def features(
     histories: Histories, pairs: Pairs, shop: Shop, rows_C: IntArray, items_C: IntArray
-) -> FloatArray:
+) -> Floats:
     """values_CF of candidate pairs, in the order of ``NAMES``: float32."""
     baskets = baskets_of(histories)
     users = len(histories)
     own_C, known_C = _positions(pairs, rows_C * histories.item_count + items_C)
 
-    def of(values_P: FloatArray, otherwise: float = 0.0) -> FloatArray:
+    def of(values_P: Floats, otherwise: float = 0.0) -> Floats:
         return np.where(known_C, values_P[own_C], otherwise)
 
     count, first, last = of(pairs.count_P), of(pairs.first_P, NEVER), of(pairs.last_P, NEVER)

@@ -7,7 +7,7 @@ source as (
 numbered as (
     select
         row_number() over (
-            order by source, "table", original_name, landed_at, sha256
+            order by source, "table", landed_at, original_name, sha256
         ) as batch_number,
         replace(filename, 'batch.json', 'data.parquet') as filename,
         row_number() over (
