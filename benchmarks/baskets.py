@@ -5,6 +5,7 @@ them, which run with the same frozen configurations. ``--online-retail``: the fo
 table's daily files; without it the table is skipped.
 """
 
+import hashlib
 import json
 import tempfile
 import time
@@ -20,6 +21,7 @@ from benchmarks.basket_data import TABLES, convert
 from benchmarks.rows import grid, interval
 from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
+from penchant.storage import write_json
 from training.configs import baskets as frozen
 from training.data.basket_table import BasketTable, read_baskets
 from training.data.histories import DAY
@@ -85,17 +87,27 @@ def measure(
                 print(f"{name} is skipped: {found['skipped'][name]}", flush=True)
                 continue
             path = settings.home / "baskets" / f"{name}.json"
-            convert(sources[name], Path(folders[name]), path)
-        table = read_baskets(path)
-        figures = evaluate_table(table)
-        if peers:
-            figures["peers"] = compare_peers(table, figures)
-        figures.pop("lists")
-        figures["source"] = sources[name].source if name in sources else path.name
-        found["tables"][path.stem] = figures
+            if not path.exists():
+                convert(sources[name], Path(folders[name]), path)
+        kept = settings.home / "baskets" / f"{path.stem}-{_version(path, peers)}.figures.json"
+        if not kept.exists():
+            table = read_baskets(path)
+            figures = evaluate_table(table)
+            if peers:
+                figures["peers"] = compare_peers(table, figures)
+            figures.pop("lists")
+            figures["source"] = sources[name].source if name in sources else path.name
+            write_json(kept, figures)
+        found["tables"][path.stem] = json.loads(kept.read_text())
     if not found["tables"]:
         raise UsageError("no table was measured", "pass --data or --online-retail")
     return found
+
+
+def _version(path: Path, peers: bool) -> str:
+    """Of a table's bytes and the frozen configurations: figures of the same are measured once."""
+    frozen_as = (frozen.START, frozen.TRIED, frozen.TRAINING_BASKETS, frozen.repeat_ranker(), peers)
+    return hashlib.sha256(path.read_bytes() + repr(frozen_as).encode()).hexdigest()[:12]
 
 
 def evaluate_table(table: BasketTable) -> dict[str, Any]:

@@ -10,6 +10,11 @@ from penchant.errors import DataError
 PII_CLASSES = ("none", "quasi", "direct")
 """PII classes, least personal first. A column without ``pii`` in its YAML is ``none``."""
 
+COLUMN_META = frozenset(
+    {"above", "aligned_with", "half_life_days", "max", "min", "online", "pii", "wall_clock"}
+)
+"""The meta keys that something reads; any other is a mistake that would have no effect."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -78,7 +83,7 @@ def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
         name=node["name"],
         folder=node["fqn"][2],
         description=node["description"],
-        columns=tuple(_column(column) for column in node["columns"].values()),
+        columns=tuple(_column(node["name"], column) for column in node["columns"].values()),
         primary_key=next(
             tuple(constraint["columns"])
             for constraint in node["constraints"]
@@ -98,13 +103,20 @@ def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
     )
 
 
-def _column(column: dict[str, Any]) -> Column:
+def _column(mart: str, column: dict[str, Any]) -> Column:
+    meta = column["config"]["meta"] or column["meta"]
+    unknown = sorted(meta.keys() - COLUMN_META)
+    if unknown:
+        raise DataError(
+            f"mart {mart}, column {column['name']}: unknown meta key {unknown[0]!r}",
+            f"use one of {', '.join(sorted(COLUMN_META))} in the YAML of the mart",
+        )
     return Column(
         name=column["name"],
         type=column["data_type"].upper(),
         description=column["description"],
         nullable=not any(constraint["type"] == "not_null" for constraint in column["constraints"]),
-        meta=column["config"]["meta"] or column["meta"],
+        meta=meta,
     )
 
 

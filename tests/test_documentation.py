@@ -11,7 +11,7 @@ from mkdocs.config import load_config
 
 from penchant.cli import app
 from penchant.ingestion.landing.canonical import CONTRACTS
-from penchant.ingestion.landing.mapping import load
+from penchant.ingestion.landing.mapping_file import load
 from penchant.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

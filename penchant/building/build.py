@@ -18,6 +18,7 @@ import duckdb
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing, read_landing
+from penchant.building.volatile import check_repeatable
 from penchant.errors import PenchantError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
@@ -73,9 +74,7 @@ def identify(settings: Settings, landing: Landing) -> str:
     digest = hashlib.sha256()
     for batch in landing.batches:
         digest.update(f"{batch.name}\n".encode())
-    for file in _project_files(settings.dbt_project):
-        digest.update(f"{file.relative_to(settings.dbt_project)}\n".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    digest.update(_project_hash(settings).encode())
     digest.update(json.dumps(landing.variables, sort_keys=True).encode())
     return f"s-{landing.as_of:%Y%m%d}-{digest.hexdigest()[:12]}"
 
@@ -116,6 +115,7 @@ def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path
     folder = staging / "marts"
     folder.mkdir()
     target = run_dbt(settings, landing, folder, "build", *WITHOUT_UNIT_TESTS)
+    check_repeatable(target / "manifest.json")
     for artifact in ("manifest.json", "run_results.json"):
         shutil.copyfile(target / artifact, staging / artifact)
     with duckdb.connect(config={"threads": settings.threads}) as connection:
@@ -143,6 +143,14 @@ def _describe(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) 
         )
     counted = connection.execute("select count(*) from read_parquet(?)", [str(parquet)]).fetchall()
     return MartDescription(rows=counted[0][0], content_hash=content_hash(connection, mart, parquet))
+
+
+def _project_hash(settings: Settings) -> str:
+    digest = hashlib.sha256()
+    for file in _project_files(settings.dbt_project):
+        digest.update(f"{file.relative_to(settings.dbt_project)}\n".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _remove_scratch(settings: Settings) -> None:

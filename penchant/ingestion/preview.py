@@ -92,10 +92,8 @@ def _preview(engine: Engine, arrival: Arrival, workspace: Path, now: datetime) -
             )
             names = [column[0] for column in cursor.description]
             sample = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    except NOT_CAUSED_BY_FILES as error:
-        raise UsageError(
-            f"{arrival.path}: {str(error).strip().splitlines()[0]}", "fix the mapping's filter"
-        ) from error
+    except NOT_CAUSED_BY_FILES:
+        raise
     except (Unreadable, duckdb.Error) as error:
         result = CheckResult(0, (unreadable(error, copy, arrival),))
     finally:

@@ -29,10 +29,15 @@ NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
 
 @dataclass(frozen=True)
 class History:
-    """The mart in the previous live snapshot. ``drift`` is the PSI of each numeric column."""
+    """The mart in the previous live snapshot. ``drift`` is the PSI of each numeric column.
+
+    ``columns``: its columns; ``without_values``: those that are null in every row.
+    """
 
     rows: int
     drift: dict[str, float]
+    columns: tuple[str, ...] = ()
+    without_values: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Evidence:
     as_of: datetime
     rows_built: int
     history: History | None
+    without_values: frozenset[str] = frozenset()
 
 
 def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
@@ -56,6 +62,7 @@ def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
         *_time(mart, present, evidence.as_of),
         *_volume(mart, evidence),
         *_drift(evidence.history),
+        *_served(mart, evidence),
         *policy_rules(mart),
     ]
 
@@ -223,6 +230,34 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
             f"having max(event_at) < {limit} - interval {FRESH.days} days",
             column="event_at",
         )
+
+
+def _served(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
+    """Features that vanish from what services read, by name or by having no value any more.
+
+    Without a snapshot before it, or where that had no value either, a column without values is no
+    mistake of an edit: a shop may have no catalogue.
+    """
+    before = evidence.history
+    if mart.folder != "features" or before is None:
+        return
+    retired = mart.meta.get("feature_view", {}).get("retired", [])
+    vanished = [one for one in before.columns if one not in (*evidence.columns, *retired)]
+    if vanished:
+        yield _named_columns(
+            "served_columns",
+            f"columns of the live snapshot are there, or under feature_view.retired in {mart.name}",
+            vanished,
+        )
+    empty = sorted(evidence.without_values - before.without_values)
+    if empty and evidence.rows_built and before.rows:
+        yield _named_columns("values", "some row has a value of each column", empty)
+
+
+def _named_columns(rule: str, description: str, columns: list[str]) -> Expectation:
+    """A failure that lists columns."""
+    listed = " union all ".join(f"select {_text(name)} as column_name" for name in columns)
+    return no_rows(rule, description, f"select * from ({listed}) order by all")
 
 
 def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:

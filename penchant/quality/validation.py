@@ -32,7 +32,7 @@ from penchant.quality.drift import stability_indices
 from penchant.quality.duckdb_source import DuckDBDatasource, read_only_url
 from penchant.quality.no_rows import CRITICAL, SAMPLE
 from penchant.quality.rules import NUMBERS, Evidence, History, drifting_columns, rules_of
-from penchant.quality.views import add_view, rows_of
+from penchant.quality.views import add_view, quoted, rows_of
 
 PREVIOUS = "previous__"  # prefix of the previous snapshot's views
 
@@ -114,6 +114,7 @@ def _gather(
                 snapshot.as_of,
                 described[name].rows if name in described else 0,
                 _history(connection, marts[name], columns, previous),
+                _without_values(connection, marts[name], name, columns),
             )
     return evidence, failed
 
@@ -145,7 +146,23 @@ def _history(
         if keyed and columns.get(name) in NUMBERS and before.get(name) in NUMBERS
     ]
     drift = stability_indices(connection, mart.name, view, mart.primary_key, comparable)
-    return History(rows_of(connection, view), drift)
+    return History(
+        rows_of(connection, view),
+        drift,
+        tuple(before),
+        _without_values(connection, mart, view, before),
+    )
+
+
+def _without_values(
+    connection: duckdb.DuckDBPyConnection, mart: Mart, view: str, columns: Mapping[str, str]
+) -> frozenset[str]:
+    """Columns of a feature mart that are null in every row."""
+    if mart.folder != "features" or not columns:
+        return frozenset()
+    counts = ", ".join(f"count({quoted(name)})" for name in columns)
+    found = connection.execute(f"select {counts} from {quoted(view)}").fetchall()[0]
+    return frozenset(name for name, count in zip(columns, found, strict=True) if not count)
 
 
 def _run_checkpoint(

@@ -103,6 +103,13 @@ def test_filter_leaves_rows_out_and_keeps_their_numbers(settings: Settings, tmp_
     assert [(r["first_row"], r["value"]) for r in found["reasons"]] == [(2, "much")]
 
 
+def test_filter_on_a_missing_column_quarantines_the_file(
+    settings: Settings, tmp_path: Path
+) -> None:
+    reason = quarantined(settings, tmp_path, HEADER + ROW + "\n", filter="status = 'paid'")
+    assert reason["detail"].startswith("tables.events.filter does not fit the file: Binder Error")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -166,8 +166,7 @@ class Landing:
             batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
         self._leave_quarantine(table, sha256)
-<<<<<<< HEAD
-        return Outcome("landed", table, sha256, arrival.path.name, result.rows - erased, final)
+        return Outcome("landed", table, sha256, arrival.name, result.rows - erased, final)
 
     def _leave_out_erased(self, contract: Contract, parquet: Path) -> int:
         """Remove the rows of people who asked for erasure; return their number."""
@@ -177,8 +176,6 @@ class Landing:
         connection = self.engine.connection()
         erased = Subjects(self.settings).erased(users_of(connection, parquet, column))
         return remove_rows(connection, parquet, column, sorted(erased)) if erased else 0
-=======
-        return Outcome("landed", table, sha256, arrival.name, result.rows, final)
 
     def _set_aside(self, table: str, sha256: str) -> tuple[Reason, ...]:
         """The reasons of a batch that somebody set aside; it does not land again by itself."""
@@ -187,7 +184,6 @@ class Landing:
             return ()
         reasons = tuple(Reason(**reason) for reason in json.loads(file.read_text())["reasons"])
         return tuple(reason for reason in reasons if reason.code == Code.SET_ASIDE)
->>>>>>> c6d1f08 (Read other shops' files: values, headers, numbers, encodings, filters)
 
     def _existing(self, arrival: Arrival, sha256: str, final: Path) -> Outcome:
         """The existing batch. Raises UsageError when it landed under another mapping."""
@@ -277,7 +273,14 @@ def read_arrival(
     if arrival.mapping is None:
         return read(connection, original)
     reading = read(connection, original, arrival.mapping.text_form)
-    return arrival.mapping.apply(arrival.contract, reading)
+    mapped = arrival.mapping.apply(arrival.contract, reading)
+    if arrival.mapping.filter is not None:
+        try:
+            connection.execute(f"DESCRIBE SELECT * FROM {mapped.relation}")
+        except duckdb.BinderException as error:
+            key = f"{arrival.mapping.key}.filter"
+            raise Unreadable(f"{key} does not fit the file: {first_line(error)}") from error
+    return mapped
 
 
 def unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:

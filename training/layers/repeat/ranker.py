@@ -27,7 +27,7 @@ class Config:
     are learned from, in each of the past baskets."""
 
     nearest: int = 50
-    users: int = 10_000
+    users: int = 1_000
     rounds: int = 150
     learning_rate: float = 0.05
     leaves: int = 31
