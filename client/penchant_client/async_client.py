@@ -6,7 +6,7 @@ Generated from the OpenAPI description by `make client`.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Mapping, Optional, Sequence
+from typing import Any, Literal, Mapping, Optional, Sequence
 
 import httpx
 
@@ -14,11 +14,17 @@ from penchant_client.models import (
     Activity,
     Ads,
     BasketCompletion,
+    Context,
     Event,
     EventsReceived,
     Features,
     Portrait,
+    Ranking,
+    RankItem,
     Recommendations,
+    RecommendResponse,
+    RecommendUser,
+    SessionEvent,
     SimilarItems,
 )
 from penchant_client.transport import AsyncTransport, Call
@@ -132,6 +138,104 @@ class AsyncClient:
         """Interests with intervals, segment and descriptive features of a known user."""
         return await self._transport.send(
             Call("GET", "/v1/portrait", Portrait, repeatable=True, query={"user_id": user_id})
+        )
+
+    async def rank(
+        self,
+        items: Sequence[RankItem],
+        *,
+        user_id: Optional[str] = None,
+        events: Sequence[SessionEvent] = (),
+        context: Optional[Context] = None,
+        weights: Optional[Mapping[str, Any]] = None,
+        k: int = 10,
+        reasons: bool = False,
+    ) -> Ranking:
+        """The candidates by relevance to the user and by weighted fields, with each term's share.
+
+        user_id: If set, the response is logged as shown.
+        events: Events of the session, oldest first.
+        weights: Of each field: 1 counts as much as relevance; below 0, less is better.
+        k: Maximum number of items.
+        reasons: Explain each item by an item of the user's history.
+        """
+        return await self._transport.send(
+            Call(
+                "POST",
+                "/v1/rank",
+                Ranking,
+                repeatable=False,
+                body={
+                    "items": items,
+                    "user_id": user_id,
+                    "events": events,
+                    "context": context,
+                    "weights": weights,
+                    "k": k,
+                    "reasons": reasons,
+                },
+            )
+        )
+
+    async def recommend(
+        self,
+        users: Sequence[RecommendUser],
+        *,
+        k: int = 10,
+        context: Optional[Context] = None,
+        exclude_bought: bool = False,
+        exclude: Sequence[str] = (),
+        category: Optional[str] = None,
+        price_min: Optional[float] = None,
+        price_max: Optional[float] = None,
+        diversity: float = 0.0,
+        reasons: bool = False,
+        fields: Sequence[
+            Literal[
+                "item_id",
+                "title",
+                "category",
+                "price",
+                "score",
+                "source",
+                "propensity",
+                "impression_id",
+                "reason",
+            ]
+        ] = (),
+    ) -> RecommendResponse:
+        """Personal recommendations of one release for up to 50 users, who may be anonymous.
+
+        k: Maximum number of items.
+        exclude_bought: Exclude items that the user ever bought.
+        exclude: Item ids to exclude.
+        category: Category path.
+        price_min: Lowest price, inclusive.
+        price_max: Highest price, inclusive.
+        diversity: Weight of diversity in re-ranking.
+        reasons: Explain each item by an item of the user's history.
+        fields: Fields of each item to return; empty for all. item_id is always there.
+        """
+        return await self._transport.send(
+            Call(
+                "POST",
+                "/v1/recommendations",
+                RecommendResponse,
+                repeatable=False,
+                body={
+                    "users": users,
+                    "k": k,
+                    "context": context,
+                    "exclude_bought": exclude_bought,
+                    "exclude": exclude,
+                    "category": category,
+                    "price_min": price_min,
+                    "price_max": price_max,
+                    "diversity": diversity,
+                    "reasons": reasons,
+                    "fields": fields,
+                },
+            )
         )
 
     async def recommendations(

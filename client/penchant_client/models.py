@@ -16,16 +16,26 @@ __all__ = [
     "Ads",
     "BasketCompletion",
     "BasketItem",
+    "Context",
+    "Contribution",
     "Event",
     "EventsReceived",
     "Features",
     "Interest",
     "Portrait",
+    "RankItem",
+    "RankedItem",
+    "Ranking",
     "Reason",
+    "RecommendResponse",
+    "RecommendUser",
     "Recommendations",
     "RecommendedItem",
+    "SelectedItem",
+    "SessionEvent",
     "SimilarItem",
     "SimilarItems",
+    "UserRecommendations",
 ]
 
 
@@ -205,6 +215,57 @@ class Portrait:
 
 
 @dataclass(frozen=True)
+class RankItem:
+    """A candidate. `fields`: numbers of this request, such as a margin."""
+
+    item_id: str
+    fields: Optional[Dict[str, Any]] = None
+
+
+@dataclass(frozen=True)
+class SessionEvent:
+    """An event of the request: folded in for this response, not stored.
+
+    session_id: Set it if the event is posted too, so that it counts once.
+    """
+
+    item_id: str
+    event_type: Literal["view", "cart", "purchase", "rating"] = "view"
+    session_id: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the items are shown. It is logged with the impressions.
+
+    placement: Where the items are shown, such as a page.
+    item_id: Item of the page: left out, and similar items move up.
+    locale: Language tag.
+    """
+
+    placement: str = "home"
+    item_id: Optional[str] = None
+    device: Optional[str] = None
+    locale: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one term adds to an item's score.
+
+    name: relevance, or a field of the request.
+    value: The item's score or field; null if there is none.
+    rank: From 1, among the candidates; null without a value.
+    contribution: Share of the score.
+    """
+
+    name: str
+    value: Optional[float]
+    rank: Optional[int]
+    contribution: float
+
+
+@dataclass(frozen=True)
 class Reason:
     """The item of the user's history that contributes most to a recommended item's score.
 
@@ -216,6 +277,113 @@ class Reason:
     title: str
     because: str
     drop: float
+
+
+@dataclass(frozen=True)
+class RankedItem:
+    """Title and what follows are null for an item that the catalogue lacks.
+
+    score: Sum of the contributions.
+    source: What the relevance comes from.
+    impression_id: Null if no user_id was given.
+    """
+
+    item_id: str
+    score: float
+    contributions: List[Contribution]
+    title: Optional[str]
+    category: Optional[str]
+    price: Optional[float]
+    source: Optional[str]
+    impression_id: Optional[str]
+    reason: Optional[Reason]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best k candidates, best first.
+
+    origin: What ranked the items by relevance.
+    slate_id: Null if no user_id was given.
+    unknown: Candidates that the catalogue lacks: ranked by their fields alone.
+    """
+
+    release_id: str
+    snapshot_id: str
+    user_id: Optional[str]
+    origin: str
+    policy: str
+    slate_id: Optional[str]
+    items: List[RankedItem]
+    unknown: List[str]
+    reasons_by: Optional[str]
+    reasons_withheld: Optional[str]
+
+
+@dataclass(frozen=True)
+class RecommendUser:
+    """A user of the request; an anonymous visitor without `user_id`.
+
+    user_id: Null for an anonymous visitor, whose response is not logged as shown.
+    events: Events of the session, oldest first.
+    cursor: next_cursor of the page before, with the same options.
+    """
+
+    user_id: Optional[str] = None
+    events: Optional[List[SessionEvent]] = None
+    cursor: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class SelectedItem:
+    """An item with the requested fields; the others are absent.
+
+    score: Comparable only within one source of one response.
+    source: Candidate source.
+    propensity: Probability of this item at this position, given those before it.
+    impression_id: Send it with the events that this item leads to.
+    """
+
+    item_id: str
+    title: Optional[str] = None
+    category: Optional[str] = None
+    price: Optional[float] = None
+    score: Optional[float] = None
+    source: Optional[str] = None
+    propensity: Optional[float] = None
+    impression_id: Optional[str] = None
+    reason: Optional[Reason] = None
+
+
+@dataclass(frozen=True)
+class UserRecommendations:
+    """Items in display order. Logged as shown unless user_id is null.
+
+    origin: What ranked the items.
+    policy: Policy that selected the slate.
+    slate_id: Null for an anonymous visitor.
+    next_cursor: For the next page; null if there is none.
+    reasons_by: Model family whose scores the reasons explain.
+    reasons_withheld: Why requested reasons are not given.
+    """
+
+    user_id: Optional[str]
+    origin: str
+    policy: str
+    slate_id: Optional[str]
+    items: List[SelectedItem]
+    next_cursor: Optional[str]
+    reasons_by: Optional[str]
+    reasons_withheld: Optional[str]
+
+
+@dataclass(frozen=True)
+class RecommendResponse:
+    """A result for each user, in request order, all from one release."""
+
+    release_id: str
+    snapshot_id: str
+    results: List[UserRecommendations]
 
 
 @dataclass(frozen=True)

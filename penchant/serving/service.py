@@ -13,8 +13,11 @@ from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.portrait import FEATURES, Portrait, portrait
 from penchant.serving.recommending.basket import ANONYMOUS, MAX_BASKET, Completion, complete
 from penchant.serving.recommending.options import DEFAULT_OPTIONS, RecommendOptions
+from penchant.serving.recommending.rank import RankCandidate, Ranking, RankOptions, rank
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.requests import Page, UserRequest, pages
+from penchant.serving.recommending.user_state import UserStates
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 
@@ -95,6 +98,28 @@ class RecommendationService:
             lambda opened: self._recommender.recommend(opened, known_as, k, options, slate_id)
         )
         return answer if known_as == user_id else replace(answer, user_id=user_id)
+
+    def recommend_to(
+        self, requests: Sequence[UserRequest], k: int, options: RecommendOptions
+    ) -> list[Page]:
+        """A page of recommendations for each user, all from one release.
+
+        Raises UsageError as ``recommend`` does, and for an invalid cursor.
+        """
+        _check_k(k)
+        return self.read(lambda opened: pages(opened, self._recommender, requests, k, options))
+
+    def rank(
+        self,
+        users: UserStates,
+        user_id: str,
+        candidates: Sequence[RankCandidate],
+        k: int,
+        options: RankOptions,
+    ) -> Ranking:
+        """The ``k`` best of a shop's own candidates for a user."""
+        _check_k(k)
+        return self.read(lambda opened: rank(opened, users, user_id, candidates, k, options))
 
     def complete(self, basket: Sequence[str], k: int = 10, user_id: str = ANONYMOUS) -> Completion:
         """The ``k`` items nearest to a basket by vector, without those in it.

@@ -25,6 +25,8 @@ SCOPES = {
     ("POST", "/get-online-features"): "features:read",
     ("POST", "/v1/events"): "events:write",
     ("POST", "/v1/features"): "features:read",
+    ("POST", "/v1/rank"): "recommendations:read",
+    ("POST", "/v1/recommendations"): "recommendations:read",
 }
 PUBLIC_PAGES = {
     "/login",
@@ -93,6 +95,8 @@ def test_openapi_describes_operations_by_tag_and_client_method(app: FastAPI) -> 
     assert all(len(operation["tags"]) == 1 for operation in operations)
     assert {operation["operationId"] for operation in operations} == {
         "recommendations",
+        "recommend",
+        "rank",
         "similar",
         "basket",
         "ads",

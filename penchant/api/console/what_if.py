@@ -20,7 +20,7 @@ from penchant.api_schemas import Id
 from penchant.interactions import EVENT_TYPES
 from penchant.releases.opened import OpenRelease
 from penchant.serving.fresh_events.events import Event, FreshEvents
-from penchant.serving.fresh_events.log_tail import LogFile
+from penchant.serving.fresh_events.session import WithSession, session_event
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.live_policy import CANDIDATES_PER_POSITION
 from penchant.serving.recommending.options import DEFAULT_OPTIONS
@@ -31,17 +31,6 @@ from penchant.serving.recommending.slate_selection import TopK
 SHOWN = 10
 COMPARED = 100  # items of the list without the event, to find previous ranks
 router = APIRouter()
-
-
-@dataclass(frozen=True)
-class WithHypotheticalEvent:
-    """Fresh events plus one that did not happen."""
-
-    events: FreshEvents
-    hypothetical: Event
-
-    def of(self, user_id: str, last_feedback: str | None) -> list[Event]:
-        return [*self.events.of(user_id, last_feedback), self.hypothetical]
 
 
 @dataclass(frozen=True)
@@ -88,7 +77,8 @@ def what_if(
     described = catalogue.item(text) if text else None
     comparison = None
     if described:
-        event = _hypothetical_event(user_id, described.item_id, event_type)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        event = session_event(user_id, described.item_id, event_type, now)
         comparison = services.recommendations.read(
             lambda opened: _compare(opened, services.fresh_events, event)
         )
@@ -106,21 +96,6 @@ def what_if(
     )
 
 
-def _hypothetical_event(user_id: str, item_id: str, event_type: str) -> Event:
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return Event(
-        event_id="hypothetical",
-        user_id=user_id,
-        session_id="hypothetical",
-        event_type=event_type,
-        item_id=item_id,
-        quantity=1,
-        event_at=now,
-        received_at=now,
-        file=LogFile(None),
-    )
-
-
 def _compare(opened: OpenRelease, events: FreshEvents, event: Event) -> Comparison:
     def top(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
         recommender = Recommender(TopK("unexplored", CANDIDATES_PER_POSITION), users)
@@ -128,7 +103,7 @@ def _compare(opened: OpenRelease, events: FreshEvents, event: Event) -> Comparis
 
     without = FreshUserStates(events)
     before = top(without, SHOWN)
-    after = top(FreshUserStates(WithHypotheticalEvent(events, event)), SHOWN)
+    after = top(FreshUserStates(WithSession(events, [event])), SHOWN)
     previous_ranks = _ranks(top(without, COMPARED)) | _ranks(before)
     kept = {item.item_id for item in after}
     return Comparison(

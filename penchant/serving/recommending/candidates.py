@@ -73,7 +73,7 @@ def find_candidates(
     vector_D = user.vector_D
     if vector_D is not None and user.folded_in:
         near = nearest(opened, items, vector_D, allowed_I, max(needed, len(found)))
-        found = _fused(found, near) if len(found) else near
+        found = fused(found, near, BOTH) if len(found) else near
     elif vector_D is not None and len(found) < needed:
         found = found.then(nearest(opened, items, vector_D, allowed_I, needed + len(found)))
     if len(found) < needed:
@@ -115,11 +115,16 @@ def _ranked(opened: OpenRelease, items: Items, user_id: str) -> Candidates:
     )
 
 
-def _fused(first: Candidates, second: Candidates) -> Candidates:
+def fused(first: Candidates, second: Candidates, source: str) -> Candidates:
     """Reciprocal rank fusion of both; the score is the sum of the reciprocal ranks."""
     both, place = np.unique(np.concatenate([first.items_C, second.items_C]), return_inverse=True)
     ranks = np.concatenate([np.arange(len(first)), np.arange(len(second))])
     scores = np.zeros(len(both))
-    np.add.at(scores, place, 1 / (SMOOTHING + ranks + 1))
+    np.add.at(scores, place, reciprocal(ranks))
     order = np.lexsort((both, -scores))
-    return Candidates.by(BOTH, both[order], scores[order])
+    return Candidates.by(source, both[order], scores[order])
+
+
+def reciprocal(ranks: IntArray | FloatArray) -> FloatArray:
+    """What each rank, from 0, adds to a fused score."""
+    return 1 / (SMOOTHING + ranks + 1)

@@ -18,7 +18,7 @@ def allowed(
     An item without a price passes no price filter. Raises UsageError for an unknown category, and
     for ``exclude_bought`` on a release without purchases.
     """
-    excluded = set(options.exclude)
+    excluded = {*options.exclude, *([options.page_item] if options.page_item else [])}
     if options.exclude_bought:
         if not opened.release.has(RECENT_ITEMS):
             raise UsageError(

@@ -14,7 +14,8 @@ class RecommendOptions:
     """``exclude_bought``: leave out items that the user ever bought. ``exclude``: items to leave
     out, such as those out of stock. ``category``: only items within this path, such as ``Grocery``
     or ``Grocery > Soup``. Prices are in the shop's currency, both ends included. ``diversity``:
-    from 0 (best first) to 1 (dissimilar items). ``reasons``: explain items where possible."""
+    from 0 (best first) to 1 (dissimilar items). ``reasons``: explain items where possible.
+    ``page_item``: the item of the page that shows them; it is left out, similar ones move up."""
 
     exclude_bought: bool = False
     exclude: tuple[str, ...] = ()
@@ -23,6 +24,7 @@ class RecommendOptions:
     price_max: float | None = None
     diversity: float = 0.0
     reasons: bool = False
+    page_item: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for an invalid value."""

@@ -13,6 +13,7 @@ from penchant.serving.recommending.candidates import (
 )
 from penchant.serving.recommending.filtering import allowed
 from penchant.serving.recommending.options import RecommendOptions
+from penchant.serving.recommending.page_item import PAGE, with_page_item
 from penchant.serving.recommending.reasons import reasons
 from penchant.serving.recommending.recommendation import Recommendation, RecommendedItem
 from penchant.serving.recommending.reranking import candidates_needed, rerank
@@ -40,14 +41,17 @@ class Recommender:
         k: int,
         options: RecommendOptions,
         slate_id: str | None = None,
+        users: UserStates | None = None,
     ) -> Recommendation:
         """At most ``k`` items; fewer where fewer pass the filters.
 
         ``slate_id``: the same id with the same release and policy gives the same slate; a new one
-        by default. Raises UsageError for an option that the shop's data doesn't support.
+        by default. ``users``: of this request, such as with events that it brings.
+        Raises UsageError for an option that the shop's data doesn't support.
         """
         items = opened.items
-        user = self.users.of(opened, user_id)
+        users = users or self.users
+        user = users.of(opened, user_id)
         allowed_I = allowed(opened, items, user, options)
         needed = max(
             k,
@@ -55,9 +59,11 @@ class Recommender:
             self.selector.candidates_needed(k) if self.selector else 0,
         )
         found = find_candidates(opened, items, user, allowed_I, needed)
+        if options.page_item:
+            found = with_page_item(opened, items, found, options.page_item, allowed_I, needed)
         found = rerank(items, found, k, options.diversity)
         candidates = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
-        origin = _origin(opened, candidates)
+        origin = origin_of(opened, candidates)
         slate_id = slate_id or str(uuid4())
         selector = self.selector or TopK(origin)
         slate = selector.select(user_id, candidates, k, slate_id, opened.release.path)
@@ -71,32 +77,10 @@ class Recommender:
             slate,
             slate_id,
         )
-        return self._explained(opened, user, answer) if options.reasons else answer
-
-    def _explained(
-        self, opened: OpenRelease, user: UserState, answer: Recommendation
-    ) -> Recommendation:
-        fold_in = opened.fold_in
-        if fold_in is None:
-            withheld = "popularity serves, which doesn't depend on the user's history"
-            if opened.release.has_vectors:
-                withheld = (
-                    f"the family {opened.family('retriever')} has no encoder in this release, so "
-                    "items can't be scored without a part of the history"
-                )
-            return replace(answer, reasons_withheld=withheld)
-        history = self.users.history(opened, fold_in, answer.user_id)
-        if not len(history):
-            return replace(answer, reasons_withheld="unknown user: there is no history")
-        ids = [item.item_id for item in answer.items]
-        found = reasons(opened, opened.items, fold_in, user, history, ids)
-        explained = (
-            replace(item, reason=reason) for item, reason in zip(answer.items, found, strict=True)
-        )
-        return replace(answer, items=tuple(explained), reasons_by=opened.family("retriever"))
+        return explained(opened, users, user, answer) if options.reasons else answer
 
 
-def _origin(opened: OpenRelease, candidates: SlateCandidates) -> str:
+def origin_of(opened: OpenRelease, candidates: SlateCandidates) -> str:
     """What ranked the first candidate."""
     first = candidates.sources[0] if len(candidates) else PRIOR
     if first == RANKER:
@@ -105,7 +89,7 @@ def _origin(opened: OpenRelease, candidates: SlateCandidates) -> str:
         return f"retriever {opened.family('retriever')}"
     if first == BOTH:
         return f"ranker {opened.family('ranker')} and retriever {opened.family('retriever')}"
-    return "popularity prior"
+    return PAGE if first == PAGE else "popularity prior"
 
 
 def recommended_items(
@@ -127,3 +111,27 @@ def recommended_items(
             ids, opened.facts_of(ids), slate.actions, slate.propensities, strict=True
         )
     )
+
+
+def explained(
+    opened: OpenRelease, users: UserStates, user: UserState, answer: Recommendation
+) -> Recommendation:
+    """The answer with reasons, or with why there are none."""
+    fold_in = opened.fold_in
+    if fold_in is None:
+        withheld = "popularity serves, which doesn't depend on the user's history"
+        if opened.release.has_vectors:
+            withheld = (
+                f"the family {opened.family('retriever')} has no encoder in this release, so "
+                "items can't be scored without a part of the history"
+            )
+        return replace(answer, reasons_withheld=withheld)
+    history = users.history(opened, fold_in, answer.user_id)
+    if not len(history):
+        return replace(answer, reasons_withheld="unknown user: there is no history")
+    ids = [item.item_id for item in answer.items]
+    found = reasons(opened, opened.items, fold_in, user, history, ids)
+    explained = (
+        replace(item, reason=reason) for item, reason in zip(answer.items, found, strict=True)
+    )
+    return replace(answer, items=tuple(explained), reasons_by=opened.family("retriever"))

@@ -1,0 +1,123 @@
+"""``POST /v1/recommendations``: items for many users, with events and context of the request."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+
+from penchant.api.auth.access import RequireScope
+from penchant.api.auth.audit_context import record_entities
+from penchant.api.http.services import AppServices, Services
+from penchant.api.schemas.personal import (
+    Context,
+    RecommendRequest,
+    RecommendResponse,
+    SelectedItem,
+    SessionEvent,
+    UserRecommendations,
+)
+from penchant.serving.fresh_events.session import REQUEST, WithSession, session_event
+from penchant.serving.fresh_events.user_states import FreshUserStates
+from penchant.serving.recommending.basket import ANONYMOUS
+from penchant.serving.recommending.impressions import Shown, ShownContext, log_slates
+from penchant.serving.recommending.options import RecommendOptions
+from penchant.serving.recommending.requests import Page, UserRequest
+
+router = APIRouter(tags=["recommendations"])
+
+
+@router.post(
+    "/v1/recommendations",
+    summary="Recommend items to users",
+    dependencies=[Depends(RequireScope("recommendations:read"))],
+    response_model_exclude_unset=True,
+)
+def recommend(request: Request, body: RecommendRequest, services: AppServices) -> RecommendResponse:
+    """Personal recommendations of one release for up to 50 users, who may be anonymous."""
+    record_entities(request, len(body.users))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    options = RecommendOptions(
+        exclude_bought=body.exclude_bought,
+        exclude=tuple(body.exclude),
+        category=body.category,
+        price_min=body.price_min,
+        price_max=body.price_max,
+        diversity=body.diversity,
+        reasons=body.reasons,
+        page_item=body.context.item_id,
+    )
+    users = [
+        UserRequest(
+            user.user_id or ANONYMOUS,
+            states_with(services, user.user_id, user.events, now),
+            user.cursor,
+        )
+        for user in body.users
+    ]
+    pages = services.recommendations.recommend_to(users, body.k, options)
+    answers = [page.answer for page in pages]
+    shown = iter(
+        log_slates(
+            services.feedback_log,
+            [answer for answer in answers if answer.user_id != ANONYMOUS],
+            context_of(body.context),
+            now,
+        )
+    )
+    return RecommendResponse(
+        release_id=answers[0].release_id,
+        snapshot_id=answers[0].snapshot_id,
+        results=[
+            _result(page, next(shown) if page.answer.user_id != ANONYMOUS else None, body.fields)
+            for page in pages
+        ],
+    )
+
+
+def states_with(
+    services: Services, user_id: str | None, events: Sequence[SessionEvent], now: datetime
+) -> FreshUserStates:
+    """User states that include the events of the request. ``now``: naive UTC."""
+    added = [
+        session_event(
+            user_id or ANONYMOUS, each.item_id, each.event_type, now, each.session_id or REQUEST
+        )
+        for each in events
+    ]
+    source = WithSession(services.fresh_events, added)
+    return FreshUserStates(source, services.metrics.count_fold_in)
+
+
+def context_of(context: Context) -> ShownContext:
+    """What is logged of a request's context."""
+    details = {"device": context.device, "locale": context.locale, "page_item": context.item_id}
+    return ShownContext(
+        context.placement, {name: value for name, value in details.items() if value is not None}
+    )
+
+
+def _result(page: Page, shown: Shown | None, fields: Sequence[str]) -> UserRecommendations:
+    answer = page.answer
+    ids: Sequence[str | None] = shown.impression_ids if shown else [None] * len(answer.items)
+    items = [
+        {**asdict(item), "impression_id": impression_id}
+        for item, impression_id in zip(answer.items, ids, strict=True)
+    ]
+    return UserRecommendations(
+        user_id=answer.user_id or None,
+        origin=answer.origin,
+        policy=answer.policy,
+        slate_id=shown.slate_id if shown else None,
+        items=[SelectedItem.model_validate(_selected(item, fields)) for item in items],
+        next_cursor=page.next_cursor,
+        reasons_by=answer.reasons_by,
+        reasons_withheld=answer.reasons_withheld,
+    )
+
+
+def _selected(item: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    return {
+        name: value for name, value in item.items() if not fields or name in ("item_id", *fields)
+    }

@@ -1,0 +1,1 @@
+"""Models of the routes with larger bodies; ``penchant.api_schemas`` has the others."""

@@ -1,0 +1,54 @@
+"""Recommendations for several users in one call, all from one release."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from penchant.releases.opened import OpenRelease
+from penchant.serving.recommending.cursor import decode, encode
+from penchant.serving.recommending.options import RecommendOptions
+from penchant.serving.recommending.recommendation import Recommendation
+from penchant.serving.recommending.recommender import Recommender
+from penchant.serving.recommending.user_state import UserStates
+
+
+@dataclass(frozen=True)
+class UserRequest:
+    """``user_id``: ``ANONYMOUS`` for a visitor without one. ``users``: states with the events of
+    the request. ``cursor``: of the page before."""
+
+    user_id: str
+    users: UserStates
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """``next_cursor``: None where no page follows."""
+
+    answer: Recommendation
+    next_cursor: str | None
+
+
+def pages(
+    opened: OpenRelease,
+    recommender: Recommender,
+    requests: Sequence[UserRequest],
+    k: int,
+    options: RecommendOptions,
+) -> list[Page]:
+    """A page for each user. Raises UsageError for an invalid cursor or option."""
+    return [_page(opened, recommender, each, k, options) for each in requests]
+
+
+def _page(
+    opened: OpenRelease,
+    recommender: Recommender,
+    request: UserRequest,
+    k: int,
+    options: RecommendOptions,
+) -> Page:
+    before = decode(request.cursor) if request.cursor else ()
+    left = replace(options, exclude=tuple(dict.fromkeys([*options.exclude, *before])))
+    answer = recommender.recommend(opened, request.user_id, k, left, users=request.users)
+    shown = [*before, *(item.item_id for item in answer.items)]
+    return Page(answer, encode(shown) if len(answer.items) == k else None)
