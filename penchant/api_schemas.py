@@ -149,6 +149,9 @@ class Recommendations(ReleaseResponse):
 class SimilarItemsQuery(Request):
     item_id: Id
     k: ItemCount = 10
+    category: str | None = Field(
+        None, max_length=MAX_CATEGORY_LENGTH, description="Category path of the similar items."
+    )
 
 
 class SimilarItem(Item):

@@ -33,6 +33,10 @@ class UsageError(PenchantError):
     exit_code = 64  # EX_USAGE of sysexits.h
 
 
+class UnknownId(UsageError):
+    """There is no user, item or event of this id."""
+
+
 class BudgetExceeded(PenchantError):
     """A run took more time or memory than allowed. A retry would take as much."""
 

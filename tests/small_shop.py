@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,10 @@ def write_snapshot(settings: Settings, number: int) -> str:
                 "category_3": pa.nulls(len(ITEMS), pa.string()),
                 "brand": [f"BRAND {at % 7}" for at in range(len(ITEMS))],
                 "price": [1.0 + at % 10 for at in range(len(ITEMS))],
+                "first_seen_at": pa.array(
+                    [datetime(2017, 1, 1) + timedelta(days=at) for at in range(len(ITEMS))],
+                    pa.timestamp("us"),
+                ),
             }
         ),
         "sequences": pa.table(
@@ -152,6 +156,7 @@ def write_features(settings: Settings, number: int) -> None:
         schema=[
             Field(name=field.name, dtype=Float64 if field.name == "price" else String)
             for field in pq.read_schema(items)
+            if field.name != "first_seen_at"
         ],
         source=FileSource(path=str(items), timestamp_field="feature_at"),
     )

@@ -18,6 +18,7 @@ from penchant_client.models import (
     Event,
     EventsReceived,
     Features,
+    Listing,
     Portrait,
     Ranking,
     RankItem,
@@ -26,6 +27,7 @@ from penchant_client.models import (
     RecommendUser,
     SessionEvent,
     SimilarItems,
+    UserSegment,
 )
 from penchant_client.transport import AsyncTransport, Call
 
@@ -131,6 +133,30 @@ class AsyncClient:
                 Features,
                 repeatable=True,
                 body={"entities": entities, "service": service, "features": features},
+            )
+        )
+
+    async def latest(self, *, k: int = 10, category: Optional[str] = None) -> Listing:
+        """Items by the time they were first seen, newest first; the score is that Unix time.
+
+        k: Maximum number of items.
+        category: Category path. Only items within it are returned.
+        """
+        return await self._transport.send(
+            Call(
+                "GET", "/v1/latest", Listing, repeatable=True, query={"k": k, "category": category}
+            )
+        )
+
+    async def popular(self, *, k: int = 10, category: Optional[str] = None) -> Listing:
+        """Items by popularity, as unknown users get them.
+
+        k: Maximum number of items.
+        category: Category path. Only items within it are returned.
+        """
+        return await self._transport.send(
+            Call(
+                "GET", "/v1/popular", Listing, repeatable=True, query={"k": k, "category": category}
             )
         )
 
@@ -285,10 +311,28 @@ class AsyncClient:
             )
         )
 
-    async def similar(self, item_id: str, *, k: int = 10) -> SimilarItems:
+    async def segment(self, user_id: str, *, k: int = 10) -> UserSegment:
+        """The user's segment: its size, its interests and items for it; never its members.
+
+        k: Maximum number of items.
+        """
+        return await self._transport.send(
+            Call(
+                "GET",
+                "/v1/segment",
+                UserSegment,
+                repeatable=True,
+                query={"user_id": user_id, "k": k},
+            )
+        )
+
+    async def similar(
+        self, item_id: str, *, k: int = 10, category: Optional[str] = None
+    ) -> SimilarItems:
         """Nearest items by cosine similarity of item vectors.
 
         k: Maximum number of items.
+        category: Category path of the similar items.
         """
         return await self._transport.send(
             Call(
@@ -296,6 +340,22 @@ class AsyncClient:
                 "/v1/similar",
                 SimilarItems,
                 repeatable=True,
-                query={"item_id": item_id, "k": k},
+                query={"item_id": item_id, "k": k, "category": category},
+            )
+        )
+
+    async def trending(self, *, k: int = 10, category: Optional[str] = None) -> Listing:
+        """Items that more users acted on in the last week of the data than in the weeks before.
+
+        k: Maximum number of items.
+        category: Category path. Only items within it are returned.
+        """
+        return await self._transport.send(
+            Call(
+                "GET",
+                "/v1/trending",
+                Listing,
+                repeatable=True,
+                query={"k": k, "category": category},
             )
         )

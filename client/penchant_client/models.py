@@ -22,6 +22,8 @@ __all__ = [
     "EventsReceived",
     "Features",
     "Interest",
+    "ListedItem",
+    "Listing",
     "Portrait",
     "RankItem",
     "RankedItem",
@@ -36,6 +38,7 @@ __all__ = [
     "SimilarItem",
     "SimilarItems",
     "UserRecommendations",
+    "UserSegment",
 ]
 
 
@@ -171,6 +174,26 @@ class Features:
 
     snapshot_id: str
     rows: List[Dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ListedItem:
+    """score: Comparable only within one response."""
+
+    item_id: str
+    title: str
+    category: Optional[str]
+    price: Optional[float]
+    score: float
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Items, best first. Fewer than k if the list has fewer in the category."""
+
+    release_id: str
+    snapshot_id: str
+    items: List[ListedItem]
 
 
 @dataclass(frozen=True)
@@ -425,6 +448,25 @@ class Recommendations:
     items: List[RecommendedItem]
     reasons_by: Optional[str]
     reasons_withheld: Optional[str]
+
+
+@dataclass(frozen=True)
+class UserSegment:
+    """Users like this one, as a group.
+
+    segment: Name of the segment within this release.
+    users: Number of users in the segment.
+    interests: Category paths they have more of than others.
+    items: Items for the mean vector of the segment.
+    """
+
+    release_id: str
+    snapshot_id: str
+    user_id: str
+    segment: str
+    users: int
+    interests: List[str]
+    items: List[ListedItem]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
 from penchant.serving.fresh_events.user_states import FreshUserStates
+from penchant.serving.listings import Listings
 from penchant.serving.live_policy import LivePolicies
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.service import RecommendationService
@@ -84,6 +85,7 @@ def _services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         recommendations=service,
+        listings=Listings(settings),
         features=LiveFeatures(settings),
         advertiser=Advertiser(settings, service),
         fresh_events=events,

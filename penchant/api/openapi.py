@@ -67,7 +67,10 @@ def _with_problems(app: FastAPI) -> dict[str, Any]:
             operation = schema["paths"][route.path][method.lower()]
             operation.setdefault(repetition.KEY, method == "GET")
             statuses = ALL_ROUTES if scope is None else (*ALL_ROUTES, *GUARDED_ROUTES)
-            operation["responses"] |= {str(each.value): _problem(each) for each in statuses}
+            own = [HTTPStatus(int(code)) for code in operation["responses"] if code[0] in "45"]
+            operation["responses"] |= {
+                str(each.value): _problem(each) for each in (*own, *statuses)
+            }
             if scope is not None:
                 operation["security"] = [{BEARER: [scope]}]
                 described = operation.get("description", "")

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from penchant.errors import UsageError
+from penchant.errors import UnknownId
 from penchant.feast_sdk import FeatureStore
 
 VIEW = "user_portrait"
@@ -111,14 +111,14 @@ def portrait(
 ) -> Portrait:
     """The portrait of a user. ``segment``: the row of ``user_segments``, where there is one.
 
-    Raises UsageError for an unknown user.
+    Raises UnknownId for an unknown user.
     """
     online = features.get_online_features(
         features=FEATURES, entity_rows=[{"user_id": user_id}]
     ).to_dict()
     facts = {fact: online[fact][0] for fact in _FACTS}
     if facts["lifecycle_stage"] is None:
-        raise UsageError(
+        raise UnknownId(
             f"unknown user {user_id!r} in snapshot {snapshot_id}",
             "pass the user_id of the source, such as the ids that `penchant report` shows",
         )

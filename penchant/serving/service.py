@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from penchant.errors import PenchantError, UsageError
+import numpy as np
+
+from penchant.errors import PenchantError, UnknownId, UsageError
 from penchant.feast_sdk import FeatureStore
+from penchant.releases.hnsw_index import unit
+from penchant.releases.item_arrays import Items
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.portrait import FEATURES, Portrait, portrait
@@ -20,6 +24,7 @@ from penchant.serving.recommending.requests import Page, UserRequest, pages
 from penchant.serving.recommending.user_state import UserStates
 from penchant.settings import Settings
 from penchant.subjects import Subjects
+from penchant.vectors import FloatArray
 
 MAX_K = 100  # items of a published list
 MAX_ID_LENGTH = 128  # characters
@@ -140,15 +145,16 @@ class RecommendationService:
         _check_k(k)
         return self.read(lambda opened: complete(opened, basket, k, user_id))
 
-    def similar(self, item_id: str, k: int = 10) -> ScoredItems:
-        """The ``k`` items with the greatest cosine to an item's vector.
+    def similar(self, item_id: str, k: int = 10, category: str | None = None) -> ScoredItems:
+        """The ``k`` items with the greatest cosine to an item's vector, within a category path.
 
         Raises UsageError for a malformed id, for an item without a vector, for ``k`` outside 1 to
-        100, and where popularity serves, which has no vectors.
+        100, for an unknown category and where popularity serves, which has no vectors; UnknownId
+        for an unknown item.
         """
         check_id("item", item_id)
         _check_k(k)
-        return self.read(lambda opened: _similar(opened, item_id, k))
+        return self.read(lambda opened: _similar(opened, item_id, k, category))
 
     def popular(self, k: int = 10) -> ScoredItems:
         """The ``k`` most popular items of the release's popularity prior, as unknown users get."""
@@ -204,7 +210,7 @@ class RecommendationService:
             return opened
 
 
-def _similar(opened: OpenRelease, item_id: str, k: int) -> ScoredItems:
+def _similar(opened: OpenRelease, item_id: str, k: int, category: str | None) -> ScoredItems:
     release = opened.release
     if opened.nearest is None:
         raise UsageError(
@@ -213,13 +219,34 @@ def _similar(opened: OpenRelease, item_id: str, k: int) -> ScoredItems:
         )
     row = opened.row(release.item_vectors, item_id)
     if row is None:
+        if opened.facts.position(item_id) is None:
+            raise UnknownId(
+                f"unknown item {item_id!r} in snapshot {release.snapshot_id}",
+                "pass the item_id of the source, such as those that an answer has",
+            )
         raise UsageError(
             f"item {item_id!r} has no vector in release {release.id}",
             "pass an item that enough users interacted with: rare items have no vector",
         )
-    near = opened.nearest.search(release.item_vector(row), k + 1)
+    vector_D = release.item_vector(row)
+    near = (
+        opened.nearest.search(vector_D, k + 1)
+        if category is None
+        else _nearest_within(opened.items, vector_D, category, k + 1)
+    )
     others = [(each, cosine) for each, cosine in near if each != item_id][:k]
     return _scored_items(opened, item_id, f"similar by {opened.family('retriever')}", others)
+
+
+def _nearest_within(
+    items: Items, vector_D: FloatArray, category: str, k: int
+) -> list[tuple[str, float]]:
+    """Ids and cosines of the ``k`` nearest items in a category, best first."""
+    rows_V = np.flatnonzero(items.within(category)[items.item_V])
+    cosines_V = unit(items.vectors_VD[rows_V]) @ unit(vector_D)
+    best = np.lexsort((rows_V, -cosines_V))[:k]
+    names = items.ids.names(items.item_V[rows_V[best]])
+    return list(zip(names, cosines_V[best].tolist(), strict=True))
 
 
 def _popular(opened: OpenRelease, k: int) -> ScoredItems:

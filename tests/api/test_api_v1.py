@@ -156,15 +156,31 @@ def test_rejects_an_invalid_body(served: tuple[Any, TestClient], body: bytes, st
         ("/v1/recommendations", {"user_id": "u3", "k": 0}),
         ("/v1/recommendations", {"user_id": "u3", "k": 10**9}),
         ("/v1/recommendations", {"user_id": " \t"}),
-        ("/v1/similar", {"item_id": "unknown item"}),
-        ("/v1/portrait", {"user_id": "unknown user"}),
         ("/v1/portrait", {}),
+        ("/v1/trending", {"category": "unknown category"}),
+        ("/v1/segment", {}),
     ],
 )
 def test_rejects_invalid_parameters(
     served: tuple[Any, TestClient], path: str, params: dict[str, Any]
 ) -> None:
     assert served[1].get(path, params=params).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/v1/similar", {"item_id": "no such item"}),
+        ("/v1/portrait", {"user_id": "nobody"}),
+        ("/v1/segment", {"user_id": "nobody"}),
+    ],
+)
+def test_answers_404_for_an_unknown_id(
+    served: tuple[Any, TestClient], path: str, params: dict[str, Any]
+) -> None:
+    answer = served[1].get(path, params=params)
+    assert answer.status_code == 404, answer.text
+    assert f"unknown {'item' if 'item_id' in params else 'user'} 'no" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/portrait"])

@@ -87,7 +87,7 @@ def test_asynchronous_client_has_the_same_methods_as_coroutines(api: FastAPI) ->
             return received, raised.value.cause
 
     received, cause = anyio.run(ask)
-    assert received == 1 and "has no vector" in cause
+    assert received == 1 and "unknown item" in cause
     assert methods(AsyncClient) == methods(Client)
 
 
@@ -102,13 +102,13 @@ def test_documented_example_runs(
     (example,) = re.findall(r"## From Python\n\n```python\n(.*?)```", page.read_text(), re.DOTALL)
     monkeypatch.setattr(penchant_client, "Client", lambda url, token: client)
     exec(example, {})
-    assert capsys.readouterr().out.startswith("422 item 'no such item'")
+    assert capsys.readouterr().out.startswith("404 unknown item")
 
 
 def test_raises_an_error_response_with_its_remedy(client: Client) -> None:
-    with pytest.raises(ApiError, match="has no vector") as raised:
+    with pytest.raises(ApiError, match="unknown item") as raised:
         client.similar("unknown item")
-    assert raised.value.status == 422 and "pass an item" in raised.value.remedy
+    assert raised.value.status == 404 and "pass the item_id" in raised.value.remedy
     with pytest.raises(ApiError, match="k: Input should be less than or equal to 100"):
         client.recommendations("u3", k=101)
 

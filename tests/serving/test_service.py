@@ -83,7 +83,7 @@ def test_rejects_k_out_of_range(shop: Any, k: int) -> None:
 
 def test_rejects_an_unknown_item(shop: Any) -> None:
     publish(shop.settings, ONE)
-    with pytest.raises(UsageError, match="'i999' has no vector"):
+    with pytest.raises(UsageError, match="unknown item 'i999'"):
         RecommendationService(shop.settings).similar("i999")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,12 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from penchant.api_schemas import Problem
-from penchant.errors import PenchantError, UsageError
+from penchant.errors import PenchantError, UnknownId, UsageError
 from penchant.settings import Settings
 
 PROBLEM_JSON = "application/problem+json"
 MAX_REPORTED_ERRORS = 10
 MAX_REPORTED_PATH = 200  # characters
+UNKNOWN_USER: dict[int | str, dict[str, Any]] = {404: {"description": "Unknown user."}}
+UNKNOWN_ITEM: dict[int | str, dict[str, Any]] = {404: {"description": "Unknown item."}}
 FEATURE_PATHS = ("/get-online-features", "/v1/features")
 
 
@@ -53,11 +56,14 @@ def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
 
     @app.exception_handler(UsageError)
     async def usage_error(request: Request, error: UsageError) -> JSONResponse:
-        """422, or 503 while nothing is live that could answer."""
+        """404 for an unknown id, else 422, or 503 while nothing is live that could answer."""
         reads_features = request.url.path in FEATURE_PATHS
         pointer = settings.live_features if reads_features else settings.live_release
         ready = pointer.current() is not None
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        if ready:
+            unknown = isinstance(error, UnknownId)
+            status = HTTPStatus.NOT_FOUND if unknown else HTTPStatus.UNPROCESSABLE_ENTITY
         return problem_response(status, error.cause, error.remedy)
 
     @app.exception_handler(PenchantError)

@@ -10,6 +10,7 @@ from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.listings import Listings
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
@@ -18,6 +19,7 @@ from penchant.settings import Settings
 class Services:
     settings: Settings
     recommendations: RecommendationService
+    listings: Listings
     features: LiveFeatures
     advertiser: Advertiser
     fresh_events: FreshEvents

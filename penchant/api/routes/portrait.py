@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from penchant.api.auth.access import RequireScope
 from penchant.api.auth.feature_access import require_readable
 from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.http.problems import UNKNOWN_USER
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import Portrait, UserQuery
 
 router = APIRouter(tags=["portraits"])
 
 
-@router.get("/v1/portrait", summary="Describe a user's interests")
+@router.get("/v1/portrait", summary="Describe a user's interests", responses=UNKNOWN_USER)
 def portrait(
     request: Request,
     query: Annotated[UserQuery, Query()],

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from penchant.api.auth.access import RequireScope
+from penchant.api.http.problems import UNKNOWN_ITEM
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import SimilarItem, SimilarItems, SimilarItemsQuery
 
@@ -15,11 +16,12 @@ router = APIRouter(tags=["recommendations"])
 @router.get(
     "/v1/similar",
     summary="Find items similar to an item",
+    responses=UNKNOWN_ITEM,
     dependencies=[Depends(RequireScope("recommendations:read"))],
 )
 def similar(query: Annotated[SimilarItemsQuery, Query()], services: AppServices) -> SimilarItems:
     """Nearest items by cosine similarity of item vectors."""
-    answer = services.recommendations.similar(query.item_id, query.k)
+    answer = services.recommendations.similar(query.item_id, query.k, query.category)
     return SimilarItems(
         item_id=query.item_id,
         release_id=answer.release_id,

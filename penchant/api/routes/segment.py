@@ -1,0 +1,47 @@
+"""``GET /v1/segment``: users like this one, as a group."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from penchant.api.auth.access import RequireScope
+from penchant.api.auth.feature_access import require_readable
+from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.http.problems import UNKNOWN_USER
+from penchant.api.http.services import AppServices
+from penchant.api.schemas.listed import ListedItem, SegmentQuery, UserSegment
+from penchant.releases.opened import OpenRelease
+from penchant.serving import segment as segments
+
+NAMED_BY = ["user_portrait:interests"]
+"""The feature that segments are named and described by."""
+router = APIRouter(tags=["portraits"])
+
+
+@router.get("/v1/segment", summary="Describe users like this one", responses=UNKNOWN_USER)
+def segment(
+    request: Request,
+    query: Annotated[SegmentQuery, Query()],
+    token: Annotated[Token, Depends(RequireScope(FEATURES))],
+    services: AppServices,
+) -> UserSegment:
+    """The user's segment: its size, its interests and items for it; never its members.
+
+    The token needs the scope of the feature that names segments, as a portrait does.
+    """
+
+    def read(opened: OpenRelease) -> segments.UserSegment:
+        require_readable(request, token, opened.features, NAMED_BY)
+        return segments.segment_of(opened, query.user_id, query.k)
+
+    found = services.recommendations.read(read)
+    return UserSegment(
+        user_id=query.user_id,
+        release_id=found.release_id,
+        snapshot_id=found.snapshot_id,
+        segment=found.segment,
+        users=found.users,
+        interests=list(found.interests),
+        items=[ListedItem(**asdict(item)) for item in found.items],
+    )
