@@ -72,6 +72,14 @@ class Settings(BaseSettings):
     requests_a_second: float = Field(
         200.0, gt=0, description="rate limit of one client of the HTTP API, in requests per second"
     )
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description='origins whose pages may call the HTTP API, as JSON: `["https://shop.example"]`',
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="URL of an OpenTelemetry collector (OTLP over HTTP) for spans; None for none",
+    )
     audit_days: int = Field(90, gt=0, description="retention of the audit log, in days")
 
     tracking: str | None = Field(

@@ -10,12 +10,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from penchant.api import openapi
 from penchant.api.auth.access import AccessControl
 from penchant.api.auth.audit_log import AuditLog
 from penchant.api.console.app import create_console
+from penchant.api.http import repetition
+from penchant.api.http.compression import Compression
+from penchant.api.http.conditional import ConditionalRequests, HeadRequests
 from penchant.api.http.metrics import Metrics
 from penchant.api.http.problems import add_exception_handlers
 from penchant.api.http.request_limits import RequestLimits
@@ -35,6 +39,8 @@ from penchant.settings import Settings
 from penchant.subjects import Subjects
 
 CONSOLE = "/console"
+TRACE_HEADERS = ("x-request-id", "traceparent", "tracestate")
+EXPOSED_HEADERS = ("etag", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -68,8 +74,34 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.describe(app)
     app.mount(CONSOLE, create_console(services, access))
     app.add_middleware(RequestLimits, forms_path=CONSOLE)
+    app.add_middleware(ConditionalRequests)
+    app.add_middleware(HeadRequests, paths=_head_paths(app))
+    app.add_middleware(Compression, without=CONSOLE)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "if-none-match", *TRACE_HEADERS],
+            expose_headers=EXPOSED_HEADERS,
+        )
+    if settings.otlp_endpoint:
+        from penchant.api.http.tracing import Tracing, otlp_exporter, tracer_provider
+
+        provider = tracer_provider(otlp_exporter(settings.otlp_endpoint))
+        app.add_middleware(Tracing, provider=provider)
     app.add_middleware(RequestLog, metrics=services.metrics, audit=audit)
     return app
+
+
+def _head_paths(app: FastAPI) -> list[str]:
+    """GET routes whose response is not logged as shown."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    return [
+        route.path
+        for route in routes
+        if "GET" in route.methods and (route.openapi_extra or {}).get(repetition.KEY, True)
+    ]
 
 
 def openapi_description() -> dict[str, Any]:

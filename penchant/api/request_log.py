@@ -6,6 +6,8 @@ from typing import Any
 from penchant.api.auth.audit_context import AuditContext
 from penchant.api.auth.audit_log import AuditLog, now
 from penchant.api.http.metrics import Metrics
+from penchant.api.http.rate_limit import RATE_LIMIT
+from penchant.api.http.request_id import HEADER, request_id
 
 UNKNOWN_ROUTE = "none"  # no route has the path, or the request was rejected before routing
 
@@ -22,18 +24,21 @@ class RequestLog:
             return
         arrived = time.perf_counter()
         scope.setdefault("state", {})
-        recorded, root_path = False, scope.get("root_path", "")
+        recorded, root_path, method = False, scope.get("root_path", ""), scope["method"]
+        identity = request_id(scope)
 
         def record(status: int) -> None:
             nonlocal recorded
             recorded = True
             route, seconds = _route(scope, root_path), time.perf_counter() - arrived
-            self._metrics.record_request(route, scope["method"], status, seconds)
-            self._write_audit(scope, route, status)
+            self._metrics.record_request(route, method, status, seconds)
+            self._write_audit(scope, method, route, status, identity)
 
         async def record_and_send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 record(message["status"])
+                added = [(HEADER, identity.encode()), *scope["state"].get(RATE_LIMIT, ())]
+                message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
         try:
@@ -43,13 +48,14 @@ class RequestLog:
                 record(500)
             raise
 
-    def _write_audit(self, scope: Any, route: str, status: int) -> None:
+    def _write_audit(self, scope: Any, method: str, route: str, status: int, identity: str) -> None:
         context: AuditContext | None = scope["state"].get("audit")
         if context is not None:
             line = {
                 "token": context.token_id,
                 "client": scope["client"][0] if scope.get("client") else None,
-                "method": scope["method"],
+                "request_id": identity,
+                "method": method,
                 "route": route,
                 "scope": context.scope,
                 "allowed": context.allowed,

@@ -11,6 +11,8 @@ from penchant.releases.opened import OpenRelease
 from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.recommending.candidates import nearest
 
+SEGMENT_FEATURES = ["user_portrait:interests"]
+"""What segments are named and described by."""
 SAMPLED = 1000  # members whose vectors are averaged: the first in the order of ids
 
 

@@ -21,7 +21,8 @@ from penchant.serving.recommending.rank import RankCandidate, Ranking, RankOptio
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.requests import Page, UserRequest, pages
-from penchant.serving.recommending.user_state import UserStates
+from penchant.serving.recommending.user_state import PUBLISHED_ONLY, UserStates
+from penchant.serving.segment import SEGMENT_FEATURES, UserSegment, segment_of
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 from penchant.vectors import FloatArray
@@ -112,7 +113,12 @@ class RecommendationService:
         Raises UsageError as ``recommend`` does, and for an invalid cursor.
         """
         _check_k(k)
-        return self.read(lambda opened: pages(opened, self._recommender, requests, k, options))
+        asked = [
+            each if self.profiles(each.user_id) else UserRequest(ANONYMOUS, PUBLISHED_ONLY)
+            for each in requests
+        ]
+        found = self.read(lambda opened: pages(opened, self._recommender, asked, k, options))
+        return [page.of_user(each.user_id) for page, each in zip(found, requests, strict=True)]
 
     def rank(
         self,
@@ -124,6 +130,8 @@ class RecommendationService:
     ) -> Ranking:
         """The ``k`` best of a shop's own candidates for a user."""
         _check_k(k)
+        if not self.profiles(user_id):
+            users, user_id = PUBLISHED_ONLY, ANONYMOUS
         return self.read(lambda opened: rank(opened, users, user_id, candidates, k, options))
 
     def complete(self, basket: Sequence[str], k: int = 10, user_id: str = ANONYMOUS) -> Completion:
@@ -168,11 +176,26 @@ class RecommendationService:
         unknown id, and for a user who is not profiled.
         """
         check_id("user", user_id)
+        self._require_profile(user_id)
+        return self.read(lambda opened: _portrait(opened, user_id, allow))
+
+    def segment(self, user_id: str, k: int, allow: Allow) -> UserSegment:
+        """A user's segment, with ``k`` items for it. Raises as ``portrait`` does."""
+        check_id("user", user_id)
+        _check_k(k)
+        self._require_profile(user_id)
+
+        def read(opened: OpenRelease) -> UserSegment:
+            allow(opened.features, SEGMENT_FEATURES)
+            return segment_of(opened, user_id, k)
+
+        return self.read(read)
+
+    def _require_profile(self, user_id: str) -> None:
         if not self.profiles(user_id):
             raise UsageError(
                 f"user {user_id!r} is not profiled, on request", "show popular items instead"
             )
-        return self.read(lambda opened: _portrait(opened, user_id, allow))
 
     def profiles(self, user_id: str) -> bool:
         """False for a person who asked for erasure or objected."""

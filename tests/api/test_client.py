@@ -79,7 +79,7 @@ def test_sends_every_kind_of_request(client: Client) -> None:
 
 def test_asynchronous_client_has_the_same_methods_as_coroutines(api: FastAPI) -> None:
     async def ask() -> tuple[int, str]:
-        transport = httpx.ASGITransport(api, client=("127.0.0.1", 1))
+        transport = httpx.ASGITransport(api, client=("testclient", 1))
         async with AsyncClient("http://127.0.0.1:6570", transport=transport) as client:
             received = (await client.send_events([viewed()])).received
             with pytest.raises(ApiError) as raised:

@@ -13,7 +13,7 @@ from penchant.api.console.session import RequireVisitor
 from penchant.api.openapi import TAGS, scope_of
 from penchant.settings import Settings
 
-PUBLIC = {("GET", "/healthz"), ("GET", "/readyz")}
+PUBLIC = {("GET", "/healthz"), ("GET", "/livez"), ("GET", "/readyz")}
 SCOPES = {
     ("GET", "/metrics"): "metrics:read",
     ("GET", "/v1/activity"): "features:read:direct",
@@ -114,6 +114,7 @@ def test_openapi_describes_operations_by_tag_and_client_method(app: FastAPI) -> 
         "send_events",
         "get_online_features",
         "healthz",
+        "livez",
         "readyz",
         "metrics",
     }

@@ -18,6 +18,7 @@ from penchant.api.auth.audit_context import record_access
 from penchant.api.auth.tokens import SCOPES, Token, Tokens
 from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.query_parameters import require_known_parameters
+from penchant.api.http.rate_limit import RATE_LIMIT, Headers, rate_limit_headers
 from penchant.errors import UsageError
 from penchant.settings import Settings
 
@@ -45,6 +46,12 @@ class RateLimiter:
                 del self._left[next(iter(self._left))]
         return 0.0 if allowed else (1 - left) / self._per_second
 
+    def headers(self, client: str) -> Headers:
+        """What the client has left, for its response."""
+        with self._lock:
+            left, _ = self._left.get(client, (self._burst, 0.0))
+        return rate_limit_headers(self._per_second, self._burst, left)
+
 
 class AccessControl:
     """Decides who may send a request. One for each application, as ``app.state.access``."""
@@ -64,7 +71,7 @@ class AccessControl:
         scheme, _, secret = (authorization or "").partition(" ")
         token = self._tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
-            self._limit_rate(_host(request))
+            self._limit_rate(request, _host(request))
             record_access(request, token_id=None, scope=None, allowed=False)
             raise HTTPProblem(
                 HTTPStatus.UNAUTHORIZED,
@@ -77,7 +84,7 @@ class AccessControl:
     def authorize(self, request: Request, token: Token, *scopes: str) -> None:
         """Record the request for the audit log. Raises HTTPProblem if the token has none of the
         scopes (403) or exceeds its rate (429)."""
-        self._limit_rate(token.id if token is not LOCAL else _host(request))
+        self._limit_rate(request, token.id if token is not LOCAL else _host(request))
         allowed = any(token.allows(scope) for scope in scopes)
         scope = " or ".join(scopes)
         record_access(request, token.id, scope, allowed)
@@ -88,9 +95,11 @@ class AccessControl:
                 remedy=f"use a token with the scope {scope}",
             )
 
-    def _limit_rate(self, client: str) -> None:
+    def _limit_rate(self, request: Request, client: str) -> None:
         """Rejected requests are not audited, so that they can't fill the disk."""
-        if wait := self._limiter.seconds_to_wait(client):
+        wait = self._limiter.seconds_to_wait(client)
+        setattr(request.state, RATE_LIMIT, self._limiter.headers(client))
+        if wait:
             raise HTTPProblem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "rate limit exceeded",

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: probes for process supervisors and load balancers. No token."""
+"""Health and readiness, for process supervisors and load balancers. No token."""
 
 from http import HTTPStatus
 from typing import Literal
@@ -28,6 +28,12 @@ class Readiness(Health):
 @router.get("/healthz", summary="Check liveness")
 def healthz() -> Health:
     """200 while the process runs."""
+    return Health()
+
+
+@router.get("/livez", summary="Check liveness, as Kubernetes names it")
+def livez() -> Health:
+    """200 while the process runs: the same as `/healthz`."""
     return Health()
 
 

@@ -1,6 +1,6 @@
 """``POST /v1/rank``: a shop's own candidates, ranked for a user."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Depends, Request
@@ -39,7 +39,8 @@ def rank(request: Request, body: RankRequest, services: AppServices) -> Ranking:
     answer = found.answer
     impressions: dict[str, str] = {}
     if body.user_id is not None:
-        (shown,) = log_slates(services.feedback_log, [answer], context_of(body.context), now)
+        owned = replace(answer, user_id=body.user_id)
+        (shown,) = log_slates(services.feedback_log, [owned], context_of(body.context), now)
         ids = [item.item_id for item in answer.items]
         impressions = dict(zip(ids, shown.impression_ids, strict=True))
     described = {item.item_id: item for item in answer.items}

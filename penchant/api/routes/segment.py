@@ -11,11 +11,7 @@ from penchant.api.auth.tokens import FEATURES, Token
 from penchant.api.http.problems import UNKNOWN_USER
 from penchant.api.http.services import AppServices
 from penchant.api.schemas.listed import ListedItem, SegmentQuery, UserSegment
-from penchant.releases.opened import OpenRelease
-from penchant.serving import segment as segments
 
-NAMED_BY = ["user_portrait:interests"]
-"""The feature that segments are named and described by."""
 router = APIRouter(tags=["portraits"])
 
 
@@ -30,12 +26,11 @@ def segment(
 
     The token needs the scope of the feature that names segments, as a portrait does.
     """
-
-    def read(opened: OpenRelease) -> segments.UserSegment:
-        require_readable(request, token, opened.features, NAMED_BY)
-        return segments.segment_of(opened, query.user_id, query.k)
-
-    found = services.recommendations.read(read)
+    found = services.recommendations.segment(
+        query.user_id,
+        query.k,
+        lambda store, features: require_readable(request, token, store, features),
+    )
     return UserSegment(
         user_id=query.user_id,
         release_id=found.release_id,

@@ -28,6 +28,10 @@ class Page:
     answer: Recommendation
     next_cursor: str | None
 
+    def of_user(self, user_id: str) -> "Page":
+        """The page under this id, also where the user was served as an anonymous one."""
+        return replace(self, answer=replace(self.answer, user_id=user_id))
+
 
 def pages(
     opened: OpenRelease,
