@@ -6,7 +6,7 @@ Generated from the OpenAPI description by `make client`.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Literal, Mapping, Optional, Sequence
+from typing import Literal, Mapping, Optional, Sequence
 
 import httpx
 
@@ -18,6 +18,7 @@ from penchant_client.models import (
     Event,
     EventsReceived,
     Features,
+    ItemToPut,
     Listing,
     Portrait,
     Ranking,
@@ -27,7 +28,9 @@ from penchant_client.models import (
     RecommendUser,
     SessionEvent,
     SimilarItems,
+    Stored,
     UserSegment,
+    UserToPut,
 )
 from penchant_client.transport import AsyncTransport, Call
 
@@ -136,6 +139,12 @@ class AsyncClient:
             )
         )
 
+    async def put_items(self, items: Sequence[ItemToPut]) -> Stored:
+        """Add or replace items. A new one is recommended at once, by its title and category."""
+        return await self._transport.send(
+            Call("PUT", "/v1/items", Stored, repeatable=True, body={"items": items})
+        )
+
     async def latest(self, *, k: int = 10, category: Optional[str] = None) -> Listing:
         """Items by the time they were first seen, newest first; the score is that Unix time.
 
@@ -173,7 +182,7 @@ class AsyncClient:
         user_id: Optional[str] = None,
         events: Sequence[SessionEvent] = (),
         context: Optional[Context] = None,
-        weights: Optional[Mapping[str, Any]] = None,
+        weights: Optional[Mapping[str, float]] = None,
         k: int = 10,
         reasons: bool = False,
     ) -> Ranking:
@@ -358,4 +367,10 @@ class AsyncClient:
                 repeatable=True,
                 query={"k": k, "category": category},
             )
+        )
+
+    async def put_users(self, users: Sequence[UserToPut]) -> Stored:
+        """Add or replace users. Their attributes are in the next snapshot."""
+        return await self._transport.send(
+            Call("PUT", "/v1/users", Stored, repeatable=True, body={"users": users})
         )

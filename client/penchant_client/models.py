@@ -22,6 +22,7 @@ __all__ = [
     "EventsReceived",
     "Features",
     "Interest",
+    "ItemToPut",
     "ListedItem",
     "Listing",
     "Portrait",
@@ -37,8 +38,10 @@ __all__ = [
     "SessionEvent",
     "SimilarItem",
     "SimilarItems",
+    "Stored",
     "UserRecommendations",
     "UserSegment",
+    "UserToPut",
 ]
 
 
@@ -177,6 +180,34 @@ class Features:
 
 
 @dataclass(frozen=True)
+class ItemToPut:
+    """An item with all its attributes: what is left out is empty afterwards.
+
+    category: Category path, the widest first.
+    price: In the shop's currency.
+    first_seen_at: When it was first sold; the time of its first arrival by default.
+    """
+
+    item_id: str
+    title: str
+    description: Optional[str] = None
+    category: Optional[List[str]] = None
+    brand: Optional[str] = None
+    price: Optional[float] = None
+    first_seen_at: Optional[datetime] = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The rows are stored durably.
+
+    received: Number of rows in the request.
+    """
+
+    received: int
+
+
+@dataclass(frozen=True)
 class ListedItem:
     """score: Comparable only within one response."""
 
@@ -242,7 +273,7 @@ class RankItem:
     """A candidate. `fields`: numbers of this request, such as a margin."""
 
     item_id: str
-    fields: Optional[Dict[str, Any]] = None
+    fields: Optional[Dict[str, float]] = None
 
 
 @dataclass(frozen=True)
@@ -487,3 +518,21 @@ class SimilarItems:
     snapshot_id: str
     item_id: str
     items: List[SimilarItem]
+
+
+@dataclass(frozen=True)
+class UserToPut:
+    """A user with all attributes: what is left out is empty afterwards.
+
+    first_seen_at: When the user registered; the time of the first arrival by default.
+    """
+
+    user_id: str
+    first_seen_at: Optional[datetime] = None
+    age_band: Optional[str] = None
+    income_band: Optional[str] = None
+    household_size: Optional[str] = None
+    household_composition: Optional[str] = None
+    home_ownership: Optional[str] = None
+    marital_status: Optional[str] = None
+    kids_count: Optional[str] = None

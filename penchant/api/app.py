@@ -33,6 +33,7 @@ from penchant.serving.fresh_events.events import FreshEvents
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.listings import Listings
 from penchant.serving.live_policy import LivePolicies
+from penchant.serving.new_items.item_log import NewItemLog
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
@@ -113,11 +114,14 @@ def openapi_description() -> dict[str, Any]:
 def _services(settings: Settings) -> Services:
     metrics, events = Metrics(settings), FreshEvents(settings)
     states = FreshUserStates(events, metrics.count_fold_in)
-    service = RecommendationService(settings, Recommender(LivePolicies(settings), states))
+    new_items = NewItemLog(settings)
+    recommender = Recommender(LivePolicies(settings), states, new_items)
+    service = RecommendationService(settings, recommender)
     return Services(
         settings=settings,
         recommendations=service,
         listings=Listings(settings),
+        new_items=new_items,
         features=LiveFeatures(settings),
         advertiser=Advertiser(settings, service),
         fresh_events=events,

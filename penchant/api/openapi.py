@@ -23,6 +23,7 @@ BEARER = "bearer"
 TAGS = {
     "recommendations": "Items for a user, an item or a basket.",
     "events": "What users do.",
+    "catalogue": "What the shop sells, and its users.",
     "features": "Online features of users and items.",
     "ads": "Ads for a user.",
     "portraits": "What a user is interested in and did last.",

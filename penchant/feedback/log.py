@@ -21,7 +21,8 @@ from penchant.settings import Settings
 from penchant.storage import held_alone, sync, write_atomic_bytes
 from penchant.subjects import Subjects
 
-TABLES = ("impressions", "propensities", "events")
+TABLES = ("items", "users", "impressions", "propensities", "events")
+"""In the order in which they are sealed: the items that an events file may name land with it."""
 OPEN = "open.jsonl"
 Tables = dict[str, list[Mapping[str, Any]]]
 TAIL = 1 << 16  # bytes per read in search of the last line end

@@ -9,7 +9,7 @@ user's repeated events count once and rare items need a clear excess.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Literal
 
 import duckdb
@@ -18,6 +18,7 @@ import numpy as np
 from penchant.artifacts import Snapshot
 from penchant.releases.item_arrays import FloatArray64, IntArray, Items
 from penchant.releases.opened import OpenRelease
+from penchant.serving.recommending.new_items import NewItems, is_within
 from penchant.settings import Settings
 
 ListingName = Literal["popular", "latest", "trending"]
@@ -60,25 +61,37 @@ class Listings:
         self._orders: dict[tuple[str, str], _Order] = {}
         self._lock = threading.Lock()
 
-    def top(self, opened: OpenRelease, name: ListingName, k: int, category: str | None) -> Listing:
-        """The first ``k`` items of a list within a category path. Raises UsageError for a category
-        that no item is in."""
+    def top(
+        self, opened: OpenRelease, name: ListingName, k: int, category: str | None, new: NewItems
+    ) -> Listing:
+        """The first ``k`` items of a list within a category path; of ``new``, the latest too.
+
+        Raises UsageError for a category that no item is in."""
         items = opened.items
         order = self._order(opened, items, name)
         places = np.arange(len(order.items_N))
         if category is not None:
             places = np.flatnonzero(items.within(category)[order.items_N])
         places = places[:k]
-        ids = items.ids.names(order.items_N[places])
+        scored = list(
+            zip(
+                items.ids.names(order.items_N[places]),
+                order.scores_N[places].tolist(),
+                strict=True,
+            )
+        )
+        if name == "latest":
+            sent = [each for each in new.items if is_within(each.facts.path, category)]
+            times = [each.received_at.replace(tzinfo=UTC).timestamp() for each in sent]
+            scored = [*zip((each.item_id for each in sent), times, strict=True), *scored][:k]
+        ids = [item_id for item_id, _ in scored]
         release = opened.release
         return Listing(
             release.id,
             release.snapshot_id,
             tuple(
-                ListedItem(item_id, fact.title, fact.category, fact.price, float(score))
-                for item_id, fact, score in zip(
-                    ids, opened.facts_of(ids), order.scores_N[places], strict=True
-                )
+                ListedItem(item_id, fact.title, fact.category, fact.price, score)
+                for (item_id, score), fact in zip(scored, new.facts_of(opened, ids), strict=True)
             ),
         )
 

@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-import numpy as np
-
-from penchant.errors import PenchantError, UnknownId, UsageError
+from penchant.errors import PenchantError, UsageError
 from penchant.feast_sdk import FeatureStore
-from penchant.releases.hnsw_index import unit
-from penchant.releases.item_arrays import Items
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.portrait import FEATURES, Portrait, portrait
 from penchant.serving.recommending.basket import ANONYMOUS, MAX_BASKET, Completion, complete
+from penchant.serving.recommending.new_items import NONE, NewItems
 from penchant.serving.recommending.options import DEFAULT_OPTIONS, RecommendOptions
 from penchant.serving.recommending.rank import RankCandidate, Ranking, RankOptions, rank
 from penchant.serving.recommending.recommendation import Recommendation
@@ -23,9 +20,9 @@ from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.requests import Page, UserRequest, pages
 from penchant.serving.recommending.user_state import PUBLISHED_ONLY, UserStates
 from penchant.serving.segment import SEGMENT_FEATURES, UserSegment, segment_of
+from penchant.serving.similar_items import similar_items
 from penchant.settings import Settings
 from penchant.subjects import Subjects
-from penchant.vectors import FloatArray
 
 MAX_K = 100  # items of a published list
 MAX_ID_LENGTH = 128  # characters
@@ -162,7 +159,10 @@ class RecommendationService:
         """
         check_id("item", item_id)
         _check_k(k)
-        return self.read(lambda opened: _similar(opened, item_id, k, category))
+        new_items = self._recommender.new_items
+        return self.read(
+            lambda opened: _similar(opened, new_items.beside(opened), item_id, k, category)
+        )
 
     def popular(self, k: int = 10) -> ScoredItems:
         """The ``k`` most popular items of the release's popularity prior, as unknown users get."""
@@ -233,43 +233,11 @@ class RecommendationService:
             return opened
 
 
-def _similar(opened: OpenRelease, item_id: str, k: int, category: str | None) -> ScoredItems:
-    release = opened.release
-    if opened.nearest is None:
-        raise UsageError(
-            f"release {release.id} has no item vectors: popularity serves",
-            "see `penchant status` for why no family with vectors was selected",
-        )
-    row = opened.row(release.item_vectors, item_id)
-    if row is None:
-        if opened.facts.position(item_id) is None:
-            raise UnknownId(
-                f"unknown item {item_id!r} in snapshot {release.snapshot_id}",
-                "pass the item_id of the source, such as those that an answer has",
-            )
-        raise UsageError(
-            f"item {item_id!r} has no vector in release {release.id}",
-            "pass an item that enough users interacted with: rare items have no vector",
-        )
-    vector_D = release.item_vector(row)
-    near = (
-        opened.nearest.search(vector_D, k + 1)
-        if category is None
-        else _nearest_within(opened.items, vector_D, category, k + 1)
-    )
-    others = [(each, cosine) for each, cosine in near if each != item_id][:k]
-    return _scored_items(opened, item_id, f"similar by {opened.family('retriever')}", others)
-
-
-def _nearest_within(
-    items: Items, vector_D: FloatArray, category: str, k: int
-) -> list[tuple[str, float]]:
-    """Ids and cosines of the ``k`` nearest items in a category, best first."""
-    rows_V = np.flatnonzero(items.within(category)[items.item_V])
-    cosines_V = unit(items.vectors_VD[rows_V]) @ unit(vector_D)
-    best = np.lexsort((rows_V, -cosines_V))[:k]
-    names = items.ids.names(items.item_V[rows_V[best]])
-    return list(zip(names, cosines_V[best].tolist(), strict=True))
+def _similar(
+    opened: OpenRelease, new: NewItems, item_id: str, k: int, category: str | None
+) -> ScoredItems:
+    others = similar_items(opened, new, item_id, k, category)
+    return _scored_items(opened, item_id, f"similar by {opened.family('retriever')}", others, new)
 
 
 def _popular(opened: OpenRelease, k: int) -> ScoredItems:
@@ -280,9 +248,13 @@ def _popular(opened: OpenRelease, k: int) -> ScoredItems:
 
 
 def _scored_items(
-    opened: OpenRelease, subject: str, origin: str, scored: list[tuple[str, float]]
+    opened: OpenRelease,
+    subject: str,
+    origin: str,
+    scored: list[tuple[str, float]],
+    new: NewItems = NONE,
 ) -> ScoredItems:
-    facts = opened.facts_of([item_id for item_id, _ in scored])
+    facts = new.facts_of(opened, [item_id for item_id, _ in scored])
     items = tuple(
         ScoredItem(item_id, fact.title, fact.category, float(score))
         for (item_id, score), fact in zip(scored, facts, strict=True)

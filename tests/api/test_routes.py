@@ -29,6 +29,8 @@ SCOPES = {
     ("POST", "/get-online-features"): "features:read",
     ("POST", "/v1/events"): "events:write",
     ("POST", "/v1/features"): "features:read",
+    ("PUT", "/v1/items"): "items:write",
+    ("PUT", "/v1/users"): "users:write",
     ("POST", "/v1/rank"): "recommendations:read",
     ("POST", "/v1/recommendations"): "recommendations:read",
 }
@@ -101,6 +103,8 @@ def test_openapi_describes_operations_by_tag_and_client_method(app: FastAPI) -> 
         "recommendations",
         "recommend",
         "rank",
+        "put_items",
+        "put_users",
         "latest",
         "popular",
         "segment",

@@ -1,7 +1,16 @@
 with
 
-catalogue as (
+every_source as (
     {{ union_of_sources('items') }}
+),
+
+-- what a service sends replaces what a file says, but for the time at which it was first seen
+catalogue as (
+    select
+        * exclude (received_at)
+        replace (min(first_seen_at) over (partition by item_id) as first_seen_at)
+    from every_source
+    qualify row_number() over (partition by item_id order by received_at desc nulls last) = 1
 ),
 
 -- items of events, impressions, reviews and campaigns exist even if no catalogue has them

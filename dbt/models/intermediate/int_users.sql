@@ -1,7 +1,16 @@
 with
 
-listed as (
+every_source as (
     {{ union_of_sources('users') }}
+),
+
+-- what a service sends replaces what a file says, but for the time at which it was first seen
+listed as (
+    select
+        * exclude (received_at)
+        replace (min(first_seen_at) over (partition by user_id) as first_seen_at)
+    from every_source
+    qualify row_number() over (partition by user_id order by received_at desc nulls last) = 1
 ),
 
 -- users of events, impressions and reviews exist even if no source lists them

@@ -25,7 +25,15 @@ FEATURE_SCOPES = {pii: FEATURES if pii == "none" else f"{FEATURES}:{pii}" for pi
 """The scope that reads features of each class; a scope includes those of less personal classes."""
 
 METRICS = "metrics:read"
-SCOPES = (*FEATURE_SCOPES.values(), "recommendations:read", "events:write", METRICS, "admin")
+CATALOGUE = ("items:write", "users:write")
+SCOPES = (
+    *FEATURE_SCOPES.values(),
+    "recommendations:read",
+    "events:write",
+    *CATALOGUE,
+    METRICS,
+    "admin",
+)
 PREFIX = "pk_"
 BYTES = 32
 MAX_OVERLAP = timedelta(days=30)

@@ -75,6 +75,12 @@ def fields_of(schema: Schema) -> list[Field]:
     return sorted(found, key=lambda field: not field.required)
 
 
+def values_of(schema: Schema) -> Any:
+    """The schema of the values of an object without properties, if it says one."""
+    patterns = schema.get("patternProperties", {}).values()
+    return next(iter(patterns), schema.get("additionalProperties"))
+
+
 def reference(schema: Schema) -> str | None:
     """The name of the model that a schema refers to."""
     named = schema.get("$ref")

@@ -17,6 +17,7 @@ from penchant.api.clients.operations import (
     operations,
     reference,
     references,
+    values_of,
 )
 
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -56,7 +57,7 @@ def type_of(schema: Schema, sequence: str = "List") -> str:
     if kind == "array":
         return f"{sequence}[{type_of(schema.get('items', {}), sequence)}]"
     if kind == "object":
-        values = schema.get("additionalProperties")
+        values = values_of(schema)
         inner = type_of(values, sequence) if isinstance(values, dict) else "Any"
         return f"{'Dict' if sequence == 'List' else 'Mapping'}[str, {inner}]"
     if schema.get("format") == "date-time":

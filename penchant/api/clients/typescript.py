@@ -11,6 +11,7 @@ from penchant.api.clients.operations import (
     models,
     operations,
     reference,
+    values_of,
 )
 
 _TYPES = {
@@ -51,7 +52,7 @@ def type_of(schema: Schema) -> str:
     if kind == "array":
         return f"Array<{type_of(schema.get('items', {}))}>"
     if kind == "object":
-        inner = schema.get("additionalProperties")
+        inner = values_of(schema)
         return f"Record<string, {type_of(inner) if isinstance(inner, dict) else 'unknown'}>"
     return _TYPES.get(str(kind), "unknown")
 

@@ -7,4 +7,4 @@ KEY = "x-repeatable"
 LOGGED = {KEY: False}
 """``openapi_extra`` of a GET route whose response is logged as shown."""
 WITHOUT_EFFECT = {KEY: True}
-"""``openapi_extra`` of a POST route that changes nothing."""
+"""``openapi_extra`` of a POST or PUT route that changes nothing when it is sent again."""

@@ -11,6 +11,7 @@ from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
 from penchant.serving.listings import Listings
+from penchant.serving.new_items.item_log import NewItemLog
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
@@ -20,6 +21,7 @@ class Services:
     settings: Settings
     recommendations: RecommendationService
     listings: Listings
+    new_items: NewItemLog
     features: LiveFeatures
     advertiser: Advertiser
     fresh_events: FreshEvents

@@ -36,7 +36,9 @@ def trending(query: Asked, services: AppServices) -> Listing:
 
 def _listing(services: Services, name: ListingName, query: ListingQuery) -> Listing:
     found = services.recommendations.read(
-        lambda opened: services.listings.top(opened, name, query.k, query.category)
+        lambda opened: services.listings.top(
+            opened, name, query.k, query.category, services.new_items.beside(opened)
+        )
     )
     return Listing(
         release_id=found.release_id,

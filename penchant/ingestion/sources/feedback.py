@@ -1,8 +1,9 @@
 """The feedback log of the API server, :mod:`penchant.feedback.log`.
 
-Three tables. ``impressions``: each item or ad that was shown, with its policy, propensity,
-position, context and release. ``propensities``: the distribution from which each position of a
-slate was drawn. ``events``: what users did; an outcome of an impression has its id.
+Five tables. ``items`` and ``users``: as services send them, whole. ``impressions``: each item or ad
+that was shown, with its policy, propensity, position, context and release. ``propensities``: the
+distribution from which each position of a slate was drawn. ``events``: what users did; an outcome
+of an impression has its id.
 
 A log file that has landed is deleted.
 """
@@ -65,7 +66,17 @@ EVENTS = Contract(
 )
 """No key: a client may send an event again, and both rows are kept."""
 
-CONTRACTS = (IMPRESSIONS, PROPENSITIES, EVENTS)
+ITEMS, USERS = (
+    Contract(
+        table=table,
+        columns=(*canonical_contract(table).columns, Column("received_at", "TIMESTAMP")),
+        user_column=canonical_contract(table).user_column,
+    )
+    for table in ("items", "users")
+)
+"""No key: the last row of an item or user counts."""
+
+CONTRACTS = (ITEMS, USERS, IMPRESSIONS, PROPENSITIES, EVENTS)
 
 
 def arrivals(request: Request) -> list[Arrival]:

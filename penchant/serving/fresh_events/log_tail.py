@@ -1,4 +1,4 @@
-"""Follows the event log: every event that a server appended is read once, landed or not.
+"""Follows a table of the feedback log: each row that a server appended is read once, landed or not.
 
 The open file stays open and is read from where it ended. Once it is sealed, a new file takes its
 name; files that were sealed in between are then read too, also where they have landed already.
@@ -36,10 +36,10 @@ class LogFile:
 class LogTail:
     """``after``: the newest sealed file to skip, "" to read all."""
 
-    def __init__(self, settings: Settings, after: str) -> None:
-        self._log = FeedbackLog.of(settings)
-        self._place = self._log.folder / TABLE
-        self._landed = settings.landing / SOURCE / TABLE
+    def __init__(self, settings: Settings, after: str, table: str = TABLE) -> None:
+        self._log, self._table = FeedbackLog.of(settings), table
+        self._place = self._log.folder / table
+        self._landed = settings.landing / SOURCE / table
         self._after = after
         self._file: BinaryIO | None = None
         self._is = LogFile()
@@ -94,7 +94,7 @@ class LogTail:
     def _names(self) -> list[str]:
         """Files sealed after ``after``, oldest first, in the log or landed. The log is read first,
         since a file in it may land meanwhile."""
-        names = {path.name for path in self._log.sealed(TABLE)}
+        names = {path.name for path in self._log.sealed(self._table)}
         for described in self._landed.glob("*/batch.json"):
             if described not in self._batches:
                 name = json.loads(described.read_text())["original_name"]

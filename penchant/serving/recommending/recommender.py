@@ -12,6 +12,8 @@ from penchant.serving.recommending.candidates import (
     find_candidates,
 )
 from penchant.serving.recommending.filtering import allowed
+from penchant.serving.recommending.new_candidates import with_new_items
+from penchant.serving.recommending.new_items import CATALOGUE_ONLY, NONE, NewItems, NewItemSource
 from penchant.serving.recommending.options import RecommendOptions
 from penchant.serving.recommending.page_item import PAGE, with_page_item
 from penchant.serving.recommending.reasons import reasons
@@ -28,11 +30,12 @@ from penchant.serving.recommending.user_state import PUBLISHED_ONLY, UserState, 
 
 @dataclass(frozen=True)
 class Recommender:
-    """``selector``: selects slates; None shows the candidates in order. ``users``: the source of
-    user states."""
+    """``selector``: selects slates; None shows the candidates in order. ``users`` and
+    ``new_items``: the sources of user states and of items that the release lacks."""
 
     selector: SlateSelector | None = None
     users: UserStates = PUBLISHED_ONLY
+    new_items: NewItemSource = CATALOGUE_ONLY
 
     def recommend(
         self,
@@ -64,6 +67,8 @@ class Recommender:
         found = rerank(items, found, k, options.diversity)
         candidates = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = origin_of(opened, candidates)
+        new = self.new_items.beside(opened)
+        candidates = with_new_items(candidates, items, new, user, options)
         slate_id = slate_id or str(uuid4())
         selector = self.selector or TopK(origin)
         slate = selector.select(user_id, candidates, k, slate_id, opened.release.path)
@@ -72,7 +77,7 @@ class Recommender:
             origin,
             opened.release.id,
             opened.release.snapshot_id,
-            recommended_items(opened, candidates, slate),
+            recommended_items(opened, candidates, slate, new),
             candidates,
             slate,
             slate_id,
@@ -93,9 +98,9 @@ def origin_of(opened: OpenRelease, candidates: SlateCandidates) -> str:
 
 
 def recommended_items(
-    opened: OpenRelease, candidates: SlateCandidates, slate: Slate
+    opened: OpenRelease, candidates: SlateCandidates, slate: Slate, new: NewItems = NONE
 ) -> tuple[RecommendedItem, ...]:
-    """The items of a slate, in order."""
+    """The items of a slate, in order. ``new``: those that the release lacks."""
     ids = [candidates.item_ids[action] for action in slate.actions]
     return tuple(
         RecommendedItem(
@@ -108,7 +113,7 @@ def recommended_items(
             propensity,
         )
         for item_id, fact, action, propensity in zip(
-            ids, opened.facts_of(ids), slate.actions, slate.propensities, strict=True
+            ids, new.facts_of(opened, ids), slate.actions, slate.propensities, strict=True
         )
     )
 

@@ -1,0 +1,80 @@
+"""A vector for a new item, from the items that its title and categories resemble.
+
+Words of titles are weighted by rarity (inverse document frequency). The resemblance of two items is
+half the share of the new title's word weight that they have in common, and half the share of its
+category levels. The vector is the mean of the most similar items' vectors, weighted by resemblance,
+at their mean length, so that it competes as one of them: a nearest-neighbour regression from
+content to collaborative vectors. The halves and the number of neighbours are assumptions.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from penchant.releases.item_arrays import SEPARATOR
+from penchant.releases.opened import OpenRelease
+from penchant.vectors import FloatArray
+
+NEIGHBOURS = 20
+_WORD = re.compile(r"\w{2,}")
+
+
+class ContentVectors:
+    """The content of a release's items that have a vector, as an inverted index."""
+
+    def __init__(self, opened: OpenRelease) -> None:
+        items = opened.items
+        self._vectors_VD = items.vectors_VD
+        self._rows_of_word: dict[str, list[int]] = defaultdict(list)
+        self._rows_of_path: dict[str, list[int]] = defaultdict(list)
+        if not len(items.item_V):
+            return
+        facts = opened.facts_of(items.ids.names(items.item_V))
+        for row, fact in enumerate(facts):
+            for word in set(words(fact.title)):
+                self._rows_of_word[word].append(row)
+            for path in _paths(fact.path):
+                self._rows_of_path[path].append(row)
+
+    def of(self, title: str, path: Sequence[str]) -> FloatArray | None:
+        """vector_D; None where no item has a word or a category in common."""
+        likeness_V = np.zeros(len(self._vectors_VD))
+        terms = [
+            *self._weighted(self._rows_of_word, Counter(words(title)).keys()),
+            *self._weighted(self._rows_of_path, _paths(path), equal=True),
+        ]
+        for rows, weight in terms:
+            likeness_V[rows] += weight
+        best = np.lexsort((np.arange(len(likeness_V)), -likeness_V))[:NEIGHBOURS]
+        best = best[likeness_V[best] > 0]
+        if not len(best):
+            return None
+        near_ND, weight_N = self._vectors_VD[best], likeness_V[best]
+        mean_D = (weight_N @ near_ND) / weight_N.sum()
+        norm = np.linalg.norm(mean_D)
+        if norm == 0:
+            return None
+        scale = np.linalg.norm(near_ND, axis=1).mean() / norm
+        return (scale * mean_D).astype(np.float32)
+
+    def _weighted(
+        self, rows_of: dict[str, list[int]], names: Sequence[str] | object, equal: bool = False
+    ) -> list[tuple[list[int], float]]:
+        """The rows of each name with its share of one half."""
+        named = [name for name in names if name in rows_of]  # type: ignore[attr-defined]
+        count = len(self._vectors_VD)
+        weights = [1.0 if equal else float(np.log1p(count / len(rows_of[name]))) for name in named]
+        total = sum(weights)
+        return [
+            (rows_of[name], weight / total / 2) for name, weight in zip(named, weights, strict=True)
+        ]
+
+
+def words(title: str) -> list[str]:
+    return _WORD.findall(title.lower())
+
+
+def _paths(path: Sequence[str]) -> list[str]:
+    return [SEPARATOR.join(path[: level + 1]) for level in range(len(path))]

@@ -1,0 +1,108 @@
+"""Items and users that a service sends: durable, recommended at once by content, landed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from fresh_shop import with_encoder
+from small_shop import ITEMS, snapshot_id
+
+from penchant.api.app import create_app
+from penchant.ingestion.ingest import ingest
+from penchant.publishing.publish import publish
+
+Json = dict[str, Any]
+TEAPOT = {
+    "item_id": "teapot",
+    "title": "TITLE i007 teapot",
+    "category": ["GROCERY", "PANS"],
+    "price": 3.5,
+}
+
+
+@pytest.fixture
+def client(shop: Any) -> TestClient:
+    with_encoder(shop, 1)
+    publish(shop.settings, snapshot_id(1))
+    return TestClient(create_app(shop.settings))
+
+
+def put(client: TestClient, *items: Json) -> None:
+    answer = client.put("/v1/items", json={"items": list(items)})
+    assert (answer.status_code, answer.json()) == (202, {"received": len(items)}), answer.text
+
+
+def ids(client: TestClient, path: str, **params: Any) -> list[str]:
+    answer = client.get(path, params=params)
+    assert answer.status_code == 200, answer.text
+    return [item["item_id"] for item in answer.json()["items"]]
+
+
+def test_new_item_is_recommended_by_its_content_at_the_next_request(client: TestClient) -> None:
+    known = ids(client, "/v1/recommendations", user_id="u3", k=100)
+    put(client, TEAPOT)
+    personal = ids(client, "/v1/recommendations", user_id="u3", k=100)
+    assert "teapot" in personal
+    assert [each for each in personal if each != "teapot"] == known[: len(personal) - 1]
+    pans = ids(client, "/v1/recommendations", user_id="u3", k=100, category="GROCERY > PANS")
+    assert "teapot" in pans
+    assert "teapot" not in ids(
+        client, "/v1/recommendations", user_id="u3", k=100, category="GROCERY > TEA"
+    )
+    assert "teapot" not in ids(
+        client, "/v1/recommendations", user_id="u3", k=100, exclude="teapot", price_max=3
+    )
+    assert ids(client, "/v1/latest", k=1) == ["teapot"]
+    assert "teapot" in ids(client, "/v1/similar", item_id="i007", k=100)
+
+
+def test_new_item_resembles_items_of_its_title(client: TestClient) -> None:
+    put(client, TEAPOT)
+    answer = client.get("/v1/similar", params={"item_id": "teapot", "k": 3}).json()
+    assert answer["items"][0]["item_id"] == "i007", "its title has the rarest word in common"
+    shown = client.post("/v1/rank", json={"items": [{"item_id": "teapot"}], "user_id": "u3"})
+    assert shown.json()["items"][0]["title"] == TEAPOT["title"]
+
+
+def test_another_server_and_a_restarted_one_know_it(client: TestClient, shop: Any) -> None:
+    other = TestClient(create_app(shop.settings))
+    put(client, TEAPOT | {"title": "first"}, TEAPOT)
+    for server in (other, TestClient(create_app(shop.settings))):
+        (latest, *_) = server.get("/v1/latest", params={"k": 1}).json()["items"]
+        assert (latest["item_id"], latest["title"]) == ("teapot", TEAPOT["title"])
+
+
+def test_an_item_of_the_catalogue_stays_as_the_release_has_it(client: TestClient) -> None:
+    put(client, TEAPOT | {"item_id": "i001", "title": "another title"})
+    answer = client.get("/v1/similar", params={"item_id": "i007", "k": 100}).json()
+    titles = {item["item_id"]: item["title"] for item in answer["items"]}
+    assert titles["i001"] == "TITLE i001 OF 1" and len(titles) <= len(ITEMS)
+
+
+def test_items_and_users_land_as_batches(client: TestClient, shop: Any) -> None:
+    put(client, TEAPOT, TEAPOT | {"price": 4})
+    sent = client.put("/v1/users", json={"users": [{"user_id": "u77", "age_band": "25-34"}]})
+    assert sent.status_code == 202
+    report = ingest(shop.settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
+    assert report.quarantined == []
+    assert {batch.table for batch in report.landed} == {"items", "users"}
+    assert ids(client, "/v1/latest", k=1) == ["teapot"], "it has landed and is not in the release"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("items", {"items": []}, "items: List should have at least 1 item"),
+        ("items", {"items": [{"item_id": "x"}]}, "items.0.title: Field required"),
+        ("items", {"items": [TEAPOT | {"title": " "}]}, "items.0.title: String should match"),
+        ("items", {"items": [TEAPOT | {"price": -1}]}, "items.0.price"),
+        ("items", {"items": [TEAPOT | {"category": ["a"] * 4}]}, "items.0.category: List should"),
+        ("items", {"items": [TEAPOT | {"category": ["a > b"]}]}, "items.0.category.0"),
+        ("items", {"items": [TEAPOT | {"first_seen_at": "2026-01-01T00:00:00"}]}, "timezone"),
+        ("users", {"users": [{"user_id": "u1", "colour": "red"}]}, "users.0.colour: Extra inputs"),
+    ],
+)
+def test_rejects_invalid_rows(client: TestClient, path: str, body: Json, words: str) -> None:
+    answer = client.put(f"/v1/{path}", json=body)
+    assert answer.status_code == 422 and words in answer.json()["detail"], answer.text
