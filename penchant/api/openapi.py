@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from penchant.api.auth.access import RequireScope
 from penchant.api.http import repetition
-from penchant.api.http.problems import PROBLEM_JSON
+from penchant.api.http.problems import FEAST_PATH, PROBLEM_JSON
 from penchant.api_schemas import Problem
 
 ALL_ROUTES = (
@@ -70,7 +70,7 @@ def _with_problems(app: FastAPI) -> dict[str, Any]:
             statuses = ALL_ROUTES if scope is None else (*ALL_ROUTES, *GUARDED_ROUTES)
             own = [HTTPStatus(int(code)) for code in operation["responses"] if code[0] in "45"]
             operation["responses"] |= {
-                str(each.value): _problem(each) for each in (*own, *statuses)
+                str(each.value): _problem(each, route.path) for each in (*own, *statuses)
             }
             if scope is not None:
                 operation["security"] = [{BEARER: [scope]}]
@@ -79,8 +79,10 @@ def _with_problems(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-def _problem(status: HTTPStatus) -> dict[str, Any]:
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def _problem(status: HTTPStatus, path: str) -> dict[str, Any]:
+    content: dict[str, Any] = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    if path == FEAST_PATH:
+        content["application/json"] = {"schema": {"type": "string"}}
     response: dict[str, Any] = {"description": status.phrase, "content": content}
     if status is HTTPStatus.TOO_MANY_REQUESTS:
         response["headers"] = {

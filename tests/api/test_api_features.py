@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from feast.errors import FeastError
 from feature_home import edit_manifest, write_snapshot
 
 from penchant.api.app import create_app
@@ -79,7 +80,8 @@ def by_name(answer: dict) -> dict:
         (PORTRAIT | {"entities": {"shop_id": ["s1"]}}, "missing entity key user_id"),
         (PORTRAIT | {"entities": {}}, "missing entity key user_id"),
         (PORTRAIT | {"entities": {"user_id": []}}, "entities have no values"),
-        (PORTRAIT | {"entities": {"user_id": [7]}}, "user_id[0] must be a string, got 7"),
+        (PORTRAIT | {"entities": {"user_id": [7.5]}}, "user_id[0] must be a string, got 7.5"),
+        (PORTRAIT | {"entities": {"user_id": [True]}}, "user_id[0] must be a string, got True"),
         (PORTRAIT | {"entities": {"user_id": [None]}}, "user_id[0] must be a string, got None"),
         (
             PORTRAIT | {"entities": {"user_id": ["u1"], "category": ["c1"]}},
@@ -92,10 +94,23 @@ def by_name(answer: dict) -> dict:
 def test_rejects_invalid_requests_in_feasts_format(
     client: TestClient, body: dict, detail: str
 ) -> None:
+    """As an error that Feast's client raises again, or as a problem document if Accept names it."""
     response = client.post("/get-online-features", json=body)
     assert response.status_code == 422
-    assert response.headers["content-type"] == "application/problem+json"
-    assert detail in response.json()["detail"]
+    error = FeastError.from_error_detail(response.json())
+    assert isinstance(error, FeastError) and detail in str(error)
+    accept = {"accept": "application/problem+json"}
+    problem = client.post("/get-online-features", json=body, headers=accept)
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert detail in problem.json()["detail"]
+
+
+def test_reads_numeric_keys_as_text(client: TestClient) -> None:
+    body = PORTRAIT | {"entities": {"user_id": [1, 4]}}
+    assert by_name(client.post("/get-online-features", json=body).json())["user_id"]["values"] == [
+        "1",
+        "4",
+    ]
 
 
 def test_reads_the_snapshot_that_is_live(settings: Settings) -> None:
@@ -204,8 +219,9 @@ def test_requires_the_scope_of_the_most_personal_feature(
 
 def test_denial_names_features_and_scope(ask: Callable[..., Any]) -> None:
     answer = ask("features:read", "/get-online-features", **PORTRAIT)
-    assert "may not read user_affinities:top_categories: " in answer.json()["detail"]
-    assert "features:read:quasi" in answer.json()["remedy"]
+    message = str(FeastError.from_error_detail(answer.json()))
+    assert "may not read user_affinities:top_categories: " in message
+    assert message.endswith("use a token with the scope features:read:quasi")
 
 
 def test_rejects_an_unknown_pii_class_before_materializing(settings: Settings) -> None:

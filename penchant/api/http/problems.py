@@ -1,5 +1,6 @@
 """Error responses: RFC 9457 problem documents."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +19,8 @@ MAX_REPORTED_ERRORS = 10
 MAX_REPORTED_PATH = 200  # characters
 UNKNOWN_USER: dict[int | str, dict[str, Any]] = {404: {"description": "Unknown user."}}
 UNKNOWN_ITEM: dict[int | str, dict[str, Any]] = {404: {"description": "Unknown item."}}
-FEATURE_PATHS = ("/get-online-features", "/v1/features")
+FEAST_PATH = "/get-online-features"
+FEATURE_PATHS = (FEAST_PATH, "/v1/features")
 
 
 class HTTPProblem(Exception):
@@ -47,12 +49,28 @@ def problem_response(
     )
 
 
+def _answer(
+    request: Request,
+    status: HTTPStatus,
+    detail: str,
+    remedy: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem document; for Feast's clients an error that they raise again as a FeastError."""
+    accepted = request.headers.get("accept", "")
+    if request.url.path == FEAST_PATH and PROBLEM_JSON not in accepted:
+        message = f"{detail}; {remedy}" if remedy else detail
+        error = {"module": "feast.errors", "class": "FeastError", "message": message}
+        return JSONResponse(json.dumps(error), status.value, headers)
+    return problem_response(status, detail, remedy, headers)
+
+
 def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
     """Answer every exception with a problem document."""
 
     @app.exception_handler(HTTPProblem)
     async def http_problem(request: Request, error: HTTPProblem) -> JSONResponse:
-        return problem_response(error.status, error.detail, error.remedy, error.headers)
+        return _answer(request, error.status, error.detail, error.remedy, error.headers)
 
     @app.exception_handler(UsageError)
     async def usage_error(request: Request, error: UsageError) -> JSONResponse:
@@ -64,11 +82,11 @@ def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
         if ready:
             unknown = isinstance(error, UnknownId)
             status = HTTPStatus.NOT_FOUND if unknown else HTTPStatus.UNPROCESSABLE_ENTITY
-        return problem_response(status, error.cause, error.remedy)
+        return _answer(request, status, error.cause, error.remedy)
 
     @app.exception_handler(PenchantError)
     async def penchant_error(request: Request, error: PenchantError) -> JSONResponse:
-        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, error.cause, error.remedy)
+        return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, error.cause, error.remedy)
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -79,19 +97,20 @@ def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
         ]
         if len(errors) > len(reported):
             reported.append(f"and {len(errors) - len(reported)} more")
-        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(reported))
+        return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(reported))
 
     @app.exception_handler(HTTPException)
     async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path[:MAX_REPORTED_PATH]}: {error.detail}"
-        return problem_response(
-            HTTPStatus(error.status_code), detail, "/docs lists every route", error.headers
+        return _answer(
+            request, HTTPStatus(error.status_code), detail, "/docs lists every route", error.headers
         )
 
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, error: Exception) -> JSONResponse:
         """The traceback goes to the server's log, never to the client."""
-        return problem_response(
+        return _answer(
+            request,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "internal server error",
             "report it with the traceback from the server's log",

@@ -4,17 +4,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from penchant.api.auth.access import RequireScope
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.auth.feature_access import resolve_readable
 from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.http.problems import FEAST_PATH
 from penchant.api.http.services import AppServices
-from penchant.api_schemas import MAX_ENTITIES, MAX_FEATURES, FeatureReference, ServiceName
+from penchant.api_schemas import MAX_FEATURES, FeatureReference, ServiceName
 from penchant.feast_sdk import convert_response_to_dict
 
 SNAPSHOT_HEADER = "Penchant-Snapshot"
+MAX_ROWS = 50_000  # as many as fit into a body, with short ids
+Key = Annotated[Any, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+"""An entity key: text. Clients of shops with numeric ids send numbers."""
 router = APIRouter(tags=["features"])
 
 
@@ -23,7 +27,7 @@ class OnlineFeaturesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    entities: dict[str, Annotated[list[Any], Field(max_length=MAX_ENTITIES)]] = Field(
+    entities: dict[str, Annotated[list[Key], Field(max_length=MAX_ROWS)]] = Field(
         description="Values of each entity key, one a row.", examples=[{"user_id": ["1104"]}]
     )
     feature_service: ServiceName | None = None
@@ -40,14 +44,17 @@ class OnlineFeaturesRequest(BaseModel):
         return self
 
 
-@router.post("/get-online-features", summary="Read online features in Feast's wire format")
+@router.post(FEAST_PATH, summary="Read online features in Feast's wire format")
 def get_online_features(
     request: Request,
     body: OnlineFeaturesRequest,
     token: Annotated[Token, Depends(RequireScope(FEATURES))],
     services: AppServices,
 ) -> JSONResponse:
-    """For clients of Feast's feature server. The header Penchant-Snapshot names the snapshot."""
+    """For clients of Feast's feature server. The header Penchant-Snapshot names the snapshot.
+
+    Errors have the form that Feast's client raises, or are problem documents if Accept names them.
+    """
     record_entities(request, max(map(len, body.entities.values()), default=0))
     opened = services.features.current()
     selection = body.feature_service or body.features
