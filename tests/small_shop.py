@@ -135,6 +135,7 @@ def write_features(settings: Settings, number: int) -> None:
     from penchant.feast_sdk import (
         Array,
         Entity,
+        FeatureService,
         FeatureView,
         Field,
         FileSource,
@@ -179,7 +180,7 @@ def write_features(settings: Settings, number: int) -> None:
         schema=schema,
         source=FileSource(path=str(portrait), timestamp_field="feature_at"),
     )
-    store.apply([item, view, user, drawn])
+    store.apply([item, view, user, drawn, FeatureService(name="portrait", features=[drawn])])
     store.write_to_online_store("user_portrait", df=pq.read_table(portrait).to_pandas())
     rows = pq.read_table(items).to_pandas()
     rows["feature_at"] = AS_OF
