@@ -107,6 +107,7 @@ def erase_logged(settings: Settings, user_ids: Sequence[str], slates: set[str]) 
                 feedback.PROPENSITIES.table,
                 feedback.IMPRESSIONS.table,
                 feedback.EVENTS.table,
+                feedback.USERS.table,
             )
             if (removed := log.remove(table, _theirs(user_ids, slates)))
         }
@@ -149,7 +150,7 @@ def erase_ad_counts(settings: Settings, user_ids: Sequence[str]) -> int:
 def _theirs(user_ids: Sequence[str], slates: set[str]) -> Callable[[dict[str, Any]], bool]:
     """Whether a row of the feedback log is about one of these people."""
     users = set(user_ids)
-    return lambda row: row["user_id"] in users if "user_id" in row else row[SLATE] in slates
+    return lambda row: row["user_id"] in users if "user_id" in row else row.get(SLATE) in slates
 
 
 def _batches(settings: Settings, source: str, table: str) -> list[Path]:

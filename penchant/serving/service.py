@@ -129,7 +129,12 @@ class RecommendationService:
         _check_k(k)
         if not self.profiles(user_id):
             users, user_id = PUBLISHED_ONLY, ANONYMOUS
-        return self.read(lambda opened: rank(opened, users, user_id, candidates, k, options))
+        new_items = self._recommender.new_items
+        return self.read(
+            lambda opened: rank(
+                opened, new_items.beside(opened), users, user_id, candidates, k, options
+            )
+        )
 
     def complete(self, basket: Sequence[str], k: int = 10, user_id: str = ANONYMOUS) -> Completion:
         """The ``k`` items nearest to a basket by vector, without those in it.

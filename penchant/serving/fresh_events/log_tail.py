@@ -43,7 +43,7 @@ class LogTail:
         self._after = after
         self._file: BinaryIO | None = None
         self._is = LogFile()
-        self._changed_at: int | None = None  # mtime of the folder at the last look
+        self._changed_at: tuple[int, int] | None = None  # of both folders, at the last look
         self._batches: dict[Path, str] = {}  # landed batches and the names of their files
 
     def new(self) -> Iterator[tuple[Row, LogFile]]:
@@ -63,7 +63,7 @@ class LogTail:
     def _is_current(self) -> bool:
         """Whether the followed file is still the open one, or there is still none."""
         if self._file is None:
-            return self._changed_at == _changed_at(self._place) and not self._names()
+            return not (self._place / OPEN).exists() and self._changed_at == self._changes()
         try:
             return (self._place / OPEN).stat().st_ino == os.fstat(self._file.fileno()).st_ino
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class LogTail:
     def _move_on(self) -> list[str]:
         """Follow the file that is open now; return the names of the files sealed since the last
         time, without the one that was followed, which was sealed first."""
-        self._changed_at = _changed_at(self._place)
+        self._changed_at = self._changes()
         followed = self._file
         while True:
             names = self._names()
@@ -90,6 +90,9 @@ class LogTail:
                 self._is.name = self._after = names.pop(0)
         self._file, self._is = file, LogFile()
         return names
+
+    def _changes(self) -> tuple[int, int]:
+        return _changed_at(self._place), _changed_at(self._landed)
 
     def _names(self) -> list[str]:
         """Files sealed after ``after``, oldest first, in the log or landed. The log is read first,

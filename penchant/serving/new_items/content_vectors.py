@@ -8,8 +8,8 @@ content to collaborative vectors. The halves and the number of neighbours are as
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -40,18 +40,18 @@ class ContentVectors:
 
     def of(self, title: str, path: Sequence[str]) -> FloatArray | None:
         """vector_D; None where no item has a word or a category in common."""
-        likeness_V = np.zeros(len(self._vectors_VD))
+        similarity_V = np.zeros(len(self._vectors_VD))
         terms = [
-            *self._weighted(self._rows_of_word, Counter(words(title)).keys()),
+            *self._weighted(self._rows_of_word, dict.fromkeys(words(title))),
             *self._weighted(self._rows_of_path, _paths(path), equal=True),
         ]
         for rows, weight in terms:
-            likeness_V[rows] += weight
-        best = np.lexsort((np.arange(len(likeness_V)), -likeness_V))[:NEIGHBOURS]
-        best = best[likeness_V[best] > 0]
+            similarity_V[rows] += weight
+        best = np.lexsort((np.arange(len(similarity_V)), -similarity_V))[:NEIGHBOURS]
+        best = best[similarity_V[best] > 0]
         if not len(best):
             return None
-        near_ND, weight_N = self._vectors_VD[best], likeness_V[best]
+        near_ND, weight_N = self._vectors_VD[best], similarity_V[best]
         mean_D = (weight_N @ near_ND) / weight_N.sum()
         norm = np.linalg.norm(mean_D)
         if norm == 0:
@@ -60,10 +60,10 @@ class ContentVectors:
         return (scale * mean_D).astype(np.float32)
 
     def _weighted(
-        self, rows_of: dict[str, list[int]], names: Sequence[str] | object, equal: bool = False
+        self, rows_of: dict[str, list[int]], names: Iterable[str], equal: bool = False
     ) -> list[tuple[list[int], float]]:
         """The rows of each name with its share of one half."""
-        named = [name for name in names if name in rows_of]  # type: ignore[attr-defined]
+        named = [name for name in names if name in rows_of]
         count = len(self._vectors_VD)
         weights = [1.0 if equal else float(np.log1p(count / len(rows_of[name]))) for name in named]
         total = sum(weights)

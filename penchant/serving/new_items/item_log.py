@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime
+from typing import Any
 
 from penchant.releases.item_attributes import ItemFacts
 from penchant.releases.opened import OpenRelease
@@ -40,15 +41,16 @@ class NewItemLog:
             if version != self._version:
                 made = self._make(opened)
                 self._made[opened.release.id] = self._version, made
-                for kept in (self._made, self._vectors):
-                    while len(kept) > MAX_OPEN:
-                        del kept[next(iter(kept))]  # type: ignore[attr-defined]
+                _trim(self._made)
+                _trim(self._vectors)
             return made
 
     def _catch_up(self) -> None:
         for row, _ in self._tail.new():
-            self._rows.pop(row["item_id"], None)  # the last of an item counts, as in the marts
-            self._rows[row["item_id"]] = row
+            row = row | {"received_at": _time(row["received_at"])}
+            known = self._rows.pop(row["item_id"], row)
+            last = row if row["received_at"] >= known["received_at"] else known  # as in the marts
+            self._rows[row["item_id"]] = last
             self._version += 1
         while len(self._rows) > MAX_ITEMS:
             del self._rows[next(iter(self._rows))]
@@ -62,12 +64,20 @@ class NewItemLog:
         vectors = self._vectors.get(opened.release.id)
         if vectors is None:
             vectors = self._vectors[opened.release.id] = ContentVectors(opened)
-        return NewItems(tuple(_new_item(row, vectors) for row in reversed(rows)))
+        rows.sort(key=lambda row: row["received_at"], reverse=True)
+        return NewItems(tuple(_new_item(row, vectors) for row in rows))
 
 
 def _new_item(row: Row, vectors: ContentVectors) -> NewItem:
     path = tuple(row[f"category_{level}"] for level in (1, 2, 3) if row[f"category_{level}"])
     facts = ItemFacts(row["title"], path[0] if path else None, path, row["brand"], row["price"])
-    received = row["received_at"]
-    at = datetime.fromisoformat(received) if isinstance(received, str) else received
-    return NewItem(row["item_id"], facts, at, vectors.of(row["title"], path))
+    return NewItem(row["item_id"], facts, row["received_at"], vectors.of(row["title"], path))
+
+
+def _trim(kept: dict[str, Any]) -> None:
+    while len(kept) > MAX_OPEN:
+        del kept[next(iter(kept))]
+
+
+def _time(value: datetime | str) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -12,14 +12,17 @@ from uuid import uuid4
 
 import numpy as np
 
-from penchant.releases.item_arrays import Items
+from penchant.releases.item_arrays import IntArray
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.candidates import Candidates, find_candidates, reciprocal
+from penchant.serving.recommending.new_candidates import with_new_items
+from penchant.serving.recommending.new_items import NewItems
+from penchant.serving.recommending.options import DEFAULT_OPTIONS
 from penchant.serving.recommending.page_item import with_page_item
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import explained, origin_of, recommended_items
 from penchant.serving.recommending.slate_selection import FloatArray, Slate, SlateCandidates
-from penchant.serving.recommending.user_state import UserStates
+from penchant.serving.recommending.user_state import UserState, UserStates
 
 RELEVANCE = "relevance"
 UNKNOWN = "unknown"
@@ -73,60 +76,66 @@ class Ranking:
 
 def rank(
     opened: OpenRelease,
+    new: NewItems,
     users: UserStates,
     user_id: str,
     candidates: Sequence[RankCandidate],
     k: int,
     options: RankOptions,
 ) -> Ranking:
-    """The ``k`` best candidates. ``candidates``: each item once."""
-    items = opened.items
+    """The ``k`` best candidates. ``candidates``: each item once. ``new``: items that the release
+    lacks."""
     ids = [each.item_id for each in candidates]
-    by_relevance = _by_relevance(opened, items, users, user_id, ids, options)
+    user = users.of(opened, user_id)
+    new = NewItems(tuple(each for each in new.items if each.item_id in ids))
+    by_relevance = _by_relevance(opened, user, new, ids, options)
     place_of = {item_id: place for place, item_id in enumerate(by_relevance.item_ids)}
-    places = np.array([place_of.get(item_id, -1) for item_id in ids])
+    places = np.array([place_of.get(item_id, -1) for item_id in ids], np.int64)
     terms = [_relevance_term(by_relevance, places)]
     for name, weight in options.weights.items():
         values = np.array([each.fields.get(name, np.nan) for each in candidates], np.float64)
         terms.append((name, values, _ranks(values, weight), abs(weight)))
-    scores = sum(weight * _fused(ranks) for _, _, ranks, weight in terms)
+    scores = np.zeros(len(ids))
+    for _, _, ranks, weight in terms:
+        scores += weight * _fused(ranks)
     best = np.lexsort((np.where(places < 0, len(ids), places), -scores))[:k].tolist()
     ranked = tuple(
         RankedItem(ids[at], float(scores[at]), tuple(_contribution(*term, at) for term in terms))
         for at in best
     )
     known = [place_of[ids[at]] for at in best if ids[at] in place_of]
-    answer = _answer(opened, user_id, by_relevance, known, options)
+    answer = _answer(opened, user_id, by_relevance, known, options, new)
     if options.reasons:
-        answer = explained(opened, users, users.of(opened, user_id), answer)
+        answer = explained(opened, users, user, answer)
     return Ranking(ranked, answer, tuple(each for each in ids if each not in place_of))
 
 
 def _by_relevance(
     opened: OpenRelease,
-    items: Items,
-    users: UserStates,
-    user_id: str,
+    user: UserState,
+    new: NewItems,
     ids: Sequence[str],
     options: RankOptions,
 ) -> SlateCandidates:
     """The candidates of the catalogue in the order in which they would be recommended."""
+    items = opened.items
     rows = items.ids.rows(ids)
     rows = rows[rows >= 0]
     allowed_I = np.zeros(len(items), bool)
     allowed_I[rows] = True
-    found = find_candidates(opened, items, users.of(opened, user_id), allowed_I, len(rows))
+    found = find_candidates(opened, items, user, allowed_I, len(rows))
     if options.page_item:
         found = with_page_item(opened, items, found, options.page_item, allowed_I, len(rows))
     found = found.then(Candidates.by(UNKNOWN, rows, np.zeros(len(rows))))
-    return SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
+    listed = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
+    return with_new_items(listed, items, new, user, DEFAULT_OPTIONS)
 
 
 Term = tuple[str, FloatArray, FloatArray, float]
 """A name, the candidates' values and ranks from 0, NaN for none, and the weight."""
 
 
-def _relevance_term(by_relevance: SlateCandidates, places: FloatArray) -> Term:
+def _relevance_term(by_relevance: SlateCandidates, places: IntArray) -> Term:
     known = np.array([source != UNKNOWN for source in by_relevance.sources], bool)
     ranks = np.where(known, np.arange(len(by_relevance)), np.nan)
     scores = np.where(known, by_relevance.scores_C, np.nan)
@@ -151,6 +160,7 @@ def _ranks(values: FloatArray, weight: float) -> FloatArray:
 
 
 def _fused(ranks: FloatArray) -> FloatArray:
+    """What each rank adds; nothing where there is none."""
     return np.nan_to_num(reciprocal(ranks))
 
 
@@ -169,6 +179,7 @@ def _answer(
     candidates: SlateCandidates,
     places: Sequence[int],
     options: RankOptions,
+    new: NewItems,
 ) -> Recommendation:
     origin = origin_of(opened, candidates)
     slate = Slate(tuple(places), (1.0,) * len(places), _policy(options))
@@ -178,7 +189,7 @@ def _answer(
         origin,
         release.id,
         release.snapshot_id,
-        recommended_items(opened, candidates, slate),
+        recommended_items(opened, candidates, slate, new),
         candidates,
         slate,
         str(uuid4()),
