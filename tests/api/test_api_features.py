@@ -51,7 +51,10 @@ def test_answers_as_feasts_server_does(client: TestClient, once: Settings, body:
     theirs = TestClient(get_app(open_features(once, A))).post("/get-online-features", json=body)
     ours = client.post("/get-online-features", json=body)
     assert ours.status_code == theirs.status_code == 200
-    assert by_name(ours.json()) == by_name(theirs.json())
+    expected = by_name(theirs.json())
+    for result in expected.values():  # Feast's own client can't read an empty array
+        result["values"] = [None if value == [] else value for value in result["values"]]
+    assert by_name(ours.json()) == expected
     assert ours.headers["penchant-snapshot"] == A
 
 

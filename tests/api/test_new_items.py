@@ -82,7 +82,7 @@ def test_items_and_users_land_as_batches(client: TestClient, shop: Any) -> None:
     assert sent.status_code == 202
     report = ingest(shop.settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
     assert report.quarantined == []
-    assert {batch.table for batch in report.landed} == {"items", "users"}
+    assert {batch["table"] for batch in report.landed} == {"items", "users"}
     assert ids(client, "/v1/latest", k=1) == ["teapot"], "it has landed and is not in the release"
 
 

@@ -66,6 +66,14 @@ def get_online_features(
         include_feature_view_version_metadata=body.include_feature_view_version_metadata,
     )
     return JSONResponse(
-        convert_response_to_dict(response.proto),
+        _without_empty_arrays(convert_response_to_dict(response.proto)),
         headers={SNAPSHOT_HEADER: opened.snapshot_id},
     )
+
+
+def _without_empty_arrays(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with null for each empty array: Feast's client infers types from values, and fails
+    at an empty one (seen with 0.67)."""
+    for result in answer["results"]:
+        result["values"] = [None if value == [] else value for value in result["values"]]
+    return answer

@@ -13,23 +13,23 @@ from penchant.serving.listings import ListingName
 router = APIRouter(
     tags=["recommendations"], dependencies=[Depends(RequireScope("recommendations:read"))]
 )
-Asked = Annotated[ListingQuery, Query()]
+ListingParameters = Annotated[ListingQuery, Query()]
 
 
 @router.get("/v1/popular", summary="List popular items")
-def popular(query: Asked, services: AppServices) -> Listing:
+def popular(query: ListingParameters, services: AppServices) -> Listing:
     """Items by popularity, as unknown users get them."""
     return _listing(services, "popular", query)
 
 
 @router.get("/v1/latest", summary="List the latest items")
-def latest(query: Asked, services: AppServices) -> Listing:
+def latest(query: ListingParameters, services: AppServices) -> Listing:
     """Items by the time they were first seen, newest first; the score is that Unix time."""
     return _listing(services, "latest", query)
 
 
 @router.get("/v1/trending", summary="List trending items")
-def trending(query: Asked, services: AppServices) -> Listing:
+def trending(query: ListingParameters, services: AppServices) -> Listing:
     """Items that more users acted on in the last week of the data than in the weeks before."""
     return _listing(services, "trending", query)
 

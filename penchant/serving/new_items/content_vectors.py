@@ -2,9 +2,10 @@
 
 Words of titles are weighted by rarity (inverse document frequency). The resemblance of two items is
 half the share of the new title's word weight that they have in common, and half the share of its
-category levels. The vector is the mean of the most similar items' vectors, weighted by resemblance,
+category levels. The vector is the mean of the most similar items' vectors, weighted by a power of
+resemblance, so that one with nearly the same title outweighs many of the same category, and
 at their mean length, so that it competes as one of them: a nearest-neighbour regression from
-content to collaborative vectors. The halves and the number of neighbours are assumptions.
+content to collaborative vectors. Halves, power and number of neighbours are assumptions.
 """
 
 import re
@@ -18,6 +19,7 @@ from penchant.releases.opened import OpenRelease
 from penchant.vectors import FloatArray
 
 NEIGHBOURS = 20
+POWER = 4  # of resemblance
 _WORD = re.compile(r"\w{2,}")
 
 
@@ -51,7 +53,7 @@ class ContentVectors:
         best = best[similarity_V[best] > 0]
         if not len(best):
             return None
-        near_ND, weight_N = self._vectors_VD[best], similarity_V[best]
+        near_ND, weight_N = self._vectors_VD[best], similarity_V[best] ** POWER
         mean_D = (weight_N @ near_ND) / weight_N.sum()
         norm = np.linalg.norm(mean_D)
         if norm == 0:

@@ -26,7 +26,7 @@ from penchant.serving.recommending.user_state import UserState, UserStates
 
 RELEVANCE = "relevance"
 UNKNOWN = "unknown"
-"""The source of an item that nothing is known of: behind all others, in the request's order."""
+"""The source of an item that no other source has: behind all others, in the request's order."""
 
 
 @dataclass(frozen=True)
