@@ -1,4 +1,4 @@
-"""Entities: users, items and categories."""
+"""Entities: users, items and categories of items."""
 
 from penchant.feast_sdk import Entity, ValueType
 
@@ -17,5 +17,13 @@ CATEGORY = Entity(
     value_type=ValueType.STRING,
     description="The first level of the category path.",
 )
+LEAF_CATEGORY = Entity(
+    name="leaf_category",
+    join_keys=["leaf_category"],
+    value_type=ValueType.STRING,
+    description="The deepest level of an item's category path.",
+)
 
-ENTITIES: dict[str, Entity] = {entity.name: entity for entity in (USER, ITEM, CATEGORY)}
+ENTITIES: dict[str, Entity] = {
+    entity.name: entity for entity in (USER, ITEM, CATEGORY, LEAF_CATEGORY)
+}

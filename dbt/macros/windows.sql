@@ -56,3 +56,8 @@
         ) as decimal(18, 9)
     )
 {%- endmacro %}
+
+{#- The first end of a week after an event; weeks end at as_of and every seven days before it. -#}
+{% macro week_end(at) -%}
+    {{ as_of() }} - to_days(cast((date_diff('day', {{ at }}, {{ as_of() }}) - 1) // 7 * 7 as integer))
+{%- endmacro %}

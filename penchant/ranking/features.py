@@ -20,7 +20,6 @@ FEATURE_TIME = "feature_time"
 Kind = Literal["number", "time", "decayed", "text"]
 
 OF_A_SOURCE = ("score", "rank")
-PAIR = "user_item_statistics__pair_"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def feature_names(columns: Sequence[FeatureColumn], sources: Sequence[str]) -> t
     """Names of the features, in order."""
     read = [column.reference for column in columns]
     listed = [f"{source}: {name}" for source in sources for name in OF_A_SOURCE]
-    return (*read, *(name for name, needs, _ in DERIVED if needs <= set(read)), *listed)
+    return (*read, *(name for name, needs, _ in DERIVED if set(needs) <= set(read)), *listed)
 
 
 def ranking_features(
@@ -84,8 +83,8 @@ def ranking_features(
         found[column.reference] = np.broadcast_to(values_C, (count,))
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, needs, formula in DERIVED:
-            if needs <= found.keys():
-                found[name] = formula(found)
+            if set(needs) <= found.keys():
+                found[name] = formula(*(found[each] for each in needs))
     for source, one in listed.items():
         found[f"{source}: score"], found[f"{source}: rank"] = one.score_C, one.rank_C
     features_CF = np.empty((count, len(found)), np.float32)
@@ -113,39 +112,59 @@ def _value(
     return numbers_C
 
 
-def _mean_gap(found: Mapping[str, FloatArray]) -> FloatArray:
-    known = found[f"{PAIR}first_purchased_at"] - found[f"{PAIR}last_purchased_at"]
-    again = found[f"{PAIR}purchase_days"] - 1
-    return np.where(again > 0, known / again, np.nan)
+Formula = Callable[..., FloatArray]
 
 
-def _last_gap(found: Mapping[str, FloatArray]) -> FloatArray:
-    return found[f"{PAIR}previous_purchased_at"] - found[f"{PAIR}last_purchased_at"]
+def _ratio(one: FloatArray, other: FloatArray) -> FloatArray:
+    return one / other
 
 
-Formula = Callable[[Mapping[str, FloatArray]], FloatArray]
+def _difference(one: FloatArray, other: FloatArray) -> FloatArray:
+    return one - other
 
-DERIVED: tuple[tuple[str, frozenset[str], Formula], ...] = tuple(
-    (name, frozenset(PAIR + each for each in needs.split()), formula)
-    for name, needs, formula in (
-        ("mean gap", "purchase_days first_purchased_at last_purchased_at", _mean_gap),
-        (
-            "days since last / mean gap",
-            "purchase_days first_purchased_at last_purchased_at",
-            lambda found: found[f"{PAIR}last_purchased_at"] / _mean_gap(found),
-        ),
-        ("last gap", "last_purchased_at previous_purchased_at", _last_gap),
-        (
-            "days since last / last gap",
-            "last_purchased_at previous_purchased_at",
-            lambda found: found[f"{PAIR}last_purchased_at"] / _last_gap(found),
-        ),
-        (
-            "purchase days a day",
-            "purchase_days first_purchased_at",
-            lambda found: found[f"{PAIR}purchase_days"] / (found[f"{PAIR}first_purchased_at"] + 1),
-        ),
-    )
+
+def _mean_gap(days: FloatArray, since_first: FloatArray, since_last: FloatArray) -> FloatArray:
+    again = days - 1
+    return np.where(again > 0, (since_first - since_last) / again, np.nan)
+
+
+def _due(days: FloatArray, since_first: FloatArray, since_last: FloatArray) -> FloatArray:
+    return since_last / _mean_gap(days, since_first, since_last)
+
+
+def _a_day(days: FloatArray, since_first: FloatArray) -> FloatArray:
+    return days / (since_first + 1)
+
+
+PAIR = "user_item_statistics__pair_"
+LEAF = "user_leaf_category_statistics__leaf_"
+DEMAND = "item_demand__demand_"
+PAIR_GAPS = tuple(
+    PAIR + each for each in ("purchase_days", "first_purchased_at", "last_purchased_at")
 )
-"""Features made of others: name, the columns needed, formula. Left out where a column is missing,
-so that a mart can lose a column."""
+LEAF_GAPS = tuple(
+    LEAF + each for each in ("purchase_days", "first_purchased_at", "last_purchased_at")
+)
+
+DERIVED: tuple[tuple[str, tuple[str, ...], Formula], ...] = (
+    ("mean gap", PAIR_GAPS, _mean_gap),
+    ("days since last / mean gap", PAIR_GAPS, _due),
+    ("purchase days a day", PAIR_GAPS[:2], _a_day),
+    (
+        "last gap",
+        (f"{PAIR}previous_purchased_at", f"{PAIR}last_purchased_at"),
+        _difference,
+    ),
+    ("category: days since last / mean gap", LEAF_GAPS, _due),
+    ("category: bought since", (PAIR_GAPS[2], LEAF_GAPS[2]), _difference),
+    (
+        "share of category",
+        (f"{PAIR}purchases_decayed_90d", f"{LEAF}purchases_decayed_120d"),
+        _ratio,
+    ),
+    ("price / price before", (f"{DEMAND}price_7d", f"{DEMAND}price_91d"), _ratio),
+    ("price / price paid", (f"{DEMAND}price_7d", f"{PAIR}mean_price"), _ratio),
+    ("trend", (f"{DEMAND}purchases_7d", f"{DEMAND}purchases_91d"), _ratio),
+)
+"""Features made of others: name, the columns that the formula takes, the formula. Left out where a
+column is missing, so that a mart can lose a column."""

@@ -23,7 +23,17 @@ KINDS: dict[str, Kind] = {
     "VARCHAR": "text",
 }
 """DuckDB types that the model can read; arrays are left to the services."""
-JOIN_KEYS = {"user": "user_id", "item": "item_id", "category": "category"}
+JOIN_KEYS = {
+    "user": "user_id",
+    "item": "item_id",
+    "category": "category",
+    "leaf_category": "leaf_category",
+}
+CATEGORY_LEVELS = {
+    "category": ("category_1",),
+    "leaf_category": ("category_3", "category_2", "category_1"),
+}
+"""The columns of the mart ``items`` that a join key of a category is the first known of."""
 
 
 @dataclass(frozen=True)

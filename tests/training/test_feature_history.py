@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -66,13 +67,15 @@ def test_join_equals_historical_retrieval(
     dataset = read_dataset(live)
     user_C, item_C = some_pairs(dataset)
     at = live.as_of - timedelta(days=days_before)
-    categories = dataset.items["category_1"].take(pa.array(item_C)).to_pylist()
+    items = dataset.items.take(pa.array(item_C))
+    levels = [items[f"category_{level}"] for level in (3, 2, 1)]
     entities = pd.DataFrame(
         {
             "row": range(len(user_C)),
             "user_id": np.array(dataset.user_ids)[user_C],
             "item_id": np.array(dataset.item_ids)[item_C],
-            "category": categories,
+            "category": items["category_1"].to_pylist(),
+            "leaf_category": pc.coalesce(*levels).to_pylist(),
             "event_timestamp": pd.Timestamp(at, tz="UTC"),
         }
     )

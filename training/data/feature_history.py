@@ -18,7 +18,12 @@ import pyarrow.parquet as pq
 from penchant.artifacts import Snapshot
 from penchant.manifest import read_marts
 from penchant.ranking.features import FEATURE_TIME, FeatureColumn
-from penchant.ranking.service_columns import ServiceView, service_features, service_views
+from penchant.ranking.service_columns import (
+    CATEGORY_LEVELS,
+    ServiceView,
+    service_features,
+    service_views,
+)
 from training.data.histories import DAY, Dataset, IntArray
 
 Floats = np.ndarray
@@ -29,10 +34,11 @@ MOST_TEXTS = 500
 @dataclass(frozen=True)
 class Entities:
     """The entity rows of keys: users and items are numbered as in the data set, categories as they
-    first appear. ``counts``: by join key. ``category_I``: of each item, -1 without one."""
+    first appear. ``counts``: by join key. ``categories``: by join key, the category of each item,
+    -1 without one."""
 
     counts: dict[str, int]
-    category_I: IntArray
+    categories: dict[str, IntArray]
 
     def keys(self, names: Sequence[str], rows: Mapping[str, IntArray]) -> IntArray:
         """One number per row from the rows of each key; -1 where one is unknown."""
@@ -71,8 +77,8 @@ class FeatureTables:
 
     def raw(self, user_C: IntArray, item_C: IntArray) -> dict[str, Floats]:
         """The input of ``ranking_features`` for pairs of a user's and an item's row."""
-        category_C = self.entities.category_I[item_C]
-        rows = {"user_id": user_C, "item_id": item_C, "category": category_C}
+        rows = {"user_id": user_C, "item_id": item_C}
+        rows |= {name: codes_I[item_C] for name, codes_I in self.entities.categories.items()}
         found: dict[str, Floats] = {}
         for table in self.tables:
             found |= table.raw(self.entities.keys(table.view.keys, rows))
@@ -162,14 +168,18 @@ class FeatureHistory:
 
     @classmethod
     def read(cls, snapshot: Snapshot, dataset: Dataset) -> "FeatureHistory":
-        categories = dataset.items["category_1"].combine_chunks().dictionary_encode()
         ids = {
             "user_id": pa.array(dataset.user_ids, pa.string()),
             "item_id": pa.array(dataset.item_ids, pa.string()),
-            "category": categories.dictionary,
         }
-        counts = {name: len(known) for name, known in ids.items()}
-        entities = Entities(counts, _filled(categories.indices, -1).astype(np.int64))
+        categories = {}
+        for name, levels in CATEGORY_LEVELS.items():
+            known = [level for level in levels if level in dataset.items.column_names]
+            deepest = pc.coalesce(*(dataset.items[level].cast(pa.string()) for level in known))
+            encoded = deepest.combine_chunks().dictionary_encode()
+            ids[name] = encoded.dictionary
+            categories[name] = _filled(encoded.indices, -1).astype(np.int64)
+        entities = Entities({name: len(known) for name, known in ids.items()}, categories)
         marts = read_marts(snapshot.manifest)
         views = tuple(ViewRows.read(snapshot, view, ids, entities) for view in service_views(marts))
         return cls(service_features(marts), views, entities)

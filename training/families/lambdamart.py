@@ -64,6 +64,12 @@ SOURCES = (
     Source("personal_frequency", Depth(100), settings=(("half_lives_days", (90.0,)),)),
     Source("tifu_knn", Depth(100, 60), min_buyers=10),
     Source("user_cf", Depth(100, 60), min_buyers=10),
+    Source(
+        "item_cf",
+        Depth(100, 60),
+        min_buyers=20,
+        settings=(("half_lives_days", (120.0,)), ("neighbour_weights", (0.02,))),
+    ),
     Source("popularity", Depth(2000), candidates=150, settings=(("half_lives_days", (14.0,)),)),
 )
 

@@ -19,6 +19,7 @@ select
     purchases.coupon_discount,
     items.category_1,
     items.category_3,
+    coalesce(items.category_3, items.category_2, items.category_1) as leaf_category,
     items.brand,
     items.is_private_label,
     lag(purchases.event_at) over same_item as previous_of_item_at,

@@ -11,6 +11,7 @@ from penchant.ranking.features import FEATURE_TIME, Features, ranking_features
 from training.data.feature_history import FeatureTables
 from training.data.histories import Histories, IntArray
 from training.data.split import Window
+from training.layers.ranking.candidate_sources import Source
 from training.layers.ranking.source_lists import SourceLists, union
 
 USERS_A_PART = 300  # whose features are computed at once; bounds the memory
@@ -36,10 +37,10 @@ class Pairs:
         return np.isin(self.row_C * items + self.item_C, target_N)
 
 
-def pairs_of(lists: Mapping[str, SourceLists], batch: Histories, tables: FeatureTables) -> Pairs:
-    """The union of the sources' lists for a batch of users, with features as of ``tables``."""
+def pairs_of(lists: Mapping[Source, SourceLists], batch: Histories, tables: FeatureTables) -> Pairs:
+    """The candidates of the sources for a batch of users, with features as of ``tables``."""
     items = batch.item_count
-    cell_C = union(list(lists.values()), items)
+    cell_C = union([one.first(source.candidates) for source, one in lists.items()], items)
     row_C, item_C = np.divmod(cell_C, items)
     user_C = batch.users_U[row_C]
     raw = tables.raw(user_C, item_C)

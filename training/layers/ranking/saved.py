@@ -15,7 +15,7 @@ from training.layers.ranking.candidate_sources import FittedSource, Source
 from training.layers.ranking.source_lists import Catalogue
 
 COLUMNS, VIEWS, COUNTS = "columns", "views", "counts"
-CATEGORIES, MOMENT, CONFIG, ITEMS, PLACES = "categories", "moment", "config", "items_J", "place_I"
+CATEGORIES, MOMENT, CONFIG, ITEMS, PLACES = "category.", "moment", "config", "items_J", "place_I"
 
 
 def text_tensor(text: str) -> torch.Tensor:
@@ -39,9 +39,10 @@ def tables_state(tables: FeatureTables) -> State:
         COLUMNS: _json([asdict(column) for column in tables.columns]),
         VIEWS: _json([asdict(table.view) for table in tables.tables]),
         COUNTS: _json(tables.entities.counts),
-        CATEGORIES: torch.from_numpy(tables.entities.category_I),
         MOMENT: torch.tensor(tables.moment),
     }
+    for name, codes_I in tables.entities.categories.items():
+        state[f"{CATEGORIES}{name}"] = torch.from_numpy(codes_I)
     for place, table in enumerate(tables.tables):
         state[f"{place}.key"] = torch.from_numpy(table.key_R)
         for name, values in table.values.items():
@@ -62,7 +63,9 @@ def tables_of(state: State) -> FeatureTables:
         )
         for place, view in enumerate(views)
     )
-    entities = Entities(counts, state[CATEGORIES].numpy())
+    entities = Entities(
+        counts, {name: one.numpy() for name, one in under(state, CATEGORIES).items()}
+    )
     return FeatureTables(columns, tables, entities, int(state[MOMENT]))
 
 

@@ -42,8 +42,8 @@ class Catalogue:
     def of(cls, histories: Histories, min_buyers: int) -> "Catalogue":
         """The items of enough buyers; at least one."""
         buyers_I = histories.matrix(histories.weights_N).getnnz(axis=0)
-        enough = min(min_buyers, int(buyers_I.max(initial=0)))
-        items_J = np.flatnonzero(buyers_I >= max(enough, 1)) if enough else np.arange(1)
+        enough = max(1, min(min_buyers, int(buyers_I.max(initial=0))))
+        items_J = np.flatnonzero(buyers_I >= enough) if buyers_I.any() else np.arange(1)
         place_I = np.full(histories.item_count, NONE)
         place_I[items_J] = np.arange(len(items_J))
         return cls(items_J, place_I)
