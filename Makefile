@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_WORKERS ?= 2
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all up down lint bench-gpu format docs client lock clean
@@ -67,8 +66,7 @@ clean: ## remove .penchant and all caches; keep .venv
 	rm -rf .penchant .pytest_cache .mypy_cache .ruff_cache dbt/target dbt/logs logs site
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# torch installs the CUDA packages of its build; apart from these the lock is complete, so pip need not
-# resolve. The stamp is written last: an interrupted install is repeated.
+# The stamp is written last: an interrupted install is repeated.
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { \
 	  echo "error: $(PYTHON) is not on PATH; Penchant requires Python 3.11." >&2; \
@@ -77,8 +75,5 @@ $(READY): requirements.lock pyproject.toml
 	  echo "error: $(PYTHON) is not Python 3.11: $$($(PYTHON) --version)" >&2; \
 	  echo "  what to do: give the path of one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@echo "Installing from requirements.lock; the first time takes a few minutes."
-	@$(PIP) -c requirements.lock "$$(grep '^torch==' requirements.lock)"
-	@$(PIP) --no-deps -r requirements.lock
-	@$(PIP) --no-deps -e . -e ./client
+	@$(BIN)/python install.py
 	@touch $(READY)
