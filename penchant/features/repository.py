@@ -1,10 +1,14 @@
 """The Feast repository of a materialized snapshot: its configuration, and opening it."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
+from sqlalchemy import Engine, event
 
 from feature_repo.definitions import TEMPLATE
 from penchant.errors import UsageError
@@ -58,7 +62,31 @@ def open_store(
         require_configured_store(settings, directory)
     config = RepoConfig(**repository_config(settings, snapshot_id, directory, read_only))
     config.repo_path = directory
-    return FeatureStore(config=config)
+    store = FeatureStore(config=config)
+    if not read_only and settings.feast_registry is None:
+        with _unsynced_sqlite():
+            _ = store.registry  # creates the tables
+    return store
+
+
+@contextmanager
+def _unsynced_sqlite() -> Iterator[None]:
+    """Let SQLAlchemy open SQLite files without a journal on disk and without fsync.
+
+    Feast commits 400 times while it fills a registry. A registry that is being created has no
+    readers and is flushed with its folder before that gets its name.
+    """
+
+    def configure(connection: object, record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", configure)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", configure)
 
 
 def require_configured_store(settings: Settings, directory: Path) -> None:
