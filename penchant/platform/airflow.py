@@ -101,9 +101,15 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The caller's environment without Airflow's variables; loopback is exempt from proxies."""
+    """The caller's environment without Airflow's variables; loopback is exempt from proxies.
+
+    A SOCKS proxy is left out: with one, HTTPX can't create a client without another package.
+    """
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIX)
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN_PREFIX)
+        and not (name.lower().endswith("_proxy") and value.lower().startswith("socks"))
     }
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join(part for part in (os.environ.get(name), *LOOPBACK) if part)

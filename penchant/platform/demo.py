@@ -88,6 +88,8 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
             start_airflow(settings, running, view.step, (), unfinished.end) as airflow,
         ):
             ready = datetime.now(UTC)
+            (_, url), *_ = airflow_services(settings)[0].pages
+            view.note(f"Airflow shows the tasks and their logs: {url}")
             chain = Chain(airflow)
             first_release_seconds = None
             while not (chain.done or chain.broken):

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.platform.chain import PLANS, Chain, Families, is_family
+from penchant.platform.progress import Progress
 from penchant.platform.rest import Task
 
 STYLES = {
@@ -40,6 +41,7 @@ class Lines:
         self._console = console
         self._started = started
         self._shown: dict[tuple[str, str], str | None] = {}
+        self._stage = 0
 
     def step(self, text: str) -> None:
         elapsed = (datetime.now(UTC) - self._started).total_seconds()
@@ -52,6 +54,10 @@ class Lines:
 
     def show(self, chain: Chain) -> None:
         now = datetime.now(UTC)
+        progress = Progress.of_stages(chain.stages, self._started, now)
+        if progress.number > self._stage:
+            self._stage = progress.number
+            self.step(str(progress))
         for stage, task in chain.staged_tasks:
             key = (task.dag_id, f"{task.task_id} {task.map_index}")
             if task.state and self._shown.get(key) != task.state and not is_waiting_family(task):
@@ -85,12 +91,14 @@ class Board:
         return f"{seconds // 60}:{seconds % 60:02d}"
 
     def _table(self, chain: Chain) -> Table:
-        table = Table(title=f"The main job, {self._elapsed()}", title_justify="left", min_width=64)
+        now = datetime.now(UTC)
+        progress = Progress.of_stages(chain.stages, self._started, now)
+        title = f"The main job, {self._elapsed()}: {progress}"
+        table = Table(title=title, title_justify="left", min_width=64)
         table.add_column("DAG")
         table.add_column("task")
         table.add_column("state")
         table.add_column("seconds", justify="right")
-        now = datetime.now(UTC)
         for stage in chain.stages:
             if not stage.tasks:
                 table.add_row(Text(stage.dag_id, "dim"), "", Text("waiting", "dim"), "")

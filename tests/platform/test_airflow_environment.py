@@ -54,12 +54,14 @@ def test_inherited_airflow_and_proxy_variables_have_no_effect(
     monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "their.AuthManager")
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////their.db")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
     monkeypatch.setenv("NO_PROXY", "intranet")
     for service in (*airflow_services(settings), *web_services(settings)):
         environment = service.environment
         assert "AIRFLOW__CORE__AUTH_MANAGER" not in environment
         assert environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
         assert environment["HTTPS_PROXY"] == "http://proxy:3128"
+        assert "ALL_PROXY" not in environment
     environment = airflow_services(settings)[0].environment
     assert environment["AIRFLOW_HOME"] == str(settings.home / "airflow")
     assert "their" not in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +16,7 @@ from penchant.errors import PenchantError
 from penchant.platform import chain as chain_module
 from penchant.platform.chain import CHAIN, Chain, Families, Stage, busy_seconds, idle_share
 from penchant.platform.demo import Ended, Unfinished, ended_by_signals
+from penchant.platform.progress import SHARES, Progress
 from penchant.platform.rest import Run, Task
 from penchant.platform.tasklog import causes, skip_reason
 from penchant.platform.view import view_on
@@ -81,6 +82,20 @@ def test_missing_triggered_run_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
         chain.poll()
 
 
+def test_setting_the_clock_does_not_end_the_wait_for_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:
+            return datetime.now(zone) + timedelta(days=1)
+
+    chain = Chain(FakeAirflow(missing="train_families"))  # type: ignore[arg-type]
+    monkeypatch.setattr(chain_module, "datetime", Tomorrow)
+    chain.poll()
+    assert not chain.broken and not chain.done
+
+
 def test_idle_share_counts_overlaps_once() -> None:
     tasks = [task("a", 10, 30), task("b", 20, 40), task("c", 60, 80), task("d", 61, 62)]
     assert busy_seconds(tasks, at(0), at(100)) == 50
@@ -95,7 +110,8 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     with view_on(console, NOON) as view:
         view.show(chain)
         view.show(chain)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    stage, *lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert "stage 5 of 5, publish_vectors" in stage
     assert len(lines) == len(CHAIN)
     assert all("success  1.0 s" in line for line in lines)
 
@@ -131,6 +147,19 @@ PLANNED = [
     replace(task("train_families", 0, 1), task_id=name, label=name)
     for name in ("plan_first", "plan")
 ]
+
+
+def test_stage_and_time_left_of_the_main_job() -> None:
+    assert set(SHARES) == set(CHAIN) and sum(SHARES.values()) == pytest.approx(1)
+    done, waiting = Run("", "r", "success", NOON), Run("", "r", "running", NOON)
+    stages = [Stage(dag_id, done) for dag_id in CHAIN]
+    stages[1:] = [Stage(dag_id) for dag_id in CHAIN[1:]]
+    assert str(Progress.of_stages(stages, NOON, at(5))) == "stage 2 of 5, build_snapshot"
+    stages[:4] = [Stage(dag_id, done) for dag_id in CHAIN[:4]]
+    stages[3] = Stage("train_families", waiting, TRAINED[:2] + TRAINED[3:])
+    progress = Progress.of_stages(stages, NOON, at(120))
+    assert str(progress) == "stage 4 of 5, train_families; about 1 min left"
+    assert progress.seconds_left == pytest.approx(120 / (0.16 + 0.76 * 2 / 3) - 120)
 
 
 def test_progress_of_training_and_time_left() -> None:
