@@ -6,6 +6,7 @@ Exit status: 0 success, 1 failure, 64 invalid arguments or settings, 65 invalid 
 help), 66 nothing to do, 69 over budget.
 """
 
+import errno
 import json
 import locale
 import os
@@ -22,6 +23,8 @@ from penchant.logs import configure_logs
 from penchant.settings import Settings, wrong_setting
 from penchant.subject_commands import subject
 from penchant.telemetry import disable_telemetry
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 app = typer.Typer(
     help="Learn what each user is interested in, and serve it.",
@@ -190,7 +193,9 @@ def train(
 ) -> None:
     """Train and evaluate one model family on a snapshot."""
     from training.commands.plan_training import cached_run_id, finished_run, nothing_to_learn
+    from training.names import check_name
 
+    check_name(family)
     settings = Settings()
     if not show and (found := finished_run(settings, snapshot, family)):
         answer(f"unchanged {found.run_id}", {"run_id": found.run_id, "family": family}, as_json)
@@ -544,6 +549,16 @@ def main() -> None:
         app()
     except PenchantError as error:
         end_with(error)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        where = error.filename or f"PENCHANT_HOME ({Settings().home}) or the temporary folder"
+        end_with(
+            PenchantError(
+                f"cannot write to {where}: {error.strerror}",
+                "free space or correct the permissions; the same command continues",
+            )
+        )
     except ValidationError as error:
         if error.title != Settings.__name__:
             raise

@@ -1,5 +1,7 @@
 """Errors of the command line: a cause, a remedy, an exit status, no traceback."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -39,6 +41,21 @@ def test_invalid_arguments_are_reported_with_a_remedy(
     error = capsys.readouterr().err
     assert cause in error
     assert "what to do:" in error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_full_or_read_only_disk_is_reported_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, number: int
+) -> None:
+    def ingest(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "batch.parquet"))
+
+    monkeypatch.setattr("penchant.ingestion.ingest.ingest", ingest)
+    assert run(monkeypatch, "ingest") == 1
+    assert capsys.readouterr().err == (
+        f"error: cannot write to {tmp_path}/batch.parquet: {os.strerror(number)}\n"
+        "  what to do: free space or correct the permissions; the same command continues\n"
+    )
 
 
 def test_first_release_does_not_replace_a_live_one(
