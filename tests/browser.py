@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from patience import PATIENCE
 from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE = 20.0  # seconds
 KEYS = {"Tab": 9, "Enter": 13}
 
 

@@ -35,8 +35,8 @@ def no_settings_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """An empty home."""
-    return settings_at(tmp_path / "home")
+    """An empty home. Its path has what a user's may have: spaces and other letters."""
+    return settings_at(tmp_path / "home of Zoë")
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,12 @@ def shared_homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder shared by all workers of a test run."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def worker_number() -> int:
+    """The number of this worker, from 0."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def make_once(home: Path, make: Callable[[Settings], object]) -> Path:
@@ -108,6 +114,24 @@ def shop_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shop(settings: Settings, shop_once: Path) -> Shop:
     shutil.copytree(shop_once, settings.home)
+    return Shop(settings)
+
+
+@pytest.fixture(scope="session")
+def published_once(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the shop, with a release of snapshot 1 live."""
+    from penchant.publishing.publish import publish
+
+    home = tmp_path_factory.mktemp("published") / "home"
+    shutil.copytree(shop_once, home)
+    publish(Settings(_env_file=None, home=home, threads=1), snapshot_id(1))
+    return home
+
+
+@pytest.fixture
+def published(settings: Settings, published_once: Path) -> Shop:
+    """The shop with a release of snapshot 1 live."""
+    shutil.copytree(published_once, settings.home)
     return Shop(settings)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from training.names import FAMILIES
 
@@ -25,7 +26,7 @@ def free_port() -> int:
 def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
-        "PENCHANT_HOME": str(tmp_path / "home"),
+        "PENCHANT_HOME": str(tmp_path / "home of Zoë"),
         "PENCHANT_SOURCE": "simulator",
         "PENCHANT_SEED": "7",
         "PENCHANT_THREADS": "1",
@@ -36,7 +37,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def penchant(environment: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
-        [PENCHANT, *arguments], env=environment, capture_output=True, text=True, timeout=900
+        [PENCHANT, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=10 * PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout

@@ -1,25 +1,39 @@
 """The ``/v1`` routes: complete responses, durable events, precise errors."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from small_shop import Shop
 
 from penchant.api.app import create_app
 from penchant.api.http.request_limits import MAX_BODY_BYTES
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
-from penchant.publishing.publish import publish
+from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"
 
 
 @pytest.fixture
-def served(shop: Any) -> Iterator[tuple[Any, TestClient]]:
-    publish(shop.settings, ONE)
+def served(published: Any) -> Iterator[tuple[Any, TestClient]]:
+    with TestClient(create_app(published.settings)) as client:
+        yield published, client
+
+
+@pytest.fixture(scope="module")
+def served_to_all(
+    published_once: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Any, TestClient]]:
+    """For requests that change nothing."""
+    home = tmp_path_factory.mktemp("v1") / "home"
+    shutil.copytree(published_once, home)
+    shop = Shop(Settings(_env_file=None, home=home, threads=1))
     with TestClient(create_app(shop.settings)) as client:
         yield shop, client
 
@@ -57,15 +71,19 @@ def test_logs_recommendations_as_shown(served: tuple[Any, TestClient]) -> None:
     assert {row["release_id"] for row in impressions} == {answer["release_id"]}
 
 
-def test_similar_items_name_their_release(served: tuple[Any, TestClient]) -> None:
-    shop, client = served
+def test_similar_items_name_their_release(
+    served_to_all: tuple[Any, TestClient],
+) -> None:
+    shop, client = served_to_all
     answer = client.get("/v1/similar", params={"item_id": "i007", "k": 3}).json()
     assert answer["release_id"] == shop.settings.live_release.current()
     assert len(answer["items"]) == 3
 
 
-def test_portrait_is_complete_and_of_the_live_release(served: tuple[Any, TestClient]) -> None:
-    shop, client = served
+def test_portrait_is_complete_and_of_the_live_release(
+    served_to_all: tuple[Any, TestClient],
+) -> None:
+    shop, client = served_to_all
     response = client.get("/v1/portrait", params={"user_id": "u4"})
     answer = response.json()
     assert response.status_code == 200
@@ -122,9 +140,9 @@ def test_dates_an_event_from_a_fast_clock_at_its_reception(served: tuple[Any, Te
     ],
 )
 def test_rejects_all_events_if_one_is_invalid(
-    served: tuple[Any, TestClient], changes: dict[str, Any], detail: str
+    served_to_all: tuple[Any, TestClient], changes: dict[str, Any], detail: str
 ) -> None:
-    shop, client = served
+    shop, client = served_to_all
     refused = client.post("/v1/events", json={"events": [event(), event(**changes)]})
     assert refused.status_code == 422
     assert refused.headers["content-type"] == "application/problem+json"
@@ -142,8 +160,10 @@ def test_rejects_all_events_if_one_is_invalid(
         (b"not json", 422),
     ],
 )
-def test_rejects_an_invalid_body(served: tuple[Any, TestClient], body: bytes, status: int) -> None:
-    answer = served[1].post(
+def test_rejects_an_invalid_body(
+    served_to_all: tuple[Any, TestClient], body: bytes, status: int
+) -> None:
+    answer = served_to_all[1].post(
         "/v1/events", content=body, headers={"content-type": "application/json"}
     )
     assert answer.status_code == status
@@ -162,9 +182,9 @@ def test_rejects_an_invalid_body(served: tuple[Any, TestClient], body: bytes, st
     ],
 )
 def test_rejects_invalid_parameters(
-    served: tuple[Any, TestClient], path: str, params: dict[str, Any]
+    served_to_all: tuple[Any, TestClient], path: str, params: dict[str, Any]
 ) -> None:
-    assert served[1].get(path, params=params).status_code == 422
+    assert served_to_all[1].get(path, params=params).status_code == 422
 
 
 @pytest.mark.parametrize(

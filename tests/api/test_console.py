@@ -18,6 +18,7 @@ import uvicorn
 from browser import CHROMIUM, Page, chromium
 from fastapi.testclient import TestClient
 from fresh_shop import with_encoder
+from patience import PATIENCE
 from starlette.routing import Mount, Route
 
 from penchant.api.app import create_app
@@ -409,7 +410,7 @@ def address(home: Settings) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(create_app(home), port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not server.started:
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     DownstreamTasksSkipped,
 )
+from patience import PATIENCE
 
 from dags import command
 from dags.assets import SNAPSHOT
@@ -125,7 +126,7 @@ def test_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
     thread.start()
     wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
     task.on_kill()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert len(failures) == 1
     assert all(gone(int(pid)) for pid in pids.read_text().split())
 
@@ -145,7 +146,7 @@ def test_subcommand_ends_with_its_parent(script: Path, tmp_path: Path) -> None:
         ],
         env={**os.environ, "PYTHONPATH": str(Path(command.__file__).parents[1])},
     )
-    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "", seconds=30)
+    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
     runner.kill()
     runner.wait()
     wait_for(lambda: gone(int(pid_file.read_text())))
@@ -201,7 +202,7 @@ def test_running_dag_is_not_woken(script: Path) -> None:
             assert not woken
 
 
-def wait_for(condition: Any, seconds: float = 10) -> None:
+def wait_for(condition: Any, seconds: float = PATIENCE) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up_at

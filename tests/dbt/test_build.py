@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from patience import PATIENCE
 
 from penchant.artifacts import Snapshot
 from penchant.building.build import build, identify
@@ -20,7 +21,6 @@ from penchant.errors import DataError, UsageError
 from penchant.manifest import read_marts
 from penchant.settings import Settings
 
-DEADLINE = 120  # seconds
 WINDOWED = (
     "user_statistics",
     "user_affinities",
@@ -173,7 +173,7 @@ def test_killed_build_and_second_run_give_the_same_marts(
         f"build(Settings(_env_file=None, home=Path({str(home.home)!r}), threads=2))"
     )
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + PATIENCE
         while not list(home.snapshots.glob(".staging-*/marts/events.parquet")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from patience import PATIENCE
 
 from penchant.feedback.log import FeedbackLog
 
@@ -106,7 +107,7 @@ def test_waiting_threads_are_flushed_together_in_order(
     def slow(descriptor: int) -> None:
         if not flushed:
             entered.set()
-            assert go_on.wait(10)
+            assert go_on.wait(PATIENCE)
         flushed.append(descriptor)
         flush(descriptor)
 
@@ -115,7 +116,7 @@ def test_waiting_threads_are_flushed_together_in_order(
     monkeypatch.setattr(os, "fsync", slow)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(log.append, "events", [{"thread": 0, "n": 0}])
-        assert entered.wait(10)
+        assert entered.wait(PATIENCE)
         others = [
             pool.submit(log.append, "events", [{"thread": thread, "n": n} for n in range(3)])
             for thread in range(1, 9)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from penchant.ingestion.ingest import ingest
 from penchant.settings import Settings
@@ -99,6 +100,6 @@ def test_concurrent_ingests_land_each_file_once(tmp_path: Path, days: Path) -> N
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(days), "0"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     for process in both:
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, error.decode()
     assert len(list(tmp_path.glob("landing/*/*/*/batch.json"))) == 2

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import psycopg
 import pytest
+from patience import PATIENCE
 
 from penchant.errors import PenchantError
 from penchant.platform import airflow, postgres
@@ -30,7 +31,7 @@ def running(settings: Settings) -> Iterator[Settings]:
         yield settings
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up_at, "timed out"
@@ -113,7 +114,7 @@ def test_server_restarts_after_kill_9(settings: Settings) -> None:
                 query(settings, "postgres", "checkpoint")
                 (server,) = (found for found in marked(settings.home) if found.name() == "postgres")
                 server.kill()
-                server.wait(10)
+                server.wait(PATIENCE)
             else:
                 assert query(settings, "postgres", "select count(*) from kept") == [(0,)]
 

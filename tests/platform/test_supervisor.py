@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from patience import PATIENCE
 
 from penchant.errors import PenchantError, UsageError
 from penchant.platform import running
@@ -53,7 +54,16 @@ def script(settings: Settings, code: str, *arguments: str) -> Service:
     )
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
+GIVES_UP = """
+import pathlib, sys, time
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.05)
+print("gave up")
+sys.exit(4)
+"""
+
+
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up_at, "timed out"
@@ -84,7 +94,7 @@ def test_kill_9_of_the_command_ends_all_processes(
         "time.sleep(600)"
     )
     killed = subprocess.Popen([sys.executable, "-c", command])
-    wait_for(lambda: hidden.exists() and hidden.read_text(), seconds=30)
+    wait_for(lambda: hidden.exists() and hidden.read_text())
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     wait_for(lambda: not marked(settings.home))
@@ -150,16 +160,21 @@ def test_waiting_for_a_slow_service_ends_only_with_the_service(
     monkeypatch.setattr(running, "NOTICE_SECONDS", 0.1)
     slow = Service(
         "slow",
-        (sys.executable, "-c", "import time; time.sleep(3); print('gave up'); raise SystemExit(4)"),
+        (sys.executable, "-c", GIVES_UP, str(settings.home / "noticed")),
         {**os.environ, **mark(settings.home)},
         settings.home / "slow.log",
         ready="http://127.0.0.1:9/",
     )
     notices: list[str] = []
+
+    def notify(text: str) -> None:
+        notices.append(text)
+        (settings.home / "noticed").touch()
+
     with platform(settings) as started:
         started.start(slow)
         with pytest.raises(PenchantError, match=r"(?s)slow exited with status 4.*gave up"):
-            started.wait_until_ready((slow,), notices.append)
+            started.wait_until_ready((slow,), notify)
     assert "slow has not responded for" in notices[0]
 
 

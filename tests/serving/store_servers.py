@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 30.0
+from patience import PATIENCE
+
 UNPRIVILEGED = "nobody"  # Postgres refuses to run as root
 
 
@@ -95,14 +96,14 @@ def _running(
     try:
         begun = time.monotonic()
         while not ready():
-            if process.poll() is not None or time.monotonic() - begun > START_SECONDS:
+            if process.poll() is not None or time.monotonic() - begun > PATIENCE:
                 raise Absent(f"{Path(command[0]).name} did not start: {log.read_text()[-500:]}")
             time.sleep(0.02)
         yield
     finally:
         process.send_signal(signal.SIGINT)  # Postgres would wait for its clients at SIGTERM
         try:
-            process.wait(10)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -93,9 +93,8 @@ def test_rejects_an_invalid_share_of_transfer(shop: Any) -> None:
         publish(shop.settings, ONE)
 
 
-def test_user_without_events_has_no_interests(shop: Any) -> None:
-    publish(shop.settings, ONE)
-    portrait = RecommendationService(shop.settings).portrait("u0")
+def test_user_without_events_has_no_interests(published: Any) -> None:
+    portrait = RecommendationService(published.settings).portrait("u0")
     assert (portrait.lifecycle_stage, portrait.interests) == ("prospect", ())
     assert "no interests yet" in portrait.render()
 
@@ -112,10 +111,9 @@ def test_portrait_has_no_segment_without_vectors(shop: Any) -> None:
     ("user_id", "cause"),
     [("nobody", "unknown user 'nobody'"), ("", "is empty"), ("u\x00", "control characters")],
 )
-def test_rejects_a_malformed_or_unknown_user(shop: Any, user_id: str, cause: str) -> None:
-    publish(shop.settings, ONE)
+def test_rejects_a_malformed_or_unknown_user(published: Any, user_id: str, cause: str) -> None:
     with pytest.raises(UsageError, match=cause):
-        RecommendationService(shop.settings).portrait(user_id)
+        RecommendationService(published.settings).portrait(user_id)
 
 
 def test_publishing_rejects_a_snapshot_without_portraits(shop: Any) -> None:

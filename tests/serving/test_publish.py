@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from patience import PATIENCE
 
 from penchant.artifacts import ModelSelection
 from penchant.errors import DataError, UsageError
@@ -119,16 +120,16 @@ def drop_score(columns: dict[str, Any]) -> None:
     ],
 )
 def test_what_must_not_be_served_is_refused_and_nothing_is_left(
-    shop: Any, table: str, change: Callable[[dict[str, Any]], None], cause: str
+    published: Any, table: str, change: Callable[[dict[str, Any]], None], cause: str
 ) -> None:
-    live = publish(shop.settings, ONE).release_id
-    shop.spoil(2, table, change)
+    live = published.settings.live_release.current()
+    published.spoil(2, table, change)
 
     with pytest.raises(DataError, match=cause):
-        publish(shop.settings, TWO)
+        publish(published.settings, TWO)
 
-    assert shop.settings.live_release.current() == live
-    assert names(shop.settings) == {live, "CURRENT"}
+    assert published.settings.live_release.current() == live
+    assert names(published.settings) == {live, "CURRENT"}
 
 
 def test_what_was_written_wrong_is_refused(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,18 +170,18 @@ def test_rejects_snapshot_without_selection(shop: Any) -> None:
         publish(shop.settings, ONE)
 
 
-def test_rollback_makes_previous_release_live(shop: Any) -> None:
-    first = publish(shop.settings, ONE).release_id
+def test_rollback_makes_previous_release_live(published: Any) -> None:
+    first = published.settings.live_release.current()
     with pytest.raises(UsageError, match="no previous release"):
-        rollback(shop.settings)
-    second = publish(shop.settings, TWO).release_id
+        rollback(published.settings)
+    second = publish(published.settings, TWO).release_id
 
-    back = rollback(shop.settings)
+    back = rollback(published.settings)
 
     assert (back.release_id, back.left) == (first, second)
-    assert shop.settings.live_release.current() == first
-    assert publish(shop.settings, TWO).status == "published"
-    assert shop.settings.live_release.current() == second
+    assert published.settings.live_release.current() == first
+    assert publish(published.settings, TWO).status == "published"
+    assert published.settings.live_release.current() == second
 
 
 def test_removes_old_releases_but_keeps_live_and_previous(shop: Any) -> None:
@@ -194,9 +195,11 @@ def test_removes_old_releases_but_keeps_live_and_previous(shop: Any) -> None:
     assert {published[-1], published[-2]} <= left
 
 
-def test_lists_releases_while_one_is_removed(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = publish(shop.settings, ONE).release_id
-    second = publish(shop.settings, TWO).release_id
+def test_lists_releases_while_one_is_removed(
+    published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = published.settings.live_release.current()
+    second = publish(published.settings, TWO).release_id
     whole = Release.open
 
     def overtaken(settings: Settings, release_id: str) -> Release:
@@ -204,7 +207,7 @@ def test_lists_releases_while_one_is_removed(shop: Any, monkeypatch: pytest.Monk
         return whole(settings, release_id)
 
     monkeypatch.setattr(Release, "open", overtaken)
-    assert [each.id for each in on_disk(shop.settings)] == [second]
+    assert [each.id for each in on_disk(published.settings)] == [second]
 
 
 def select_again(shop: Any, selection_id: str) -> None:
@@ -253,24 +256,24 @@ def test_concurrent_publish_of_same_selection_reports_unchanged(
 
 
 def test_rollback_rejects_publish_that_began_earlier(
-    shop: Any, monkeypatch: pytest.MonkeyPatch
+    published: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = publish(shop.settings, ONE).release_id
-    publish(shop.settings, TWO)
-    select_again(shop, "another")
-    meanwhile(monkeypatch, "sync_files", lambda: rollback(shop.settings))
+    first = published.settings.live_release.current()
+    publish(published.settings, TWO)
+    select_again(published, "another")
+    meanwhile(monkeypatch, "sync_files", lambda: rollback(published.settings))
     with pytest.raises(Overtaken, match=f"made {first} live"):
-        publish(shop.settings, ONE)
-    assert shop.settings.live_release.current() == first
+        publish(published.settings, ONE)
+    assert published.settings.live_release.current() == first
 
 
-def test_rejects_corrupt_fencing_file(shop: Any) -> None:
-    live = publish(shop.settings, ONE).release_id
+def test_rejects_corrupt_fencing_file(published: Any) -> None:
+    live = published.settings.live_release.current()
     for rubbish in ("", "{}", "[1]", "drawn: 1"):
-        (shop.settings.releases / "FENCING").write_text(rubbish)
+        (published.settings.releases / "FENCING").write_text(rubbish)
         with pytest.raises(DataError, match="FENCING: must be a JSON object"):
-            publish(shop.settings, TWO)
-    assert shop.settings.live_release.current() == live
+            publish(published.settings, TWO)
+    assert published.settings.live_release.current() == live
 
 
 # A fork of a process that has imported Feast and has no thread yet: 3 s less for each kill.
@@ -310,21 +313,23 @@ def publish_and_die(home: Path, snapshot_id: str, where: str, call: int) -> None
     ],
 )
 def test_publish_after_kill_gives_same_content(
-    shop: Any, undisturbed: list[tuple], where: str, call: int
+    published: Any, undisturbed: list[tuple], where: str, call: int
 ) -> None:
-    first = publish(shop.settings, ONE).release_id
-    publisher = FORKS.Process(target=publish_and_die, args=(shop.settings.home, TWO, where, call))
+    first = published.settings.live_release.current()
+    publisher = FORKS.Process(
+        target=publish_and_die, args=(published.settings.home, TWO, where, call)
+    )
     publisher.start()
-    publisher.join(60)
+    publisher.join(PATIENCE)
     assert publisher.exitcode == -signal.SIGKILL
-    live = shop.settings.live_release.current()
+    live = published.settings.live_release.current()
     assert (live == first) is (where != "penchant.publishing.publish:_prune")
 
-    report = publish(shop.settings, TWO)
+    report = publish(published.settings, TWO)
 
-    assert content(shop.settings.releases / report.release_id) == undisturbed
-    assert shop.settings.live_release.current() == report.release_id
-    assert names(shop.settings) == {first, report.release_id, "CURRENT"}
+    assert content(published.settings.releases / report.release_id) == undisturbed
+    assert published.settings.live_release.current() == report.release_id
+    assert names(published.settings) == {first, report.release_id, "CURRENT"}
 
 
 @pytest.fixture(scope="module")

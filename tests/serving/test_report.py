@@ -68,16 +68,15 @@ def test_the_page_is_whole_and_fetches_nothing(shop: Any) -> None:
         assert expected in html
 
 
-def test_three_users_with_purchases_latest_first_and_recommendations(shop: Any) -> None:
-    publish(shop.settings, ONE)
-    written = report(shop.settings)
+def test_three_users_with_purchases_latest_first_and_recommendations(published: Any) -> None:
+    written = report(published.settings)
 
     assert len(written.users) == 3
     for user in written.users:
         days = [purchase.day for purchase in user.purchases]
         assert days == sorted(days, reverse=True)
         assert len(user.purchases) == len(user.recommended) == 5
-    assert written.users == report(shop.settings).users
+    assert written.users == report(published.settings).users
     assert {family["family"] for family in written.families} == {
         "popularity",
         "matrix_factorization",
@@ -98,13 +97,12 @@ def test_what_only_one_family_foresaw(shop: Any) -> None:
     assert (drawn.places, drawn.categories) == ([], ())
 
 
-def test_report_lists_failed_families_with_their_cause(shop: Any) -> None:
-    publish(shop.settings, ONE)
-    selection = ModelSelection.of(shop.settings, ONE)
+def test_report_lists_failed_families_with_their_cause(published: Any) -> None:
+    selection = ModelSelection.of(published.settings, ONE)
     failures = {"vae": "training took more than its 240 s"}
     changed = selection.model_copy(update={"failures": failures})
-    changed.write(ModelSelection.path(shop.settings, ONE))
-    html = report(shop.settings).path.read_text()
+    changed.write(ModelSelection.path(published.settings, ONE))
+    html = report(published.settings).path.read_text()
     assert "vae has no run: training took more than its 240 s" in html
 
 

@@ -63,31 +63,31 @@ def test_publish_rejects_attributes_that_differ_from_the_online_store(shop: Any)
         publish(shop.settings, ONE)
 
 
-def test_open_release_has_attributes_and_vectors_of_all_items(shop: Any) -> None:
-    publish(shop.settings, ONE)
+def test_open_release_has_attributes_and_vectors_of_all_items(published: Any) -> None:
 
     def facts(opened: Any) -> tuple[Any, Any, Any]:
         (of_one,) = opened.facts_of(["i003"])
         return of_one, opened.facts.table.column_names, opened.vectors_ID
 
-    fact, columns, vectors_ID = RecommendationService(shop.settings).read(facts)
+    fact, columns, vectors_ID = RecommendationService(published.settings).read(facts)
     assert (fact.title, fact.path) == ("TITLE i003 OF 1", ("GROCERY", "PANS"))
     assert (fact.brand, fact.price) == ("BRAND 3", 4.0)
     assert columns == [ITEM_FACTS.key, *ITEM_FACTS.columns]
-    trained = pq.read_table(shop.run(1) / "item_vectors.parquet")["vector"].to_pylist()
+    trained = pq.read_table(published.run(1) / "item_vectors.parquet")["vector"].to_pylist()
     assert vectors_ID.tolist() == trained
 
 
-def test_rejects_unknown_items(shop: Any) -> None:
-    publish(shop.settings, ONE)
+def test_rejects_unknown_items(published: Any) -> None:
     with pytest.raises(DataError, match="1 items have no title, such as 'i999'"):
-        RecommendationService(shop.settings).read(lambda opened: opened.facts_of(["i001", "i999"]))
+        RecommendationService(published.settings).read(
+            lambda opened: opened.facts_of(["i001", "i999"])
+        )
 
 
-def test_rollback_rejects_incomplete_release(shop: Any) -> None:
-    old = publish(shop.settings, ONE).release_id
-    live = publish(shop.settings, TWO).release_id
-    (shop.settings.releases / old / "item_facts.arrow").unlink()
+def test_rollback_rejects_incomplete_release(published: Any) -> None:
+    old = published.settings.live_release.current()
+    live = publish(published.settings, TWO).release_id
+    (published.settings.releases / old / "item_facts.arrow").unlink()
     with pytest.raises(DataError, match="is incomplete"):
-        rollback(shop.settings)
-    assert shop.settings.live_release.current() == live
+        rollback(published.settings)
+    assert published.settings.live_release.current() == live

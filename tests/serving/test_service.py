@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from patience import PATIENCE
 
 from penchant.errors import DataError, UsageError
 from penchant.publishing.publish import publish
@@ -34,22 +35,20 @@ def test_known_user_gets_the_ranked_list(shop: Any) -> None:
     assert "TITLE" in answer.render()
 
 
-def test_unknown_user_gets_popular_items(shop: Any) -> None:
-    publish(shop.settings, ONE)
-    answer = RecommendationService(shop.settings).recommend("nobody", 3)
+def test_unknown_user_gets_popular_items(published: Any) -> None:
+    answer = RecommendationService(published.settings).recommend("nobody", 3)
     assert answer.origin == "popularity prior"
     assert [item.item_id for item in answer.items] == ["i000", "i001", "i002"]
 
 
-def test_similar_items_are_the_nearest_by_cosine_without_the_item(shop: Any) -> None:
-    publish(shop.settings, ONE)
-    vectors = pq.read_table(shop.run(1) / "item_vectors.parquet").to_pydict()
+def test_similar_items_are_the_nearest_by_cosine_without_the_item(published: Any) -> None:
+    vectors = pq.read_table(published.run(1) / "item_vectors.parquet").to_pydict()
     matrix = np.array(vectors["vector"])
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
     cosines = matrix @ matrix[7]
     exact = [vectors["item_id"][at] for at in np.argsort(-cosines)[1:6]]
 
-    answer = RecommendationService(shop.settings).similar("i007", 5)
+    answer = RecommendationService(published.settings).similar("i007", 5)
 
     assert [item.item_id for item in answer.items] == exact
     assert answer.items[0].score == pytest.approx(np.sort(cosines)[-2], abs=1e-5)
@@ -67,24 +66,22 @@ def test_similar_is_rejected_where_popularity_serves(shop: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "  ", "u" * 129, "u\n1", "u\x00", "u\u202e1", "\ud800"])
-def test_rejects_a_malformed_id(shop: Any, wrong: str) -> None:
-    publish(shop.settings, ONE)
-    service = RecommendationService(shop.settings)
+def test_rejects_a_malformed_id(published: Any, wrong: str) -> None:
+    service = RecommendationService(published.settings)
     for ask in (service.recommend, service.similar):
         with pytest.raises(UsageError, match="id"):
             ask(wrong)
 
 
 @pytest.mark.parametrize("k", [0, -1, 101])
-def test_rejects_k_out_of_range(shop: Any, k: int) -> None:
+def test_rejects_k_out_of_range(published: Any, k: int) -> None:
     with pytest.raises(UsageError, match="from 1 to 100"):
-        RecommendationService(shop.settings).recommend("u1", k)
+        RecommendationService(published.settings).recommend("u1", k)
 
 
-def test_rejects_an_unknown_item(shop: Any) -> None:
-    publish(shop.settings, ONE)
+def test_rejects_an_unknown_item(published: Any) -> None:
     with pytest.raises(UsageError, match="unknown item 'i999'"):
-        RecommendationService(shop.settings).similar("i999")
+        RecommendationService(published.settings).similar("i999")
 
 
 def test_rejects_requests_without_a_live_release(settings: Settings) -> None:
@@ -93,28 +90,28 @@ def test_rejects_requests_without_a_live_release(settings: Settings) -> None:
 
 
 def test_retries_on_the_live_release_after_a_removal(
-    shop: Any, monkeypatch: pytest.MonkeyPatch
+    published: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = publish(shop.settings, ONE).release_id
-    service = RecommendationService(shop.settings)
+    old = published.settings.live_release.current()
+    service = RecommendationService(published.settings)
     whole = service._opened
 
     def overtaken(release_id: str) -> Any:
         """Between the read of the pointer and the opening, publish does all it can do."""
         if release_id == old:
-            publish(shop.settings, TWO)
-            shutil.rmtree(shop.settings.releases / old)
+            publish(published.settings, TWO)
+            shutil.rmtree(published.settings.releases / old)
         return whole(release_id)
 
     monkeypatch.setattr(service, "_opened", overtaken)
     assert service.recommend("u1").snapshot_id == TWO
 
 
-def test_reports_a_missing_live_release(shop: Any) -> None:
-    live = publish(shop.settings, ONE).release_id
-    shutil.rmtree(shop.settings.releases / live)
+def test_reports_a_missing_live_release(published: Any) -> None:
+    live = published.settings.live_release.current()
+    shutil.rmtree(published.settings.releases / live)
     with pytest.raises(DataError, match=f"{live} is not in"):
-        RecommendationService(shop.settings).recommend("u1")
+        RecommendationService(published.settings).recommend("u1")
 
 
 def what_is_wrong(answer: Any, releases: dict[str, int]) -> str | None:
@@ -176,7 +173,7 @@ def test_every_answer_is_of_one_release_through_50_flips(shop: Any) -> None:
         target=hammer_from_outside, args=(settings.home, releases, ready, stop, results)
     )
     process.start()
-    assert ready.wait(60)
+    assert ready.wait(PATIENCE)
     service = RecommendationService(settings)
     found: list[list[str]] = []
     threads = [
@@ -197,9 +194,9 @@ def test_every_answer_is_of_one_release_through_50_flips(shop: Any) -> None:
 
     stop.set()
     for thread in threads:
-        thread.join(30)
-    outside = results.get(timeout=30)
-    process.join(30)
+        thread.join(PATIENCE)
+    outside = results.get(timeout=PATIENCE)
+    process.join(PATIENCE)
     for result in (*found, outside):
         assert result[:-1] == []
         assert result[-1].endswith("reads of 2")

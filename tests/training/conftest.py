@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from planted import plant
+from planted import SNAPSHOT, plant
 
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
 from training.commands.train import train
 from training.data.histories import Dataset, read_dataset
-from training.names import FAMILIES
+from training.names import COMBINED, FAMILIES
 
 
 @pytest.fixture
@@ -26,17 +26,20 @@ def dataset(planted: tuple[Settings, str]) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def trained_once(shared_homes: Path) -> tuple[Settings, str]:
-    """Every family's run on the planted snapshot. For tests that only read."""
+def trained_once(shared_homes: Path, worker_number: int) -> tuple[Settings, str]:
+    """Every family's run on the planted snapshot. For tests that only read.
+
+    The workers of a test run share the training: every other one begins with the last family.
+    """
     settings = Settings(_env_file=None, home=shared_homes / "trained", seed=7, threads=1)
     with FileLock(shared_homes / "trained.lock"):
-        done = shared_homes / "trained.done"
-        if not done.exists():
-            snapshot_id = plant(settings)
-            for family in FAMILIES:
-                train(settings, snapshot_id, family)
-            done.write_text(snapshot_id)
-    return settings, done.read_text()
+        if not settings.home.exists():
+            plant(settings)
+    alone = [family for family in FAMILIES if family not in COMBINED]
+    for family in (*alone[:: -1 if worker_number % 2 else 1], *COMBINED):
+        with FileLock(shared_homes / f"{family}.lock"):
+            train(settings, SNAPSHOT, family)
+    return settings, SNAPSHOT
 
 
 @pytest.fixture

@@ -21,10 +21,15 @@ import training.commands.train
 from penchant.errors import PenchantError
 from penchant.settings import Settings
 from training.configs import config_for, main_job
+from training.evaluation.synthetic.privacy import shortened
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.fitting.trainer import CHECKPOINT, TrainerConfig, fit_by_gradient, learning_rate
 
+HERE = Path(__file__).parent
+IMPORTS = (  # the package `training` first: the tests have a folder of the same name
+    f"import sys, training; sys.path += {[str(HERE), str(HERE.parent)]!r}; import test_trainer as t"
+)
 CONFIG = TrainerConfig(steps=30, learning_rate=0.05, warmup_steps=3, validate_every=5, patience=9)
 
 
@@ -107,16 +112,13 @@ def test_interrupted_run_resumes_to_same_weights(tmp_path: Path) -> None:
 
 def test_killed_process_resumes_to_same_weights(tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from pathlib import Path; import test_trainer as t\n"
+        f"{IMPORTS}; import os, signal; from pathlib import Path\n"
         "def die(step):\n"
         "    if step == 22: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return t.batch_of(step)\n"
         "t.train_line(Path(sys.argv[1]), die)\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    killed = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "killed")], env=environment, check=False
-    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "killed")], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert same(train_line(tmp_path / "killed"), train_line(tmp_path / "whole"))
 
@@ -162,37 +164,33 @@ def test_out_of_memory_for_single_row_raises(tmp_path: Path) -> None:
         train_line(tmp_path, line=Line(max_rows=0))
 
 
-@pytest.fixture(scope="module")
-def trained_in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which two processes trained a line and, on a planted home, a family."""
-    folder = tmp_path_factory.mktemp("two")
-    plant(Settings(home=folder / "home"))
-    train_in_two(folder, "import test_trainer as t; t.train_line_of_two(); t.train_sasrec('home')")
-    return folder
-
-
-def test_two_processes_learn_same_weights_as_one(trained_in_two: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_same_weights_as_one(tmp_path: Path) -> None:
     """Seven rows: the parts are of unequal size, so their gradients count unequally."""
+    train_in_two(tmp_path, f"{IMPORTS}; t.train_line_of_two()")
     whole = Line(dropout=0)
-    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, context(tmp_path))
+    progress = fit_by_gradient(whole, batch_of, score(whole), CONFIG, context(tmp_path / "one"))
     for rank in (0, 1):
-        found = torch.load(trained_in_two / f"{rank}.pt")
+        found = torch.load(tmp_path / f"{rank}.pt")
         torch.testing.assert_close(found["state"], whole.state_dict(), rtol=1e-5, atol=1e-6)
         assert found["best_step"] == progress.best_step
         assert found["best_score"] == pytest.approx(progress.best_score, rel=1e-4)
         assert found["validations"] == (7 if rank == 0 else 0)
 
 
+@pytest.mark.long
 def test_two_processes_train_same_family_as_one(
-    trained_in_two: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same code; one run is left, of the first process."""
+    two_home = tmp_path / "two"
+    plant(Settings(home=two_home))
+    train_in_two(tmp_path, f"{IMPORTS}; t.train_sasrec('two')")
     monkeypatch.setattr(
         training.commands.train, "config_for", config_for
     )  # put back what the next line sets
     plant(settings)
     train_sasrec(str(settings.home))
-    homes = (settings.home, trained_in_two / "home")
+    homes = (settings.home, two_home)
     (one,), (two,) = (
         [json.loads(path.read_text()) for path in home.glob("runs/*/*/run.json")] for home in homes
     )
@@ -213,7 +211,7 @@ def test_two_processes_train_same_family_as_one(
 
 def train_sasrec(home: str) -> None:
     """What each process of the test above does. Without dropout: each process draws its own."""
-    config = main_job("sasrec")
+    config = shortened(main_job("sasrec"), 0.2)
     learning = replace(config.learning, embedding_dropout=0.0)
     training.commands.train.config_for = lambda settings, family: replace(
         config, dropout=0.0, learning=learning
@@ -240,9 +238,9 @@ def train_line_of_two() -> None:
 def train_in_two(folder: Path, script: str) -> None:
     """Run a script in two processes under torchrun."""
     (folder / "script.py").write_text(script)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py"]
-    subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True)
 
 
 def test_stops_without_improvement_and_restores_best(tmp_path: Path) -> None:
