@@ -20,6 +20,15 @@
     {%- endif %}
 {%- endmacro %}
 
+{#- Whether a landed row is within the bounds of its canonical table; build.py keeps the others in quarantine. -#}
+{% macro within_bounds(table) -%}
+    true
+    {%- for name, column in canonical_table(table)["columns"].items() if column.get("added_by") != "models" %}
+    {%- if column.get("min") is not none %} and coalesce({{ name }} >= {{ column["min"] }}, true){% endif %}
+    {%- if column.get("max") is not none %} and coalesce({{ name }} <= {{ column["max"] }}, true){% endif %}
+    {%- endfor %}
+{%- endmacro %}
+
 {#- Staging of a source that lands a canonical table: columns cast to their dbt types, one row per key. -#}
 {% macro canonical_staging(source_name, table, superseded_by_name=true) -%}
     {%- set columns = canonical_table(table)["columns"] -%}
@@ -35,6 +44,7 @@
             cast({{ name }} as {{ column["type"] }}) as {{ name }}{{ "," if not loop.last }}
         {%- endfor %}
         from source
+        where {{ within_bounds(table) }}
         {{ latest_of(canonical_table(table)["key"]) }}
     )
 

@@ -18,6 +18,7 @@ import duckdb
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing, read_landing
+from penchant.building.rejected import quarantine_rejected
 from penchant.building.volatile import check_repeatable
 from penchant.errors import PenchantError
 from penchant.manifest import Mart, read_marts
@@ -31,21 +32,24 @@ PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 
 @dataclass(frozen=True)
 class BuildReport:
-    """``status`` is built or unchanged; ``rows`` is the number of rows of each mart."""
+    """``status`` is built or unchanged; ``rows`` is the number of rows of each mart; ``rejected``
+    of landed rows beyond the bounds of canonical_tables.yml, which are in no mart."""
 
     snapshot_id: str
     status: str
     rows: dict[str, int]
     seconds: float
+    rejected: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def summary(self) -> str:
         """One line of output."""
+        rejected = f", {self.rejected:,} landed rows beyond bounds" if self.rejected else ""
         return (
             f"snapshot {self.snapshot_id} {self.status}: {len(self.rows)} marts, "
-            f"{sum(self.rows.values()):,} rows ({self.seconds:.1f} s)"
+            f"{sum(self.rows.values()):,} rows{rejected} ({self.seconds:.1f} s)"
         )
 
 
@@ -60,13 +64,15 @@ def build(settings: Settings) -> BuildReport:
     final = settings.snapshots / snapshot_id
     with held_alone(settings.warehouse.parent):
         status = "unchanged" if final.exists() else "built"
+        rejected = quarantine_rejected(settings, landing)
         if status == "built":
             _remove_scratch(settings)
             with atomic_directory(final) as staging:
                 _build(settings, landing, snapshot_id, staging)
     marts = Snapshot.open(settings, snapshot_id).description.marts
     rows = {name: mart.rows for name, mart in marts.items()}
-    return BuildReport(snapshot_id, status, rows, round(time.monotonic() - started, 2))
+    seconds = round(time.monotonic() - started, 2)
+    return BuildReport(snapshot_id, status, rows, seconds, rejected)
 
 
 def identify(settings: Settings, landing: Landing) -> str:

@@ -1,14 +1,16 @@
 """What has landed: the input of a build."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import yaml
 
+from penchant.building.end_of_data import end_of_data
 from penchant.errors import DataError, UsageError
 from penchant.interactions import DBT_VARIABLES
 from penchant.settings import Settings
@@ -42,14 +44,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Landing:
-    """All landed batches, and ``as_of``: the midnight after the last event, naive UTC.
+    """All landed batches, and ``as_of``: the end of the data (``end_of_data``), naive UTC.
 
-    ``objecting``: users who are not to be profiled.
+    ``objecting``: users who are not to be profiled. ``last_feedback``: the newest file of the
+    feedback log's events such that the snapshot has all events up to it; later files have events
+    after ``as_of``.
     """
 
     batches: tuple[Batch, ...]
     as_of: datetime
     objecting: tuple[str, ...] = ()
+    last_feedback: str | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -64,16 +69,6 @@ class Landing:
             **({"objecting_users": self.objecting} if self.objecting else {}),
             **DBT_VARIABLES,
         }
-
-    @property
-    def last_feedback(self) -> str | None:
-        """The newest landed file of the feedback log's events; file names sort by time."""
-        names = [
-            batch.original_name
-            for batch in self.batches
-            if (batch.source, batch.table) == ("feedback", "events")
-        ]
-        return max(names, default=None)
 
 
 def has_landed(settings: Settings) -> bool:
@@ -100,19 +95,29 @@ def read_landing(settings: Settings) -> Landing:
             f"{settings.dbt_project} has no staging models for the source {name!r}",
             f"add models/staging/{name}/_{name}.yml, with meta.event_time for at least one table",
         )
-    latest = [
-        _latest(settings.landing / source / table, column)
-        for (source, table), column in times.items()
-        if any((batch.source, batch.table) == (source, table) for batch in batches)
-    ]
-    moments = [moment for moment in latest if moment is not None]
-    if not moments:
+    rows_of_day = Counter[date]()
+    for (source, table), column in times.items():
+        if any((batch.source, batch.table) == (source, table) for batch in batches):
+            rows_of_day.update(_rows_of_day(settings.landing / source / table, column))
+    if not rows_of_day:
         raise DataError(
             f"the batches in {settings.landing} have no event", "ingest a table of events"
         )
-    last_day = max(moments).replace(hour=0, minute=0, second=0, microsecond=0)
+    as_of = settings.as_of or end_of_data(rows_of_day)
     objecting = tuple(Subjects(settings).objecting())
-    return Landing(tuple(batches), last_day + timedelta(days=1), objecting)
+    return Landing(tuple(batches), as_of, objecting, _last_feedback(settings, batches, as_of))
+
+
+def _last_feedback(settings: Settings, batches: list[Batch], as_of: datetime) -> str | None:
+    """See ``Landing.last_feedback``; names of the log's files sort by time."""
+    log = [each for each in batches if (each.source, each.table) == ("feedback", "events")]
+    last = None
+    for batch in sorted(log, key=lambda each: each.original_name):
+        folder = settings.landing / batch.source / batch.table / batch.sha256
+        if any(day >= as_of.date() for day in _rows_of_day(folder.parent, "event_at", folder.name)):
+            break
+        last = batch.original_name
+    return last
 
 
 def _event_times(dbt_project: Path) -> dict[tuple[str, str], str]:
@@ -126,10 +131,11 @@ def _event_times(dbt_project: Path) -> dict[tuple[str, str], str]:
     }
 
 
-def _latest(table: Path, column: str) -> datetime | None:
+def _rows_of_day(table: Path, column: str, batch: str = "*") -> dict[date, int]:
     with duckdb.connect() as connection:
         found = connection.execute(
-            f'select max("{column}") from read_parquet(?, union_by_name = true)',
-            [str(table / "*" / "data.parquet")],
+            f'select cast("{column}" as date) as day, count(*) '
+            f'from read_parquet(?, union_by_name = true) where "{column}" is not null group by day',
+            [str(table / batch / "data.parquet")],
         ).fetchall()
-    return found[0][0]
+    return dict(found)

@@ -25,7 +25,7 @@ select
     'campaign' as policy,
     cast(descriptions.starts_on as timestamp) as shown_at,
     redemptions.redemptions is not null as converted,
-    cast(coalesce(redemptions.redemptions, 0) as decimal(18, 4)) as reward
+    cast(coalesce(redemptions.redemptions, 0) as decimal(38, 4)) as reward
 from mailings
 inner join descriptions on mailings.campaign_id = descriptions.campaign_id
 left join redemptions

@@ -18,7 +18,7 @@ select
     shown.*,
     outcomes.impression_id is not null as clicked,
     coalesce(outcomes.converted, false) as converted,
-    cast(coalesce(outcomes.reward, 0) as decimal(18, 4)) as reward,
+    cast(coalesce(outcomes.reward, 0) as decimal(38, 4)) as reward,
     shown.shown_at + interval '{{ var("outcome_window_days") }} days' as settled_at
 from shown
 left join outcomes on shown.impression_id = outcomes.impression_id

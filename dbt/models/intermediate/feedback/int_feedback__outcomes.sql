@@ -22,7 +22,11 @@ classified as (
         events.copies,
         case
             when shown.impression_id is null then 'unmatched'
-            when events.user_id <> shown.user_id or events.item_id <> shown.item_id then 'mismatched'
+            when
+                events.event_type in ('search', 'return')
+                or events.user_id <> shown.user_id
+                or (shown.item_id is not null and events.item_id is distinct from shown.item_id)
+                then 'mismatched'
             when
                 events.event_at < shown.shown_at - interval '{{ var("outcome_skew_seconds") }} seconds'
                 then 'too_early'

@@ -9,5 +9,5 @@ select
     propensity,
     shown_at,
     clicked,
-    cast(clicked as decimal(18, 4)) as reward
+    cast(clicked as decimal(38, 4)) as reward
 from {{ ref('stg_open_bandit__impressions') }}

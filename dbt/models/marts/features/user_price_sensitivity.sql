@@ -34,7 +34,7 @@ compared as (
             quantity * (
                 sum(value) over (partition by category_3, period_end)
                 / nullif(sum(quantity) over (partition by category_3, period_end), 0)
-            ) as decimal(18, 4)
+            ) as decimal(38, 4)
         ) as value_at_mean_price
     from baskets
 ),

@@ -5,7 +5,8 @@ source as (
 )
 
 select
-    event_id,
+    -- clients and users choose ids independently; the log's id names the client
+    md5(concat_ws(chr(31), user_id, event_id)) as event_id,
     user_id,
     session_id,
     item_id,
@@ -17,6 +18,7 @@ select
     ingested_at,
     impression_id,
     received_at,
-    count(*) over (partition by event_id) as copies
+    count(*) over (partition by user_id, source.event_id) as copies
 from source
-qualify row_number() over (partition by event_id order by received_at, batch_number) = 1
+where {{ within_bounds('events') }}
+qualify row_number() over (partition by user_id, source.event_id order by received_at, batch_number) = 1
