@@ -11,9 +11,6 @@ from penchant.artifacts import Snapshot
 from penchant.feast_sdk import Entity, FeatureService, FeatureView
 from penchant.manifest import read_marts
 
-TEMPLATE = Path(__file__).with_name("feature_store.yaml")
-"""Template of a repository's configuration."""
-
 
 @dataclass(frozen=True)
 class Definitions:
@@ -33,14 +30,13 @@ def definitions(
 ) -> Definitions:
     """Entities, views and services of a snapshot, derived from its manifest without reading data.
 
-    The views read the snapshot's marts, or their copies in ``parquet_folder``. For ``time_as`` see
+    The views read the snapshot's marts, or their copies in ``parquet_folder``: by absolute paths,
+    since Feast's DuckDB store resolves others against the working directory. For ``time_as`` see
     ``feature_view``. Raises DataError when a mart's description can't be a feature view.
     """
-    folder = parquet_folder or snapshot.mart("any").parent
+    folder = (parquet_folder or snapshot.mart("any").parent).resolve()
     marts = feature_marts(read_marts(snapshot.manifest))
-    views = tuple(
-        feature_view(mart, folder.resolve() / f"{mart.name}.parquet", time_as) for mart in marts
-    )
+    views = tuple(feature_view(mart, folder / f"{mart.name}.parquet", time_as) for mart in marts)
     used = {name for view in views for name in view.entities}
     return Definitions(
         entities=tuple(entity for name, entity in ENTITIES.items() if name in used),

@@ -70,7 +70,9 @@ from feast.infra.online_stores.sqlite import (  # noqa: E402
     SqliteOnlineStore,
     SqliteOnlineStoreConfig,
 )
+from feast.infra.registry.file import FileRegistryStore  # noqa: E402
 from feast.infra.registry.sql import SqlRegistry  # noqa: E402
+from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto  # noqa: E402
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto  # noqa: E402
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto  # noqa: E402
 from feast.type_map import python_values_to_proto_values  # noqa: E402
@@ -107,6 +109,7 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "Field",
+    "FileRegistryStore",
     "FileSource",
     "Float32",
     "Float64",
@@ -115,6 +118,7 @@ __all__ = [
     "LocalMaterializationJob",
     "MaterializationJobStatus",
     "Project",
+    "RegistryProto",
     "RepoConfig",
     "SqlRegistry",
     "SqliteOnlineStore",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
-import yaml
 
 from feature_repo.definitions import definitions
 from penchant.artifacts import Snapshot
@@ -22,9 +21,9 @@ from penchant.feast_sdk import FeatureStore, FeatureView, SqlRegistry
 from penchant.features.online_store import WideSqliteOnlineStore
 from penchant.features.repository import (
     open_store,
-    repository_config,
     repository_path,
     require_configured_store,
+    write_for_feast,
 )
 from penchant.features.verification import verify_view
 from penchant.settings import Settings
@@ -72,8 +71,6 @@ def materialize(settings: Settings, snapshot_id: str) -> MaterializeReport:
         status = "materialized"
         with atomic_directory(final) as staging:
             rows = _fill(settings, snapshot, staging)
-            config = repository_config(settings, snapshot_id, final)
-            (staging / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
             write_json(staging / "features.json", {"snapshot_id": snapshot_id, "rows": rows})
     require_configured_store(settings, final)
     settings.live_features.flip(snapshot_id)
@@ -104,6 +101,7 @@ def _fill(settings: Settings, snapshot: Snapshot, directory: Path) -> dict[str, 
             store.materialize(start, as_of, feature_views=[view.name])
             rows[view.name] = verify_view(store, snapshot.mart(view.name), view, start, as_of)
             log.info("materialized", view=view.name, entities=rows[view.name])
+    write_for_feast(settings, snapshot.id, directory, store)
     _close(store)
     return rows
 

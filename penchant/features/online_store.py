@@ -196,7 +196,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         if config.online_store.read_only:
             raise PermissionError(f"{config.online_store.path} is read-only")
         if self._conn is None:
-            self._conn = sqlite3.connect(config.online_store.path, check_same_thread=False)
+            self._conn = sqlite3.connect(_path(config), check_same_thread=False)
             self._conn.execute("PRAGMA journal_mode = OFF")
             self._conn.execute("PRAGMA synchronous = OFF")
             self._conn.execute("PRAGMA cache_size = -65536")  # KiB: rows are not in key order
@@ -208,10 +208,15 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             return self._get_conn(config)
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            path = quote(str(Path(config.online_store.path)))
+            path = quote(str(_path(config)))
             connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
             self._readers.connection = connection
         return connection
+
+
+def _path(config: RepoConfig) -> Path:
+    """The database file; one that is not absolute is relative to the repository."""
+    return Path(config.repo_path or "") / config.online_store.path
 
 
 def _feature_names(view: FeatureView) -> list[str]:

@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 from sqlalchemy import Engine, event
 
-from feature_repo.definitions import TEMPLATE
 from penchant.errors import UsageError
 from penchant.feast_sdk import FeatureStore, RepoConfig
+from penchant.features.registry_store import REGISTRY_FILE
 from penchant.settings import Settings
 
+TEMPLATE = Path(__file__).with_name("repository.yaml")
+READ_ONLY_REGISTRY = "penchant.features.registry_store.ReadOnlyRegistryStore"
 REGISTRY = "registry.db"
 ONLINE_STORE = "online.db"
 
@@ -32,7 +34,7 @@ def repository_path(settings: Settings, snapshot_id: str) -> Path:
 def repository_config(
     settings: Settings, snapshot_id: str, directory: Path, read_only: bool = True
 ) -> dict[str, Any]:
-    """The content of ``feature_store.yaml`` for the repository in ``directory``.
+    """The configuration of the repository in ``directory``.
 
     ``PENCHANT_FEAST_REGISTRY`` and ``PENCHANT_FEAST_REDIS`` replace the two files by a shared
     registry and a shared online store. A repository is writable only while it is being created.
@@ -52,6 +54,24 @@ def repository_config(
         config["online_store"] = {"type": "redis", "connection_string": settings.feast_redis}
         config["batch_engine"] = {"type": "local"}  # ColumnarComputeEngine writes to SQLite only
     return config
+
+
+def write_for_feast(settings: Settings, project: str, directory: Path, store: FeatureStore) -> None:
+    """Write ``feature_store.yaml`` and a registry file for Feast's own tools.
+
+    With relative paths: a copied home reads itself.
+    """
+    config = repository_config(settings, project, directory)
+    (directory / REGISTRY_FILE).write_bytes(store.registry.proto().SerializeToString())
+    config["registry"] = {
+        "registry_type": "file",
+        "registry_store_type": READ_ONLY_REGISTRY,
+        "path": REGISTRY_FILE,
+        "cache_ttl_seconds": 0,
+    }
+    if config["online_store"].get("path"):
+        config["online_store"]["path"] = ONLINE_STORE
+    (directory / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def open_store(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import yaml
 
 from penchant.feast_sdk import (
     Array,
@@ -21,7 +20,7 @@ from penchant.feast_sdk import (
     ValueType,
 )
 from penchant.features.online_store import WideSqliteOnlineStore
-from penchant.features.repository import open_store, repository_config
+from penchant.features.repository import open_store, write_for_feast
 from penchant.releases.release import PUBLISHED_AT, View
 from penchant.settings import Settings
 
@@ -45,22 +44,20 @@ _TYPES: dict[str, FeastType] = {
 
 
 def create_store(
-    settings: Settings, attempt: str, staging: Path, final: Path, views: tuple[View, ...]
+    settings: Settings, attempt: str, staging: Path, views: tuple[View, ...]
 ) -> FeatureStore:
-    """Lay an empty, writable Feast repository in ``staging``, which is to be renamed ``final``.
+    """Lay an empty, writable Feast repository in ``staging``.
 
-    ``attempt`` names its project. What it writes down names ``final``: the views' offline source is
-    ``<final>/<view>.parquet``.
+    ``attempt`` names its project. Each view's offline source is ``<view>.parquet`` beside it.
     """
-    config = repository_config(settings, attempt, final)
-    (staging / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     store = open_store(settings, attempt, staging, read_only=False)
     entities = {
         view.entity: Entity(name=view.entity, join_keys=[view.key], value_type=ValueType.STRING)
         for view in views
     }
-    declared = [_feast_view(view, entities[view.entity], final) for view in views]
+    declared = [_feast_view(view, entities[view.entity]) for view in views]
     store.apply([*entities.values(), *declared])
+    write_for_feast(settings, attempt, staging, store)
     return store
 
 
@@ -87,10 +84,8 @@ def count_rows(store: FeatureStore, view: View, keys: Sequence[str], run_id: str
     return found
 
 
-def _feast_view(view: View, entity: Entity, final: Path) -> FeatureView:
-    source = FileSource(
-        name=view.name, path=str(final / f"{view.name}.parquet"), timestamp_field=PUBLISHED_AT
-    )
+def _feast_view(view: View, entity: Entity) -> FeatureView:
+    source = FileSource(name=view.name, path=f"{view.name}.parquet", timestamp_field=PUBLISHED_AT)
     fields = [
         Field(name=view.key, dtype=String),
         *(Field(name=column, dtype=_TYPES[column]) for column in view.columns),
