@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penchant.errors import DataError
+from penchant.storage import is_mapped
 
 FloatArray = npt.NDArray[np.float32]
 Numbers = npt.NDArray[Any]
@@ -143,3 +144,8 @@ def matrix(vectors: pa.Table) -> FloatArray:
 
 def _error(cause: str) -> DataError:
     return DataError(f"vectors can't be compressed: {cause}", "train that family again")
+
+
+def load_array(path: Path) -> npt.NDArray[Any]:
+    """An array of a ``.npy`` file, mapped into memory if it is large (``is_mapped``)."""
+    return np.load(path, mmap_mode="r" if is_mapped(path) else None, allow_pickle=False)

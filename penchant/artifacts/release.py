@@ -44,7 +44,8 @@ class EncoderDescription(Part):
 
 
 class ReleaseManifest(Record):
-    """``release.json``: what a release was made of.
+    """``release.json``: what a release was made of. ``files``: the SHA-256 of each, by its path in
+    the release; readers verify them.
 
     ``attempt``: the publish attempt that wrote it; names its Feast project and its tables in
     shared stores. ``counts``: rows of each view. Without a retriever, everything about vectors is
@@ -52,7 +53,7 @@ class ReleaseManifest(Record):
     """
 
     REMEDY = "run `penchant publish` again"
-    FORMAT = 7  # part of a release's id: raise it when what publish writes changes
+    FORMAT = 8  # part of a release's id: raise it when what publish writes changes
 
     id: str
     attempt: str
@@ -72,4 +73,5 @@ class ReleaseManifest(Record):
     encoder: EncoderDescription | None
     last_feedback: str | None
     content_hash: str
+    files: dict[str, str]
     created_at: Moment

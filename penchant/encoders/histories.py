@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from penchant.encoders.history import History
 from penchant.encoders.ids import Ids
 from penchant.errors import DataError
-from penchant.vectors import FloatArray
+from penchant.vectors import FloatArray, load_array
 
 FOLDER = "histories"
 DAY = 86_400  # seconds
@@ -33,8 +33,7 @@ class Histories:
     @classmethod
     def open(cls, folder: Path, items: Ids) -> "Histories":
         arrays = (
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ("starts", "rows", "ages", "weights")
+            load_array(folder / f"{name}.npy") for name in ("starts", "rows", "ages", "weights")
         )
         return cls(Ids.open(folder / "user_ids.npy"), items, *arrays)
 

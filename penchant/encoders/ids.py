@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from penchant.vectors import load_array
+
 
 @dataclass(frozen=True)
 class Ids:
@@ -17,7 +19,7 @@ class Ids:
 
     @classmethod
     def open(cls, path: Path) -> "Ids":
-        return cls(np.load(path, mmap_mode="r", allow_pickle=False))
+        return cls(load_array(path))
 
     def __len__(self) -> int:
         return len(self.ids_N)

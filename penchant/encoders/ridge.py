@@ -35,11 +35,44 @@ class Ridge:
     def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
         """(Y'Y + Y'(C - 1)Y + regularization) x = Y'Cp with p = log(1 + r) and C = 1 + alpha · r,
         r the summed weight of an item."""
+        _, factors_RD, extra_R, liked_R = self._rated(items_L, weights_L)
+        left_DD = self.shared_DD + (factors_RD * extra_R[:, None]).T @ factors_RD
+        vector_D = np.linalg.solve(left_DD, factors_RD.T @ liked_R)
+        return np.append(vector_D, self.tail).astype(np.float32)
+
+    def without(
+        self,
+        items_L: npt.NDArray[np.int64],
+        weights_L: FloatArray,
+        left_out_T: npt.NDArray[np.int64],
+    ) -> FloatArray:
+        """The vectors without each of the items, by a rank-one downdate of the inverse (Sherman &
+        Morrison 1950)."""
+        rows_R, factors_RD, extra_R, liked_R = self._rated(items_L, weights_L)
+        left_DD = self.shared_DD + (factors_RD * extra_R[:, None]).T @ factors_RD
+        inverse_DD = np.linalg.inv(left_DD)
+        vector_D = inverse_DD @ (factors_RD.T @ liked_R)
+        row_T = self.row_I[left_out_T]
+        at_T = np.searchsorted(rows_R, np.maximum(row_T, 0)).clip(max=max(0, len(rows_R) - 1))
+        with_vector_T = row_T >= 0  # an item without factors changes nothing
+        extra_T = np.where(with_vector_T, extra_R[at_T], 0.0)
+        liked_T = np.where(with_vector_T, liked_R[at_T], 0.0)
+        factors_TD = factors_RD[at_T]
+        turned_TD = factors_TD @ inverse_DD
+        less_TD = vector_D - liked_T[:, None] * turned_TD
+        along_T = (factors_TD * less_TD).sum(axis=1)
+        left_T = 1 - extra_T * (factors_TD * turned_TD).sum(axis=1)
+        vectors_TD = less_TD + (extra_T * along_T / left_T)[:, None] * turned_TD
+        tail_T1 = np.full((len(vectors_TD), 1), self.tail)
+        return np.concatenate([vectors_TD, tail_T1], axis=1).astype(np.float32)
+
+    def _rated(
+        self, items_L: npt.NDArray[np.int64], weights_L: FloatArray
+    ) -> tuple[Any, Any, Any, Any]:
+        """Rows of distinct items with factors, their factors, C - 1 and Cp of each."""
         rows_L = self.row_I[items_L]
         rows_R, where_L = np.unique(rows_L[rows_L >= 0], return_inverse=True)
         rated_R = np.bincount(where_L, weights_L[rows_L >= 0], minlength=len(rows_R))
-        factors_RD = self.vectors_VD[rows_R].astype(np.float64)
         extra_R = self.alpha * rated_R
-        left_DD = self.shared_DD + (factors_RD * extra_R[:, None]).T @ factors_RD
-        right_D = factors_RD.T @ ((1 + extra_R) * np.log1p(rated_R))
-        return np.append(np.linalg.solve(left_DD, right_D), self.tail).astype(np.float32)
+        liked_R = (1 + extra_R) * np.log1p(rated_R)
+        return rows_R, self.vectors_VD[rows_R].astype(np.float64), extra_R, liked_R

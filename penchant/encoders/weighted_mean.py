@@ -1,6 +1,7 @@
 """A user vector as the weighted sum or mean of item vectors."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +25,42 @@ class WeightedMean:
             raise ValueError(f"unknown form {self.form!r}")
 
     def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
+        _, _, total, counted_R, factors_RD = self._summed(items_L, weights_L)
+        return self._scaled((counted_R @ factors_RD)[None], np.array([total]))[0]
+
+    def without(
+        self,
+        items_L: npt.NDArray[np.int64],
+        weights_L: FloatArray,
+        left_out_T: npt.NDArray[np.int64],
+    ) -> FloatArray:
+        """The vectors without each of the items: its part of the sum is subtracted."""
+        items_R, weight_R, total, counted_R, factors_RD = self._summed(items_L, weights_L)
+        at_T = np.searchsorted(items_R, left_out_T)
+        sum_D = counted_R @ factors_RD
+        sums_TD = sum_D - counted_R[at_T, None] * factors_RD[at_T]
+        return self._scaled(sums_TD, total - weight_R[at_T])
+
+    def _summed(
+        self, items_L: npt.NDArray[np.int64], weights_L: FloatArray
+    ) -> tuple[Any, Any, float, Any, Any]:
+        """Distinct items with their weights, the sum of these, what each counts, and its vector,
+        0 without one."""
         items_R, where_L = np.unique(items_L, return_inverse=True)
-        counted_R = np.bincount(where_L, weights_L, minlength=len(items_R))
-        total = counted_R.sum()
-        if self.form == "log":
-            counted_R = np.log1p(counted_R)
+        weight_R = np.bincount(where_L, weights_L, minlength=len(items_R))
+        counted_R = np.log1p(weight_R) if self.form == "log" else weight_R
         rows_R = self.row_I[items_R]
-        sum_D = counted_R[rows_R >= 0] @ self.vectors_VD[rows_R[rows_R >= 0]].astype(np.float64)
+        factors_RD = np.zeros((len(items_R), self.vectors_VD.shape[1]))
+        factors_RD[rows_R >= 0] = self.vectors_VD[rows_R[rows_R >= 0]]
+        return items_R, weight_R, float(weight_R.sum()), counted_R, factors_RD
+
+    def _scaled(
+        self, sums_TD: npt.NDArray[np.float64], total_T: npt.NDArray[np.float64]
+    ) -> FloatArray:
         if self.form == "even":
-            sum_D = sum_D * len(sum_D) ** 0.5 / max(float(np.linalg.norm(sum_D)), 1e-12)
+            norm_T = np.maximum(np.linalg.norm(sums_TD, axis=1), 1e-12)
+            sums_TD = sums_TD * (sums_TD.shape[1] ** 0.5 / norm_T)[:, None]
         elif self.form == "mean":
-            sum_D = sum_D / max(total, np.finfo(np.float32).tiny)
-        return np.append(sum_D, self.tail).astype(np.float32)
+            sums_TD = sums_TD / np.maximum(total_T, np.finfo(np.float32).tiny)[:, None]
+        tail_T1 = np.full((len(sums_TD), 1), self.tail)
+        return np.concatenate([sums_TD, tail_T1], axis=1).astype(np.float32)

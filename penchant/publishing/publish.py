@@ -35,6 +35,7 @@ from penchant.releases.release import (
     USER_SEGMENTS,
     Release,
     View,
+    hashes_of,
     on_disk,
     release_id,
 )
@@ -168,7 +169,7 @@ def _fill(
     selected: SelectedRuns,
     tables: dict[View, pa.Table],
 ) -> None:
-    store = create_store(settings, attempt, staging, final, tuple(tables))
+    store = create_store(settings, attempt, staging, tuple(tables))
     indexing = None
     with ThreadPoolExecutor(1) as beside:  # the index is built outside of the GIL, on another core
         if selected.retriever:
@@ -204,6 +205,7 @@ def _fill(
         encoder=encoder,
         last_feedback=selected.snapshot.description.last_feedback,
         content_hash=_content_hash(staging, tables),
+        files=hashes_of(staging),
         created_at=datetime.now(UTC),
     )
     manifest.write(staging / MANIFEST)

@@ -18,6 +18,7 @@ from penchant.artifacts import Snapshot
 from penchant.bandits.context_features import ContextCounts, ContextFeatures, Events, Outcomes
 from penchant.bandits.slates import IntArray
 from penchant.errors import DataError
+from penchant.vectors import load_array
 
 FOLDER = "policy_facts"
 CATEGORIES = ("category_3", "category_2", "category_1", "brand")
@@ -43,7 +44,7 @@ class PublishedContext:
                 "were any",
                 "run `penchant publish` again",
             )
-        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        arrays = {path.stem: load_array(path) for path in folder.glob("*.npy")}
         user_ids_U, item_ids_I = arrays.pop("user_ids_U"), arrays.pop("item_ids_I")
         moment = int(arrays.pop("moment")[0])
         return cls(user_ids_U, item_ids_I, moment, ContextCounts.from_arrays(arrays))

@@ -1,5 +1,6 @@
 """Fold-in of a release: its encoder, and each user's history as of the release."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,10 @@ class FoldIn:
     def history(self, user_id: str) -> History:
         """A user's events before ``as_of``; empty for an unknown user."""
         return self.histories.of(user_id)
+
+    def vectors_without(self, history: History, item_ids: Sequence[str]) -> FloatArray:
+        """vectors_TD of a user with this history without each of the items."""
+        return self.encoder.encode_without(history, item_ids)
 
     def vector(self, history: History) -> FloatArray:
         """vector_D of a user with this history."""

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from usearch.index import BatchMatches, Index
 
 from penchant.errors import DataError
+from penchant.storage import is_mapped
 
 INDEX_FILE = "items.usearch"
 IDS_FILE = "item_ids.parquet"
@@ -46,12 +47,11 @@ class HnswIndex:
 
     @classmethod
     def open(cls, directory: Path) -> "HnswIndex":
-        """Map the index into memory instead of loading it."""
-        index = Index.restore(
-            str(directory / INDEX_FILE), view=True, expansion_search=EXPANSION_SEARCH
-        )
+        """Raises DataError for a file that is no index."""
+        path = directory / INDEX_FILE
+        index = Index.restore(str(path), view=is_mapped(path), expansion_search=EXPANSION_SEARCH)
         if index is None:
-            raise DataError(f"{directory / INDEX_FILE} is not an index", "publish it again")
+            raise DataError(f"{path} is not an index", "publish it again")
         ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])
         return cls(index, ids["item_id"].to_pylist())
 

@@ -24,7 +24,7 @@ from penchant.releases.hnsw_index import (
     unit,
     write_ids,
 )
-from penchant.vectors import FloatArray
+from penchant.vectors import FloatArray, load_array
 
 FOLDER, NPROBE = "items.ivf", "nprobe.json"
 TRAINING_VECTORS = 40  # per list: more make no better centroids
@@ -83,9 +83,7 @@ class IvfIndex:
     @classmethod
     def open(cls, directory: Path) -> "IvfIndex":
         folder = directory / FOLDER
-        arrays: dict[str, Any] = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS
-        }
+        arrays: dict[str, Any] = {name: load_array(folder / f"{name}.npy") for name in _ARRAYS}
         ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])["item_id"].to_pylist()
         return cls(ids, nprobe=json.loads((folder / NPROBE).read_text()), **arrays)
 

@@ -23,12 +23,13 @@ FACTS_KEPT = 50_000  # cached items: few items make up most answers
 
 
 class OpenRelease:
-    """Safe to share between threads. Files are mapped on first use."""
+    """Safe to share between threads. Most files are opened on first use."""
 
     def __init__(self, settings: Settings, release_id: str) -> None:
-        """Raises DataError when the release is not whole on disk, UsageError when its snapshot's
-        features are not online."""
+        """Raises DataError when a file of the release is missing or not as published, UsageError
+        when its snapshot's features are not online."""
         self.release = Release.open(settings, release_id)
+        self.release.verify()
         self.features: FeatureStore = open_features(settings, self.release.snapshot_id)
         self.nearest = None
         """None where popularity serves: it has no vectors."""
@@ -46,6 +47,10 @@ class OpenRelease:
                 f"run `penchant publish --snapshot {self.release.snapshot_id}` again",
             ) from None
         self._facts_of_one = lru_cache(FACTS_KEPT)(partial(item_facts, facts))
+
+    def open_all(self) -> None:
+        """Open what is otherwise opened on first use, so that a fault shows before a request."""
+        _ = self.items, self.fold_in
 
     def rows(self, view: View) -> Rows:
         """All rows of a view."""

@@ -90,6 +90,17 @@ class Release:
             ) from None
         return cls(release_id, path, manifest)
 
+    def verify(self) -> None:
+        """Raise DataError for a file that is missing or is not as it was published."""
+        remedy = "run `penchant rollback`, or publish again"
+        for name, sha256 in self.manifest.files.items():
+            try:
+                found = _sha256(self.path / name)
+            except FileNotFoundError:
+                raise DataError(f"release {self.id} is incomplete: {name}", remedy) from None
+            if found != sha256:
+                raise DataError(f"{self.path / name} is not as it was published", remedy)
+
     @property
     def snapshot_id(self) -> str:
         return self.manifest.snapshot_id
@@ -160,6 +171,17 @@ def release_id(
     kind and in the same shared ``stores``, is the same release."""
     content = json.dumps([snapshot_id, selection_id, kind, ReleaseManifest.FORMAT, *stores])
     return f"r-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def hashes_of(directory: Path) -> dict[str, str]:
+    """The SHA-256 of every file, by its path in the directory."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): _sha256(path) for path in files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def on_disk(settings: Settings) -> list[Release]:

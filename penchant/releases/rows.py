@@ -1,4 +1,4 @@
-"""Rows of a release, found by key in a memory-mapped Arrow file.
+"""Rows of a release, found by key in an Arrow file, which is mapped into memory if it is large.
 
 Publish writes them beside the Feast views, from the same tables, and verifies both. A read of one
 row through Feast takes 1 to 3 ms of Python; this takes microseconds, needs no loading, and the
@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from penchant.releases.release import View
+from penchant.storage import is_mapped
 
 
 class Rows:
@@ -26,8 +27,11 @@ class Rows:
 
     @classmethod
     def open(cls, directory: Path, view: View) -> "Rows":
-        """Map the file of a view. Raises FileNotFoundError without one."""
-        with pa.memory_map(str(_path(directory, view))) as mapped:
+        """Raises FileNotFoundError without a file."""
+        path = _path(directory, view)
+        if not is_mapped(path):
+            return cls(view, pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all())
+        with pa.memory_map(str(path)) as mapped:
             return cls(view, pa.ipc.open_file(mapped).read_all())
 
     def __len__(self) -> int:
@@ -62,7 +66,7 @@ class _Keys:
 
 
 def write(directory: Path, view: View, table: pa.Table) -> None:
-    """Write the key and the columns of a view, to be mapped by ``Rows.open``."""
+    """Write the key and the columns of a view, for ``Rows.open``."""
     ordered = table.select([view.key, *view.columns]).sort_by(view.key).combine_chunks()
     with pa.ipc.new_file(_path(directory, view), ordered.schema) as file:
         file.write_table(ordered)

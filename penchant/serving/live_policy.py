@@ -7,6 +7,7 @@ policy, the candidates and the release's context counts: the same inputs give th
 
 import hashlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.settings import Settings
 
 CANDIDATES_PER_POSITION = 3
+EXPLORED = 20
+"""Positions of a slate that are drawn; later ones, which few users see, keep the order. The log of
+a slate grows with the square of this number."""
 MAX_OPEN = 3  # releases whose context counts stay open, as many as publishing keeps
 
 
@@ -51,7 +55,8 @@ class LivePolicies:
         be read or the release has no context counts for it."""
         assignment = assign(self._settings, user_id)
         policy_id, share = assignment.policy_id, assignment.exploration
-        item_ids = candidates.item_ids[: k if share == 0 else self.candidates_needed(k)]
+        drawn = min(k, EXPLORED)
+        item_ids = candidates.item_ids[: k if share == 0 else self.candidates_needed(drawn)]
         random = np.random.default_rng(_seed(slate_id, policy_id))
         if not item_ids:
             return _slate(assignment, (), np.zeros((0, 0)), 0.0)
@@ -63,7 +68,9 @@ class LivePolicies:
             context = self._context_of(release).features(user_id, item_ids)
             scores = learned.action_scores(context, random)
             share = float(learned.exploration_share(context)[0])
-        return _slate(assignment, *_draw(scores, min(k, len(item_ids)), random), share)
+        actions, propensities_KC = _draw(scores, min(drawn, len(item_ids)), random)
+        slate = _slate(assignment, actions, propensities_KC, share)
+        return _continued(slate, min(k, len(candidates)))
 
     def _policy(self, policy_id: str) -> LearnedPolicy:
         with self._lock:
@@ -112,6 +119,17 @@ def _slate(
         assignment.policy_id,
         propensities_KC,
         context,
+    )
+
+
+def _continued(slate: Slate, length: int) -> Slate:
+    """The slate up to a length, with the candidates that are left, in their order."""
+    chosen, missing = set(slate.actions), length - len(slate.actions)
+    left = [action for action in range(length) if action not in chosen][:missing]
+    return replace(
+        slate,
+        actions=(*slate.actions, *left),
+        propensities=(*slate.propensities, *(1.0,) * missing),
     )
 
 

@@ -1,12 +1,15 @@
 """Recommendations, similar items and portraits from the live release."""
 
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from penchant.errors import PenchantError, UsageError
+import structlog
+
+from penchant.errors import DataError, PenchantError, UsageError
 from penchant.feast_sdk import FeatureStore
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import USER_SEGMENTS
@@ -27,8 +30,10 @@ from penchant.subjects import Subjects
 MAX_K = 100  # items of a published list
 MAX_ID_LENGTH = 128  # characters
 MAX_OPEN = 3  # releases, as many as publishing keeps
+RETRY_SECONDS = 30.0  # before a release that could not be opened is tried again
 ATTEMPTS = 5  # to read the live release while the pointer moves
 
+log = structlog.get_logger()
 _Read = TypeVar("_Read")
 Allow = Callable[[FeatureStore, list[str]], None]
 
@@ -70,7 +75,8 @@ class ScoredItems:
 class RecommendationService:
     """Answers each request from one release, the one that is live when the request arrives.
 
-    Safe to share between threads. Releases stay open between requests.
+    Safe to share between threads. Releases stay open between requests. If the live release can't be
+    opened, the one before it answers, and ``fault`` says why.
     """
 
     def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
@@ -78,6 +84,7 @@ class RecommendationService:
         self._settings, self._subjects = settings, Subjects(settings)
         self._recommender = recommender or Recommender()
         self._open: dict[str, OpenRelease] = {}
+        self._faulty: dict[str, tuple[PenchantError, float]] = {}  # and when it was tried
         self._lock = threading.Lock()
 
     def recommend(
@@ -217,7 +224,7 @@ class RecommendationService:
             if live is None:
                 raise UsageError("no release is live yet", "run `penchant publish` first")
             try:
-                return query(self._opened(live))
+                return query(self._opened_or_previous(live))
             except UsageError:
                 raise
             except Exception:  # any of its files may be missing
@@ -227,15 +234,57 @@ class RecommendationService:
             f"the live release was removed {ATTEMPTS} times while it was read", "try again"
         )
 
+    @property
+    def fault(self) -> str | None:
+        """Why the live release can't be opened; None where it can."""
+        found = self._faulty.get(self._settings.live_release.current() or "")
+        return found[0].cause if found else None
+
+    def _opened_or_previous(self, live: str) -> OpenRelease:
+        """Raises the live release's error where there is no earlier one that can be opened."""
+        error, tried = self._faulty.get(live, (None, 0.0))
+        if error is None or time.monotonic() - tried > RETRY_SECONDS:
+            try:
+                opened = self._opened(live)
+                self._faulty.pop(live, None)
+                return opened
+            except UsageError:
+                raise
+            except Exception as cause:  # any file may be damaged, in any way
+                error = _unreadable(live, cause)
+                if self._settings.live_release.current() != live:
+                    raise  # it was removed; ``read`` tries the new one
+        previous = self._settings.live_release.previous()
+        if previous is None:
+            raise error
+        try:
+            opened = self._opened(previous)
+        except Exception as second:
+            raise error from second
+        if live not in self._faulty:
+            log.error("the previous release answers", live=live, previous=previous, why=error.cause)
+        self._faulty[live] = error, time.monotonic()
+        return opened
+
     def _opened(self, release_id: str) -> OpenRelease:
         with self._lock:
             opened = self._open.get(release_id)
             if opened is None:
                 opened = OpenRelease(self._settings, release_id)
+                opened.open_all()
                 self._open[release_id] = opened
                 while len(self._open) > MAX_OPEN:
                     del self._open[next(iter(self._open))]
             return opened
+
+
+def _unreadable(release_id: str, error: Exception) -> PenchantError:
+    if isinstance(error, PenchantError):
+        return error
+    return DataError(
+        f"release {release_id} can't be opened: {error}",
+        "run `penchant rollback`, or publish again",
+    )
 
 
 def _similar(

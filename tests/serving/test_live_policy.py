@@ -21,7 +21,7 @@ from penchant.errors import DataError
 from penchant.feedback.log import FeedbackLog
 from penchant.publishing.publish import publish
 from penchant.releases.context_features import PublishedContext, write_policy_facts
-from penchant.serving.live_policy import CANDIDATES_PER_POSITION, LivePolicies
+from penchant.serving.live_policy import CANDIDATES_PER_POSITION, EXPLORED, LivePolicies
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.serving.service import RecommendationService
@@ -193,3 +193,16 @@ def test_rejects_a_missing_or_incompatible_policy(shop: Any, release: Path) -> N
 def test_rejects_a_release_without_context_counts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no facts for a policy"):
         PublishedContext.open(tmp_path)
+
+
+def test_log_of_a_long_slate_is_bounded(settings: Settings) -> None:
+    """Only the first positions are drawn; the others keep the order."""
+    many = SlateCandidates(
+        tuple(f"c{number}" for number in range(300)), np.linspace(1, 0, 300), ("ranker",) * 300
+    )
+    slate = exploring(settings, 0.3).select("u1", many, 100, "s", NOWHERE)
+    assert len(set(slate.actions)) == len(slate.actions) == len(slate.propensities) == 100
+    assert slate.propensities_KC is not None
+    assert slate.propensities_KC.shape == (EXPLORED, CANDIDATES_PER_POSITION * EXPLORED)
+    rest = slate.actions[EXPLORED:]
+    assert list(rest) == sorted(rest) and slate.propensities[EXPLORED:] == (1.0,) * 80

@@ -1,6 +1,7 @@
 """What is recommended: filters, diversity, slate selection, reasons, and what is logged."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
+from penchant.encoders.encoder import Encoder
 from penchant.encoders.history import History
 from penchant.errors import UsageError
 from penchant.feedback.log import FeedbackLog
@@ -25,6 +27,7 @@ from penchant.serving.recommending.reranking import mmr_rerank, similarity
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 from penchant.serving.recommending.user_state import UserState, published_vector
 from penchant.serving.service import RecommendationService
+from penchant.vectors import FloatArray
 
 ONE = "s-20180102-000000000001"
 BOUGHT = {f"i{number:03}" for number in range(3, 13)}  # by u3
@@ -189,9 +192,10 @@ def test_reason_is_an_item_whose_removal_lowers_the_score(
 def test_withholds_reasons_without_a_drop(
     service: RecommendationService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "penchant.encoders.history.History.without", lambda history, item_id: history
-    )
+    def unchanged(encoder: Encoder, history: History, item_ids: Sequence[str]) -> FloatArray:
+        return np.stack([encoder.encode(history)] * len(item_ids))
+
+    monkeypatch.setattr(Encoder, "encode_without", unchanged)
     answer = service.recommend("u3", 20, RecommendOptions(reasons=True))
     assert [item.reason for item in answer.items] == [None] * 20
 

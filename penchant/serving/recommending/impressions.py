@@ -32,7 +32,8 @@ class ShownContext:
 def log_shown(
     log: FeedbackLog, answer: Recommendation, placement: str, shown_at: datetime
 ) -> Shown:
-    """Log a recommendation as shown; durable when this returns. ``shown_at``: naive UTC."""
+    """Log a recommendation as shown; durable when this returns, unless the disk is full: reads go
+    on, and what was shown is counted as lost. ``shown_at``: naive UTC."""
     (shown,) = log_slates(log, [answer], ShownContext(placement), shown_at)
     return shown
 
@@ -42,7 +43,7 @@ def log_slates(
 ) -> list[Shown]:
     """``log_shown`` for several answers with one flush."""
     impressions = [_impressions(answer, context, shown_at) for answer in answers]
-    log.append_together(
+    log.append_if_possible(
         {
             "propensities": chain.from_iterable(map(_propensities, answers)),
             "impressions": chain.from_iterable(impressions),
@@ -89,7 +90,7 @@ def _propensities(answer: Recommendation) -> Iterator[dict[str, Any]]:
     slate, ids = answer.slate, answer.candidates.item_ids
     for position, action in enumerate(slate.actions):
         possible = {action: slate.propensities[position]}
-        if slate.propensities_KC is not None:
+        if slate.propensities_KC is not None and position < len(slate.propensities_KC):
             propensity_C = slate.propensities_KC[position]
             there = np.flatnonzero(propensity_C)
             possible = dict(zip(there.tolist(), propensity_C[there].tolist(), strict=True))

@@ -55,17 +55,18 @@ def reasons(
     vectors_HD = items.vectors_VD[row_K[having]]
     tried_HT = _most_similar(vectors_HD, items.vectors_VD[past_row_P[past_row_P >= 0]])
     scores_H = vectors_HD @ fold_in.vector(history)
-    drops = {
-        place: scores_H - vectors_HD @ fold_in.vector(history.without(past[place]))
-        for place in np.unique(tried_HT).tolist()
-    }
+    distinct_T, tried_HT = np.unique(tried_HT, return_inverse=True)
+    tried_HT = tried_HT.reshape(len(vectors_HD), -1)
+    without_TD = fold_in.vectors_without(history, [past[place] for place in distinct_T.tolist()])
+    drops_HT = scores_H[:, None] - vectors_HD @ without_TD.T
+    own_HT = np.take_along_axis(drops_HT, tried_HT, axis=1)  # of the items tried for each
+    best_H = tried_HT[np.arange(len(having)), own_HT.argmax(axis=1)]
     known = frozenset(fold_in.history(user.user_id).item_ids)
     for at, place_K in enumerate(having.tolist()):
-        best = max(tried_HT[at].tolist(), key=lambda place: float(drops[place][at]))
-        drop = float(drops[best][at])
+        because, drop = past[int(distinct_T[best_H[at]])], float(drops_HT[at, best_H[at]])
         if drop > NOISE * max(1e-9, abs(float(scores_H[at]))):
-            did = _did(past[best], known, fold_in, user)
-            found[place_K] = _reason(opened, past[best], item_ids[place_K], did, drop)
+            did = _did(because, known, fold_in, user)
+            found[place_K] = _reason(opened, because, item_ids[place_K], did, drop)
     return found
 
 

@@ -39,13 +39,12 @@ def mmr_rerank(items: Items, items_C: IntArray, diversity: float) -> IntArray:
     similarity_CC = similarity(items, items_C)
     relevance_C = np.linspace(1, 0, count)
     nearest_C = np.zeros(count)
-    left_C = np.ones(count, bool)
+    worth_C = (1 - diversity) * relevance_C
     places = np.empty(count, np.int64)
     for position in range(count):
-        gain_C = (1 - diversity) * relevance_C - diversity * nearest_C
-        places[position] = best = int(np.where(left_C, gain_C, -np.inf).argmax())
-        left_C[best] = False
-        nearest_C = np.maximum(nearest_C, similarity_CC[best])
+        places[position] = best = int((worth_C - diversity * nearest_C).argmax())
+        worth_C[best] = -np.inf
+        np.maximum(nearest_C, similarity_CC[best], out=nearest_C)
     return places
 
 

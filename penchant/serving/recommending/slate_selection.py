@@ -35,8 +35,9 @@ class Slate:
     """``actions``: places of the selected candidates, first position first, each at most once.
 
     ``propensities``: of each action, given those before it. ``policy``: the id that impressions are
-    logged with. ``propensities_KC``: of every candidate at every position, given the actions before
-    it; None where the policy is deterministic. ``context``: of the selection, as JSON.
+    logged with. ``propensities_KC``: of every candidate at every position that was drawn, given the
+    actions before it; later positions are not drawn. None where the policy is deterministic.
+    ``context``: of the selection, as JSON.
     """
 
     actions: tuple[int, ...]

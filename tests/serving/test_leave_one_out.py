@@ -1,0 +1,59 @@
+"""Vectors without single items of a history, which reasons need."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penchant.encoders.encoder import Encoder
+from penchant.encoders.history import History
+from penchant.encoders.ids import Ids
+from penchant.encoders.ridge import Ridge
+from penchant.encoders.weighted_mean import WeightedMean
+
+RANDOM = np.random.default_rng(0)
+VECTORS = RANDOM.normal(size=(9, 4)).astype(np.float32)
+ROWS = np.array([*range(9), -1], np.int32)  # the last item has no vector
+ITEMS = tuple(f"i{number}" for number in range(10))
+
+
+def ridge() -> Ridge:
+    shared = VECTORS.astype(np.float64).T @ VECTORS + 0.1 * np.eye(4)
+    return Ridge(VECTORS, ROWS, shared, alpha=3.0, tail=1.0)
+
+
+class SlowOnly:
+    """An encoder without a faster way, as an ONNX graph."""
+
+    def __call__(self, items_L: Any, weights_L: Any) -> Any:
+        return WeightedMean(VECTORS, ROWS, "mean", 1.0)(items_L, weights_L)
+
+
+@pytest.mark.parametrize(
+    ("encode", "latest"),
+    [
+        (WeightedMean(VECTORS, ROWS, "log", 1.0), None),
+        (WeightedMean(VECTORS, ROWS, "even", 1.0), None),
+        (WeightedMean(VECTORS, ROWS, "mean", 1.0), None),
+        (WeightedMean(VECTORS, ROWS, "mean", 1.0), 4),
+        (ridge(), None),
+        (SlowOnly(), 4),
+    ],
+)
+def test_equal_those_computed_one_by_one(encode: Any, latest: int | None) -> None:
+    encoder = Encoder(Ids(np.array([each.encode() for each in ITEMS])), latest, 30.0, encode)
+    ages = np.linspace(20, 0, 8).astype(np.float32)
+    weights = RANDOM.uniform(0.5, 2, 8).astype(np.float32)
+    history = History(("i3", "i1", "i9", "i3", "new", "i5", "i0", "i5"), ages, weights)
+    left_out = ["i3", "i9", "i0", "i5"]
+    found = encoder.encode_without(history, left_out)
+    for item_id, vector in zip(left_out, found, strict=True):
+        np.testing.assert_allclose(vector, encoder.encode(history.without(item_id)), atol=1e-5)
+
+
+def test_of_a_history_of_one_item() -> None:
+    encoder = Encoder(Ids(np.array([b"i0", b"i1"])), None, None, ridge())
+    one = History(("i1",), np.zeros(1, np.float32), np.ones(1, np.float32))
+    np.testing.assert_allclose(
+        encoder.encode_without(one, ["i1"])[0], encoder.encode(History.empty()), atol=1e-5
+    )
