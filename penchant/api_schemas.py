@@ -19,6 +19,8 @@ MAX_ADS = 10
 MAX_EVENTS = 500
 MAX_ENTITIES = 500
 MAX_FEATURES = 1000
+MAX_QUANTITY = 10**6
+MAX_VALUE = 1e9
 MAX_CLOCK_SKEW = timedelta(seconds=120)
 MAX_EVENT_AGE = timedelta(days=30)
 
@@ -311,7 +313,7 @@ class Event(Request):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    event_id: Id = Field(description="Set by the client. Events with the same id count once.")
+    event_id: Id = Field(description="Set by the client, unique for each of its events of a user.")
     user_id: Id
     session_id: Id
     event_type: EventType
@@ -319,9 +321,13 @@ class Event(Request):
         examples=["2026-03-01T12:00:00Z"]
     )
     item_id: Id | None = Field(None, description="Required unless event_type is search.")
-    quantity: int | None = Field(None, strict=True, ge=-(10**9), le=10**9)
+    quantity: int | None = Field(None, strict=True, ge=-MAX_QUANTITY, le=MAX_QUANTITY)
     value: float | None = Field(
-        None, strict=True, ge=-1e12, le=1e12, description="Amount in the shop's currency."
+        None,
+        strict=True,
+        ge=-MAX_VALUE,
+        le=MAX_VALUE,
+        description="Amount in the shop's currency.",
     )
     query: str | None = Field(None, max_length=1000, description="Search text.")
     impression_id: Id | None = Field(

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from penchant.errors import NothingToDo, PenchantError, UsageError
+from penchant.errors import DiskFull, NothingToDo, PenchantError, UsageError, is_disk_full
 from penchant.logs import configure_logs
 from penchant.settings import Settings, wrong_setting
 from penchant.subject_commands import subject
@@ -420,22 +420,20 @@ def report(as_json: AsJson = False) -> None:
 @app.command()
 def serve() -> None:
     """Serve recommendations, features and the event endpoint over HTTP."""
-    import uvicorn
-
     from penchant.api.app import create_app
     from penchant.api.auth.access import require_token_for_network
+    from penchant.api.auth.first_token import ensure_first_token
     from penchant.api.process import configure_process
+    from penchant.api.server.run import run
+    from penchant.platform.services import console_link
 
     settings = Settings()
     require_token_for_network(settings)
+    if (secret := ensure_first_token(settings)) is not None:
+        typer.echo(f"the first token of this home: {secret}\nconsole: {console_link(settings)}")
     served = create_app(settings)
     configure_process()
-    uvicorn.run(
-        served,
-        host=settings.api_host,
-        port=settings.api_port,
-        log_level="warning",
-    )
+    run(served, settings)
 
 
 @app.command()
@@ -467,6 +465,14 @@ def make_token(
     made, secret = Tokens(Settings()).make(name, scope)
     typer.echo(f"token {made.id} for {made.name} ({', '.join(made.scopes)}); printed only once:")
     typer.echo(secret)
+
+
+@token.command("local")
+def local_token() -> None:
+    """Print the secret of the token that the first `penchant serve` or `make up` made."""
+    from penchant.api.auth.first_token import local_secret
+
+    typer.echo(local_secret(Settings()))
 
 
 @token.command("list")
@@ -515,18 +521,23 @@ app.add_typer(subject, name="subject")
 @app.command()
 def demo() -> None:
     """Run the main job with Airflow's scheduler and show its progress."""
+    from penchant.api.auth.first_token import ensure_first_token
     from penchant.platform.demo import run
 
-    raise typer.Exit(run(Settings()))
+    settings = Settings()
+    ensure_first_token(settings)
+    raise typer.Exit(run(settings))
 
 
 @app.command()
 def up() -> None:
     """Start the platform in the background and print its addresses."""
+    from penchant.api.auth.first_token import ensure_first_token
     from penchant.building.build import docs
     from penchant.platform.up import up as run
 
     settings = Settings()
+    ensure_first_token(settings)
     if settings.live_snapshot.current():
         docs(settings)
     run(settings)
@@ -541,7 +552,11 @@ def down() -> None:
 
 
 def main() -> None:
-    """Entry point. Errors with a remedy are printed without a traceback."""
+    """Entry point. Errors with a remedy are printed without a traceback.
+
+    Files are made for the owner only: a home holds what users did.
+    """
+    os.umask(0o077)
     require_utf8()
     disable_telemetry()
     configure_logs()
@@ -564,6 +579,11 @@ def main() -> None:
             raise
         wrong = "; ".join(wrong_setting(each) for each in error.errors())
         end_with(UsageError(wrong, "fix it in the environment or .env"))
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        where = getattr(error, "filename", None) or Settings().home
+        end_with(DiskFull(f"the disk of {where} is full", "free space and run it again"))
 
 
 def require_utf8() -> None:

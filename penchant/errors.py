@@ -1,5 +1,7 @@
 """Errors shown to users: a cause and a remedy."""
 
+import errno
+
 
 class PenchantError(Exception):
     """A failure with a cause and a remedy, printed by the CLI without a traceback.
@@ -41,3 +43,24 @@ class BudgetExceeded(PenchantError):
     """A run took more time or memory than allowed. A retry would take as much."""
 
     exit_code = 69  # EX_UNAVAILABLE of sysexits.h
+
+
+class DiskFull(PenchantError):
+    """Nothing more can be written. What was being written was discarded; a retry may succeed."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_SAYS_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, says that the disk can't be written.
+
+    DuckDB and SQLite say so in their messages only.
+    """
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    if any(text in str(error) for text in _SAYS_FULL):
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and is_disk_full(cause)

@@ -1,5 +1,6 @@
 """All settings. Only this module reads ``PENCHANT_*`` variables and ``.env``."""
 
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field
@@ -26,6 +27,11 @@ class Settings(BaseSettings):
         None, description="folder of the source's files; None for sources without files"
     )
     mapping: Path | None = Field(None, description="YAML column mapping of the source `files`")
+    as_of: datetime | None = Field(
+        None,
+        description="exclusive end of the data, such as 2018-01-01; None: after the last business "
+        "day",
+    )
     seed: int = Field(0, description="seed of the simulator and of every training run")
     threads: int = Field(2, gt=0, description="CPU threads of DuckDB and PyTorch")
     trainings_at_once: int = Field(
@@ -59,6 +65,16 @@ class Settings(BaseSettings):
     docs_port: int = Field(8081, description="Data Docs, dbt docs and reports")
     api_port: int = Field(6570, description="HTTP API and console")
     api_host: str = Field("127.0.0.1", description="address that the HTTP API binds to")
+    api_hostnames: str = Field(
+        "",
+        description="host names that the HTTP API answers to besides localhost and addresses, "
+        "comma-separated",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed, comma-separated",
+    )
 
     exploration: float = Field(
         0.0,
@@ -70,7 +86,10 @@ class Settings(BaseSettings):
         0.2, gt=0, lt=1, description="share of users in the treatment arm of an experiment"
     )
     requests_a_second: float = Field(
-        200.0, gt=0, description="rate limit of one client of the HTTP API, in requests per second"
+        200.0,
+        gt=0,
+        description="rate limit of one client of the HTTP API, in requests per second; a large one "
+        "counts as several",
     )
     cors_origins: tuple[str, ...] = Field(
         (),
@@ -101,6 +120,16 @@ class Settings(BaseSettings):
     def training_threads(self) -> int:
         """Threads of one training run, also by hand, so that sums are the same."""
         return max(1, self.threads // self.trainings_at_once)
+
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        """``api_hostnames`` as a list."""
+        return tuple(name.strip() for name in self.api_hostnames.split(",") if name.strip())
+
+    @property
+    def local_token(self) -> Path:
+        """The secret of the home's first token, for this machine's owner."""
+        return self.home / "token"
 
     @property
     def landing(self) -> Path:

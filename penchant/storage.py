@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from penchant.errors import DataError
+
 STAGING_PREFIX = ".staging-"
+PRIVATE = 0o600
+MAX_LOADED_BYTES = 64 << 20
 
 
 @contextmanager
@@ -22,9 +26,13 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     staging = final.parent / f"{STAGING_PREFIX}{final.name}"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    yield staging
-    sync_files(staging)
-    staging.rename(final)
+    try:
+        yield staging
+        sync_files(staging)
+        staging.rename(final)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)  # the disk may be full
+        raise
     sync(final.parent)
 
 
@@ -37,24 +45,48 @@ def held_alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace ``path`` with ``text`` so that a reader sees the old file or the new, whole."""
-    write_atomic_bytes(path, text.encode())
+def write_atomic(path: Path, text: str, mode: int = 0o666) -> None:
+    """Replace ``path`` with ``text`` so that a reader sees the old file or the new, whole.
+
+    ``mode``: permissions of the file, less the process's umask.
+    """
+    write_atomic_bytes(path, text.encode(), mode)
 
 
-def write_atomic_bytes(path: Path, content: bytes) -> None:
+def write_atomic_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
     """``write_atomic`` for bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{STAGING_PREFIX}{path.name}")
-    temporary.write_bytes(content)
-    sync(temporary)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 -- of a descriptor
+            file.write(content)
+        sync(temporary)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
     sync(path.parent)
 
 
-def write_json(path: Path, value: object) -> None:
+def write_private(path: Path, text: str) -> None:
+    """``write_atomic``, readable by the owner only from its first byte."""
+    write_atomic(path, text, PRIVATE)
+
+
+def write_json(path: Path, value: object, mode: int = 0o666) -> None:
     """Write ``value`` as JSON with sorted keys, atomically."""
-    write_atomic(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    write_atomic(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n", mode)
+
+
+def is_mapped(path: Path) -> bool:
+    """Whether readers map a file into memory, instead of loading it.
+
+    A mapped file that another process truncates kills its readers (SIGBUS), a loaded one doesn't;
+    but large files are shared by the processes of a machine.
+    """
+    return path.stat().st_size > MAX_LOADED_BYTES
 
 
 def sync(path: Path) -> None:
@@ -94,6 +126,15 @@ class Pointer:
 
     def _read(self) -> dict[str, str | None]:
         try:
-            return json.loads(self.path.read_text())
+            found = json.loads(self.path.read_text())
         except FileNotFoundError:
             return {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise DataError(
+                f"{self.path} is damaged: not a JSON object",
+                'restore it from a backup, or write {"current": ID} to it, where ID is the name of '
+                f"a folder in {self.path.parent}",
+            )
+        return found

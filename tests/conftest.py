@@ -19,6 +19,7 @@ from penchant.settings import Settings
 from penchant.telemetry import disable_telemetry
 
 disable_telemetry()
+os.environ["PENCHANT_API_HOSTNAMES"] = "testserver"  # as Starlette's client requests
 
 
 def settings_at(home: Path) -> Settings:
@@ -29,7 +30,7 @@ def settings_at(home: Path) -> Settings:
 @pytest.fixture(autouse=True)
 def no_settings_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
-        if name != "PENCHANT_TEST_DATA":
+        if name not in ("PENCHANT_TEST_DATA", "PENCHANT_API_HOSTNAMES"):
             monkeypatch.delenv(name)
 
 

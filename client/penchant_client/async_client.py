@@ -111,7 +111,10 @@ class AsyncClient:
         )
 
     async def send_events(self, events: Sequence[Event]) -> EventsReceived:
-        """Store events. Idempotent: an event that is sent again counts once, by its event_id."""
+        """Store events. Idempotent: an event that is sent again counts once, by its event_id, which
+          is
+        the client's and the user's own. 409 if an event_id was used for another event.
+        """
         return await self._transport.send(
             Call("POST", "/v1/events", EventsReceived, repeatable=False, body={"events": events})
         )
@@ -239,7 +242,8 @@ class AsyncClient:
             ]
         ] = (),
     ) -> RecommendResponse:
-        """Personal recommendations of one release for up to 50 users, who may be anonymous.
+        """Personal recommendations of one release for up to 50 users, who may be anonymous. Reasons
+        require the scope `reasons:read` too.
 
         k: Maximum number of items.
         exclude_bought: Exclude items that the user ever bought.
@@ -287,7 +291,9 @@ class AsyncClient:
         diversity: float = 0.0,
         reasons: bool = False,
     ) -> Recommendations:
-        """Personal recommendations; popular items for an unknown user.
+        """Personal recommendations; popular items for an unknown user. Reasons name items of the
+        user's
+        history: they require the scope `reasons:read` too.
 
         k: Maximum number of items.
         placement: Where the items are shown, such as a page.

@@ -139,7 +139,7 @@ class BasketCompletion:
 class Event:
     """A user's action.
 
-    event_id: Set by the client. Events with the same id count once.
+    event_id: Set by the client, unique for each of its events of a user.
     item_id: Required unless event_type is search.
     value: Amount in the shop's currency.
     query: Search text.

@@ -5,6 +5,7 @@ Feast's routes that write are not included.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,15 +18,19 @@ from penchant.api import openapi
 from penchant.api.auth.access import AccessControl
 from penchant.api.auth.audit_log import AuditLog
 from penchant.api.console.app import create_console
+from penchant.api.docs_page import add_docs_page
 from penchant.api.http import repetition
+from penchant.api.http.body import WholeBody
 from penchant.api.http.compression import Compression
 from penchant.api.http.conditional import ConditionalRequests, HeadRequests
+from penchant.api.http.hosts import AllowedHosts
 from penchant.api.http.metrics import Metrics
 from penchant.api.http.problems import add_exception_handlers
 from penchant.api.http.request_limits import RequestLimits
 from penchant.api.http.services import Services
 from penchant.api.request_log import RequestLog
 from penchant.api.routes import routers
+from penchant.api.server.admission import Admission
 from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
@@ -50,7 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     A response comes from one release, named in its body, or from one snapshot, named in the header
     ``Penchant-Snapshot``, even if a pointer moves during the request.
     """
-    audit, services, access = AuditLog(settings), _services(settings), AccessControl(settings)
+    services, access = _services(settings), AccessControl(settings)
+    audit = AuditLog(settings, partial(services.metrics.count, "audit_lines_lost"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Penchant",
         description="Recommendations, features and ads for a shop's services.",
         version="1",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
@@ -73,8 +79,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     add_exception_handlers(app, settings)
     openapi.describe(app)
+    add_docs_page(app)
     app.mount(CONSOLE, create_console(services, access))
     app.add_middleware(RequestLimits, forms_path=CONSOLE)
+    app.add_middleware(Admission, client_of=access.client_of)
+    app.add_middleware(WholeBody)
     app.add_middleware(ConditionalRequests)
     app.add_middleware(HeadRequests, paths=_head_paths(app))
     app.add_middleware(Compression, without=CONSOLE)
@@ -91,6 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
 
         provider = tracer_provider(otlp_exporter(settings.otlp_endpoint))
         app.add_middleware(Tracing, provider=provider)
+    app.add_middleware(AllowedHosts, settings=settings)
     app.add_middleware(RequestLog, metrics=services.metrics, audit=audit)
     return app
 
@@ -125,7 +135,9 @@ def _services(settings: Settings) -> Services:
         features=LiveFeatures(settings),
         advertiser=Advertiser(settings, service),
         fresh_events=events,
-        feedback_log=FeedbackLog(settings.feedback, metrics.count, Subjects(settings).erased),
+        feedback_log=FeedbackLog(
+            settings.feedback, metrics.count, Subjects(settings).erased, metrics.count_lost
+        ),
         metrics=metrics,
     )
 

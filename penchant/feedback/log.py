@@ -12,18 +12,21 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from penchant.errors import is_disk_full
 from penchant.feedback.group_commit import GroupCommit
 from penchant.settings import Settings
-from penchant.storage import held_alone, sync, write_atomic_bytes
+from penchant.storage import held_alone, sync, write_atomic, write_atomic_bytes
 from penchant.subjects import Subjects
 
 TABLES = ("items", "users", "impressions", "propensities", "events")
 """In the order in which they are sealed: the items that an events file may name land with it."""
 OPEN = "open.jsonl"
+LAST = "last"  # the name of the last sealed file
+NAMED = "%Y%m%dT%H%M%S%f"
 Tables = dict[str, list[Mapping[str, Any]]]
 TAIL = 1 << 16  # bytes per read in search of the last line end
 
@@ -32,7 +35,9 @@ class FeedbackLog:
     """The log under ``folder``: an open file for each table, and sealed ones.
 
     Safe to share between threads. ``on_durable`` is called with each table and its number of rows
-    once they are durable. Rows of users whom ``erased`` returns are not stored.
+    once they are durable; ``on_lost`` where ``append_if_possible`` could not write them. Rows of
+    users whom ``erased`` returns are not stored. ``is_full``: whether the last write failed because
+    the disk is full.
     """
 
     def __init__(
@@ -40,8 +45,10 @@ class FeedbackLog:
         folder: Path,
         on_durable: Callable[[str, int], None] = lambda table, rows: None,
         erased: Callable[[Iterable[str]], set[str]] = lambda user_ids: set(),
+        on_lost: Callable[[str, int], None] = lambda table, rows: None,
     ) -> None:
         self.folder, self._on_durable, self._erased = folder, on_durable, erased
+        self._on_lost, self.is_full = on_lost, False
         self._commits = GroupCommit(self._write)
         self._syncing = ThreadPoolExecutor(len(TABLES), "penchant-feedback")
 
@@ -52,6 +59,20 @@ class FeedbackLog:
     def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add all rows or none; they are durable when this returns. Times are naive UTC."""
         self.append_together({table: rows})
+
+    def append_if_possible(self, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> bool:
+        """``append_together``, or False where the disk is full: for rows that a read leaves, so
+        that reads go on. They are counted as lost."""
+        rows = {table: list(some) for table, some in tables.items()}
+        try:
+            self.append_together(rows)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            for table, some in rows.items():
+                self._on_lost(table, len(some))
+            return False
+        return True
 
     def append_together(self, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """``append`` to several tables with one flush."""
@@ -82,6 +103,14 @@ class FeedbackLog:
 
     def _write(self, group: Sequence[Mapping[str, bytes]]) -> None:
         """Write a group: each table's file is written and flushed once."""
+        try:
+            self._write_files(group)
+        except OSError as error:
+            self.is_full = is_disk_full(error)
+            raise
+        self.is_full = False
+
+    def _write_files(self, group: Sequence[Mapping[str, bytes]]) -> None:
         lines = {table: b"".join(each.get(table, b"") for each in group) for table in TABLES}
         with ExitStack() as held:
             opened = [
@@ -110,7 +139,9 @@ class FeedbackLog:
                     continue  # another process sealed it meanwhile
                 _cut_torn_line(path)
                 if path.stat().st_size:
-                    path.rename(place / f"{table}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl")
+                    name = _next_name(place, table, datetime.now(UTC).replace(tzinfo=None))
+                    write_atomic(place / LAST, name)
+                    path.rename(place / f"{name}.jsonl")
                     sync(place)
 
     def remove(self, table: str, unwanted: Callable[[dict[str, Any]], bool]) -> int:
@@ -142,6 +173,16 @@ class FeedbackLog:
     def sealed(self, table: str) -> list[Path]:
         """Sealed files, oldest first."""
         return sorted((self.folder / table).glob(f"{table}-*.jsonl"))
+
+
+def _next_name(place: Path, table: str, now: datetime) -> str:
+    """The name of the file to be sealed: after all earlier ones, also if the clock was set back."""
+    named = [path.stem for path in place.glob(f"{table}-*.jsonl")]
+    if (place / LAST).exists():
+        named.append((place / LAST).read_text())
+    last = max((datetime.strptime(each, f"{table}-{NAMED}") for each in named), default=now)
+    at = now if not named or now > last else last + timedelta(microseconds=1)
+    return f"{table}-{at:{NAMED}}"
 
 
 class _OpenFile:

@@ -166,6 +166,16 @@ def web_services(settings: Settings) -> tuple[Service, ...]:
     )
 
 
+def console_link(settings: Settings) -> str:
+    """The console's address. With the token of this machine where it is kept, as a fragment:
+    browsers don't send it, so the secret is in no server's log."""
+    console = f"http://{HOST}:{settings.api_port}/console/"
+    try:
+        return f"{console}login#token={settings.local_token.read_text().strip()}"
+    except FileNotFoundError:
+        return console
+
+
 def api_service(settings: Settings) -> Service:
     """The HTTP API with its console."""
     api = f"http://{HOST}:{settings.api_port}"
@@ -177,5 +187,5 @@ def api_service(settings: Settings) -> Service:
         settings.api_port,
         "api_port",
         f"{api}/healthz",
-        (("Console", f"{api}/console/"), ("API", f"{api}/docs")),
+        (("Console", console_link(settings)), ("API", f"{api}/docs")),
     )

@@ -8,9 +8,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
-from penchant.api.auth.access import RateLimiter, require_token_for_network
+from penchant.api.auth.access import AccessControl, RateLimiter, require_token_for_network
+from penchant.api.auth.first_token import ensure_first_token, local_secret
 from penchant.api.auth.tokens import Tokens
 from penchant.errors import UsageError
+from penchant.platform.services import console_link
 from penchant.settings import Settings
 
 RECOMMEND = "/v1/recommendations?user_id=u1"
@@ -24,17 +26,41 @@ def status(settings: Settings, secret: str | None, client: str = "testclient") -
     return api.get(RECOMMEND, headers=headers).status_code
 
 
-def test_allows_only_local_clients_while_there_is_no_token(settings: Settings) -> None:
-    assert status(settings, None) == 503
-    assert status(settings, None, "127.0.0.1") == 503
-    assert status(settings, None, "10.0.0.7") == 401
+def test_requests_from_this_machine_need_a_token_too(settings: Settings) -> None:
+    """Other users of the machine, pages of its browser and reverse proxies come from it."""
+    assert status(settings, None) == 503  # a call within this process
+    assert [status(settings, None, client) for client in ("127.0.0.1", "10.0.0.7")] == [401, 401]
 
 
-@pytest.mark.parametrize("name", ["localhost:6570", "127.0.0.1:6570", "[::1]:6570"])
-def test_rejects_other_host_names_while_there_is_no_token(settings: Settings, name: str) -> None:
-    client = TestClient(create_app(settings))
-    assert client.get(RECOMMEND, headers={"host": name}).status_code == 503
-    assert client.get(RECOMMEND, headers={"host": "elsewhere.example"}).status_code == 401
+def test_first_start_makes_a_token_for_this_machine(settings: Settings) -> None:
+    secret = ensure_first_token(settings)
+    assert secret is not None and local_secret(settings) == secret
+    assert settings.local_token.stat().st_mode & 0o077 == 0
+    assert console_link(settings).endswith(f"/console/login#token={secret}")
+    assert status(settings, secret, "127.0.0.1") == 503
+    assert not Tokens(settings).all()[0].allows("admin")
+    assert ensure_first_token(settings) is None
+
+
+def test_home_stays_closed_after_its_last_token_is_revoked(settings: Settings) -> None:
+    ensure_first_token(settings)
+    Tokens(settings).revoke(Tokens(settings).all()[0].id)
+    assert status(settings, None) == 401
+    assert ensure_first_token(settings) is None
+    assert console_link(settings).endswith("/console/")
+    with pytest.raises(UsageError, match="no valid token of its own"):
+        local_secret(settings)
+
+
+def test_damaged_tokens_are_an_error_with_a_remedy(settings: Settings) -> None:
+    _, secret = Tokens(settings).make("shop", [READ])
+    path = settings.home / "tokens.json"
+    path.write_text(path.read_text()[:20])
+    answer = TestClient(create_app(settings)).get(
+        RECOMMEND, headers={"authorization": f"Bearer {secret}"}
+    )
+    assert answer.status_code == 503
+    assert str(path) in answer.json()["detail"] and answer.json()["remedy"]
 
 
 def test_requires_a_token_once_one_exists(settings: Settings) -> None:
@@ -156,6 +182,13 @@ def test_rate_limiter_allows_a_burst_then_the_average_rate() -> None:
     assert limiter.seconds_to_wait("a") == 0 and limiter.seconds_to_wait("a") > 0
 
 
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rate is regained, however slow the machine is."""
+    monkeypatch.setattr(AccessControl.__init__, "__defaults__", (lambda: 0.0,))
+
+
+@pytest.mark.usefixtures("stopped_clock")
 def test_answers_429_with_retry_after(settings: Settings) -> None:
     client = TestClient(create_app(settings.model_copy(update={"requests_a_second": 1.0})))
     answers = [client.get(RECOMMEND) for _ in range(5)]
@@ -164,6 +197,7 @@ def test_answers_429_with_retry_after(settings: Settings) -> None:
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
+@pytest.mark.usefixtures("stopped_clock")
 def test_limits_and_does_not_audit_repeated_invalid_tokens(settings: Settings) -> None:
     Tokens(settings).make("shop", [READ])
     client = TestClient(create_app(settings.model_copy(update={"requests_a_second": 1.0})))
@@ -171,3 +205,13 @@ def test_limits_and_does_not_audit_repeated_invalid_tokens(settings: Settings) -
     assert [answer.status_code for answer in answers[:2] + answers[-1:]] == [401, 401, 429]
     (file,) = settings.audit.iterdir()
     assert len(file.read_text().splitlines()) < 5
+
+
+def test_large_requests_count_as_several() -> None:
+    limiter = RateLimiter(per_second=10, burst=20, clock=lambda: 0.0)
+    assert limiter.seconds_to_wait("a") == 0
+    limiter.charge("a", 1000)
+    assert limiter.seconds_to_wait("a") == pytest.approx(
+        2.1
+    )  # a debt of one burst, and the request
+    assert limiter.seconds_to_wait("b") == 0

@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from small_shop import Shop
 
 from penchant.api.app import create_app
-from penchant.api.http.request_limits import MAX_BODY_BYTES
+from penchant.api.auth.tokens import Tokens
+from penchant.api.http.body import MAX_BODY_BYTES
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.settings import Settings
@@ -201,6 +202,34 @@ def test_answers_404_for_an_unknown_id(
     answer = served[1].get(path, params=params)
     assert answer.status_code == 404, answer.text
     assert f"unknown {'item' if 'item_id' in params else 'user'} 'no" in answer.json()["detail"]
+
+
+def test_reasons_need_a_scope_of_their_own(shop: Any) -> None:
+    publish(shop.settings, ONE)
+    client, asked = TestClient(create_app(shop.settings)), {"user_id": "u3", "reasons": "true"}
+
+    def status_with(*scopes: str) -> int:
+        _, secret = Tokens(shop.settings).make("shop", scopes)
+        headers = {"authorization": f"Bearer {secret}"}
+        return client.get("/v1/recommendations", params=asked, headers=headers).status_code
+
+    assert status_with("recommendations:read") == 403
+    assert status_with("recommendations:read", "reasons:read") == 200
+
+
+def test_an_event_id_is_the_clients_and_the_users_own(served: tuple[Any, TestClient]) -> None:
+    shop, client = served
+    first = event(event_id="mine")
+
+    def status(*events: dict[str, Any]) -> int:
+        return client.post("/v1/events", json={"events": list(events)}).status_code
+
+    before = len(logged(shop, "events"))
+    assert status(first) == status(first) == 202
+    assert status(first | {"user_id": "another"}) == 202
+    assert status(first | {"item_id": "i002"}) == 409
+    assert status(event(event_id="new"), event(event_id="new", item_id="i002")) == 409
+    assert len(logged(shop, "events")) == before + 3
 
 
 @pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/portrait"])

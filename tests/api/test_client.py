@@ -97,11 +97,17 @@ def methods(of: type) -> set[str]:
 
 
 def test_documented_example_runs(
-    client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     page = Path(__file__).parents[2] / "docs" / "service-developers.md"
     (example,) = re.findall(r"## From Python\n\n```python\n(.*?)```", page.read_text(), re.DOTALL)
     monkeypatch.setattr(penchant_client, "Client", lambda url, token: client)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".penchant").mkdir()
+    (tmp_path / ".penchant" / "token").write_text("pk_secret")
     exec(example, {})
     assert capsys.readouterr().out.startswith("404 unknown item")
 

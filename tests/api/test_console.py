@@ -374,7 +374,7 @@ def test_audits_the_page_and_the_number_of_users(home: Settings, console: TestCl
     (file,) = home.audit.iterdir()
     lines = [json.loads(line) for line in file.read_text().splitlines()[-2:]]
     recorded = [(line["route"], line["entities"], line["token"]) for line in lines]
-    assert recorded == [("/console/", 11, "local"), ("/console/users", 1, "local")]
+    assert recorded == [("/console/", 11, "in-process"), ("/console/users", 1, "in-process")]
 
 
 def test_hides_the_rollback_without_the_admin_scope(home: Settings, console: TestClient) -> None:

@@ -21,7 +21,7 @@ from small_shop import ITEMS, USERS
 
 from penchant.api.app import create_app
 from penchant.api.auth.tokens import Tokens
-from penchant.api.http.request_limits import MAX_BODY_BYTES
+from penchant.api.http.body import MAX_BODY_BYTES
 from penchant.publishing.publish import publish
 from penchant.settings import Settings
 

@@ -45,7 +45,7 @@ def test_audit_lines_have_token_and_route_but_no_ids(settings: Settings) -> None
     assert recorded == [
         [token.id, "/v1/recommendations", "recommendations:read", True, 503, 1],
         [token.id, "/v1/events", "events:write", True, 202, 3],
-        [token.id, "/v1/portrait", "features:read", False, 403, 1],
+        [token.id, "/v1/portrait", "features:read:quasi", False, 403, 1],
         [None, "/v1/similar", None, False, 401, 1],
     ]
     kept = str(lines)

@@ -150,3 +150,18 @@ def test_failed_write_leaves_no_rows_in_any_table(
     log.append_together({"impressions": [{"n": 3}], "propensities": [{"n": 3}]})
     for table in ("impressions", "propensities"):
         assert [row["n"] for row in lines(log, table)] == [1, 3]
+
+
+def test_sealed_files_keep_their_order_when_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = FeedbackLog(tmp_path)
+    for year in (2026, 2034, 2026):
+        clock = type("Clock", (datetime,), {"now": lambda zone, year=year: datetime(year, 3, 1)})
+        monkeypatch.setattr("penchant.feedback.log.datetime", clock)
+        log.append("events", [{"n": year}])
+        log.seal()
+        if year == 2034:
+            log.sealed("events")[-1].unlink()  # it has landed
+    names = [file.name for file in log.sealed("events")]
+    assert names == ["events-20260301T000000000000.jsonl", "events-20340301T000000000001.jsonl"]

@@ -10,14 +10,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+import pytest
 from fastapi.testclient import TestClient
 from fresh_shop import with_encoder
 
 from penchant.api.app import create_app
+from penchant.feedback.identity import logged_id, sent_id
 from penchant.feedback.log import OPEN, FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.publishing.publish import publish
 from penchant.releases.opened import OpenRelease
+from penchant.serving.fresh_events import events as fresh_events
 from penchant.serving.fresh_events.events import Event, FreshEvents
 from penchant.serving.fresh_events.fresh_history import fresh_history
 from penchant.serving.fresh_events.log_tail import LogFile
@@ -93,6 +96,28 @@ def test_landed_events_stay_fresh_until_a_release_has_them(settings: Settings) -
         assert ids(seen, last_feedback=first.name) == ["c"]
 
 
+def test_identifies_an_event_by_client_user_and_id(settings: Settings) -> None:
+    events = FreshEvents(settings)
+    write(settings, row("a@shop"), row("a@app"), row("a@shop", "u2"))
+    assert (ids(events), ids(events, "u2")) == (["a@shop", "a@app"], ["a@shop"])
+    assert events.conflicts([row("a@shop"), row("a@shop", "u3")]) == []
+    assert events.conflicts([row("a@shop", quantity=2)]) == ["a@shop"]
+    assert events.conflicts([row("b"), row("b"), row("b", item_id="i2")]) == ["b"]
+    assert sent_id(logged_id("a@b", "till@home")) == "a@b"
+
+
+def test_memory_of_events_is_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fresh_events, "MAX_PER_USER", 3)
+    monkeypatch.setattr(fresh_events, "MAX_EVENTS", 5)
+    monkeypatch.setattr(fresh_events, "MAX_IDENTITIES", 6)
+    events = FreshEvents(settings)
+    write(settings, *(row(f"a{number}") for number in range(5)))
+    assert ids(events) == ["a2", "a3", "a4"]
+    write(settings, *(row(f"b{number}", f"u{number}") for number in range(2, 5)))
+    assert (ids(events), ids(events, "u4")) == (["a3", "a4"], ["b4"])
+    assert len(events._contents) == 6
+
+
 def post_until_killed(client: TestClient, acknowledged: Connection, start: int) -> None:
     now = datetime.now(UTC).isoformat()
     for number in range(start, start + 1000):
@@ -117,12 +142,13 @@ def test_killed_server_loses_no_acknowledged_event(shop: Any) -> None:
         child.join()
         while ours.poll():
             heard.append(ours.recv())
-    kept = ids(FreshEvents(shop.settings), "u3")
+    logged = ids(FreshEvents(shop.settings), "u3")
+    kept = [sent_id(each) for each in logged]
     assert set(heard) <= set(kept) and len(kept) == len(set(kept))
     assert len(kept) <= len(heard) + 4, "of each server at most one that nobody was told of"
-    again = [row(event_id, "u3") for event_id in kept[:5]]
+    again = [row(event_id, "u3") for event_id in logged[:5]]
     write(shop.settings, *again)
-    assert ids(FreshEvents(shop.settings), "u3") == kept
+    assert ids(FreshEvents(shop.settings), "u3") == logged
     report = ingest(shop.settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
     assert report.quarantined == []
 

@@ -1,33 +1,39 @@
 """Authentication, authorization and rate limits.
 
-While a home has no token, clients on this machine have all scopes but ``admin`` and others have
-none; with the first token, every request needs one. So a first `make up` works without setup, and
-nothing is open to a network by accident.
+Every request over a network needs a token, also from this machine: ``first_token.py`` makes the
+first one. Only calls within the process, of tests and scripts, need none in a home without tokens.
 """
 
 import ipaddress
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Lock
+from typing import Any
 
 from fastapi import Request
 
-from penchant.api.auth.audit_context import record_access
+from penchant.api.auth.audit_context import record_access, record_denial
 from penchant.api.auth.tokens import SCOPES, Token, Tokens
 from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.query_parameters import require_known_parameters
 from penchant.api.http.rate_limit import RATE_LIMIT, Headers, rate_limit_headers
-from penchant.errors import UsageError
+from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 
-LOCAL = Token("local", "this machine", tuple(s for s in SCOPES if s != "admin"), "", "")
+IN_PROCESS = Token("in-process", "this process", tuple(s for s in SCOPES if s != "admin"), "", "")
+TEST_CLIENT = "testclient"  # Starlette's; the peer of a socket is an address
 MAX_CLIENTS = 10_000  # whose rate is kept in memory
 
 
 class RateLimiter:
-    """A token bucket for each client: ``per_second`` requests on average, ``burst`` at once."""
+    """A token bucket for each client: ``per_second`` units of work on average, ``burst`` at once.
+
+    A request is a unit; what it asks for beyond a small answer is charged once it is known, and
+    delays the client's next requests.
+    """
 
     def __init__(self, per_second: float, burst: float, clock: Callable[[], float]) -> None:
         self._per_second, self._burst, self._clock = per_second, burst, clock
@@ -52,6 +58,13 @@ class RateLimiter:
             left, _ = self._left.get(client, (self._burst, 0.0))
         return rate_limit_headers(self._per_second, self._burst, left)
 
+    def charge(self, client: str, units: float) -> None:
+        """Count more work for an allowed request; a client is at most a burst in debt."""
+        with self._lock:
+            if client in self._left:
+                left, since = self._left[client]
+                self._left[client] = (max(left - units, -self._burst), since)
+
 
 class AccessControl:
     """Decides who may send a request. One for each application, as ``app.state.access``."""
@@ -62,12 +75,12 @@ class AccessControl:
         self._limiter = RateLimiter(rate, 2 * rate, clock)
 
     def authenticate(self, request: Request, authorization: str | None) -> Token:
-        """The token of an ``Authorization`` header, or LOCAL if none is needed.
+        """The token of an ``Authorization`` header, or IN_PROCESS if none is needed.
 
         Raises HTTPProblem (401).
         """
-        if authorization is None and not self._tokens.all() and _is_local(request):
-            return LOCAL
+        if authorization is None and _host(request) == TEST_CLIENT and not self._tokens.required:
+            return IN_PROCESS
         scheme, _, secret = (authorization or "").partition(" ")
         token = self._tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
@@ -77,14 +90,26 @@ class AccessControl:
                 HTTPStatus.UNAUTHORIZED,
                 "missing bearer token" if authorization is None else "invalid or expired token",
                 {"WWW-Authenticate": "Bearer"},
-                "send the header Authorization: Bearer TOKEN; `penchant token make` makes a token",
+                "send the header Authorization: Bearer TOKEN; `penchant token local` prints this "
+                "machine's, `penchant token make` makes others",
             )
         return token
+
+    def client_of(self, scope: Any) -> str:
+        """Who sends a request, for fair shares: the id of its valid token, else its address."""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                secret = value.decode("latin-1").partition(" ")[2].strip()
+                with suppress(DataError):  # damaged tokens: ``authenticate`` says so
+                    if (token := self._tokens.find(secret)) is not None:
+                        return token.id
+        return scope["client"][0] if scope.get("client") else ""
 
     def authorize(self, request: Request, token: Token, *scopes: str) -> None:
         """Record the request for the audit log. Raises HTTPProblem if the token has none of the
         scopes (403) or exceeds its rate (429)."""
-        self._limit_rate(request, token.id if token is not LOCAL else _host(request))
+        request.state.client = token.id if token is not IN_PROCESS else _host(request)
+        self._limit_rate(request, request.state.client)
         allowed = any(token.allows(scope) for scope in scopes)
         scope = " or ".join(scopes)
         record_access(request, token.id, scope, allowed)
@@ -94,6 +119,10 @@ class AccessControl:
                 f"token {token.id} lacks the scope {scope}",
                 remedy=f"use a token with the scope {scope}",
             )
+
+    def charge(self, request: Request, units: float) -> None:
+        """Count work beyond that of a small request against the rate of an authorized client."""
+        self._limiter.charge(request.state.client, units)
 
     def _limit_rate(self, request: Request, client: str) -> None:
         """Rejected requests are not audited, so that they can't fill the disk."""
@@ -106,6 +135,29 @@ class AccessControl:
                 {"Retry-After": str(int(wait) + 1)},
                 f"try again in {wait:.2f} s",
             )
+
+
+def require_scope(request: Request, token: Token, scope: str) -> None:
+    """Raise HTTPProblem (403) if a token lacks a scope that only a part of the route requires."""
+    if not token.allows(scope):
+        record_denial(request)
+        raise HTTPProblem(
+            HTTPStatus.FORBIDDEN,
+            f"token {token.id} lacks the scope {scope}",
+            remedy=f"use a token with the scope {scope}",
+        )
+
+
+def charge_work(request: Request, units: float) -> None:
+    """Count ``units`` more than the request itself against the client's rate. A unit is about the
+    work of ten recommendations."""
+    access: AccessControl = request.app.state.access
+    access.charge(request, units)
+
+
+def work_of(k: int, reasons: bool, diversity: float = 0.0) -> float:
+    """Units of a list of ``k`` items."""
+    return k / 50 + 2 * reasons + 2 * (diversity > 0)
 
 
 @dataclass(frozen=True)
@@ -127,7 +179,7 @@ class RequireScope:
 
 def require_token_for_network(settings: Settings) -> None:
     """Raise UsageError if the server would listen on a network while there is no token."""
-    if not is_loopback(settings.api_host) and not Tokens(settings).all():
+    if not is_loopback(settings.api_host) and not Tokens(settings).required:
         raise UsageError(
             f"PENCHANT_API_HOST is {settings.api_host}, but there is no token",
             "make one first: penchant token make --name NAME --scope recommendations:read",
@@ -135,20 +187,12 @@ def require_token_for_network(settings: Settings) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    if host in ("localhost", "testclient", "testserver"):  # the last two: Starlette's TestClient
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _is_local(request: Request) -> bool:
-    """Whether client and requested host name are both this machine's.
-
-    DNS rebinding and reverse proxies come from this machine but request another host name.
-    """
-    return is_loopback(_host(request)) and is_loopback(request.url.hostname or "")
 
 
 def _host(request: Request) -> str:

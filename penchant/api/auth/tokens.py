@@ -12,13 +12,12 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from penchant.errors import UsageError
+from penchant.errors import DataError, UsageError
 from penchant.manifest import PII_CLASSES
 from penchant.settings import Settings
-from penchant.storage import held_alone, write_json
+from penchant.storage import PRIVATE, held_alone, write_json
 
 FEATURES = "features:read"
 FEATURE_SCOPES = {pii: FEATURES if pii == "none" else f"{FEATURES}:{pii}" for pii in PII_CLASSES}
@@ -26,9 +25,13 @@ FEATURE_SCOPES = {pii: FEATURES if pii == "none" else f"{FEATURES}:{pii}" for pi
 
 METRICS = "metrics:read"
 CATALOGUE = ("items:write", "users:write")
+REASONS = "reasons:read"
+"""Reasons of recommendations, which name items of a user's history."""
+
 SCOPES = (
     *FEATURE_SCOPES.values(),
     "recommendations:read",
+    REASONS,
     "events:write",
     *CATALOGUE,
     METRICS,
@@ -63,7 +66,7 @@ class Tokens:
     """The tokens of a home. A running server sees changes at once, by the file's identity."""
 
     def __init__(self, settings: Settings) -> None:
-        self._path = settings.home / "tokens.json"
+        self._path, self._local = settings.home / "tokens.json", settings.local_token
         self._read: tuple[int, int] | None = None
         self._tokens: tuple[Token, ...] = ()
 
@@ -83,6 +86,20 @@ class Tokens:
         with held_alone(self._path.parent):
             self._write([*self.all(), token])
         return token, secret
+
+    def make_first(self, name: str, scopes: Iterable[str]) -> tuple[Token, str] | None:
+        """A new token and its secret where the home never had a token, else None."""
+        with held_alone(self._path.parent):
+            if self.required:
+                return None
+            token, secret = _new(name, tuple(scopes))
+            self._write([token])
+        return token, secret
+
+    @property
+    def required(self) -> bool:
+        """Whether requests need a token: once the home has had one, even if all are revoked."""
+        return self._path.exists()
 
     def rotate(self, token_id: str, overlap: timedelta) -> tuple[Token, str]:
         """A new token with the same name and scopes, and its secret. The old one expires after
@@ -115,10 +132,12 @@ class Tokens:
             found = self._by_id(token_id)
             revoked = found.pop(token_id)
             self._write(found.values())
+            if self._local.exists() and _hash(self._local.read_text().strip()) == revoked.sha256:
+                self._local.unlink()
         return revoked
 
     def all(self) -> tuple[Token, ...]:
-        """Including expired ones: once a home has had a token, it always requires one."""
+        """Including expired ones."""
         self._refresh()
         return self._tokens
 
@@ -145,13 +164,19 @@ class Tokens:
             return
         version = (state.st_ino, state.st_mtime_ns)  # each change writes a new file
         if version != self._read:
-            kept: list[dict[str, Any]] = json.loads(self._path.read_text())
-            self._tokens = tuple(Token(**{**one, "scopes": tuple(one["scopes"])}) for one in kept)
+            try:
+                kept: list[dict[str, Any]] = json.loads(self._path.read_text())
+                tokens = [Token(**{**one, "scopes": tuple(one["scopes"])}) for one in kept]
+            except (ValueError, TypeError, KeyError) as error:
+                raise DataError(
+                    f"{self._path} is damaged: {error}",
+                    "restore it from a backup, or replace it by [] and make new tokens",
+                ) from error
+            self._tokens = tuple(tokens)
             self._read = version
 
     def _write(self, tokens: Iterable[Token]) -> None:
-        write_json(self._path, [asdict(token) for token in tokens])
-        Path(self._path).chmod(0o600)
+        write_json(self._path, [asdict(token) for token in tokens], PRIVATE)
 
 
 def _new(name: str, scopes: tuple[str, ...]) -> tuple[Token, str]:

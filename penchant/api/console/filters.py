@@ -20,15 +20,15 @@ class Filters:
     diversity: Number = ""
     exclude_bought: bool = False
 
-    def options(self) -> RecommendOptions:
-        """The options, with reasons. Raises UsageError for invalid values."""
+    def options(self, reasons: bool) -> RecommendOptions:
+        """Raises UsageError for invalid values."""
         return RecommendOptions(
             exclude_bought=self.exclude_bought,
             category=self.category.strip() or None,
             price_min=_number("the lowest price", self.price_min),
             price_max=_number("the highest price", self.price_max),
             diversity=_number("diversity", self.diversity) or 0.0,
-            reasons=True,
+            reasons=reasons,
         )
 
     @property

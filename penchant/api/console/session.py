@@ -28,7 +28,7 @@ USER_SCOPE = FEATURE_SCOPES["direct"]
 
 @dataclass(frozen=True)
 class Visitor:
-    """``secret`` is None for this machine while the home has no token."""
+    """``secret`` is None for a call within the process while the home has no token."""
 
     token: Token
     secret: str | None

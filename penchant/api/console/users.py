@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from penchant.api.auth.feature_access import require_readable
-from penchant.api.auth.tokens import FEATURES
+from penchant.api.auth.tokens import FEATURES, REASONS
 from penchant.api.console.filters import Filters
 from penchant.api.console.live_catalogue import live_catalogue
 from penchant.api.console.render import page, safe_svg
@@ -98,7 +98,8 @@ def _recommendations(
         return RecommendationsSection()
     recommend = services.recommendations.recommend
     try:
-        return RecommendationsSection(recommend(user_id, MAX_RECOMMENDED, filters.options()))
+        options = filters.options(visitor.allows(REASONS))
+        return RecommendationsSection(recommend(user_id, MAX_RECOMMENDED, options))
     except UsageError as error:
         return RecommendationsSection(error=error)
 

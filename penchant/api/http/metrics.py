@@ -32,6 +32,8 @@ OTHER = "other"
 COUNTED = {
     "impressions": "Items and ads logged as shown.",
     "events": "Events acknowledged.",
+    "impressions_lost": "Items and ads shown but not logged, because the disk was full.",
+    "audit_lines_lost": "Lines of the audit log lost, because the disk was full.",
     "fold_ins": "User vectors recomputed with events since the snapshot.",
 }
 
@@ -62,6 +64,10 @@ class Metrics:
         with self._lock:
             if what in COUNTED:
                 self._counted[what] += number
+
+    def count_lost(self, table: str, rows: int) -> None:
+        """Rows of the feedback log that a full disk lost."""
+        self.count(f"{table}_lost", rows)
 
     def count_fold_in(self) -> None:
         self.count("fold_ins", 1)

@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from penchant.api_schemas import Problem
-from penchant.errors import PenchantError, UnknownId, UsageError
+from penchant.errors import PenchantError, UnknownId, UsageError, is_disk_full
 from penchant.settings import Settings
 
+FULL_RETRY_SECONDS = 30
 PROBLEM_JSON = "application/problem+json"
 MAX_REPORTED_ERRORS = 10
 MAX_REPORTED_PATH = 200  # characters
@@ -104,6 +105,18 @@ def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
         detail = f"{request.method} {request.url.path[:MAX_REPORTED_PATH]}: {error.detail}"
         return _answer(
             request, HTTPStatus(error.status_code), detail, "/docs lists every route", error.headers
+        )
+
+    @app.exception_handler(OSError)
+    async def disk_full(request: Request, error: OSError) -> JSONResponse:
+        """507 where nothing can be written; nothing of the request was stored."""
+        if not is_disk_full(error):
+            raise error
+        return problem_response(
+            HTTPStatus.INSUFFICIENT_STORAGE,
+            "the server's disk is full; nothing of this request was stored",
+            "send it again later; on the server, free space in the home",
+            {"Retry-After": str(FULL_RETRY_SECONDS)},
         )
 
     @app.exception_handler(Exception)

@@ -1,4 +1,4 @@
-"""Checks on raw requests, before they are parsed: size, nesting depth and unambiguous JSON.
+"""Checks on raw requests, before they are parsed: nesting depth and unambiguous JSON.
 
 Python's parser accepts duplicate keys, NaN and unpaired surrogates; other parsers read them
 differently or reject them.
@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi.responses import JSONResponse
 
+from penchant.api.http.body import replayed
 from penchant.api.http.problems import problem_response
 
-MAX_BODY_BYTES = 256 << 10
 MAX_DEPTH = 12
 JSON = "application/json"
 
@@ -24,9 +24,9 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class RequestLimits:
-    """ASGI middleware that rejects oversized, deeply nested and ambiguous requests.
+    """ASGI middleware that rejects deeply nested and ambiguous requests. Behind ``WholeBody``.
 
-    Bodies of requests below ``forms_path`` are HTML forms: only their size is checked.
+    Bodies of requests below ``forms_path`` are HTML forms, which are not checked.
     """
 
     def __init__(self, app: Any, forms_path: str) -> None:
@@ -41,37 +41,15 @@ class RequestLimits:
             response = problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
             await response(scope, receive, send)
             return
-        parts: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            more = message.get("more_body", False)
-            if size > MAX_BODY_BYTES:
-                detail = f"the body has more than {MAX_BODY_BYTES:,} bytes"
-                response = problem_response(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, "split it into several requests"
-                )
-                await response(scope, receive, send)
-                return
-        body = b"".join(parts)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body = message["body"]
         is_form = scope["path"].startswith(self._forms_path)
         if body and not is_form and (rejection := _rejection(scope, body)):
             await rejection(scope, receive, send)
             return
-        replayed = False
-
-        async def replay() -> Any:
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self._app(scope, replay, send)
+        await self._app(scope, replayed(body, receive), send)
 
 
 def _rejection(scope: Any, body: bytes) -> JSONResponse | None:

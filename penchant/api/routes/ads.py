@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from penchant.api.auth.access import RequireScope
 from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.repetition import LOGGED
 from penchant.api.http.services import AppServices
+from penchant.api.server.connected import require_connected
 from penchant.api_schemas import Ad, Ads, AdsQuery
 from penchant.errors import NothingToDo
 from penchant.serving.advertising.impressions import log_ads
@@ -24,7 +25,7 @@ router = APIRouter(tags=["ads"])
     dependencies=[Depends(RequireScope("recommendations:read"))],
     openapi_extra=LOGGED,
 )
-def ads(query: Annotated[AdsQuery, Query()], services: AppServices) -> Ads:
+def ads(request: Request, query: Annotated[AdsQuery, Query()], services: AppServices) -> Ads:
     """Ads of the day's plan, paced over the day. The response is counted and logged as shown."""
     now = datetime.now(UTC).replace(tzinfo=None)
     try:
@@ -33,6 +34,7 @@ def ads(query: Annotated[AdsQuery, Query()], services: AppServices) -> Ads:
         raise HTTPProblem(
             HTTPStatus.SERVICE_UNAVAILABLE, error.cause, remedy=error.remedy
         ) from error
+    require_connected(request)
     shown = log_ads(services.feedback_log, answer, query.placement, now)
     return Ads(
         user_id=query.user_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from penchant.api.auth.access import RequireScope
+from penchant.api.auth.access import RequireScope, charge_work
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.http.repetition import WITHOUT_EFFECT
 from penchant.api.http.services import AppServices
@@ -35,6 +35,7 @@ router = APIRouter(tags=["catalogue"])
 def put_items(request: Request, body: ItemsRequest, services: AppServices) -> Stored:
     """Add or replace items. A new one is recommended at once, by its title and category."""
     record_entities(request, len(body.items))
+    charge_work(request, len(body.items) / 50)
     now = datetime.now(UTC).replace(tzinfo=None)
     services.feedback_log.append("items", [_item_row(each, now) for each in body.items])
     return Stored(received=len(body.items))
@@ -50,6 +51,7 @@ def put_items(request: Request, body: ItemsRequest, services: AppServices) -> St
 def put_users(request: Request, body: UsersRequest, services: AppServices) -> Stored:
     """Add or replace users. Their attributes are in the next snapshot."""
     record_entities(request, len(body.users))
+    charge_work(request, len(body.users) / 50)
     now = datetime.now(UTC).replace(tzinfo=None)
     services.feedback_log.append("users", [_user_row(each, now) for each in body.users])
     return Stored(received=len(body.users))

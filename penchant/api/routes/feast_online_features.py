@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from penchant.api.auth.access import RequireScope
+from penchant.api.auth.access import RequireScope, charge_work
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.auth.feature_access import resolve_readable
 from penchant.api.auth.tokens import FEATURES, Token
@@ -55,7 +55,9 @@ def get_online_features(
 
     Errors have the form that Feast's client raises, or are problem documents if Accept names them.
     """
-    record_entities(request, max(map(len, body.entities.values()), default=0))
+    entities = max(map(len, body.entities.values()), default=0)
+    record_entities(request, entities)
+    charge_work(request, entities / 50)
     opened = services.features.current()
     selection = body.feature_service or body.features
     requested = resolve_readable(request, token, opened.store, selection, body.entities)

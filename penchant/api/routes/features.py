@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from penchant.api.auth.access import RequireScope
+from penchant.api.auth.access import RequireScope, charge_work
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.auth.feature_access import resolve_readable
 from penchant.api.auth.tokens import FEATURES, Token
@@ -27,6 +27,7 @@ def features(
 ) -> Features:
     """Online features of up to 500 entities, all from one snapshot."""
     record_entities(request, len(body.entities))
+    charge_work(request, len(body.entities) / 50)
     opened, entities = services.features.current(), columnar(body.entities)
     requested = resolve_readable(request, token, opened.store, body.selection, entities)
     answer = opened.store.get_online_features(

@@ -2,14 +2,17 @@
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from penchant.api.auth.access import RequireScope
+from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
 from penchant.api.auth.audit_context import record_entities
+from penchant.api.auth.tokens import REASONS, Token
 from penchant.api.http.services import AppServices
 from penchant.api.routes.recommend import context_of, states_with
 from penchant.api.schemas.personal import Contribution, RankedItem, Ranking, RankRequest
+from penchant.api.server.connected import require_connected
 from penchant.serving.recommending.basket import ANONYMOUS
 from penchant.serving.recommending.impressions import log_slates
 from penchant.serving.recommending.rank import RankCandidate, RankOptions
@@ -20,14 +23,22 @@ router = APIRouter(tags=["recommendations"])
 @router.post(
     "/v1/rank",
     summary="Rank candidates for a user",
-    dependencies=[Depends(RequireScope("recommendations:read"))],
 )
-def rank(request: Request, body: RankRequest, services: AppServices) -> Ranking:
+def rank(
+    request: Request,
+    body: RankRequest,
+    token: Annotated[Token, Depends(RequireScope("recommendations:read"))],
+    services: AppServices,
+) -> Ranking:
     """The candidates by relevance to the user and by weighted fields, with each term's share.
 
-    Without weights the order is that of recommendations among the same items.
+    Without weights the order is that of recommendations among the same items. Reasons require the
+    scope `reasons:read` too.
     """
     record_entities(request, len(body.items))
+    if body.reasons:
+        require_scope(request, token, REASONS)
+    charge_work(request, len(body.items) / 50 + work_of(body.k, body.reasons))
     now = datetime.now(UTC).replace(tzinfo=None)
     found = services.recommendations.rank(
         states_with(services, body.user_id, body.events, now),
@@ -39,6 +50,7 @@ def rank(request: Request, body: RankRequest, services: AppServices) -> Ranking:
     answer = found.answer
     impressions: dict[str, str] = {}
     if body.user_id is not None:
+        require_connected(request)
         owned = replace(answer, user_id=body.user_id)
         (shown,) = log_slates(services.feedback_log, [owned], context_of(body.context), now)
         ids = [item.item_id for item in answer.items]

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from penchant.api.auth.access import RequireScope
+from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
 from penchant.api.auth.audit_context import record_entities
+from penchant.api.auth.tokens import REASONS, Token
 from penchant.api.http.services import AppServices, Services
 from penchant.api.schemas.personal import (
     Context,
@@ -18,6 +19,7 @@ from penchant.api.schemas.personal import (
     SessionEvent,
     UserRecommendations,
 )
+from penchant.api.server.connected import require_connected
 from penchant.serving.fresh_events.session import REQUEST, WithSession, session_event
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.recommending.basket import ANONYMOUS
@@ -31,12 +33,20 @@ router = APIRouter(tags=["recommendations"])
 @router.post(
     "/v1/recommendations",
     summary="Recommend items to users",
-    dependencies=[Depends(RequireScope("recommendations:read"))],
     response_model_exclude_unset=True,
 )
-def recommend(request: Request, body: RecommendRequest, services: AppServices) -> RecommendResponse:
-    """Personal recommendations of one release for up to 50 users, who may be anonymous."""
+def recommend(
+    request: Request,
+    body: RecommendRequest,
+    token: Annotated[Token, Depends(RequireScope("recommendations:read"))],
+    services: AppServices,
+) -> RecommendResponse:
+    """Personal recommendations of one release for up to 50 users, who may be anonymous. Reasons
+    require the scope `reasons:read` too."""
     record_entities(request, len(body.users))
+    if body.reasons:
+        require_scope(request, token, REASONS)
+    charge_work(request, len(body.users) * work_of(body.k, body.reasons, body.diversity))
     now = datetime.now(UTC).replace(tzinfo=None)
     options = RecommendOptions(
         exclude_bought=body.exclude_bought,
@@ -58,6 +68,7 @@ def recommend(request: Request, body: RecommendRequest, services: AppServices) -
     ]
     pages = services.recommendations.recommend_to(users, body.k, options)
     answers = [page.answer for page in pages]
+    require_connected(request)
     shown = iter(
         log_slates(
             services.feedback_log,

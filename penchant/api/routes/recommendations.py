@@ -7,11 +7,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
-from penchant.api.auth.access import RequireScope
+from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
+from penchant.api.auth.tokens import REASONS, Token
 from penchant.api.http.repetition import LOGGED
 from penchant.api.http.services import AppServices
+from penchant.api.server.connected import require_connected
 from penchant.api_schemas import Recommendations, RecommendationsQuery, RecommendedItem
 from penchant.serving.recommending.impressions import log_shown
 from penchant.serving.recommending.options import RecommendOptions
@@ -22,13 +24,19 @@ router = APIRouter(tags=["recommendations"])
 @router.get(
     "/v1/recommendations",
     summary="Recommend items to a user",
-    dependencies=[Depends(RequireScope("recommendations:read"))],
     openapi_extra=LOGGED,
 )
 def recommendations(
-    query: Annotated[RecommendationsQuery, Query()], services: AppServices
+    request: Request,
+    query: Annotated[RecommendationsQuery, Query()],
+    token: Annotated[Token, Depends(RequireScope("recommendations:read"))],
+    services: AppServices,
 ) -> Recommendations:
-    """Personal recommendations; popular items for an unknown user."""
+    """Personal recommendations; popular items for an unknown user. Reasons name items of the user's
+    history: they require the scope `reasons:read` too."""
+    if query.reasons:
+        require_scope(request, token, REASONS)
+    charge_work(request, work_of(query.k, query.reasons, query.diversity))
     options = RecommendOptions(
         exclude_bought=query.exclude_bought,
         exclude=tuple(query.exclude),
@@ -39,6 +47,7 @@ def recommendations(
         reasons=query.reasons,
     )
     answer = services.recommendations.recommend(query.user_id, query.k, options)
+    require_connected(request)
     now = datetime.now(UTC).replace(tzinfo=None)
     shown = log_shown(services.feedback_log, answer, query.placement, now)
     return Recommendations(

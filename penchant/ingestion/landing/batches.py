@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from penchant.errors import PenchantError, UsageError
+from penchant.errors import PenchantError, UsageError, is_disk_full
 from penchant.ingestion.landing.arrival import Arrival
 from penchant.ingestion.landing.checking import (
     CheckResult,
@@ -152,6 +152,8 @@ class Landing:
         except NOT_CAUSED_BY_FILES:
             raise
         except (Unreadable, duckdb.Error) as error:
+            if is_disk_full(error):
+                raise
             result = CheckResult(0, (unreadable(error, original, arrival),))
         if result.reasons:
             return self._quarantine(arrival, original, sha256, result.reasons)

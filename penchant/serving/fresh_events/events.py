@@ -1,19 +1,25 @@
-"""Fresh events by user, in memory; the event log is durable."""
+"""Fresh events by user, in memory, of limited number; the event log is durable."""
 
+import sys
 import threading
-from collections import defaultdict
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from penchant.feedback.identity import content_of, identity_of
 from penchant.releases.release import on_disk
 from penchant.serving.fresh_events.log_tail import LogFile, LogTail, Row
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 
 MAX_PER_USER = 1000  # newest events that are kept
+MAX_EVENTS = 200_000  # of all users; about 80 MB
+MAX_IDENTITIES = 200_000  # of the last events, to recognise one that is sent again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """An event that the API acknowledged. Times are naive UTC. ``file``: of the log."""
 
@@ -33,8 +39,8 @@ class Event:
             row["event_id"],
             row["user_id"],
             row["session_id"],
-            row["event_type"],
-            row["item_id"],
+            sys.intern(row["event_type"]),
+            row["item_id"] and sys.intern(row["item_id"]),
             row["quantity"],
             _time(row["event_at"]),
             _time(row["received_at"]),
@@ -58,7 +64,8 @@ class FreshEvents:
         self._settings, self._subjects = settings, Subjects(settings)
         self._lock = threading.Lock()
         self._by_user: dict[str, list[Event]] = defaultdict(list)
-        self._seen: set[str] = set()
+        self._arrived: deque[str] = deque()  # users, one for each event that is kept
+        self._contents: OrderedDict[int, int] = OrderedDict()
         self._known = _newest_in_all(settings)
         self._live: str | None = None
         self._tail = LogTail(settings, self._known)
@@ -82,14 +89,48 @@ class FreshEvents:
             events = sorted(self._by_user.get(user_id, ()), key=lambda event: event.received_at)
         return [event for event in events if not event.is_in(last_feedback)]
 
+    def conflicts(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """The logged ids of rows that say something else than an earlier event, or an earlier one
+        of them, of the same identity."""
+        found, own = [], dict[int, int]()
+        with self._lock:
+            self._catch_up()
+            for row in rows:
+                identity, content = identity_of(row), content_of(row)
+                earlier = self._contents.get(identity) or own.setdefault(identity, content)
+                if earlier != content:
+                    found.append(row["event_id"])
+        return found
+
     def _catch_up(self) -> None:
         for row, file in self._tail.new():
-            event = Event.of(row, file)
-            if event.event_id not in self._seen:  # the first of duplicates counts, as in the marts
-                self._seen.add(event.event_id)
-                own = self._by_user[event.user_id]
-                own.append(event)
-                del own[:-MAX_PER_USER]
+            if self._is_new(row):
+                self._keep(Event.of(row, file))
+
+    def _is_new(self, row: Row) -> bool:
+        """Whether it is the first of its identity: that one counts, as in the marts."""
+        identity = identity_of(row)
+        if identity in self._contents:
+            return False
+        self._contents[identity] = content_of(row)
+        while len(self._contents) > MAX_IDENTITIES:
+            self._contents.popitem(last=False)
+        return True
+
+    def _keep(self, event: Event) -> None:
+        """Add an event; beyond the limits the oldest is left out, of the user and of all."""
+        own = self._by_user[event.user_id]
+        own.append(event)
+        if len(own) > MAX_PER_USER:
+            del own[0]
+        else:
+            self._arrived.append(event.user_id)
+        if len(self._arrived) > MAX_EVENTS:
+            user_id = self._arrived.popleft()
+            oldest = self._by_user[user_id]
+            del oldest[0]
+            if not oldest:
+                del self._by_user[user_id]
 
     def _forget(self) -> None:
         """Remove the events that every release on disk has."""
@@ -99,10 +140,13 @@ class FreshEvents:
         self._known = oldest
         kept: dict[str, list[Event]] = defaultdict(list)
         for user_id, events in self._by_user.items():
-            if left := [event for event in events if not event.is_in(oldest)]:
-                kept[user_id] = left
+            if later := [event for event in events if not event.is_in(oldest)]:
+                kept[user_id] = later
         self._by_user = kept
-        self._seen = {event.event_id for events in kept.values() for event in events}
+        left = [event for events in kept.values() for event in events]
+        self._arrived = deque(
+            event.user_id for event in sorted(left, key=lambda event: event.received_at)
+        )
 
 
 def _newest_in_all(settings: Settings) -> str:

@@ -11,6 +11,15 @@ function after(wait, act) {
   };
 }
 
+// The link that `make up` prints has the token as its fragment, which browsers don't send.
+const secret = /^#token=(pk_[\w-]+)$/.exec(location.hash);
+const tokenField = document.getElementById("token");
+if (secret && tokenField) {
+  history.replaceState(null, "", location.pathname);
+  tokenField.value = secret[1];
+  tokenField.form.submit();
+}
+
 // A form with data-live="#part" replaces that part of the page with the same part of the response.
 function answerInPlace(form) {
   let pending;

@@ -1,0 +1,1 @@
+"""The server process: limits on connections, fair admission of requests, uvicorn's settings."""

@@ -1,0 +1,63 @@
+"""Clients take turns, and requests that would wait too long are shed."""
+
+import asyncio
+
+import pytest
+
+from penchant.api.server import admission
+from penchant.api.server.admission import Turns
+
+
+def test_clients_take_turns() -> None:
+    """One client's request is second in line, however many another has sent before."""
+
+    async def run() -> list[str]:
+        turns, order = Turns(running=1), list[str]()
+
+        async def request(client: str) -> None:
+            assert await turns.take(client)
+            order.append(client)
+            await asyncio.sleep(0)
+            turns.give_back()
+
+        assert await turns.take("first")
+        flood = [asyncio.create_task(request("flood")) for _ in range(10)]
+        await asyncio.sleep(0)
+        other = asyncio.create_task(request("other"))
+        await asyncio.sleep(0)
+        turns.give_back()
+        await asyncio.gather(*flood, other)
+        return order
+
+    assert asyncio.run(run()).index("other") <= 1
+
+
+def test_sheds_beyond_each_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "WAITING_OF_ONE", 2)
+    monkeypatch.setattr(admission, "MAX_WAIT_SECONDS", 0.01)
+
+    async def run() -> tuple[list[bool], bool]:
+        turns = Turns(running=1, waiting=3)
+        assert await turns.take("a")
+        taken = await asyncio.gather(*(turns.take(client) for client in "aaabbb"))
+        turns.give_back()
+        return taken, await turns.take("c")
+
+    taken, after = asyncio.run(run())
+    assert taken == [False] * 6 and after  # nobody gave a turn back, and none is lost
+
+
+def test_a_cancelled_request_gives_its_place_back() -> None:
+    async def run() -> bool:
+        turns = Turns(running=1, waiting=1)
+        assert await turns.take("a")
+        waiting = asyncio.create_task(turns.take("b"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        last = asyncio.create_task(turns.take("c"))
+        await asyncio.sleep(0)
+        turns.give_back()
+        return await last
+
+    assert asyncio.run(run())
