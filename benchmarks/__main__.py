@@ -36,6 +36,15 @@ class Page:
 
 
 PAGES = {
+    "abuse": Page(
+        "abuse.md",
+        ("abuse.attacks",),
+        """# Abuse
+
+Server, attacker and client share one machine. What is defended and what is not is in the
+[threat model](../threat-model.md).
+""",
+    ),
     "ads": Page("ads.md", ("ads",), "# Ad pacing"),
     "baskets": Page("baskets.md", ("baskets",), "# Next basket"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.rows import Row, table
-from benchmarks.servers import penchant_server, read_only_home
+from benchmarks.servers import headers_for, penchant_server, read_only_home
 from penchant.releases.release import ITEM_VECTORS, RANKED_LISTS
 from penchant.settings import Settings
 
@@ -61,7 +61,8 @@ class Clients(threading.local):
 
     def _send(self, server: int, method: str, path: str, body: str | None, status: int) -> bytes:
         connection = self.connections[server]
-        connection.request(method, path, body, {"content-type": "application/json"})
+        headers = {"content-type": "application/json", **headers_for(connection.port)}
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read()
         if response.status != status:

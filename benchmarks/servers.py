@@ -10,15 +10,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from penchant.api.auth.first_token import ensure_first_token, local_secret
 from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 
 BIN = Path(sys.executable).parent
 START_SECONDS = 60.0
+TOKENS: dict[int, str] = {}  # by the port of a started server
 READ = ("releases", "online", "snapshots", "policies", "experiments")
 
 
@@ -52,16 +54,30 @@ def read_only_home(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def penchant_server(home: Path, path: str = "/readyz") -> Iterator[Server]:
-    """Our server over a home, once it has answered ``path``."""
+def penchant_server(home: Path, path: str = "/readyz", limited: bool = False) -> Iterator[Server]:
+    """Our server over a home, once it has answered ``path``. ``limited``: with the default rate
+    limit, which measurements of speed do without."""
     port = free_port()
     environment = {
         "PENCHANT_HOME": str(home),
         "PENCHANT_API_PORT": str(port),
-        "PENCHANT_REQUESTS_A_SECOND": "1000000",
     }
+    if not limited:
+        environment["PENCHANT_REQUESTS_A_SECOND"] = "1000000"
+    ensure_first_token(settings_at(home))
+    with suppress(UsageError):  # the home has tokens made by hand
+        TOKENS[port] = local_secret(settings_at(home))
     with _started([str(BIN / "penchant"), "serve"], environment, port, path) as server:
         yield server
+
+
+def settings_at(home: Path) -> Settings:
+    return Settings(_env_file=None, home=home)
+
+
+def headers_for(port: int) -> dict[str, str]:
+    """The headers that a request to the server on this port needs."""
+    return {"Authorization": f"Bearer {TOKENS[port]}"} if port in TOKENS else {}
 
 
 @contextmanager
@@ -105,8 +121,9 @@ def _started(
 
 
 def _responds(port: int, path: str) -> bool:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers_for(port))
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False

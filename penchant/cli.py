@@ -579,11 +579,10 @@ def main() -> None:
             raise
         wrong = "; ".join(wrong_setting(each) for each in error.errors())
         end_with(UsageError(wrong, "fix it in the environment or .env"))
-    except Exception as error:
+    except Exception as error:  # DuckDB and SQLite have errors of their own
         if not is_disk_full(error):
             raise
-        where = getattr(error, "filename", None) or Settings().home
-        end_with(DiskFull(f"the disk of {where} is full", "free space and run it again"))
+        end_with(DiskFull(f"the disk of {Settings().home} is full", "free space and run it again"))
 
 
 def require_utf8() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import grid
+from benchmarks.servers import headers_for
 
 HOST = "127.0.0.1"
 CONNECTIONS = 32
@@ -31,6 +32,7 @@ class Request:
         head = (
             f"{'GET' if self.body is None else 'POST'} {self.path} HTTP/1.1\r\nHost: {HOST}:{port}"
         )
+        head += "".join(f"\r\n{name}: {value}" for name, value in headers_for(port).items())
         if self.body is None:
             return f"{head}\r\n\r\n".encode()
         head += f"\r\nContent-Type: application/json\r\nContent-Length: {len(self.body)}\r\n\r\n"

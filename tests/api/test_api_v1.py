@@ -204,12 +204,11 @@ def test_answers_404_for_an_unknown_id(
     assert f"unknown {'item' if 'item_id' in params else 'user'} 'no" in answer.json()["detail"]
 
 
-def test_reasons_need_a_scope_of_their_own(shop: Any) -> None:
-    publish(shop.settings, ONE)
-    client, asked = TestClient(create_app(shop.settings)), {"user_id": "u3", "reasons": "true"}
+def test_reasons_need_a_scope_of_their_own(published: Any) -> None:
+    client, asked = TestClient(create_app(published.settings)), {"user_id": "u3", "reasons": "true"}
 
     def status_with(*scopes: str) -> int:
-        _, secret = Tokens(shop.settings).make("shop", scopes)
+        _, secret = Tokens(published.settings).make("shop", scopes)
         headers = {"authorization": f"Bearer {secret}"}
         return client.get("/v1/recommendations", params=asked, headers=headers).status_code
 

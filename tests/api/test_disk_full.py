@@ -118,7 +118,7 @@ def test_a_command_ends_with_one_error(
         os.umask(umask)
     error = capsys.readouterr().err
     assert ended.value.code == 1 and error.count("error:") == 1
-    assert "is full" in error and "free space" in error
+    assert "No space left" in error and "free space" in error
 
 
 def test_permissions_of_private_files_do_not_depend_on_the_umask(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Attacks on the real server, each with its bound, beside a normal client."""
