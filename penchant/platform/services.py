@@ -1,5 +1,6 @@
 """The services of the platform: command, environment, log and address of each."""
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -38,8 +39,11 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     """The settings as ``PENCHANT_*`` variables, with absolute paths."""
     environment = {}
     for name, value in settings.model_dump(exclude_none=True).items():
-        text = str(value.resolve()) if isinstance(value, Path) else str(value)
-        environment[f"PENCHANT_{name.upper()}"] = text
+        if isinstance(value, Path):
+            value = value.resolve()
+        elif isinstance(value, tuple | list | dict):
+            value = json.dumps(value)  # as pydantic-settings parses it
+        environment[f"PENCHANT_{name.upper()}"] = str(value)
     return environment
 
 
