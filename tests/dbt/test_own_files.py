@@ -39,10 +39,15 @@ CATALOGUE = """sku,name,aisle
 a,Apples,Fruit
 b,Bread,Bakery
 """
+ANONYMOUS = "3,1,,b,1,5.0,2024-03-01 11:00:00\n"
 
 
 def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
-    for name, text in (("m.yml", MAPPING), ("orders.csv", ORDERS), ("catalogue.csv", CATALOGUE)):
+    for name, text in (
+        ("m.yml", MAPPING),
+        ("orders.csv", ORDERS + ANONYMOUS),
+        ("catalogue.csv", CATALOGUE),
+    ):
         (tmp_path / name).write_text(text)
     landed = ingest(settings, "files", tmp_path, tmp_path / "m.yml")
     assert (len(landed.landed), len(landed.quarantined)) == (2, 0)
@@ -54,10 +59,11 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
         ).fetchall()
 
     assert snapshot.as_of.isoformat() == "2024-03-02T00:00:00"  # 00:30 in Paris is the day before
-    assert rows("select list(user_id order by user_id)", "users") == [(["ann", "bob"],)]
+    users = ["ann", "bob", "session:3"]
+    assert rows("select list(user_id order by user_id)", "users") == [(users,)]
     assert rows("select list(title order by title)", "items") == [(["Apples", "Bread"],)]
-    assert rows("select sum(value), count(*)", "events") == [(9.5, 3)]
-    assert rows("select count(*)", "sequences") == [(2,)]
+    assert rows("select sum(value), count(*)", "events") == [(14.5, 4)]
+    assert rows("select count(*)", "sequences") == [(3,)]
 
 
 @pytest.mark.long

@@ -50,6 +50,7 @@ def _column(name: str, described: dict[str, Any], own_files: bool) -> Column:
         accepted=tuple(described.get("accepted", ())),
         may_be_ahead=described.get("planned", False),
         is_id=own_files and name.endswith("_id"),
+        or_from=described.get("or_from"),
     )
 
 

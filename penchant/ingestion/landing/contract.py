@@ -55,7 +55,8 @@ class Column:
 
     ``minimum`` and ``maximum`` are inclusive; ``accepted`` are the only values allowed;
     ``may_be_ahead`` allows future times, such as the end of a campaign; ``is_id`` forbids blank
-    text and NUL, which no other system would show or find again.
+    text and NUL, which no other system would show or find again. ``or_from``: the column that
+    stands in where a shop's own file has no value.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Column:
     accepted: tuple[str, ...] = ()
     may_be_ahead: bool = False
     is_id: bool = False
+    or_from: str | None = None
 
 
 @dataclass(frozen=True)

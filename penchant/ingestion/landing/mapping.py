@@ -81,6 +81,9 @@ class TableMapping:
                 columns[column.name] = self._given(column, [reading.columns[n] for n in theirs])
             else:
                 columns[column.name] = _constant(column, self.constants.get(column.name))
+        for column in contract.columns:
+            if column.or_from in columns and column.name in columns:
+                columns[column.name] = _either(columns[column.name], column, columns)
         return replace(reading, columns=columns, plain_parquet=False, absent=absent)
 
     def _filtered(self, reading: Reading) -> Reading:
@@ -149,6 +152,15 @@ class TableMapping:
         zoned = f"TRY_CAST({given.sql} AS TIMESTAMPTZ)"
         has_offset = f"regexp_matches({given.sql}, {literal(WITH_OFFSET)})"
         return f"(CASE WHEN {has_offset} THEN {zoned} ELSE {local} END) AT TIME ZONE 'UTC'"
+
+
+def _either(given: Given, column: Column, columns: dict[str, Given]) -> Given:
+    """A value, or else that of another column, with its name before it: an id of its own kind."""
+    assert column.or_from is not None
+    other = f"CAST({columns[column.or_from].sql} AS VARCHAR)"
+    name = column.or_from.removesuffix("_id")
+    sql = f"coalesce(CAST({given.sql} AS VARCHAR), {literal(f'{name}:')} || {other})"
+    return Given(sql, "VARCHAR")
 
 
 def _constant(column: Column, value: Constant | None) -> Given:

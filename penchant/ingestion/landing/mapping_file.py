@@ -28,6 +28,7 @@
         - {path: books.csv, columns: {item_id: isbn, title: name}}
         - {path: toys.jsonl, columns: {item_id: sku, title: title}}
 
+Where an event has no user, or the mapping names none, its session is the user: ``session:ID``.
 ``{day}`` is the requested day as YYYY-MM-DD, or any day. Nullable columns need no mapping. Parquet
 timestamps need no format. Every mistake is a UsageError that names the file and the key.
 """
@@ -141,7 +142,8 @@ def _check_mapped_once(
         raise _wrong(
             path, f"{key}.constants.{column.name}", "is also under columns", "remove one of them"
         )
-    if not column.nullable and column.name not in columns and column.name not in constants:
+    required = not column.nullable and column.or_from is None
+    if required and column.name not in columns and column.name not in constants:
         raise _wrong(path, f"{key}.columns.{column.name}", "is required", "name the file's column")
     if column.name in constants:
         _check_constant(path, f"{key}.constants.{column.name}", column, constants[column.name])
