@@ -116,6 +116,8 @@ def _marts(item_ids: list[str], user_ids: list[str], number: int) -> dict[str, p
             "item_ids": carts,
             "event_ats": pa.array([days] * len(user_ids), pa.list_(pa.timestamp("us"))),
             "weights": [[1.0] * BOUGHT] * len(user_ids),
+            "event_types": [["purchase"] * BOUGHT] * len(user_ids),
+            "target_event_type": ["purchase"] * len(user_ids),
         },
         "user_portrait": _portraits(user_ids),
     }

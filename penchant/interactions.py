@@ -66,10 +66,7 @@ def session_of(event: ItemEvent) -> str:
 
 
 def interactions(events: Iterable[ItemEvent]) -> list[Interaction]:
-    """Group events by user, item, session and event type; other event types are left out.
-
-    The mart has the rows of the strongest event type that the shop records.
-    """
+    """Group events by user, item, session and event type; other event types are left out."""
     groups: dict[tuple[str, str, str, str], list[ItemEvent]] = defaultdict(list)
     for event in events:
         if event.item_id is not None and event.event_type in EVENT_TYPES:

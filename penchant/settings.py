@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -55,8 +56,17 @@ class Settings(BaseSettings):
     reference_configs: bool = Field(
         False, description="larger models and longer training, for a GPU or an overnight run"
     )
+    target_event_type: Literal["purchase", "cart", "view", "rating"] | None = Field(
+        None,
+        description="event type that families predict: purchase, cart, view or rating; None for "
+        "the strongest that the shop records, in this order",
+    )
     published_data: Path | None = Field(
         None, description="folder of the S3-Rec files, for `make bench-quality`"
+    )
+
+    event_types_data: Path | None = Field(
+        None, description="folder of the RetailRocket files, for `make bench-event-types`"
     )
 
     airflow_port: int = Field(8080, description="Airflow UI and API")
@@ -237,6 +247,9 @@ def wrong_setting(error: ErrorDetails) -> str:
 
 def requirement(field: FieldInfo) -> str:
     """The values that a setting accepts, in words: ``a positive integer``."""
+    choices = [value for kind in get_args(field.annotation) for value in get_args(kind)]
+    if choices:
+        return f"one of {', '.join(choices)}"
     nouns = {int: "integer", float: "number", bool: "boolean"}
     noun = next((nouns[kind] for kind in nouns if field.annotation is kind), "path")
     bounds = {

@@ -114,6 +114,8 @@ def write_snapshot(settings: Settings, number: int) -> str:
                     pa.list_(pa.timestamp("us")),
                 ),
                 "weights": [[1.0] * 10] * len(USERS),
+                "event_types": [["purchase"] * 10] * len(USERS),
+                "target_event_type": ["purchase"] * len(USERS),
             }
         ),
         "events": events(),

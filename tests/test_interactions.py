@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from penchant.artifacts import Snapshot
-from penchant.interactions import EVENT_TYPES, interactions
+from penchant.interactions import interactions
 from penchant.settings import Settings
 
 
@@ -34,17 +34,17 @@ def test_interactions_equal_the_mart_row_for_row(built_home: Settings) -> None:
     expected = duckdb.execute(
         """
         SELECT user_id, item_id, session_id, event_type, event_at, quantity, weight
-        FROM read_parquet(?) ORDER BY user_id, item_id, session_id
+        FROM read_parquet(?) ORDER BY user_id, item_id, session_id, event_type
         """,
         [marts["interactions"]],
     ).fetchall()
 
     found = interactions(MartEvent(*row) for row in events)
-    strongest = min((each.event_type for each in found), key=EVENT_TYPES.index)
-    rows = sorted(astuple(each) for each in found if each.event_type == strongest)
+    rows = sorted(astuple(each) for each in found)
     weights = {astuple(each): each.weight for each in found}
 
     assert rows == [row[:-1] for row in expected]
     assert [weights[row] for row in rows] == pytest.approx([row[-1] for row in expected])
+    assert {each.event_type for each in found} == {"purchase", "cart", "view"}
     assert len(rows) < len(events), "some sessions have more than one event with an item"
     assert max(each.quantity for each in found) > 1

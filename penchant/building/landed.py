@@ -48,13 +48,15 @@ class Landing:
 
     ``objecting``: users who are not to be profiled. ``last_feedback``: the newest file of the
     feedback log's events such that the snapshot has all events up to it; later files have events
-    after ``as_of``.
+    after ``as_of``. ``target_event_type``: what families predict; None for the strongest type that
+    was recorded.
     """
 
     batches: tuple[Batch, ...]
     as_of: datetime
     objecting: tuple[str, ...] = ()
     last_feedback: str | None = None
+    target_event_type: str | None = None
 
     @property
     def sources(self) -> list[str]:
@@ -67,6 +69,7 @@ class Landing:
             "sources": self.sources,
             "as_of": self.as_of.isoformat(sep=" "),
             **({"objecting_users": self.objecting} if self.objecting else {}),
+            "target_event_type": self.target_event_type,
             **DBT_VARIABLES,
         }
 
@@ -105,7 +108,9 @@ def read_landing(settings: Settings) -> Landing:
         )
     as_of = settings.as_of or end_of_data(rows_of_day)
     objecting = tuple(Subjects(settings).objecting())
-    return Landing(tuple(batches), as_of, objecting, _last_feedback(settings, batches, as_of))
+    last_feedback = _last_feedback(settings, batches, as_of)
+    target = settings.target_event_type
+    return Landing(tuple(batches), as_of, objecting, last_feedback, target)
 
 
 def _last_feedback(settings: Settings, batches: list[Batch], as_of: datetime) -> str | None:

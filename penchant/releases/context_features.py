@@ -18,6 +18,7 @@ from penchant.artifacts import Snapshot
 from penchant.bandits.context_features import ContextCounts, ContextFeatures, Events, Outcomes
 from penchant.bandits.slates import IntArray
 from penchant.errors import DataError
+from penchant.sequences import target_events
 from penchant.vectors import load_array
 
 FOLDER = "policy_facts"
@@ -85,15 +86,11 @@ def facts_of_snapshot(snapshot: Snapshot) -> tuple[ContextCounts, pa.ChunkedArra
     """
     user_ids = pq.read_table(snapshot.mart("users"), columns=["user_id"])["user_id"].sort()
     items = pq.ParquetFile(snapshot.mart("items")).read().sort_by("item_id")
-    sequences = pq.read_table(
-        snapshot.mart("sequences"), columns=["user_id", "item_ids", "event_ats"]
-    )
-    lengths_U = pc.list_value_length(sequences["item_ids"]).to_numpy()
-    users_U = _rows(sequences["user_id"], user_ids)
+    acted = target_events(pq.read_table(snapshot.mart("sequences")))
     done = Events(
-        np.repeat(users_U, lengths_U),
-        _rows(pc.list_flatten(sequences["item_ids"]), items["item_id"]),
-        _seconds(pc.list_flatten(sequences["event_ats"])),
+        _rows(acted["user_id"], user_ids),
+        _rows(acted["item_id"], items["item_id"]),
+        _seconds(acted["event_at"]),
     )
     drawn = pc.field("item_id").is_valid() & pc.field("propensity").is_valid()
     shown = _of_mart(snapshot, "impressions", ["user_id", "item_id", "shown_at"], drawn)

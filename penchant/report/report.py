@@ -117,8 +117,9 @@ def example_users(settings: Settings, snapshot: Snapshot, release_id: str) -> tu
     sequences = str(snapshot.mart("sequences"))
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         known = connection.execute(
-            "SELECT user_id, len(item_ids) FROM read_parquet($sequences) WHERE user_id IN "
-            "(SELECT user_id FROM read_parquet($ranked)) ORDER BY len(item_ids), user_id",
+            "SELECT user_id, len(list_filter(event_types, lambda each: each = target_event_type)) "
+            "AS events FROM read_parquet($sequences) WHERE events > 0 AND user_id IN "
+            "(SELECT user_id FROM read_parquet($ranked)) ORDER BY events, user_id",
             {"sequences": sequences, "ranked": str(ranked)},
         ).fetchall()
     places = dict.fromkeys(int(quantile * (len(known) - 1)) for quantile in QUANTILES)
@@ -144,10 +145,14 @@ def recent_purchases(
         rows = connection.execute(
             """
             WITH bought AS (
-                SELECT unnest(item_ids) AS item_id, unnest(event_ats) AS event_at
+                SELECT unnest(item_ids) AS item_id, unnest(event_ats) AS event_at,
+                    unnest(event_types) = target_event_type AS is_target
                 FROM read_parquet($sequences) WHERE user_id = $user_id
             ),
-            latest AS (SELECT item_id, max(event_at) AS event_at FROM bought GROUP BY item_id)
+            latest AS (
+                SELECT item_id, max(event_at) AS event_at FROM bought WHERE is_target
+                GROUP BY item_id
+            )
             SELECT item_id, title, category_1, strftime(event_at, '%Y-%m-%d')
             FROM latest JOIN read_parquet($items) USING (item_id)
             ORDER BY event_at DESC, item_id LIMIT $most

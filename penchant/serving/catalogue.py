@@ -75,7 +75,8 @@ class Catalogue:
         """Users whose id starts with ``prefix``, shortest first: an exact match comes first."""
         rows = self._ask(
             """
-            SELECT user_id, coalesce(len(item_ids), 0)
+            SELECT user_id, len(list_filter(coalesce(event_types, []), lambda each:
+                each = target_event_type))
             FROM read_parquet($users) AS users
             LEFT JOIN read_parquet($sequences) AS sequences USING (user_id)
             WHERE starts_with(user_id, $prefix) ORDER BY length(user_id), user_id LIMIT $most
@@ -90,10 +91,14 @@ class Catalogue:
         """A light, a median and a heavy user, deterministically."""
         rows = self._ask(
             """
-            WITH bought AS (
-                SELECT user_id, len(item_ids) AS items,
-                    row_number() OVER (ORDER BY len(item_ids), user_id) AS place
+            WITH counted AS (
+                SELECT user_id, len(list_filter(event_types, lambda each:
+                    each = target_event_type)) AS items
                 FROM read_parquet($sequences)
+            ),
+            bought AS (
+                SELECT *, row_number() OVER (ORDER BY items, user_id) AS place
+                FROM counted WHERE items > 0
             )
             SELECT user_id, items FROM bought WHERE place IN (
                 SELECT 1 + floor(unnest($quantiles) * (max(place) - 1)) FROM bought

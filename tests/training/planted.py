@@ -45,9 +45,18 @@ def _events(random: np.random.Generator, user: int, items: int) -> list[tuple[da
 
 
 def write_snapshot(
-    settings: Settings, histories: list[list[tuple[str, datetime]]], items: int, passed: bool = True
+    settings: Settings,
+    histories: list[list[tuple[str, datetime]]],
+    items: int,
+    passed: bool = True,
+    event_types: list[list[str]] | None = None,
+    target: str = "purchase",
 ) -> None:
-    """A snapshot of given histories, and of one user more who never did anything."""
+    """A snapshot of given histories, and of one user more who never did anything.
+
+    ``event_types``: of each event; None for purchases.
+    """
+    types = event_types or [["purchase"] * len(one) for one in histories]
     folder = settings.snapshots / SNAPSHOT
     (folder / "marts").mkdir(parents=True)
     users = [f"u{user:03}" for user in range(len(histories) + 1)]
@@ -58,6 +67,8 @@ def write_snapshot(
             [[at for _, at in one] for one in histories], pa.list_(pa.timestamp("us"))
         ),
         "weights": pa.array([[1.0] * len(one) for one in histories]),
+        "event_types": pa.array(types),
+        "target_event_type": pa.array([target] * len(histories)),
     }
     pq.write_table(pa.table(sequences), folder / "marts/sequences.parquet")
     pq.write_table(

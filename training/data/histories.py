@@ -4,7 +4,7 @@ The suffix of a name gives an array's axes: U users, B users of a batch, I items
 D vector dimensions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,15 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from penchant.errors import DataError, UsageError
+from penchant.interactions import EVENT_TYPES
 
 if TYPE_CHECKING:  # types only: its validation needs packages that a benchmark on a GPU lacks
     from penchant.artifacts import Snapshot
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
+TypeArray = npt.NDArray[np.int8]
+"""Event types, as places in ``EVENT_TYPES``."""
 
 DAY = 86_400  # seconds
 FEATURE_TIME = "__feature_time"
@@ -37,6 +40,10 @@ class Histories:
     ``starts_U1[u]:starts_U1[u + 1]`` of the arrays over N. ``items_N``: row of the item in
     ``Dataset.item_ids``. ``times_N`` and ``end``: seconds since 1970 in UTC. ``weights_N``:
     strength of an event, positive, around 1 for one purchase.
+
+    These are events of the type that families predict. ``others``: the same users' events of the
+    other types, None where the shop records none; ``every_type`` joins both. ``types_N``: places in
+    ``EVENT_TYPES``, None where all events are of the first.
     """
 
     users_U: IntArray
@@ -46,6 +53,8 @@ class Histories:
     weights_N: FloatArray
     item_count: int
     end: int
+    types_N: TypeArray | None = None
+    others: "Histories | None" = None
 
     def __len__(self) -> int:
         return len(self.users_U)
@@ -64,23 +73,21 @@ class Histories:
         """Days from each event to ``end``."""
         return ((self.end - self.times_N) / DAY).astype(np.float32)
 
+    @property
+    def places_N(self) -> TypeArray:
+        """The place of each event's type in ``EVENT_TYPES``."""
+        return np.zeros(len(self.items_N), np.int8) if self.types_N is None else self.types_N
+
     def between(self, start: int, end: int) -> "Histories":
         """The same users with only the events of [start, end)."""
         kept = self.only((self.times_N >= start) & (self.times_N < end))
-        return replace(kept, end=min(end, self.end))
+        others = None if self.others is None else self.others.between(start, end)
+        return replace(kept, end=min(end, self.end), others=others)
 
     def only(self, keep_N: npt.NDArray[np.bool_]) -> "Histories":
-        """The same users with only some of the events."""
+        """The same users with only some of the events, and all events of other types."""
         lengths_U = np.bincount(self.rows_N[keep_N], minlength=len(self))
-        return Histories(
-            self.users_U,
-            starts(lengths_U),
-            self.items_N[keep_N],
-            self.times_N[keep_N],
-            self.weights_N[keep_N],
-            self.item_count,
-            self.end,
-        )
+        return replace(self._events(keep_N), starts_U1=starts(lengths_U))
 
     def before(self, end: int) -> "Histories":
         return self.between(np.iinfo(np.int64).min, end)
@@ -91,14 +98,9 @@ class Histories:
         first_B = self.starts_U1[rows_B]
         starts_B1 = starts(lengths_B)
         rows_N = np.repeat(first_B - starts_B1[:-1], lengths_B) + np.arange(starts_B1[-1])
-        return Histories(
-            self.users_U[rows_B],
-            starts_B1,
-            self.items_N[rows_N],
-            self.times_N[rows_N],
-            self.weights_N[rows_N],
-            self.item_count,
-            self.end,
+        others = None if self.others is None else self.others.take(rows_B)
+        return replace(
+            self._events(rows_N), users_U=self.users_U[rows_B], starts_U1=starts_B1, others=others
         )
 
     def parts(self, size: int) -> "Iterator[Histories]":
@@ -112,14 +114,34 @@ class Histories:
         keep_N = (
             np.repeat(self.starts_U1[1:], self.lengths_U) - np.arange(len(self.items_N)) <= length
         )
-        return Histories(
-            self.users_U,
-            starts(np.minimum(self.lengths_U, length)),
-            self.items_N[keep_N],
-            self.times_N[keep_N],
-            self.weights_N[keep_N],
-            self.item_count,
-            self.end,
+        starts_U1 = starts(np.minimum(self.lengths_U, length))
+        return replace(self._events(keep_N), starts_U1=starts_U1)
+
+    def every_type(self, strengths: Mapping[str, float] | None = None) -> "Histories":
+        """The same users with their events of all types, in order of time.
+
+        ``strengths``: event type → what its weights are multiplied by; a type that has none or 0 is
+        left out. None: all types, with their weights.
+        """
+        both = self
+        if self.others is not None:
+            both = joined_events(replace(self, others=None), self.others)
+        if strengths is None:
+            return both
+        strength_N = np.array([strengths.get(name, 0.0) for name in EVENT_TYPES])[both.places_N]
+        if (strength_N == 1).all():
+            return both
+        weighted = replace(both, weights_N=(both.weights_N * strength_N).astype(np.float32))
+        return weighted.only(strength_N > 0)
+
+    def _events(self, kept_N: IntArray | npt.NDArray[np.bool_]) -> "Histories":
+        """Some of the events, which users they are of aside."""
+        return replace(
+            self,
+            items_N=self.items_N[kept_N],
+            times_N=self.times_N[kept_N],
+            weights_N=self.weights_N[kept_N],
+            types_N=None if self.types_N is None else self.types_N[kept_N],
         )
 
     def matrix(self, values_N: npt.NDArray[np.floating]) -> sp.csr_matrix:
@@ -233,6 +255,22 @@ def joined(first: Histories, second: Histories) -> Histories:
     )
 
 
+def joined_events(first: Histories, second: Histories) -> Histories:
+    """The events of both, of the same users, by time and then by event type."""
+    rows_N = np.concatenate([first.rows_N, second.rows_N])
+    times_N = np.concatenate([first.times_N, second.times_N])
+    types_N = np.concatenate([first.places_N, second.places_N])
+    order_N = np.lexsort((types_N, times_N, rows_N))
+    return replace(
+        first,
+        starts_U1=starts(first.lengths_U + second.lengths_U),
+        items_N=np.concatenate([first.items_N, second.items_N])[order_N],
+        times_N=times_N[order_N],
+        weights_N=np.concatenate([first.weights_N, second.weights_N])[order_N],
+        types_N=types_N[order_N],
+    )
+
+
 def _histories(
     sequences: pa.Table, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, end: int
 ) -> Histories:
@@ -240,7 +278,7 @@ def _histories(
     sequences = sequences.take(pa.array(np.argsort(order)))
     lengths_U = np.zeros(len(user_ids), np.int64)
     lengths_U[np.sort(order)] = pc.list_value_length(sequences["item_ids"]).to_numpy()
-    histories = Histories(
+    every_type = Histories(
         users_U=np.arange(len(user_ids)),
         starts_U1=starts(lengths_U),
         items_N=rows_of(pc.list_flatten(sequences["item_ids"]), item_ids, "item", "items").astype(
@@ -250,9 +288,37 @@ def _histories(
         weights_N=pc.list_flatten(sequences["weights"]).to_numpy().astype(np.float32),
         item_count=len(item_ids),
         end=end,
+        types_N=_types(sequences),
     )
-    _check(histories)
-    return histories
+    _check(every_type)
+    return _by_target(every_type, sequences["target_event_type"][0].as_py())
+
+
+def _types(sequences: pa.Table) -> TypeArray:
+    """Places in ``EVENT_TYPES``. Raises DataError for another event type."""
+    names = pc.list_flatten(sequences["event_types"]).cast(pa.string())
+    places = pc.index_in(names, pa.array(EVENT_TYPES))
+    if places.null_count:
+        raise DataError(
+            f"mart sequences has {places.null_count} events of types other than "
+            f"{', '.join(EVENT_TYPES)}",
+            "fix the dbt mart",
+        )
+    return places.to_numpy().astype(np.int8)
+
+
+def _by_target(every_type: Histories, target: str) -> Histories:
+    """The events of the type to predict, with those of the other types beside them."""
+    is_target_N = every_type.places_N == EVENT_TYPES.index(target)
+    if not is_target_N.any():
+        raise DataError(
+            f"mart sequences has no event of the type {target!r}, which families predict",
+            "unset PENCHANT_TARGET_EVENT_TYPE, or set a type that the shop records; then "
+            "`penchant build` again",
+        )
+    if is_target_N.all():
+        return every_type
+    return replace(every_type.only(is_target_N), others=every_type.only(~is_target_N))
 
 
 def rows_of(

@@ -58,8 +58,8 @@ def evaluate_window(
     """Evaluate a scorer on a window, for each of the populations.
 
     Targets are the distinct items of the window; users without any are not evaluated. An item
-    without an event before the window is never recommended and stays a target, so every family
-    misses it.
+    without an event of any type before the window is never recommended and stays a target, so every
+    family misses it.
     """
     ranked = rank(score, window, max(RANKS), populations)
     evaluated = window.evaluated()
@@ -87,7 +87,7 @@ def rank(
     Users are scored in the order of their histories' lengths, so that a sequence model pads little.
     Masked scores are overwritten in place.
     """
-    unknown = torch.from_numpy(np.flatnonzero(window.histories.counts_I() == 0))
+    unknown = torch.from_numpy(np.flatnonzero(window.histories.every_type().counts_I() == 0))
     histories = window.evaluated().histories
     order_U = np.argsort(histories.lengths_U, kind="stable")
     found: dict[str, list[Ranked]] = {population: [] for population in populations}

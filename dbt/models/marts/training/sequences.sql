@@ -1,8 +1,25 @@
+{%- set order = "event_at, strength, session_id, item_id" -%}
+
+with
+
+ranked as (
+    select
+        *,
+        list_position({{ var('interaction_event_types') }}, event_type) as strength
+    from {{ ref('interactions') }}
+)
+
 select
     user_id,
-    list(item_id order by event_at, session_id, item_id) as item_ids,
-    list(event_at order by event_at, session_id, item_id) as event_ats,
-    list(weight order by event_at, session_id, item_id) as weights
-from {{ ref('interactions') }}
+    list(item_id order by {{ order }}) as item_ids,
+    list(event_at order by {{ order }}) as event_ats,
+    list(weight order by {{ order }}) as weights,
+    list(event_type order by {{ order }}) as event_types,
+    {% if var('target_event_type', none) -%}
+    '{{ var("target_event_type") }}' as target_event_type
+    {%- else -%}
+    {{ var('interaction_event_types') }}[(select min(strength) from ranked)] as target_event_type
+    {%- endif %}
+from ranked
 group by user_id
 order by user_id
