@@ -23,7 +23,7 @@ def with_encoder(shop: Any, number: int) -> Encoder:
     folder = run / "encoder"
     folder.mkdir()
     described = {"kind": "weighted_mean", "form": "log", "tail": 1.0}
-    described |= {"latest": None, "half_life_days": 120.0}
+    described |= {"latest": None, "half_life_days": 120.0, "strengths": None}
     (folder / "encoder.json").write_text(json.dumps(described))
     np.save(folder / "item_ids.npy", np.array([id.encode() for id in items["item_id"].to_pylist()]))
     rows_I = np.arange(len(vectors_ID), dtype=np.int32)
@@ -37,8 +37,6 @@ def with_encoder(shop: Any, number: int) -> Encoder:
     }
     types = pa.schema({"user_id": pa.string(), "vector": pa.list_(pa.float32())})
     pq.write_table(pa.table(users, schema=types), run / "user_vectors.parquet")
-    kinds = pa.table({"event_type": ["purchase"]})
-    pq.write_table(kinds, snapshot.mart("interactions"))
     return encoder
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file
 
-from penchant.encoders.history import History
+from penchant.encoders.history import Events, History
 from penchant.encoders.ids import Ids
 from penchant.encoders.onnx_encoder import OnnxEncoder
 from penchant.encoders.ridge import Ridge
@@ -24,31 +24,28 @@ FOLDER = "encoder"
 class HistoryEncoder(Protocol):
     """Computes a user vector from weighted items."""
 
-    def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
-        """vector_D. ``items_L``: rows of the catalogue, oldest first. ``weights_L``: decayed."""
+    def __call__(self, events: Events) -> FloatArray:
+        """vector_D of a user with these events."""
 
 
 @runtime_checkable
 class LeaveOneOut(Protocol):
     """An encoder that computes the vectors without single items faster than one by one."""
 
-    def without(
-        self,
-        items_L: npt.NDArray[np.int64],
-        weights_L: FloatArray,
-        left_out_T: npt.NDArray[np.int64],
-    ) -> FloatArray:
-        """vectors_TD: without each of the items ``left_out_T``, which are among ``items_L``."""
+    def without(self, events: Events, left_out_T: npt.NDArray[np.int64]) -> FloatArray:
+        """vectors_TD: without each of the items ``left_out_T``, which are among the events'."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """``latest``: how many of the newest events are read; None: all. Safe to share between
-    threads."""
+    """``latest``: how many of the newest events are read; None: all. ``strengths``: event type →
+    what its weights are multiplied by, 0 where it isn't read; None where only the type that was
+    predicted is read. Safe to share between threads."""
 
     items: Ids
     latest: int | None
     half_life_days: float | None
+    strengths: dict[str, float] | None
     encode_items: HistoryEncoder
 
     @classmethod
@@ -63,7 +60,8 @@ class Encoder:
                 f"the encoder in {folder} can't be read: {error}",
                 "train the retriever's family again, then select models and publish",
             ) from error
-        return cls(items, described["latest"], described["half_life_days"], encode_items)
+        reads = (described[name] for name in ("latest", "half_life_days", "strengths"))
+        return cls(items, *reads, encode_items)
 
     def knows(self, history: History) -> bool:
         """Whether any item of the history is in the catalogue."""
@@ -74,37 +72,39 @@ class Encoder:
 
         Equals the vector of the training run within 1e-4, which publishing verifies.
         """
-        items_L, weights_L = self._known(history)
-        return self.encode_items(*self._latest(items_L, weights_L))
+        return self.encode_items(self._latest(self._known(history)))
 
     def encode_without(self, history: History, item_ids: Sequence[str]) -> FloatArray:
         """vectors_TD: ``encode`` of the history without each of the items."""
-        items_L, weights_L = self._known(history)
+        events = self._known(history)
         left_out_T = self.items.rows(item_ids)
-        short = self.latest is None or len(items_L) <= self.latest
+        short = self.latest is None or len(events.items_L) <= self.latest
         if short and isinstance(self.encode_items, LeaveOneOut) and (left_out_T >= 0).all():
-            return self.encode_items.without(items_L, weights_L, left_out_T)
+            return self.encode_items.without(events, left_out_T)
         return np.stack(
             [
-                self.encode_items(*self._latest(items_L[kept_L], weights_L[kept_L]))
-                for kept_L in (items_L != left_out for left_out in left_out_T.tolist())
+                self.encode_items(self._latest(events.take(events.items_L != left_out)))
+                for left_out in left_out_T.tolist()
             ]
         )
 
-    def _known(self, history: History) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """Rows and decayed weights of the items of the catalogue."""
+    def _known(self, history: History) -> Events:
+        """The events with items of the catalogue."""
         rows_N = self.items.rows(history.item_ids)
         known = np.flatnonzero(rows_N >= 0)
         weights_N = history.weights_N[known]
         if self.half_life_days is not None:
             weights_N = weights_N * 0.5 ** (history.ages_N[known] / self.half_life_days)
-        return rows_N[known], weights_N.astype(np.float32)
+        return Events(
+            rows_N[known],
+            weights_N.astype(np.float32),
+            history.ages_N[known],
+            history.places_N[known],
+        )
 
-    def _latest(
-        self, items_L: npt.NDArray[np.int64], weights_L: FloatArray
-    ) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        first = 0 if self.latest is None else max(0, len(items_L) - self.latest)
-        return items_L[first:], weights_L[first:]
+    def _latest(self, events: Events) -> Events:
+        first = 0 if self.latest is None else max(0, len(events.items_L) - self.latest)
+        return events.take(slice(first, None))
 
 
 def _open(folder: Path, described: dict[str, Any]) -> HistoryEncoder:

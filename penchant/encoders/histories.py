@@ -1,5 +1,6 @@
 """All users' histories of a release, as arrays on disk, which its encoder reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 from penchant.encoders.history import History
 from penchant.encoders.ids import Ids
 from penchant.errors import DataError
+from penchant.interactions import EVENT_TYPES
+from penchant.sequences import events_of, target_type
 from penchant.vectors import FloatArray, load_array
 
 FOLDER = "histories"
@@ -21,7 +24,7 @@ _MICROSECONDS = 1_000_000
 @dataclass(frozen=True)
 class Histories:
     """All users' events, concatenated: user u has ``starts_U1[u]:starts_U1[u + 1]``. ``rows_N``:
-    items, as rows of the encoder's catalogue."""
+    items, as rows of the encoder's catalogue. ``types_N``: places in ``EVENT_TYPES``."""
 
     users: Ids
     items: Ids
@@ -29,11 +32,13 @@ class Histories:
     rows_N: npt.NDArray[np.int32]
     ages_N: FloatArray
     weights_N: FloatArray
+    types_N: npt.NDArray[np.int8]
 
     @classmethod
     def open(cls, folder: Path, items: Ids) -> "Histories":
         arrays = (
-            load_array(folder / f"{name}.npy") for name in ("starts", "rows", "ages", "weights")
+            load_array(folder / f"{name}.npy")
+            for name in ("starts", "rows", "ages", "weights", "types")
         )
         return cls(Ids.open(folder / "user_ids.npy"), items, *arrays)
 
@@ -47,35 +52,57 @@ class Histories:
             self.items.names(self.rows_N[events]),
             np.array(self.ages_N[events]),
             np.array(self.weights_N[events]),
+            np.array(self.types_N[events], np.int64),
         )
 
 
-def write(folder: Path, sequences: pa.Table, items: Ids, as_of: int, latest: int | None) -> None:
+def write(
+    folder: Path,
+    sequences: pa.Table,
+    items: Ids,
+    as_of: int,
+    latest: int | None,
+    strengths: Mapping[str, float] | None = None,
+) -> None:
     """Write each user's ``latest`` events of the mart ``sequences``, or all of them.
 
-    ``as_of``: seconds since 1970. Raises DataError for an item outside the encoder's catalogue: the
-    encoder is then of another snapshot.
+    ``as_of``: seconds since 1970. ``strengths``: of event types, whose events are written with
+    their weights times that; None for the type to predict alone. A user who has no event of a type
+    with strength keeps all events, where ``strengths`` are given. Events of one second are in the
+    order of ``EVENT_TYPES``, as in training. Raises DataError for an item outside the encoder's
+    catalogue: the encoder is then of another snapshot.
     """
     sequences = sequences.sort_by("user_id")
-    lengths_U = pc.list_value_length(sequences["item_ids"]).to_numpy()
+    given = {target_type(sequences): 1.0} if strengths is None else strengths
+    strength_T = np.array([given.get(name, 0.0) for name in EVENT_TYPES])
+    events = events_of(sequences)
+    types_N = pc.index_in(events["event_type"], pa.array(EVENT_TYPES)).to_numpy()
+    times_N = events["event_at"].cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    times_N = times_N // _MICROSECONDS
+    users_N = pc.index_in(events["user_id"], sequences["user_id"].combine_chunks()).to_numpy()
+    read_N = np.lexsort((types_N, times_N, users_N))
+    strength_N = strength_T[types_N]
+    if strengths is not None:
+        unread_U = np.bincount(users_N, strength_N, minlength=len(sequences)) == 0
+        strength_N = np.where(unread_U[users_N], 1.0, strength_N)
+    read_N = read_N[strength_N[read_N] > 0]
+    lengths_U = np.bincount(users_N[read_N], minlength=len(sequences))
     to_end_N = np.repeat(np.cumsum(lengths_U), lengths_U) - np.arange(lengths_U.sum())
-    keep_N = to_end_N <= (latest or np.inf)
-    names = pc.list_flatten(sequences["item_ids"]).cast(pa.string()).dictionary_encode()
-    names = names.combine_chunks()
+    read_N = read_N[to_end_N <= (latest or np.inf)]
+    names = events["item_id"].cast(pa.string()).combine_chunks().dictionary_encode()
     rows_J = items.rows(names.dictionary.to_pylist())
     if (rows_J < 0).any():
         raise DataError(
             f"the encoder lacks item {names.dictionary[int(np.argmin(rows_J))].as_py()!r}",
             "train the retriever's family on this snapshot again",
         )
-    times_N = pc.list_flatten(sequences["event_ats"]).cast(pa.timestamp("us")).cast(pa.int64())
-    ages_N = (as_of - times_N.to_numpy() // _MICROSECONDS) / DAY
     folder.mkdir()
     users = np.array([each.encode() for each in sequences["user_id"].to_pylist()], np.bytes_)
     np.save(folder / "user_ids.npy", users)
     kept_U = lengths_U if latest is None else np.minimum(lengths_U, latest)
     np.save(folder / "starts.npy", np.concatenate([[0], np.cumsum(kept_U)]).astype(np.int64))
-    np.save(folder / "rows.npy", rows_J[names.indices.to_numpy()].astype(np.int32)[keep_N])
-    np.save(folder / "ages.npy", ages_N.astype(np.float32)[keep_N])
-    weights_N = pc.list_flatten(sequences["weights"]).to_numpy()
-    np.save(folder / "weights.npy", weights_N.astype(np.float32)[keep_N])
+    np.save(folder / "rows.npy", rows_J[names.indices.to_numpy()].astype(np.int32)[read_N])
+    np.save(folder / "ages.npy", ((as_of - times_N[read_N]) / DAY).astype(np.float32))
+    weights_N = events["weight"].to_numpy().astype(np.float32) * strength_N
+    np.save(folder / "weights.npy", weights_N.astype(np.float32)[read_N])
+    np.save(folder / "types.npy", types_N[read_N].astype(np.int8))

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from penchant.encoders.history import Events
 from penchant.vectors import FloatArray
 
 
 @dataclass(frozen=True)
 class OnnxEncoder:
-    """An ONNX graph with the inputs ``items`` and, where used, ``weights``."""
+    """An ONNX graph with the input ``items`` and, where used, ``weights``, ``ages``, ``types``."""
 
     session: Any
     inputs: tuple[str, ...]
@@ -39,7 +39,12 @@ class OnnxEncoder:
             raise ValueError(str(error)) from error
         return cls(session, tuple(each.name for each in session.get_inputs()))
 
-    def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
-        arrays = {"items": items_L, "weights": weights_L}
+    def __call__(self, events: Events) -> FloatArray:
+        arrays = {
+            "items": events.items_L,
+            "weights": events.weights_L,
+            "ages": events.ages_L,
+            "types": events.types_L,
+        }
         (vector_D,) = self.session.run(["vector"], {name: arrays[name] for name in self.inputs})
         return np.asarray(vector_D)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from penchant.encoders.history import Events
 from penchant.vectors import FloatArray
 
 
@@ -32,23 +33,18 @@ class Ridge:
             described["tail"],
         )
 
-    def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
+    def __call__(self, events: Events) -> FloatArray:
         """(Y'Y + Y'(C - 1)Y + regularization) x = Y'Cp with p = log(1 + r) and C = 1 + alpha · r,
         r the summed weight of an item."""
-        _, factors_RD, extra_R, liked_R = self._rated(items_L, weights_L)
+        _, factors_RD, extra_R, liked_R = self._rated(events)
         left_DD = self.shared_DD + (factors_RD * extra_R[:, None]).T @ factors_RD
         vector_D = np.linalg.solve(left_DD, factors_RD.T @ liked_R)
         return np.append(vector_D, self.tail).astype(np.float32)
 
-    def without(
-        self,
-        items_L: npt.NDArray[np.int64],
-        weights_L: FloatArray,
-        left_out_T: npt.NDArray[np.int64],
-    ) -> FloatArray:
+    def without(self, events: Events, left_out_T: npt.NDArray[np.int64]) -> FloatArray:
         """The vectors without each of the items, by a rank-one downdate of the inverse (Sherman &
         Morrison 1950)."""
-        rows_R, factors_RD, extra_R, liked_R = self._rated(items_L, weights_L)
+        rows_R, factors_RD, extra_R, liked_R = self._rated(events)
         left_DD = self.shared_DD + (factors_RD * extra_R[:, None]).T @ factors_RD
         inverse_DD = np.linalg.inv(left_DD)
         vector_D = inverse_DD @ (factors_RD.T @ liked_R)
@@ -66,11 +62,9 @@ class Ridge:
         tail_T1 = np.full((len(vectors_TD), 1), self.tail)
         return np.concatenate([vectors_TD, tail_T1], axis=1).astype(np.float32)
 
-    def _rated(
-        self, items_L: npt.NDArray[np.int64], weights_L: FloatArray
-    ) -> tuple[Any, Any, Any, Any]:
+    def _rated(self, events: Events) -> tuple[Any, Any, Any, Any]:
         """Rows of distinct items with factors, their factors, C - 1 and Cp of each."""
-        rows_L = self.row_I[items_L]
+        rows_L, weights_L = self.row_I[events.items_L], events.weights_L
         rows_R, where_L = np.unique(rows_L[rows_L >= 0], return_inverse=True)
         rated_R = np.bincount(where_L, weights_L[rows_L >= 0], minlength=len(rows_R))
         extra_R = self.alpha * rated_R

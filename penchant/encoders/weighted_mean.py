@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from penchant.encoders.history import Events
 from penchant.vectors import FloatArray
 
 
@@ -24,30 +25,23 @@ class WeightedMean:
         if self.form not in ("log", "even", "mean"):
             raise ValueError(f"unknown form {self.form!r}")
 
-    def __call__(self, items_L: npt.NDArray[np.int64], weights_L: FloatArray) -> FloatArray:
-        _, _, total, counted_R, factors_RD = self._summed(items_L, weights_L)
+    def __call__(self, events: Events) -> FloatArray:
+        _, _, total, counted_R, factors_RD = self._summed(events)
         return self._scaled((counted_R @ factors_RD)[None], np.array([total]))[0]
 
-    def without(
-        self,
-        items_L: npt.NDArray[np.int64],
-        weights_L: FloatArray,
-        left_out_T: npt.NDArray[np.int64],
-    ) -> FloatArray:
+    def without(self, events: Events, left_out_T: npt.NDArray[np.int64]) -> FloatArray:
         """The vectors without each of the items: its part of the sum is subtracted."""
-        items_R, weight_R, total, counted_R, factors_RD = self._summed(items_L, weights_L)
+        items_R, weight_R, total, counted_R, factors_RD = self._summed(events)
         at_T = np.searchsorted(items_R, left_out_T)
         sum_D = counted_R @ factors_RD
         sums_TD = sum_D - counted_R[at_T, None] * factors_RD[at_T]
         return self._scaled(sums_TD, total - weight_R[at_T])
 
-    def _summed(
-        self, items_L: npt.NDArray[np.int64], weights_L: FloatArray
-    ) -> tuple[Any, Any, float, Any, Any]:
+    def _summed(self, events: Events) -> tuple[Any, Any, float, Any, Any]:
         """Distinct items with their weights, the sum of these, what each counts, and its vector,
         0 without one."""
-        items_R, where_L = np.unique(items_L, return_inverse=True)
-        weight_R = np.bincount(where_L, weights_L, minlength=len(items_R))
+        items_R, where_L = np.unique(events.items_L, return_inverse=True)
+        weight_R = np.bincount(where_L, events.weights_L, minlength=len(items_R))
         counted_R = np.log1p(weight_R) if self.form == "log" else weight_R
         rows_R = self.row_I[items_R]
         factors_RD = np.zeros((len(items_R), self.vectors_VD.shape[1]))

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penchant.artifacts import RunRecord, Snapshot
+from penchant.artifacts import RunRecord
 from penchant.artifacts.release import EncoderDescription
 from penchant.encoders import histories
 from penchant.encoders.encoder import FOLDER, Encoder
 from penchant.errors import DataError
 from penchant.publishing.selected_runs import Run, SelectedRuns
+from penchant.sequences import target_type
 from penchant.vectors import FloatArray, matrix
 
 CLOSE = 1e-4
@@ -35,13 +36,13 @@ def write(staging: Path, selected: SelectedRuns) -> EncoderDescription | None:
     sequences = pq.read_table(snapshot.mart("sequences"))
     as_of = int(snapshot.as_of.replace(tzinfo=UTC).timestamp())
     folder = staging / histories.FOLDER
-    histories.write(folder, sequences, encoder.items, as_of, encoder.latest)
+    histories.write(folder, sequences, encoder.items, as_of, encoder.latest, encoder.strengths)
     published = histories.Histories.open(folder, encoder.items)
     verified_users, largest_difference = _verified(run, encoder, published)
     return EncoderDescription(
         family=run.family,
         as_of=snapshot.as_of,
-        learned_from=_learned_from(snapshot),
+        learned_from=target_type(sequences),
         latest=encoder.latest,
         verified_users=verified_users,
         largest_difference=largest_difference,
@@ -57,12 +58,6 @@ def _has_one(run: Run) -> bool:
             f"run {run.id} has lost its encoder, {run.path / FOLDER}", f"train {run.family} again"
         )
     return False
-
-
-def _learned_from(snapshot: Snapshot) -> str:
-    """The event type that the mart ``sequences`` is made of."""
-    kinds = pq.read_table(snapshot.mart("interactions"), columns=["event_type"])["event_type"]
-    return str(kinds.unique()[0].as_py())
 
 
 def _verified(run: Run, encoder: Encoder, published: histories.Histories) -> tuple[int, float]:

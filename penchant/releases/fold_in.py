@@ -34,6 +34,12 @@ class FoldIn:
             described.learned_from,
         )
 
+    @property
+    def strengths(self) -> dict[str, float]:
+        """Of the event types that the snapshot recorded; see ``Encoder.strengths``."""
+        given = self.encoder.strengths
+        return {self.learned_from: 1.0} if given is None else given
+
     def history(self, user_id: str) -> History:
         """A user's events before ``as_of``; empty for an unknown user."""
         return self.histories.of(user_id)

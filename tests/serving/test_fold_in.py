@@ -68,7 +68,7 @@ def test_rejects_a_broken_encoder(tmp_path: Path, text: str) -> None:
 
 
 def test_rejects_an_invalid_onnx_graph(tmp_path: Path) -> None:
-    described = '{"kind": "onnx", "latest": null, "half_life_days": null}'
+    described = '{"kind": "onnx", "latest": null, "half_life_days": null, "strengths": null}'
     (tmp_path / "encoder.json").write_text(described)
     np.save(tmp_path / "item_ids.npy", np.array([b"a"]))
     (tmp_path / "encoder.onnx").write_bytes(b"rubbish")
@@ -80,16 +80,23 @@ def test_publishes_only_the_events_that_the_encoder_reads(tmp_path: Path) -> Non
     sequences = pa.table(
         {
             "user_id": ["v", "u"],
-            "item_ids": [["a", "b", "c"], ["c"]],
-            "event_ats": pa.array([[0, 1, 2], [3]], pa.list_(pa.timestamp("s"))),
-            "weights": [[1.0, 2.0, 3.0], [4.0]],
+            "item_ids": [["a", "b", "c", "a"], ["c"]],
+            "event_ats": pa.array([[0, 1, 2, 2], [3]], pa.list_(pa.timestamp("s"))),
+            "weights": [[1.0, 2.0, 3.0, 4.0], [4.0]],
+            "event_types": [["purchase", "purchase", "view", "purchase"], ["purchase"]],
+            "target_event_type": ["purchase", "purchase"],
         }
     )
     histories.write(tmp_path / "h", sequences, ids("a", "b", "c"), 86_400, latest=2)
     published = histories.Histories.open(tmp_path / "h", ids("a", "b", "c"))
     one = published.of("v")
-    assert (one.item_ids, one.weights_N.tolist()) == (("b", "c"), [2.0, 3.0])
+    assert (one.item_ids, one.weights_N.tolist()) == (("b", "a"), [2.0, 4.0])
     assert published.of("u").item_ids == ("c",)
+    strengths = {"purchase": 1.0, "view": 0.5, "cart": 0.0}
+    histories.write(tmp_path / "e", sequences, ids("a", "b", "c"), 86_400, 2, strengths)
+    every_type = histories.Histories.open(tmp_path / "e", ids("a", "b", "c")).of("v")
+    assert (every_type.item_ids, every_type.weights_N.tolist()) == (("a", "c"), [4.0, 1.5])
+    assert every_type.places_N.tolist() == [0, 2], "of one second, the stronger type is first"
     with pytest.raises(DataError, match="the encoder lacks item 'c'"):
         histories.write(tmp_path / "i", sequences, ids("a", "b"), 86_400, latest=None)
 

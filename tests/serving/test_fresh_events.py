@@ -168,14 +168,24 @@ def test_weights_fresh_events_as_the_marts_do() -> None:
         event(None, "search"),
         event("c", "return", quantity=-1),
     ]
-    read = fresh_history(events, "purchase", as_of=NOON - timedelta(days=1))
+    bought = {"purchase": 1.0}
+    read = fresh_history(events, bought, "purchase", as_of=NOON - timedelta(days=1))
     assert read.item_ids == ("a", "b")
     assert read.weights_N.tolist() == [0.25, 2.0]  # a view is two steps weaker; log2(1 + 3)
     assert read.ages_N.tolist() == [0, 0], "a release's clock stands at its as_of"
-    (viewed,) = fresh_history([event("a", "view")], "view", NOON + timedelta(days=2)).weights_N
-    assert viewed == 1
-    assert fresh_history([event("a", "view")], "view", NOON + timedelta(days=2)).ages_N[0] == 2
-    assert math.isclose(fresh_history([event("a", "cart")], "purchase", NOON).weights_N[0], 0.5)
+    later = NOON + timedelta(days=2)
+    viewed = fresh_history([event("a", "view")], {"view": 1.0}, "view", later)
+    assert (viewed.weights_N.tolist(), viewed.ages_N.tolist()) == ([1], [2])
+    (carted,) = fresh_history([event("a", "cart")], bought, "purchase", NOON).weights_N
+    assert math.isclose(carted, 0.5)
+
+
+def test_weights_fresh_events_by_tuned_strengths() -> None:
+    strengths = {"purchase": 1.0, "cart": 0.0, "view": 0.1}
+    events = [event("a", "view", 1), event("a", "purchase", 2), event("b", "cart", 3)]
+    read = fresh_history(events, strengths, "purchase", NOON)
+    assert read.item_ids == ("a", "a"), "a cart was measured not to help"
+    np.testing.assert_allclose(read.weights_N, [0.1, 1.0])
 
 
 def test_next_answer_includes_a_posted_event(shop: Any) -> None:

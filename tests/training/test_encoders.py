@@ -20,6 +20,7 @@ from training.families import content, matrix_factorization, word2vec
 from training.fitting.capabilities import Encodes
 from training.fitting.factory import make_ranker
 from training.fitting.family import VectorFamily
+from training.layers.event_types import to_tensor
 from training.names import RANKERS
 
 Trained = tuple[Settings, str]
@@ -63,7 +64,10 @@ def of_other_forms(items: int) -> list[VectorFamily]:
     vectors_ID[::3] = 0  # nothing was learned of these
     popularity_I = torch.rand(items, generator=random)
     ranked = matrix_factorization.Model(matrix_factorization.Config(solver="bpr"))
-    ranked.load_state({"factors_ID": vectors_ID, "popularity_I": popularity_I})
+    strengths_T = to_tensor({"purchase": 1.0})
+    ranked.load_state(
+        {"factors_ID": vectors_ID, "popularity_I": popularity_I, "strengths_T": strengths_T}
+    )
     summed = word2vec.Model(word2vec.Config(popularity_weight=1.0))
     summed.load_state({"vectors_ID": vectors_ID, "popularity_I": popularity_I})
     words = content.Model(content.Config(popularity_weight=2.0))

@@ -10,6 +10,9 @@ regression, so there is one solve. On Beauty's 3,500 most
 bought items, validation, NDCG@10 of EASE's rows at .3 of the order's was .0730 and of the order's
 alone .0718; tags brought .0765.
 
+Inputs are events of all types that the shop records, with strengths tuned on validation; targets
+are those of the type to predict.
+
 With repeat purchases the diagonal is learned like any other weight; otherwise it is held at zero,
 as in EASE.
 """
@@ -27,6 +30,14 @@ from training.data.histories import DAY, FloatArray, Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
+from training.layers.event_types import (
+    Strengths,
+    from_tensor,
+    read_events,
+    recorded,
+    to_tensor,
+    tuned_strengths,
+)
 from training.layers.popularity import popularity
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
@@ -59,15 +70,27 @@ class Config:
 
 class Model(Ranker):
     """State: ``weights_JJ`` from a history's item to a next item, ``items_J`` which of the
-    catalogue these are, and popularity."""
+    catalogue these are, popularity, and the strengths of event types."""
 
     config: Config
 
     def fit(self, split: Split, context: TrainingContext) -> None:
-        config = self.config
         self.observe(split.train)
-        self.items_J = frequent_items(split.train, config.min_buyers, config.most_items)
-        inputs, outputs = examples(split.train, context.items, self.items_J, config)
+        self.strengths = tuned_strengths(
+            split.train,
+            lambda strengths: self._solve(split.train, context, strengths),
+            self.scores,
+            context,
+        )
+        self.tuned = recorded(self.strengths)
+        context.curve("validation_ndcg@10", 1, context.validate(self.scores))
+
+    def _solve(self, train: Histories, context: TrainingContext, strengths: Strengths) -> None:
+        config, self.strengths = self.config, strengths
+        self.items_J = frequent_items(
+            train.every_type(strengths), config.min_buyers, config.most_items
+        )
+        inputs, outputs = examples(train, strengths, context.items, self.items_J, config)
         context.budget.check()
         gram_JJ = gram(inputs)
         less = inputs - outputs
@@ -76,13 +99,12 @@ class Model(Ranker):
         )
         context.budget.check()
         self.weights_JJ = solve(gram_JJ, config.regularization, difference_JJ, config.repeats)
-        context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
 
     def scores(self, batch: Histories) -> torch.Tensor:
-        past = decayed(batch, self.config.half_life_days)
+        past = decayed(read_events(batch, self.strengths), self.config.half_life_days)
         scores_BI = self.weights_JJ.diagonal().mean() * past.toarray()  # of items without weights
         scores_BI[:, self.items_J] = past[:, self.items_J] @ self.weights_JJ
         scores_BI += POPULARITY_SHARE * self.popularity_I
@@ -93,12 +115,14 @@ class Model(Ranker):
             "weights_JJ": torch.from_numpy(self.weights_JJ),
             "items_J": torch.from_numpy(self.items_J),
             "popularity_I": torch.from_numpy(self.popularity_I),
+            "strengths_T": to_tensor(self.strengths),
         }
 
     def load_state(self, state: State) -> None:
         self.weights_JJ = state["weights_JJ"].numpy()
         self.items_J = state["items_J"].numpy()
         self.popularity_I = state["popularity_I"].numpy()
+        self.strengths = from_tensor(state["strengths_T"])
 
 
 def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
@@ -116,18 +140,23 @@ def frequent_items(histories: Histories, min_buyers: int, most_items: int) -> In
 
 
 def examples(
-    histories: Histories, items: pa.Table, items_J: IntArray, config: Config
+    histories: Histories,
+    strengths: Strengths,
+    items: pa.Table,
+    items_J: IntArray,
+    config: Config,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """inputs_NJ and their targets outputs_NJ: of windows, of EASE, of tags."""
     window = int(config.window_days * DAY)
     cuts = histories.end - window * np.arange(1, config.windows + 1)
-    pairs = [_window(histories, int(cut), window, config.half_life_days) for cut in cuts]
+    pairs = [_window(histories, strengths, int(cut), window, config) for cut in cuts]
     inputs, outputs = (
         sp.vstack(parts, format="csr")[:, items_J] for parts in zip(*pairs, strict=True)
     )
     both = []
     if config.together:
-        bought = histories.matrix(histories.weights_N)[:, items_J].astype(bool)
+        every_type = histories.every_type(strengths)
+        bought = every_type.matrix(every_type.weights_N)[:, items_J].astype(bool)
         both.append(bought * np.float32(config.together**0.5))
     if config.same_tag:
         carried = tags(items)[items_J]
@@ -140,13 +169,14 @@ def examples(
 
 
 def _window(
-    histories: Histories, cut: int, window: int, half_life_days: float
+    histories: Histories, strengths: Strengths, cut: int, window: int, config: Config
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """Histories at the cut and events of the window after it, of users with both."""
-    past, after = histories.before(cut), histories.between(cut, cut + window)
+    past = histories.before(cut).every_type(strengths)
+    after = histories.between(cut, cut + window)
     rows = np.flatnonzero((past.lengths_U > 0) & (after.lengths_U > 0))
     came = after.take(rows)
-    return decayed(past.take(rows), half_life_days), came.matrix(came.weights_N).sign()
+    return decayed(past.take(rows), config.half_life_days), came.matrix(came.weights_N).sign()
 
 
 def gram(inputs: sp.csr_matrix) -> FloatArray:

@@ -4,6 +4,11 @@ Cosine between items over their buyers (Sarwar et al. 2001), damped where few bu
 cut to the nearest neighbours (Deshpande & Karypis 2004). A user's history is weighted by its
 recency, and an item is its own neighbour with similarity 1: in a grocery most purchases are
 repeats.
+
+Where the shop records other event types than the one to predict, each has similarities of its own:
+from the items viewed to the items bought by the same users, where an item may be its own neighbour.
+An item that was viewed counts among the bought by the strength of views, which is tuned on
+validation: most items of a catalogue are never bought in the data.
 """
 
 from collections.abc import Iterator
@@ -13,15 +18,26 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from penchant.interactions import EVENT_TYPES
 from training.data.histories import Histories
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
+from training.layers.event_types import (
+    Strengths,
+    from_tensor,
+    recorded,
+    target_type,
+    to_tensor,
+    tuned_strengths,
+    with_unread,
+)
 from training.layers.popularity import popularity
 
 BLOCK = 512  # items whose similarities to all others are in memory at once
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items without a neighbour
+PARTS = ("values", "columns", "starts")  # of a compressed matrix
 
 
 @dataclass(frozen=True)
@@ -38,50 +54,93 @@ class Config:
 
 
 class Model(Ranker):
-    """State: the similarity matrix I x I in compressed rows, popularity, and what was tuned."""
+    """State: a similarity matrix I x I in compressed rows for each event type, popularity, and what
+    was tuned."""
 
     config: Config
 
     def fit(self, split: Split, context: TrainingContext) -> None:
-        config = self.config
-        buyers = split.train.matrix(split.train.weights_N).astype(bool).astype(np.float32)
-        self.similarity = similarity(
-            buyers, config.neighbours, config.min_buyers, config.shrinkage, context
-        )
-        self.observe(split.train)
+        config, train = self.config, split.train
+        self.target = target_type(train)
+        self.observe(train)
         self.tuned = {
             "half_life_days": config.half_lives_days[0],
             "neighbour_weight": config.neighbour_weights[0],
         }
+        tuned_strengths(
+            train, lambda strengths: self._fit(train, context, strengths), self.scores, context
+        )
         self._tune("half_life_days", config.half_lives_days, context)
         self._tune("neighbour_weight", config.neighbour_weights, context)
+        self.tuned |= recorded(self.strengths)
+
+    def _fit(self, train: Histories, context: TrainingContext, strengths: Strengths) -> None:
+        config, self.strengths = self.config, strengths
+        acted = {
+            name: _actors(train.every_type({name: 1.0})) for name in strengths if strengths[name]
+        }
+        goals = acted[self.target]
+        for name, actors in acted.items():
+            if name != self.target:
+                goals = goals.maximum(actors * np.float32(strengths[name]))
+        self.similarities = {
+            name: similarity(
+                actors,
+                goals,
+                config.neighbours,
+                config.min_buyers,
+                config.shrinkage,
+                name != self.target,
+                context,
+            )
+            for name, actors in acted.items()
+        }
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
 
     def scores(self, batch: Histories) -> torch.Tensor:
-        decayed_N = batch.weights_N * 0.5 ** (batch.ages_N / self.tuned["half_life_days"])
-        own = batch.matrix(decayed_N)
-        scores_BI = (own @ self.similarity).toarray()
+        bought = batch.every_type({self.target: 1.0})
+        own = self._decayed(with_unread(bought, batch, self.strengths))
+        scores_BI = (own @ self.similarities[self.target]).toarray()
+        for name, strength in self.strengths.items():
+            if name != self.target and strength:
+                acted = self._decayed(batch.every_type({name: strength}))
+                scores_BI += (acted @ self.similarities[name]).toarray()
         scores_BI *= self.tuned["neighbour_weight"]
         scores_BI += own.toarray() + POPULARITY_SHARE * self.popularity_I
         return torch.from_numpy(scores_BI)
 
+    def _decayed(self, batch: Histories) -> sp.csr_matrix:
+        return batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / self.tuned["half_life_days"]))
+
     def state(self) -> State:
-        return {
-            "values": torch.from_numpy(self.similarity.data),
-            "columns": torch.from_numpy(self.similarity.indices),
-            "starts": torch.from_numpy(self.similarity.indptr),
+        matrices = {
+            f"{part}_{name}": torch.from_numpy(array)
+            for name, matrix in self.similarities.items()
+            for part, array in zip(PARTS, (matrix.data, matrix.indices, matrix.indptr), strict=True)
+        }
+        return matrices | {
             "popularity_I": torch.from_numpy(self.popularity_I),
             "tuned": torch.tensor(
                 [self.tuned["half_life_days"], self.tuned["neighbour_weight"]], dtype=torch.float64
             ),
+            "strengths_T": to_tensor(self.strengths),
+            "target": torch.tensor(EVENT_TYPES.index(self.target)),
         }
 
     def load_state(self, state: State) -> None:
-        parts = (state[name].numpy() for name in ("values", "columns", "starts"))
         self.popularity_I = state["popularity_I"].numpy()
-        self.similarity = sp.csr_matrix(tuple(parts), shape=(len(self.popularity_I),) * 2)
+        shape = (len(self.popularity_I),) * 2
+        self.similarities = {
+            name: sp.csr_matrix(
+                tuple(state[f"{part}_{name}"].numpy() for part in PARTS), shape=shape
+            )
+            for name in EVENT_TYPES
+            if f"{PARTS[0]}_{name}" in state
+        }
+        self.strengths = from_tensor(state["strengths_T"])
+        self.target = EVENT_TYPES[int(state["target"])]
         half_life, neighbour_weight = state["tuned"].tolist()
         self.tuned = {"half_life_days": half_life, "neighbour_weight": neighbour_weight}
 
@@ -94,47 +153,72 @@ class Model(Ranker):
         self.tuned[name] = max(found, key=found.__getitem__)
 
 
+def _actors(histories: Histories) -> sp.csr_matrix:
+    """1 where a user has an event with an item, U x I."""
+    return histories.matrix(histories.weights_N).astype(bool).astype(np.float32)
+
+
 def similarity(
-    buyers: sp.csr_matrix,
+    acted: sp.csr_matrix,
+    goals: sp.csr_matrix,
     neighbours: int,
     min_buyers: int,
     shrinkage: float,
+    itself: bool,
     context: TrainingContext,
 ) -> sp.csr_matrix:
-    """Row j: how near the nearest items i are to item j, at most ``neighbours`` of them, not j
-    itself.
+    """Row j: how near the nearest items i are to item j, at most ``neighbours`` of them;
+    ``itself``: j may be among them.
 
-    ``buyers``: ones, U x I. With n_ij buyers in common: n_ij / sqrt(n_i · n_j) · n_ij / (n_ij +
-    shrinkage). Items of fewer than ``min_buyers`` have no neighbours and are none.
+    ``acted``: ones, U x I, where a user has an event of some type with an item; ``goals``: 1 where
+    one of the type to predict, less where one of another type. With n_ij users in common:
+    n_ij / sqrt(n_i · n_j) · n_ij / (n_ij + shrinkage). Items of fewer than ``min_buyers`` have no
+    neighbours and are none.
     """
-    count_I = np.asarray(buyers.sum(axis=0)).ravel()
-    common = np.flatnonzero(count_I >= min_buyers)  # J of the I items
-    buyers = buyers[:, common].tocsr()
-    scale_J = np.sqrt(count_I[common])
+    actors_I = np.asarray(acted.sum(axis=0)).ravel()
+    buyers_I = np.asarray(goals.sum(axis=0)).ravel()
+    rows_J = np.flatnonzero(actors_I >= min_buyers)
+    columns_K = np.flatnonzero(np.asarray((goals > 0).sum(axis=0)).ravel() >= min_buyers)
+    pairs = _Pairs(
+        acted[:, rows_J].T.tocsr(),
+        goals[:, columns_K].tocsr(),
+        np.sqrt(actors_I[rows_J]),
+        np.sqrt(buyers_I[columns_K]),
+    )
     kept = [
-        _nearest(block_RJ, rows, neighbours)
-        for block_RJ, rows in _blocks(buyers, scale_J, shrinkage, context)
+        _nearest(block_RK, rows, neighbours)
+        for block_RK, rows in pairs.blocks(shrinkage, itself, context)
     ] or [(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))]
     values, rows, columns = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-    shape = (len(count_I),) * 2
-    matrix = sp.csr_matrix((values.astype(np.float32), (common[rows], common[columns])), shape)
+    shape = (len(actors_I),) * 2
+    cells = (rows_J[rows], columns_K[columns])
+    matrix = sp.csr_matrix((values.astype(np.float32), cells), shape)
     matrix.sort_indices()
     return matrix
 
 
-def _blocks(
-    buyers: sp.csr_matrix, scale_J: np.ndarray, shrinkage: float, context: TrainingContext
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Similarities of a block of items to all, dense, with the rows that the block is."""
-    buyers_of = buyers.T.tocsr()
-    for first in range(0, len(scale_J), BLOCK):
-        context.budget.check()
-        rows = np.arange(first, min(first + BLOCK, len(scale_J)))
-        block_RJ = (buyers_of[rows] @ buyers).toarray()
-        block_RJ *= block_RJ / (block_RJ + shrinkage)
-        block_RJ /= scale_J[rows, None] * scale_J
-        block_RJ[np.arange(len(rows)), rows] = 0
-        yield block_RJ, rows
+@dataclass(frozen=True)
+class _Pairs:
+    """``actors``: J x U; ``buyers``: U x K; the roots of how many users each item has."""
+
+    actors: sp.csr_matrix
+    buyers: sp.csr_matrix
+    scale_J: np.ndarray
+    scale_K: np.ndarray
+
+    def blocks(
+        self, shrinkage: float, itself: bool, context: TrainingContext
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Similarities of a block of items to all, dense, with the rows that the block is."""
+        for first in range(0, len(self.scale_J), BLOCK):
+            context.budget.check()
+            rows = np.arange(first, min(first + BLOCK, len(self.scale_J)))
+            block_RK = (self.actors[rows] @ self.buyers).toarray()
+            block_RK *= block_RK / (block_RK + shrinkage)
+            block_RK /= self.scale_J[rows, None] * self.scale_K
+            if not itself:  # then both have the same items
+                block_RK[np.arange(len(rows)), rows] = 0
+            yield block_RK, rows
 
 
 def _nearest(

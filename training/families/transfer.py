@@ -29,12 +29,8 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig
 from training.layers.popularity import popularity
-from training.layers.sequences.next_item import (
-    ExportedEncoder,
-    NextItem,
-    NextItemConfig,
-    main_job_learning,
-)
+from training.layers.sequences.network import ExportedEncoder
+from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
 from training.layers.sequences.transformer import CausalTransformer
 from training.layers.transfer.adaptation import AdaptationConfig, InitialLayers, TransferredModel
 from training.layers.transfer.adapters import parameter_count
@@ -324,8 +320,14 @@ class MixtureEncoder(nn.Module):
         place_I[model.items_J] = np.arange(len(model.items_J))
         self.place_I = torch.from_numpy(place_I)
 
-    def forward(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> torch.Tensor:
-        states = self._states(items_L, weights_L)
+    def forward(
+        self,
+        items_L: torch.Tensor,
+        weights_L: torch.Tensor,
+        ages_L: torch.Tensor,
+        types_L: torch.Tensor,
+    ) -> torch.Tensor:
+        states = self._states(items_L, weights_L, ages_L, types_L)
         in_LK = self.domain_I[items_L][:, None] == torch.arange(len(self.first_K))
         counts_K = self.first_K + (in_LK * weights_L[:, None]).sum(dim=0)
         offset_K = (counts_K / counts_K.sum()).log()
@@ -335,13 +337,14 @@ class MixtureEncoder(nn.Module):
         one_1 = torch.ones(1)
         return torch.cat([*states.values(), one_1, offset_K - torch.stack(sums)])
 
-    def _states(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _states(self, items_L: torch.Tensor, *more: torch.Tensor) -> dict[str, torch.Tensor]:
         places_L = self.place_I[items_L]
-        own_L = places_L[places_L >= 0]  # scratch's items, by its own rows
+        whole = (items_L, *more)
+        own = [part[places_L >= 0] for part in (places_L, *more)]  # scratch's, by its own rows
         states = {}
         for name, reader, length in zip(self.names, self.readers, self.lengths, strict=True):
-            read_L = (own_L if name == SCRATCH else items_L)[-length:]
-            state_D = reader(read_L, weights_L)[:-1]
+            read = (part[-length:] for part in (own if name == SCRATCH else whole))
+            state_D = reader(*read)[:-1]
             states[name] = nn.functional.normalize(state_D, dim=0) if name == TRANSFER else state_D
         return states
 

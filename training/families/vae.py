@@ -38,7 +38,7 @@ from training.layers.generation.temporal_profile import Schedule
 from training.layers.popularity import popularity
 from training.layers.probe import Probe, fit_probe, without_probe
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
-from training.layers.sequences.next_item import embedding_rows, warm_embeddings
+from training.layers.sequences.inputs import embedding_rows, warm_embeddings
 from training.layers.sequences.softmax import softmax_loss
 
 POPULARITY_DAYS = 90.0
@@ -158,7 +158,13 @@ class ExportedEncoder(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, items_L: torch.Tensor, weights_L: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        items_L: torch.Tensor,
+        weights_L: torch.Tensor,
+        ages_L: torch.Tensor,
+        types_L: torch.Tensor,
+    ) -> torch.Tensor:
         count_1 = torch.ones_like(items_L).sum()[None]
         history = Bags(items_L, weights_L / weights_L.sum().clamp(min=1e-30), count_1)
         state_D = self.network.decoded(self.network.encoded(history)[0])[0]

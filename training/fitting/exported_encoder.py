@@ -24,9 +24,11 @@ OPSET = 17
 @dataclass(frozen=True)
 class Encoder:
     """``kind``: "ridge", "weighted_mean" or "onnx". ``latest``: number of newest events that are
-    read, None for all. ``half_life_days``: of an event's weight, None for no decay. ``more``: other
-    parameters, as JSON. ``program``: maps items_L and weights_L, rows of the catalogue oldest first
-    and their decayed weights, to vector_D, for any length including 0.
+    read, None for all. ``half_life_days``: of an event's weight, None for no decay. ``strengths``:
+    of event types (layers/event_types.py), None where only the type to predict is read. ``more``:
+    other parameters, as JSON. ``program``: maps items_L (rows of the catalogue, oldest first),
+    their decayed weights_L, their ages_L in days and their types_L to vector_D, for any length
+    including 0.
     """
 
     kind: str
@@ -35,11 +37,16 @@ class Encoder:
     more: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     program: nn.Module | None = None
+    strengths: dict[str, float] | None = None
 
     def save(self, run: Path, item_ids: tuple[str, ...]) -> None:
         folder = run / FOLDER
         folder.mkdir()
-        reads = {"latest": self.latest, "half_life_days": self.half_life_days}
+        reads = {
+            "latest": self.latest,
+            "half_life_days": self.half_life_days,
+            "strengths": self.strengths,
+        }
         (folder / "encoder.json").write_text(
             json.dumps({"kind": self.kind, **reads, **self.more}, indent=2, sort_keys=True) + "\n"
         )
@@ -102,16 +109,18 @@ def _kept(vectors_ID: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _export(module: nn.Module, path: Path) -> None:
     """By tracing: the newer exporter needs two more packages."""
-    example = (torch.zeros(3, dtype=torch.long), torch.ones(3))
+    items_L = torch.zeros(3, dtype=torch.long)
+    example = (items_L, torch.ones(3), torch.ones(3), torch.zeros_like(items_L))
+    names = ["items", "weights", "ages", "types"]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # about shapes fixed by tracing, which the tests vary
         torch.onnx.export(
             module,
             example,
             path,
-            input_names=["items", "weights"],
+            input_names=names,
             output_names=["vector"],
-            dynamic_axes={"items": {0: "L"}, "weights": {0: "L"}},
+            dynamic_axes={name: {0: "L"} for name in names},
             opset_version=OPSET,
             dynamo=False,
         )

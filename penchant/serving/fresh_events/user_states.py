@@ -33,9 +33,10 @@ class FreshUserStates:
         )
         fold_in = opened.fold_in
         if fresh and fold_in:
-            later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
+            past = fold_in.history(user_id)
+            later = _later(fresh, past, fold_in)
             if fold_in.encoder.knows(later):
-                vector_D = fold_in.vector(fold_in.history(user_id).then(later))
+                vector_D = fold_in.vector(past.then(later))
                 self._on_fold_in()
                 return UserState(user_id, vector_D, folded_in=True, bought_since=bought)
         return UserState(user_id, published_vector(opened, user_id), bought_since=bought)
@@ -43,8 +44,16 @@ class FreshUserStates:
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
         """The history that the vector of ``of`` is made of."""
         fresh = self._since(opened, user_id)
-        later = fresh_history(fresh, fold_in.learned_from, fold_in.as_of)
-        return fold_in.history(user_id).then(later)
+        past = fold_in.history(user_id)
+        return past.then(_later(fresh, past, fold_in))
 
     def _since(self, opened: OpenRelease, user_id: str) -> list[Event]:
         return self._events.of(user_id, opened.release.last_feedback)
+
+
+def _later(fresh: list[Event], past: History, fold_in: FoldIn) -> History:
+    """Fresh events after a user's published history. A visitor with neither that nor an event of a
+    type with strength is read by all events."""
+    moment = fold_in.learned_from, fold_in.as_of
+    later = fresh_history(fresh, fold_in.strengths, *moment)
+    return later if len(past) or len(later) else fresh_history(fresh, {}, *moment)
