@@ -17,16 +17,21 @@ FAMILIES = (*CAUSAL, "bert4rec")
 ITEMS = 12
 
 
-def untrained(family: str) -> NextItem:
+def untrained(family: str, **learning: Any) -> NextItem:
     """Weights at random, and only the encoder's state: what it read shows in it."""
     torch.manual_seed(0)
     config: Any = default_config(family)
-    learning = replace(config.learning, min_events=1, sum_weight=0.0)
-    model = make(family, replace(config, learning=learning))
+    changed = {"learning": replace(config.learning, min_events=1, sum_weight=0.0, **learning)}
+    if family == "hstu":
+        changed["repeat"] = None
+    model = make(family, replace(config, **changed))
     assert isinstance(model, NextItem)
-    model.network = model._network(ITEMS + 1, torch.zeros(ITEMS, 1, dtype=torch.long))
+    tags_IK, types = torch.zeros(ITEMS, 1, dtype=torch.long), model.learning.every_type
+    model.network = model._network(ITEMS + 1, tags_IK, types)
     model.network.row_I.copy_(torch.arange(ITEMS) + 1)
-    torch.nn.init.normal_(model.network.embedding.weight)
+    for table in (model.network.embedding, model.network.types, model.network.gaps):
+        if table is not None:
+            torch.nn.init.normal_(table.weight)
     model.network.eval()
     return model
 
@@ -53,6 +58,24 @@ def test_user_vector_depends_on_order_and_every_item(family: str) -> None:
     model = untrained(family)
     vectors_BD = model.user_vectors(histories([3, 1, 2], [1, 3, 2], [4, 1, 2], [3, 1, 4]))
     assert torch.pdist(vectors_BD).min() > 1e-4
+
+
+@pytest.mark.parametrize("family", ("sasrec", "bert4rec", "hstu"))
+def test_user_vector_depends_on_event_types_and_times(family: str) -> None:
+    model = untrained(family, every_type=True, gaps=True)
+    bought = histories([3], [3], [3])
+    viewed = replace(
+        histories([1, 2], [1, 2], [1, 2]),
+        times_N=bought.times_N.repeat(2) + np.array([1, 2, 1, 2, 1, 9]) * 3600,
+        end=bought.end,
+        types_N=np.array([2, 2, 1, 2, 2, 2], np.int8),
+    )
+    bought = replace(bought, times_N=viewed.times_N[::2] - 3600)
+    vectors_BD = model.user_vectors(replace(bought, others=viewed))
+    assert torch.pdist(vectors_BD).min() > 1e-4
+    torch.testing.assert_close(
+        model.user_vectors(replace(bought, others=viewed).take(np.array([1])))[0], vectors_BD[1]
+    )
 
 
 @pytest.mark.parametrize("family", CAUSAL)

@@ -17,7 +17,8 @@ from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.factory import make
 from training.fitting.family import Family
-from training.layers.sequences.next_item import Network, NextItem
+from training.layers.sequences.network import Network
+from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.softmax import softmax_loss
 from training.layers.sequences.windows import Batch
 

@@ -131,7 +131,7 @@ def beauty_bert4rec() -> bert4rec.Config:
 
 
 def beauty_hstu() -> hstu.Config:
-    return hstu.Config(layers=1, dropout=0.2, learning=_learning())
+    return hstu.Config(layers=1, dropout=0.2, time_bias=False, repeat=None, learning=_learning())
 
 
 def beauty_fusion() -> fusion.Config:

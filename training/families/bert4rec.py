@@ -8,7 +8,7 @@ Systematic Review and Replicability Study of BERT4Rec"). Positions count from th
 history, where the next item is predicted.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -26,7 +26,9 @@ class Config:
     heads: int = 2
     dropout: float = 0.1
     masking: Masking = field(default_factory=lambda: Masking(share=0.3, only_next=0.5))
-    learning: NextItemConfig = field(default_factory=main_job_learning)
+    learning: NextItemConfig = field(
+        default_factory=lambda: replace(main_job_learning(), every_type=True)
+    )
 
 
 def Model(config: Config) -> NextItem:

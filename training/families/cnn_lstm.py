@@ -33,7 +33,7 @@ from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.moments import NO_ITEM, Batch, Moments, Read, read_histories
 from training.layers.popularity import popularity
 from training.layers.probe import calibrated, no_interests
-from training.layers.sequences.next_item import embedding_rows, warm_embeddings
+from training.layers.sequences.inputs import embedding_rows, warm_embeddings
 
 NOTHING = 0  # the embedding that is read before the first event
 AGES_DAYS = (3.0, 14.0, 60.0)  # half-lives of the three features of an event's age

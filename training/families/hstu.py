@@ -1,35 +1,49 @@
 """Hierarchical sequential transduction units (Zhai et al. 2024, "Actions Speak Louder than Words").
 
 A causal layer that aggregates point by point: SiLU replaces the softmax, so that the intensity of
-interest isn't normalized away; a learned bias by distance replaces position embeddings; the
-aggregate is normalized and gated element by element, which stands in for the
-feed-forward layer. SiLU's sum is divided by the longest length, as in the paper's code.
+interest isn't normalized away; learned biases by distance and by the logarithm of the time between
+two events replace position embeddings; the aggregate is normalized and gated element by element,
+which stands in for the feed-forward layer. SiLU's sum is divided by the longest length, as in the
+paper's code. Events of every type are read, each with the embedding of its action.
 
-Left out: the bias by elapsed time (the encoder gets no times), action types, the stochastic length
-of training histories, and the fused kernel.
+In the main job, where people buy again what they bought, a repeat path ranks a user's own items
+beside those that the state finds (repeat.py).
+
+Left out: the stochastic length of training histories, and the fused kernel.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from training.fitting.family import Ranker
+from training.layers.sequences.inputs import GAPS, gap_of
 from training.layers.sequences.next_item import NextItem, NextItemConfig, main_job_learning
+from training.layers.sequences.repeat import RepeatConfig, RepeatFamily
 
 
 @dataclass(frozen=True)
 class Config:
+    """``time_bias``: for data with times. ``repeat``: None without a repeat path; then the family
+    has vectors."""
+
     dimensions: int = 64
     layers: int = 2
     heads: int = 2
     dropout: float = 0.1
-    learning: NextItemConfig = field(default_factory=main_job_learning)
+    time_bias: bool = True
+    repeat: RepeatConfig | None = field(default_factory=RepeatConfig)
+    learning: NextItemConfig = field(
+        default_factory=lambda: replace(main_job_learning(), every_type=True)
+    )
 
 
-def Model(config: Config) -> NextItem:
-    return NextItem(config, config.learning, config.dimensions, partial(Encoder, config))
+def Model(config: Config) -> Ranker:
+    model = NextItem(config, config.learning, config.dimensions, partial(Encoder, config))
+    return model if config.repeat is None else RepeatFamily(config, model, config.repeat)
 
 
 class Encoder(nn.Module):
@@ -37,6 +51,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.reads_ages = config.time_bias
         positions = config.learning.windows.length + 1
         self.layers = nn.ModuleList(
             Layer(config.dimensions, config.heads, positions, config.dropout)
@@ -46,10 +61,16 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(config.dimensions)
         nn.init.constant_(self.norm.weight, 0.1)
 
-    def forward(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        read_BTD: torch.Tensor,
+        lengths_B: torch.Tensor,
+        ages_BT: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         hidden_BTD = self.dropout(read_BTD)
+        gap_BTT = None if ages_BT is None else gap_of(ages_BT[:, None] - ages_BT[:, :, None])
         for layer in self.layers:
-            hidden_BTD = layer(hidden_BTD)
+            hidden_BTD = layer(hidden_BTD, gap_BTT)
         return self.norm(hidden_BTD)
 
 
@@ -64,14 +85,21 @@ class Layer(nn.Module):
         self.project = nn.Linear(dimensions, 4 * dimensions)
         self.out = nn.Linear(dimensions, dimensions)
         self.distance_HT = nn.Parameter(torch.zeros(heads, positions))
+        self.elapsed_GH = nn.Parameter(torch.zeros(GAPS, heads))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden_BTD: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, hidden_BTD: torch.Tensor, gap_BTT: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """``gap_BTT``: the time between two events, see ``gap_of``."""
         size, length, dimensions = hidden_BTD.shape
         parts = F.silu(self.project(self.norm(hidden_BTD)))
         gate_BTD, rest = parts.split((dimensions, 3 * dimensions), dim=-1)
         query, key, value = rest.view(size, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        weight_BHTT = F.silu(query @ key.transpose(-2, -1) + self._bias(length)) / self.positions
+        bias = self._bias(length)
+        if gap_BTT is not None:
+            bias = bias + F.embedding(gap_BTT, self.elapsed_GH).permute(0, 3, 1, 2)
+        weight_BHTT = F.silu(query @ key.transpose(-2, -1) + bias) / self.positions
         gathered = (weight_BHTT.tril() @ value).transpose(1, 2).reshape(size, length, dimensions)
         gated_BTD = self.gathered_norm(gathered) * gate_BTD
         return hidden_BTD + self.out(self.dropout(gated_BTD))

@@ -26,7 +26,7 @@ from training.fitting.family import Ranker, State
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.popularity import popularity
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
-from training.layers.sequences.next_item import embedding_rows, warm_embeddings
+from training.layers.sequences.inputs import embedding_rows, warm_embeddings
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1.0  # orders items for an unknown user

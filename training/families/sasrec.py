@@ -22,13 +22,18 @@ from training.layers.sequences.transformer import CausalTransformer
 
 @dataclass(frozen=True)
 class Config:
+    """``gated``, ``bands``: see ``Block``."""
+
     dimensions: int = 64
     layers: int = 2
     heads: int = 2
     dropout: float = 0.1
+    gated: bool = False
+    bands: float = 0.0
     learning: NextItemConfig = field(
         default_factory=lambda: replace(
             main_job_learning(),
+            every_type=True,
             epochs=40.0,
             trainer=replace(main_job_learning().trainer, steps=400),
         )
@@ -43,5 +48,7 @@ def Model(config: Config) -> NextItem:
         config.heads,
         config.dropout,
         config.learning.windows.length,
+        config.gated,
+        config.bands,
     )
     return NextItem(config, config.learning, config.dimensions, encoder)

@@ -27,7 +27,7 @@ from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.popularity import popularity
 from training.layers.probe import Probe, fit_probe, without_probe
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
-from training.layers.sequences.next_item import embedding_rows, warm_embeddings
+from training.layers.sequences.inputs import embedding_rows, warm_embeddings
 from training.layers.sequences.softmax import softmax_loss
 from training.layers.text import encode_texts
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from training.data.histories import Histories, IntArray, starts
 from training.layers.generation.temporal_profile import Schedule, visits
-from training.layers.sequences.next_item import Network
+from training.layers.sequences.network import Network
 
 LARGEST_ADVANTAGE = 3.0  # in standard deviations
 

@@ -10,7 +10,7 @@ from torch import nn
 from training.layers.generation.adversary import Segments
 from training.layers.generation.sampler import RepeatMixture, Vocabulary, context_length
 from training.layers.sequences import windows
-from training.layers.sequences.next_item import Network
+from training.layers.sequences.network import Network
 from training.layers.sequences.windows import TOKEN
 
 SMALLEST = 1e-30  # probability with a finite logarithm

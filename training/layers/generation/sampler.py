@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from training.data.histories import IntArray, starts
 from training.layers.generation.draws import sample_distinct
 from training.layers.generation.temporal_profile import Schedule
-from training.layers.sequences.next_item import Network
+from training.layers.sequences.network import Network
 from training.layers.sequences.recurrent import RecurrentEncoder
 
 STRIDE = 50.0  # scales the two parameters, so that they move at the weights' learning rate

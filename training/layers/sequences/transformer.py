@@ -8,11 +8,24 @@ from torch.nn import functional as F
 class Block(nn.Module):
     """Self-attention and a feed-forward layer, each normalised first and added back.
 
-    ``visible``: what a position may attend to, broadcast to B, heads, T, T; None is causal.
+    ``gated``: what is added back passes a gate that reads the input (LiGR, Borisyuk et al. 2024, as
+    in eSASRec, Tikhonovich et al. 2025). ``bands``: share of ``Bands`` in the mixed positions; the
+    rest is self-attention, as in BSARec (Shin et al. 2024). ``visible``: what a position may attend
+    to, broadcast to B, heads, T, T; None is causal.
     """
 
-    def __init__(self, dimensions: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        heads: int,
+        dropout: float,
+        gated: bool = False,
+        bands: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.share = bands
+        self.bands = Bands(dimensions) if bands else None
+        self.gates = nn.ModuleList(nn.Linear(dimensions, dimensions) for _ in range(2 * gated))
         self.heads = heads
         self.attention_norm = nn.LayerNorm(dimensions)
         self.forward_norm = nn.LayerNorm(dimensions)
@@ -26,9 +39,18 @@ class Block(nn.Module):
     def forward(
         self, hidden_BTD: torch.Tensor, visible: torch.Tensor | None = None
     ) -> torch.Tensor:
-        mixed_BTD = self._attend(self.attention_norm(hidden_BTD), visible)
-        hidden_BTD = hidden_BTD + self.dropout(mixed_BTD)
-        return hidden_BTD + self.dropout(self.feed_forward(self.forward_norm(hidden_BTD)))
+        normal_BTD = self.attention_norm(hidden_BTD)
+        mixed_BTD = self._attend(normal_BTD, visible)
+        if self.bands is not None:
+            mixed_BTD = (1 - self.share) * mixed_BTD + self.share * self.bands(normal_BTD)
+        hidden_BTD = hidden_BTD + self._gated(0, hidden_BTD, self.dropout(mixed_BTD))
+        fed_BTD = self.feed_forward(self.forward_norm(hidden_BTD))
+        return hidden_BTD + self._gated(1, hidden_BTD, self.dropout(fed_BTD))
+
+    def _gated(self, place: int, hidden_BTD: torch.Tensor, added_BTD: torch.Tensor) -> torch.Tensor:
+        if not len(self.gates):
+            return added_BTD
+        return added_BTD * torch.sigmoid(self.gates[place](hidden_BTD))
 
     def _attend(self, hidden_BTD: torch.Tensor, visible: torch.Tensor | None) -> torch.Tensor:
         size, length, dimensions = hidden_BTD.shape
@@ -40,6 +62,29 @@ class Block(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(size, length, dimensions))
 
 
+class Bands(nn.Module):
+    """A learned filter by frequency: the Haar wavelet transform of each dimension over positions,
+    each band scaled by a learned factor and summed again.
+
+    The transform is the stationary one, of earlier positions alone: unlike the Fourier transform of
+    BSARec it doesn't see what follows, nor depend on padding. As in WEARec (Xu et al. 2025) bands
+    are of several lengths.
+    """
+
+    def __init__(self, dimensions: int, levels: int = 4) -> None:
+        super().__init__()
+        self.scale_LD = nn.Parameter(torch.ones(levels + 1, dimensions))
+
+    def forward(self, read_BTD: torch.Tensor) -> torch.Tensor:
+        low_BTD, sum_BTD = read_BTD, torch.zeros_like(read_BTD)
+        for level, scale_D in enumerate(self.scale_LD[:-1]):
+            earlier_BTD = F.pad(low_BTD, (0, 0, 2**level, 0))[:, : low_BTD.shape[1]]
+            lower_BTD = (low_BTD + earlier_BTD) / 2
+            sum_BTD = sum_BTD + scale_D * (low_BTD - lower_BTD)
+            low_BTD = lower_BTD
+        return sum_BTD + self.scale_LD[-1] * low_BTD
+
+
 class CausalTransformer(nn.Module):
     """Causal self-attention over read_BTD of at most ``length`` events and the start token.
 
@@ -47,11 +92,20 @@ class CausalTransformer(nn.Module):
     """
 
     def __init__(
-        self, dimensions: int, layers: int, heads: int, dropout: float, length: int
+        self,
+        dimensions: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+        length: int,
+        gated: bool = False,
+        bands: float = 0.0,
     ) -> None:
         super().__init__()
         self.position_TD = nn.Parameter(torch.zeros(length + 1, dimensions))
-        self.blocks = nn.ModuleList(Block(dimensions, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            Block(dimensions, heads, dropout, gated, bands) for _ in range(layers)
+        )
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(dimensions)
         nn.init.constant_(self.norm.weight, 0.1)

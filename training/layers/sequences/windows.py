@@ -47,6 +47,21 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Details:
+    """What is known of each read event beside its item: ``types_BT``, places in ``EVENT_TYPES``,
+    and ``ages_BT``, days before the end of the data; 0 of a token that is read first."""
+
+    types_BT: torch.Tensor
+    ages_BT: torch.Tensor
+
+    def part(self, index: int, count: int) -> "Details":
+        return Details(self.types_BT[index::count], self.ages_BT[index::count])
+
+    def to(self, device: torch.device) -> "Details":
+        return Details(self.types_BT.to(device), self.ages_BT.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """``read_BT``: items, or the token; positions from ``lengths_B`` on are padding.
 
@@ -62,6 +77,7 @@ class Batch:
     targets: int
     wanted_N: torch.Tensor
     step: int
+    details: Details
 
     def part(self, index: int, count: int) -> "Batch":
         """Every ``count``-th window from ``index`` on."""
@@ -69,8 +85,8 @@ class Batch:
             tensor[index::count]
             for tensor in (self.read_BT, self.lengths_B, self.targets_BT, self.has_BT)
         )
-        targets = int(has_BT.sum())
-        return Batch(read_BT, lengths_B, targets_BT, has_BT, targets, self.wanted_N, self.step)
+        shared = self.wanted_N, self.step, self.details.part(index, count)
+        return Batch(read_BT, lengths_B, targets_BT, has_BT, int(has_BT.sum()), *shared)
 
 
 class Windows:
@@ -96,8 +112,9 @@ class Windows:
         wanted: Histories | None = None,
     ) -> None:
         self.train, self.config, self.seed, self.device = train, config, seed, device
-        self.masking = masking
+        self.masking, self.ages_N, self.places_N = masking, train.ages_N, train.places_N
         self.wanted = train if wanted is None else wanted
+        self.masked_N = np.isin(train.places_N, self.wanted.places_N)  # of a type to predict
         # One sorted key of user and time finds each event's user's events of (now, now + horizon].
         first_time = min(one.times_N.min(initial=train.end) for one in (train, self.wanted))
         span = int(train.end - first_time) + (config.horizon_days + 1) * DAY
@@ -142,14 +159,17 @@ class Windows:
         if self.masking:
             events_BT = np.pad(events_BL, ((0, 0), (0, 1)), mode="edge")
             items_BT = self.train.items_N[events_BT]
-            return self._masked(self.masking, items_BT, targets_BT, has_BT, step)
-        read_BT = np.pad(self.train.items_N[events_BL], ((0, 0), (1, 0)), constant_values=TOKEN)
-        return self._batch(read_BT, lengths_B + 1, targets_BT, has_BT, step)
+            return self._masked(self.masking, items_BT, events_BT, targets_BT, has_BT, step)
+        events_BT = np.pad(events_BL, ((0, 0), (1, 0)), mode="edge")
+        read_BT = self.train.items_N[events_BT]
+        read_BT[:, 0] = TOKEN
+        return self._batch(read_BT, lengths_B + 1, targets_BT, has_BT, events_BT, step)
 
     def _masked(
         self,
         masking: Masking,
         items_BT: ItemArray,
+        events_BT: IntArray,
         next_BT: ItemArray,
         has_next_BT: npt.NDArray[np.bool_],
         step: int,
@@ -162,11 +182,12 @@ class Windows:
         share_B1 = masking.share * (random.random((len(rows_B), 1)) >= masking.only_next)
         has_BT = random.random(items_BT.shape) < share_B1
         has_BT &= np.arange(items_BT.shape[1]) < last_B[:, None]
+        has_BT &= self.masked_N[events_BT]
         has_BT[rows_B, last_B] = True
         targets_BT = items_BT.copy()
         targets_BT[rows_B, last_B] = next_BT[rows_B, last_B]
         read_BT = np.where(has_BT, TOKEN, items_BT)
-        return self._batch(read_BT, last_B + 1, targets_BT, has_BT, step)
+        return self._batch(read_BT, last_B + 1, targets_BT, has_BT, events_BT, step)
 
     def _batch(
         self,
@@ -174,6 +195,7 @@ class Windows:
         lengths_B: IntArray,
         targets_BT: ItemArray,
         has_BT: npt.NDArray[np.bool_],
+        events_BT: IntArray,
         step: int,
     ) -> Batch:
         arrays = (read_BT, lengths_B, targets_BT, has_BT, targets_BT[has_BT])
@@ -183,7 +205,12 @@ class Windows:
             )
             for array in arrays
         )
-        return Batch(read, lengths, targets, has, len(wanted), wanted, step)
+        ages_BT = self.ages_N[events_BT]
+        if not self.masking:
+            ages_BT[:, 0] = 0
+        types_BT = self.places_N[events_BT].astype(np.int64)
+        details = Details(torch.from_numpy(types_BT), torch.from_numpy(ages_BT)).to(self.device)
+        return Batch(read, lengths, targets, has, len(wanted), wanted, step, details)
 
     def _plan_of(self, epoch: int) -> list[tuple[IntArray, IntArray]]:
         """The batches of an epoch: first event and past-the-last event of each of their windows."""

@@ -22,7 +22,9 @@ from training.data.histories import Histories, IntArray
 from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting.context import TrainingContext
 from training.fitting.trainer import Progress, TrainerConfig, fit_by_gradient
-from training.layers.sequences.next_item import Network, NextItem, padded_histories, warm_embeddings
+from training.layers.sequences.inputs import padded_details, padded_histories, warm_embeddings
+from training.layers.sequences.network import Network
+from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.softmax import softmax_loss
 from training.layers.sequences.windows import Batch, Windows
 from training.layers.transfer.adapters import Adapter, insert, parameter_count
@@ -106,7 +108,7 @@ class TransferredModel(nn.Module):
         self.eval()
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        states_PD = F.normalize(self.network(batch.read_BT, batch.lengths_B)[batch.has_BT], dim=1)
+        states_PD = F.normalize(self.network.target_hidden(batch), dim=1)
         target_P = self.place_I[batch.targets_BT[batch.has_BT]]
         whole_J = torch.zeros_like(self.bias_J)
         return softmax_loss(states_PD.float(), self.weight_JD, self.bias_J, whole_J, target_P)
@@ -114,11 +116,9 @@ class TransferredModel(nn.Module):
     @torch.no_grad()
     def states(self, batch: Histories) -> torch.Tensor:
         """states_BD of users with these histories, of all items."""
-        read_BT, lengths_B = (
-            tensor.to(self.bias_J.device)
-            for tensor in padded_histories(batch.latest(self.length), False)
-        )
-        hidden_BTD = self.network(read_BT, lengths_B)
+        newest, device = batch.latest(self.length), self.bias_J.device
+        read_BT, lengths_B = (tensor.to(device) for tensor in padded_histories(newest, False))
+        hidden_BTD = self.network(read_BT, lengths_B, padded_details(newest, False).to(device))
         rows_B = torch.arange(len(batch), device=hidden_BTD.device)
         return F.normalize(hidden_BTD[rows_B, lengths_B - 1], dim=1)
 
@@ -236,7 +236,7 @@ def _states_before(
         )
     for step in range(min(windows.steps_for(config.passes), config.most_batches)):
         batch = windows.batch(step)
-        hidden_BTD = network(batch.read_BT, batch.lengths_B)
+        hidden_BTD = network(batch.read_BT, batch.lengths_B, batch.details)
         states.append(F.normalize(hidden_BTD[batch.has_BT], dim=1).double().cpu().numpy())
         wanted.append(batch.wanted_N.cpu().numpy())
     return np.concatenate(states), np.searchsorted(target.items_J, np.concatenate(wanted))
