@@ -15,7 +15,7 @@ from penchant.encoders.history import History
 DAY = 86_400
 
 
-def with_encoder(shop: Any, number: int) -> Encoder:
+def with_encoder(shop: Any, number: int, strengths: dict[str, float] | None = None) -> Encoder:
     """Give the chosen run an encoder, and its users the vectors that this gives."""
     run, snapshot = shop.run(number), Snapshot.open(shop.settings, shop.run(number).parent.name)
     items = pq.read_table(run / "item_vectors.parquet")
@@ -23,7 +23,7 @@ def with_encoder(shop: Any, number: int) -> Encoder:
     folder = run / "encoder"
     folder.mkdir()
     described = {"kind": "weighted_mean", "form": "log", "tail": 1.0}
-    described |= {"latest": None, "half_life_days": 120.0, "strengths": None}
+    described |= {"latest": None, "half_life_days": 120.0, "strengths": strengths}
     (folder / "encoder.json").write_text(json.dumps(described))
     np.save(folder / "item_ids.npy", np.array([id.encode() for id in items["item_id"].to_pylist()]))
     rows_I = np.arange(len(vectors_ID), dtype=np.int32)

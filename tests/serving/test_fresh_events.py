@@ -230,3 +230,20 @@ def test_fold_in_uses_the_whole_history(shop: Any) -> None:
     np.testing.assert_allclose(fresh.vector_D, encoder.encode(history), atol=1e-6)
     assert fresh.bought_since == {"i077"}
     assert not users.of(opened, "u4").folded_in, "the event names an unknown item"
+
+
+def test_session_of_views_is_the_history_of_whoever_has_no_other(shop: Any) -> None:
+    encoder = with_encoder(shop, 1, {"purchase": 1.0, "view": 0.0})
+    opened = OpenRelease(shop.settings, publish(shop.settings, ONE).release_id)
+    write(
+        shop.settings,
+        row("e1", "visitor", item_id="i077", event_type="view"),
+        row("e2", "u3", item_id="i077", event_type="view"),
+    )
+    users = FreshUserStates(FreshEvents(shop.settings))
+    visitor, known = users.of(opened, "visitor"), users.of(opened, "u3")
+    assert not known.folded_in, "a view was measured not to help beside purchases"
+    assert visitor.folded_in and visitor.vector_D is not None and opened.fold_in is not None
+    history = users.history(opened, opened.fold_in, "visitor")
+    assert history.item_ids == ("i077",)
+    np.testing.assert_allclose(visitor.vector_D, encoder.encode(history), atol=1e-6)
