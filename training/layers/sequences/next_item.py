@@ -100,18 +100,19 @@ class NextItem(VectorFamily):
         """Fit the network by the loss of ``learner(network)``: the network itself, or a wrapper."""
         torch.manual_seed(context.seed)
         learning, train = self.learning, split.train
-        row_I = torch.from_numpy(embedding_rows(self._read(train), learning.min_events))
+        types = learning.every_type and train.others is not None
+        read = train.every_type() if types else train
+        row_I = torch.from_numpy(embedding_rows(read, learning.min_events))
         tags_IK = padded_tags(context.items) if learning.tags else torch.zeros(train.item_count, 1)
-        types = self._reads_types(train)
         self.network = self._network(int(row_I.max()) + 1, tags_IK.long(), types)
-        self.network.start_from(train, self._read(train), row_I)
+        self.network.start_from(train, read, row_I)
         windows = Windows(
-            self._read(train),
+            read,
             learning.windows,
             context.seed,
             context.device,
             self.masking,
-            wanted=train if self._reads_types(train) else None,
+            wanted=train if types else None,
         )
         progress = fit_by_gradient(
             learner(self.network).to(context.device),
@@ -122,16 +123,10 @@ class NextItem(VectorFamily):
         )
         self.tuned = progress.record()
 
-    def _reads_types(self, histories: Histories) -> bool:
-        return self.learning.every_type and histories.others is not None
-
-    def _read(self, histories: Histories) -> Histories:
-        """The events that are read."""
-        return histories.every_type() if self._reads_types(histories) else histories
-
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
-        newest = self._read(batch).latest(self.learning.windows.length)
+        read = batch if self.network.types is None else batch.every_type()
+        newest = read.latest(self.learning.windows.length)
         token_last, device = bool(self.masking), self.network.bias_I.device
         read_BT, lengths_B = padded_histories(newest, token_last)
         details = padded_details(newest, token_last).to(device)
@@ -156,7 +151,9 @@ class NextItem(VectorFamily):
         found = encoder.program(reader, self.learning.windows.length)
         if self.network.types is None:
             return found
-        return replace(found, strengths=dict.fromkeys(EVENT_TYPES, 1.0))
+        learned_T = self.network.types.weight.any(dim=1).tolist()  # the others stay 0
+        recorded = (name for name, learned in zip(EVENT_TYPES, learned_T, strict=True) if learned)
+        return replace(found, strengths=dict.fromkeys(recorded, 1.0))
 
     def state(self) -> State:
         return {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
