@@ -27,9 +27,11 @@ USERS, ITEMS, VISITS = 60, 40, 12
 READ_EVERY_TYPE = ("item_cf", "ease", "matrix_factorization")
 
 
-def shop(settings: Settings, types: tuple[str, ...], target: str = "purchase") -> Dataset:
-    """On each visit a user looks at some items of a group, and on every third buys another one of
-    it; each user has a group. The last user only looks."""
+def shop(
+    settings: Settings, types: tuple[str, ...], target: str = "purchase", visits: int = 3
+) -> Dataset:
+    """On each visit a user looks at some items of a group, and on one of so many ``visits`` buys
+    another one of it; each user has a group. The last user only looks."""
     random = np.random.default_rng(5)
     histories, event_types = [], []
     for user in range(USERS):
@@ -39,7 +41,7 @@ def shop(settings: Settings, types: tuple[str, ...], target: str = "purchase") -
             *seen, bought = random.permutation(own)[:4]
             at = AS_OF - timedelta(days=float(day))
             rows += [(f"i{item:03}", at - timedelta(minutes=5), "view") for item in seen]
-            if user < USERS - 1 and (visit + user) % 3 == 0:
+            if user < USERS - 1 and (visit + user) % visits == 0:
                 rows.append((f"i{bought:03}", at, "purchase"))
         rows = sorted((row for row in rows if row[2] in types), key=lambda row: (row[1], row[2]))
         histories.append([(item, at) for item, at, _ in rows])
@@ -105,7 +107,7 @@ def test_user_who_only_viewed_gets_items_like_the_viewed(
 def test_shop_that_records_one_type_learns_from_it(
     recorded: str, settings: Settings, tmp_path: Path
 ) -> None:
-    dataset = shop(settings, (recorded,), recorded)
+    dataset = shop(settings, (recorded,), recorded, visits=1)
     assert dataset.histories.others is None
     assert set(dataset.histories.places_N.tolist()) == {EVENT_TYPES.index(recorded)}
     for family in READ_EVERY_TYPE:
