@@ -48,7 +48,7 @@ def own_items(histories: Histories, most: int) -> OwnItems:
     """The ``most`` most frequent items of each user, with their features as of ``end``."""
     days = _Days.of(histories)
     row_P, item_P = np.divmod(days.pair_P, histories.item_count)
-    features_PF = np.stack([*days.decayed, *days.rhythm(), *days.share(histories, row_P)], axis=1)
+    features_PF = np.stack([*days.decayed, *days.regularity(), *days.share(histories, row_P)], axis=1)
     order_P = np.lexsort((days.last_P, -days.decayed[KEPT_BY], row_P))
     starts_B1 = starts(np.bincount(row_P, minlength=len(histories)))
     kept_P = np.sort(order_P[np.arange(len(order_P)) - starts_B1[row_P] < most])
@@ -118,7 +118,7 @@ class _Days:
             decayed(RECENT_DAYS),
         )
 
-    def rhythm(self) -> list[npt.NDArray[np.float64]]:
+    def regularity(self) -> list[npt.NDArray[np.float64]]:
         """Times since the last and the first day, the mean gap, and how much of it has passed."""
         again_P = self.count_P > 1
         gap_P = (self.first_P - self.last_P) / np.maximum(self.count_P - 1, 1)
