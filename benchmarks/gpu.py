@@ -24,7 +24,8 @@ from training.data.histories import DAY, Histories, starts
 from training.families import hstu, sasrec
 from training.fitting.distributed import Processes
 from training.fitting.trainer import Gradient
-from training.layers.sequences.next_item import Network, NextItem, NextItemConfig
+from training.layers.sequences.network import Network
+from training.layers.sequences.next_item import NextItem, NextItemConfig
 from training.layers.sequences.windows import Batch, Windows, WindowsConfig
 
 FAMILIES = {"hstu": hstu, "sasrec": sasrec}
@@ -148,7 +149,11 @@ def make_network(family: str, size: Size, histories: Histories) -> Network:
         negatives=size.negatives,
         temperature=0.1,
     )
-    config = module.Config(size.dimensions, size.layers, size.heads, 0.1, learning)
+    config = replace(
+        module.Config(size.dimensions, size.layers, size.heads, 0.1), learning=learning
+    )
+    if family == "hstu":
+        config = replace(config, repeat=None)
     model: NextItem = module.Model(config)
     network = Network(
         learning,
@@ -158,7 +163,7 @@ def make_network(family: str, size: Size, histories: Histories) -> Network:
         model.encoder(),
         causal=True,
     )
-    network.start_from(histories, torch.arange(size.items))
+    network.start_from(histories, histories, torch.arange(size.items))
     return network
 
 
@@ -294,7 +299,8 @@ def _first_rows(batch: Batch, rows: int) -> Batch:
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
     names = ("read_BT", "lengths_B", "targets_BT", "has_BT", "wanted_N")
-    return replace(batch, **{name: getattr(batch, name).to(device) for name in names})
+    moved = {name: getattr(batch, name).to(device) for name in names}
+    return replace(batch, details=batch.details.to(device), **moved)
 
 
 def _guarded(

@@ -48,7 +48,9 @@ def own_items(histories: Histories, most: int) -> OwnItems:
     """The ``most`` most frequent items of each user, with their features as of ``end``."""
     days = _Days.of(histories)
     row_P, item_P = np.divmod(days.pair_P, histories.item_count)
-    features_PF = np.stack([*days.decayed, *days.regularity(), *days.share(histories, row_P)], axis=1)
+    features_PF = np.stack(
+        [*days.decayed, *days.regularity(), *days.share(histories, row_P)], axis=1
+    )
     order_P = np.lexsort((days.last_P, -days.decayed[KEPT_BY], row_P))
     starts_B1 = starts(np.bincount(row_P, minlength=len(histories)))
     kept_P = np.sort(order_P[np.arange(len(order_P)) - starts_B1[row_P] < most])
