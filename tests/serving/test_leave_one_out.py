@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penchant.encoders.encoder import Encoder
-from penchant.encoders.history import History
+from penchant.encoders.history import Events, History
 from penchant.encoders.ids import Ids
 from penchant.encoders.ridge import Ridge
 from penchant.encoders.weighted_mean import WeightedMean
@@ -25,8 +25,8 @@ def ridge() -> Ridge:
 class SlowOnly:
     """An encoder without a faster way, as an ONNX graph."""
 
-    def __call__(self, items_L: Any, weights_L: Any) -> Any:
-        return WeightedMean(VECTORS, ROWS, "mean", 1.0)(items_L, weights_L)
+    def __call__(self, events: Events) -> Any:
+        return WeightedMean(VECTORS, ROWS, "mean", 1.0)(events)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ class SlowOnly:
     ],
 )
 def test_equal_those_computed_one_by_one(encode: Any, latest: int | None) -> None:
-    encoder = Encoder(Ids(np.array([each.encode() for each in ITEMS])), latest, 30.0, encode)
+    encoder = Encoder(Ids(np.array([each.encode() for each in ITEMS])), latest, 30.0, None, encode)
     ages = np.linspace(20, 0, 8).astype(np.float32)
     weights = RANDOM.uniform(0.5, 2, 8).astype(np.float32)
     history = History(("i3", "i1", "i9", "i3", "new", "i5", "i0", "i5"), ages, weights)
@@ -52,7 +52,7 @@ def test_equal_those_computed_one_by_one(encode: Any, latest: int | None) -> Non
 
 
 def test_of_a_history_of_one_item() -> None:
-    encoder = Encoder(Ids(np.array([b"i0", b"i1"])), None, None, ridge())
+    encoder = Encoder(Ids(np.array([b"i0", b"i1"])), None, None, None, ridge())
     one = History(("i1",), np.zeros(1, np.float32), np.ones(1, np.float32))
     np.testing.assert_allclose(
         encoder.encode_without(one, ["i1"])[0], encoder.encode(History.empty()), atol=1e-5
