@@ -110,6 +110,20 @@ def build(as_json: AsJson = False) -> None:
     answer(report.summary(), report.as_dict(), as_json)
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def dbt(context: typer.Context) -> None:
+    """Run a dbt command on a database beside production's, such as `dbt build --select …`."""
+    from penchant.building.by_hand import run_by_hand
+
+    raise SystemExit(run_by_hand(Settings(), context.args))
+
+
 @app.command()
 def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Validate a snapshot with Great Expectations; make it live if it passes."""

@@ -1,7 +1,7 @@
 """Stage ``build``: dbt builds the marts of all landed batches, and they become one snapshot.
 
 A snapshot id is a hash of its inputs: the batches in the order in which later ones supersede
-earlier ones, the files of the dbt project and the variables of the run. The same landing is
+earlier ones, what the dbt project says and the variables of the run. The same landing is
 therefore built once. The DuckDB file is scratch: every build starts with a new one.
 """
 
@@ -16,8 +16,10 @@ from typing import Any
 import duckdb
 
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
+from penchant.building.by_hand import run_by_hand
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing, read_landing
+from penchant.building.project import content_version, edit_version
 from penchant.building.rejected import quarantine_rejected
 from penchant.building.volatile import check_repeatable
 from penchant.errors import PenchantError
@@ -25,7 +27,6 @@ from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic
 
-PROJECT_FILES = {".sql", ".yml", ".csv"}
 WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 
@@ -69,6 +70,8 @@ def build(settings: Settings) -> BuildReport:
             _remove_scratch(settings)
             with atomic_directory(final) as staging:
                 _build(settings, landing, snapshot_id, staging)
+    if status == "unchanged" and _project_changed(settings):
+        _run_unit_tests(settings)
     marts = Snapshot.open(settings, snapshot_id).description.marts
     rows = {name: mart.rows for name, mart in marts.items()}
     seconds = round(time.monotonic() - started, 2)
@@ -80,7 +83,7 @@ def identify(settings: Settings, landing: Landing) -> str:
     digest = hashlib.sha256()
     for batch in landing.batches:
         digest.update(f"{batch.name}\n".encode())
-    digest.update(_project_hash(settings).encode())
+    digest.update(content_version(settings.dbt_project).encode())
     digest.update(json.dumps(landing.variables, sort_keys=True).encode())
     return f"s-{landing.as_of:%Y%m%d}-{digest.hexdigest()[:12]}"
 
@@ -120,8 +123,10 @@ def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Pat
 def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path) -> None:
     folder = staging / "marts"
     folder.mkdir()
-    target = run_dbt(settings, landing, folder, "build", *WITHOUT_UNIT_TESTS)
+    unit_tests = () if _project_changed(settings) else WITHOUT_UNIT_TESTS
+    target = run_dbt(settings, landing, folder, "build", *unit_tests)
     check_repeatable(target / "manifest.json")
+    write_atomic(_project_built(settings), edit_version(settings.dbt_project))
     for artifact in ("manifest.json", "run_results.json"):
         shutil.copyfile(target / artifact, staging / artifact)
     with duckdb.connect(config={"threads": settings.threads}) as connection:
@@ -151,12 +156,28 @@ def _describe(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) 
     return MartDescription(rows=counted[0][0], content_hash=content_hash(connection, mart, parquet))
 
 
-def _project_hash(settings: Settings) -> str:
-    digest = hashlib.sha256()
-    for file in _project_files(settings.dbt_project):
-        digest.update(f"{file.relative_to(settings.dbt_project)}\n".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
+def _project_built(settings: Settings) -> Path:
+    """Where the hash of the dbt project of the last build is."""
+    return settings.warehouse.parent / "dbt_project.sha256"
+
+
+def _project_changed(settings: Settings) -> bool:
+    """Whether models or their tests were edited since the last build here: then unit tests run.
+
+    Those of the project as it is installed have passed before it was released.
+    """
+    built = _project_built(settings)
+    return built.exists() and built.read_text() != edit_version(settings.dbt_project)
+
+
+def _run_unit_tests(settings: Settings) -> None:
+    """Run the unit tests of an edit that changes no mart. Raises PenchantError when one fails."""
+    if run_by_hand(settings, ["test", "--select", "test_type:unit"]):
+        raise PenchantError(
+            "a unit test of the dbt project failed: dbt's lines above name it",
+            f"fix the model or the expectation under {settings.dbt_project}",
+        )
+    write_atomic(_project_built(settings), edit_version(settings.dbt_project))
 
 
 def _remove_scratch(settings: Settings) -> None:
@@ -168,13 +189,3 @@ def _remove_scratch(settings: Settings) -> None:
         shutil.rmtree(scratch / folder, ignore_errors=True)
     for unfinished in settings.snapshots.glob(f"{STAGING_PREFIX}s-*"):
         shutil.rmtree(unfinished)
-
-
-def _project_files(project: Path) -> list[Path]:
-    """The files that determine the marts: models, macros and settings; nothing that dbt writes."""
-    written = {"target", "logs", "dbt_packages"}
-    return sorted(
-        file
-        for file in project.rglob("*")
-        if file.suffix in PROJECT_FILES and file.relative_to(project).parts[0] not in written
-    )

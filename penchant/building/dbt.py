@@ -60,18 +60,23 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
     return target
 
 
-@contextmanager
-def _environment(settings: Settings, marts: Path) -> Iterator[None]:
-    """Set the environment variables that profiles.yml and the models read, then restore them."""
-    values = {
+def dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[str, str]:
+    """The environment variables that profiles.yml and the models read."""
+    return {
         "PENCHANT_LANDING": str(settings.landing.resolve()).replace("'", "''"),  # in SQL quotes
         "PENCHANT_MARTS": str(marts.resolve()),
-        "PENCHANT_WAREHOUSE": str(settings.warehouse.resolve()),
-        "PENCHANT_DUCKDB_TEMP": str((settings.warehouse.parent / "tmp").resolve()),
+        "PENCHANT_WAREHOUSE": str(database.resolve()),
+        "PENCHANT_DUCKDB_TEMP": str((database.parent / "tmp").resolve()),
         "PENCHANT_DUCKDB_MEMORY": DUCKDB_MEMORY,
         "PENCHANT_THREADS": str(settings.threads),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+
+
+@contextmanager
+def _environment(settings: Settings, marts: Path) -> Iterator[None]:
+    """Set dbt's environment variables, then restore them."""
+    values = dbt_environment(settings, marts, settings.warehouse)
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

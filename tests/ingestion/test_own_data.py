@@ -79,6 +79,15 @@ def test_numbers_with_a_comma_and_thousands(settings: Settings, tmp_path: Path) 
     assert landed(settings, "value") == [(1234.5,)]
 
 
+@pytest.mark.parametrize(("sold", "pieces"), [("0.5", 1), ("2.0", 2), ("3", 3), ("1.2", 2)])
+def test_fraction_of_a_quantity_is_a_whole_piece(
+    settings: Settings, tmp_path: Path, sold: str, pieces: int
+) -> None:
+    columns = {**COLUMNS, "quantity": "paid"}
+    run(settings, tmp_path, HEADER + ROW.replace("9.5", sold), columns=columns)
+    assert landed(settings, "quantity") == [(pieces,)]
+
+
 def test_null_values_are_null(settings: Settings, tmp_path: Path) -> None:
     run(settings, tmp_path, HEADER + ROW.replace("9.5", r"\N"), null_values=[r"\N", "-"])
     assert landed(settings, "value") == [(None,)]

@@ -51,6 +51,7 @@ def _column(name: str, described: dict[str, Any], own_files: bool) -> Column:
         may_be_ahead=described.get("planned", False),
         is_id=own_files and name.endswith("_id"),
         or_from=described.get("or_from"),
+        rounds_up=own_files and described.get("rounds_up", False),
     )
 
 

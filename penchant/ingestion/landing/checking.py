@@ -15,10 +15,11 @@ from penchant.ingestion.landing.reading import Reading, identifier, literal
 INTEGERS = frozenset(
     f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 )
+FRACTIONS = frozenset({"FLOAT", "DOUBLE", "DECIMAL"})
 # The Parquet types accepted for each contract type: only lossless casts.
 ACCEPTS = {
     "BIGINT": INTEGERS,
-    "DOUBLE": INTEGERS | {"FLOAT", "DOUBLE", "DECIMAL"},
+    "DOUBLE": INTEGERS | FRACTIONS,
     "VARCHAR": INTEGERS | {"VARCHAR", "UUID"},
     # _time_rules reports what is wrong with numbers and text.
     "TIMESTAMP": frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"})
@@ -159,7 +160,9 @@ def _type_reasons(contract: Contract, reading: Reading) -> list[Reason]:
         if column.type == "TIMESTAMP" and given.type.startswith("TIMESTAMP_NS"):
             detail = "nanoseconds: write microseconds (pyarrow: coerce_timestamps='us')"
             reasons.append(Reason(Code.TIMESTAMP_NANOSECONDS, column.name, detail))
-        elif given.type.split("(")[0] not in ACCEPTS[column.type]:
+        elif given.type.split("(")[0] not in ACCEPTS[column.type] | (
+            FRACTIONS if column.rounds_up else frozenset()
+        ):
             detail = f"expected {column.type}, found {given.type}"
             reasons.append(Reason(Code.WRONG_TYPE, column.name, detail))
     return reasons
@@ -177,6 +180,9 @@ def _value(column: Column, reading: Reading) -> str:
     if column.type == "TIMESTAMP":
         # Cast to a zoned type first: a direct cast would drop an offset such as +02:00.
         return f"TRY_CAST({given.sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    if column.rounds_up and (reading.text or given.type.split("(")[0] in FRACTIONS):
+        number = f"TRY_CAST({given.sql} AS DOUBLE)"
+        return f"TRY_CAST(sign({number}) * ceil(abs({number})) AS BIGINT)"
     cast = f"TRY_CAST({given.sql} AS {column.type})"
     if column.type == "BIGINT" and reading.text:  # the cast alone would round 1.5
         whole = f"regexp_full_match({given.sql}, {literal(WHOLE_NUMBER)})"
@@ -251,7 +257,7 @@ def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
 def _time_rules(column: Column, now: datetime) -> list[Rule]:
     details = {
         Code.NOT_FINITE: "infinity is not allowed",
-        Code.TIMESTAMP_NANOSECONDS: "nanoseconds: write microseconds",
+        Code.TIMESTAMP_NANOSECONDS: "nanoseconds, or a finer unit than timestamp_format names",
         Code.TIMESTAMP_WITHOUT_YEAR: f"no year, or a year before {FIRST_YEAR}",
         Code.WRONG_TYPE: "not a timestamp",
         Code.TIMESTAMP_FUTURE: f"in the future: after {now + CLOCK_TOLERANCE:%Y-%m-%d %H:%M} UTC",

@@ -56,7 +56,8 @@ class Column:
     ``minimum`` and ``maximum`` are inclusive; ``accepted`` are the only values allowed;
     ``may_be_ahead`` allows future times, such as the end of a campaign; ``is_id`` forbids blank
     text and NUL, which no other system would show or find again. ``or_from``: the column that
-    stands in where a shop's own file has no value.
+    stands in where a shop's own file has no value. ``rounds_up`` takes fractions of a BIGINT and
+    rounds them away from zero: half a kilogram is one piece.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Column:
     may_be_ahead: bool = False
     is_id: bool = False
     or_from: str | None = None
+    rounds_up: bool = False
 
 
 @dataclass(frozen=True)
