@@ -24,7 +24,7 @@ from penchant.settings import Settings
 from penchant.storage import write_json
 from training.configs import baskets as frozen
 from training.data.basket_table import BasketTable, read_baskets
-from training.data.histories import DAY
+from training.data.histories import DAY, IntArray
 from training.data.leave_one_out import leave_one_out
 from training.data.split import Window
 from training.evaluation.metrics.intervals import FloatArray, intervals
@@ -64,6 +64,10 @@ Figures of others for orientation, on other cuts of the data: Recall@10 / NDCG@1
 Dunnhumby, .330 / .344 on Instacart, .114 / .095 on Ta-Feng (evaluation table of a study of fairness
 in next-basket recommendation, its best method).
 
+Peers: cornac 3.0.0's TIFUKNN adds the mean over all elements of the neighbours' vectors, one
+number, where the paper has their mean vector. Its UPCF needs similaripy 0.1.3, which has no wheel
+for Python 3.11; with 0.7.0 it fails.
+
 `make bench-baskets ARGS="--data PATH.json"` runs any other table.
 """
 
@@ -89,24 +93,23 @@ def measure(
             path = settings.home / "baskets" / f"{name}.json"
             if not path.exists():
                 convert(sources[name], Path(folders[name]), path)
-        kept = settings.home / "baskets" / f"{path.stem}-{_version(path, peers)}.figures.json"
+        kept = settings.home / "baskets" / f"{path.stem}-{_version(path)}.figures.json"
         if not kept.exists():
-            table = read_baskets(path)
-            figures = evaluate_table(table)
-            if peers:
-                figures["peers"] = compare_peers(table, figures)
-            figures.pop("lists")
+            figures = evaluate_table(read_baskets(path))
             figures["source"] = sources[name].source if name in sources else path.name
             write_json(kept, figures)
         found["tables"][path.stem] = json.loads(kept.read_text())
+        if peers:
+            table = read_baskets(path)
+            found["tables"][path.stem]["peer"] = compare_peer(table, found["tables"][path.stem])
     if not found["tables"]:
         raise UsageError("no table was measured", "pass --data or --online-retail")
     return found
 
 
-def _version(path: Path, peers: bool) -> str:
+def _version(path: Path) -> str:
     """Of a table's bytes and the frozen configurations: figures of the same are measured once."""
-    frozen_as = (frozen.START, frozen.TRIED, frozen.TRAINING_BASKETS, frozen.repeat_ranker(), peers)
+    frozen_as = (frozen.START, frozen.TRIED, frozen.TRAINING_BASKETS, frozen.repeat_ranker())
     return hashlib.sha256(path.read_bytes() + repr(frozen_as).encode()).hexdigest()[:12]
 
 
@@ -142,7 +145,10 @@ def evaluate_table(table: BasketTable) -> dict[str, Any]:
         "repeat_share": _repeat_share(split.test),
         "rows": rows,
         "differences": {name: _difference(evaluated[BEST], evaluated[name]) for name in BASELINES},
-        "lists": {name: (model, evaluated[name]) for name, (model, _) in models.items()},
+        "asked": {
+            name: _shown(_of_users(evaluated[name], asked_of_peers(split.test)))["all"]
+            for name in (*MEMBERS, BEST)
+        },
     }
 
 
@@ -173,48 +179,33 @@ def tune(name: str, window: Window) -> tuple[Ranker, dict[str, Any]]:
     return model, asdict(config)
 
 
-def compare_peers(table: BasketTable, figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """cornac's models and ours, both for the same users."""
+def compare_peer(table: BasketTable, figures: dict[str, Any]) -> dict[str, Any]:
+    """cornac's TIFUKNN, with its defaults, which are the paper's, and ours for the same users."""
     window = leave_one_out(table.histories).test
-    drawn = np.random.default_rng(1).permutation(len(window.histories))[:PEER_USERS]
-    asked = np.sort(drawn)
-    configs = {row["model"]: row["config"] for row in figures["rows"]}
-    upcf = configs["up_cf"]
-    settings: dict[str, dict[str, Any]] = {
-        "tifu_knn": {},  # its groups are others than ours: its own defaults, which are the paper's
-        "up_cf": {
-            "recency": int(upcf["window"]),
-            "locality": int(upcf["locality"]),
-            "asymmetry": upcf["asymmetry"],
-        },
-    }
-    found = []
+    asked = asked_of_peers(window)
     with tempfile.TemporaryDirectory(prefix="penchant-baskets-") as folder:
         file = Path(folder) / "baskets.json"
         file.write_text(json.dumps(_as_lists(window)))
-        for name, arguments in settings.items():
-            try:
-                text = json.dumps({"asked": asked.tolist(), "model": arguments})
-                result = processes.peer("with_cornac_baskets", name, file, text, package="cornac")
-            except (PenchantError, OSError) as error:
-                found.append({"model": name, "missing": str(error)[-300:]})
-                continue
-            theirs = evaluate_lists(np.array(result["lists"]), window.take(asked))
-            ours = _of_users(figures["lists"][name][1], asked)
-            best = _of_users(figures["lists"][BEST][1], asked)
-            found.append(
-                {
-                    "model": name,
-                    "package": result["package"],
-                    "seconds": result["seconds"],
-                    "users": len(asked),
-                    "theirs": _shown(theirs)["all"],
-                    "ours": _shown(ours)["all"],
-                    "best": _shown(best)["all"],
-                }
-            )
-            print(found[-1], flush=True)
-    return found
+        settings = json.dumps({"asked": asked.tolist(), "model": {}})
+        try:
+            result = processes.peer("with_cornac_baskets", file, settings, package="cornac")
+        except (PenchantError, OSError) as error:
+            return {"missing": str(error)[-300:]}
+    theirs = evaluate_lists(np.array(result["lists"]), window.take(asked))
+    return {
+        "package": result["package"],
+        "seconds": result["seconds"],
+        "users": len(asked),
+        "theirs": _shown(theirs)["all"],
+        "ours": figures["asked"]["tifu_knn"],
+        "best": figures["asked"][BEST],
+    }
+
+
+def asked_of_peers(window: Window) -> IntArray:
+    """The users that peers, which take long, are asked for."""
+    drawn = np.random.default_rng(1).permutation(len(window.histories))[:PEER_USERS]
+    return np.sort(drawn)
 
 
 def _as_lists(window: Window) -> list[list[list[int]]]:
@@ -229,7 +220,7 @@ def _as_lists(window: Window) -> list[list[list[int]]]:
     return baskets
 
 
-def _of_users(evaluated: dict[str, NextBasket], users: np.ndarray) -> dict[str, NextBasket]:
+def _of_users(evaluated: dict[str, NextBasket], users: IntArray) -> dict[str, NextBasket]:
     found = {}
     for name, part in evaluated.items():
         kept = np.isin(part.rows_B, users)
@@ -305,8 +296,8 @@ def _table_page(name: str, table: dict[str, Any]) -> list[str]:
         f"`{row['model']}` {_config(row['config'])}" for row in table["rows"] if row["config"]
     )
     lines += [f"Tuned: {tuned}.", ""]
-    for one in table.get("peers", []):
-        lines += [_peer(one), ""]
+    if "peer" in table:
+        lines += [_peer(table["peer"]), ""]
     return lines
 
 
@@ -330,14 +321,14 @@ def _versus(name: str, difference: dict[str, Any]) -> list[str]:
 
 def _peer(one: dict[str, Any]) -> str:
     if "missing" in one:
-        return f"cornac's `{one['model']}` was not measured: {one['missing']}"
+        return f"cornac's TIFUKNN was not measured: {one['missing']}"
     cells = [
         f"{who} {interval(one[key]['recall@10'])} / {interval(one[key]['ndcg@10'])}"
-        for who, key in (("theirs", "theirs"), ("ours", "ours"), (f"`{BEST}`", "best"))
+        for who, key in (("cornac's", "theirs"), ("ours", "ours"), (f"`{BEST}`", "best"))
     ]
     return (
-        f"{one['package']}'s `{one['model']}`, {one['users']} users, {one['seconds']:.0f} s, "
-        f"Recall@10 / NDCG@10: {'; '.join(cells)}."
+        f"{one['package']}'s TIFUKNN, {one['users']} users, {one['seconds']:.0f} s. Recall@10 / "
+        f"NDCG@10 of these users: {'; '.join(cells)}."
     )
 
 

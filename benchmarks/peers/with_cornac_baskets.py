@@ -1,6 +1,6 @@
-"""cornac: TIFUKNN and UPCF; the first ten items of each user for the last basket.
+"""cornac: TIFUKNN; the first ten items of each user for the last basket.
 
-Run as ``PYTHON with_cornac_baskets.py MODEL FILE SETTINGS``. FILE: JSON, users' lists of baskets of
+Run as ``PYTHON with_cornac_baskets.py FILE SETTINGS``. FILE: JSON, users' lists of baskets of
 item numbers, without the basket to predict. SETTINGS: ``asked``, rows of users, and ``model``, the
 arguments of the model.
 """
@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 from cornac.data import BasketDataset
-from cornac.models import TIFUKNN, UPCF
+from cornac.models import TIFUKNN
 
-MODELS = {"tifu_knn": TIFUKNN, "up_cf": UPCF}
 K = 10
 
 
 def main() -> None:
-    name, file, text = sys.argv[1:]
+    file, text = sys.argv[1:]
     settings = json.loads(text)
     users = json.loads(Path(file).read_text())
     lines = [
@@ -30,7 +29,7 @@ def main() -> None:
         for item in basket
     ]
     data = BasketDataset.from_ubi(lines, seed=0)
-    model = MODELS[name](**settings["model"])
+    model = TIFUKNN(**settings["model"])
     started = time.perf_counter()
     model.fit(data)
     row_of, item_of = data.iid_map, list(data.item_ids)
