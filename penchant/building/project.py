@@ -1,7 +1,7 @@
 """The files of the dbt project: what they say, and whether they were edited.
 
 What they say determines the marts, so it is part of a snapshot's id. Comments, formatting,
-descriptions and unit tests say nothing about the marts: an edit of them builds nothing again, and
+descriptions and unit tests change no mart: an edit of them builds nothing again, and
 retrains nothing. An edit of unit tests runs them.
 """
 
@@ -16,7 +16,7 @@ import yaml
 
 PROJECT_FILES = {".sql", ".yml", ".csv"}
 WRITTEN = {"target", "logs", "dbt_packages"}  # by dbt
-SAYS_NOTHING = {"unit_tests", "description"}
+NOT_CONTENT = {"unit_tests", "description"}
 # a quoted text is kept as it is; comments of Jinja and SQL are dropped; blanks are one blank
 PARTS = re.compile(
     r"(?P<text>'(?:[^']|'')*'|\"[^\"]*\")|(?:\s|\{#.*?#\}|--[^\n]*|/\*.*?\*/)+", re.DOTALL
@@ -58,7 +58,7 @@ def _kept(match: re.Match[str]) -> str:
 
 def _without(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _without(value) for key, value in node.items() if key not in SAYS_NOTHING}
+        return {key: _without(value) for key, value in node.items() if key not in NOT_CONTENT}
     return [_without(value) for value in node] if isinstance(node, list) else node
 
 
