@@ -59,6 +59,11 @@ lock: ## update requirements.lock to the newest versions that pyproject.toml all
 	  $(VENV)-lock/bin/pip freeze --exclude-editable \
 	    | sed -E -e '/^nvidia-/d' -e 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+	$(VENV)-lock/bin/pip install --quiet -c requirements.lock -e '.[production,text]'
+	{ sed -n '/^#/p' requirements-production.lock; \
+	  $(VENV)-lock/bin/pip freeze --exclude-editable | grep -vi -e '^nvidia-' -e '^torch==' \
+	    | grep -vixFf requirements.lock; } > requirements-production.lock.new
+	mv requirements-production.lock.new requirements-production.lock
 	rm -rf $(VENV)-lock
 
 clean: ## remove .penchant and all caches; keep .venv

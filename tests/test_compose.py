@@ -52,9 +52,34 @@ def test_pools_of_the_dags_are_created() -> None:
 
 def test_secrets_have_no_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    for secret in ("POSTGRES_PASSWORD", "AIRFLOW_JWT_SECRET", "AIRFLOW_FERNET_KEY"):
+    for secret in (
+        "POSTGRES_PASSWORD",
+        "AIRFLOW_JWT_SECRET",
+        "AIRFLOW_FERNET_KEY",
+        "REDIS_PASSWORD",
+    ):
         assert f"${{{secret}:?" in text
         assert f"${{{secret}:-" not in text
+
+
+@pytest.mark.parametrize("name", set(SERVICES) - {"airflow-init"})
+def test_services_have_a_health_check_a_limit_and_time_to_stop(name: str) -> None:
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"]
+    assert service["mem_limit"]
+    assert service["stop_grace_period"]
+    if "worker" in name:
+        assert service["stop_grace_period"].endswith("h"), "a training takes longer than minutes"
+
+
+def test_redis_requires_the_password_that_its_clients_use() -> None:
+    assert "--requirepass" in SERVICES["redis"]["command"]
+    assert "${REDIS_PASSWORD" in ENVIRONMENT["PENCHANT_FEAST_REDIS"]
+    assert ":${REDIS_PASSWORD}@" in ENVIRONMENT["AIRFLOW__CELERY__BROKER_URL"]
+
+
+def test_settings_file_is_not_copied_into_the_image() -> None:
+    assert ".env" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
 def test_dependencies_and_mounted_files_exist() -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
-LOCKED = {
-    canonicalize_name(line.split("==")[0])
-    for line in LOCK.read_text().splitlines()
-    if line and not line.startswith("#")
-}
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def versions(lock: str) -> dict[str, str]:
+    """Locked version by name."""
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if "==" in line]
+    return {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
+
+
+LOCKED = versions("requirements.lock")
+OF_EXTRAS = versions("requirements-production.lock")
 INSTALLED_OTHERWISE = re.compile(r"nvidia-|cuda-|triton$|setuptools$")
 """Dependencies of torch, which pip resolves, and setuptools, part of every venv of Python 3.11."""
 
@@ -41,4 +46,35 @@ def required(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[s
 def test_lock_contains_all_dependencies() -> None:
     needed = required("penchant", frozenset({"dev"}), set())
     assert len(needed) > 100
-    assert needed - LOCKED == set()
+    assert needed - LOCKED.keys() == set()
+
+
+def test_extras_of_the_production_image_are_locked() -> None:
+    """Their packages aren't installed here, so only what names them is resolved."""
+    locked = LOCKED | OF_EXTRAS
+    assert not LOCKED.keys() & OF_EXTRAS.keys()
+    named = [
+        *extra_requirements("penchant", "production"),
+        *extra_requirements("penchant", "text"),
+        *(
+            each
+            for extra in ("celery", "fab", "postgres")
+            for each in extra_requirements("apache-airflow", extra)
+        ),
+        *(each for extra in ("postgres", "redis") for each in extra_requirements("feast", extra)),
+    ]
+    assert len(named) > 8
+    for requirement in named:
+        version = locked[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), requirement
+
+
+def extra_requirements(name: str, extra: str) -> list[Requirement]:
+    requirements = [Requirement(line) for line in distribution(name).requires or []]
+    return [
+        each
+        for each in requirements
+        if each.marker
+        and each.marker.evaluate({"extra": extra})
+        and not each.marker.evaluate({"extra": ""})
+    ]
