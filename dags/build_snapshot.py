@@ -47,7 +47,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "snapshot"],
+    tags=[*TAGS, "snapshot", "tier-1"],
 ):
     latest = Latest(dag_id="build_snapshot")
     build = Command(

@@ -5,6 +5,7 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from dags.alerts import TaskFailed
 from dags.command import CommandFailed, CommandKilled
 
 TAGS = ["penchant"]
@@ -43,6 +44,8 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=10),
     "retry_policy": RETRY_POLICY,
     "execution_timeout": timedelta(minutes=30),
+    # after the last try
+    "on_failure_callback": TaskFailed(),
 }
 
 

@@ -39,6 +39,6 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "policy"],
+    tags=[*TAGS, "policy", "tier-2"],
 ):
     Command(task_id="ingest", subcommand=["ingest", "--source", "feedback"])

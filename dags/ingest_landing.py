@@ -16,9 +16,9 @@ Daily at 23:50 UTC, for the file of that day. Missed days are not caught up.
 - Manual run: *Trigger* without a parameter lands all files of the source. With `{"date":
   "2011-03-01"}` it lands the file of that day only. In a shell: `penchant ingest --date
   2011-03-01`.
-- Backfill: `airflow backfill create --dag-id ingest_landing --from-date 2010-12-01 --to-date
-  2011-01-01` creates one run per day, each for the file of its own date. The last day is the one
-  before `--to-date`.
+- Backfill: `penchant airflow backfill create --dag-id ingest_landing --from-date 2010-12-01
+  --to-date 2011-01-01` creates one run per day, each for the file of its own date. The last day is
+  the one before `--to-date`.
 - Clearing a run is safe: the same file is landed once.
 
 ## Troubleshooting
@@ -59,7 +59,7 @@ with DAG(
             None, type=["null", "string"], format="date", description="land this day only"
         )
     },
-    tags=[*TAGS, "landing"],
+    tags=[*TAGS, "landing", "tier-1"],
 ):
     Command(
         task_id="ingest",

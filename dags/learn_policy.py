@@ -40,7 +40,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "policy"],
+    tags=[*TAGS, "policy", "tier-3"],
     params=SNAPSHOT_PARAMS,
 ):
     latest = Latest(dag_id="learn_policy")

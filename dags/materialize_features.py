@@ -43,7 +43,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "features"],
+    tags=[*TAGS, "features", "tier-1"],
     params=SNAPSHOT_PARAMS,
 ):
     latest = Latest(dag_id="materialize_features")

@@ -42,7 +42,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "privacy"],
+    tags=[*TAGS, "privacy", "tier-1"],
 ):
     Command(task_id="finish", subcommand=["subject", "finish"])
     Command(task_id="erase", subcommand=["subject", "erase"], outlets=[LANDING])

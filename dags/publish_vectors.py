@@ -51,7 +51,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "serving"],
+    tags=[*TAGS, "serving", "tier-1"],
     params=SNAPSHOT_PARAMS,
 ):
     latest = Latest(dag_id="publish_vectors")

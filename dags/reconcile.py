@@ -4,7 +4,8 @@
 
 One task for each DAG of the chain: `penchant reconcile` compares the newest state in the home with
 what the DAG has done. If the DAG is behind and has no active run, an event of the asset that
-triggers it wakes it. Normally nothing is behind and all tasks are skipped.
+triggers it wakes it. Normally nothing is behind and all tasks are skipped. `check_deadline` sends
+an alert if the live snapshot has no release `PENCHANT_RELEASE_HOURS` after it passed its checks.
 
 ## When it runs
 
@@ -27,6 +28,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from dags.assets import FEATURES, LANDING, MODELS, SNAPSHOT
+from dags.command import Command
 from dags.defaults import DEFAULT_ARGS, NO_PAST_RUN, TAGS
 from dags.wakeups import Wake
 
@@ -46,7 +48,8 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "reconciliation"],
+    tags=[*TAGS, "reconciliation", "tier-2"],
 ):
     for dag_id, asset in WOKEN_BY.items():
         Wake(task_id=f"wake_{dag_id}", wakes=dag_id, outlets=[asset])
+    Command(task_id="check_deadline", subcommand=["check-deadline"])

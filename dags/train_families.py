@@ -78,7 +78,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
     default_args=DEFAULT_ARGS,
-    tags=[*TAGS, "training"],
+    tags=[*TAGS, "training", "tier-2"],
     params=SNAPSHOT_PARAMS,
 ):
     latest = Latest(dag_id="train_families")

@@ -18,8 +18,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
+from penchant.command_line import AsJson, SnapshotId, answer
 from penchant.errors import DiskFull, NothingToDo, PenchantError, UsageError, is_disk_full
 from penchant.logs import configure_logs
+from penchant.operations_commands import operations
 from penchant.settings import Settings, wrong_setting
 from penchant.subject_commands import subject
 from penchant.telemetry import disable_telemetry
@@ -32,18 +34,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as the last line")]
-SnapshotId = Annotated[
-    str, typer.Option("--snapshot", help="snapshot id, as printed by `penchant build`")
-]
-
-
-def answer(line: str, result: dict[str, Any], as_json: bool) -> None:
-    """Print the summary line, then the JSON object if requested."""
-    typer.echo(line)
-    if as_json:
-        typer.echo(json.dumps(result, sort_keys=True, default=str))
 
 
 @app.command()
@@ -66,9 +56,20 @@ def ingest(
 
     day = date.date() if date else None
     report = run(Settings(), source, path, mapping, day, users=users, items=items, days=days)
+    for file in report.quarantined:
+        tell_of_quarantine(file)
     if not report.landed:
         raise NothingToDo(f"nothing new: {report.summary()}", "nothing, or correct what is named")
     answer(report.summary(), report.as_dict(), as_json)
+
+
+def tell_of_quarantine(file: dict[str, Any]) -> None:
+    """Send an alert for a quarantined file, once."""
+    from penchant.alerts.alert import Alert, send
+
+    reason = file["reasons"][0]
+    text = f"{file['table']}: {file['original_name']}: {reason['detail']}; see {file['path']}."
+    send(Settings(), Alert("quarantine", text, f"{file['sha256']} {reason['code']}"))
 
 
 @app.command()
@@ -149,34 +150,6 @@ def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
-
-
-@app.command()
-def resolve(
-    dag: Annotated[str, typer.Option(help="DAG id, such as train_families")],
-    snapshot: Annotated[str | None, typer.Option(help="use this snapshot")] = None,
-    again: Annotated[bool, typer.Option("--again", help="also if it is done")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Print the newest snapshot that a DAG should work on; nothing to do if it is done."""
-    from penchant.reconciliation.stages import resolve as run
-
-    resolved = run(Settings(), dag, snapshot)
-    if resolved.done and not again:
-        raise NothingToDo(f"{dag} is done for {resolved.snapshot_id}", "nothing")
-    answer(resolved.summary(), resolved.as_dict(), as_json)
-
-
-@app.command()
-def reconcile(
-    dag: Annotated[str, typer.Option(help="DAG id, such as train_families")],
-    as_json: AsJson = False,
-) -> None:
-    """Decide whether to wake a DAG that has something to do and no run."""
-    from penchant.reconciliation.reconcile import reconcile as run
-
-    wake_up = run(Settings(), dag)
-    answer(wake_up.summary(), wake_up.as_dict(), as_json)
 
 
 @app.command()
@@ -541,6 +514,9 @@ def demo() -> None:
     settings = Settings()
     ensure_first_token(settings)
     raise typer.Exit(run(settings))
+
+
+app.add_typer(operations)
 
 
 @app.command()

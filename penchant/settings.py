@@ -86,6 +86,21 @@ class Settings(BaseSettings):
         "believed, comma-separated",
     )
 
+    keep_snapshots: int = Field(
+        3, gt=0, description="how many of the newest snapshots `penchant prune` keeps"
+    )
+    airflow_days: int = Field(
+        30, gt=0, description="retention of Airflow's runs and logs in its database, in days"
+    )
+
+    alert_slack_url: str | None = Field(None, description="Slack incoming webhook for alerts")
+    alert_webhook_url: str | None = Field(None, description="URL that alerts are posted to as JSON")
+    alert_email: str | None = Field(None, description="e-mail address for alerts")
+    alert_smtp: str = Field("127.0.0.1:25", description="SMTP server for alerts, host:port")
+    release_hours: float = Field(
+        24.0, gt=0, description="hours from a checked snapshot to its release, then an alert"
+    )
+
     exploration: float = Field(
         0.0,
         ge=0,
@@ -178,6 +193,10 @@ class Settings(BaseSettings):
     def snapshots(self) -> Path:
         return self.home / "snapshots"
 
+    def snapshot_lock(self, snapshot_id: str) -> Path:
+        """Held by every stage that works on a snapshot, so that it isn't pruned meanwhile."""
+        return self.home / "pruning" / f"{snapshot_id}.lock"
+
     @property
     def online(self) -> Path:
         """One Feast repository per materialized snapshot."""
@@ -251,7 +270,8 @@ def requirement(field: FieldInfo) -> str:
     if choices:
         return f"one of {', '.join(choices)}"
     nouns = {int: "integer", float: "number", bool: "boolean"}
-    noun = next((nouns[kind] for kind in nouns if field.annotation is kind), "path")
+    kinds = get_args(field.annotation) or (field.annotation,)
+    noun = next((nouns[kind] for kind in nouns if kind in kinds), "path")
     bounds = {
         name: getattr(bound, name)
         for bound in field.metadata

@@ -45,6 +45,26 @@ def held_alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def hold(lock: Path) -> None:
+    """Hold a shared lock until this process ends, however it ends. Waits for an exclusive one."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o644)  # kept open on purpose
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+@contextmanager
+def held_unless_in_use(lock: Path) -> Iterator[bool]:
+    """Hold a lock that no process holds; False if one does."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def write_atomic(path: Path, text: str, mode: int = 0o666) -> None:
     """Replace ``path`` with ``text`` so that a reader sees the old file or the new, whole.
 

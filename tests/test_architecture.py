@@ -20,7 +20,7 @@ LEAVES = (
     "sequences settings storage subjects telemetry vectors"
 )
 DIRECTION = """
-ads bandits building encoders ingestion quality feature_repo: none
+ads alerts bandits building encoders ingestion quality feature_repo: none
 features: feature_repo
 releases: features bandits encoders
 publishing: releases features encoders
@@ -30,6 +30,7 @@ privacy: ingestion publishing releases
 report: serving releases bandits
 platform: report serving
 reconciliation: building training
+pruning: privacy releases
 training: bandits encoders
 dags: training.names platform.processes
 """

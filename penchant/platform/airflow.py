@@ -45,8 +45,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "core": {
             "dags_folder": PROJECT_ROOT / "dags",
             "executor": "LocalExecutor",
-            # the first release is published beside the training runs
-            "parallelism": settings.trainings_at_once + 1,
+            # the first release is published and feedback lands beside the training runs
+            "parallelism": settings.trainings_at_once + 2,
             "load_examples": False,
             "dagbag_import_timeout": 500,
             "dags_are_paused_at_creation": False,

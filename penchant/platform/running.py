@@ -18,6 +18,7 @@ from penchant.errors import PenchantError, UsageError
 from penchant.platform.postgres import accepts_connections
 from penchant.platform.processes import end, end_marked, mark
 from penchant.platform.services import Service
+from penchant.serving.platform_services import is_supervisor
 from penchant.settings import Settings
 
 NOTICE_SECONDS = 30.0
@@ -33,11 +34,7 @@ def state(home: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     # the file survives a reboot or a kill -9, and the process id may have been reused
-    try:
-        supervisor = psutil.Process(found["pid"])
-        return found if "penchant.platform.supervisor" in supervisor.cmdline() else None
-    except psutil.Error:
-        return None
+    return found if is_supervisor(found["pid"]) else None
 
 
 def require_none(home: Path) -> None:

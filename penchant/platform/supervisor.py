@@ -4,7 +4,8 @@
 (``name``, ``command``, ``environment``, ``log``, ``ends_last``), or ``{"stay": true}``, after
 which the end of stdin is ignored. Otherwise the end of stdin, which also follows a ``kill -9`` of
 the writer, or SIGTERM ends all services and their descendants. ``HOME/platform/state.json`` lists
-the services. The kernel kills the services if this process is killed.
+the services. The kernel kills the services if this process is killed. A platform that stays starts
+a service that ended again.
 """
 
 import json
@@ -22,9 +23,11 @@ from typing import Any
 import psutil
 
 from penchant.platform.processes import adopt_orphans, die_with_parent, end, marked
+from penchant.platform.restarts import Restarts
 from penchant.storage import write_json
 
 POLL_SECONDS = 0.3
+PENCHANT = str(Path(sys.executable).with_name("penchant"))
 DATABASE_GRACE_SECONDS = 15.0
 
 
@@ -38,6 +41,7 @@ class Supervisor:
         self.ending = False
         self.names: dict[int, str] = {}
         self.services: dict[str, dict[str, Any]] = {}
+        self.restarts: dict[str, Restarts] = {}
         self.last: psutil.Process | None = None
         """The service that the others need until they have ended: the database."""
 
@@ -67,6 +71,8 @@ class Supervisor:
             elif not listening:
                 time.sleep(POLL_SECONDS)
             self._reap()
+            if self.stays:
+                self._restart()
 
     def _handle(self, request: dict[str, Any]) -> None:
         if request.get("stay"):
@@ -89,7 +95,15 @@ class Supervisor:
                 preexec_fn=die_with_parent,
             )
         self.names[process.pid] = request["name"]
-        self.services[request["name"]] = {"pid": process.pid, "log": str(log), "status": None}
+        now = time.monotonic()
+        restarts = self.restarts.setdefault(request["name"], Restarts(request, now))
+        restarts.started(now)
+        self.services[request["name"]] = {
+            "pid": process.pid,
+            "log": str(log),
+            "status": None,
+            "restarts": restarts.count,
+        }
         if request["ends_last"]:
             self.last = psutil.Process(process.pid)
         # _reap collects its status, with those of orphans
@@ -106,6 +120,32 @@ class Supervisor:
                 return
             if name := self.names.pop(pid, None):
                 self.services[name]["status"] = os.waitstatus_to_exitcode(status)
+                self.restarts[name].ended(time.monotonic())
+                if self.stays and not self.ending:
+                    self._tell(name)
+                self._save()
+
+    def _tell(self, name: str) -> None:
+        """Send an alert for a service that ended, at its first and every tenth time."""
+        if self.restarts[name].count % 10 != 1:
+            return
+        found = self.services[name]
+        text = f"{name} exited with status {found['status']} and is started again; {found['log']}."
+        process = subprocess.Popen(
+            [PENCHANT, "alert", "--kind=service-ended", f"--text={text}", "--tier=tier-1"],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        process.returncode = 0  # _reap collects its status
+
+    def _restart(self) -> None:
+        """Start each service that ended and whose pause is over, without its old descendants."""
+        for name, restarts in self.restarts.items():
+            if restarts.is_due(time.monotonic()):
+                with suppress(ProcessLookupError):
+                    os.killpg(self.services[name]["pid"], signal.SIGKILL)
+                self._start(restarts.request)
                 self._save()
 
     def _end_all(self) -> None:

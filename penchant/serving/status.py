@@ -10,6 +10,7 @@ from rich.text import Text
 
 from penchant.artifacts import ModelSelection, RunRecord, Snapshot
 from penchant.releases.release import MANIFEST, Release
+from penchant.serving.platform_services import platform_services
 from penchant.settings import Settings
 from penchant.storage import Pointer
 
@@ -19,6 +20,7 @@ METRIC = "ndcg@10"
 def status(settings: Settings) -> dict[str, Any]:
     """The state of the home as JSON values; ``missing`` says which stages have not run.
 
+    ``services``: those of ``make up``.
     ``live_release``: its manifest. ``previous_release``: what `rollback` goes back to.
     ``live_snapshot``: id, as_of, rows of each table, check results. ``live_features``: the snapshot
     whose features are online. ``selection``: the model selection of the snapshot that the live
@@ -44,7 +46,14 @@ def status(settings: Settings) -> dict[str, Any]:
             f"snapshot {snapshot['id']} passed its checks but is not served yet: "
             "train on it, select models and publish"
         )
+    services = [service.as_dict() for service in platform_services(settings.home)]
+    missing += [
+        f"{service['name']} of the platform {service['state']}; its log: {service['log']}"
+        for service in services
+        if not service["runs"]
+    ]
     return {
+        "services": services,
         "live_release": release,
         "previous_release": settings.live_release.previous(),
         "live_snapshot": snapshot,

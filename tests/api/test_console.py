@@ -111,6 +111,7 @@ def text_of(answer: httpx.Response) -> str:
         ("items?item_id=i007", ["TITLE i007 OF 2", "GROCERY", "8.00", "Similar items"]),
         ("releases", ["matrix factorization", ONE, TWO, "live", "previous"]),
         ("families", ["matrix factorization", 'badge">retriever', "0.2000", "0.1500 to 0.2500"]),
+        ("platform", ["No services were started by"]),
     ],
 )
 def test_pages_show_their_content(pages: TestClient, address: str, shown: list[str]) -> None:

@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import (
 from patience import PATIENCE
 
 from dags import command
+from dags.alerts import options
 from dags.assets import SNAPSHOT
 from dags.command import Command, CommandFailed, CommandKilled, without_empty_options
 from dags.wakeups import Latest, Wake
@@ -200,6 +201,19 @@ def test_running_dag_is_not_woken(script: Path) -> None:
             assert woken
         except AirflowSkipException:
             assert not woken
+
+
+def test_failed_task_names_owner_tier_and_runbook() -> None:
+    with DAG(dag_id="build_snapshot", tags=["penchant", "tier-1"]) as dag:
+        task = Command(task_id="build", subcommand=["build"], owner="data")
+    context = {"dag": dag, "task": task, "run_id": "r", "exception": RuntimeError("disk is full")}
+    found = dict(zip(*[iter(options(context))] * 2, strict=True))
+    assert found["--kind"] == "task-failed"
+    assert found["--text"] == "build_snapshot.build in run r: disk is full"
+    assert (found["--owner"], found["--tier"]) == ("data", "tier-1")
+    assert found["--runbook"].endswith("/dags/build_snapshot")
+    rejected = context | {"exception": RuntimeError("penchant check: data rejected; 3 rows")}
+    assert "data-rejected" in options(rejected)
 
 
 def wait_for(condition: Any, seconds: float = PATIENCE) -> None:

@@ -15,6 +15,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 
+from dags.alerts import TIERS, TaskFailed
 from dags.command import Command
 from dags.defaults import POOLS, TAGS
 from dags.wakeups import Latest, Wake
@@ -38,6 +39,7 @@ OTHERS = (
     "evaluate_policy",
     "evaluate_experiment",
     "process_subject_requests",
+    "prune",
     "reconcile",
 )
 DAG_FILES = (*CHAIN, *OTHERS)
@@ -45,6 +47,7 @@ RUNBOOK = ("## What it does", "## When it runs", "## Rerun and backfill", "## Tr
 COMMANDS = {Command.__name__, Latest.__name__, Wake.__name__}
 ALLOWED = {
     "airflow",
+    "dags.alerts",
     "dags.assets",
     "dags.command",
     "dags.defaults",
@@ -83,10 +86,12 @@ def test_conventions(dag: DAG) -> None:
     assert dag.max_active_runs == 1
     assert dag.dagrun_timeout is not None
     assert not dag.catchup
+    assert len(set(TIERS) & set(dag.tags)) == 1, "tag it with its impact, see dags/alerts.py"
     for task in dag.tasks:
         assert task.owner == "platform", task.task_id
         assert task.retries >= 1, task.task_id
         assert task.execution_timeout is not None, task.task_id
+        assert [type(each) for each in task.on_failure_callback] == [TaskFailed], task.task_id
         assert task.pool in {*POOLS, "default_pool"}, task.task_id
 
 
@@ -131,7 +136,7 @@ def test_every_dag_that_an_asset_triggers_resolves_its_input_first(bag: DagBag) 
 
 
 def test_reconciler_wakes_the_chain_by_the_assets_that_trigger_it(bag: DagBag) -> None:
-    tasks = bag.dags["reconcile"].tasks
+    tasks = [task for task in bag.dags["reconcile"].tasks if isinstance(task, Wake)]
     assert tuple(task.wakes for task in tasks) == CHAIN[1:]
     for task in tasks:
         assert [bag.dags[task.wakes].timetable.asset_condition] == task.outlets

@@ -16,6 +16,7 @@ from patience import PATIENCE
 from penchant.errors import PenchantError, UsageError
 from penchant.platform import running
 from penchant.platform.processes import end_marked, mark, marked
+from penchant.platform.restarts import STABLE_SECONDS, Restarts
 from penchant.platform.running import Platform, end_staying, platform, require_none, state
 from penchant.platform.services import Service
 from penchant.settings import Settings
@@ -191,3 +192,44 @@ def test_processes_of_another_home_are_not_ended(settings: Settings, tmp_path: P
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def test_service_that_ended_is_started_again_in_a_platform_that_stays(settings: Settings) -> None:
+    with platform(settings) as started:
+        started.start(script(settings, "import time; time.sleep(600)"))
+        started.stay()
+    first = wait_for_service(settings, restarts=0)
+    psutil.Process(first).kill()
+    assert wait_for_service(settings, restarts=1) != first
+    assert end_staying(settings.home)
+
+
+def wait_for_service(settings: Settings, restarts: int) -> int:
+    """The process id of the service after so many restarts."""
+    found: list[int] = []
+
+    def running() -> bool:
+        services = (state(settings.home) or {"services": {}})["services"]
+        found[:] = [
+            service["pid"]
+            for service in services.values()
+            if service["status"] is None and service["restarts"] == restarts
+        ]
+        return bool(found)
+
+    wait_for(running)
+    return found[0]
+
+
+def test_pause_before_a_restart_doubles_until_the_service_is_stable() -> None:
+    restarts = Restarts({}, 0.0)
+    pauses = []
+    for _ in range(8):
+        restarts.ended(10.0)
+        assert restarts.due_at is not None
+        pauses.append(restarts.due_at - 10.0)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    restarts.started(20.0)
+    assert not restarts.is_due(21.0)
+    restarts.ended(20.0 + STABLE_SECONDS)
+    assert restarts.count == 1

@@ -1,6 +1,7 @@
 """Status in every half-done state."""
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -82,3 +83,12 @@ def test_a_live_release_that_vanished_is_reported(shop: Any) -> None:
 def test_status_pays_for_no_feast() -> None:
     code = "import sys, penchant.serving.status; sys.exit('feast' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_service_that_ended_is_reported(settings: Settings) -> None:
+    """The process of the supervisor is this one: it is none, so all services have ended."""
+    path = settings.home / "platform" / "state.json"
+    path.parent.mkdir(parents=True)
+    service = {"pid": 1, "log": "scheduler.log", "status": None, "restarts": 2}
+    path.write_text(json.dumps({"pid": os.getpid(), "services": {"scheduler": service}}))
+    assert "scheduler of the platform ended with the supervisor" in shown(status(settings))

@@ -12,6 +12,7 @@ from penchant.api.console import (
     families,
     items,
     login,
+    platform,
     releases,
     search,
     users,
@@ -25,8 +26,8 @@ from penchant.errors import PenchantError, UsageError
 from penchant.serving.status import status
 from penchant.settings import Settings
 
-PAGES = (search, users, items, what_if, releases, families, login, assets)
-NAVIGATION = {"": "Search", "releases": "Releases", "families": "Families"}
+PAGES = (search, users, items, what_if, releases, families, platform, login, assets)
+NAVIGATION = {"": "Search", "releases": "Releases", "families": "Families", "platform": "Platform"}
 
 
 def create_console(services: Services, access: AccessControl) -> FastAPI:
