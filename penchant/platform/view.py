@@ -55,9 +55,6 @@ class Lines:
     def show(self, chain: Chain) -> None:
         now = datetime.now(UTC)
         progress = Progress.of_stages(chain.stages, self._started, now)
-        if progress.number > self._stage:
-            self._stage = progress.number
-            self.step(str(progress))
         for stage, task in chain.staged_tasks:
             key = (task.dag_id, f"{task.task_id} {task.map_index}")
             if task.state and self._shown.get(key) != task.state and not is_waiting_family(task):
@@ -65,8 +62,11 @@ class Lines:
                 seconds = task.seconds(now)
                 took = f"  {seconds:.1f} s" if seconds and task.end else ""
                 families = Families.of_stage(stage, now) if is_family(task) else None
-                progress = f"  ({families})" if families and task.end else ""
-                self.step(f"{task.dag_id}  {task.label}  {task.state}{took}{progress}")
+                count = f"  ({families})" if families and task.end else ""
+                self.step(f"{task.dag_id}  {task.label}  {task.state}{took}{count}")
+        if progress.number > self._stage:
+            self._stage = progress.number
+            self.step(str(progress))
 
 
 class Board:

@@ -110,7 +110,7 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     with view_on(console, NOON) as view:
         view.show(chain)
         view.show(chain)
-    stage, *lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    *lines, stage = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert "stage 5 of 5, publish_vectors" in stage
     assert len(lines) == len(CHAIN)
     assert all("success  1.0 s" in line for line in lines)
