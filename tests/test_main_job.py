@@ -22,10 +22,24 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+UNFRIENDLY = {
+    "AIRFLOW_HOME": "/nowhere",
+    "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    "ALL_PROXY": "socks5://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "LC_ALL": "C",
+    "NO_PROXY": "",
+    "PYTHONCOERCECLOCALE": "0",
+    "TZ": "Asia/Kathmandu",
+}
+"""What a user's shell may have set for something else."""
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
+        **UNFRIENDLY,
         "PENCHANT_HOME": str(tmp_path / "home of Zoë"),
         "PENCHANT_SOURCE": "simulator",
         "PENCHANT_SEED": "7",
