@@ -34,8 +34,9 @@ def measure(
     starts: int = 50,
     throttled_starts: int = 5,
     source: str = "complete_journey",
+    note: str = "",
 ) -> dict[str, Any]:
-    """Start demos one after another in fresh homes.
+    """Start demos one after another in fresh homes. ``note``: a sentence for the page.
 
     ``starts`` of them beside a busy loop per core and a loop that writes to the disk;
     ``throttled_starts`` beside three busy loops per core, which leaves a quarter of the machine.
@@ -44,7 +45,7 @@ def measure(
     with cloned() as (clone, folder):
         usual = series(clone, folder, source, starts, CORES)
         throttled = series(clone, folder, source, throttled_starts, 3 * CORES)
-    return figures_of(usual, starts, throttled, throttled_starts)
+    return {**figures_of(usual, starts, throttled, throttled_starts), "note": note}
 
 
 def figures_of(
@@ -68,11 +69,13 @@ def page(figures: dict[str, Any]) -> str:
         " lasts until `ingest` has succeeded. Load average after a start, with all else that the"
         f" machine did: {figures['loads'][0]:.0f} to {figures['loads'][1]:.0f}."
     )
-    return f"{beside}\n\n{table(figures['rows'])}"
+    return f"{beside} {figures['note']}".strip() + f"\n\n{table(figures['rows'])}"
 
 
 def rows(label: str, series: Series, planned: int) -> list[Row]:
     """Successes, median and slowest of a series."""
+    if not planned:
+        return []
     succeeded = [each for each in series.seconds if each is not None]
     made = len(series.seconds)
     missing = f", {planned} planned" if made < planned else ""
