@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from penchant_client.errors import InvalidResponse
 
@@ -37,7 +37,8 @@ def from_json(model: type[T], value: Any) -> T:
         raise InvalidResponse(
             f"{model.__name__}: must be an object, got {value!r:.100}", "check the URL"
         )
-    hints, given = _hints(model), {}
+    hints: dict[str, Any] = _hints(cast(Any, model))
+    given = {}
     for field in dataclasses.fields(model):  # type: ignore[arg-type]
         if field.name in value:
             given[field.name] = _converted(hints[field.name], value[field.name])
@@ -50,7 +51,7 @@ def from_json(model: type[T], value: Any) -> T:
 
 
 @cache
-def _hints(model: type) -> dict[str, Any]:
+def _hints(model: type[Any]) -> dict[str, Any]:
     return get_type_hints(model, vars(sys.modules[model.__module__]))
 
 

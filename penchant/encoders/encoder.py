@@ -60,8 +60,13 @@ class Encoder:
                 f"the encoder in {folder} can't be read: {error}",
                 "train the retriever's family again, then select models and publish",
             ) from error
-        reads = (described[name] for name in ("latest", "half_life_days", "strengths"))
-        return cls(items, *reads, encode_items)
+        return cls(
+            items,
+            described["latest"],
+            described["half_life_days"],
+            described["strengths"],
+            encode_items,
+        )
 
     def knows(self, history: History) -> bool:
         """Whether any item of the history is in the catalogue."""

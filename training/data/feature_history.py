@@ -42,7 +42,8 @@ class Entities:
 
     def keys(self, names: Sequence[str], rows: Mapping[str, IntArray]) -> IntArray:
         """One number per row from the rows of each key; -1 where one is unknown."""
-        key_C, known_C = np.int64(0), np.bool_(True)
+        length = max(len(rows[name]) for name in names)
+        key_C, known_C = np.zeros(length, np.int64), np.ones(length, np.bool_)
         for name in names:
             key_C = key_C * (self.counts[name] + 1) + rows[name]
             known_C = known_C & (rows[name] >= 0)

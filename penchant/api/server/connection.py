@@ -6,7 +6,7 @@ connections, the one that has kept the server waiting longest is closed for a ne
 clients only displace each other.
 """
 
-from asyncio import TimerHandle, Transport
+from asyncio import BaseTransport, TimerHandle
 from http import HTTPStatus
 from typing import Any
 
@@ -33,8 +33,8 @@ class LimitedConnection(HttpToolsProtocol):
     _head_bytes = 0
     _in_body = False
 
-    def connection_made(self, transport: Transport) -> None:
-        super().connection_made(transport)
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]  # a Transport, as of all sockets
         self._wait_for_client(HEAD_SECONDS)
         if len(self.connections) > MAX_CONNECTIONS and not self._displace_longest_waiting():
             self._end(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -82,7 +82,8 @@ def _described(context: str | None, details: Mapping[str, str]) -> str | None:
     """The policy's context and the request's, as one JSON object."""
     if not details:
         return context
-    return json.dumps((json.loads(context) if context else {}) | details, separators=(",", ":"))
+    policys = json.loads(context) if context else {}
+    return json.dumps({**policys, **details}, separators=(",", ":"))
 
 
 def _propensities(answer: Recommendation) -> Iterator[dict[str, Any]]:

@@ -109,7 +109,7 @@ class _Days:
         which_D, count_P = np.cumsum(begins_D) - 1, np.diff([*first_D, len(pair_D)])
 
         def decayed(half_life: float) -> npt.NDArray[np.float64]:
-            return np.bincount(which_D, 0.5 ** (ago_D / half_life), len(first_D))
+            return np.asarray(np.bincount(which_D, 0.5 ** (ago_D / half_life), len(first_D)), float)
 
         return cls(
             pair_D[first_D],
