@@ -53,6 +53,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     "main-job": Page("main-job.md", ("main_job",), "# The main job"),
     "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
     "repeat-path": Page("repeat-path.md", ("repeat_path",), "# The repeat path"),
+    "ranking": Page("ranking.md", ("ranking",), "# The ranking stage"),
     "releases": Page("releases.md", ("releases",), "# Releases under load"),
     "stores": Page("stores.md", ("stores",), "# Feature and vector stores"),
     "training": Page("training-speed.md", ("training",), "# Training speed"),

@@ -62,8 +62,8 @@ TREES, TABLES, SOURCE = "trees", "tables.", "source."
 
 SOURCES = (
     Source("personal_frequency", Depth(100), settings=(("half_lives_days", (90.0,)),)),
-    Source("tifu_knn", Depth(100, 60), min_buyers=10),
-    Source("user_cf", Depth(100, 60), min_buyers=10),
+    Source("tifu_knn", Depth(100, 60), min_buyers=3),
+    Source("user_cf", Depth(100, 60), min_buyers=3),
     Source(
         "item_cf",
         Depth(100, 60),
@@ -79,8 +79,8 @@ class Config:
     """``fortnights``: which before T1 the trees learn from, the last is 1. ``users``: of each at
     most, sampled by the seed. ``candidates``: that a request ranks."""
 
-    fortnights: tuple[int, ...] = (1, 2, 3, 4, 6)
-    users: int = 2000
+    fortnights: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    users: int = 1200
     share_of_negatives: float = 0.5
     candidates: int = 500
     sources: tuple[Source, ...] = SOURCES
@@ -96,6 +96,7 @@ class Model(Ranker):
         t1 = split.train.end
         self.history: FeatureHistory | None = context.feature_history()
         self.columns = self.history.columns(t1)
+        self.names = feature_names(self.columns, [one.family for one in self.config.sources])
         found = [
             self._examples(split.train, t1 - fortnight * WINDOW_DAYS * DAY, context)
             for fortnight in self.config.fortnights
@@ -109,7 +110,6 @@ class Model(Ranker):
                 "land more days of data, or train without lambdamart",
             )
         context.budget.check()
-        self.names = feature_names(self.columns, [one.family for one in self.config.sources])
         threads = torch.get_num_threads()
         self.trees = fit_trees(examples, self.names, self.config.trees, context.seed, threads)
         self.sources = self._fitted(split.train, context)

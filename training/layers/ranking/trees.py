@@ -17,11 +17,11 @@ class TreesConfig:
     user or features, that a tree sees."""
 
     trees: int = 150
-    leaves: int = 31
-    learning_rate: float = 0.05
+    leaves: int = 15
+    learning_rate: float = 0.08
     truncation: int = 20
-    min_rows_of_leaf: int = 100
-    share_of_features: float = 0.5
+    min_rows_of_leaf: int = 300
+    share_of_features: float = 0.4
     share_of_rows: float = 0.7
     l2: float = 5.0
     bins: int = 127

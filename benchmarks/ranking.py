@@ -1,0 +1,136 @@
+"""The ranking stage on the live snapshot: `lambdamart`, without groups of its features, and
+LightGBM's own ranker with its defaults on the same examples.
+
+The variants are compared on the validation window; the test window is for the family as configured.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.fitting import training_context
+from benchmarks.processes import isolated
+from benchmarks.rows import grid, interval
+from penchant.artifacts import Snapshot
+from penchant.settings import Settings
+from training.data.feature_history import FeatureHistory, FeatureTables
+from training.data.histories import Histories, read_dataset
+from training.data.split import Window, split_by_time
+from training.evaluation.metrics.full_ranking import evaluate_window
+from training.evaluation.metrics.intervals import bootstrap
+from training.families.lambdamart import Config, Model
+from training.families.personal_frequency import Config as FrequencyConfig
+from training.families.personal_frequency import Model as Frequency
+from training.layers.ranking.candidate_sources import FittedSource
+from training.layers.ranking.examples import Pairs
+from training.layers.ranking.trees import TreesConfig
+
+TITLE = "Ranking stage"
+METRIC, CONFIGURED = "ndcg@10", "as configured"
+HEAD = """`lambdamart` on the live snapshot, without groups of its features, and with the default
+parameters of LightGBM's own ranker on the same examples. The gain is paired, user by user.
+"""
+GROUPS: dict[str, tuple[str, ...]] = {
+    CONFIGURED: (),
+    "without user and item": ("user_item_statistics", "mean gap", "days since", "last gap"),
+    "without user and leaf category": ("user_leaf_category", "category:", "share of category"),
+    "without item demand": ("item_demand", "price / ", "trend"),
+    "without scores and ranks of sources": ("personal_", "tifu_knn", "user_cf", "item_cf", "pop"),
+}
+DEFAULTS = "LightGBM's defaults"
+LIGHTGBM = TreesConfig(
+    trees=100,
+    leaves=31,
+    learning_rate=0.1,
+    truncation=30,
+    min_rows_of_leaf=20,
+    share_of_features=1.0,
+    share_of_rows=1.0,
+    l2=0.0,
+    bins=255,
+)
+
+
+class Ablated(Model):
+    """The family without the features whose names begin with one of ``hidden``."""
+
+    hidden: tuple[str, ...] = ()
+
+    def _pairs(
+        self, batch: Histories, sources: Sequence[FittedSource], tables: FeatureTables
+    ) -> Pairs:
+        pairs = super()._pairs(batch, sources, tables)
+        columns = [place for place, name in enumerate(self.names) if name.startswith(self.hidden)]
+        pairs.features_CF[:, columns] = np.nan
+        return pairs
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    rows = []
+    for name in (*GROUPS, DEFAULTS):
+        done = isolated("ranking:fitted", name=name)
+        rows.append(done.value | {"seconds": done.seconds, "peak_mb": done.peak_mb})
+    return {"rows": rows}
+
+
+def fitted(name: str) -> dict[str, Any]:
+    """Fit one variant: both populations on validation, and on test as configured."""
+    settings = Settings()
+    snapshot = Snapshot.live(settings)
+    dataset = read_dataset(snapshot)
+    split = split_by_time(dataset.histories)
+    config = replace(Config(), trees=LIGHTGBM) if name == DEFAULTS else Config()
+    model, frequency = Ablated(config), Frequency(FrequencyConfig())
+    model.hidden = GROUPS.get(name, ())
+    read = partial(FeatureHistory.read, snapshot, dataset)
+    with training_context(split.validation, dataset.items, feature_history=read) as context:
+        model.fit(split, context)
+        frequency.fit(split, context)
+    windows = {"validation": split.validation}
+    if name == CONFIGURED:
+        windows["test"] = split.test
+    return {"name": name} | {
+        each: _compared(model, frequency, window, settings.seed) for each, window in windows.items()
+    }
+
+
+def page(figures: dict[str, Any]) -> str:
+    head = ["validation, NDCG@10", "all items", "over personal_frequency", "new items", "s", "MB"]
+    cells = [
+        [
+            row["name"],
+            interval(row["validation"]["all"]["ndcg"]),
+            interval(row["validation"]["all"]["gain"], sign="+"),
+            interval(row["validation"]["new"]["ndcg"]),
+            f"{row['seconds']:.0f}",
+            f"{row['peak_mb']:.0f}",
+        ]
+        for row in figures["rows"]
+    ]
+    test = next(row["test"] for row in figures["rows"] if "test" in row)
+    tested = [
+        [population, interval(one["ndcg"]), interval(one["gain"], sign="+")]
+        for population, one in test.items()
+    ]
+    test_head = ["test, NDCG@10, as configured", "", "over personal_frequency"]
+    return f"{HEAD}\n{grid(head, cells)}\n\n{grid(test_head, tested)}\n"
+
+
+def _compared(
+    model: Model, frequency: Frequency, window: Window, seed: int
+) -> dict[str, dict[str, Any]]:
+    """By population: NDCG@10, and its paired gain over personal frequency."""
+    found = {}
+    model.observe(window.histories)
+    frequency.observe(window.histories)
+    ours, theirs = (evaluate_window(one.scores, window) for one in (model, frequency))
+    for population, one in ours.items():
+        gain = bootstrap(one.values[METRIC] - theirs[population].values[METRIC], seed)
+        found[population] = {
+            "ndcg": asdict(one.intervals(seed)[METRIC]),
+            "gain": asdict(gain),
+        }
+    return found
