@@ -1,5 +1,7 @@
 """Candidate sources: their lists, and which of the listed items are ranked."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -49,6 +51,13 @@ def test_items_of_few_buyers_are_not_listed() -> None:
     known = histories([5, 4], [5, 0])
     lists = lists_of(by_number, known, Depth(3), Catalogue.of(known, 2))
     assert lists.items_BL.tolist() == [[5], [5]]
+
+
+def test_events_of_other_types_are_of_listed_items_too() -> None:
+    bought = replace(histories([5], [5]), others=histories([4, 5], [3]))
+    seen = Catalogue.of(bought, 2).only(bought).others
+    assert seen is not None and seen.item_count == 1
+    assert seen.items_N.tolist() == [0] and seen.lengths_U.tolist() == [1, 0]
 
 
 def test_listed_items_after_the_candidates_are_features_only() -> None:

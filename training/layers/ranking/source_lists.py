@@ -52,7 +52,8 @@ class Catalogue:
         """Histories of these items, numbered by their place."""
         kept = histories.only(self.place_I[histories.items_N] != NONE)
         items_N = self.place_I[kept.items_N].astype(np.int32)
-        return replace(kept, items_N=items_N, item_count=len(self.items_J))
+        others = None if kept.others is None else self.only(kept.others)
+        return replace(kept, items_N=items_N, item_count=len(self.items_J), others=others)
 
 
 @dataclass(frozen=True)
