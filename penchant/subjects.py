@@ -78,13 +78,13 @@ class Subjects:
             request.save(self._settings)
         return request
 
-    def withdraw(self, user_id: str) -> None:
-        """End an objection. Raises UsageError without one."""
+    def withdraw(self, user_id: str) -> SubjectRequest:
+        """End an objection, and return it. Raises UsageError without one."""
         pseudonym = self.pseudonym(user_id)
         for each in self.requests():
             if each.kind == "object" and each.pseudonym == pseudonym:
                 (self._folder / f"{each.id}.json").unlink()
-                return
+                return each
         raise UsageError(
             f"user {user_id!r} has not objected", "`penchant subject list` lists the requests"
         )

@@ -23,12 +23,16 @@ from penchant_client.models import (
     Portrait,
     Ranking,
     RankItem,
+    Receipt,
     Recommendations,
     RecommendResponse,
     RecommendUser,
     SessionEvent,
     SimilarItems,
     Stored,
+    SubjectExport,
+    SubjectRequest,
+    SubjectRequests,
     UserSegment,
     UserToPut,
 )
@@ -356,6 +360,69 @@ class AsyncClient:
                 SimilarItems,
                 repeatable=True,
                 query={"item_id": item_id, "k": k, "category": category},
+            )
+        )
+
+    async def export_subject(self, user_id: str) -> SubjectExport:
+        """Rows of every place, with what they are used for."""
+        return await self._transport.send(
+            Call(
+                "GET",
+                "/v1/subjects/export",
+                SubjectExport,
+                repeatable=True,
+                query={"user_id": user_id},
+            )
+        )
+
+    async def withdraw_objection(self, user_id: str) -> SubjectRequest:
+        """The next snapshot includes the person again."""
+        return await self._transport.send(
+            Call(
+                "DELETE",
+                "/v1/subjects/objection",
+                SubjectRequest,
+                repeatable=False,
+                query={"user_id": user_id},
+            )
+        )
+
+    async def erasure_receipt(self, request_id: str) -> Receipt:
+        """What was removed where, what was verified; signed.
+
+        request_id: As the request was answered.
+        """
+        return await self._transport.send(
+            Call(
+                "GET",
+                "/v1/subjects/receipt",
+                Receipt,
+                repeatable=True,
+                query={"request_id": request_id},
+            )
+        )
+
+    async def subject_requests(self) -> SubjectRequests:
+        """All requests, oldest first."""
+        return await self._transport.send(
+            Call("GET", "/v1/subjects/requests", SubjectRequests, repeatable=True)
+        )
+
+    async def request_for_subject(
+        self, user_id: str, kind: Literal["erase", "object"]
+    ) -> SubjectRequest:
+        """Register an erasure or an objection, in force at once. The DAG `process_subject_requests`
+        removes the data. Idempotent.
+
+        kind: `erase`: remove everything and never store it again. `object`: no profile.
+        """
+        return await self._transport.send(
+            Call(
+                "POST",
+                "/v1/subjects/requests",
+                SubjectRequest,
+                repeatable=True,
+                body={"user_id": user_id, "kind": kind},
             )
         )
 

@@ -21,6 +21,7 @@ __all__ = [
     "Event",
     "EventsReceived",
     "Features",
+    "HeldData",
     "Interest",
     "ItemToPut",
     "ListedItem",
@@ -30,6 +31,7 @@ __all__ = [
     "RankedItem",
     "Ranking",
     "Reason",
+    "Receipt",
     "RecommendResponse",
     "RecommendUser",
     "Recommendations",
@@ -39,6 +41,9 @@ __all__ = [
     "SimilarItem",
     "SimilarItems",
     "Stored",
+    "SubjectExport",
+    "SubjectRequest",
+    "SubjectRequests",
     "UserRecommendations",
     "UserSegment",
     "UserToPut",
@@ -518,6 +523,56 @@ class SimilarItems:
     snapshot_id: str
     item_id: str
     items: List[SimilarItem]
+
+
+@dataclass(frozen=True)
+class HeldData:
+    """Rows of one place.
+
+    place: Such as `landing/files/events` or `marts/users`.
+    """
+
+    place: str
+    purpose: str
+    rows: List[Dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class SubjectExport:
+    """All that is held of a person."""
+
+    user_id: str
+    held: List[HeldData]
+
+
+@dataclass(frozen=True)
+class SubjectRequest:
+    """A registered request.
+
+    request_id: As the request was answered.
+    state: `requested`, `cleaned` (stored rows are gone) or `complete` (receipt written).
+    user_id: Null once an erasure is complete.
+    """
+
+    request_id: str
+    kind: str
+    state: str
+    requested_at: datetime
+    user_id: Optional[str]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The signed receipt of an erasure, as it is in the home."""
+
+    receipt: Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SubjectRequests:
+    """SubjectRequests"""
+
+    requests: List[SubjectRequest]
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def remove_derived(settings: Settings, affected: Sequence[str]) -> dict[str, int
     }
     for place in BY_SNAPSHOT:
         removed[place] = _remove(settings.home / place / snapshot for snapshot in affected)
+    removed["by_hand"] = _remove([settings.home / "by_hand"])
     removed["mlflow"] = _remove_from_mlflow(settings, affected)
     return {place: count for place, count in removed.items() if count}
 

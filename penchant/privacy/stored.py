@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from penchant.building.rejected import ROWS
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.ingestion.ingest import SOURCES
 from penchant.ingestion.landing.user_rows import remove_rows, rows_of
@@ -123,9 +124,14 @@ def logged_rows(settings: Settings, user_ids: Sequence[str]) -> dict[str, list[d
 def erase_quarantined(settings: Settings, user_ids: Sequence[str]) -> int:
     """Delete quarantined files that mention one of these people; return the number of files.
 
-    A quarantined file may be unreadable, so no rows can be removed from it.
+    A quarantined file may be unreadable, so no rows can be removed from it. Rows that a build left
+    out are copied again by the next one.
     """
     removed = 0
+    for left_out in settings.quarantine.glob(f"*/*/{ROWS}"):
+        if mentions(left_out, user_ids):
+            left_out.unlink()
+            removed += 1
     for reason in settings.quarantine.glob("*/*/*/reason.json"):
         folder = reason.parent
         if any(mentions(file, user_ids) for file in folder.iterdir()):

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -141,9 +142,11 @@ def test_a_quarantined_file_with_the_person_is_deleted(settings: Settings) -> No
         (kept / name).mkdir(parents=True)
         (kept / name / "users.csv").write_text(content)
         (kept / name / "reason.json").write_text("{}")
+    left_out = kept / "rejected_rows.parquet"
+    pq.write_table(pa.table({"user_id": ["somebody-42"]}), left_out)
     FeedbackLog.of(settings).append("events", [event("somebody-42")])
     erase(settings, ["somebody-42"], NOW)
-    assert [path.name for path in kept.iterdir()] == ["b"]
+    assert [path.name for path in kept.iterdir()] == ["b"]  # rows left out are copied again
 
 
 def test_a_file_that_still_mentions_the_person_keeps_the_request_open(

@@ -16,14 +16,16 @@ from typing import Any
 from fastapi import Request
 
 from penchant.api.auth.audit_context import record_access, record_denial
-from penchant.api.auth.tokens import SCOPES, Token, Tokens
+from penchant.api.auth.tokens import RESTRICTED, SCOPES, Token, Tokens
 from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.query_parameters import require_known_parameters
 from penchant.api.http.rate_limit import RATE_LIMIT, Headers, rate_limit_headers
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 
-IN_PROCESS = Token("in-process", "this process", tuple(s for s in SCOPES if s != "admin"), "", "")
+IN_PROCESS = Token(
+    "in-process", "this process", tuple(s for s in SCOPES if s not in RESTRICTED), "", ""
+)
 TEST_CLIENT = "testclient"  # Starlette's; the peer of a socket is an address
 MAX_CLIENTS = 10_000  # whose rate is kept in memory
 

@@ -4,13 +4,13 @@ So no server answers without a token, and a first `make up` still works without 
 is kept in the home, readable by its owner only, for the console's link and `penchant token local`.
 """
 
-from penchant.api.auth.tokens import SCOPES, Tokens
+from penchant.api.auth.tokens import RESTRICTED, SCOPES, Tokens
 from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import write_private
 
 NAME = "this machine"
-FIRST_SCOPES = tuple(scope for scope in SCOPES if scope != "admin")
+FIRST_SCOPES = tuple(scope for scope in SCOPES if scope not in RESTRICTED)
 
 
 def ensure_first_token(settings: Settings) -> str | None:

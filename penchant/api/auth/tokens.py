@@ -27,6 +27,10 @@ METRICS = "metrics:read"
 CATALOGUE = ("items:write", "users:write")
 REASONS = "reasons:read"
 """Reasons of recommendations, which name items of a user's history."""
+PRIVACY = "privacy:admin"
+"""People's requests about their data: export, objection, erasure."""
+RESTRICTED = (PRIVACY, "admin")
+"""Scopes that only a token made for them has."""
 
 SCOPES = (
     *FEATURE_SCOPES.values(),
@@ -35,7 +39,7 @@ SCOPES = (
     "events:write",
     *CATALOGUE,
     METRICS,
-    "admin",
+    *RESTRICTED,
 )
 PREFIX = "pk_"
 BYTES = 32
