@@ -76,11 +76,14 @@ def rows() -> list[dict[str, Any]]:
             model.fit(split, context)
             add(what, model.scores, context.budget.cpu_spent)
     add(f"{FAMILY}, its states alone", family.model.scores, 0.0)
+    with training_context(split.validation, dataset.items, settings.seed) as context:
+        lists = family.examples(split.train, context)
+    family.observe(split.train)
     for what, without in PARTS.items():
         with training_context(split.validation, dataset.items, settings.seed) as context:
             torch.manual_seed(settings.seed)
-            family.head = AblatedHead(family.repeat.hidden, without)
-            family.learn(split, context)
+            head = AblatedHead(family.repeat.hidden, without)
+            family.fit_head(head, lists, context)
             add(what, family.scores, context.budget.cpu_spent)
     first_U = np.array(found[0]["values"])
     return [

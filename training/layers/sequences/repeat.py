@@ -138,15 +138,15 @@ class RepeatFamily(Ranker):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.model.fit(split, context)
-        self.head = Head(self.repeat.hidden)
-        self.learn(split, context)
-
-    def learn(self, split: Split, context: TrainingContext) -> None:
-        """Fit the head to the fitted model."""
-        repeat = self.repeat
         self._keep_items()
-        lists = self._examples(split.train, context)
+        lists = self.examples(split.train, context)
         self.observe(split.train)
+        torch.manual_seed(context.seed)
+        self.fit_head(Head(self.repeat.hidden), lists, context)
+
+    def fit_head(self, head: Head, lists: Lists, context: TrainingContext) -> None:
+        """Fit a head to the fitted model's examples."""
+        repeat, self.head = self.repeat, head
         self.head.standardize(lists)
         self.head.to(context.device)
         per_epoch = -(-lists.targets // repeat.users_a_batch)
@@ -168,8 +168,9 @@ class RepeatFamily(Ranker):
             f"repeat_{name}": value for name, value in progress.record().items()
         }
 
-    def _examples(self, train: Histories, context: TrainingContext) -> Lists:
-        """Lists of users at the cuts, of those who bought a candidate in the window after."""
+    def examples(self, train: Histories, context: TrainingContext) -> Lists:
+        """What the fitted model proposes to users at the cuts, and what they then bought; users
+        who bought no candidate are left out."""
         window, random = self.repeat.window_days * DAY, np.random.default_rng(context.seed)
         found = []
         for cut in train.end - window * np.arange(1, self.repeat.cuts + 1):
