@@ -17,12 +17,13 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from penchant.command_line import AsJson, SnapshotId, answer
 from penchant.errors import DiskFull, NothingToDo, PenchantError, UsageError, is_disk_full
 from penchant.logs import configure_logs
 from penchant.operations_commands import operations
-from penchant.settings import Settings, wrong_setting
+from penchant.settings import Settings, unparsed_setting, wrong_setting
 from penchant.subject_commands import subject
 from penchant.telemetry import disable_telemetry
 
@@ -569,6 +570,8 @@ def main() -> None:
             raise
         wrong = "; ".join(wrong_setting(each) for each in error.errors())
         end_with(UsageError(wrong, "fix it in the environment or .env"))
+    except SettingsError as error:
+        end_with(UsageError(unparsed_setting(error), "fix it in the environment or .env"))
     except Exception as error:  # DuckDB and SQLite have errors of their own
         if not is_disk_full(error):
             raise

@@ -1,13 +1,14 @@
 """All settings. Only this module reads ``PENCHANT_*`` variables and ``.env``."""
 
+import os
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, get_args, get_origin
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from penchant.storage import Pointer
 
@@ -264,8 +265,17 @@ def wrong_setting(error: ErrorDetails) -> str:
     return f"PENCHANT_{name.upper()}: must be {required}, got {error['input']!r}"
 
 
+def unparsed_setting(error: SettingsError) -> str:
+    """Describe a value that is no JSON, for a setting that is a list."""
+    name = str(error).split('"')[1]
+    given = os.environ.get(f"PENCHANT_{name.upper()}", "the value in .env")
+    return f"PENCHANT_{name.upper()}: must be a JSON list, got {given!r}"
+
+
 def requirement(field: FieldInfo) -> str:
     """The values that a setting accepts, in words: ``a positive integer``."""
+    if get_origin(field.annotation) is tuple:
+        return "a JSON list"
     choices = [value for kind in get_args(field.annotation) for value in get_args(kind)]
     if choices:
         return f"one of {', '.join(choices)}"

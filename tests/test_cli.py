@@ -73,6 +73,8 @@ def test_first_release_does_not_replace_a_live_one(
         ("THREADS", "two", "must be a positive integer, got 'two'"),
         ("THREADS", "0", "must be a positive integer, got '0'"),
         ("EXPLORATION", "3", "must be a number at least 0 and at most 1, got '3'"),
+        ("CORS_ORIGINS", "https://a.example", "must be a JSON list, got 'https://a.example'"),
+        ("CORS_ORIGINS", '{"a": 1}', "must be a JSON list, got {'a': 1}"),
         ("REFERENCE_CONFIGS", "perhaps", "must be a boolean, got 'perhaps'"),
     ],
 )
