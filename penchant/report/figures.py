@@ -5,6 +5,7 @@ metrics, hits in the first ten, and number of known events.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from penchant.settings import Settings
 VALIDATION = "validation_ndcg@10"
 LOST_WITHOUT = "ndcg@10 lost without "  # a curve's name; its step is the group
 PREDICTED, OBSERVED = "predicted probability", "observed share"  # curves; step: a bin
+NDCG_BY_VALUE, VALUE_BY_VALUE = "ndcg@10 by value weight", "value@10 by value weight"  # step: %
 GROUPS = 4  # of users, by their number of events
 MAPPED_ITEMS = 1000  # the most bought
 ITERATIONS = 400  # of t-SNE: 1.5 s
@@ -122,8 +124,15 @@ def ranking_models(paths: dict[str, Path]) -> list[RankingModelFigures]:
                 for wanted in (PREDICTED, OBSERVED)
             )
             pairs = list(zip(predicted_B, observed_B, strict=True))
-            found.append(RankingModelFigures(record, pairs))
+            found.append(RankingModelFigures(record, pairs, _trade_off(curve)))
     return found
+
+
+def _trade_off(curve: Sequence[tuple[str, int, float, float]]) -> list[tuple[float, float, float]]:
+    values = {step: value for name, step, value, _ in curve if name == VALUE_BY_VALUE}
+    return [
+        (step / 100, ndcg, values[step]) for name, step, ndcg, _ in curve if name == NDCG_BY_VALUE
+    ]
 
 
 def per_user(connection: duckdb.DuckDBPyConnection, paths: dict[str, Path]) -> None:

@@ -2,7 +2,7 @@
 calibration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from penchant.artifacts import CandidateSource, RankingModelRecord
@@ -15,18 +15,21 @@ MOST_FEATURES = 20
 
 @dataclass(frozen=True)
 class RankingModelFigures:
-    """``reliability``: predicted probability and observed share, in bins of validation pairs."""
+    """``reliability``: predicted probability and observed share, in bins of validation pairs.
+    ``trade_off``: weight of the price, NDCG@10 and value of the targets in the first ten."""
 
     record: RankingModelRecord
     reliability: list[tuple[float, float]]
+    trade_off: list[tuple[float, float, float]] = field(default_factory=list)
 
 
 def ranking_model_sections(models: Sequence[RankingModelFigures]) -> str:
     """One section for each ranking model."""
-    return "".join(_section(model.record, model.reliability) for model in models)
+    return "".join(_section(model) for model in models)
 
 
-def _section(record: RankingModelRecord, reliability: list[tuple[float, float]]) -> str:
+def _section(model: RankingModelFigures) -> str:
+    record = model.record
     shares = sorted(record.importance.items(), key=lambda row: -row[1])[:MOST_FEATURES]
     bars = [
         Bar(name, share, share, share, f"{share:.1%}", "hue0", f"{name}: {share:.2%}")
@@ -37,7 +40,8 @@ def _section(record: RankingModelRecord, reliability: list[tuple[float, float]])
         f'<div class="soft">{record.model.trees} trees over {len(record.features)} features. The '
         "importance of a feature is its share of the gain of all splits.</div>"
         f"{bar_plot(bars, 'importance of features', lambda share: f'{share:.0%}')}"
-        f"{_sources(record.sources)}{_reliability(reliability)}",
+        f"{_sources(record.sources)}{_reliability(model.reliability)}"
+        f"{_trade_off(model.trade_off)}",
     )
 
 
@@ -59,4 +63,19 @@ def _reliability(reliability: list[tuple[float, float]]) -> str:
         '<div class="soft">Calibration on validation users that it was not fitted on: the share of '
         "candidates that were bought against the predicted probability.</div>"
         f"{line_plot(lines, 'predicted probability', 'observed share')}"
+    )
+
+
+def _trade_off(points: list[tuple[float, float, float]]) -> str:
+    """Accuracy and value at each weight of the price; empty without prices."""
+    if not points:
+        return ""
+    rows = [[f"{weight:g}", f"{ndcg:.4f}", f"{value:.2f}"] for weight, ndcg, value in points]
+    lines = {"value": sorted((ndcg, value) for _, ndcg, value in points)}
+    return (
+        '<div class="soft">Trade-off of accuracy and value on validation users: ranking by '
+        "probability and price, with the weight of the price from 0. Value is the price of the "
+        "purchases among the first ten, for a user.</div>"
+        f"{line_plot(lines, 'NDCG@10', 'value@10')}"
+        f"{html_table(['value weight', 'NDCG@10', 'value@10'], rows, numbers={0, 1, 2})}"
     )

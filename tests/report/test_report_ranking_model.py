@@ -27,7 +27,10 @@ RECORD = RankingModelRecord(
 
 
 def test_shows_importance_recall_and_reliability() -> None:
-    html = ranking_model_sections([RankingModelFigures(RECORD, [(0.1, 0.12), (0.3, 0.28)])])
+    trade_off = [(0.0, 0.34, 9.5), (0.5, 0.31, 12.25)]
+    figures = RankingModelFigures(RECORD, [(0.1, 0.12), (0.3, 0.28)], trade_off)
+    html = ranking_model_sections([figures])
+    assert "12.25" in html and "value weight" in html
     assert html.index("tifu_knn: score") < html.index("item_profile__price")
     assert "75.0%" in html and "0.2800" in html and "observed share" in html
 

@@ -23,6 +23,7 @@ from penchant.ranking.features import feature_names
 from training.data.feature_history import FeatureHistory, FeatureTables
 from training.data.histories import DAY, Dataset, Histories
 from training.data.split import WINDOW_DAYS, Split, Window
+from training.evaluation.metrics.intervals import BoolArray
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.popularity import popularity
@@ -53,10 +54,12 @@ from training.layers.ranking.saved import (
     under,
 )
 from training.layers.ranking.source_lists import Depth, recall_at_100
+from training.layers.ranking.trade_off import Doubles, trade_offs
 from training.layers.ranking.trees import TreesConfig, fit_trees, importance, predicted
 
 POPULARITY_DAYS = 14.0
 PREDICTED, OBSERVED = "predicted probability", "observed share"  # curves; step: a bin
+NDCG_BY_VALUE, VALUE_BY_VALUE = "ndcg@10 by value weight", "value@10 by value weight"  # step: %
 BELOW = 1.0  # from the last candidate down to all other items
 TREES, TABLES, SOURCE = "trees", "tables.", "source."
 
@@ -179,7 +182,7 @@ class Model(Ranker):
     def _measure(self, context: TrainingContext) -> None:
         """Calibrate on half of the validation users, record the reliability on the others, and
         measure each source's recall."""
-        users = context.window
+        users = context.window.evaluated()
         lists = {one.source: one.lists(users.histories) for one in self.sources}
         pairs = pairs_of(lists, users.histories, self.tables)
         score_C, label_C = predicted(self.trees, pairs.features_CF), pairs.labels(users.targets)
@@ -190,10 +193,32 @@ class Model(Ranker):
             for place, one in enumerate(reliability(probability_C, label_C[~half_C])):
                 context.curve(PREDICTED, place, one[0])
                 context.curve(OBSERVED, place, one[1])
+            every_C = probabilities(self.calibration, score_C)
+            self._record_trade_off(pairs, every_C, label_C, users, context)
         self.recall: dict[str, Interval | None] = {}
         for source, one_list in lists.items():
             found = recall_at_100(one_list, users.targets, context.seed)
             self.recall[source.family] = asdict(found) if found else None
+
+    @staticmethod
+    def _record_trade_off(
+        pairs: Pairs,
+        probability_C: Doubles,
+        label_C: BoolArray,
+        users: Window,
+        context: TrainingContext,
+    ) -> None:
+        if "price" not in context.items.column_names:
+            return
+        price_I = context.items["price"].cast(pa.float64()).fill_null(float("nan")).to_numpy()
+        cells_T = np.unique(users.targets.rows_N * len(price_I) + users.targets.items_N)
+        targets_B = np.bincount(cells_T // len(price_I), minlength=len(users.targets))
+        for one in trade_offs(
+            pairs.row_C, probability_C, price_I[pairs.item_C], label_C, targets_B
+        ):
+            step = round(100 * one.value_weight)
+            context.curve(NDCG_BY_VALUE, step, one.ndcg)
+            context.curve(VALUE_BY_VALUE, step, one.value)
 
     def _fitted(self, past: Histories, context: TrainingContext) -> list[FittedSource]:
         return [FittedSource.fit(source, past, context) for source in self.config.sources]
