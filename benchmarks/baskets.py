@@ -50,6 +50,7 @@ MODULES = {
     "up_cf": up_cf,
 }
 PEER_USERS = 300
+PEER_ITEMS = 10_000  # of a catalogue that the peer can search in minutes
 HEAD = f"""A user's last basket is the test, the one before it the validation; the first ten of the
 whole catalogue are recommended. Users with fewer than three baskets are left out. *Repeat* items
 were in an earlier basket of the user, *explore* items were not (Li et al. 2023, "A Next Basket
@@ -59,6 +60,10 @@ most {frozen.TUNING_USERS:,} users, one after the other over the fixed values of
 user and item and the scores of {" and ".join(f"`{name}`" for name in MEMBERS)}
 (`training/layers/repeat/`), one frozen configuration for all tables. Brackets hold the 95 %
 bootstrap interval over users; differences are paired.
+
+Target: above tuned TIFU-KNN and UP-CF on the same split, met on both tables in Recall@10 and
+NDCG@10 by more than the paired interval. Proud: +10 %, missed. Most of a basket that is not found
+are explore items; the order alone, without times, says little about them.
 
 Figures of others for orientation, on other cuts of the data: Recall@10 / NDCG@10 .239 / .243 on
 Dunnhumby, .330 / .344 on Instacart, .114 / .095 on Ta-Feng (evaluation table of a study of fairness
@@ -98,10 +103,11 @@ def measure(
             figures = evaluate_table(read_baskets(path))
             figures["source"] = sources[name].source if name in sources else path.name
             write_json(kept, figures)
-        found["tables"][path.stem] = json.loads(kept.read_text())
-        if peers:
-            table = read_baskets(path)
-            found["tables"][path.stem]["peer"] = compare_peer(table, found["tables"][path.stem])
+        figures = json.loads(kept.read_text())
+        if peers and "peer" not in figures:
+            figures["peer"] = compare_peer(read_baskets(path), figures)
+            write_json(kept, figures)
+        found["tables"][path.stem] = figures
     if not found["tables"]:
         raise UsageError("no table was measured", "pass --data or --online-retail")
     return found
@@ -181,6 +187,11 @@ def tune(name: str, window: Window) -> tuple[Ranker, dict[str, Any]]:
 
 def compare_peer(table: BasketTable, figures: dict[str, Any]) -> dict[str, Any]:
     """cornac's TIFUKNN, with its defaults, which are the paper's, and ours for the same users."""
+    if len(table.item_ids) > PEER_ITEMS:
+        items = len(table.item_ids)
+        return {
+            "missing": f"a user's vector is dense there, {items:,} numbers, and searched in turn"
+        }
     window = leave_one_out(table.histories).test
     asked = asked_of_peers(window)
     with tempfile.TemporaryDirectory(prefix="penchant-baskets-") as folder:
@@ -321,7 +332,7 @@ def _versus(name: str, difference: dict[str, Any]) -> list[str]:
 
 def _peer(one: dict[str, Any]) -> str:
     if "missing" in one:
-        return f"cornac's TIFUKNN was not measured: {one['missing']}"
+        return f"cornac's TIFUKNN was not measured: {one['missing']}."
     cells = [
         f"{who} {interval(one[key]['recall@10'])} / {interval(one[key]['ndcg@10'])}"
         for who, key in (("cornac's", "theirs"), ("ours", "ours"), (f"`{BEST}`", "best"))

@@ -23,7 +23,8 @@
 {#- Whether a landed row is within the bounds of its canonical table; build.py keeps the others in quarantine. -#}
 {% macro within_bounds(table) -%}
     true
-    {%- for name, column in canonical_table(table)["columns"].items() if column.get("added_by") != "models" %}
+    {%- for name, column in canonical_table(table)["columns"].items() if column.get("added_by") != "models"
+            or (source_name == "files" and column.get("own_files")) %}
     {%- if column.get("min") is not none %} and coalesce({{ name }} >= {{ column["min"] }}, true){% endif %}
     {%- if column.get("max") is not none %} and coalesce({{ name }} <= {{ column["max"] }}, true){% endif %}
     {%- endfor %}
@@ -40,7 +41,8 @@
 
     typed as (
         select
-        {%- for name, column in columns.items() if column.get("added_by") != "models" %}
+        {%- for name, column in columns.items() if column.get("added_by") != "models"
+            or (source_name == "files" and column.get("own_files")) %}
             cast({{ name }} as {{ column["type"] }}) as {{ name }}{{ "," if not loop.last }}
         {%- endfor %}
         from source

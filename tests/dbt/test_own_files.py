@@ -28,16 +28,18 @@ tables:
     constants: {event_type: purchase}
   items:
     path: catalogue.csv
-    columns: {item_id: sku, title: name, category_1: aisle}
+    columns: {item_id: sku, title: name, category_1: aisle, is_merchandise: sold}
 """
 ORDERS = """order,line,customer,sku,units,total,bought
 1,1,ann,a,2,3.0,2024-03-01 10:00:00
 1,2,ann,b,1,5.0,2024-03-01 10:00:00
 2,1,bob,a,1,1.5,2024-03-02 00:30:00
+2,2,bob,POST,1,0.0,2024-03-02 00:30:00
 """
-CATALOGUE = """sku,name,aisle
-a,Apples,Fruit
-b,Bread,Bakery
+CATALOGUE = """sku,name,aisle,sold
+a,Apples,Fruit,true
+b,Bread,Bakery,
+POST,Postage,,false
 """
 ANONYMOUS = "3,1,,b,1,5.0,2024-03-01 11:00:00\n"
 
@@ -61,8 +63,10 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
     assert snapshot.as_of.isoformat() == "2024-03-02T00:00:00"  # 00:30 in Paris is the day before
     users = ["ann", "bob", "session:3"]
     assert rows("select list(user_id order by user_id)", "users") == [(users,)]
-    assert rows("select list(title order by title)", "items") == [(["Apples", "Bread"],)]
-    assert rows("select sum(value), count(*)", "events") == [(14.5, 4)]
+    titles = ["Apples", "Bread", "Postage"]
+    assert rows("select list(title order by title)", "items") == [(titles,)]
+    assert rows("select sum(value), count(*)", "events") == [(14.5, 5)]
+    assert rows("select count(*)", "interactions") == [(4,)]  # postage is no merchandise
     assert rows("select count(*)", "sequences") == [(3,)]
 
 
@@ -80,5 +84,5 @@ def test_events_without_a_catalogue_and_a_correction(settings: Settings, tmp_pat
     marts = {name: str(snapshot.mart(name)) for name in ("events", "items", "interactions")}
     assert duckdb.execute(f"select sum(value) from '{marts['events']}'").fetchall() == [(10.5,)]
     titles = f"select list(title order by title) from '{marts['items']}'"
-    assert duckdb.execute(titles).fetchall() == [(["a", "b"],)]
-    assert duckdb.execute(f"select count(*) from '{marts['interactions']}'").fetchall() == [(3,)]
+    assert duckdb.execute(titles).fetchall() == [(["POST", "a", "b"],)]
+    assert duckdb.execute(f"select count(*) from '{marts['interactions']}'").fetchall() == [(4,)]

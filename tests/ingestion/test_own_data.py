@@ -190,6 +190,17 @@ def test_files_of_one_name_in_day_folders_are_different_files(
     ]
 
 
+def test_columns_that_a_later_version_adds_are_in_the_empty_batch(
+    settings: Settings, tmp_path: Path
+) -> None:
+    empty = settings.landing / "files" / "items" / "_contract" / "data.parquet"
+    empty.parent.mkdir(parents=True)
+    duckdb.execute(f"COPY (SELECT 'a' AS item_id LIMIT 0) TO '{empty}'")
+    run(settings, tmp_path)
+    described = duckdb.execute(f"DESCRIBE FROM '{empty}'").fetchall()
+    assert "is_merchandise" in [name for name, *_ in described]
+
+
 def test_folder_named_like_a_file_is_left_out(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "x-1.csv").mkdir()
     (tmp_path / "x-2.csv").write_text(HEADER + ROW)

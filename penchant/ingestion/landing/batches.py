@@ -117,13 +117,19 @@ class Landing:
                 shutil.rmtree(workspace)
 
     def ensure_empty_batches(self, contracts: tuple[Contract, ...]) -> None:
-        """Write a batch without rows for every table, so that a glob over its batches matches."""
+        """Write a batch without rows for every table, so that a glob over its batches matches.
+
+        It has every column of the contract; an earlier version's may lack one.
+        """
+        connection = self.engine.connection()
         for contract in contracts:
             final = self.folder / contract.table / EMPTY_BATCH
+            query = empty_sql(contract)
+            if final.exists() and not _same_columns(connection, query, final / "data.parquet"):
+                shutil.rmtree(final)
             if not final.exists():
                 with self._appearing(final) as staging:
-                    query = empty_sql(contract)
-                    _write(self.engine.connection(), query, staging / "data.parquet")
+                    _write(connection, query, staging / "data.parquet")
 
     def has_batches(self, table: str = "*") -> bool:
         """Whether the source has any landed batch, of one table or of all."""
@@ -290,6 +296,12 @@ def unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
     text = isinstance(error, Unreadable) and error.encoding
     code = Code.UNDECODABLE_TEXT if text else Code.UNREADABLE_FILE
     return Reason(code, None, first_line(error).replace(str(original), arrival.path.name))
+
+
+def _same_columns(connection: duckdb.DuckDBPyConnection, query: str, parquet: Path) -> bool:
+    """Whether a Parquet file has the columns of a query, with their types."""
+    wanted = connection.execute(f"DESCRIBE {query}").fetchall()
+    return wanted == connection.execute(f"DESCRIBE FROM {literal(str(parquet))}").fetchall()
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

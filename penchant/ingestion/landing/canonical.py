@@ -28,7 +28,7 @@ def canonical_contract(table: str, own_files: bool = False) -> Contract:
         columns=tuple(
             _column(name, column, own_files)
             for name, column in described["columns"].items()
-            if "added_by" not in column
+            if "added_by" not in column or (own_files and column.get("own_files"))
         ),
         key=tuple(described["key"]),
         rules=tuple(
@@ -55,9 +55,10 @@ def _column(name: str, described: dict[str, Any], own_files: bool) -> Column:
     )
 
 
-CONTRACTS = tuple(
-    canonical_contract(table, own_files=True)
-    for table, described in CANONICAL_TABLES.items()
-    if described.get("from_files", True)
+FROM_FILES = tuple(
+    table for table, described in CANONICAL_TABLES.items() if described.get("from_files", True)
 )
-"""Of the tables that a shop's own files can be mapped to."""
+"""The tables that a shop's own files can be mapped to."""
+
+CONTRACTS = tuple(canonical_contract(table) for table in FROM_FILES)
+OWN_FILES = tuple(canonical_contract(table, own_files=True) for table in FROM_FILES)

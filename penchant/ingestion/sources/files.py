@@ -9,11 +9,12 @@ from pathlib import Path
 
 from penchant.errors import NothingToDo, UsageError
 from penchant.ingestion.landing.arrival import Arrival, Request
-from penchant.ingestion.landing.canonical import CONTRACTS
+from penchant.ingestion.landing.canonical import OWN_FILES
 from penchant.ingestion.landing.mapping import TableMapping
 from penchant.ingestion.landing.mapping_file import load
 
 NAME = "files"
+CONTRACTS = OWN_FILES
 
 __all__ = ["CONTRACTS", "NAME", "arrivals"]
 
