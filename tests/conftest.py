@@ -12,7 +12,7 @@ from budgets import (  # noqa: F401  hooks of pytest
     pytest_terminal_summary,
 )
 from filelock import FileLock
-from logged_feedback import log_feedback
+from logged_feedback import log_catalogue, log_feedback
 from small_shop import Shop, snapshot_id
 
 from penchant.settings import Settings
@@ -71,6 +71,7 @@ def built_once(shared_homes: Path) -> Path:
     def make(settings: Settings) -> None:
         ingest(settings, source="simulator", users=80, items=60, days=120)
         log_feedback(settings)
+        log_catalogue(settings)
         ingest(settings, source="feedback")
         build(settings)
 

@@ -9,6 +9,14 @@ from penchant.settings import Settings
 SLATES = 6
 CANDIDATES = ("i00001", "i00002", "i00003")
 FIRST = datetime(2024, 4, 10, 9)
+USER_ATTRIBUTES = (
+    "income_band",
+    "household_size",
+    "household_composition",
+    "home_ownership",
+    "marital_status",
+    "kids_count",
+)
 
 
 def log_feedback(settings: Settings) -> None:
@@ -37,6 +45,26 @@ def log_feedback(settings: Settings) -> None:
     log.append("impressions", impressions)
     log.append("propensities", propensities)
     log.append("events", events)
+
+
+def log_catalogue(settings: Settings) -> None:
+    """An item of the shop with another title, sent twice, and a user with another age."""
+    item = {
+        "item_id": "i00060",
+        "description": None,
+        "category_1": "sent",
+        "category_2": None,
+        "category_3": None,
+        "brand": None,
+        "price": 2.5,
+        "first_seen_at": FIRST,
+    }
+    user = {"user_id": "u00079", "age_band": "99", "first_seen_at": FIRST, "received_at": FIRST}
+    log = FeedbackLog.of(settings)
+    for minute, title in ((1, "last title"), (0, "first title")):
+        sent_at = FIRST + timedelta(minutes=minute)
+        log.append("items", [item | {"title": title, "received_at": sent_at}])
+    log.append("users", [dict.fromkeys(USER_ATTRIBUTES) | user])
 
 
 def impression(

@@ -64,6 +64,21 @@ def test_every_mart_meets_its_contract(built_home: Settings) -> None:
     assert snapshot.as_of == datetime(2024, 4, 30)
 
 
+def test_what_a_service_sends_replaces_what_files_say(built_home: Settings) -> None:
+    snapshot = the_snapshot(built_home)
+    (item,) = duckdb.execute(
+        "select title, category_1, price, first_seen_at < '2024-04-10' from read_parquet(?) "
+        "where item_id = 'i00060'",
+        [str(snapshot.mart("items"))],
+    ).fetchall()
+    assert item == ("last title", "sent", 2.5, True), "its first sight stays"
+    (user,) = duckdb.execute(
+        "select age_band from read_parquet(?) where user_id = 'u00079'",
+        [str(snapshot.mart("users"))],
+    ).fetchall()
+    assert user == ("99",)
+
+
 def test_unchanged_landing_is_not_built_again(built_home: Settings) -> None:
     before = the_snapshot(built_home)
     report = build(built_home)
