@@ -232,6 +232,7 @@ class AsyncClient:
         price_max: Optional[float] = None,
         diversity: float = 0.0,
         reasons: bool = False,
+        write_back_seconds: Optional[int] = None,
         fields: Sequence[
             Literal[
                 "item_id",
@@ -257,6 +258,8 @@ class AsyncClient:
         price_max: Highest price, inclusive.
         diversity: Weight of diversity in re-ranking.
         reasons: Explain each item by an item of the user's history.
+        write_back_seconds: If set, the returned items count as seen after so many seconds, and
+          items that already do are left out, for a week.
         fields: Fields of each item to return; empty for all. item_id is always there.
         """
         return await self._transport.send(
@@ -276,6 +279,7 @@ class AsyncClient:
                     "price_max": price_max,
                     "diversity": diversity,
                     "reasons": reasons,
+                    "write_back_seconds": write_back_seconds,
                     "fields": fields,
                 },
             )

@@ -5,6 +5,7 @@ Feast's routes that write are not included.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.fresh_events.seen_items import SeenItems
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.listings import Listings
 from penchant.serving.live_policy import LivePolicies
@@ -125,6 +127,9 @@ def _services(settings: Settings) -> Services:
     metrics, events = Metrics(settings), FreshEvents(settings)
     states = FreshUserStates(events, metrics.count_fold_in)
     new_items = NewItemLog(settings)
+    feedback_log = FeedbackLog(
+        settings.feedback, metrics.count, Subjects(settings).erased, metrics.count_lost
+    )
     recommender = Recommender(LivePolicies(settings), states, new_items)
     service = RecommendationService(settings, recommender)
     return Services(
@@ -135,9 +140,8 @@ def _services(settings: Settings) -> Services:
         features=LiveFeatures(settings),
         advertiser=Advertiser(settings, service),
         fresh_events=events,
-        feedback_log=FeedbackLog(
-            settings.feedback, metrics.count, Subjects(settings).erased, metrics.count_lost
-        ),
+        seen_items=SeenItems(settings, feedback_log, datetime.now(UTC).replace(tzinfo=None)),
+        feedback_log=feedback_log,
         metrics=metrics,
     )
 

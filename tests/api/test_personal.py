@@ -90,6 +90,16 @@ def test_pages_show_every_item_once(client: TestClient) -> None:
     assert sorted(seen) == ITEMS
 
 
+def test_items_written_back_are_left_out_once_their_delay_is_over(client: TestClient) -> None:
+    plain = recommend(client, {"user_id": "u9"}, k=3)["results"][0]
+    later = recommend(client, {"user_id": "u9"}, k=3, write_back_seconds=3600)["results"][0]
+    at_once = recommend(client, {"user_id": "u9"}, k=3, write_back_seconds=0)["results"][0]
+    assert ids(plain) == ids(later) == ids(at_once), "nothing counted as seen yet"
+    opted_in = recommend(client, {"user_id": "u9"}, k=3, write_back_seconds=3600)["results"][0]
+    assert not set(ids(opted_in)) & set(ids(plain))
+    assert ids(recommend(client, {"user_id": "u9"}, k=3)["results"][0]) == ids(plain)
+
+
 def test_returns_the_requested_fields_alone(client: TestClient) -> None:
     fields = ["title", "impression_id"]
     result = recommend(client, {"user_id": "u3"}, k=2, fields=fields)["results"][0]

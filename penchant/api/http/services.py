@@ -10,6 +10,7 @@ from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.fresh_events.seen_items import SeenItems
 from penchant.serving.listings import Listings
 from penchant.serving.new_items.item_log import NewItemLog
 from penchant.serving.service import RecommendationService
@@ -25,6 +26,7 @@ class Services:
     features: LiveFeatures
     advertiser: Advertiser
     fresh_events: FreshEvents
+    seen_items: SeenItems
     feedback_log: FeedbackLog
     metrics: Metrics
 

@@ -1,8 +1,8 @@
 """``POST /v1/recommendations``: items for many users, with events and context of the request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -25,6 +25,7 @@ from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.recommending.basket import ANONYMOUS
 from penchant.serving.recommending.impressions import Shown, ShownContext, log_slates
 from penchant.serving.recommending.options import RecommendOptions
+from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.requests import Page, UserRequest
 
 router = APIRouter(tags=["recommendations"])
@@ -63,6 +64,7 @@ def recommend(
             user.user_id or ANONYMOUS,
             states_with(services, user.user_id, user.events, now),
             user.cursor,
+            _seen(services, user.user_id, body, now),
         )
         for user in body.users
     ]
@@ -77,6 +79,9 @@ def recommend(
             now,
         )
     )
+    if body.write_back_seconds is not None:
+        delay = timedelta(seconds=body.write_back_seconds)
+        services.seen_items.write_back(_shown_items(answers), now, delay)
     return RecommendResponse(
         release_id=answers[0].release_id,
         snapshot_id=answers[0].snapshot_id,
@@ -85,6 +90,22 @@ def recommend(
             for page in pages
         ],
     )
+
+
+def _seen(
+    services: Services, user_id: str | None, body: RecommendRequest, now: datetime
+) -> tuple[str, ...]:
+    """Items that count as seen, if the request opts in."""
+    if user_id is None or body.write_back_seconds is None:
+        return ()
+    return tuple(services.seen_items.of(user_id, now))
+
+
+def _shown_items(answers: Sequence[Recommendation]) -> Iterator[tuple[str, str]]:
+    """Users and items; none of anonymous visitors."""
+    for answer in answers:
+        if answer.user_id != ANONYMOUS:
+            yield from ((answer.user_id, item.item_id) for item in answer.items)
 
 
 def states_with(

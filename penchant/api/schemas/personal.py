@@ -22,6 +22,7 @@ MAX_CANDIDATES = 500
 MAX_RANK_FIELDS = 10
 MAX_ITEMS_A_CALL = 1000  # items of all users together
 MAX_CURSOR_LENGTH = 100_000
+MAX_WRITE_BACK_SECONDS = 86_400
 LOCALE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"  # BCP 47
 
 SelectableField = Literal[
@@ -101,6 +102,13 @@ class RecommendRequest(Request):
         0.0, ge=0, le=1, allow_inf_nan=False, description="Weight of diversity in re-ranking."
     )
     reasons: bool = Field(False, description="Explain each item by an item of the user's history.")
+    write_back_seconds: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_WRITE_BACK_SECONDS,
+        description="If set, the returned items count as seen after so many seconds, and items "
+        "that already do are left out, for a week.",
+    )
     fields: Annotated[list[SelectableField], AfterValidator(_unique)] = Field(
         [],
         max_length=len(get_args(SelectableField)),

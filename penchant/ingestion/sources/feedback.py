@@ -1,9 +1,10 @@
 """The feedback log of the API server, :mod:`penchant.feedback.log`.
 
-Five tables. ``items`` and ``users``: as services send them, whole. ``impressions``: each item or ad
+Six tables. ``items`` and ``users``: as services send them, whole. ``impressions``: each item or ad
 that was shown, with its policy, propensity, position, context and release. ``propensities``: the
 distribution from which each position of a slate was drawn. ``events``: what users did; an outcome
-of an impression has its id.
+of an impression has its id. ``seen``: items that count as seen because an answer had them; no model
+reads it.
 
 A log file that has landed is deleted.
 """
@@ -76,7 +77,17 @@ ITEMS, USERS = (
 )
 """No key: the last row of an item or user counts."""
 
-CONTRACTS = (ITEMS, USERS, IMPRESSIONS, PROPENSITIES, EVENTS)
+SEEN = Contract(
+    table="seen",
+    columns=(
+        Column("user_id", "VARCHAR"),
+        Column("item_id", "VARCHAR"),
+        Column("seen_at", "TIMESTAMP", may_be_ahead=True),
+        Column("received_at", "TIMESTAMP"),
+    ),
+    user_column="user_id",
+)
+CONTRACTS = (ITEMS, USERS, IMPRESSIONS, PROPENSITIES, EVENTS, SEEN)
 
 
 def arrivals(request: Request) -> list[Arrival]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.cursor import decode, encode
-from penchant.serving.recommending.options import RecommendOptions
+from penchant.serving.recommending.options import MAX_EXCLUDED, RecommendOptions
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.user_state import UserStates
@@ -14,11 +14,13 @@ from penchant.serving.recommending.user_state import UserStates
 @dataclass(frozen=True)
 class UserRequest:
     """``user_id``: ``ANONYMOUS`` for a visitor without one. ``users``: states with the events of
-    the request. ``cursor``: of the page before."""
+    the request. ``cursor``: of the page before. ``seen``: items to leave out, as far as there may be
+    more of them."""
 
     user_id: str
     users: UserStates
     cursor: str | None = None
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ def _page(
     options: RecommendOptions,
 ) -> Page:
     before = decode(request.cursor) if request.cursor else ()
-    left = replace(options, exclude=tuple(dict.fromkeys([*options.exclude, *before])))
+    excluded = list(dict.fromkeys([*options.exclude, *before]))
+    seen = [each for each in request.seen if each not in excluded]
+    excluded += seen[: max(0, MAX_EXCLUDED - len(excluded))]
+    left = replace(options, exclude=tuple(excluded))
     answer = recommender.recommend(opened, request.user_id, k, left, users=request.users)
     shown = [*before, *(item.item_id for item in answer.items)]
     return Page(answer, encode(shown) if len(answer.items) == k else None)
