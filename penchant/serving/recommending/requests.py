@@ -14,8 +14,8 @@ from penchant.serving.recommending.user_state import UserStates
 @dataclass(frozen=True)
 class UserRequest:
     """``user_id``: ``ANONYMOUS`` for a visitor without one. ``users``: states with the events of
-    the request. ``cursor``: of the page before. ``seen``: items to leave out, as far as there may be
-    more of them."""
+    the request. ``cursor``: of the page before. ``seen``: items to leave out too, up to the limit
+    of excluded items."""
 
     user_id: str
     users: UserStates
