@@ -56,9 +56,11 @@ def test_new_item_is_recommended_by_its_content_at_the_next_request(client: Test
 def test_new_item_is_placed_where_the_retriever_ranks_it(client: TestClient) -> None:
     put(client, TEAPOT)
     interested, other = {"events": [{"item_id": "i007"}]}, {}
-    answer = client.post("/v1/recommendations", json={"users": [interested, other], "k": 5})
+    answer = client.post("/v1/recommendations", json={"users": [interested, other], "k": 100})
     first, second = answer.json()["results"]
     assert "teapot" in [item["item_id"] for item in first["items"]]
+    scores = [item["score"] for item in first["items"]]
+    assert scores == sorted(scores, reverse=True)
     assert "teapot" not in [item["item_id"] for item in second["items"]]
 
 
