@@ -31,13 +31,13 @@ class SeenItems:
         self._by_user: dict[str, dict[str, datetime]] = {}
 
     def write_back(self, shown: Iterable[tuple[str, str]], now: datetime, delay: timedelta) -> None:
-        """Count users' items as seen after a delay; durable when this returns. ``now``: naive
-        UTC."""
+        """Count users' items as seen after a delay; durable when this returns, unless
+        the disk is full. ``now``: naive UTC."""
         rows = [
             {"user_id": user_id, "item_id": item_id, "seen_at": now + delay, "received_at": now}
             for user_id, item_id in shown
         ]
-        self._log.append(TABLE, rows)
+        self._log.append_if_possible({TABLE: rows})
 
     def of(self, user_id: str, now: datetime) -> list[str]:
         """The items that count as seen by a user now, the latest first."""
