@@ -48,7 +48,8 @@ def log_feedback(settings: Settings) -> None:
 
 
 def log_catalogue(settings: Settings) -> None:
-    """An item of the shop with another title, sent twice, and a user with another age."""
+    """An item of the shop with another title, sent twice, a user with another age, and two imported
+    events, of which the first was deleted."""
     item = {
         "item_id": "i00060",
         "description": None,
@@ -64,6 +65,10 @@ def log_catalogue(settings: Settings) -> None:
     for minute, title in ((1, "last title"), (0, "first title")):
         sent_at = FIRST + timedelta(minutes=minute)
         log.append("items", [item | {"title": title, "received_at": sent_at}])
+    imported = [event(slate, "cart", FIRST) | {"impression_id": None} for slate in (7, 8)]
+    log.append("history", imported)
+    deleted = {name: imported[0][name] for name in ("event_id", "user_id")}
+    log.append("deletions", [deleted | {"deleted_at": FIRST}])
     log.append("users", [dict.fromkeys(USER_ATTRIBUTES) | user])
 
 

@@ -16,10 +16,13 @@ from penchant_client.models import (
     BasketCompletion,
     Context,
     Event,
+    EventsDeleted,
     EventsReceived,
     Features,
     ItemToPut,
     Listing,
+    OwnEvents,
+    PastEvent,
     Portrait,
     Ranking,
     RankItem,
@@ -121,6 +124,48 @@ class Client:
         """
         return self._transport.send(
             Call("POST", "/v1/events", EventsReceived, repeatable=False, body={"events": events})
+        )
+
+    def list_events(self, user_id: str, *, k: int = 100) -> OwnEvents:
+        """Events of a user that this client sent, newest first, up to the last acknowledged one.
+
+        k: Maximum number of events.
+        """
+        return self._transport.send(
+            Call(
+                "GET", "/v1/events", OwnEvents, repeatable=True, query={"user_id": user_id, "k": k}
+            )
+        )
+
+    def delete_events(self, user_id: str, event_id: Sequence[str]) -> EventsDeleted:
+        """Delete events that this client sent: at once from what answers fold in, and with the next
+        build from the marts. All of them or, where one is unknown, none.
+
+        event_id: Event to delete. Repeatable.
+        """
+        return self._transport.send(
+            Call(
+                "DELETE",
+                "/v1/events",
+                EventsDeleted,
+                repeatable=True,
+                query={"user_id": user_id, "event_id": event_id},
+            )
+        )
+
+    def import_events(self, events: Sequence[PastEvent]) -> EventsReceived:
+        """Store events of any age for the next snapshot; answers don't fold them in before.
+        Idempotent
+        by event_id.
+        """
+        return self._transport.send(
+            Call(
+                "POST",
+                "/v1/events/import",
+                EventsReceived,
+                repeatable=True,
+                body={"events": events},
+            )
         )
 
     def features(

@@ -19,6 +19,7 @@ __all__ = [
     "Context",
     "Contribution",
     "Event",
+    "EventsDeleted",
     "EventsReceived",
     "Features",
     "HeldData",
@@ -26,6 +27,9 @@ __all__ = [
     "ItemToPut",
     "ListedItem",
     "Listing",
+    "OwnEvent",
+    "OwnEvents",
+    "PastEvent",
     "Portrait",
     "RankItem",
     "RankedItem",
@@ -171,6 +175,62 @@ class EventsReceived:
     """
 
     received: int
+
+
+@dataclass(frozen=True)
+class OwnEvent:
+    """event_at: UTC."""
+
+    event_id: str
+    session_id: str
+    event_type: Literal["view", "search", "cart", "purchase", "return", "rating"]
+    item_id: Optional[str]
+    quantity: Optional[int]
+    value: Optional[float]
+    query: Optional[str]
+    event_at: datetime
+    impression_id: Optional[str]
+
+
+@dataclass(frozen=True)
+class OwnEvents:
+    """Events that this client sent of a user, newest first."""
+
+    user_id: str
+    events: List[OwnEvent]
+
+
+@dataclass(frozen=True)
+class EventsDeleted:
+    """The deletion is stored durably.
+
+    deleted: Number of events that were not deleted before.
+    """
+
+    deleted: int
+
+
+@dataclass(frozen=True)
+class PastEvent:
+    """A user's action of any age, from the time before the shop sent events.
+
+    event_id: Set by the client, unique for each of its events of a user.
+    item_id: Required unless event_type is search.
+    value: Amount in the shop's currency.
+    query: Search text.
+    impression_id: Impression that led to the event, from an earlier response.
+    """
+
+    event_id: str
+    user_id: str
+    session_id: str
+    event_type: Literal["view", "search", "cart", "purchase", "return", "rating"]
+    event_at: datetime
+    item_id: Optional[str] = None
+    quantity: Optional[int] = None
+    value: Optional[float] = None
+    query: Optional[str] = None
+    impression_id: Optional[str] = None
 
 
 @dataclass(frozen=True)

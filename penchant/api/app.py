@@ -35,12 +35,14 @@ from penchant.api.server.admission import Admission
 from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
+from penchant.serving.fresh_events.deletions import Deletions, WithoutDeleted
 from penchant.serving.fresh_events.events import FreshEvents
 from penchant.serving.fresh_events.seen_items import SeenItems
 from penchant.serving.fresh_events.user_states import FreshUserStates
 from penchant.serving.listings import Listings
 from penchant.serving.live_policy import LivePolicies
 from penchant.serving.new_items.item_log import NewItemLog
+from penchant.serving.own_events import OwnEvents
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
@@ -125,7 +127,9 @@ def openapi_description() -> dict[str, Any]:
 
 def _services(settings: Settings) -> Services:
     metrics, events = Metrics(settings), FreshEvents(settings)
-    states = FreshUserStates(events, metrics.count_fold_in)
+    deletions = Deletions(settings)
+    user_events = WithoutDeleted(events, deletions)
+    states = FreshUserStates(user_events, metrics.count_fold_in)
     new_items = NewItemLog(settings)
     feedback_log = FeedbackLog(
         settings.feedback, metrics.count, Subjects(settings).erased, metrics.count_lost
@@ -140,6 +144,8 @@ def _services(settings: Settings) -> Services:
         features=LiveFeatures(settings),
         advertiser=Advertiser(settings, service),
         fresh_events=events,
+        user_events=user_events,
+        own_events=OwnEvents(settings, feedback_log, deletions),
         seen_items=SeenItems(settings, feedback_log, datetime.now(UTC).replace(tzinfo=None)),
         feedback_log=feedback_log,
         metrics=metrics,

@@ -22,7 +22,7 @@ from penchant.settings import Settings
 from penchant.storage import held_alone, sync, write_atomic, write_atomic_bytes
 from penchant.subjects import Subjects
 
-TABLES = ("items", "users", "impressions", "propensities", "events", "seen")
+TABLES = ("items", "users", "impressions", "propensities", "events", "seen", "history", "deletions")
 """In the order in which they are sealed: the items that an events file may name land with it."""
 OPEN = "open.jsonl"
 LAST = "last"  # the name of the last sealed file

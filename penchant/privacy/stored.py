@@ -109,6 +109,8 @@ def erase_logged(settings: Settings, user_ids: Sequence[str], slates: set[str]) 
                 feedback.IMPRESSIONS.table,
                 feedback.EVENTS.table,
                 feedback.USERS.table,
+                feedback.HISTORY.table,
+                feedback.DELETIONS.table,
                 feedback.SEEN.table,
             )
             if (removed := log.remove(table, _theirs(user_ids, slates)))

@@ -77,6 +77,11 @@ def test_what_a_service_sends_replaces_what_files_say(built_home: Settings) -> N
         [str(snapshot.mart("users"))],
     ).fetchall()
     assert user == ("99",)
+    carts = duckdb.execute(
+        "select user_id from read_parquet(?) where event_type = 'cart' and session_id like 'feed%'",
+        [str(snapshot.mart("events"))],
+    ).fetchall()
+    assert carts == [("u00008",)], "the other one was deleted"
 
 
 def test_unchanged_landing_is_not_built_again(built_home: Settings) -> None:

@@ -109,7 +109,7 @@ def _fresh_events(services: Services, user_id: str) -> list[Event]:
     live = services.settings.live_release.current()
     assert live is not None  # live_catalogue raised otherwise
     last_feedback = Release.open(services.settings, live).last_feedback
-    events = services.fresh_events.of(user_id, last_feedback)
+    events = services.user_events.of(user_id, last_feedback)
     return sorted(events, key=lambda event: event.event_at, reverse=True)[:MAX_EVENTS]
 
 

@@ -19,9 +19,9 @@ from penchant.api.http.services import AppServices
 from penchant.api_schemas import Id
 from penchant.interactions import EVENT_TYPES
 from penchant.releases.opened import OpenRelease
-from penchant.serving.fresh_events.events import Event, FreshEvents
+from penchant.serving.fresh_events.events import Event
 from penchant.serving.fresh_events.session import WithSession, session_event
-from penchant.serving.fresh_events.user_states import FreshUserStates
+from penchant.serving.fresh_events.user_states import EventSource, FreshUserStates
 from penchant.serving.live_policy import CANDIDATES_PER_POSITION
 from penchant.serving.recommending.options import DEFAULT_OPTIONS
 from penchant.serving.recommending.recommendation import RecommendedItem
@@ -80,7 +80,7 @@ def what_if(
         now = datetime.now(UTC).replace(tzinfo=None)
         event = session_event(user_id, described.item_id, event_type, now)
         comparison = services.recommendations.read(
-            lambda opened: _compare(opened, services.fresh_events, event)
+            lambda opened: _compare(opened, services.user_events, event)
         )
     return page(
         request,
@@ -96,7 +96,7 @@ def what_if(
     )
 
 
-def _compare(opened: OpenRelease, events: FreshEvents, event: Event) -> Comparison:
+def _compare(opened: OpenRelease, events: EventSource, event: Event) -> Comparison:
     def top(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
         recommender = Recommender(TopK("unexplored", CANDIDATES_PER_POSITION), users)
         return recommender.recommend(opened, event.user_id, k, DEFAULT_OPTIONS).items

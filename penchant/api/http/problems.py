@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from penchant.api_schemas import Problem
@@ -66,6 +67,14 @@ def _answer(
     return problem_response(status, detail, remedy, headers)
 
 
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes of a path: a router knows those of the first alone."""
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute)]
+    return {
+        method for route in routes if route.path == request.url.path for method in route.methods
+    }
+
+
 def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
     """Answer every exception with a problem document."""
 
@@ -103,9 +112,10 @@ def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(HTTPException)
     async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
         detail = f"{request.method} {request.url.path[:MAX_REPORTED_PATH]}: {error.detail}"
-        return _answer(
-            request, HTTPStatus(error.status_code), detail, "/docs lists every route", error.headers
-        )
+        status, headers = HTTPStatus(error.status_code), error.headers
+        if status is HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _methods(request)):
+            headers = {"allow": ", ".join(sorted(allowed))}
+        return _answer(request, status, detail, "/docs lists every route", headers)
 
     @app.exception_handler(OSError)
     async def disk_full(request: Request, error: OSError) -> JSONResponse:

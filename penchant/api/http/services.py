@@ -11,8 +11,10 @@ from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
 from penchant.serving.fresh_events.events import FreshEvents
 from penchant.serving.fresh_events.seen_items import SeenItems
+from penchant.serving.fresh_events.user_states import EventSource
 from penchant.serving.listings import Listings
 from penchant.serving.new_items.item_log import NewItemLog
+from penchant.serving.own_events import OwnEvents
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 
@@ -26,6 +28,8 @@ class Services:
     features: LiveFeatures
     advertiser: Advertiser
     fresh_events: FreshEvents
+    user_events: EventSource
+    own_events: OwnEvents
     seen_items: SeenItems
     feedback_log: FeedbackLog
     metrics: Metrics

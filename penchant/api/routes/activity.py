@@ -21,5 +21,5 @@ router = APIRouter(tags=["portraits"])
 def activity(query: Annotated[UserQuery, Query()], services: AppServices) -> Activity:
     """Event-level features of a user, up to date with the last posted event."""
     return services.recommendations.read(
-        lambda opened: activity_of(opened, services.fresh_events, query.user_id)
+        lambda opened: activity_of(opened, services.user_events, query.user_id)
     )

@@ -118,7 +118,7 @@ def states_with(
         )
         for each in events
     ]
-    source = WithSession(services.fresh_events, added)
+    source = WithSession(services.user_events, added)
     return FreshUserStates(source, services.metrics.count_fold_in)
 
 

@@ -1,14 +1,15 @@
 """The feedback log of the API server, :mod:`penchant.feedback.log`.
 
-Six tables. ``items`` and ``users``: as services send them, whole. ``impressions``: each item or ad
-that was shown, with its policy, propensity, position, context and release. ``propensities``: the
+Eight tables. ``items`` and ``users``: as services send them, whole. ``impressions``: each item or
+ad that was shown, with its policy, propensity, position, context and release. ``propensities``: the
 distribution from which each position of a slate was drawn. ``events``: what users did; an outcome
-of an impression has its id. ``seen``: items that count as seen because an answer had them; no model
-reads it.
+of an impression has its id. ``history``: events that were imported. ``deletions``: of events.
+``seen``: items that count as seen because an answer had them; no model reads it.
 
 A log file that has landed is deleted.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from penchant.errors import NothingToDo
@@ -87,7 +88,19 @@ SEEN = Contract(
     ),
     user_column="user_id",
 )
-CONTRACTS = (ITEMS, USERS, IMPRESSIONS, PROPENSITIES, EVENTS, SEEN)
+HISTORY = replace(EVENTS, table="history")
+"""Events from before the shop sent them, imported."""
+
+DELETIONS = Contract(
+    table="deletions",
+    columns=(
+        Column("event_id", "VARCHAR"),
+        Column("user_id", "VARCHAR"),
+        Column("deleted_at", "TIMESTAMP"),
+    ),
+    user_column="user_id",
+)
+CONTRACTS = (ITEMS, USERS, IMPRESSIONS, PROPENSITIES, EVENTS, SEEN, HISTORY, DELETIONS)
 
 
 def arrivals(request: Request) -> list[Arrival]:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from penchant.api_schemas import Activity, ActivityEvent
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import MAX_RECENT_ITEMS, RECENT_ITEMS
-from penchant.serving.fresh_events.events import FreshEvents
+from penchant.serving.fresh_events.user_states import EventSource
 
 EPOCH = datetime(1970, 1, 1)
 
 
-def activity(opened: OpenRelease, events: FreshEvents, user_id: str) -> Activity:
+def activity(opened: OpenRelease, events: EventSource, user_id: str) -> Activity:
     """A user's activity up to now."""
     fresh = events.of(user_id, opened.release.last_feedback)
     row = opened.row(RECENT_ITEMS, user_id) if opened.release.has(RECENT_ITEMS) else None

@@ -2,6 +2,12 @@ with
 
 source as (
     {{ landed('feedback', 'events', superseded_by_name=false) }}
+    union all by name
+    {{ landed('feedback', 'history', superseded_by_name=false) }}
+),
+
+deleted as (
+    select * from {{ ref('stg_feedback__deletions') }}
 )
 
 select
@@ -20,5 +26,6 @@ select
     received_at,
     count(*) over (partition by user_id, source.event_id) as copies
 from source
+anti join deleted on source.user_id = deleted.user_id and source.event_id = deleted.event_id
 where {{ within_bounds('events') }}
 qualify row_number() over (partition by user_id, source.event_id order by received_at, batch_number) = 1

@@ -16,4 +16,5 @@ select
     first_seen_at,
     received_at
 from source
+where {{ within_bounds('items') }}
 qualify row_number() over (partition by item_id order by received_at desc, batch_number desc) = 1

@@ -16,4 +16,5 @@ select
     kids_count,
     received_at
 from source
+where {{ within_bounds('users') }}
 qualify row_number() over (partition by user_id order by received_at desc, batch_number desc) = 1
