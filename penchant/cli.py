@@ -406,19 +406,26 @@ def report(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="server processes; each has its own rate limits")
+    ] = 1,
+) -> None:
     """Serve recommendations, features and the event endpoint over HTTP."""
-    from penchant.api.app import create_app
+    from penchant.api.app import create_app, worker_app
     from penchant.api.auth.access import require_token_for_network
     from penchant.api.auth.first_token import ensure_first_token
     from penchant.api.process import configure_process
-    from penchant.api.server.run import run
+    from penchant.api.server.run import run, run_workers
     from penchant.platform.services import console_link
 
     settings = Settings()
     require_token_for_network(settings)
     if (secret := ensure_first_token(settings)) is not None:
         typer.echo(f"the first token of this home: {secret}\nconsole: {console_link(settings)}")
+    if workers > 1:
+        run_workers(f"{worker_app.__module__}:{worker_app.__name__}", settings, workers)
+        return
     served = create_app(settings)
     configure_process()
     run(served, settings)

@@ -29,6 +29,7 @@ from penchant.api.http.metrics import Metrics
 from penchant.api.http.problems import add_exception_handlers
 from penchant.api.http.request_limits import RequestLimits
 from penchant.api.http.services import Services
+from penchant.api.process import configure_process
 from penchant.api.request_log import RequestLog
 from penchant.api.routes import routers
 from penchant.api.server.admission import Admission
@@ -117,6 +118,13 @@ def _head_paths(app: FastAPI) -> list[str]:
         for route in routes
         if "GET" in route.methods and (route.openapi_extra or {}).get(repetition.KEY, True)
     ]
+
+
+def worker_app() -> FastAPI:
+    """The application of one of several server processes."""
+    app = create_app(Settings())
+    configure_process()
+    return app
 
 
 def openapi_description() -> dict[str, Any]:

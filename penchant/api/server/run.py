@@ -4,18 +4,25 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from penchant.api.server.connection import LimitedConnection
 from penchant.settings import Settings
 
 SHUTDOWN_SECONDS = 8  # for requests in progress; supervisors kill after ten
 KEEP_ALIVE_SECONDS = 30
+WORKER_SECONDS = 30  # without a sign of life, after which a worker is replaced
 
 
-def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """``X-Forwarded-For`` is believed only of the addresses in ``PENCHANT_TRUSTED_PROXIES``."""
+def configuration(app: FastAPI | str, settings: Settings, workers: int = 1) -> uvicorn.Config:
+    """``app``: the application, or the name of a function that makes one for each worker.
+
+    ``X-Forwarded-For`` is believed only of the addresses in ``PENCHANT_TRUSTED_PROXIES``.
+    """
     return uvicorn.Config(
         app,
+        factory=isinstance(app, str),
+        workers=workers,
         host=settings.api_host,
         port=settings.api_port,
         http=LimitedConnection,
@@ -26,7 +33,18 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )
+
+
+def run_workers(factory: str, settings: Settings, workers: int) -> None:
+    """Serve with several processes on one port until SIGTERM or Ctrl-C; one that ends is replaced.
+
+    They share the home's files as servers of different machines do. Each has its own rate limits.
+    """
+    config = configuration(factory, settings, workers)
+    listening = config.bind_socket()
+    Multiprocess(config, sockets=[listening]).run()
 
 
 def run(app: FastAPI, settings: Settings) -> None:
