@@ -25,7 +25,7 @@ SCOPES = {
     ("GET", "/v1/similar"): "recommendations:read",
     ("GET", "/v1/latest"): "recommendations:read",
     ("GET", "/v1/popular"): "recommendations:read",
-    ("GET", "/v1/segment"): "features:read",
+    ("GET", "/v1/segment"): "features:read:quasi",
     ("GET", "/v1/trending"): "recommendations:read",
     ("DELETE", "/v1/subjects/objection"): "privacy:admin",
     ("GET", "/v1/subjects/export"): "privacy:admin",

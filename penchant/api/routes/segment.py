@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from penchant.api.auth.access import RequireScope
 from penchant.api.auth.feature_access import require_readable
-from penchant.api.auth.tokens import FEATURES, Token
+from penchant.api.auth.tokens import FEATURE_SCOPES, Token
 from penchant.api.http.problems import UNKNOWN_USER
 from penchant.api.http.services import AppServices
 from penchant.api.schemas.listed import ListedItem, SegmentQuery, UserSegment
@@ -19,7 +19,7 @@ router = APIRouter(tags=["portraits"])
 def segment(
     request: Request,
     query: Annotated[SegmentQuery, Query()],
-    token: Annotated[Token, Depends(RequireScope(FEATURES))],
+    token: Annotated[Token, Depends(RequireScope(FEATURE_SCOPES["quasi"]))],
     services: AppServices,
 ) -> UserSegment:
     """The user's segment: its size, its interests and items for it; never its members.
