@@ -51,7 +51,7 @@ def with_new_items(
         score = float(each.vector_D @ user.vector_D)
         rank = np.array([(scores_V > score).sum()])
         placed.append((float(reciprocal(rank)[0]), each.item_id, score, NEW))
-    placed.sort(key=lambda place: -place[0])  # stable: a candidate comes before a new item
+    placed.sort(key=lambda place: (-place[0], place[3] != NEW))  # it beats the one of its rank
     _, ids, scores, sources = zip(*placed, strict=True)
     return SlateCandidates(tuple(ids), np.array(scores), tuple(sources))
 
