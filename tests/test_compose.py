@@ -62,7 +62,7 @@ def test_secrets_have_no_default() -> None:
         assert f"${{{secret}:-" not in text
 
 
-@pytest.mark.parametrize("name", set(SERVICES) - {"airflow-init"})
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"airflow-init"}))
 def test_services_have_a_health_check_a_limit_and_time_to_stop(name: str) -> None:
     service = SERVICES[name]
     assert service["healthcheck"]["test"]
