@@ -57,6 +57,7 @@ def test_curl_command_succeeds(shop: Any, command: str) -> None:
             given["url"].append(word)
     (url,) = given["url"]
     split = urlsplit(url if "://" in url else f"http://{url}")
+    assert "$AUTH" in given["-H"], "a server over a network requires a token"
     headers = dict(each.split(": ", 1) for each in given["-H"] if ": " in each)
     answer = TestClient(create_app(shop.settings)).request(
         given["-X"][0] if given["-X"] else "POST" if given["-d"] else "GET",
