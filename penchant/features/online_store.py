@@ -8,13 +8,15 @@ written once and then only read: readers open it as immutable, without locks.
 import sqlite3
 import struct
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,9 +41,19 @@ from penchant.feast_sdk import (
     python_values_to_proto_values,
     serialize_entity_key,
 )
+from penchant.features.packed_rows import FloatArray, PackedRows
+
+PACKED_ROW = "packed_row"
+"""The column of a packed view."""
 
 KEYS_A_QUERY = 500
 """Keys per SELECT; SQLite may be built with a limit of 999 bound variables."""
+
+QUERY_LENGTHS = (1, 10, 50, KEYS_A_QUERY)
+"""Keys of a SELECT, filled up with its first key: few statements, which SQLite compiles once."""
+
+KEY_PARTS = 100_000
+"""Serialized ids that are kept: few items make up most candidates."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,7 +85,8 @@ class WideSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
 class WideSqliteOnlineStore(SqliteOnlineStore):
     """A table per view: entity key, row time in microseconds, one blob per feature.
 
-    A blob is a serialized ``feast.types.Value``, or NULL for a null feature.
+    A blob is a serialized ``feast.types.Value``, or NULL for a null feature. A view of numbers,
+    booleans and times alone has one blob for the whole row, see ``packed_rows.py``.
     """
 
     def __init__(self) -> None:
@@ -93,7 +106,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         for view in tables_to_delete:
             connection.execute(f"DROP TABLE IF EXISTS {_quote(view.name)}")
         for view in tables_to_keep:
-            columns = "".join(f", {_quote(name)} BLOB" for name in _feature_names(view))
+            columns = "".join(f", {_quote(name)} BLOB" for name in _columns(view))
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {_quote(view.name)} "
                 f"(entity_key BLOB PRIMARY KEY, event_at INTEGER NOT NULL{columns}) WITHOUT ROWID"
@@ -111,17 +124,20 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         progress: Callable[[int], Any] | None,
     ) -> None:
         """Write rows, one per entity, in one transaction."""
-        names = _feature_names(table)
+        names, packed = _feature_names(table), PackedRows.of(table)
+        if packed:
+            features = [(blob,) for blob in packed.blobs_of_protos([row[1] for row in data])]
+        else:
+            features = [
+                tuple(values[name].SerializeToString() or None for name in names)
+                for _, values, _, _ in data
+            ]
         self._insert(
             config,
             table,
             (
-                (
-                    _key(config, entity_key),
-                    _microseconds(event_at),
-                    *(values[name].SerializeToString() or None for name in names),
-                )
-                for entity_key, values, event_at, _ in data
+                (_key(config, entity_key), _microseconds(event_at), *blobs)
+                for (entity_key, _, event_at, _), blobs in zip(data, features, strict=True)
             ),
         )
         if progress:
@@ -133,18 +149,25 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         Writes the same as ``online_write_batch``, several times faster.
         """
         time = view.batch_source.timestamp_field if view.batch_source else ""
+        packed = PackedRows.of(view)
+        keys = [column.name for column in view.entity_columns]
         for batch in table.to_batches(ROWS_A_BATCH):
+            features = (
+                [packed.blobs(batch)]
+                if packed
+                else [_blobs(batch.column(field.name), field.dtype) for field in view.features]
+            )
             columns = [
-                _keys(config, view, batch),
+                entity_keys(config, view, {name: batch.column(name).to_pylist() for name in keys}),
                 batch.column(time).cast(pa.timestamp("us")).cast(pa.int64()).to_pylist(),
-                *(_blobs(batch.column(field.name), field.dtype) for field in view.features),
+                *features,
             ]
             self._insert(config, view, zip(*columns, strict=True))
 
     def _insert(
         self, config: RepoConfig, view: FeatureView, rows: Iterable[tuple[Any, ...]]
     ) -> None:
-        holders = ", ".join("?" * (len(view.features) + 2))
+        holders = ", ".join("?" * (len(_columns(view)) + 2))
         with self._get_conn(config) as connection:
             connection.executemany(f"INSERT INTO {_quote(view.name)} VALUES ({holders})", rows)
 
@@ -156,22 +179,46 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
         """Row time and features of each entity, in key order; ``(None, None)`` if unknown."""
-        names = requested_features or _feature_names(table)
+        names, packed = requested_features or _feature_names(table), PackedRows.of(table)
         keys = [_key(config, entity_key) for entity_key in entity_keys]
-        found: dict[bytes, ReadRow] = {}
+        rows = self._select(config, table, keys, [PACKED_ROW] if packed else names)
+        if packed:
+            values = packed.protos([blob for _, _, blob in rows], names)
+        else:
+            values = [[ValueProto.FromString(blob or b"") for blob in row[2:]] for row in rows]
+        found: dict[bytes, ReadRow] = {
+            row[0]: (EPOCH + timedelta(microseconds=row[1]), dict(zip(names, each, strict=True)))
+            for row, each in zip(rows, values, strict=True)
+        }
+        return [found.get(key, (None, None)) for key in keys]
+
+    def read_packed(
+        self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]
+    ) -> tuple[npt.NDArray[np.int64], FloatArray, dict[str, FloatArray]]:
+        """Rows of a packed view: places_R in ``keys`` of those that exist, their times in seconds
+        and their features, NaN for null."""
+        packed = PackedRows.of(view)
+        assert packed is not None
+        rows = self._select(config, view, keys, [PACKED_ROW])
+        place = {key: at for at, key in enumerate(keys)}
+        places_R = np.array([place[row[0]] for row in rows], np.int64)
+        times_R = np.array([row[1] for row in rows], np.float64) / 1_000_000
+        return places_R, times_R, packed.columns([row[2] for row in rows])
+
+    def _select(
+        self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes], names: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
+        """Key, time and the columns ``names`` of the keys that exist, in no order."""
         columns = ", ".join(map(_quote, ("entity_key", "event_at", *names)))
+        rows: list[tuple[Any, ...]] = []
         for start in range(0, len(keys), KEYS_A_QUERY):
             some = keys[start : start + KEYS_A_QUERY]
-            holders = ", ".join("?" * len(some))
-            for key, event_at, *blobs in self._reading(config).execute(
-                f"SELECT {columns} FROM {_quote(table.name)} WHERE entity_key IN ({holders})", some
-            ):
-                values = (ValueProto.FromString(blob or b"") for blob in blobs)
-                found[key] = (
-                    EPOCH + timedelta(microseconds=event_at),
-                    dict(zip(names, values, strict=True)),
-                )
-        return [found.get(key, (None, None)) for key in keys]
+            length = next(length for length in QUERY_LENGTHS if length >= len(some))
+            some = [*some, *some[:1] * (length - len(some))]
+            holders = ", ".join("?" * length)
+            query = f"SELECT {columns} FROM {_quote(view.name)} WHERE entity_key IN ({holders})"
+            rows += self._reading(config).execute(query, some).fetchall()
+        return rows
 
     def count(self, config: RepoConfig, view: FeatureView, **text: str) -> int:
         """Number of entities of a view, or of those whose text features equal ``text``."""
@@ -180,6 +227,11 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             query += f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in text)}"
         blobs = [ValueProto(string_val=value).SerializeToString() for value in text.values()]
         return int(self._reading(config).execute(query, blobs).fetchone()[0])
+
+    def has_rows(self, config: RepoConfig, view: FeatureView) -> bool:
+        """Whether a view has an entity."""
+        query = f"SELECT EXISTS (SELECT 1 FROM {_quote(view.name)})"
+        return bool(self._reading(config).execute(query).fetchone()[0])
 
     def disconnect(self) -> None:
         """Close the writing connection."""
@@ -223,20 +275,28 @@ def _feature_names(view: FeatureView) -> list[str]:
     return [feature.name for feature in view.features]
 
 
+def _columns(view: FeatureView) -> list[str]:
+    """Of the view's table, beside key and time."""
+    return [PACKED_ROW] if PackedRows.of(view) else _feature_names(view)
+
+
 def _key(config: RepoConfig, entity_key: EntityKeyProto) -> bytes:
     return serialize_entity_key(entity_key, config.entity_key_serialization_version)
 
 
-def _keys(config: RepoConfig, view: FeatureView, batch: pa.RecordBatch) -> list[bytes]:
-    """``serialize_entity_key`` of each row, ten times faster. Ids are strings."""
+def entity_keys(
+    config: RepoConfig, view: FeatureView, ids: Mapping[str, Sequence[str]]
+) -> list[bytes]:
+    """``serialize_entity_key`` of each row, ten times faster. ``ids``: strings by join key."""
     names = sorted(column.name for column in view.entity_columns)
     empty = [ValueProto(string_val="") for _ in names]
     whole = _key(config, EntityKeyProto(join_keys=names, entity_values=empty))
     head = whole.removesuffix(_key_part("") * len(names))
-    columns = [map(_key_part, batch.column(name).to_pylist()) for name in names]
+    columns = [map(_key_part, ids[name]) for name in names]
     return [head + b"".join(parts) for parts in zip(*columns, strict=True)]
 
 
+@lru_cache(KEY_PARTS)
 def _key_part(text: str) -> bytes:
     encoded = text.encode()
     return struct.pack("<II", ValueType.STRING.value, len(encoded)) + encoded
