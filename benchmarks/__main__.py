@@ -93,7 +93,13 @@ Policies are in `penchant/bandits/`, estimators in `training/evaluation/metrics/
     ),
     "serving": Page(
         "serving-speed.md",
-        ("serving.recommendations", "serving.features", "serving.search", "serving.scale"),
+        (
+            "serving.recommendations",
+            "serving.ranking",
+            "serving.features",
+            "serving.search",
+            "serving.scale",
+        ),
         """# Serving speed
 
 The load generator runs on the same machine as the server. *At a rate* is an open loop: a request is

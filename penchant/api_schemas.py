@@ -125,7 +125,10 @@ class Reason(Response):
 
 class RecommendedItem(Item):
     price: float | None
-    score: float = Field(description="Comparable only within one source of one response.")
+    score: float = Field(
+        description="Comparable within one response if it was ranked by the ranking model, else "
+        "within one source of it."
+    )
     source: str = Field(description="Candidate source.", examples=["ranker", "retriever"])
     propensity: float = Field(
         description="Probability of this item at this position, given the items before it."
@@ -136,11 +139,32 @@ class RecommendedItem(Item):
     )
 
 
+RankedBy = Literal["ranking_model", "precomputed"]
+Fallback = Literal["no_model", "model_unreadable", "features_missing", "no_candidates", "failed"]
+RankedByField = Annotated[
+    RankedBy,
+    Field(
+        description="ranking_model: scored for this request with online features. precomputed: a "
+        "list, vectors or popularity of the release."
+    ),
+]
+FallbackField = Annotated[
+    Fallback | None,
+    Field(
+        description="Why the ranking model did not rank; null where it did. no_model: the release "
+        "has none. model_unreadable: its files are corrupt. features_missing: the online store "
+        "lacks a view or its rows. no_candidates: no source knows the user."
+    ),
+]
+
+
 class Recommendations(ReleaseResponse):
     """Items in display order. The response is logged as shown."""
 
     user_id: str
     origin: str = Field(description="What ranked the items.")
+    ranked_by: RankedByField
+    fallback: FallbackField
     policy: str = Field(description="Policy that selected the slate.")
     slate_id: str
     items: list[RecommendedItem]

@@ -127,6 +127,19 @@ class Settings(BaseSettings):
     )
     audit_days: int = Field(90, gt=0, description="retention of the audit log, in days")
 
+    ranking_probability_weight: float = Field(
+        1.0,
+        ge=0,
+        description="exponent of an item's purchase probability in the score of the ranking model",
+    )
+    ranking_value_weight: float = Field(
+        0.0, ge=0, description="exponent of an item's price in the score of the ranking model"
+    )
+    ranking_exploration_weight: float = Field(
+        0.0,
+        ge=0,
+        description="bonus of an item that nobody bought lately in the score of the ranking model",
+    )
     tracking: str | None = Field(
         None, description="MLflow tracking URI; None for a SQLite file in the home"
     )

@@ -479,6 +479,11 @@ class UserRecommendations:
     """Items in display order. Logged as shown unless user_id is null.
 
     origin: What ranked the items.
+    ranked_by: ranking_model: scored for this request with online features. precomputed: a
+      list, vectors or popularity of the release.
+    fallback: Why the ranking model did not rank; null where it did. no_model: the release has
+      none. model_unreadable: its files are corrupt. features_missing: the online store lacks
+      a view or its rows. no_candidates: no source knows the user.
     policy: Policy that selected the slate.
     slate_id: Null for an anonymous visitor.
     next_cursor: For the next page; null if there is none.
@@ -488,6 +493,10 @@ class UserRecommendations:
 
     user_id: Optional[str]
     origin: str
+    ranked_by: Literal["ranking_model", "precomputed"]
+    fallback: Optional[
+        Literal["no_model", "model_unreadable", "features_missing", "no_candidates", "failed"]
+    ]
     policy: str
     slate_id: Optional[str]
     items: List[SelectedItem]
@@ -507,7 +516,8 @@ class RecommendResponse:
 
 @dataclass(frozen=True)
 class RecommendedItem:
-    """score: Comparable only within one source of one response.
+    """score: Comparable within one response if it was ranked by the ranking model, else within
+      one source of it.
     source: Candidate source.
     propensity: Probability of this item at this position, given the items before it.
     impression_id: Send it with the events that this item leads to.
@@ -530,6 +540,11 @@ class Recommendations:
     """Items in display order. The response is logged as shown.
 
     origin: What ranked the items.
+    ranked_by: ranking_model: scored for this request with online features. precomputed: a
+      list, vectors or popularity of the release.
+    fallback: Why the ranking model did not rank; null where it did. no_model: the release has
+      none. model_unreadable: its files are corrupt. features_missing: the online store lacks
+      a view or its rows. no_candidates: no source knows the user.
     policy: Policy that selected the slate.
     reasons_by: Model family whose scores the reasons explain.
     reasons_withheld: Why requested reasons are not given.
@@ -539,6 +554,10 @@ class Recommendations:
     snapshot_id: str
     user_id: str
     origin: str
+    ranked_by: Literal["ranking_model", "precomputed"]
+    fallback: Optional[
+        Literal["no_model", "model_unreadable", "features_missing", "no_candidates", "failed"]
+    ]
     policy: str
     slate_id: str
     items: List[RecommendedItem]

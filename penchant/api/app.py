@@ -44,6 +44,8 @@ from penchant.serving.listings import Listings
 from penchant.serving.live_policy import LivePolicies
 from penchant.serving.new_items.item_log import NewItemLog
 from penchant.serving.own_events import OwnEvents
+from penchant.serving.ranking.objective import Objective
+from penchant.serving.ranking.ranker import Ranker
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
@@ -142,7 +144,8 @@ def _services(settings: Settings) -> Services:
     feedback_log = FeedbackLog(
         settings.feedback, metrics.count, Subjects(settings).erased, metrics.count_lost
     )
-    recommender = Recommender(LivePolicies(settings), states, new_items)
+    ranker = Ranker(Objective.of(settings), metrics.count_ranking)
+    recommender = Recommender(LivePolicies(settings), states, new_items, ranker)
     service = RecommendationService(settings, recommender)
     return Services(
         settings=settings,

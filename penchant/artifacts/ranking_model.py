@@ -23,11 +23,13 @@ EVERYBODY = "all"
 class CandidateSource(Part):
     """Lists of candidates, best first, whose scores and ranks may be features. ``key``: what a list
     is of: a user, an item (its co-occurring items), a segment of users, or everybody. ``length``:
-    items of a list at most. ``recall_at_100``: on the validation window."""
+    items of a list at most. ``candidates``: of these, how many are candidates; the others only have
+    scores and ranks; None: all. ``recall_at_100``: on the validation window."""
 
     name: str
     key: SourceKey
     length: int = Field(gt=0)
+    candidates: int | None = Field(None, gt=0)
     recall_at_100: Interval | None = None
 
 

@@ -43,6 +43,13 @@ class EncoderDescription(Part):
     largest_difference: float
 
 
+class RankingModelReference(Part):
+    """``as_of``: the end of the data, naive UTC."""
+
+    run_id: str
+    as_of: Moment
+
+
 class ReleaseManifest(Record):
     """``release.json``: what a release was made of. ``files``: the SHA-256 of each, by its path in
     the release; readers verify them.
@@ -50,10 +57,11 @@ class ReleaseManifest(Record):
     ``attempt``: the publish attempt that wrote it; names its Feast project and its tables in
     shared stores. ``counts``: rows of each view. Without a retriever, everything about vectors is
     None or empty. ``index``: what the vector index holds, see ``releases/index.py``.
+    ``ranking_model``: None where the ranker has lists only.
     """
 
     REMEDY = "run `penchant publish` again"
-    FORMAT = 8  # part of a release's id: raise it when what publish writes changes
+    FORMAT = 9  # part of a release's id: raise it when what publish writes changes
 
     id: str
     attempt: str
@@ -71,6 +79,7 @@ class ReleaseManifest(Record):
     segments: tuple[Segment, ...]
     norms: dict[str, dict[str, float]]
     encoder: EncoderDescription | None
+    ranking_model: RankingModelReference | None
     last_feedback: str | None
     content_hash: str
     files: dict[str, str]

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import structlog
 
 from penchant.artifacts import ReleaseManifest, Snapshot
-from penchant.artifacts.release import Segment, VectorForm
+from penchant.artifacts.release import RankingModelReference, Segment, VectorForm
 from penchant.errors import DataError, PenchantError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
 from penchant.publishing import encoder as encoded
+from penchant.publishing import ranking_model as ranking
 from penchant.publishing.feast_store import count_rows, create_store, write_rows
 from penchant.publishing.removal import SWEPT_PREFIX, sweep
 from penchant.publishing.selected_runs import SelectedRuns
@@ -117,13 +118,24 @@ def _build(settings: Settings, identity: str, selected: SelectedRuns, attempt: s
     they write is named after the attempt, which includes its fencing token.
     """
     features = open_features(settings, selected.snapshot.id)
+    ranking_model = ranking.record_of(selected.ranker, features)
     tables = selected.tables()
     final = settings.releases / identity
     staging = final.with_name(f"{STAGING_PREFIX}{attempt}")
     staging.mkdir()
     try:
-        _fill_facts(staging, features, selected.snapshot, tables[POPULARITY_PRIOR])
-        _fill(settings, attempt, staging, final, selected, tables)
+        facts = _fill_facts(staging, features, selected.snapshot, tables[POPULARITY_PRIOR])
+        reference = None
+        if ranking_model:
+            reference = ranking.write(
+                staging,
+                selected.ranker,
+                ranking_model,
+                selected.snapshot,
+                facts.table["item_id"],
+                tables.get(USER_SEGMENTS),
+            )
+        _fill(settings, attempt, staging, final, selected, tables, reference)
         sync_files(staging)
         with held_alone(settings.releases):
             if not _is_complete(settings, identity):  # else a run of the same selection was faster
@@ -154,11 +166,12 @@ def _discard(settings: Settings, staging: Path) -> None:
         )
 
 
-def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior: pa.Table) -> None:
+def _fill_facts(staging: Path, features: FeatureStore, snapshot: Snapshot, prior: pa.Table) -> Rows:
     """Write item attributes; verify those of the most popular items and a sample with Feast."""
     facts = write_facts(staging, snapshot)
     sample = facts.table["item_id"].take(_spread(np.arange(len(facts)), READ_BACK)).to_pylist()
     verify_facts(features, facts, [*prior["item_ids"][0].as_py()[:READ_BACK], *sample])
+    return facts
 
 
 def _fill(
@@ -168,6 +181,7 @@ def _fill(
     final: Path,
     selected: SelectedRuns,
     tables: dict[View, pa.Table],
+    ranking_model: RankingModelReference | None,
 ) -> None:
     store = create_store(settings, attempt, staging, tuple(tables))
     indexing = None
@@ -203,6 +217,7 @@ def _fill(
         segments=_segments(tables[USER_SEGMENTS]) if vectors else (),
         norms={name: _norms(each) for name, each in vectors.items()},
         encoder=encoder,
+        ranking_model=ranking_model,
         last_feedback=selected.snapshot.description.last_feedback,
         content_hash=_content_hash(staging, tables),
         files=hashes_of(staging),

@@ -14,6 +14,7 @@ from penchant.releases.fold_in import FoldIn
 from penchant.releases.index import open_index
 from penchant.releases.item_arrays import Items
 from penchant.releases.item_attributes import ITEM_FACTS, ItemFacts, item_facts, unlike
+from penchant.releases.ranking_files import RankingFiles
 from penchant.releases.release import POPULARITY_PRIOR, PRIOR_SCOPE, Release, View
 from penchant.releases.rows import Rows
 from penchant.settings import Settings
@@ -111,6 +112,15 @@ class OpenRelease:
             if self._fold_in is None:
                 self._fold_in = FoldIn.open(self.release)
             return self._fold_in
+
+    @cached_property
+    def ranking(self) -> RankingFiles | None:
+        """The ranking model, opened on first use; None for a release with lists only.
+
+        Raises DataError for a file that is missing or corrupt.
+        """
+        published = self.release.manifest.ranking_model
+        return RankingFiles.open(self.release, published) if published else None
 
     def family(self, role: str) -> str:
         """The family of the release's ``retriever``, ``ranker`` or ``prior``."""

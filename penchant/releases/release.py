@@ -8,7 +8,7 @@ stores keep releases apart as the files do.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from penchant.vectors import FLOAT, FloatArray, Frame
 
 RELEASE_ID = re.compile(r"r-[0-9a-f]{12}")
 MANIFEST = "release.json"
+RANKING = "ranking"  # folder of the ranking model and its lists
 PUBLISHED_AT = "published_as_of"  # timestamp column of every view: the snapshot's as_of
 PRIOR_SCOPE = "all"  # the one entity key of popularity_prior
 
@@ -91,9 +92,20 @@ class Release:
         return cls(release_id, path, manifest)
 
     def verify(self) -> None:
-        """Raise DataError for a file that is missing or is not as it was published."""
+        """Raise DataError for a file that is missing or is not as it was published.
+
+        The ranking model is left to ``verify_ranking``: without it, lists serve.
+        """
+        self._verify(name for name in self.manifest.files if not name.startswith(f"{RANKING}/"))
+
+    def verify_ranking(self) -> None:
+        """``verify`` of the files of the ranking model."""
+        self._verify(name for name in self.manifest.files if name.startswith(f"{RANKING}/"))
+
+    def _verify(self, names: Iterable[str]) -> None:
         remedy = "run `penchant rollback`, or publish again"
-        for name, sha256 in self.manifest.files.items():
+        for name in names:
+            sha256 = self.manifest.files[name]
             try:
                 found = _sha256(self.path / name)
             except FileNotFoundError:

@@ -14,10 +14,13 @@ from penchant.feast_sdk import FeatureStore
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import USER_SEGMENTS
 from penchant.serving.portrait import FEATURES, Portrait, portrait
+from penchant.serving.ranking.objective import Objective
+from penchant.serving.ranking.ranker import Ranker
 from penchant.serving.recommending.basket import ANONYMOUS, MAX_BASKET, Completion, complete
 from penchant.serving.recommending.new_items import NONE, NewItems
 from penchant.serving.recommending.options import DEFAULT_OPTIONS, RecommendOptions
 from penchant.serving.recommending.rank import RankCandidate, Ranking, RankOptions, rank
+from penchant.serving.recommending.ranking_stage import RankingStage
 from penchant.serving.recommending.recommendation import Recommendation
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.requests import Page, UserRequest, pages
@@ -82,10 +85,15 @@ class RecommendationService:
     def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
         """``recommender``: by default one without exploration and without fresh events."""
         self._settings, self._subjects = settings, Subjects(settings)
-        self._recommender = recommender or Recommender()
+        self._recommender = recommender or Recommender(ranking=Ranker(Objective.of(settings)))
         self._open: dict[str, OpenRelease] = {}
         self._faulty: dict[str, tuple[PenchantError, float]] = {}  # and when it was tried
         self._lock = threading.Lock()
+
+    @property
+    def ranking(self) -> RankingStage:
+        """The ranking stage of its recommendations."""
+        return self._recommender.ranking
 
     def recommend(
         self,

@@ -39,7 +39,6 @@ def write_marts(settings: Settings, snapshot_id: str) -> None:
     titles[1] = EVIL
     items = items.set_column(items.column_names.index("title"), "title", pa.array(titles))
     items = items.append_column("description", pa.nulls(len(items), pa.string()))
-    items = items.append_column("first_seen_at", pa.nulls(len(items), pa.timestamp("us")))
     pq.write_table(items, marts / "items.parquet")
     events = pq.read_table(marts / "events.parquet").to_pylist()
     columns = {"value": None, "query": None}

@@ -17,6 +17,7 @@ from penchant.encoders.history import History
 from penchant.errors import UsageError
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
+from penchant.interactions import Interaction
 from penchant.publishing.publish import publish
 from penchant.releases.fold_in import FoldIn
 from penchant.releases.opened import OpenRelease
@@ -203,7 +204,8 @@ def test_withholds_reasons_without_a_drop(
 def test_reason_from_a_fresh_view_does_not_say_bought(opened: OpenRelease) -> None:
     class Since:
         def of(self, opened: OpenRelease, user_id: str) -> UserState:
-            return UserState(user_id, opened.vectors_ID[50], True, frozenset({"i051"}))
+            bought = Interaction("u3", "i051", "s", "purchase", datetime(2018, 1, 2), 1)
+            return UserState(user_id, opened.vectors_ID[50], True, (bought,))
 
         def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
             now, once = np.zeros(2, np.float32), np.ones(2, np.float32)

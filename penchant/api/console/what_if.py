@@ -24,6 +24,7 @@ from penchant.serving.fresh_events.session import WithSession, session_event
 from penchant.serving.fresh_events.user_states import EventSource, FreshUserStates
 from penchant.serving.live_policy import CANDIDATES_PER_POSITION
 from penchant.serving.recommending.options import DEFAULT_OPTIONS
+from penchant.serving.recommending.ranking_stage import RankingStage
 from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.recommending.recommender import Recommender
 from penchant.serving.recommending.slate_selection import TopK
@@ -52,11 +53,12 @@ class RankedItem:
 @dataclass(frozen=True)
 class Comparison:
     """``after``: the first ten with the event; ``removed``: those of the first ten without it that
-    are missing. ``has_encoder``: whether the release can fold events in."""
+    are missing. ``reacts``: whether the release has an encoder to fold events in, or a ranking
+    model whose features they change."""
 
     after: tuple[RankedItem, ...]
     removed: tuple[RecommendedItem, ...]
-    has_encoder: bool
+    reacts: bool
 
     @property
     def is_unchanged(self) -> bool:
@@ -80,7 +82,9 @@ def what_if(
         now = datetime.now(UTC).replace(tzinfo=None)
         event = session_event(user_id, described.item_id, event_type, now)
         comparison = services.recommendations.read(
-            lambda opened: _compare(opened, services.user_events, event)
+            lambda opened: _compare(
+                opened, services.user_events, event, services.recommendations.ranking
+            )
         )
     return page(
         request,
@@ -96,9 +100,12 @@ def what_if(
     )
 
 
-def _compare(opened: OpenRelease, events: EventSource, event: Event) -> Comparison:
+def _compare(
+    opened: OpenRelease, events: EventSource, event: Event, ranking: RankingStage
+) -> Comparison:
     def top(users: FreshUserStates, k: int) -> tuple[RecommendedItem, ...]:
-        recommender = Recommender(TopK("unexplored", CANDIDATES_PER_POSITION), users)
+        selector = TopK("unexplored", CANDIDATES_PER_POSITION)
+        recommender = Recommender(selector, users, ranking=ranking)
         return recommender.recommend(opened, event.user_id, k, DEFAULT_OPTIONS).items
 
     without = FreshUserStates(events)
@@ -112,7 +119,7 @@ def _compare(opened: OpenRelease, events: EventSource, event: Event) -> Comparis
             for rank, item in enumerate(after, start=1)
         ),
         tuple(item for item in before if item.item_id not in kept),
-        opened.fold_in is not None,
+        opened.fold_in is not None or opened.release.manifest.ranking_model is not None,
     )
 
 

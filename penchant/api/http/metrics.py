@@ -21,6 +21,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import generate_latest
 
+from penchant.api_schemas import Fallback
 from penchant.artifacts import Snapshot
 from penchant.errors import PenchantError
 from penchant.releases.release import Release
@@ -48,6 +49,7 @@ class Metrics:
         self._buckets: dict[str, list[int]] = {}  # for each route, requests by duration
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._counted = Counter(dict.fromkeys(COUNTED, 0))
+        self._rankings: Counter[tuple[str, str]] = Counter()
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -72,6 +74,11 @@ class Metrics:
     def count_fold_in(self) -> None:
         self.count("fold_ins", 1)
 
+    def count_ranking(self, fallback: Fallback | None) -> None:
+        """A request that the ranking model ranked, or could not."""
+        with self._lock:
+            self._rankings["precomputed" if fallback else "ranking_model", fallback or ""] += 1
+
     def text(self) -> bytes:
         """In Prometheus's text format."""
         return generate_latest(self._registry)
@@ -92,11 +99,18 @@ class Metrics:
                 bounds = [*map(str, BUCKETS), "+Inf"]
                 buckets = list(zip(bounds, accumulate(counts), strict=True))
                 seconds.add_metric((route,), buckets, self._seconds[route])
+            rankings = CounterMetricFamily(
+                "penchant_rankings",
+                "Recommendations by what ranked them, and why the ranking model did not.",
+                labels=("ranked_by", "fallback"),
+            )
+            for values, number in self._rankings.items():
+                rankings.add_metric(values, number)
             counted = [
                 CounterMetricFamily(f"penchant_{name}", text, self._counted[name])
                 for name, text in COUNTED.items()
             ]
-        return [requests, seconds, *counted, *self._live()]
+        return [requests, seconds, rankings, *counted, *self._live()]
 
     def _live(self) -> Iterable[Metric]:
         """Ids and ages of what the pointers name now."""

@@ -140,6 +140,8 @@ def _result(page: Page, shown: Shown | None, fields: Sequence[str]) -> UserRecom
     return UserRecommendations(
         user_id=answer.user_id or None,
         origin=answer.origin,
+        ranked_by=answer.ranked_by,
+        fallback=answer.fallback,
         policy=answer.policy,
         slate_id=shown.slate_id if shown else None,
         items=[SelectedItem.model_validate(_selected(item, fields)) for item in items],

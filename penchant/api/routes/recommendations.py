@@ -53,6 +53,8 @@ def recommendations(
     return Recommendations(
         user_id=query.user_id,
         origin=answer.origin,
+        ranked_by=answer.ranked_by,
+        fallback=answer.fallback,
         policy=answer.policy,
         release_id=answer.release_id,
         snapshot_id=answer.snapshot_id,

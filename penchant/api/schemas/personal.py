@@ -7,9 +7,11 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from penchant.api_schemas import (
     MAX_CATEGORY_LENGTH,
     MAX_EXCLUDED_ITEMS,
+    FallbackField,
     Id,
     ItemCount,
     Price,
+    RankedByField,
     Reason,
     ReleaseResponse,
     Request,
@@ -150,6 +152,8 @@ class UserRecommendations(Response):
 
     user_id: str | None
     origin: str = Field(description="What ranked the items.")
+    ranked_by: RankedByField
+    fallback: FallbackField
     policy: str = Field(description="Policy that selected the slate.")
     slate_id: str | None = Field(description="Null for an anonymous visitor.")
     items: list[SelectedItem]

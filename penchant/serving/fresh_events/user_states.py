@@ -27,10 +27,7 @@ class FreshUserStates:
     def of(self, opened: OpenRelease, user_id: str) -> UserState:
         """The published vector without fresh events on items of the encoder's catalogue, and where
         the release has no encoder; else the vector with them folded in."""
-        fresh = self._since(opened, user_id)
-        bought = frozenset(
-            event.item_id for event in fresh if event.item_id and event.event_type == "purchase"
-        )
+        fresh = tuple(self._since(opened, user_id))
         fold_in = opened.fold_in
         if fresh and fold_in:
             past = fold_in.history(user_id)
@@ -38,8 +35,8 @@ class FreshUserStates:
             if fold_in.encoder.knows(later):
                 vector_D = fold_in.vector(past.then(later))
                 self._on_fold_in()
-                return UserState(user_id, vector_D, folded_in=True, bought_since=bought)
-        return UserState(user_id, published_vector(opened, user_id), bought_since=bought)
+                return UserState(user_id, vector_D, folded_in=True, events_since=fresh)
+        return UserState(user_id, published_vector(opened, user_id), events_since=fresh)
 
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
         """The history that the vector of ``of`` is made of."""

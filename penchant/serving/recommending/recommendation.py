@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from penchant.api_schemas import Fallback, RankedBy
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 
 
@@ -37,7 +38,9 @@ class RecommendedItem:
 class Recommendation:
     """Items in the order to show them in. ``origin``: what ranked them. ``candidates`` and
     ``slate``: for the log. ``reasons_by``: the family whose score the reasons explain.
-    ``reasons_withheld``: why there are no reasons, where they were requested."""
+    ``reasons_withheld``: why there are no reasons, where they were requested. ``ranked_by``: the
+    ranking model over online features, or what was computed before the request. ``fallback``: why
+    the ranking model did not rank."""
 
     user_id: str
     origin: str
@@ -49,6 +52,8 @@ class Recommendation:
     slate_id: str
     reasons_by: str | None = None
     reasons_withheld: str | None = None
+    ranked_by: RankedBy = "precomputed"
+    fallback: Fallback | None = None
 
     @property
     def policy(self) -> str:
@@ -59,6 +64,8 @@ class Recommendation:
         return {
             "user_id": self.user_id,
             "origin": self.origin,
+            "ranked_by": self.ranked_by,
+            "fallback": self.fallback,
             "policy": self.policy,
             "release_id": self.release_id,
             "snapshot_id": self.snapshot_id,

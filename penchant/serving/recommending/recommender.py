@@ -16,6 +16,7 @@ from penchant.serving.recommending.new_candidates import with_new_items
 from penchant.serving.recommending.new_items import CATALOGUE_ONLY, NONE, NewItems, NewItemSource
 from penchant.serving.recommending.options import RecommendOptions
 from penchant.serving.recommending.page_item import PAGE, with_page_item
+from penchant.serving.recommending.ranking_stage import PRECOMPUTED, RankingStage
 from penchant.serving.recommending.reasons import reasons
 from penchant.serving.recommending.recommendation import Recommendation, RecommendedItem
 from penchant.serving.recommending.reranking import candidates_needed, rerank
@@ -31,11 +32,13 @@ from penchant.serving.recommending.user_state import PUBLISHED_ONLY, UserState, 
 @dataclass(frozen=True)
 class Recommender:
     """``selector``: selects slates; None shows the candidates in order. ``users`` and
-    ``new_items``: the sources of user states and of items that the release lacks."""
+    ``new_items``: the sources of user states and of items that the release lacks. ``ranking``: the
+    ranking stage."""
 
     selector: SlateSelector | None = None
     users: UserStates = PUBLISHED_ONLY
     new_items: NewItemSource = CATALOGUE_ONLY
+    ranking: RankingStage = PRECOMPUTED
 
     def recommend(
         self,
@@ -61,12 +64,19 @@ class Recommender:
             candidates_needed(k, options.diversity),
             self.selector.candidates_needed(k) if self.selector else 0,
         )
-        found = find_candidates(opened, items, user, allowed_I, needed)
+        ranked = self.ranking.rank(opened, user, allowed_I)
+        found = ranked.candidates
+        if found is None:
+            found = find_candidates(opened, items, user, allowed_I, needed)
+        elif len(found) < needed:
+            found = found.then(find_candidates(opened, items, user, allowed_I, needed + len(found)))
         if options.page_item:
             found = with_page_item(opened, items, found, options.page_item, allowed_I, needed)
         found = rerank(items, found, k, options.diversity)
         candidates = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = origin_of(opened, candidates)
+        if ranked.candidates is not None and origin != PAGE:
+            origin = f"ranker {opened.family('ranker')}"
         new = self.new_items.beside(opened)
         candidates = with_new_items(candidates, items, new, user, options)
         slate_id = slate_id or str(uuid4())
@@ -81,6 +91,8 @@ class Recommender:
             candidates,
             slate,
             slate_id,
+            ranked_by="precomputed" if ranked.candidates is None else "ranking_model",
+            fallback=ranked.fallback,
         )
         return explained(opened, users, user, answer) if options.reasons else answer
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from penchant.encoders.history import History
+from penchant.interactions import ItemEvent
 from penchant.releases.fold_in import FoldIn
 from penchant.releases.opened import OpenRelease
 from penchant.releases.release import BOUGHT_ITEMS
@@ -13,12 +14,21 @@ from penchant.vectors import FloatArray
 @dataclass(frozen=True)
 class UserState:
     """``vector_D``: the retriever's, None without one. ``folded_in``: whether it includes events
-    since the release. ``bought_since``: items bought after the snapshot."""
+    since the release. ``events_since``: these events, in the order of arrival."""
 
     user_id: str
     vector_D: FloatArray | None
     folded_in: bool = False
-    bought_since: frozenset[str] = frozenset()
+    events_since: tuple[ItemEvent, ...] = ()
+
+    @property
+    def bought_since(self) -> frozenset[str]:
+        """Items bought after the snapshot."""
+        return frozenset(
+            event.item_id
+            for event in self.events_since
+            if event.item_id and event.event_type == "purchase"
+        )
 
     def bought(self, opened: OpenRelease) -> frozenset[str]:
         """All items that the user ever bought."""
