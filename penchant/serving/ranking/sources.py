@@ -21,7 +21,7 @@ PERSONAL = ("user", "item")
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceList:
     """What one source found, best first, each item once. ``ranks_L``: from 1, among all that it
     found, also those that are not allowed. ``most``: the last rank of a candidate. ``personal``:
     made for this user."""
@@ -41,7 +41,7 @@ class Found:
         scores_L: FloatArray64,
         personal: bool,
         most: int | None = None,
-    ) -> "Found":
+    ) -> "SourceList":
         ranks_L = np.arange(1, len(items_L) + 1)
         return cls(source, items_L, scores_L, ranks_L, personal, most or len(items_L))
 
@@ -50,11 +50,11 @@ class Found:
         """The items that are candidates."""
         return self.items_L[: int(np.searchsorted(self.ranks_L, self.most, "right"))]
 
-    def passing(self, allowed_I: BoolArray | None) -> "Found":
+    def passing(self, allowed_I: BoolArray | None) -> "SourceList":
         if allowed_I is None:
             return self
         kept_L = allowed_I[self.items_L]
-        return Found(
+        return SourceList(
             self.source,
             self.items_L[kept_L],
             self.scores_L[kept_L],
@@ -71,7 +71,7 @@ class Merged:
 
     items_C: IntArray
     source_C: IntArray
-    found: tuple[Found, ...]
+    found: tuple[SourceList, ...]
 
 
 def find(
@@ -80,7 +80,7 @@ def find(
     user: UserState,
     allowed_I: BoolArray | None,
     explore: bool = False,
-) -> list[Found]:
+) -> list[SourceList]:
     """The allowed items of every source, in the order of the sources; empty ones are left out.
 
     The model's sources find what it was trained and evaluated on. Those of the release itself and
@@ -96,15 +96,15 @@ def find(
         if key == "item":
             items_L, scores_L = _summed(items_L, scores_L)
         personal, most = key in PERSONAL, files.candidates.get(source)
-        found.append(Found.of(source, items_L, scores_L, personal, most))
+        found.append(SourceList.of(source, items_L, scores_L, personal, most))
     if user.folded_in and user.vector_D is not None:
         near = nearest(opened, opened.items, user.vector_D, allowed_I, NEAREST)
-        found.append(Found.of(VECTOR, near.items_C, near.scores_C, personal=True))
+        found.append(SourceList.of(VECTOR, near.items_C, near.scores_C, personal=True))
     passing = (each.passing(allowed_I) for each in found)
     return [each for each in passing if len(each.candidates_L)]
 
 
-def merge(found: Sequence[Found], most: int) -> Merged:
+def merge(found: Sequence[SourceList], most: int) -> Merged:
     """The first of every source, then the second of every source and so on, ``most`` in all."""
     proposed = [each.candidates_L for each in found]
     lengths = [len(items_L) for items_L in proposed]

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from penchant.serving.ranking.objective import Objective, order, probabilities
-from penchant.serving.ranking.sources import Found, Merged, listed, merge
+from penchant.serving.ranking.sources import Merged, SourceList, listed, merge
 
 
-def found(source: str, *items: int) -> Found:
+def found(source: str, *items: int) -> SourceList:
     """Scores fall from the number of items to 1."""
     items_L = np.array(items, np.int64)
-    return Found.of(source, items_L, np.arange(len(items), 0, -1.0), personal=True)
+    return SourceList.of(source, items_L, np.arange(len(items), 0, -1.0), personal=True)
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def test_a_candidate_has_the_scores_and_ranks_of_every_list(merged: Merged) -> N
 
 
 def test_the_end_of_a_list_has_scores_but_no_candidates() -> None:
-    popular = Found.of("popular", np.array([3, 5, 7]), np.array([3.0, 2.0, 1.0]), False, most=1)
+    popular = SourceList.of(
+        "popular", np.array([3, 5, 7]), np.array([3.0, 2.0, 1.0]), False, most=1
+    )
     merged = merge([found("history", 7), popular], 5)
     assert merged.items_C.tolist() == [7, 3]
     np.testing.assert_array_equal(listed(merged, ["popular"])["popular"].rank_C, [3, 1])
