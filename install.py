@@ -22,6 +22,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SOURCES = re.compile(r"\.(index-url|extra-index-url|find-links|no-index)=")
 PACKAGE = re.compile(r"(Collecting|Requirement already satisfied:|Processing|Obtaining) ")
+QUOTED = re.compile(r"'[^']*'|\d+")
 LAST_LINES = 12
 MEANINGS = {
     "Location '": "a folder of wheels or an index that pip is configured with doesn't exist;"
@@ -118,13 +119,19 @@ def run(arguments: Sequence[str], progress: Progress) -> int:
 
 
 def explained(lines: Sequence[str]) -> Iterator[str]:
-    """A line for each different warning of pip, with its meaning where that is known."""
-    warnings = dict.fromkeys(line.strip() for line in lines if line.startswith("WARNING: "))
-    for warning in warnings:
-        text = warning.removeprefix("WARNING: ")
-        meaning = next((MEANINGS[start] for start in MEANINGS if text.startswith(start)), None)
-        yield f"pip warned: {text}" + (f" ({meaning})" if meaning else "")
-    if warnings:
+    """A line for each kind of warning of pip, with its meaning where that is known.
+
+    pip repeats a warning for each package, with another address in quotes.
+    """
+    texts = [line.removeprefix("WARNING: ").strip() for line in lines if line[:9] == "WARNING: "]
+    kinds: dict[str, list[str]] = {}
+    for text in texts:
+        kinds.setdefault(QUOTED.sub("", text), []).append(text)
+    for first, *others in kinds.values():
+        meaning = next((MEANINGS[start] for start in MEANINGS if first.startswith(start)), None)
+        more = f" and {len(others)} more like it" if others else ""
+        yield f"pip warned: {first}{more}" + (f" ({meaning})" if meaning else "")
+    if texts:
         yield f"The installation is complete all the same. pip's output: {LOG}"
 
 

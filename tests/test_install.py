@@ -65,12 +65,13 @@ def test_warnings_are_explained_and_output_is_one_progress_line(
     pip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(install, "wants_cpu_index", lambda *_: False)
-    fake(pip, "print('Collecting a')", "print(\"WARNING: Location '/no' is ignored\")")
+    lines = [f"WARNING: Location '/no/{name}' is ignored" for name in "abc"]
+    fake(pip, "print('Collecting a')", f"print({chr(10).join(lines)!r})")
     assert install.main() == 0
     started, ended, warning, reassurance = capsys.readouterr().out.splitlines()
     assert started == "Installing 2 packages; the first time takes a few minutes."
     assert ended.startswith("Installed 2 packages in ")
-    assert "Location '/no' is ignored (a folder of wheels or an index" in warning
+    assert "Location '/no/a' is ignored and 8 more like it (a folder of wheels" in warning
     assert reassurance.startswith("The installation is complete all the same")
 
 
