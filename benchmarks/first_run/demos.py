@@ -16,8 +16,13 @@ TITLE = "Demos"
 CHANGED_FAMILY = "training/families/ease.py"
 
 
-def measure(settings: Settings, *, source: str = "complete_journey") -> dict[str, Any]:
-    """Run ``penchant demo`` in a fresh home, again, and after an edit of one family's code."""
+def measure(
+    settings: Settings, *, source: str = "complete_journey", note: str = ""
+) -> dict[str, Any]:
+    """Run ``penchant demo`` in a fresh home, again, and after an edit of one family's code.
+
+    ``note``: a sentence for the page.
+    """
     calibrations = [calibration_ms()]
     with cloned() as (clone, folder):
         home = folder / "home"
@@ -39,6 +44,7 @@ def measure(settings: Settings, *, source: str = "complete_journey") -> dict[str
     return {
         "calibrations_ms": calibrations,
         "load": os.getloadavg()[2],
+        "note": note,
         "rows": [row.as_dict() for row in rows],
         "tasks": {task["label"]: task["seconds"] for task in figures["tasks"]},
     }
@@ -50,12 +56,18 @@ def page(figures: dict[str, Any]) -> str:
     rows = [Row.from_dict(record) for record in figures["rows"]]
     head = ("what", "seconds", "calibration loops", "target, seconds")
     cells = [
-        (row.what, shown(row.ours), f"{float(row.ours) / loop:.0f}", row.target or "")
+        (
+            row.what,
+            shown(row.ours),
+            f"{float(row.ours) / loop:.0f}",
+            f"{row.target or ''}{', missed' if row.met is False else ''}",
+        )
         for row in rows
     ]
     return (
         f"Calibration loop before, between and after the demos: {measured} ms. Load of the machine"
-        f" in the last 15 minutes: {figures['load']:.1f}.\n\n{grid(head, cells)}"
+        f" in the last 15 minutes: {figures['load']:.1f}. {figures['note']}".rstrip()
+        + f"\n\n{grid(head, cells)}"
     )
 
 
