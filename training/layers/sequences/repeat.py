@@ -29,12 +29,14 @@ from training.fitting.family import Ranker, State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.sequences.own_items import (
     ITEM_FEATURES,
+    KEPT_BY,
     OWN_FEATURES,
     item_features,
     own_items,
 )
 
 FEATURES = OWN_FEATURES + ITEM_FEATURES + 3  # and whether it is the user's own, and two scores
+FREQUENCY, STATE = KEPT_BY, FEATURES - 2  # places of features
 HABIT_DAYS = 90.0  # half-life of the events of the habit score
 BELOW = 1000.0  # scores of items that are no candidates are this much lower
 USERS_AT_ONCE = 128
@@ -95,7 +97,11 @@ class Lists:
 
 
 class Head(nn.Module):
-    """Scores of candidates by their standardized features: linear, plus two hidden layers."""
+    """Scores of candidates by their standardized features: linear, plus two hidden layers.
+
+    It starts as the sum of the state's score and the user's own frequency, so that little data is
+    no loss.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -108,7 +114,10 @@ class Head(nn.Module):
             nn.Linear(FEATURES, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU()
         )
         self.out = nn.Linear(hidden, 1)
-        nn.init.zeros_(self.out.weight)
+        for weight in (self.out.weight, self.out.bias, self.linear.weight, self.linear.bias):
+            nn.init.zeros_(weight)
+        with torch.no_grad():
+            self.linear.weight[0, [FREQUENCY, STATE]] = 1.0
 
     @torch.no_grad()
     def standardize(self, lists: Lists) -> None:
