@@ -42,6 +42,7 @@ def source_records(
             name=source.family,
             key=source.key,
             length=source.depth.length,
+            candidates=min(source.candidates, source.depth.length),
             recall_at_100=recall[source.family],
         )
         for source in sources
