@@ -242,7 +242,8 @@ def _served(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
     if mart.folder != "features" or before is None:
         return
     retired = mart.meta.get("feature_view", {}).get("retired", [])
-    vanished = [one for one in before.columns if one not in (*evidence.columns, *retired)]
+    kept = {column.name for column in mart.columns} | set(retired)
+    vanished = [name for name in before.columns if name not in kept]
     if vanished:
         yield _named_columns(
             "served_columns",
@@ -257,7 +258,8 @@ def _served(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
 def _named_columns(rule: str, description: str, columns: list[str]) -> Expectation:
     """A failure that lists columns."""
     listed = " union all ".join(f"select {_text(name)} as column_name" for name in columns)
-    return no_rows(rule, description, f"select * from ({listed}) order by all")
+    query = f"from ({listed}) where exists (select 1 from {{batch}}) order by all"
+    return no_rows(rule, description, f"select * {query}")
 
 
 def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
