@@ -2,7 +2,9 @@
 
 import pytest
 
+from benchmarks.abuse import damage
 from benchmarks.abuse.attacks import MOST_GROWTH_MB, MOST_SHUTDOWN_SECONDS, UNTOKENED, measure, page
+from benchmarks.rows import Row
 from penchant.settings import Settings
 
 
@@ -17,3 +19,11 @@ def test_attacks_neither_get_in_nor_keep_a_normal_client_out(settings: Settings)
         if row["attack"] in UNTOKENED:
             assert "200" not in row["attacker"], row
     assert figures["shutdown_seconds"] <= MOST_SHUTDOWN_SECONDS
+
+
+@pytest.mark.long
+def test_kills_full_disks_and_truncated_files_lose_nothing(settings: Settings) -> None:
+    figures = damage.measure(settings)
+    print(damage.page(figures))
+    missed = [row for row in figures["rows"] if Row.from_dict(row).met is False]
+    assert not missed
