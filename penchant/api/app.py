@@ -33,6 +33,7 @@ from penchant.api.process import configure_process
 from penchant.api.request_log import RequestLog
 from penchant.api.routes import routers
 from penchant.api.server.admission import Admission
+from penchant.api.server.early_limit import EarlyLimit
 from penchant.features.online_features import LiveFeatures
 from penchant.feedback.log import FeedbackLog
 from penchant.serving.advertising.advertiser import Advertiser
@@ -108,6 +109,12 @@ def create_app(settings: Settings) -> FastAPI:
         provider = tracer_provider(otlp_exporter(settings.otlp_endpoint))
         app.add_middleware(Tracing, provider=provider)
     app.add_middleware(AllowedHosts, settings=settings)
+    app.add_middleware(
+        EarlyLimit,
+        client_of=access.client_of,
+        seconds_to_wait=access.seconds_to_wait,
+        charge=access.charge,
+    )
     app.add_middleware(RequestLog, metrics=services.metrics, audit=audit)
     return app
 

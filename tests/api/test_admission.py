@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from penchant.api.server import admission
-from penchant.api.server.admission import Turns
+from penchant.api.server.admission import RUNNING_OF_ONE, Turns
 
 
 def test_clients_take_turns() -> None:
@@ -18,14 +18,14 @@ def test_clients_take_turns() -> None:
             assert await turns.take(client)
             order.append(client)
             await asyncio.sleep(0)
-            turns.give_back()
+            turns.give_back(client)
 
         assert await turns.take("first")
         flood = [asyncio.create_task(request("flood")) for _ in range(10)]
         await asyncio.sleep(0)
         other = asyncio.create_task(request("other"))
         await asyncio.sleep(0)
-        turns.give_back()
+        turns.give_back("first")
         await asyncio.gather(*flood, other)
         return order
 
@@ -40,7 +40,7 @@ def test_sheds_beyond_each_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         turns = Turns(running=1, waiting=3)
         assert await turns.take("a")
         taken = await asyncio.gather(*(turns.take(client) for client in "aaabbb"))
-        turns.give_back()
+        turns.give_back("a")
         return taken, await turns.take("c")
 
     taken, after = asyncio.run(run())
@@ -57,7 +57,26 @@ def test_a_cancelled_request_gives_its_place_back() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
         last = asyncio.create_task(turns.take("c"))
         await asyncio.sleep(0)
-        turns.give_back()
+        turns.give_back("a")
         return await last
 
     assert asyncio.run(run())
+
+
+def test_a_client_has_a_share_of_the_turns() -> None:
+    """A large body takes the whole share; others are not held up by it."""
+
+    async def run() -> list[bool]:
+        turns = Turns(running=3 * RUNNING_OF_ONE)
+        assert await turns.take("large", RUNNING_OF_ONE)
+        assert all([await turns.take("small") for _ in range(RUNNING_OF_ONE)])
+        waiting = [asyncio.create_task(turns.take(client)) for client in ("large", "small")]
+        await asyncio.sleep(0)
+        assert await turns.take("other")
+        turns.give_back("small")
+        await asyncio.sleep(0)
+        done = [each.done() for each in waiting]
+        turns.give_back("large", RUNNING_OF_ONE)
+        return [*done, *await asyncio.gather(*waiting)]
+
+    assert asyncio.run(run()) == [False, True, True, True]

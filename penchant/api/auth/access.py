@@ -60,12 +60,18 @@ class RateLimiter:
             left, _ = self._left.get(client, (self._burst, 0.0))
         return rate_limit_headers(self._per_second, self._burst, left)
 
+    def peek(self, client: str) -> float:
+        """``seconds_to_wait`` without counting a request."""
+        with self._lock:
+            left, since = self._left.get(client, (self._burst, self._clock()))
+        left = min(self._burst, left + (self._clock() - since) * self._per_second)
+        return 0.0 if left >= 1 else (1 - left) / self._per_second
+
     def charge(self, client: str, units: float) -> None:
         """Count more work for an allowed request; a client is at most a burst in debt."""
         with self._lock:
-            if client in self._left:
-                left, since = self._left[client]
-                self._left[client] = (max(left - units, -self._burst), since)
+            left, since = self._left.get(client, (self._burst, self._clock()))
+            self._left[client] = (max(left - units, -self._burst), since)
 
 
 class AccessControl:
@@ -122,9 +128,13 @@ class AccessControl:
                 remedy=f"use a token with the scope {scope}",
             )
 
-    def charge(self, request: Request, units: float) -> None:
-        """Count work beyond that of a small request against the rate of an authorized client."""
-        self._limiter.charge(request.state.client, units)
+    def seconds_to_wait(self, client: str) -> float:
+        """Seconds until a client's next request is allowed. ``client``: as ``client_of`` says."""
+        return self._limiter.peek(client)
+
+    def charge(self, client: str, units: float) -> None:
+        """Count work beyond that of a small request. ``client``: as ``client_of`` says."""
+        self._limiter.charge(client, units)
 
     def _limit_rate(self, request: Request, client: str) -> None:
         """Rejected requests are not audited, so that they can't fill the disk."""
@@ -154,7 +164,7 @@ def charge_work(request: Request, units: float) -> None:
     """Count ``units`` more than the request itself against the client's rate. A unit is about the
     work of ten recommendations."""
     access: AccessControl = request.app.state.access
-    access.charge(request, units)
+    access.charge(request.state.client, units)
 
 
 def work_of(k: int, reasons: bool, diversity: float = 0.0) -> float:

@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse
 from penchant.api.http.problems import problem_response
 
 MAX_BODY_BYTES = 256 << 10
+BODY_LENGTH = "penchant.body_length"
+"""Key of the ASGI scope with the number of bytes of the body."""
 
 
 class WholeBody:
@@ -33,6 +35,7 @@ class WholeBody:
             if len(body) > MAX_BODY_BYTES:
                 await _too_large()(scope, receive, send)
                 return
+        scope[BODY_LENGTH] = len(body)
         await self._app(scope, replayed(bytes(body), receive), send)
 
 

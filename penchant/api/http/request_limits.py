@@ -16,6 +16,7 @@ from penchant.api.http.body import replayed
 from penchant.api.http.problems import problem_response
 
 MAX_DEPTH = 12
+MAX_CONTAINERS = 20_000  # lists and objects
 JSON = "application/json"
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*("|\Z)', re.DOTALL)
@@ -66,7 +67,10 @@ def _rejection(scope: Any, body: bytes) -> JSONResponse | None:
 
 def json_error(body: bytes) -> str | None:
     """Why a body is rejected as JSON; None if it is accepted."""
-    if nesting_depth(body) > MAX_DEPTH:
+    brackets = _STRING.sub(b"", body)
+    if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
+        return f"the body has more than {MAX_CONTAINERS:,} lists and objects"
+    if nesting_depth(brackets) > MAX_DEPTH:
         return f"the body is nested more than {MAX_DEPTH} levels deep"
     try:
         parsed = json.loads(
@@ -99,11 +103,14 @@ def _is_utf8(query: bytes) -> bool:
 
 
 def nesting_depth(body: bytes) -> int:
-    """Maximum depth of brackets outside strings, whether or not the body is JSON."""
+    """Maximum depth of brackets outside strings, whether or not the body is JSON; it is counted no
+    further than one beyond MAX_DEPTH."""
     deepest = level = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
-        level += 1 if bracket in b"[{" else -1
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", body)):
+        level += 1 if bracket[0] in b"[{" else -1
         deepest = max(deepest, level)
+        if deepest > MAX_DEPTH:
+            break
     return deepest
 
 

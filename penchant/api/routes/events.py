@@ -32,7 +32,7 @@ def send_events(
     """Store events. Idempotent: an event that is sent again counts once, by its event_id, which is
     the client's and the user's own. 409 if an event_id was used for another event."""
     record_entities(request, len(posted.events))
-    charge_work(request, len(posted.events) / 50)
+    charge_work(request, len(posted.events) / 10)
     received_at = datetime.now(UTC).replace(tzinfo=None)
     rows = [event_row(event, received_at, token.name) for event in posted.events]
     if conflicts := services.fresh_events.conflicts(rows):

@@ -12,15 +12,16 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-MAX_CONNECTIONS = 500
+MAX_CONNECTIONS = 2000
 MAX_HEAD_BYTES = 32 << 10
 MAX_HEADERS = 100
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 15.0
 READ_SECONDS = 15.0  # for the client to read a response that doesn't fit into buffers
 RETRY_SECONDS = 1
-CONNECTED = "penchant.connected"
-"""ASGI extension: a function that says whether the client is still there."""
+CONNECTED, HELD_BACK = "penchant.connected", "penchant.held_back"
+"""ASGI extensions: functions that say whether the client is still there, and that let its
+connection be closed for a new one although it has a request."""
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -58,7 +59,7 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         scope: Any = self.scope
-        scope["extensions"] = {CONNECTED: self._is_connected}
+        scope["extensions"] = {CONNECTED: self._is_connected, HELD_BACK: self._hold_back}
 
     def on_headers_complete(self) -> None:
         size = sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
@@ -113,6 +114,9 @@ class LimitedConnection(HttpToolsProtocol):
     @property
     def _is_waiting(self) -> bool:
         return self._waiting_since is not None
+
+    def _hold_back(self) -> None:
+        self._waiting_since = self._waiting_since or self.loop.time()
 
     def _is_connected(self) -> bool:
         return not self.transport.is_closing()

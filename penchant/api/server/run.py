@@ -1,17 +1,19 @@
 """Run the API server with uvicorn."""
 
+import resource
 import sys
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from penchant.api.server.connection import LimitedConnection
+from penchant.api.server.connection import MAX_CONNECTIONS, LimitedConnection
 from penchant.settings import Settings
 
 SHUTDOWN_SECONDS = 8  # for requests in progress; supervisors kill after ten
 KEEP_ALIVE_SECONDS = 30
 WORKER_SECONDS = 30  # without a sign of life, after which a worker is replaced
+OTHER_FILES = 500  # of releases, stores and logs
 
 
 def configuration(app: FastAPI | str, settings: Settings, workers: int = 1) -> uvicorn.Config:
@@ -42,6 +44,7 @@ def run_workers(factory: str, settings: Settings, workers: int) -> None:
 
     They share the home's files as servers of different machines do. Each has its own rate limits.
     """
+    _allow_open_files(MAX_CONNECTIONS + OTHER_FILES)
     config = configuration(factory, settings, workers)
     listening = config.bind_socket()
     Multiprocess(config, sockets=[listening]).run()
@@ -49,7 +52,16 @@ def run_workers(factory: str, settings: Settings, workers: int) -> None:
 
 def run(app: FastAPI, settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C."""
+    _allow_open_files(MAX_CONNECTIONS + OTHER_FILES)
     server = uvicorn.Server(configuration(app, settings))
     server.run()
     if not server.started:  # uvicorn has logged why
         sys.exit(1)
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Raise the process's limit of open files as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < possible:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
