@@ -74,7 +74,8 @@ def test_a_client_has_a_share_of_the_turns() -> None:
         await asyncio.sleep(0)
         assert await turns.take("other")
         turns.give_back("small")
-        await asyncio.sleep(0)
+        for _ in range(10):  # steps of the loop until the waiting task has its turn
+            await asyncio.sleep(0)
         done = [each.done() for each in waiting]
         turns.give_back("large", RUNNING_OF_ONE)
         return [*done, *await asyncio.gather(*waiting)]
