@@ -123,14 +123,16 @@ def test_int8_layers_approximate_and_reload() -> None:
 
 
 def test_student_is_smaller_and_learns_planted_interests(copied: Trained) -> None:
-    report = compress(*copied, "hstu", student=True)
+    report = compress(*copied, "sasrec", student=True)
     student = report.forms["student"]
     assert student["validation"]["share"]["mean"] < 0.1
-    folder = CompressionRecord.folder(run_of(copied, "hstu")).with_name(f"{report.run_id}-student")
+    folder = CompressionRecord.folder(run_of(copied, "sasrec")).with_name(
+        f"{report.run_id}-student"
+    )
     weights = load_file(folder / "model.safetensors")
     layers = CompressionRecord.read(folder / "compression.json").config["layers"]
     assert layers == 1 and not any(".1.out" in name for name in weights)
-    again = compress(*copied, "hstu", student=True)
+    again = compress(*copied, "sasrec", student=True)
     assert again.status == "unchanged" and again.forms == report.forms
 
 

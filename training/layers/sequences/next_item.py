@@ -164,6 +164,6 @@ class NextItem(VectorFamily):
         self.network.load_state_dict(state)
         self.network.eval()
 
-    def _network(self, row_count: int, tags_IK: torch.Tensor, types: bool) -> Network:
+    def _network(self, row_count: int, tags_IK: torch.Tensor, types: bool = False) -> Network:
         causal, encoder = self.masking is None, self.encoder()
         return Network(self.learning, self.dimensions, row_count, tags_IK, encoder, causal, types)
