@@ -7,6 +7,7 @@ differently or reject them.
 import json
 import re
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -67,11 +68,10 @@ def _rejection(scope: Any, body: bytes) -> JSONResponse | None:
 
 def json_error(body: bytes) -> str | None:
     """Why a body is rejected as JSON; None if it is accepted."""
-    brackets = _STRING.sub(b"", body)
-    if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
-        return f"the body has more than {MAX_CONTAINERS:,} lists and objects"
-    if nesting_depth(brackets) > MAX_DEPTH:
+    if nesting_depth(body) > MAX_DEPTH:
         return f"the body is nested more than {MAX_DEPTH} levels deep"
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        return f"the body has more than {MAX_CONTAINERS:,} lists and objects"
     try:
         parsed = json.loads(
             body.decode(), object_pairs_hook=_unique_keys, parse_constant=_reject_constant
@@ -104,9 +104,10 @@ def _is_utf8(query: bytes) -> bool:
 
 def nesting_depth(body: bytes) -> int:
     """Maximum depth of brackets outside strings, whether or not the body is JSON; it is counted no
-    further than one beyond MAX_DEPTH."""
+    further than one beyond MAX_DEPTH, nor in more brackets than a body may have."""
     deepest = level = 0
-    for bracket in _BRACKET.finditer(_STRING.sub(b"", body)):
+    brackets = _BRACKET.finditer(_STRING.sub(b"", body))
+    for bracket in islice(brackets, 2 * MAX_CONTAINERS):
         level += 1 if bracket[0] in b"[{" else -1
         deepest = max(deepest, level)
         if deepest > MAX_DEPTH:
