@@ -90,7 +90,7 @@ def test_imported_events_wait_for_the_next_snapshot(client: TestClient, shop: An
     assert listed(client) == ["old-1"]
     assert client.get("/v1/activity", params={"user_id": "u3"}).json()["events_since"] == {}
     report = ingest(shop.settings, "feedback", now=datetime.now(UTC).replace(tzinfo=None))
-    assert {batch.table for batch in report.landed} == {"history"} and report.quarantined == []
+    assert {batch["table"] for batch in report.landed} == {"history"} and report.quarantined == []
     assert delete(client, "old-1").json() == {"deleted": 1}
 
 
