@@ -104,15 +104,8 @@ def erase_logged(settings: Settings, user_ids: Sequence[str], slates: set[str]) 
         feedback.remove_landed(settings, log)
         return {
             f"feedback/{table}": removed
-            for table in (
-                feedback.PROPENSITIES.table,
-                feedback.IMPRESSIONS.table,
-                feedback.EVENTS.table,
-                feedback.USERS.table,
-                feedback.HISTORY.table,
-                feedback.DELETIONS.table,
-                feedback.SEEN.table,
-            )
+            # propensities first: only impressions say whose they are
+            for table in sorted(TABLES, key=lambda table: table != feedback.PROPENSITIES.table)
             if (removed := log.remove(table, _theirs(user_ids, slates)))
         }
 

@@ -1,8 +1,8 @@
 """Next basket: what is tuned on any data set's validation baskets, and the frozen rest.
 
 Ages count baskets. Each list is tried one parameter after the other, the first values first; they
-were fixed on Complete Journey and Online Retail, validation baskets alone, before any other table
-was read. Starting points are those of the papers.
+were fixed on Complete Journey and Online Retail, those of the ranker on Online Retail alone,
+validation baskets only, before any other table was read. Starting points are those of the papers.
 """
 
 from typing import Any
