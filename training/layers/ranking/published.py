@@ -65,7 +65,9 @@ def _lists(source: FittedSource, dataset: Dataset) -> Iterator[tuple[str, list[s
         yield source.source.family, user_ids[part.users_U].tolist(), source.lists(part)
 
 
-def _table(family: str, keys: list[str], lists: SourceLists, item_ids: npt.NDArray) -> pa.Table:
+def _table(
+    family: str, keys: list[str], lists: SourceLists, item_ids: npt.NDArray[np.str_]
+) -> pa.Table:
     on_BL = lists.items_BL != NONE
     offsets = pa.array(np.concatenate([[0], on_BL.sum(axis=1).cumsum()]), pa.int32())
     items = pa.array(item_ids[lists.items_BL[on_BL]], pa.string())

@@ -67,7 +67,8 @@ class SourceLists:
     def cells(self, item_count: int) -> IntArray:
         """Row of the user * items + item of every listed pair."""
         rows_B1 = np.arange(len(self.items_BL))[:, None]
-        return (rows_B1 * item_count + self.items_BL)[self.items_BL != NONE]
+        cells_BL: IntArray = rows_B1 * item_count + self.items_BL
+        return np.asarray(cells_BL[self.items_BL != NONE], np.int64)
 
     def first(self, length: int) -> "SourceLists":
         """At most the first ``length`` items of each list."""
