@@ -50,6 +50,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     "event-types": Page("event-types.md", ("event_types",), "# Every event type"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),
     "freshness": Page("freshness.md", ("freshness",), "# Freshness"),
+    "growth": Page("growth.md", ("growth",), "# Growth: 1.5 and 10 million events"),
     "main-job": Page("main-job.md", ("main_job",), "# The main job"),
     "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
     "repeat-path": Page("repeat-path.md", ("repeat_path",), "# The repeat path"),

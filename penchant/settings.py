@@ -36,16 +36,33 @@ class Settings(BaseSettings):
     )
     seed: int = Field(0, description="seed of the simulator and of every training run")
     threads: int = Field(2, gt=0, description="CPU threads of DuckDB and PyTorch")
+    duckdb_memory_mb: int | None = Field(
+        None,
+        gt=0,
+        description="memory of DuckDB in `penchant build`; None for half of the machine's",
+    )
+    duckdb_temp_mb: int | None = Field(
+        None, gt=0, description="disk space that it may spill to; None for 80 % of what is free"
+    )
+    duckdb_threads: int | None = Field(
+        None, gt=0, description="threads of it; None for PENCHANT_THREADS"
+    )
     trainings_at_once: int = Field(
         2,
         gt=0,
         description="concurrent training runs, which share the threads; with GPUs: their number",
     )
-    family_seconds: float = Field(
-        240.0, gt=0, description="CPU time budget of one training run, in seconds per thread"
+    family_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="CPU time budget of one training run, in seconds per thread; None for 240, "
+        "more with more than 1.5 million interactions",
     )
-    family_memory_mb: int = Field(
-        3000, gt=0, description="memory budget of one training run, in MB"
+    family_memory_mb: int | None = Field(
+        None,
+        gt=0,
+        description="memory budget of one training run, in MB; None for 3000, more with more than "
+        "1.5 million interactions",
     )
 
     compression_loss: float = Field(

@@ -10,11 +10,23 @@
     {%- set location = location | replace("'", "''") -%}
 
     {{ run_hooks(pre_hooks) }}
+    {%- set parts = sql_of_slices(sql) -%}
+    {%- set slices = this.incorporate(path={"identifier": this.identifier ~ "__slices"}) -%}
+    {%- if parts | length > 1 %}
+    {% call statement("slices") %}
+        {{ fill_table(slices, parts) }}
+    {% endcall %}
+    {%- endif %}
     {% call statement("main") %}
         {{ get_assert_columns_equivalent(sql) }}
-        copy (select {{ model.columns | join(", ") }} from ({{ sql }}))
+        copy (select {{ model.columns | join(", ") }} from {{ slices if parts | length > 1 else "(" ~ parts[0] ~ ")" }})
         to '{{ location }}' (format parquet, compression zstd, use_tmp_file true)
     {% endcall %}
+    {%- if parts | length > 1 %}
+    {% call statement("drop_slices") %}
+        drop table {{ slices }}
+    {% endcall %}
+    {%- endif %}
     {% call statement("view") %}
         create or replace view {{ target }} as select * from read_parquet('{{ location }}')
     {% endcall %}

@@ -25,13 +25,16 @@
     )
 {%- endmacro %}
 
-{#- Sum of `amount`, with exponential decay: halved for every `half_life` days up to feature_at. -#}
-{% macro decayed(amount, half_life) -%}
+{#-
+    Sum of `amount`, with exponential decay: halved for every `half_life` days up to feature_at. `times`: how often
+    the row counts.
+-#}
+{% macro decayed(amount, half_life, times=none) -%}
     sum(
         cast(
             {{ amount }} * pow(0.5, date_diff('second', event_at, feature_at) / 86400.0 / {{ half_life }})
             as decimal(18, 9)
-        )
+        ){{ " * " ~ times if times }}
     )
 {%- endmacro %}
 

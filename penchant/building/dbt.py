@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 import yaml
 
-from penchant.building.landed import Landing
+from penchant.building.landed import Landing, landed_rows
+from penchant.building.limits import Limits
 from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
 
-DUCKDB_MEMORY = "2GB"
 PASSED = {"success", "pass", "warn", "no-op"}
 MODEL_DONE = "LogModelResult"
 
@@ -33,6 +33,7 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
 
     scratch = settings.warehouse.parent
     target, dbt_log = scratch / "target", scratch / "logs" / "dbt.log"
+    slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
     canonical_tables = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
     command = [
         *arguments,
@@ -40,7 +41,7 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
         f"--profiles-dir={settings.dbt_project}",
         f"--target-path={target}",
         f"--log-path={scratch / 'logs'}",
-        f"--vars={json.dumps(landing.variables | canonical_tables)}",
+        f"--vars={json.dumps(landing.variables | canonical_tables | slices)}",
         "--log-level=none",
         "--log-level-file=info",
         "--no-partial-parse",
@@ -62,13 +63,15 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
 
 def dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[str, str]:
     """The environment variables that profiles.yml and the models read."""
+    limits = Limits.of(settings)
     return {
         "PENCHANT_LANDING": str(settings.landing.resolve()).replace("'", "''"),  # in SQL quotes
         "PENCHANT_MARTS": str(marts.resolve()),
         "PENCHANT_WAREHOUSE": str(database.resolve()),
         "PENCHANT_DUCKDB_TEMP": str((database.parent / "tmp").resolve()),
-        "PENCHANT_DUCKDB_MEMORY": DUCKDB_MEMORY,
-        "PENCHANT_THREADS": str(settings.threads),
+        "PENCHANT_DUCKDB_MEMORY": f"{limits.memory_mb}MB",
+        "PENCHANT_DUCKDB_TEMP_SIZE": f"{limits.temp_mb}MB",
+        "PENCHANT_DUCKDB_THREADS": str(limits.threads),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 

@@ -79,6 +79,12 @@ def has_landed(settings: Settings) -> bool:
     return any(settings.landing.glob(BATCHES))
 
 
+def landed_rows(settings: Settings) -> int:
+    """Rows of all landed batches."""
+    found = (json.loads(path.read_text()) for path in settings.landing.glob(BATCHES))
+    return sum(batch["rows"] for batch in found)
+
+
 def read_landing(settings: Settings) -> Landing:
     """Read the landed batches and the time of the last event.
 

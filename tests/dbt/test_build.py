@@ -14,9 +14,11 @@ import pytest
 from patience import PATIENCE
 
 from penchant.artifacts import Snapshot
+from penchant.building import limits
 from penchant.building.build import build, identify
 from penchant.building.dbt import run_dbt
-from penchant.building.landed import read_landing
+from penchant.building.landed import landed_rows, read_landing
+from penchant.building.limits import Limits
 from penchant.errors import DataError, UsageError
 from penchant.manifest import read_marts
 from penchant.settings import Settings
@@ -181,11 +183,11 @@ def test_late_events_change_later_rows_only_and_new_column_needs_no_python(
         assert rows_changed(before, after, mart, f"feature_at > '{planted_at}'") > 0, mart
 
 
-def test_killed_build_and_second_run_give_the_same_marts(
-    built_home: Settings, tmp_path: Path
+def test_killed_build_and_second_run_in_slices_give_the_same_marts(
+    built_home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = the_snapshot(built_home)
-    home = landed_only(built_home, tmp_path / "killed", threads=2)
+    home = landed_only(built_home, tmp_path / "killed", threads=2, duckdb_memory_mb=1000)
     program = (
         "from pathlib import Path; from penchant.building.build import build; "
         "from penchant.settings import Settings; "
@@ -199,6 +201,8 @@ def test_killed_build_and_second_run_give_the_same_marts(
         process.send_signal(signal.SIGKILL)
     assert not list(home.snapshots.glob("s-*"))
 
+    monkeypatch.setattr(limits, "ROWS_A_SLICE_AND_MB", landed_rows(home) / 2500)
+    assert Limits.of(home).slices(landed_rows(home)) == 3
     report = build(home)
 
     assert report.snapshot_id == undisturbed.id

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from penchant.errors import BudgetExceeded
+from penchant.settings import Settings
 from training.fitting import budget
 from training.fitting.budget import MB, Budget, peak_memory
 
@@ -50,3 +51,12 @@ def test_ended_children_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.5: pass"])
     with pytest.raises(BudgetExceeded, match="s of CPU time"):
         limits.check()
+
+
+def test_default_budget_grows_with_the_data_and_a_given_one_does_not(settings: Settings) -> None:
+    usual, large = Budget.of(settings, 1_000_000), Budget.of(settings, 6_000_000)
+    assert (usual.seconds, usual.memory_mb) == (240, 3000)
+    assert (large.seconds, large.memory_mb) == (960, 12_000)
+    given = settings.model_copy(update={"family_seconds": 60.0, "family_memory_mb": 500})
+    assert Budget.of(given, 6_000_000).seconds == 60
+    assert Budget.of(given, 6_000_000).memory_mb == 500

@@ -107,7 +107,7 @@ def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
 def _make_run(
     settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str, final: Path
 ) -> None:
-    budget = Budget.of(settings)
+    budget = Budget.of(settings, interactions(snapshot))
     code = code_version(name)
     failure = RunFailure(
         run_id=run_id,
@@ -188,7 +188,7 @@ def evaluate_task(task: str, family: Family, evaluation: EvaluationContext) -> d
 
 def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, run_id: str) -> None:
     """Fit beside the first process, which alone evaluates the model and writes the run."""
-    budget = Budget.of(settings)
+    budget = Budget.of(settings, interactions(snapshot))
     with budget.enforced():
         dataset = read_checked(snapshot)
         split = split_by_time(dataset.histories)
@@ -199,6 +199,12 @@ def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, r
 
 def _checkpoints(settings: Settings, snapshot: Snapshot, run_id: str) -> Path:
     return settings.runs / snapshot.id / f"{STAGING_PREFIX}checkpoints-{run_id}"
+
+
+def interactions(snapshot: Snapshot) -> int:
+    """Rows of the mart that families learn from."""
+    mart = snapshot.description.marts.get("interactions")
+    return mart.rows if mart else 0
 
 
 def context_for(

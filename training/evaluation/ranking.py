@@ -27,6 +27,10 @@ from training.fitting.family import Ranker, VectorFamily
 
 LIST_LENGTH = 100
 PRIOR_LENGTH = 1000
+USERS_A_WRITE = 20_000
+RANKED_LISTS = pa.schema(
+    {"user_id": pa.string(), "item_ids": pa.list_(pa.string()), "scores": pa.list_(pa.float32())}
+)
 
 Evaluations = dict[str, dict[str, Evaluation]]
 """Window -> population -> evaluation."""
@@ -53,7 +57,7 @@ def evaluate(family: Ranker, context: EvaluationContext) -> Figures:
 def publishable(family: Ranker, context: EvaluationContext) -> None:
     """Write the tables that serving reads: ranked lists, vectors, encoder, popularity prior."""
     folder, dataset, budget = context.folder, context.dataset, context.training.budget
-    pq.write_table(_ranked_lists(family, dataset, budget), folder / "ranked_lists.parquet")
+    _write_ranked_lists(folder / "ranked_lists.parquet", family, dataset, budget)
     if isinstance(family, VectorFamily):
         vectors_UD = np.concatenate(
             [family.user_vectors(part).cpu().numpy() for part in parts(dataset.histories)]
@@ -115,22 +119,33 @@ def _beyond_accuracy(
     }
 
 
-def _ranked_lists(family: Ranker, dataset: Dataset, budget: Budget) -> pa.Table:
-    """The best items of every known user at ``as_of``, best first."""
-    item_ids = np.array(dataset.item_ids)
-    scores, items = [], []
-    for part in parts(dataset.histories):
-        scores_BK, items_BK = top(family.scores(part), LIST_LENGTH)
-        scores.append(scores_BK)
-        items.append(item_ids[items_BK])
-        budget.check()
-    return pa.table(
-        {
-            "user_id": pa.array(dataset.user_ids, pa.string()),
-            "item_ids": _lists(np.concatenate(items), pa.string()),
-            "scores": _lists(np.concatenate(scores), pa.float32()),
-        }
-    )
+def _write_ranked_lists(path: Path, family: Ranker, dataset: Dataset, budget: Budget) -> None:
+    """Write the best items of every known user at ``as_of``, best first.
+
+    In row groups of USERS_A_WRITE: the item ids of all users' lists would need gigabytes.
+    """
+    item_ids = np.array(dataset.item_ids, dtype=object)
+    scores: list[np.ndarray] = []
+    items: list[np.ndarray] = []
+    written = waiting = 0
+    with pq.ParquetWriter(path, RANKED_LISTS) as writer:
+        for part in parts(dataset.histories):
+            scores_BK, items_BK = top(family.scores(part), LIST_LENGTH)
+            scores.append(scores_BK.astype(np.float32))
+            items.append(items_BK.astype(np.int32))
+            waiting += len(items_BK)
+            budget.check()
+            if waiting >= USERS_A_WRITE or written + waiting == len(dataset.user_ids):
+                users = dataset.user_ids[written : written + waiting]
+                lists = {
+                    "user_id": pa.array(users, pa.string()),
+                    "item_ids": _lists(item_ids[np.concatenate(items)], pa.string()),
+                    "scores": _lists(np.concatenate(scores), pa.float32()),
+                }
+                writer.write_table(pa.table(lists, RANKED_LISTS), row_group_size=waiting)
+                written, waiting = written + waiting, 0
+                scores.clear()
+                items.clear()
 
 
 def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:

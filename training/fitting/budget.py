@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # types only, as in training.data.histories
     from penchant.settings import Settings
 
 MB = 1024 * 1024
+SECONDS, MEMORY_MB = 240.0, 3000  # for USUAL_INTERACTIONS
+USUAL_INTERACTIONS = 1_500_000
 FITTING_SHARE = 0.7  # of the CPU time: the rest is for evaluation and writing
 WALL_FACTOR = 8  # a run waits for other processes, or for a GPU
 CHECK_SECONDS = 1.0
@@ -41,8 +43,16 @@ class Budget:
     cpu_at_start: float = field(default_factory=cpu_seconds)
 
     @classmethod
-    def of(cls, settings: "Settings") -> "Budget":
-        return cls(settings.family_seconds, settings.family_memory_mb, settings.training_threads)
+    def of(cls, settings: "Settings", interactions: int = 0) -> "Budget":
+        """The settings; by default more for more interactions than ``USUAL_INTERACTIONS``."""
+        growth = max(1.0, interactions / USUAL_INTERACTIONS)
+        return cls(
+            SECONDS * growth if settings.family_seconds is None else settings.family_seconds,
+            int(MEMORY_MB * growth)
+            if settings.family_memory_mb is None
+            else settings.family_memory_mb,
+            settings.training_threads,
+        )
 
     @property
     def spent(self) -> float:

@@ -1,3 +1,5 @@
+{{ config(materialized="sliced") }}
+
 with
 
 categories as (
@@ -18,7 +20,9 @@ daily as (
         bool_or(events.event_type = 'purchase') as bought
     from {{ ref('int_events') }} as events
     inner join categories on events.item_id = categories.item_id
-    where events.event_type in ('view', 'cart', 'purchase')
+    where
+        events.event_type in ('view', 'cart', 'purchase')
+        and {{ in_slice('events.user_id') }}
     group by events.user_id, events.item_id, categories.category, acted_on
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized="sliced") }}
+
 with
 
 counted as (
@@ -17,6 +19,7 @@ counted as (
         on
             periods.period_end <= times.feature_at
             and periods.period_end > times.feature_at - interval '364 days'
+    where {{ in_slice('periods.user_id') }}
     group by periods.user_id, times.feature_at, periods.category
     having weight > 0
 ),

@@ -17,17 +17,30 @@ interests as (
         items.is_merchandise
         and weight is not null
         and category is not null
+        and {{ in_slice('events.user_id') }}
+),
+
+-- items of one order have the same time
+simultaneous as (
+    select
+        user_id,
+        event_at,
+        category,
+        weight,
+        count(*) as events
+    from interests
+    group by user_id, event_at, category, weight
 ),
 
 weighed as (
     select
-        interests.user_id,
+        simultaneous.user_id,
         times.feature_at,
-        interests.category,
-        {{ decayed('weight', var('affinity_half_life_days')) }} as weight
-    from interests
-    inner join {{ ref('int_feature_times') }} as times on interests.event_at < times.feature_at
-    group by interests.user_id, times.feature_at, interests.category
+        simultaneous.category,
+        {{ decayed('weight', var('affinity_half_life_days'), 'events') }} as weight
+    from simultaneous
+    inner join {{ ref('int_feature_times') }} as times on simultaneous.event_at < times.feature_at
+    group by simultaneous.user_id, times.feature_at, simultaneous.category
     having weight > 0
 ),
 

@@ -9,6 +9,7 @@ with
 
 interests as (
     select * from {{ ref('int_interests') }}
+    where {{ in_slice() }}
 ),
 
 priors as (
@@ -112,7 +113,10 @@ purchases as (
         brand,
         lag(brand) over (partition by user_id, category_3 order by event_at, brand) as brand_before
     from {{ ref('int_purchases') }}
-    where category_3 is not null and brand is not null
+    where
+        category_3 is not null
+        and brand is not null
+        and {{ in_slice() }}
 ),
 
 repeats as (
@@ -162,4 +166,5 @@ left join portraits
     on lifecycle.user_id = portraits.user_id and lifecycle.feature_at = portraits.feature_at
 left join loyalties
     on lifecycle.user_id = loyalties.user_id and lifecycle.feature_at = loyalties.feature_at
+where {{ in_slice('lifecycle.user_id') }}
 order by lifecycle.user_id, lifecycle.feature_at

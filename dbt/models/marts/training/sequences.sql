@@ -21,5 +21,6 @@ select
     {{ var('interaction_event_types') }}[(select min(strength) from ranked)] as target_event_type
     {%- endif %}
 from ranked
+where {{ in_slice() }}
 group by user_id
 order by user_id

@@ -1,0 +1,149 @@
+"""What every stage costs as the data grows: seconds, CPU and peak memory of shops of any size."""
+
+import json
+import math
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.growth_data import write_shop
+from benchmarks.processes import ROOT
+from benchmarks.servers import BIN
+from penchant.settings import Settings
+
+TITLE = "Growth"
+SLOPE = 1.1  # of log seconds over log events, at most
+LAST_LINES = 3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One subcommand. ``failed``: the last lines of its output, None for success."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    failed: str | None
+
+
+def measure(
+    settings: Settings,
+    *,
+    events: tuple[int, ...] = (1_500_000, 10_000_000),
+    memory_mb: int = 4000,
+    families: tuple[str, ...] = ("popularity", "item_cf", "matrix_factorization"),
+    through: str = "publish",
+) -> dict[str, Any]:
+    """Run the chain on each shop, up to the stage ``through``; a failed stage ends it."""
+    shops = {}
+    for count in events:
+        with tempfile.TemporaryDirectory(prefix="penchant-growth-") as folder:
+            shops[str(count)] = _chain(Path(folder), count, memory_mb, families, through)
+    return {"memory_mb": memory_mb, "threads": settings.threads, "shops": shops}
+
+
+def page(figures: dict[str, Any]) -> str:
+    shops = figures["shops"]
+    names = list(dict.fromkeys(stage["name"] for stages in shops.values() for stage in stages))
+    lines = [
+        f"`PENCHANT_DUCKDB_MEMORY_MB={figures['memory_mb']}`, {figures['threads']} threads.",
+        "Seconds / CPU seconds / peak MB.",
+        "",
+        f"| stage | {' | '.join(f'{int(count):,} events' for count in shops)} | slope of CPU |",
+        f"|---|{'---|' * len(shops)}---|",
+    ]
+    for name in names:
+        cells = [_cell(stages, name) for stages in shops.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} | {_slope(shops, name)} |")
+    missed = [
+        f"- missed: {int(count):,} events, {stage['name']}: {stage['failed']}"
+        for count, stages in shops.items()
+        for stage in stages
+        if stage["failed"]
+    ]
+    return "\n".join([*lines, "", *missed]) + "\n"
+
+
+def _chain(
+    folder: Path, events: int, memory_mb: int, families: tuple[str, ...], through: str
+) -> list[dict[str, Any]]:
+    write_shop(folder / "shop", events)
+    environment = {
+        **os.environ,
+        "PENCHANT_HOME": str(folder / "home"),
+        "PENCHANT_SOURCE": "files",
+        "PENCHANT_MAPPING": str(folder / "shop" / "mapping.yml"),
+        "PENCHANT_DUCKDB_MEMORY_MB": str(memory_mb),
+    }
+    stages: list[dict[str, Any]] = []
+    snapshot: list[str] = []
+    for command in (
+        ["ingest"],
+        ["build"],
+        ["check"],
+        ["materialize"],
+        ["training-sets"],
+        *(["train", "--no-track", "--family", family] for family in families),
+        ["select-models"],
+        ["publish"],
+    ):
+        stage, result = _run([*command, *snapshot], environment)
+        name = f"train {command[-1]}" if command[0] == "train" else command[0]
+        stages.append(asdict(stage) | {"name": name})
+        print(f"{events:,} events: {stages[-1]}", flush=True)
+        if stage.failed and command[0] != "train":
+            break
+        if command[0] == "build":
+            snapshot = ["--snapshot", result["snapshot_id"]]
+        if command[0] == through:
+            break
+    return stages
+
+
+def _run(arguments: list[str], environment: dict[str, str]) -> tuple[Stage, dict[str, Any]]:
+    with tempfile.TemporaryFile("w+") as output:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [BIN / "penchant", *arguments, "--json"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        lines = output.read().splitlines()
+    failed = None if process.returncode == 0 else " ".join(lines[-LAST_LINES:])
+    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    stage = Stage(arguments[0], round(seconds, 1), round(cpu, 1), round(peak), failed)
+    return stage, json.loads(lines[-1]) if failed is None else {}
+
+
+def _cell(stages: list[dict[str, Any]], name: str) -> str:
+    found = next((stage for stage in stages if stage["name"] == name), None)
+    if found is None:
+        return "not reached"
+    figures = f"{found['seconds']:,.0f} / {found['cpu_seconds']:,.0f} / {found['peak_mb']:,.0f}"
+    return f"failed: {figures}" if found["failed"] else figures
+
+
+def _slope(shops: dict[str, list[dict[str, Any]]], name: str) -> str:
+    """Of log CPU seconds over log events, between the smallest and the largest shop."""
+    points = [
+        (math.log(int(count)), math.log(stage["cpu_seconds"]))
+        for count, stages in shops.items()
+        for stage in stages
+        if stage["name"] == name and not stage["failed"] and stage["cpu_seconds"] > 0
+    ]
+    if len(points) < 2:
+        return "-"
+    (x0, y0), (x1, y1) = points[0], points[-1]
+    slope = (y1 - y0) / (x1 - x0)
+    return f"{slope:.2f}{' (missed)' if slope > SLOPE else ''}"
