@@ -24,6 +24,7 @@ from penchant.storage import write_atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "benchmarks" / "out"
+TEST_HELPERS = ROOT / "tests"
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,8 @@ def _kept(part: str) -> Path:
 
 
 def _module(part: str) -> ModuleType:
+    if str(TEST_HELPERS) not in sys.path:  # modules in it import each other by their short names
+        sys.path.append(str(TEST_HELPERS))
     return importlib.import_module(f"benchmarks.{part}")
 
 

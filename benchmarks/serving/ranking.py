@@ -42,7 +42,8 @@ STAGES = 300  # requests whose stages are timed in process
 RANKED, PRECOMPUTED = "ranking model", "precomputed list"
 
 
-def measure(settings: Settings) -> dict[str, Any]:
+def measure(settings: Settings, *, note: str = "") -> dict[str, Any]:
+    """``note``: of the page, such as that the model isn't that of a training run."""
     release = Release.open(settings, str(settings.live_release.current()))
     if release.manifest.ranking_model is None:
         raise UsageError(
@@ -61,7 +62,7 @@ def measure(settings: Settings) -> dict[str, Any]:
         penchant_server(other, requests[0].path) as precomputed,
     ):
         rows = _rows({RANKED: ranked.port, PRECOMPUTED: precomputed.port}, requests)
-    figures = {"rows": rows, **_stages(settings, release.id, users)}
+    figures = {"rows": rows, "note": note, **_stages(settings, release.id, users)}
     return figures | {"recall": _recall(settings, release)}
 
 
@@ -102,7 +103,7 @@ def page(figures: dict[str, Any]) -> str:
         f"list. The model: {figures['trees']} trees, {figures['features']} features, up to "
         f"{figures['candidates']} candidates ({figures['found']:.0f} on average) of "
         f"{figures['sources']} sources. Features are read from the online store for each request; "
-        "those of items are in memory after their first read.",
+        f"those of items are in memory after their first read. {figures['note']}".rstrip(),
         "",
         latency_table(figures["rows"]),
         "",
