@@ -125,6 +125,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
     ) -> None:
         """Write rows, one per entity, in one transaction."""
         names, packed = _feature_names(table), PackedRows.of(table)
+        features: list[tuple[bytes | None, ...]]
         if packed:
             features = [(blob,) for blob in packed.blobs_of_protos([row[1] for row in data])]
         else:
@@ -152,7 +153,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         packed = PackedRows.of(view)
         keys = [column.name for column in view.entity_columns]
         for batch in table.to_batches(ROWS_A_BATCH):
-            features = (
+            features: list[Sequence[bytes | None]] = (
                 [packed.blobs(batch)]
                 if packed
                 else [_blobs(batch.column(field.name), field.dtype) for field in view.features]
@@ -212,9 +213,9 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         columns = ", ".join(map(_quote, ("entity_key", "event_at", *names)))
         rows: list[tuple[Any, ...]] = []
         for start in range(0, len(keys), KEYS_A_QUERY):
-            some = keys[start : start + KEYS_A_QUERY]
+            some = list(keys[start : start + KEYS_A_QUERY])
             length = next(length for length in QUERY_LENGTHS if length >= len(some))
-            some = [*some, *some[:1] * (length - len(some))]
+            some += some[:1] * (length - len(some))
             holders = ", ".join("?" * length)
             query = f"SELECT {columns} FROM {_quote(view.name)} WHERE entity_key IN ({holders})"
             rows += self._reading(config).execute(query, some).fetchall()

@@ -104,8 +104,8 @@ class Metrics:
                 "Recommendations by what ranked them, and why the ranking model did not.",
                 labels=("ranked_by", "fallback"),
             )
-            for values, number in self._rankings.items():
-                rankings.add_metric(values, number)
+            for labels, number in self._rankings.items():
+                rankings.add_metric(labels, number)
             counted = [
                 CounterMetricFamily(f"penchant_{name}", text, self._counted[name])
                 for name, text in COUNTED.items()

@@ -1,6 +1,6 @@
 """User states with the events since the release folded in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from penchant.encoders.history import History
@@ -48,7 +48,7 @@ class FreshUserStates:
         return self._events.of(user_id, opened.release.last_feedback)
 
 
-def _later(fresh: list[Event], past: History, fold_in: FoldIn) -> History:
+def _later(fresh: Sequence[Event], past: History, fold_in: FoldIn) -> History:
     """Fresh events after a user's published history. A visitor with neither that nor an event of a
     type with strength is read by all events."""
     moment = fold_in.learned_from, fold_in.as_of

@@ -142,7 +142,7 @@ def _summed(items_L: IntArray, scores_L: FloatArray64) -> tuple[IntArray, FloatA
     if not len(items_L):
         return items_L, scores_L
     unique_U, place_L = np.unique(items_L, return_inverse=True)
-    sums_U = np.bincount(place_L, weights=scores_L)
+    sums_U = np.bincount(place_L, weights=scores_L).astype(np.float64)
     order_U = np.lexsort((unique_U, -sums_U))
     return unique_U[order_U], sums_U[order_U]
 
