@@ -104,8 +104,8 @@ class Metrics:
                 "Recommendations by what ranked them, and why the ranking model did not.",
                 labels=("ranked_by", "fallback"),
             )
-            for labels, number in self._rankings.items():
-                rankings.add_metric(labels, number)
+            for ranked, number in self._rankings.items():
+                rankings.add_metric(ranked, number)
             counted = [
                 CounterMetricFamily(f"penchant_{name}", text, self._counted[name])
                 for name, text in COUNTED.items()
