@@ -33,7 +33,7 @@ class Batch:
     landed_at: str
     original_name: str
     sha256: str
-    erased: int
+    erased: int = 0
 
     @property
     def name(self) -> str:

@@ -217,7 +217,7 @@ def test_empty_landing_error_names_the_command(settings: Settings) -> None:
 
 def test_rejects_landing_without_events(built_home: Settings, tmp_path: Path) -> None:
     home = landed_only(built_home, tmp_path / "eventless")
-    for table in ("events", "impressions", "reviews"):
+    for table in ("events", "history", "impressions", "reviews"):
         for batch in home.landing.glob(f"*/{table}/[!_]*"):
             shutil.rmtree(batch)
     with pytest.raises(DataError, match="have no event"):
