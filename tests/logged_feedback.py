@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from penchant.feedback.log import FeedbackLog
 from penchant.settings import Settings
 
@@ -48,18 +50,12 @@ def log_feedback(settings: Settings) -> None:
 
 
 def log_catalogue(settings: Settings) -> None:
-    """An item of the shop with another title, sent twice, a user with another age, and two imported
-    events, of which the first was deleted."""
-    item = {
-        "item_id": "i00060",
-        "description": None,
-        "category_1": "sent",
-        "category_2": None,
-        "category_3": None,
-        "brand": None,
-        "price": 2.5,
-        "first_seen_at": FIRST,
-    }
+    """An item of the shop with another title and price, sent twice, a user with another age, and
+    two imported events, of which the first was deleted."""
+    (landed,) = settings.landing.glob("simulator/items/*/batch.json")
+    items = pq.read_table(landed.with_name("data.parquet"))
+    (known,) = (row for row in items.to_pylist() if row["item_id"] == "i00060")
+    item = known | {"price": 2.5}
     user = {"user_id": "u00079", "age_band": "99", "first_seen_at": FIRST, "received_at": FIRST}
     log = FeedbackLog.of(settings)
     for minute, title in ((1, "last title"), (0, "first title")):
