@@ -54,7 +54,7 @@ def log_catalogue(settings: Settings) -> None:
     two imported events, of which the first was deleted."""
     (landed,) = settings.landing.glob("simulator/items/*/batch.json")
     items = pq.read_table(landed.with_name("data.parquet"))
-    (known,) = (row for row in items.to_pylist() if row["item_id"] == "i00060")
+    (known,) = (row for row in items.to_pylist() if row["item_id"] == "i00059")
     item = known | {"price": 2.5}
     user = {"user_id": "u00079", "age_band": "99", "first_seen_at": FIRST, "received_at": FIRST}
     log = FeedbackLog.of(settings)

@@ -6,6 +6,7 @@ in test_client.py.
 
 import re
 import shlex
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from feature_home import write_snapshot
-from small_shop import snapshot_id
+from small_shop import Shop, snapshot_id
 
 from penchant.api.app import create_app
 from penchant.features.materialize import materialize
@@ -40,9 +41,13 @@ def ours(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def shop(served_once: Any) -> Any:
-    served_once.settings.live_features.flip(snapshot_id(1))
-    return served_once
+def shop(served_once: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A home of its own: the examples send items and users."""
+    home = tmp_path_factory.mktemp("examples") / "home"
+    shutil.copytree(served_once.settings.home, home)
+    shop = Shop(served_once.settings.model_copy(update={"home": home}))
+    shop.settings.live_features.flip(snapshot_id(1))
+    return shop
 
 
 @pytest.mark.parametrize("command", COMMANDS)

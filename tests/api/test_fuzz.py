@@ -32,7 +32,12 @@ CHECKED = [
     "content_type_conformance",
     "response_schema_conformance",
 ]
-WITHOUT = {"GET /v1/ads": 503, "DELETE /v1/events": 404}  # a plan of ads, and events to delete
+WITHOUT = {  # a plan of ads, events to delete, a complete erasure, an objection
+    "GET /v1/ads": 503,
+    "DELETE /v1/events": 404,
+    "GET /v1/subjects/receipt": 404,
+    "DELETE /v1/subjects/objection": 404,
+}
 JSON = {"content-type": "application/json"}
 
 

@@ -69,7 +69,7 @@ def test_every_mart_meets_its_contract(built_home: Settings) -> None:
 def test_what_a_service_sends_replaces_what_files_say(built_home: Settings) -> None:
     snapshot = the_snapshot(built_home)
     (item,) = duckdb.execute(
-        "select title, price from read_parquet(?) where item_id = 'i00060'",
+        "select title, price from read_parquet(?) where item_id = 'i00059'",
         [str(snapshot.mart("items"))],
     ).fetchall()
     assert item == ("last title", 2.5)

@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -221,14 +223,22 @@ def test_killed_run_leaves_old_features_live_and_next_run_completes(settings: Se
     assert content(settings, B) == content(undisturbed, B)
 
 
-def test_concurrent_reads_see_one_snapshot_during_refresh(settings: Settings) -> None:
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+def test_concurrent_reads_see_one_snapshot_during_refresh(
+    settings: Settings, stack: ExitStack
+) -> None:
     """Reads in Python and over HTTP; none may fail, be empty or mix two snapshots."""
     snapshots = [f"s-20180102-{number:012x}" for number in range(1, 5)]
     for mark, snapshot_id in enumerate(snapshots, start=1):
         write_snapshot(settings, snapshot_id, mark=mark)
     materialize(settings, snapshots[0])
     users = ["u1", "u2", "u6", "u7"]  # users without nulls
-    client = TestClient(create_app(settings))
+    client = stack.enter_context(TestClient(create_app(settings)))  # one event loop, as a server
     done = threading.Event()
     reads: list[set[int]] = []
     failures: list[str] = []
