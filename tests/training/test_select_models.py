@@ -91,7 +91,7 @@ def test_family_over_budget_is_a_failure_until_it_is_trained(
     with pytest.raises(PenchantError):
         train(tight, snapshot_id, "item_cf")
     selection = select_models(settings, snapshot_id)
-    assert selection.failures["item_cf"] == "training took more than its 0 s of CPU time"
+    assert selection.failures["item_cf"].startswith("training took more than its 0 s of ")
     train(settings, snapshot_id, "item_cf")
     assert "item_cf" not in select_models(settings, snapshot_id).failures
 
