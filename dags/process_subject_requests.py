@@ -2,10 +2,12 @@
 
 ## What it does
 
-1. `erase`: `penchant subject erase` removes what is stored of the people who asked. The Asset
-   `landing` triggers `build_snapshot`; every family is then trained on a snapshot without them.
-2. `finish`: `penchant subject finish` removes everything made from earlier snapshots, searches the
-   home for the people's ids and writes a signed receipt for each.
+1. `finish`: `penchant subject finish` completes the erasures of earlier days: it removes everything
+   made from snapshots with the people's data, searches the home for their ids and writes a signed
+   receipt for each.
+2. `erase`, whatever became of `finish`: `penchant subject erase` removes what is stored of the
+   people who asked since. The Asset `landing` triggers `build_snapshot`; every family is then
+   trained on a snapshot without them.
 
 ## When it runs
 
@@ -27,7 +29,7 @@ Clear a task or *Trigger* the DAG: both steps go on where they stopped. There is
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, TriggerRule
 
 from dags.assets import LANDING
 from dags.command import Command
@@ -44,5 +46,12 @@ with DAG(
     default_args=DEFAULT_ARGS,
     tags=[*TAGS, "privacy", "tier-1"],
 ):
-    Command(task_id="finish", subcommand=["subject", "finish"])
-    Command(task_id="erase", subcommand=["subject", "erase"], outlets=[LANDING])
+    finish = Command(task_id="finish", subcommand=["subject", "finish"])
+    erase = Command(
+        task_id="erase",
+        subcommand=["subject", "erase"],
+        outlets=[LANDING],
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
+    # the other way round, what `erase` has just begun would always be too early to finish
+    finish >> erase

@@ -106,6 +106,11 @@ def test_docstring_is_a_runbook(dag: DAG) -> None:
         assert section in (dag.doc_md or ""), section
 
 
+def test_erasures_are_finished_before_new_ones_begin(bag: DagBag) -> None:
+    erase = bag.dags["process_subject_requests"].get_task("erase")
+    assert erase.upstream_task_ids == {"finish"} and erase.trigger_rule == "all_done"
+
+
 def outlets(dag: DAG) -> list[Asset]:
     return [outlet for task in dag.tasks for outlet in task.outlets]
 
