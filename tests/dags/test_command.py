@@ -129,7 +129,7 @@ def test_killed_task_leaves_no_process(script: Path, tmp_path: Path) -> None:
     task.on_kill()
     thread.join(PATIENCE)
     assert len(failures) == 1
-    assert all(gone(int(pid)) for pid in pids.read_text().split())
+    wait_for(lambda: all(gone(int(pid)) for pid in pids.read_text().split()))
 
 
 def test_subcommand_ends_with_its_parent(script: Path, tmp_path: Path) -> None:
