@@ -143,7 +143,7 @@ def test_families_do_not_import_each_other() -> None:
 def test_nothing_but_the_command_line_imports_the_api_or_the_dags() -> None:
     for module in modules():
         for area in ("penchant.api", "dags"):
-            if not within(module, {area, "penchant.cli"}):
+            if not within(module, {area, "penchant.commands"}):
                 wrong = {name for name in internal(module) if within(name, {area})}
                 assert not wrong, f"{module} must not import {sorted(wrong)}"
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.command_line import AsJson, SnapshotId, answer
+from penchant.commands.answer import AsJson, SnapshotId, answer
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 

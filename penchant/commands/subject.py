@@ -1,12 +1,12 @@
 """``penchant subject``: what people may ask for about their data."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from penchant.commands.answer import AsJson, answer
 from penchant.errors import DataError, NothingToDo
 from penchant.settings import Settings
 
@@ -19,13 +19,6 @@ User = Annotated[str, typer.Option(help="user id, as the source has it")]
 Users = Annotated[
     list[str], typer.Option("--user", help="user id; repeat the option for several people")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as the last line")]
-
-
-def _answer(line: str, result: dict[str, Any], as_json: bool) -> None:
-    typer.echo(line)
-    if as_json:
-        typer.echo(json.dumps(result, sort_keys=True, default=str))
 
 
 @subject.command()
@@ -38,7 +31,7 @@ def export(
     from penchant.privacy.export import export as run
 
     report = run(Settings(), user, to)
-    _answer(report.summary(), report.as_dict(), as_json)
+    answer(report.summary(), report.as_dict(), as_json)
 
 
 @subject.command()
@@ -47,7 +40,7 @@ def erase(user: Users = [], as_json: AsJson = False) -> None:  # noqa: B006  Typ
     from penchant.privacy.erase import erase as run
 
     report = run(Settings(), user)
-    _answer(report.summary(), report.as_dict(), as_json)
+    answer(report.summary(), report.as_dict(), as_json)
 
 
 @subject.command()
@@ -56,7 +49,7 @@ def finish(as_json: AsJson = False) -> None:
     from penchant.privacy.erase import finish as run
 
     report = run(Settings())
-    _answer(report.summary(), report.as_dict(), as_json)
+    answer(report.summary(), report.as_dict(), as_json)
 
 
 @subject.command("object")

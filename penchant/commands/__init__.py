@@ -1,0 +1,1 @@
+"""The subcommands of ``penchant``, by what they work on."""

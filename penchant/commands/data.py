@@ -1,0 +1,129 @@
+"""Subcommands of data: landing, mapping, marts, checks, features."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.errors import NothingToDo
+from penchant.settings import Settings
+
+data = typer.Typer()
+
+
+@data.command()
+def ingest(
+    source: Annotated[str | None, typer.Option(help="default: PENCHANT_SOURCE")] = None,
+    path: Annotated[Path | None, typer.Option(help="folder of the source's files")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="YAML column mapping of the source `files`")
+    ] = None,
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="land the file of this day only")
+    ] = None,
+    users: Annotated[int, typer.Option(help="simulator: number of users")] = 200,
+    items: Annotated[int, typer.Option(help="simulator: number of items")] = 300,
+    days: Annotated[int, typer.Option(help="simulator: number of days")] = 180,
+    as_json: AsJson = False,
+) -> None:
+    """Land a source's files as batches; quarantine files that violate their contract."""
+    from penchant.ingestion.ingest import ingest as run
+
+    day = date.date() if date else None
+    report = run(Settings(), source, path, mapping, day, users=users, items=items, days=days)
+    for file in report.quarantined:
+        tell_of_quarantine(file)
+    if not report.landed:
+        raise NothingToDo(f"nothing new: {report.summary()}", "nothing, or correct what is named")
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+def tell_of_quarantine(file: dict[str, Any]) -> None:
+    """Send an alert for a quarantined file, once."""
+    from penchant.alerts.alert import Alert, send
+
+    reason = file["reasons"][0]
+    text = f"{file['table']}: {file['original_name']}: {reason['detail']}; see {file['path']}."
+    send(Settings(), Alert("quarantine", text, f"{file['sha256']} {reason['code']}"))
+
+
+@data.command()
+def quarantine(
+    batch: Annotated[str, typer.Argument(help="SHA-256 of a landed batch, or its beginning")],
+    why: Annotated[str, typer.Option(help="kept as the reason")] = "set aside by hand",
+    as_json: AsJson = False,
+) -> None:
+    """Move a landed batch to quarantine, so that builds leave it out."""
+    from penchant.ingestion.set_aside import set_aside
+
+    report = set_aside(Settings(), batch, why)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+mapping_commands = typer.Typer(help="Work on a mapping of own files.", no_args_is_help=True)
+data.add_typer(mapping_commands, name="mapping")
+
+
+@mapping_commands.command("check")
+def check_mapping(
+    mapping: Annotated[Path | None, typer.Option(help="default: PENCHANT_MAPPING")] = None,
+    path: Annotated[Path | None, typer.Option(help="folder of the files")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show ten rows of each file as they would land, and what would be rejected."""
+    from penchant.ingestion.preview import preview
+
+    report = preview(Settings(), mapping, path)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def build(as_json: AsJson = False) -> None:
+    """Build the marts with dbt from all landed batches, as a new snapshot."""
+    from penchant.building.build import build as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def dbt(context: typer.Context) -> None:
+    """Run a dbt command on a database beside production's, such as `dbt build --select …`."""
+    from penchant.building.by_hand import run_by_hand
+
+    raise SystemExit(run_by_hand(Settings(), context.args))
+
+
+@data.command()
+def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Validate a snapshot with Great Expectations; make it live if it passes."""
+    from penchant.quality.check import check as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def materialize(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Materialize a snapshot's features to a new Feast online store and make it live."""
+    from penchant.features.materialize import materialize as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Build point-in-time training sets with Feast's historical retrieval."""
+    from penchant.features.training_sets import training_sets as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)

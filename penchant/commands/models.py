@@ -1,0 +1,168 @@
+"""Subcommands of models: training, selection, policies, ads, compression."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.errors import NothingToDo
+from penchant.settings import Settings
+
+models = typer.Typer()
+
+
+@models.command()
+def plan_training(
+    snapshot: SnapshotId,
+    first: Annotated[
+        bool, typer.Option("--first/--later", help="families of the first release, or the others")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the families that have no run on a snapshot with the current code and config."""
+    from training.commands.plan_training import FIRST, LATER
+    from training.commands.plan_training import plan_training as run
+
+    plan = run(Settings(), snapshot, FIRST if first else LATER)
+    answer(plan.summary(), plan.as_dict(), as_json)
+
+
+@models.command()
+def train(
+    family: Annotated[str, typer.Option(help="family name, see training/names.py")],
+    snapshot: SnapshotId,
+    show: Annotated[
+        bool,
+        typer.Option("--track/--no-track", help="log the snapshot's runs to MLflow afterwards"),
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train and evaluate one model family on a snapshot."""
+    from training.commands.plan_training import cached_run_id, finished_run, nothing_to_learn
+    from training.names import check_name
+
+    check_name(family)
+    settings = Settings()
+    if not show and (found := finished_run(settings, snapshot, family)):
+        answer(f"unchanged {found.run_id}", {"run_id": found.run_id, "family": family}, as_json)
+        return
+    if not show and (failure := nothing_to_learn(settings, snapshot, family)):
+        raise NothingToDo(failure.cause, "land data that has it; this snapshot was tried before")
+
+    from training.commands.track import track
+    from training.commands.train import train as run
+    from training.fitting.distributed import started_together
+
+    first = started_together().first
+    if first:
+        cached_run_id(settings, snapshot, family)  # for processes that don't import torch
+    report = run(settings, snapshot, family)
+    if show and first:
+        track(settings, snapshot)
+    if first:
+        answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Log a snapshot's runs to MLflow, including failed runs."""
+    from training.commands.track import track as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def select_models(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Select the retriever and the ranker among a snapshot's trained families."""
+    from training.commands.select_models import select_models as run
+
+    selection = run(Settings(), snapshot)
+    answer(selection.summary(), selection.as_dict(), as_json)
+
+
+@models.command()
+def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Evaluate a snapshot's learned policy off-policy; start an experiment if it is better."""
+    from penchant.bandits.experiments.gate import promote
+    from training.commands.run_identity import run_id_of
+    from training.configs import config_for
+
+    settings = Settings()
+    run_id = run_id_of(snapshot, "bandit", config_for(settings, "bandit"), settings.seed)
+    report = promote(settings, snapshot, run_id)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Evaluate the running experiment on a snapshot's log; end it when it is decided."""
+    from penchant.bandits.experiments.stage import evaluate_experiment as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def plan_ads(
+    snapshot: SnapshotId,
+    budgets: Annotated[
+        Path, typer.Option(help="YAML file of the campaigns and budgets of the day")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Plan which users see which campaigns, within budgets, frequency caps and attention."""
+    from penchant.ads.stage import plan_ads as run
+
+    report = run(Settings(), snapshot, budgets)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def compress(
+    snapshot: SnapshotId,
+    family: Annotated[str | None, typer.Option(help="default: the selected retriever")] = None,
+    run: Annotated[str | None, typer.Option(help="run id, instead of a family")] = None,
+    student: Annotated[
+        bool, typer.Option("--student", help="also distil a Transformer into a smaller model")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compress a trained run's vectors and measure the loss of each form."""
+    from training.compression.compress import compress as compress_run
+
+    report = compress_run(Settings(), snapshot, family, run, student)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def interests(
+    user: Annotated[str, typer.Option(help="user id")],
+    k: Annotated[int, typer.Option(help="number of items", min=1)] = 10,
+    category: Annotated[str | None, typer.Option(help="restrict to this category path")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="default: the best family on validation")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the items a user will act on in the next 14 days, with a run on the live snapshot."""
+    from penchant.artifacts import Snapshot
+    from training.commands.predict_interests import predict
+
+    settings = Settings()
+    answered = predict(settings, Snapshot.live(settings).id, user, k, family, category)
+    answer(answered.summary(), answered.as_dict(), as_json)
+
+
+@models.command()
+def simulate(
+    days: Annotated[int, typer.Option(help="number of days of the closed loop")] = 60,
+    users: Annotated[int, typer.Option(help="number of users of the world")] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Run each policy in a small world with known ground truth and measure its regret."""
+    from training.commands.simulate import simulate as run
+
+    simulation = run(Settings(), days, users)
+    answer(simulation.summary(), simulation.as_dict(), as_json)

@@ -1,0 +1,108 @@
+"""Subcommands of releases: publishing, and what the live release answers."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.errors import NothingToDo
+from penchant.settings import Settings
+
+releases = typer.Typer()
+
+
+@releases.command()
+def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Publish the selected models' vectors and lists as a release; make it live once verified."""
+    from penchant.publishing.publish import publish as run
+
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@releases.command()
+def publish_first(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Publish a release from the families that train fastest, if no release is live."""
+    settings = Settings()
+    if release_id := settings.live_release.current():
+        raise NothingToDo(f"release {release_id} is live", "nothing: a better one follows")
+
+    from penchant.publishing.publish import publish as run
+    from training.commands.plan_training import FIRST
+    from training.commands.select_models import select_models as select
+
+    select(settings, snapshot, FIRST)
+    report = run(settings, snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@releases.command()
+def rollback(as_json: AsJson = False) -> None:
+    """Make the previous release live again."""
+    from penchant.releases.rollback import rollback as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@releases.command()
+def recommend(
+    user: Annotated[str, typer.Option(help="user id")],
+    k: Annotated[int, typer.Option(help="number of items")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Recommend items to a user from the live release."""
+    from penchant.serving.service import RecommendationService
+
+    answered = RecommendationService(Settings()).recommend(user, k)
+    answer(answered.render(), answered.as_dict(), as_json)
+
+
+@releases.command()
+def similar(
+    item: Annotated[str, typer.Option(help="item id")],
+    k: Annotated[int, typer.Option(help="number of items")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """List the items whose vectors are nearest to an item's vector in the live release."""
+    from penchant.serving.service import RecommendationService
+
+    answered = RecommendationService(Settings()).similar(item, k)
+    answer(answered.render(), answered.as_dict(), as_json)
+
+
+@releases.command()
+def portrait(
+    user: Annotated[str, typer.Option(help="user id")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a user's interests with their confidence, and the user's segment."""
+    from penchant.serving.service import RecommendationService
+
+    found = RecommendationService(Settings()).portrait(user)
+    answer(found.render(), found.as_dict(), as_json)
+
+
+@releases.command()
+def status(as_json: AsJson = False) -> None:
+    """Show the live release, the live snapshot with its checks, and the metrics of all families."""
+    from penchant.serving.status import render
+    from penchant.serving.status import status as run
+
+    state = run(Settings())
+    if as_json:
+        typer.echo(json.dumps(state, sort_keys=True, default=str))
+    else:
+        from rich.console import Console
+
+        Console().print(render(state))
+
+
+@releases.command()
+def report(as_json: AsJson = False) -> None:
+    """Write the HTML report of the live release."""
+    from penchant.report.report import report as run
+
+    written = run(Settings())
+    answer(written.summary(), written.as_dict(), as_json)
