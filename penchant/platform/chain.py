@@ -41,6 +41,8 @@ class Stage:
     tasks: list[Task] = field(default_factory=list)
     mapped: dict[str, list[str]] = field(default_factory=dict)
     """The families of a mapped task, in the order of its map indexes."""
+    older: frozenset[str] = frozenset()
+    """Runs of the DAG from before the chain: compared by id, since the clock may be set."""
 
     def named(self, task: Task) -> Task:
         """The task with its family in its label. Airflow has it only once the task runs."""
@@ -93,7 +95,10 @@ class Chain:
 
     def __init__(self, airflow: Airflow) -> None:
         self._airflow = airflow
-        self.stages = [Stage(dag_id) for dag_id in CHAIN]
+        self.stages = [
+            Stage(dag_id, older=frozenset(run.run_id for run in airflow.newest_runs(dag_id)))
+            for dag_id in CHAIN
+        ]
         self.started = datetime.now(UTC)
         self.stages[0].run = airflow.trigger(CHAIN[0], f"demo__{self.started.isoformat()}")
         self._previous_ended = time.monotonic()
@@ -137,7 +142,7 @@ class Chain:
         """Update the runs and tasks. Raises PenchantError if a triggered run does not appear."""
         for number, stage in enumerate(self.stages):
             if stage.run is None:
-                stage.run = self._triggered_by(self.stages[number - 1])
+                stage.run = self._triggered_by(self.stages[number - 1], stage)
             if stage.run is None:
                 return
             if not (stage.run.ended and stage.tasks):
@@ -160,20 +165,20 @@ class Chain:
                 subcommands = self._airflow.returned(run, plan)
                 stage.mapped[mapped] = [subcommand[2] for subcommand in subcommands]
 
-    def _triggered_by(self, before: Stage) -> Run | None:
-        assert before.run is not None
-        dag_id = CHAIN[CHAIN.index(before.dag_id) + 1]
+    def _triggered_by(self, before: Stage, stage: Stage) -> Run | None:
+        """The stage's first run since the chain started."""
         if any(is_skipped_emitter(task) for task in before.tasks):
             # it had nothing new, but a later stage may not have finished
-            return self._airflow.trigger(dag_id, f"demo__{self.started.isoformat()}")
-        run = self._airflow.first_run_since(dag_id, before.run.due)
+            return self._airflow.trigger(stage.dag_id, f"demo__{self.started.isoformat()}")
+        runs = self._airflow.newest_runs(stage.dag_id)
+        new = [run for run in runs if run.run_id not in stage.older]
         waited = time.monotonic() - self._previous_ended  # the clock may be set meanwhile
-        if run is None and waited > NEXT_RUN_SECONDS:
+        if not new and waited > NEXT_RUN_SECONDS:
             raise PenchantError(
-                f"{dag_id} has not started, {waited:.0f} s after {before.dag_id} succeeded",
+                f"{stage.dag_id} has not started, {waited:.0f} s after {before.dag_id} succeeded",
                 "check in the Airflow UI whether that DAG is paused, or run again",
             )
-        return run
+        return new[-1] if new else None
 
 
 def is_skipped_emitter(task: Task) -> bool:

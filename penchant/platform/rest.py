@@ -17,6 +17,7 @@ TIMEOUT_SECONDS = 30.0
 DEADLINE_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
+NEWEST_RUNS = 100
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Run:
     dag_id: str
     run_id: str
     state: str
-    due: datetime
 
     @property
     def ended(self) -> bool:
@@ -144,11 +144,10 @@ class Airflow:
         value = self._get(f"{path}/xcomEntries/return_value")["value"]
         return json.loads(value) if isinstance(value, str) else value
 
-    def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
-        """The first run of a DAG with ``run_after`` at or after ``since``."""
-        query = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 1}
-        found = self._get(f"/dags/{dag_id}/dagRuns", **query)["dag_runs"]
-        return run_of(found[0]) if found else None
+    def newest_runs(self, dag_id: str) -> list[Run]:
+        """A DAG's newest runs, newest first, in the order in which the database got them."""
+        found = self._get(f"/dags/{dag_id}/dagRuns", order_by="-id", limit=NEWEST_RUNS)
+        return [run_of(run) for run in found["dag_runs"]]
 
     def _get(self, path: str, **query: Any) -> Any:
         return self._json("GET", path, params=query)
@@ -192,9 +191,7 @@ def body_of(response: httpx.Response) -> Any:
 
 
 def run_of(found: dict[str, Any]) -> Run:
-    due = instant(found["run_after"])
-    assert due is not None
-    return Run(found["dag_id"], found["dag_run_id"], found["state"], due)
+    return Run(found["dag_id"], found["dag_run_id"], found["state"])
 
 
 def task_of(found: dict[str, Any]) -> Task:

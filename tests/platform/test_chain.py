@@ -41,16 +41,22 @@ class FakeAirflow:
     def __init__(self, failing: str | None = None, missing: str | None = None) -> None:
         self.failing = failing
         self.missing = missing
+        self.begun: set[str] = set()
 
     def trigger(self, dag_id: str, run_id: str) -> Run:
-        return Run(dag_id, "r", "queued", NOON)
+        return Run(dag_id, "r", "queued")
 
-    def first_run_since(self, dag_id: str, since: datetime) -> Run | None:
-        return None if dag_id == self.missing else Run(dag_id, "r", "queued", since)
+    def newest_runs(self, dag_id: str) -> list[Run]:
+        """Without the new run when the chain starts; a run of another day is older."""
+        older = [Run(dag_id, "yesterday", "success")]
+        if dag_id not in self.begun or dag_id == self.missing:
+            self.begun.add(dag_id)
+            return older
+        return [Run(dag_id, "r", "queued"), *older]
 
     def run(self, run: Run) -> Run:
         state = "failed" if run.dag_id == self.failing else "success"
-        return Run(run.dag_id, run.run_id, state, run.due)
+        return Run(run.dag_id, run.run_id, state)
 
     def tasks(self, run: Run) -> list[Task]:
         state = "failed" if run.dag_id == self.failing else "success"
@@ -66,6 +72,7 @@ def test_chain_is_tracked_to_its_end() -> None:
     chain.poll()
     assert chain.done and not chain.broken
     assert [found.dag_id for found in chain.tasks] == list(CHAIN)
+    assert {run.run_id for run in chain.runs} == {"r"}
 
 
 def test_failed_run_ends_the_chain() -> None:
@@ -151,7 +158,7 @@ PLANNED = [
 
 def test_stage_and_time_left_of_the_main_job() -> None:
     assert set(SHARES) == set(CHAIN) and sum(SHARES.values()) == pytest.approx(1)
-    done, waiting = Run("", "r", "success", NOON), Run("", "r", "running", NOON)
+    done, waiting = Run("", "r", "success"), Run("", "r", "running")
     stages = [Stage(dag_id, done) for dag_id in CHAIN]
     stages[1:] = [Stage(dag_id) for dag_id in CHAIN[1:]]
     assert str(Progress.of_stages(stages, NOON, at(5))) == "stage 2 of 5, build_snapshot"
@@ -269,7 +276,7 @@ def test_next_demo_fails_the_runs_of_a_killed_one_only(tmp_path: Path) -> None:
     Unfinished(path).end(airflow)  # type: ignore[arg-type]
     assert ended == []
     killed = Unfinished(path)
-    killed.record([Run("ingest_landing", "r1", "running", NOON)])
+    killed.record([Run("ingest_landing", "r1", "running")])
     Unfinished(path).end(airflow)  # type: ignore[arg-type]
     assert ended == ["ingest_landing r1"]
     killed.clear()
