@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 HOST = "127.0.0.1"
 CONNECTIONS = 1500
 WORKERS = 32
+TOKEN = "TOKEN"  # environment variable
 Counts = Counter[str]
 Attack = Callable[["Target"], Awaitable[None]]
 
@@ -36,7 +37,7 @@ class Target:
 
 
 def head(line: str, *headers: str, host: str = "localhost") -> bytes:
-    token = os.environ.get("TOKEN")
+    token = os.environ.get(TOKEN)
     own = [f"Authorization: Bearer {token}"] if token else []
     return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host}", *own, *headers, "", ""]).encode()
 
@@ -115,11 +116,34 @@ def event(**fields: object) -> dict[str, object]:
     }
 
 
-def attacks() -> dict[str, Attack]:
-    endless = "POST /v1/events"
+def requests() -> dict[str, bytes]:
+    """The requests that attacks repeat."""
     costly = "GET /v1/recommendations?user_id=u0002&k=100&diversity=0.5&reasons=true"
     forged = [event(event_id=f"e-{n}", impression_id=f"forged-{n}") for n in range(500)]
-    replayed = json.dumps({"events": [event()]}).encode()
+    similar = "GET /v1/similar?item_id=i0000001"
+    return {
+        "flood without a token": head(similar),
+        "flood of costly requests": head(costly),
+        "flood of forged impressions": post(json.dumps({"events": forged}).encode()),
+        "replay": post(json.dumps({"events": [event(event_id="replayed")]}).encode()),
+        "giant ids": head(f"GET /v1/similar?item_id={'x' * 30_000}"),
+        "nested JSON": post(b"[" * 100_000),
+        "decompression": post(gzip.compress(b"0" * 10**7), "Content-Encoding: gzip"),
+        "rebinding": head(similar, host="x{y}.evil.test"),
+    }
+
+
+REPEATED_BY = {
+    "flood without a token": WORKERS,
+    "flood of costly requests": WORKERS,
+    "flood of forged impressions": 4,
+    "replay": WORKERS,
+}
+"""Connections that repeat a request; 8 for the others."""
+
+
+def attacks() -> dict[str, Attack]:
+    endless = "POST /v1/events"
     return {
         "slow headers": many(CONNECTIONS, drip, head("GET /healthz")[:-2], b"X-A: b\r\n"),
         "slow bodies": many(200, drip, head(endless, "Content-Length: 9999"), b"{"),
@@ -131,20 +155,10 @@ def attacks() -> dict[str, Attack]:
             head(endless, "Transfer-Encoding: chunked"),
             b"10000\r\n" + b"a" * 65536 + b"\r\n",
         ),
-        "flood without a token": many(WORKERS, repeat, head("GET /v1/similar?item_id=i0000001")),
-        "flood of costly requests": many(WORKERS, repeat, head(costly)),
-        "flood of forged impressions": many(
-            4, repeat, post(json.dumps({"events": forged}).encode())
-        ),
-        "replay": many(WORKERS, repeat, post(replayed)),
-        "giant ids": many(8, repeat, head(f"GET /v1/similar?item_id={'x' * 30_000}")),
-        "nested JSON": many(8, repeat, post(b"[" * 100_000)),
-        "decompression": many(
-            8, repeat, post(gzip.compress(b"0" * 10**7), "Content-Encoding: gzip")
-        ),
-        "rebinding": many(
-            8, repeat, head("GET /v1/similar?item_id=i0000001", host="x{y}.evil.test")
-        ),
+        **{
+            name: many(REPEATED_BY.get(name, 8), repeat, request)
+            for name, request in requests().items()
+        },
     }
 
 

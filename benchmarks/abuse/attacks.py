@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.abuse.attacker import attacks
+from benchmarks.abuse.attacker import TOKEN, attacks
 from benchmarks.rows import grid
 from benchmarks.servers import Server, penchant_server, settings_at
 from benchmarks.synthetic_shop import SNAPSHOT, USERS, write_shop
@@ -78,7 +78,9 @@ async def _normal(port: int, token: str, seconds: float) -> Normal:
     return seen
 
 
-def measure(settings: Settings, *, seconds: float = 8.0) -> dict[str, Any]:
+def measure(
+    settings: Settings, *, seconds: float = 8.0, attack: tuple[str, ...] = tuple(attacks())
+) -> dict[str, Any]:
     """``seconds`` of each attack."""
     with tempfile.TemporaryDirectory(prefix="penchant-bench-") as folder:
         home = settings_at(Path(folder) / "home")
@@ -89,7 +91,7 @@ def measure(settings: Settings, *, seconds: float = 8.0) -> dict[str, Any]:
         with penchant_server(home.home, "/readyz", limited=True) as server:
             asyncio.run(_normal(server.port, normal, WARM_UP_SECONDS))
             quiet = asyncio.run(_normal(server.port, normal, QUIET_SECONDS))
-            rows = [_beside(name, server, normal, attacker, seconds) for name in attacks()]
+            rows = [_beside(name, server, normal, attacker, seconds) for name in attack]
             after = asyncio.run(_normal(server.port, normal, QUIET_SECONDS))
         shutdown = _shutdown_seconds(home.home)
     return {
@@ -106,7 +108,7 @@ def _beside(
 ) -> dict[str, Any]:
     """One attack. The normal client starts a second later, when the attack is in full swing."""
     before_mb = server.resident_mb()
-    token = {} if name in UNTOKENED else {"TOKEN": attacker}
+    token = {} if name in UNTOKENED else {TOKEN: attacker}
     command = [sys.executable, "-m", "benchmarks.abuse.attacker", name, str(server.port)]
     attack = subprocess.Popen(
         [*command, str(seconds + 2)],

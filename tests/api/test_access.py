@@ -215,3 +215,14 @@ def test_large_requests_count_as_several() -> None:
         2.1
     )  # a debt of one burst, and the request
     assert limiter.seconds_to_wait("b") == 0
+
+
+def test_charges_after_a_pause_limit_too() -> None:
+    """A client whose requests are rejected before they are counted had gained rate meanwhile."""
+    now = 0.0
+    limiter = RateLimiter(per_second=10, burst=20, clock=lambda: now)
+    limiter.seconds_to_wait("a")
+    now = 1000.0
+    limiter.charge("a", 15)
+    limiter.charge("a", 15)
+    assert limiter.peek("a") == pytest.approx(1.1)

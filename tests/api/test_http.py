@@ -58,6 +58,15 @@ def test_large_answers_are_compressed(client: TestClient) -> None:
     assert "content-encoding" not in page.headers
 
 
+def test_compressed_bodies_are_refused_unread(client: TestClient) -> None:
+    bomb = gzip.compress(b"0" * 10**6)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = client.post("/v1/events", content=bomb, headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    plain = client.post("/v1/events", json={}, headers={"Content-Encoding": "identity"})
+    assert plain.status_code == 422
+
+
 def test_head_answers_as_get_without_a_body(client: TestClient) -> None:
     for path in ("/livez", SIMILAR):
         answer = client.head(path)

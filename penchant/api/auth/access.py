@@ -44,34 +44,40 @@ class RateLimiter:
 
     def seconds_to_wait(self, client: str) -> float:
         """Seconds until the client's next request is allowed; 0 allows and counts this one."""
-        now = self._clock()
         with self._lock:
-            left, since = self._left.pop(client, (self._burst, now))
-            left = min(self._burst, left + (now - since) * self._per_second)
-            allowed = left >= 1
-            self._left[client] = (left - 1 if allowed else left, now)
-            while len(self._left) > MAX_CLIENTS:  # drop the least recent
-                del self._left[next(iter(self._left))]
-        return 0.0 if allowed else (1 - left) / self._per_second
+            left = self._settle(client)
+            if left < 1:
+                return (1 - left) / self._per_second
+            self._left[client] = (left - 1, self._left[client][1])
+        return 0.0
 
     def headers(self, client: str) -> Headers:
         """What the client has left, for its response."""
         with self._lock:
-            left, _ = self._left.get(client, (self._burst, 0.0))
+            left = self._settle(client)
         return rate_limit_headers(self._per_second, self._burst, left)
 
     def peek(self, client: str) -> float:
         """``seconds_to_wait`` without counting a request."""
         with self._lock:
-            left, since = self._left.get(client, (self._burst, self._clock()))
-        left = min(self._burst, left + (self._clock() - since) * self._per_second)
+            left = self._settle(client)
         return 0.0 if left >= 1 else (1 - left) / self._per_second
 
     def charge(self, client: str, units: float) -> None:
-        """Count more work for an allowed request; a client is at most a burst in debt."""
+        """Count more work of a client, which is at most a burst in debt."""
         with self._lock:
-            left, since = self._left.get(client, (self._burst, self._clock()))
-            self._left[client] = (max(left - units, -self._burst), since)
+            left = self._settle(client)
+            self._left[client] = (max(left - units, -self._burst), self._left[client][1])
+
+    def _settle(self, client: str) -> float:
+        """Units that the client has now; it becomes the most recent one."""
+        now = self._clock()
+        left, since = self._left.pop(client, (self._burst, now))
+        left = min(self._burst, left + (now - since) * self._per_second)
+        self._left[client] = (left, now)
+        while len(self._left) > MAX_CLIENTS:  # drop the least recent
+            del self._left[next(iter(self._left))]
+        return left
 
 
 class AccessControl:

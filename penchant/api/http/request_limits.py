@@ -1,4 +1,4 @@
-"""Checks on raw requests, before they are parsed: nesting depth and unambiguous JSON.
+"""Checks on raw requests, before they are routed: nesting depth and unambiguous JSON.
 
 Python's parser accepts duplicate keys, NaN and unpaired surrogates; other parsers read them
 differently or reject them.
@@ -7,7 +7,6 @@ differently or reject them.
 import json
 import re
 from http import HTTPStatus
-from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -20,8 +19,7 @@ MAX_DEPTH = 12
 MAX_CONTAINERS = 20_000  # lists and objects
 JSON = "application/json"
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*("|\Z)', re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]")
+_TOO_DEEP = f"the body is nested more than {MAX_DEPTH} levels deep"
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -68,16 +66,18 @@ def _rejection(scope: Any, body: bytes) -> JSONResponse | None:
 
 def json_error(body: bytes) -> str | None:
     """Why a body is rejected as JSON; None if it is accepted."""
-    if nesting_depth(body) > MAX_DEPTH:
-        return f"the body is nested more than {MAX_DEPTH} levels deep"
     if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
         return f"the body has more than {MAX_CONTAINERS:,} lists and objects"
     try:
         parsed = json.loads(
             body.decode(), object_pairs_hook=_unique_keys, parse_constant=_reject_constant
         )
+        if nested_deeper(parsed, MAX_DEPTH):
+            return _TOO_DEEP
         if b"\\u" in body:
             json.dumps(parsed, ensure_ascii=False).encode()
+    except RecursionError:
+        return _TOO_DEEP
     except UnicodeEncodeError:
         return "a string in the body has an unpaired surrogate"
     except UnicodeDecodeError:
@@ -102,17 +102,19 @@ def _is_utf8(query: bytes) -> bool:
     return _BAD_ESCAPE.search(query) is None
 
 
-def nesting_depth(body: bytes) -> int:
-    """Maximum depth of brackets outside strings, whether or not the body is JSON; it is counted no
-    further than one beyond MAX_DEPTH, nor in more brackets than a body may have."""
-    deepest = level = 0
-    brackets = _BRACKET.finditer(_STRING.sub(b"", body))
-    for bracket in islice(brackets, 2 * MAX_CONTAINERS):
-        level += 1 if bracket[0] in b"[{" else -1
-        deepest = max(deepest, level)
-        if deepest > MAX_DEPTH:
-            break
-    return deepest
+def nested_deeper(parsed: Any, most: int) -> bool:
+    """Whether lists and objects are nested more than ``most`` levels deep."""
+    level = [parsed] if isinstance(parsed, list | dict) else []
+    for _ in range(most):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, list | dict)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

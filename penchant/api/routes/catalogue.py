@@ -3,16 +3,17 @@
 A new item is recommended from the next request on; other changes are in the next snapshot.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 
 from penchant.api.auth.access import RequireScope, charge_work
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.http.repetition import WITHOUT_EFFECT
-from penchant.api.http.services import AppServices
+from penchant.api.http.services import AppServices, Services
 from penchant.api.schemas.catalogue import (
     LEVELS,
     ItemsRequest,
@@ -23,6 +24,7 @@ from penchant.api.schemas.catalogue import (
 )
 
 router = APIRouter(tags=["catalogue"])
+Sent = TypeVar("Sent", ItemToPut, UserToPut)
 
 
 @router.put(
@@ -34,11 +36,7 @@ router = APIRouter(tags=["catalogue"])
 )
 def put_items(request: Request, body: ItemsRequest, services: AppServices) -> Stored:
     """Add or replace items. A new one is recommended at once, by its title and category."""
-    record_entities(request, len(body.items))
-    charge_work(request, len(body.items) / 50)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    services.feedback_log.append("items", [_item_row(each, now) for each in body.items])
-    return Stored(received=len(body.items))
+    return _store(request, services, "items", body.items, _item_row)
 
 
 @router.put(
@@ -50,11 +48,22 @@ def put_items(request: Request, body: ItemsRequest, services: AppServices) -> St
 )
 def put_users(request: Request, body: UsersRequest, services: AppServices) -> Stored:
     """Add or replace users. Their attributes are in the next snapshot."""
-    record_entities(request, len(body.users))
-    charge_work(request, len(body.users) / 50)
+    return _store(request, services, "users", body.users, _user_row)
+
+
+def _store(
+    request: Request,
+    services: Services,
+    table: str,
+    sent: Sequence[Sent],
+    row_of: Callable[[Sent, datetime], dict[str, Any]],
+) -> Stored:
+    """Append all rows, or none, to a table of the feedback log; durable when this returns."""
+    record_entities(request, len(sent))
+    charge_work(request, len(sent) / 50)
     now = datetime.now(UTC).replace(tzinfo=None)
-    services.feedback_log.append("users", [_user_row(each, now) for each in body.users])
-    return Stored(received=len(body.users))
+    services.feedback_log.append(table, [row_of(each, now) for each in sent])
+    return Stored(received=len(sent))
 
 
 def _item_row(item: ItemToPut, now: datetime) -> dict[str, Any]:
