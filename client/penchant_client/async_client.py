@@ -293,7 +293,7 @@ class AsyncClient:
         ] = (),
     ) -> RecommendResponse:
         """Personal recommendations of one release for up to 50 users, who may be anonymous. Reasons
-        require the scope `reasons:read` too.
+        require the scope `reasons:read` too, and `exclude_bought` requires `history:read`.
 
         k: Maximum number of items.
         exclude_bought: Exclude items that the user ever bought.
@@ -346,7 +346,8 @@ class AsyncClient:
     ) -> Recommendations:
         """Personal recommendations; popular items for an unknown user. Reasons name items of the
         user's
-        history: they require the scope `reasons:read` too.
+        history: they require the scope `reasons:read` too, and `exclude_bought` requires
+        `history:read`.
 
         k: Maximum number of items.
         placement: Where the items are shown, such as a page.

@@ -219,14 +219,17 @@ class _OpenFile:
         self._file.truncate(self._end)
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(row, default=_text, separators=(",", ":")).encode() + b"\n"
-
-
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     raise TypeError(f"{type(value).__name__} can't be logged")
+
+
+_ENCODER = json.JSONEncoder(default=_text, separators=(",", ":"))
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return _ENCODER.encode(row).encode() + b"\n"
 
 
 def _cut_torn_line(path: Path) -> None:

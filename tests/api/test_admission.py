@@ -1,11 +1,14 @@
 """Clients take turns, and requests that would wait too long are shed."""
 
 import asyncio
+from collections import Counter
+from typing import Any
 
 import pytest
 
+from penchant.api.http.rate_limit import WORK
 from penchant.api.server import admission
-from penchant.api.server.admission import RUNNING_OF_ONE, Turns
+from penchant.api.server.admission import RUNNING_OF_ONE, Admission, Turns
 
 
 def test_clients_take_turns() -> None:
@@ -81,3 +84,32 @@ def test_a_client_has_a_share_of_the_turns() -> None:
         return [*done, *await asyncio.gather(*waiting)]
 
     assert asyncio.run(run()) == [False, True, True, True]
+
+
+def test_a_client_of_costly_requests_runs_one_at_a_time() -> None:
+    """A client of small requests beside it keeps its share."""
+    running, most = Counter[str](), Counter[str]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        client = scope["client"]
+        running[client] += 1
+        most[client] = max(most[client], running[client])
+        await asyncio.sleep(0)
+        scope["state"][WORK] = 10.0 if client == "costly" else 0.5
+        running[client] -= 1
+
+    async def run() -> None:
+        admitted = Admission(app, lambda scope: scope["client"], Turns(running=100, waiting=1000))
+
+        async def request(client: str) -> None:
+            scope = {"type": "http", "path": "/", "client": client, "state": {}}
+            await admitted(scope, None, None)
+
+        for client in ("costly", "small") * 10:  # the average settles
+            await request(client)
+        most.clear()
+        clients = ("costly", "small") * 20
+        await asyncio.gather(*(request(client) for client in clients))
+
+    asyncio.run(run())
+    assert most == {"costly": 1, "small": RUNNING_OF_ONE}

@@ -204,16 +204,27 @@ def test_answers_404_for_an_unknown_id(
     assert f"unknown {'item' if 'item_id' in params else 'user'} 'no" in answer.json()["detail"]
 
 
-def test_reasons_need_a_scope_of_their_own(published: Any) -> None:
-    client, asked = TestClient(create_app(published.settings)), {"user_id": "u3", "reasons": "true"}
+@pytest.mark.parametrize(
+    ("option", "scope"), [("reasons", "reasons:read"), ("exclude_bought", "history:read")]
+)
+def test_what_tells_a_users_history_needs_a_scope_of_its_own(
+    published: Any, option: str, scope: str
+) -> None:
+    """Lists with and without exclude_bought differ by what the user bought."""
+    client, asked = TestClient(create_app(published.settings)), {"user_id": "u3", option: "true"}
 
-    def status_with(*scopes: str) -> int:
+    def statuses_with(*scopes: str) -> tuple[int, int]:
         _, secret = Tokens(published.settings).make("shop", scopes)
         headers = {"authorization": f"Bearer {secret}"}
-        return client.get("/v1/recommendations", params=asked, headers=headers).status_code
+        read = client.get("/v1/recommendations", params=asked, headers=headers)
+        body = {"users": [{"user_id": "u3"}], option: True}
+        return (
+            read.status_code,
+            client.post("/v1/recommendations", json=body, headers=headers).status_code,
+        )
 
-    assert status_with("recommendations:read") == 403
-    assert status_with("recommendations:read", "reasons:read") == 200
+    assert statuses_with("recommendations:read") == (403, 403)
+    assert statuses_with("recommendations:read", scope) == (200, 200)
 
 
 def test_an_event_id_is_the_clients_and_the_users_own(served: tuple[Any, TestClient]) -> None:

@@ -224,6 +224,12 @@ def test_filters_recommendations_or_shows_what_is_wrong_with_the_filter(
     assert shown in text_of(answer) and "70.0%" in answer.text
 
 
+def test_excluding_bought_items_needs_the_scope(console: TestClient, home: Settings) -> None:
+    logged_in(console, home, "recommendations:read")
+    answer = console.get("/console/users?user_id=u3&exclude_bought=true")
+    assert "lacks the scope history:read" in text_of(answer)
+
+
 def items_of(text: str) -> list[str]:
     """The ids of a ranked list's items, in order."""
     ranked = text[text.index('<ol class="list ranked">') : text.index("</ol>")]

@@ -19,7 +19,7 @@ from penchant.api.auth.audit_context import record_access, record_denial
 from penchant.api.auth.tokens import RESTRICTED, SCOPES, Token, Tokens
 from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.query_parameters import require_known_parameters
-from penchant.api.http.rate_limit import RATE_LIMIT, Headers, rate_limit_headers
+from penchant.api.http.rate_limit import RATE_LIMIT, WORK, Headers, rate_limit_headers
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 
@@ -171,6 +171,7 @@ def charge_work(request: Request, units: float) -> None:
     work of ten recommendations."""
     access: AccessControl = request.app.state.access
     access.charge(request.state.client, units)
+    setattr(request.state, WORK, units)
 
 
 def work_of(k: int, reasons: bool, diversity: float = 0.0) -> float:

@@ -27,6 +27,8 @@ METRICS = "metrics:read"
 CATALOGUE = ("items:write", "users:write")
 REASONS = "reasons:read"
 """Reasons of recommendations, which name items of a user's history."""
+HISTORY = "history:read"
+"""Options whose effect tells what a user bought: lists with and without ``exclude_bought``."""
 PRIVACY = "privacy:admin"
 """People's requests about their data: export, objection, erasure."""
 RESTRICTED = (PRIVACY, "admin")
@@ -36,6 +38,7 @@ SCOPES = (
     *FEATURE_SCOPES.values(),
     "recommendations:read",
     REASONS,
+    HISTORY,
     "events:write",
     *CATALOGUE,
     METRICS,

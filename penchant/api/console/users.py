@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from penchant.api.auth.feature_access import require_readable
-from penchant.api.auth.tokens import FEATURES, REASONS
+from penchant.api.auth.tokens import FEATURES, HISTORY, REASONS
 from penchant.api.console.filters import Filters
 from penchant.api.console.live_catalogue import live_catalogue
 from penchant.api.console.render import page, safe_svg
@@ -99,6 +99,11 @@ def _recommendations(
     recommend = services.recommendations.recommend
     try:
         options = filters.options(visitor.allows(REASONS))
+        if options.exclude_bought and not visitor.allows(HISTORY):
+            raise UsageError(
+                f"your token lacks the scope {HISTORY}",
+                "show bought items too, or use a token with it",
+            )
         return RecommendationsSection(recommend(user_id, MAX_RECOMMENDED, options))
     except UsageError as error:
         return RecommendationsSection(error=error)

@@ -5,6 +5,8 @@ As in the IETF draft "RateLimit header fields for HTTP" (draft-ietf-httpapi-rate
 
 RATE_LIMIT = "rate_limit"
 """Key of the headers in the state of a request."""
+WORK = "work"
+"""Key of the units of work that a request was charged beyond its own."""
 _NAME = "client"
 
 Headers = list[tuple[bytes, bytes]]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 
 from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
 from penchant.api.auth.audit_context import record_entities
-from penchant.api.auth.tokens import REASONS, Token
+from penchant.api.auth.tokens import HISTORY, REASONS, Token
 from penchant.api.http.services import AppServices, Services
 from penchant.api.schemas.personal import (
     Context,
@@ -43,10 +43,12 @@ def recommend(
     services: AppServices,
 ) -> RecommendResponse:
     """Personal recommendations of one release for up to 50 users, who may be anonymous. Reasons
-    require the scope `reasons:read` too."""
+    require the scope `reasons:read` too, and `exclude_bought` requires `history:read`."""
     record_entities(request, len(body.users))
     if body.reasons:
         require_scope(request, token, REASONS)
+    if body.exclude_bought:
+        require_scope(request, token, HISTORY)
     charge_work(request, len(body.users) * work_of(body.k, body.reasons, body.diversity))
     now = datetime.now(UTC).replace(tzinfo=None)
     options = RecommendOptions(

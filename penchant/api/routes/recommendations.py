@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
-from penchant.api.auth.tokens import REASONS, Token
+from penchant.api.auth.tokens import HISTORY, REASONS, Token
 from penchant.api.http.repetition import LOGGED
 from penchant.api.http.services import AppServices
 from penchant.api.server.connected import require_connected
@@ -33,9 +33,12 @@ def recommendations(
     services: AppServices,
 ) -> Recommendations:
     """Personal recommendations; popular items for an unknown user. Reasons name items of the user's
-    history: they require the scope `reasons:read` too."""
+    history: they require the scope `reasons:read` too, and `exclude_bought` requires
+    `history:read`."""
     if query.reasons:
         require_scope(request, token, REASONS)
+    if query.exclude_bought:
+        require_scope(request, token, HISTORY)
     charge_work(request, work_of(query.k, query.reasons, query.diversity))
     options = RecommendOptions(
         exclude_bought=query.exclude_bought,

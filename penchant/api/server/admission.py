@@ -3,6 +3,9 @@
 A request that finds too many waiting, or waits too long, gets 503 with Retry-After before any work
 is done for it. Each client has a queue of its own, and the next request is that of the next client
 in turn (round robin): one that floods the server waits for itself.
+
+Computation does not overlap, so a client whose requests are costly, by size or by the units of work
+that its last ones took, has fewer of them running at a time.
 """
 
 import asyncio
@@ -14,10 +17,14 @@ from typing import Any
 from penchant.api.http.body import BODY_LENGTH
 from penchant.api.http.hosts import PROBES
 from penchant.api.http.problems import problem_response
+from penchant.api.http.rate_limit import WORK
 
 RUNNING = 16  # requests: the disk's flushes overlap, computation does not
-RUNNING_OF_ONE = 4  # of one client; a request with a large body counts as several
+RUNNING_OF_ONE = 4  # of one client; a costly request counts as several
 BODY_BYTES = 16 << 10  # that count as one more
+UNITS = 2.0  # of work that count as one more
+RECENT = 0.2  # weight of the last request in the average work of a client's requests
+MAX_CLIENTS = 10_000  # whose average is kept
 WAITING = 256  # requests of all clients
 WAITING_OF_ONE = 64  # requests of one client
 MAX_WAIT_SECONDS = 1.0
@@ -25,6 +32,23 @@ RETRY_SECONDS = 1
 
 ClientOf = Callable[[Any], str]
 """The client of an ASGI scope."""
+
+
+class TypicalWork:
+    """Units of work of a client's requests, as a moving average. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self._units: dict[str, float] = {}
+
+    def of(self, client: str) -> float:
+        return self._units.get(client, 0.0)
+
+    def record(self, client: str, units: float) -> None:
+        """``units``: of a request that has ended, beyond that of a small one."""
+        before = self._units.pop(client, 0.0)
+        self._units[client] = before + RECENT * (units - before)
+        while len(self._units) > MAX_CLIENTS:  # drop the least recent
+            del self._units[next(iter(self._units))]
 
 
 class Turns:
@@ -104,12 +128,14 @@ class Admission:
 
     def __init__(self, app: Any, client_of: ClientOf, turns: Turns | None = None) -> None:
         self._app, self._client_of, self._turns = app, client_of, turns or Turns()
+        self._work = TypicalWork()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        client, weight = self._client_of(scope), _weight(scope)
+        client = self._client_of(scope)
+        weight = _weight(int(scope.get(BODY_LENGTH, 0)), self._work.of(client))
         if not await self._turns.take(client, weight):
             busy = problem_response(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -122,9 +148,10 @@ class Admission:
         try:
             await self._app(scope, receive, send)
         finally:
+            self._work.record(client, scope.get("state", {}).get(WORK, 0.0))
             self._turns.give_back(client, weight)
 
 
-def _weight(scope: Any) -> int:
-    """A large body is parsed while nothing else is: a client has one of them at a time."""
-    return min(RUNNING_OF_ONE, 1 + int(scope.get(BODY_LENGTH, 0)) // BODY_BYTES)
+def _weight(body_length: int, units: float) -> int:
+    """Of the client's share. ``units``: of work, typical of the client's requests."""
+    return min(RUNNING_OF_ONE, 1 + body_length // BODY_BYTES + int(units / UNITS))

@@ -36,23 +36,26 @@ def mmr_rerank(items: Items, items_C: IntArray, diversity: float) -> IntArray:
     """places_C: all candidates in their new order. ``items_C``: best first; ``diversity`` in
     [0, 1]."""
     count = len(items_C)
-    similarity_CC = similarity(items, items_C)
-    relevance_C = np.linspace(1, 0, count)
-    nearest_C = np.zeros(count)
-    worth_C = (1 - diversity) * relevance_C
+    loss_CC = diversity * similarity(items, items_C)
+    worth_C = (1 - diversity) * np.linspace(1, 0, count)
+    nearest_C, value_C = np.zeros(count), worth_C.copy()
     places = np.empty(count, np.int64)
     for position in range(count):
-        places[position] = best = int((worth_C - diversity * nearest_C).argmax())
+        places[position] = best = value_C.argmax()
         worth_C[best] = -np.inf
-        np.maximum(nearest_C, similarity_CC[best], out=nearest_C)
+        np.maximum(nearest_C, loss_CC[best], out=nearest_C)
+        np.subtract(worth_C, nearest_C, out=value_C)
     return places
 
 
 def similarity(items: Items, items_C: IntArray) -> FloatArray:
     """similarity_CC in [0, 1]; 1 of an item with itself."""
-    levels_CL = items.levels_IL[items_C]
-    same_CCL = (levels_CL[:, None] == levels_CL[None]) & (levels_CL[:, None] >= 0)
-    similarity_CC = same_CCL.mean(axis=2)
+    similarity_CC = np.zeros((len(items_C), len(items_C)))
+    for codes_C in items.levels_IL[items_C].T:
+        same_CC = codes_C[:, None] == codes_C
+        same_CC &= codes_C >= 0
+        similarity_CC += same_CC
+    similarity_CC /= items.levels_IL.shape[1]
     row_C = items.row_I[items_C]
     having = np.flatnonzero(row_C >= 0)
     if len(having):
