@@ -11,9 +11,7 @@
         batches.ingested_at
     from {{ source(source_name, table) }} as landed
     inner join {{ ref("stg_landing__batches") }} as batches on landed.filename = batches.filename
-    {%- if superseded_by_name %}
-    where batches.is_latest_of_name
-    {%- endif %}
+    where not batches.is_replaced{% if superseded_by_name %} and batches.is_latest_of_name{% endif %}
 {%- endmacro %}
 
 {#- Keep the row of the latest batch where several batches have the same key. -#}

@@ -25,7 +25,8 @@ class Batch:
 
     It is the order of the staging model ``stg_landing__batches``: what landed later wins; of files
     that landed together, the one whose path sorts later.
-    ``erased``: rows that were removed because a person asked for it.
+    ``erased``: rows that were removed because a person asked for it. ``whole_table``: rows of
+    earlier batches of ``mapped_by`` are deleted.
     """
 
     source: str
@@ -34,12 +35,15 @@ class Batch:
     original_name: str
     sha256: str
     erased: int = 0
+    whole_table: bool = False
+    mapped_by: str = ""
 
     @property
     def name(self) -> str:
-        """Its folder, and how many of its rows were erased."""
+        """Its folder, how many of its rows were erased, and what it replaces."""
         erased = f" without {self.erased} rows" if self.erased else ""
-        return f"{self.source}/{self.table}/{self.sha256}{erased}"
+        replaces = f" replaces {self.mapped_by}" if self.whole_table else ""
+        return f"{self.source}/{self.table}/{self.sha256}{erased}{replaces}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def read_landing(settings: Settings) -> Landing:
     if not found:
         raise UsageError(f"{settings.landing} has no batches", "run `penchant ingest` first")
     fields = Batch.__dataclass_fields__
-    batches = sorted(Batch(**{name: batch.get(name, 0) for name in fields}) for batch in found)
+    known = [{name: batch[name] for name in fields if name in batch} for batch in found]
+    batches = sorted(Batch(**batch) for batch in known)
     times = _event_times(settings.dbt_project)
     unknown = {batch.source for batch in batches} - {source for source, _ in times}
     if unknown:

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from penchant.errors import DataError, UsageError
+from penchant.ingestion.coverage import coverage
 from penchant.ingestion.landing.arrival import Arrival, Request, Source
 from penchant.ingestion.landing.batches import Landing, Outcome
 from penchant.ingestion.sources import (
@@ -37,7 +38,8 @@ log = structlog.get_logger()
 class IngestReport:
     """The files of an ingest by status, each as ``Outcome.as_dict`` describes it.
 
-    ``missing``: what the source has not landed yet, and what that means.
+    ``missing``: what the source has not landed yet, and what that means; and how many ids of its
+    events are not in its catalogue and table of users.
     """
 
     source: str
@@ -107,7 +109,8 @@ def ingest(
         for contract in module.CONTRACTS
         if contract.table in MISSING and not landing.has_batches(contract.table)
     )
-    report = _report(module.NAME, outcomes, missing)
+    lacking = coverage(landing.folder) if module is files else ()
+    report = _report(module.NAME, outcomes, (*missing, *lacking))
     if not landing.has_batches():
         raise DataError(
             f"no file of the source {module.NAME} landed: {report.summary()}",

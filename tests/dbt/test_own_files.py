@@ -71,6 +71,26 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_whole_table_deletes_what_it_lacks(settings: Settings, tmp_path: Path) -> None:
+    """A catalogue exported anew: what it lacks is no product any more."""
+    tables = yaml.safe_load(MAPPING)["tables"]
+    tables["items"] = [
+        {**tables["items"], "whole_table": True},
+        {"path": "gifts.csv", "columns": tables["items"]["columns"]},
+    ]
+    (tmp_path / "m.yml").write_text(yaml.safe_dump({"tables": tables}))
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "gifts.csv").write_text("sku,name,aisle,sold\ng,Gift,Fruit,true\n")
+    for day, text in enumerate((CATALOGUE, CATALOGUE.replace("a,Apples,Fruit,true\n", "")), 3):
+        (tmp_path / "catalogue.csv").write_text(text)
+        ingest(settings, "files", tmp_path, tmp_path / "m.yml", now=datetime(2024, 3, day))
+    items = Snapshot.open(settings, build(settings).snapshot_id).mart("items")
+    titles = f"select list(title order by title) from '{items}'"
+    expected = ["Bread", "Gift", "Postage", "Unknown product a"]
+    assert duckdb.execute(titles).fetchall() == [(expected,)]
+
+
+@pytest.mark.long
 def test_events_without_a_catalogue_and_a_correction(settings: Settings, tmp_path: Path) -> None:
     """Items are merchandise without a catalogue, and what landed later wins whatever its name."""
     mapping = {"events": yaml.safe_load(MAPPING)["tables"]["events"] | {"path": "*orders.csv"}}

@@ -1,52 +1,20 @@
 """Files as shops have them: other values, numbers, encodings and headers; quirks with a place."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 import yaml
+from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, run
 
 from penchant.errors import UsageError
-from penchant.ingestion.ingest import IngestReport, ingest
+from penchant.ingestion.ingest import ingest
 from penchant.ingestion.landing.filters import Disallowed, check_filter
 from penchant.ingestion.preview import preview
 from penchant.ingestion.set_aside import set_aside
 from penchant.settings import Settings
-
-NOW = datetime(2025, 1, 1)
-COLUMNS = {name: name for name in ("event_id", "user_id", "session_id", "item_id", "event_at")}
-EVENTS: dict[str, Any] = {
-    "path": "e.csv",
-    "columns": {**COLUMNS, "value": "paid"},
-    "constants": {"event_type": "purchase"},
-}
-HEADER = "event_id,user_id,session_id,item_id,event_at,paid\n"
-ROW = "1,u,s,i,2024-07-01 10:00:00,9.5\n"
-
-
-def run(
-    settings: Settings, folder: Path, text: str | bytes = HEADER + ROW, **keys: Any
-) -> IngestReport:
-    """Ingest ``e.csv`` with this content, ``keys`` replacing those of the mapping."""
-    (folder / "e.csv").write_bytes(text.encode() if isinstance(text, str) else text)
-    (folder / "m.yml").write_text(yaml.safe_dump({"tables": {"events": {**EVENTS, **keys}}}))
-    return ingest(settings, "files", mapping=folder / "m.yml", now=NOW)
-
-
-def landed(settings: Settings, columns: str) -> list[tuple[Any, ...]]:
-    batches = settings.landing / "files" / "events" / "*" / "data.parquet"
-    return duckdb.execute(f"SELECT {columns} FROM '{batches}' ORDER BY event_id").fetchall()
-
-
-def quarantined(settings: Settings, folder: Path, text: str, **keys: Any) -> dict[str, Any]:
-    """The first reason of a file that is quarantined beside one that lands."""
-    run(settings, folder)
-    [found] = run(settings, folder, text, **keys).quarantined
-    reason: dict[str, Any] = found["reasons"][0]
-    return reason
 
 
 def test_taobao_lands_without_a_header(settings: Settings, tmp_path: Path) -> None:
@@ -276,3 +244,18 @@ def test_set_aside_needs_one_batch(settings: Settings, tmp_path: Path) -> None:
     for start in ("zz", "*"):
         with pytest.raises(UsageError):
             set_aside(settings, start, "", NOW)
+
+
+def test_ids_that_no_catalogue_has_are_counted(settings: Settings, tmp_path: Path) -> None:
+    events = [ROW, ROW.replace(",i,", ",7.0,"), ROW.replace(",i,", ",8,")]
+    text = "".join(row.replace("1,", f"{at},", 1) for at, row in enumerate(events))
+    (tmp_path / "e.csv").write_text(HEADER + text)
+    (tmp_path / "c.csv").write_text("sku\n7\n8\n")
+    items = {"path": "c.csv", "columns": {"item_id": "sku", "title": "sku"}}
+    tables = {"events": EVENTS, "items": items}
+    (tmp_path / "m.yml").write_text(yaml.safe_dump({"tables": tables}))
+    [said] = ingest(settings, "files", mapping=tmp_path / "m.yml", now=NOW).missing
+    assert said == (
+        "table items lacks 66.7 % of the item_ids of events (2 of 3, in 2 events); the same id "
+        "written in two ways? '7.0' beside '7'"
+    )

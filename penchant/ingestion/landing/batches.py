@@ -30,6 +30,7 @@ from penchant.ingestion.landing.checking import (
     landed_sql,
 )
 from penchant.ingestion.landing.contract import Code, Contract, Reason
+from penchant.ingestion.landing.derived import derive
 from penchant.ingestion.landing.engine import Engine
 from penchant.ingestion.landing.reading import (
     Reading,
@@ -153,7 +154,8 @@ class Landing:
         connection = self.engine.connection()
         try:
             reading = read_arrival(connection, arrival, original)
-            empty_allowed = arrival.mapping is not None
+            # an empty file deletes nothing: an export that went wrong has no rows either
+            empty_allowed = arrival.mapping is not None and not arrival.mapping.whole_table
             result = check(connection, arrival.contract, reading, self.now, empty_allowed)
         except NOT_CAUSED_BY_FILES:
             raise
@@ -218,6 +220,7 @@ class Landing:
             "bytes": size,
             "mapping": _fingerprint(arrival),
             "landed_at": self.now.isoformat(),
+            **_mapped_by(arrival),
         }
 
     def _copy(self, path: Path, sha256: str) -> Path:
@@ -281,14 +284,8 @@ def read_arrival(
     if arrival.mapping is None:
         return read(connection, original)
     reading = read(connection, original, arrival.mapping.text_form)
-    mapped = arrival.mapping.apply(arrival.contract, reading)
-    if arrival.mapping.filter is not None:
-        try:
-            connection.execute(f"DESCRIBE SELECT * FROM {mapped.relation}")
-        except duckdb.BinderException as error:
-            key = f"{arrival.mapping.key}.filter"
-            raise Unreadable(f"{key} does not fit the file: {first_line(error)}") from error
-    return mapped
+    derived = derive(connection, reading, arrival.mapping, arrival.name)
+    return arrival.mapping.apply(arrival.contract, derived)
 
 
 def unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
@@ -313,6 +310,13 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> Non
 
 def _fingerprint(arrival: Arrival) -> str | None:
     return arrival.mapping.fingerprint() if arrival.mapping else None
+
+
+def _mapped_by(arrival: Arrival) -> dict[str, object]:
+    """Which mapping read the file, and whether the file is the whole table."""
+    if arrival.mapping is None:
+        return {}
+    return {"mapped_by": arrival.mapping.key, "whole_table": arrival.mapping.whole_table}
 
 
 def digest(path: Path) -> str:

@@ -197,6 +197,11 @@ def _typed(contract: Contract, reading: Reading, now: datetime) -> str:
         f"{reading.columns[column.name].sql} AS {_as_given(column)}"
         for column in contract.columns
     ]
+    columns += [
+        f"{reading.columns[column.name].skipped or 'false'} AS {_skipped(column)}"
+        for column in contract.columns
+        if column.type == "TIMESTAMP"
+    ]
     problems = [
         f"{_time_problem(column, now)} AS {_problem(column)}"
         for column in contract.columns
@@ -209,6 +214,10 @@ def _typed(contract: Contract, reading: Reading, now: datetime) -> str:
 
 def _as_given(column: Column) -> str:
     return identifier(f"given:{column.name}")
+
+
+def _skipped(column: Column) -> str:
+    return identifier(f"skipped:{column.name}")
 
 
 def _problem(column: Column) -> str:
@@ -257,8 +266,12 @@ def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
 def _time_rules(column: Column, now: datetime) -> list[Rule]:
     details = {
         Code.NOT_FINITE: "infinity is not allowed",
-        Code.TIMESTAMP_NANOSECONDS: "nanoseconds, or a finer unit than timestamp_format names",
-        Code.TIMESTAMP_WITHOUT_YEAR: f"no year, or a year before {FIRST_YEAR}",
+        Code.TIMESTAMP_NANOSECONDS: "nanoseconds, or a finer unit than timestamp_format names, "
+        "such as milliseconds where it is epoch_seconds",
+        Code.TIMESTAMP_WITHOUT_YEAR: f"no year, or a year before {FIRST_YEAR}, or a coarser unit "
+        "than timestamp_format names",
+        Code.TIMESTAMP_SKIPPED: "a local time that the clock skipped when summer time began: the "
+        "mapping's timezone is not that of the file; try UTC or a fixed offset such as Etc/GMT-1",
         Code.WRONG_TYPE: "not a timestamp",
         Code.TIMESTAMP_FUTURE: f"in the future: after {now + CLOCK_TOLERANCE:%Y-%m-%d %H:%M} UTC",
     }
@@ -286,6 +299,7 @@ def _time_problem(column: Column, now: datetime) -> str:
             f"OR {finite} AND year({value}) < {FIRST_YEAR}"
         ),
         Code.WRONG_TYPE: unread,
+        Code.TIMESTAMP_SKIPPED: f"{_skipped(column)}",
     }
     if not column.may_be_ahead:
         latest = literal((now + CLOCK_TOLERANCE).isoformat(sep=" "))
@@ -301,8 +315,18 @@ def _duplicates(
     if not contract.key:
         return ()
     key = ", ".join(identifier(name) for name in contract.key)
-    repeated = f"SELECT count(*) AS n FROM ({typed}) GROUP BY {key} HAVING n > 1"
-    query = f"SELECT coalesce(sum(n - 1), 0)::BIGINT FROM ({repeated})"
-    extra = connection.execute(query).fetchall()[0][0]
+    repeated = (
+        f"SELECT {key}, count(*) - 1 AS extra, min({ROW}) AS first FROM ({typed}) GROUP BY {key} "
+        "HAVING extra > 0"
+    )
+    shown = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in contract.key)
+    query = (
+        f"SELECT sum(extra)::BIGINT, min(first), arg_min(concat_ws(', ', {shown}), first) "
+        f"FROM ({repeated})"
+    )
+    extra, first, value = connection.execute(query).fetchall()[0]
+    if not extra:
+        return ()
     names = ", ".join(contract.key)
-    return (Reason(Code.DUPLICATE_KEY, names, f"duplicate key ({names})", extra),) if extra else ()
+    detail = f"duplicate key ({names})"
+    return (Reason(Code.DUPLICATE_KEY, names, detail, extra, first, value[:MOST_OF_A_VALUE]),)

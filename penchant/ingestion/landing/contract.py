@@ -26,6 +26,7 @@ class Code(StrEnum):
     DUPLICATE_KEY = "duplicate_key"
     TIMESTAMP_FUTURE = "timestamp_future"
     TIMESTAMP_NANOSECONDS = "timestamp_nanoseconds"
+    TIMESTAMP_SKIPPED = "timestamp_skipped"
     TIMESTAMP_WITHOUT_YEAR = "timestamp_without_year"
     SET_ASIDE = "set_aside"
 

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 
 from penchant.ingestion.landing.contract import Column, Contract
-from penchant.ingestion.landing.reading import Given, Reading, TextForm, identifier, literal
+from penchant.ingestion.landing.reading import Given, Reading, TextForm, literal
 
 MICROSECONDS_IN = {
     "epoch_seconds": 1_000_000,
@@ -16,6 +16,7 @@ WITH_OFFSET = r"[0-9]:[0-9]{2}.*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)\s*$"
 NUMBERS = ("BIGINT", "DOUBLE")
 ROW_IN_FILE = "row in file"
 SINCE_0_1 = ("table", "columns", "constants", "timestamp_format", "timezone", "delimiter")
+NOT_READING = ("key", "path", "whole_table")
 Constant = str | int | float | bool
 
 
@@ -26,8 +27,11 @@ class TableMapping:
     ``key``: where it is in the mapping file. ``columns``: canonical name → names in the file.
     ``values``: canonical name → value in the file → value that lands; others land as they are.
     ``header``: names of the columns of files without a header. ``null_values``: texts that are
-    null. ``decimal`` and ``thousands``: characters in numbers. ``filter``: SQL condition on the
-    columns of the file; rows for which it isn't true don't land.
+    null. ``decimal`` and ``thousands``: characters in numbers. ``quote``: of CSV, empty for none.
+    ``derived``: name → SQL over the columns of the file, a further column. ``filter``: SQL
+    condition on the columns; rows for which it isn't true don't land. ``last_of_key``: of rows with
+    the same key the last one lands. ``whole_table``: a file is the whole table, so rows of earlier
+    files that it lacks are deleted.
     """
 
     key: str
@@ -37,7 +41,7 @@ class TableMapping:
     constants: dict[str, Constant]
     timestamp_format: str | None = None
     timezone: str = "UTC"
-    delimiter: str = ","
+    delimiter: str | None = None
     values: dict[str, dict[str, str]] | None = None
     header: tuple[str, ...] = ()
     null_values: tuple[str, ...] = ()
@@ -45,28 +49,39 @@ class TableMapping:
     thousands: str = ""
     encoding: str = "utf-8"
     filter: str | None = None
+    quote: str = '"'
+    derived: dict[str, str] = field(default_factory=dict)
+    last_of_key: bool = False
+    whole_table: bool = False
 
     @property
     def text_form(self) -> TextForm:
         """How text files are written."""
-        return TextForm(self.delimiter, self.header, self.encoding)
+        return TextForm(self.delimiter, self.header, self.encoding, self.quote)
+
+    @property
+    def file_columns(self) -> tuple[str, ...]:
+        """The names of the file's columns that are mapped."""
+        return tuple(name for theirs in self.columns.values() for name in theirs)
 
     def fingerprint(self) -> str:
-        """SHA-256 of what determines how a file is read: all keys but the path.
+        """SHA-256 of what determines how a file is read.
 
         Keys that came later count where they are set: files that landed before are unchanged.
         """
-        defaults = {field.name: field.default for field in fields(self)}
+        defaults = {
+            each.name: {} if each.default is MISSING else each.default for each in fields(self)
+        }
+        said = asdict(self) | {"delimiter": self.delimiter or ","}
         reading = {
             name: value
-            for name, value in asdict(self).items()
-            if name in SINCE_0_1 or (name not in ("key", "path") and value != defaults[name])
+            for name, value in said.items()
+            if name in SINCE_0_1 or (name not in NOT_READING and value != defaults[name])
         }
         return hashlib.sha256(json.dumps(reading, sort_keys=True).encode()).hexdigest()
 
     def apply(self, contract: Contract, reading: Reading) -> Reading:
         """The file with canonical columns; those whose columns it lacks are in ``absent``."""
-        reading = self._filtered(reading)
         columns, absent = {}, {}
         for column in contract.columns:
             theirs = self.columns.get(column.name, ())
@@ -84,26 +99,12 @@ class TableMapping:
         for column in contract.columns:
             if column.or_from in columns and column.name in columns:
                 columns[column.name] = _either(columns[column.name], column, columns)
+        if self.last_of_key and not absent:
+            reading = replace(reading, relation=_last_of_key(contract, reading, columns))
         return replace(reading, columns=columns, plain_parquet=False, absent=absent)
 
-    def _filtered(self, reading: Reading) -> Reading:
-        """The file with its null values, and without the rows that the filter leaves out.
-
-        Rows keep their place in the file, which reasons of quarantine name.
-        """
-        columns = {name: self._nulled(given) for name, given in reading.columns.items()}
-        if self.filter is None:
-            return replace(reading, columns=columns)
-        named = ", ".join(f"{given.sql} AS {identifier(n)}" for n, given in columns.items())
-        numbered = f"SELECT {named}, row_number() OVER () AS {identifier(ROW_IN_FILE)}"
-        return replace(
-            reading,
-            relation=f"(SELECT * FROM ({numbered} FROM {reading.relation}) WHERE {self.filter})",
-            columns={name: replace(given, sql=identifier(name)) for name, given in columns.items()},
-            row=identifier(ROW_IN_FILE),
-        )
-
-    def _nulled(self, given: Given) -> Given:
+    def nulled(self, given: Given) -> Given:
+        """A column whose null values are null."""
         if not self.null_values or given.type != "VARCHAR":
             return given
         listed = ", ".join(literal(value) for value in self.null_values)
@@ -115,7 +116,8 @@ class TableMapping:
             return Given(f"({joined})", "VARCHAR")
         translated = self._translated(column, theirs[0])
         if column.type == "TIMESTAMP":
-            return replace(translated, parse=self._parse(translated))
+            parse, local = self._parse(translated)
+            return replace(translated, parse=parse, skipped=local and self._skipped(local))
         return translated
 
     def _translated(self, column: Column, given: Given) -> Given:
@@ -134,24 +136,42 @@ class TableMapping:
             sql = f"replace({sql}, {literal(self.decimal)}, '.')"
         return replace(given, sql=sql)
 
-    def _parse(self, given: Given) -> str | None:
-        """SQL that reads a timestamp as UTC; None for the default way."""
+    def _parse(self, given: Given) -> tuple[str | None, str | None]:
+        """SQL that reads a timestamp as UTC, None for the default way; and the local time that it
+        reads, None where the file says an offset or counts from an epoch."""
         zone = literal(self.timezone)
         if given.type in {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"}:
-            return f"timezone({zone}, CAST({given.sql} AS TIMESTAMP)) AT TIME ZONE 'UTC'"
+            local = f"CAST({given.sql} AS TIMESTAMP)"
+            return f"timezone({zone}, {local}) AT TIME ZONE 'UTC'", local
         if self.timestamp_format in MICROSECONDS_IN:
             scale = MICROSECONDS_IN[self.timestamp_format]
             number = f"TRY_CAST({given.sql} AS DECIMAL(38, 6))"
-            return f"TRY(make_timestamp(CAST({number} * {scale} AS BIGINT)))"
+            return f"TRY(make_timestamp(CAST({number} * {scale} AS BIGINT)))", None
         if given.type != "VARCHAR":
-            return None
+            return None, None
         if self.timestamp_format:
             local = f"try_strptime({given.sql}, {literal(self.timestamp_format)})"
-            return f"timezone({zone}, {local}) AT TIME ZONE 'UTC'"
-        local = f"timezone({zone}, TRY_CAST({given.sql} AS TIMESTAMP))"
-        zoned = f"TRY_CAST({given.sql} AS TIMESTAMPTZ)"
+            zoned = "%z" in self.timestamp_format
+            return f"timezone({zone}, {local}) AT TIME ZONE 'UTC'", None if zoned else local
+        local = f"TRY_CAST({given.sql} AS TIMESTAMP)"
+        zoned_time = f"TRY_CAST({given.sql} AS TIMESTAMPTZ)"
         has_offset = f"regexp_matches({given.sql}, {literal(WITH_OFFSET)})"
-        return f"(CASE WHEN {has_offset} THEN {zoned} ELSE {local} END) AT TIME ZONE 'UTC'"
+        utc = f"(CASE WHEN {has_offset} THEN {zoned_time} ELSE timezone({zone}, {local}) END)"
+        return f"{utc} AT TIME ZONE 'UTC'", f"(CASE WHEN NOT {has_offset} THEN {local} END)"
+
+    def _skipped(self, local: str) -> str | None:
+        """SQL for whether no clock of the time zone shows a local time; None in UTC."""
+        if self.timezone == "UTC":
+            return None
+        zone = literal(self.timezone)
+        return f"(timezone({zone}, timezone({zone}, {local})) <> {local})"
+
+
+def _last_of_key(contract: Contract, reading: Reading, columns: dict[str, Given]) -> str:
+    """The last row of each key, in the order of the file."""
+    key = ", ".join(columns[name].sql for name in contract.key)
+    last = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {reading.row} DESC) = 1"
+    return f"(SELECT * FROM (SELECT * FROM {reading.relation} {last}) ORDER BY {reading.row})"
 
 
 def _either(given: Given, column: Column, columns: dict[str, Given]) -> Given:

@@ -17,20 +17,26 @@
         timestamp_format: "%d/%m/%Y %H:%M"   # strptime's, or epoch_seconds, epoch_milliseconds,
                                              # epoch_microseconds; ISO 8601 if left out
         timezone: UTC                 # of this table
-        delimiter: ";"                # of CSV; a comma if left out
+        delimiter: ";"                # of CSV; a comma if left out, in .tsv a tab
+        quote: ""                     # around texts of CSV; a double quote if left out
         header: [order, line, …]      # names of the columns, where files have no header
         encoding: latin-1             # UTF-8 if left out
         decimal: ","                  # of numbers in text; a point if left out
         thousands: "."                # between thousands; nothing if left out
         null_values: ["NULL", "-"]    # texts that are null, beside the empty one
+        derived: {total: "CAST(qty AS INT) * CAST(price AS DOUBLE)"}   # SQL: a further column
         filter: status <> 'cancelled' AND sku NOT IN ('POST', 'M')   # SQL; other rows don't land
+        last_of_key: true           # of rows with the same key the last lands: items in orders
+        whole_table: true             # a file is the whole table: rows that it lacks are deleted
       items:                          # a list where files of a table differ in form
         - {path: books.csv, columns: {item_id: isbn, title: name}}
         - {path: toys.jsonl, columns: {item_id: sku, title: title}}
 
 Where an event has no user, or the mapping names none, its session is the user: ``session:ID``.
-``{day}`` is the requested day as YYYY-MM-DD, or any day. Nullable columns need no mapping. Parquet
-timestamps need no format. Every mistake is a UsageError that names the file and the key.
+Folders such as ``dt=2024-01-31`` are columns of their files. In JSON, ``/product/sku`` is a value
+inside another. ``{day}`` is the requested day as YYYY-MM-DD, or any day. Nullable columns need no
+mapping. Parquet timestamps need no format. Every mistake is a UsageError that names the file and
+the key.
 """
 
 from codecs import lookup
@@ -52,6 +58,7 @@ from penchant.ingestion.landing.reading import first_line, literal
 TABLE_KEYS = (
     *("path", "columns", "constants", "values", "timestamp_format", "timezone", "delimiter"),
     *("header", "null_values", "decimal", "thousands", "encoding", "filter"),
+    *("quote", "derived", "last_of_key", "whole_table"),
 )
 
 
@@ -123,7 +130,7 @@ def _table(
         constants=constants,
         timestamp_format=_format(path, f"{key}.timestamp_format", body.get("timestamp_format")),
         timezone=_zone(path, key, body, zone),
-        delimiter=_character(path, f"{key}.delimiter", body.get("delimiter", ",")),
+        delimiter=_delimiter(path, f"{key}.delimiter", body.get("delimiter")),
         values=_values(path, f"{key}.values", contract, body.get("values")),
         header=_texts(path, f"{key}.header", body.get("header")),
         null_values=_texts(path, f"{key}.null_values", body.get("null_values")),
@@ -131,6 +138,10 @@ def _table(
         thousands=_thousands(path, f"{key}.thousands", body),
         encoding=_encoding(path, f"{key}.encoding", body.get("encoding", "utf-8")),
         filter=_filter(path, f"{key}.filter", body.get("filter")),
+        quote=_quote(path, f"{key}.quote", body.get("quote", '"')),
+        derived=_derived(path, f"{key}.derived", body.get("derived", {})),
+        last_of_key=_flag(path, f"{key}.last_of_key", body.get("last_of_key", False)),
+        whole_table=_flag(path, f"{key}.whole_table", body.get("whole_table", False)),
     )
 
 
@@ -215,6 +226,36 @@ def _character(path: Path, key: str, value: object) -> str:
     if len(text) != 1 or text in '"\r\n':
         raise _wrong(path, key, f"is {text!r}", "give one character")
     return text
+
+
+def _delimiter(path: Path, key: str, value: object) -> str | None:
+    return None if value is None else _character(path, key, value)
+
+
+def _quote(path: Path, key: str, value: object) -> str:
+    if value not in ("", '"', "'"):
+        raise _wrong(path, key, f"is {value!r}", """give '"', "'" or "" for none""")
+    return str(value)
+
+
+def _derived(path: Path, key: str, value: object) -> dict[str, str]:
+    """Columns in SQL, each an expression that depends on its row alone."""
+    found = {}
+    for name, sql in _dict(path, key, value).items():
+        text = _text(path, f"{key}.{name}", sql)
+        try:
+            check_filter(text)
+        except Disallowed as error:
+            at, remedy = f"{key}.{name}", "give one expression over columns"
+            raise _wrong(path, at, f"is {text!r}: {error}", remedy) from error
+        found[name] = text
+    return found
+
+
+def _flag(path: Path, key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(path, key, f"is {value!r}", "give true or false")
+    return value
 
 
 def _thousands(path: Path, key: str, body: dict[str, Any]) -> str:

@@ -9,6 +9,10 @@ numbered as (
         row_number() over (
             order by source, "table", landed_at, original_name, sha256
         ) as batch_number,
+        source as source_name,
+        "table" as table_name,
+        mapped_by,
+        coalesce(whole_table, false) as is_whole_table,
         replace(filename, 'batch.json', 'data.parquet') as filename,
         row_number() over (
             partition by source, "table", original_name
@@ -16,6 +20,35 @@ numbered as (
         ) = 1 as is_latest_of_name,
         landed_at as ingested_at
     from source
+),
+
+-- the newest file that is a whole table; several mappings of a table have one each
+whole_tables as (
+    select
+        source_name,
+        table_name,
+        mapped_by,
+        max(batch_number) as batch_number
+    from numbered
+    where is_whole_table
+    group by source_name, table_name, mapped_by
+),
+
+replaced as (
+    select distinct numbered.batch_number
+    from numbered
+    inner join whole_tables
+        on
+            numbered.source_name = whole_tables.source_name
+            and numbered.table_name = whole_tables.table_name
+            and coalesce(numbered.mapped_by, whole_tables.mapped_by) = whole_tables.mapped_by
+            and numbered.batch_number < whole_tables.batch_number
 )
 
-select * from numbered
+select
+    batch_number,
+    filename,
+    is_latest_of_name,
+    batch_number in (select replaced.batch_number from replaced) as is_replaced,
+    ingested_at
+from numbered

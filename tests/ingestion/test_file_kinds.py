@@ -1,0 +1,155 @@
+"""Kinds of files, and keys of a mapping that shape their rows."""
+
+import io
+import json
+import zipfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import openpyxl
+import pytest
+import yaml
+from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, run
+
+from penchant.ingestion.ingest import ingest
+from penchant.settings import Settings
+
+
+def test_quote_inside_a_text_is_a_character(settings: Settings, tmp_path: Path) -> None:
+    run(settings, tmp_path, HEADER + ROW.replace(",i,", ',6" nails,'))
+    assert landed(settings, "item_id") == [('6" nails',)]
+
+
+def test_unclosed_quote_names_the_line_and_the_key(settings: Settings, tmp_path: Path) -> None:
+    text = HEADER + ROW + ROW.replace("1,", "2,", 1).replace(",i,", ',"6 nails,')
+    assert (
+        "in or after line 3 (unexpected end of data); if quotes"
+        in quarantined(settings, tmp_path, text)["detail"]
+    )
+    run(settings, tmp_path, text, quote="")
+    assert landed(settings, "item_id")[-1] == ('"6 nails',)
+
+
+def test_row_of_wrong_width_says_so_without_its_content(settings: Settings, tmp_path: Path) -> None:
+    detail = quarantined(settings, tmp_path, HEADER + "1,secret\n")["detail"]
+    assert "Line: 2; Expected Number of Columns: 6" in detail and "secret" not in detail
+
+
+@pytest.mark.parametrize(
+    ("zone", "rejected"), [("Europe/Paris", True), ("UTC", False), ("Etc/GMT-1", False)]
+)
+def test_time_that_the_clock_skipped(
+    settings: Settings, tmp_path: Path, zone: str, rejected: bool
+) -> None:
+    run(settings, tmp_path)
+    text = HEADER + ROW.replace("2024-07-01 10:00", "2024-03-31 02:30")
+    found = run(settings, tmp_path, text, timezone=zone).quarantined
+    assert [one["reasons"][0]["code"] for one in found] == ["timestamp_skipped"] * rejected
+
+
+def test_wrong_unit_of_epochs_is_named(settings: Settings, tmp_path: Path) -> None:
+    text = HEADER + ROW.replace("2024-07-01 10:00:00", "1719828000000")
+    reason = quarantined(settings, tmp_path, text, timestamp_format="epoch_seconds")
+    assert "such as milliseconds where it is epoch_seconds" in reason["detail"]
+
+
+def test_duplicate_key_has_its_first_row_and_value(settings: Settings, tmp_path: Path) -> None:
+    reason = quarantined(settings, tmp_path, HEADER + ROW + ROW.replace("1,", "2,", 1) * 3)
+    assert (reason["rows"], reason["first_row"], reason["value"]) == (2, 2, "2")
+
+
+def packed(name: str, text: str) -> bytes:
+    """A file of this kind with the table."""
+    rows = [line.split(",") for line in text.splitlines()]
+    if name.endswith(".tsv"):
+        return text.replace(",", "\t").encode()
+    if name.endswith(".json"):
+        return json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]]).encode()
+    written = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(written, "w") as archive:
+            archive.writestr("../of/e.csv", text)
+    elif name.endswith(".xlsx"):
+        book = openpyxl.Workbook()
+        book.active.append(rows[0])
+        book.active.append([1, "u", "s", "i", datetime(2024, 7, 1, 10), 9.5])
+        book.save(written)
+    return written.getvalue() or text.encode()
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".txt", ".json", ".zip", ".xlsx"])
+def test_more_kinds_of_files(settings: Settings, tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"f{ending}").write_bytes(packed(ending, HEADER + ROW))
+    report = run(settings, tmp_path, path=f"f{ending}")
+    assert report.quarantined == []
+    assert landed(settings, "event_id, event_at, value") == [("1", datetime(2024, 7, 1, 10), 9.5)]
+
+
+def test_archive_of_several_files_is_quarantined(settings: Settings, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("a.csv", HEADER)
+        archive.writestr("b.csv", HEADER)
+    (tmp_path / "bad.zip").write_bytes(b"PK not")
+    run(settings, tmp_path)
+    found = run(settings, tmp_path, path="*.zip").quarantined
+    details = [one["reasons"][0]["detail"] for one in found]
+    assert details[0].startswith("damaged zip archive")
+    assert details[1].startswith("the zip archive has 2 files (a.csv, b.csv)")
+
+
+def test_values_inside_json_and_columns_of_folders(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "dt=2024-07-01" / "shop=a%2Fb"
+    folder.mkdir(parents=True)
+    event = {"id": 1, "user": {"id": "u"}, "lines": [{"sku": "i"}]}
+    (folder / "part-0.ndjson").write_text(json.dumps(event))
+    columns = {
+        **{"event_id": "id", "session_id": "shop", "user_id": "/user/id"},
+        **{"item_id": "/lines/0/sku", "event_at": "dt"},
+    }
+    run(settings, tmp_path, path="dt=*/shop=*/*.ndjson", columns=columns)
+    assert landed(settings, "user_id, session_id, item_id, event_at") == [
+        ("u", "a/b", "i", datetime(2024, 7, 1))
+    ]
+
+
+def test_derived_columns_and_a_filter_on_them(settings: Settings, tmp_path: Path) -> None:
+    text = HEADER + ROW + ROW.replace("1,", "2,", 1).replace("9.5", "0")
+    keys: dict[str, Any] = {
+        "derived": {"twice": "2 * CAST(paid AS DOUBLE)"},
+        "filter": "twice > '0'",
+        "columns": {**COLUMNS, "value": "twice"},
+    }
+    run(settings, tmp_path, text, **keys)
+    assert landed(settings, "event_id, value") == [("1", 19.0)]
+    keys["derived"] = {"twice": "2 * price"}
+    [found] = run(settings, tmp_path, text + "\n", **keys).quarantined
+    detail = found["reasons"][0]["detail"]
+    assert detail.startswith("tables.events.derived.twice does not fit the file: Binder Error")
+
+
+def test_one_file_gives_events_and_items(settings: Settings, tmp_path: Path) -> None:
+    text = HEADER + ROW + ROW.replace("1,", "2,", 1).replace("9.5", "8")
+    (tmp_path / "e.csv").write_text(text)
+    items = {
+        "path": "e.csv",
+        "columns": {"item_id": "item_id", "title": "item_id", "price": "paid"},
+        "last_of_key": True,
+    }
+    (tmp_path / "m.yml").write_text(yaml.safe_dump({"tables": {"events": EVENTS, "items": items}}))
+    report = ingest(settings, "files", mapping=tmp_path / "m.yml", now=NOW)
+    assert report.quarantined == []
+    batches = settings.landing / "files" / "items" / "*" / "data.parquet"
+    found = duckdb.execute(f"SELECT item_id, price FROM '{batches}' ").fetchall()
+    assert found == [("i", 8.0)]
+
+
+def test_file_that_landed_before_new_keys_is_unchanged(settings: Settings, tmp_path: Path) -> None:
+    run(settings, tmp_path)
+    assert len(run(settings, tmp_path, whole_table=True, delimiter=",").unchanged) == 1
+
+
+def test_empty_file_is_no_whole_table(settings: Settings, tmp_path: Path) -> None:
+    reason = quarantined(settings, tmp_path, HEADER, whole_table=True)
+    assert reason["code"] == "no_rows"
