@@ -106,24 +106,25 @@ def _chain(
 
 
 def _run(arguments: list[str], environment: dict[str, str]) -> tuple[Stage, dict[str, Any]]:
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.monotonic()
         process = subprocess.Popen(
             [BIN / "penchant", *arguments, "--json"],
             cwd=ROOT,
             env=environment,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
         )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - started
         output.seek(0)
-        lines = output.read().splitlines()
+        errors.seek(0)
+        results, lines = output.read().splitlines(), errors.read().splitlines()
     failed = None if process.returncode == 0 else " ".join(lines[-LAST_LINES:])
     cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     stage = Stage(arguments[0], round(seconds, 1), round(cpu, 1), round(peak), failed)
-    return stage, json.loads(lines[-1]) if failed is None else {}
+    return stage, json.loads(results[-1]) if failed is None else {}
 
 
 def _cell(stages: list[dict[str, Any]], name: str) -> str:

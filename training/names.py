@@ -14,13 +14,15 @@ class FamilyEntry(NamedTuple):
     ``serving_cost``: on a scale that only orders families. A costlier family goes live only where
     it is significantly better than the cheaper one that would go live otherwise. ``tasks``: the
     modules of ``training/evaluation`` that evaluate it. ``combines``: is made of other families,
-    trained after them, and no member of a combination.
+    trained after them, and no member of a combination. ``every_mart``: learns from training sets,
+    from the policy log or from a feature service, so that any mart can change its run.
     """
 
     name: str
     serving_cost: int
     tasks: tuple[str, ...] = ("ranking",)
     combines: bool = False
+    every_mart: bool = False
 
 
 ENTRIES = (
@@ -47,10 +49,10 @@ ENTRIES = (
     FamilyEntry("gan", 180, ("ranking", "interests", "generation")),
     FamilyEntry("transfer", 190, ("ranking", "transfer")),
     FamilyEntry("pca_svm", 200, ("interests",)),
-    FamilyEntry("linear_response", 210, ("response",)),
-    FamilyEntry("logistic_response", 220, ("response",)),
-    FamilyEntry("bandit", 230, ("off_policy_evaluation",)),
-    FamilyEntry("lambdamart", 235, combines=True),
+    FamilyEntry("linear_response", 210, ("response",), every_mart=True),
+    FamilyEntry("logistic_response", 220, ("response",), every_mart=True),
+    FamilyEntry("bandit", 230, ("off_policy_evaluation",), every_mart=True),
+    FamilyEntry("lambdamart", 235, combines=True, every_mart=True),
     FamilyEntry("fusion", 240, ("ranking", "interests"), combines=True),
 )
 
@@ -60,6 +62,7 @@ TASKS = {entry.name: entry.tasks for entry in ENTRIES}
 FAMILIES = tuple(entry.name for entry in ENTRIES)
 RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and not entry.combines)
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
+READ_EVERY_MART = tuple(entry.name for entry in ENTRIES if entry.every_mart)
 
 
 def check_name(name: str) -> None:

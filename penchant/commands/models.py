@@ -86,11 +86,10 @@ def select_models(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Evaluate a snapshot's learned policy off-policy; start an experiment if it is better."""
     from penchant.bandits.experiments.gate import promote
-    from training.commands.run_identity import run_id_of
-    from training.configs import config_for
+    from training.commands.plan_training import cached_run_id
 
     settings = Settings()
-    run_id = run_id_of(snapshot, "bandit", config_for(settings, "bandit"), settings.seed)
+    run_id = cached_run_id(settings, snapshot, "bandit")
     report = promote(settings, snapshot, run_id)
     answer(report.summary(), report.as_dict(), as_json)
 

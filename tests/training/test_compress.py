@@ -32,7 +32,9 @@ Trained = tuple[Settings, str]
 
 def run_of(copied: Trained, family: str) -> Path:
     settings, snapshot_id = copied
-    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    run_id = run_id_of(
+        Snapshot.open(settings, snapshot_id), family, main_job(family), settings.seed
+    )
     return settings.runs / snapshot_id / run_id
 
 

@@ -47,7 +47,9 @@ def assert_folds_as(model: VectorFamily, encoder: Encoder, dataset: Dataset) -> 
 @pytest.mark.parametrize("family", RANKERS)
 def test_exported_encoder_gives_family_vectors(family: str, trained_once: Trained) -> None:
     settings, snapshot_id = trained_once
-    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    run_id = run_id_of(
+        Snapshot.open(settings, snapshot_id), family, main_job(family), settings.seed
+    )
     run = settings.runs / snapshot_id / run_id
     model = make_ranker(family, main_job(family))
     assert (run / FOLDER).exists() == isinstance(model, VectorFamily)

@@ -32,7 +32,9 @@ NOT_PERSONALIZED = {"popularity"}  # the same list for all users
 
 def run_of(trained: Trained, family: str) -> Path:
     settings, snapshot_id = trained
-    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    run_id = run_id_of(
+        Snapshot.open(settings, snapshot_id), family, main_job(family), settings.seed
+    )
     return settings.runs / snapshot_id / run_id
 
 

@@ -45,7 +45,7 @@ def context_for(dataset: Dataset, scratch: Path) -> TrainingContext:
 
 def loaded(trained: Trained, name: str) -> tuple[Family, dict]:
     settings, snapshot_id = trained
-    run_id = run_id_of(snapshot_id, name, main_job(name), settings.seed)
+    run_id = run_id_of(Snapshot.open(settings, snapshot_id), name, main_job(name), settings.seed)
     run = settings.runs / snapshot_id / run_id
     family = make(name, main_job(name))
     family.load_state(load_file(run / "model.safetensors"))

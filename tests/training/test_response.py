@@ -181,7 +181,9 @@ def test_run_is_evaluated_and_loaded_state_predicts_the_same(
     family: str, trained_once: tuple[Settings, str], planted: tuple[Settings, str]
 ) -> None:
     settings, snapshot_id = trained_once
-    run_id = run_id_of(snapshot_id, family, main_job(family), settings.seed)
+    run_id = run_id_of(
+        Snapshot.open(settings, snapshot_id), family, main_job(family), settings.seed
+    )
     run = settings.runs / snapshot_id / run_id
     record = json.loads((run / "run.json").read_text())
     assert record["capabilities"] == ["predicts response"]

@@ -1,5 +1,6 @@
 """A run's identity changes with the code that can change its result, and with nothing else."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from penchant.settings import PROJECT_ROOT
+from penchant.artifacts import Snapshot
+from penchant.settings import PROJECT_ROOT, Settings
 from training.commands.run_identity import code_version, run_id_of
 from training.fitting import capabilities
 from training.fitting.factory import default_config, make
 from training.fitting.family import Ranker
-from training.names import FAMILIES, TASKS
+from training.names import FAMILIES, READ_EVERY_MART, TASKS
+
+Planted = tuple[Settings, str]
 
 CAPABILITIES = {
     "ranking": Ranker,
@@ -105,14 +109,28 @@ def test_follows_imports_inside_functions(source: Path) -> None:
     assert code_version("ease", other) != before
 
 
-def test_a_combination_depends_on_the_runs_of_its_members() -> None:
+def test_a_combination_depends_on_the_runs_of_its_members(planted: Planted) -> None:
+    snapshot = Snapshot.open(*planted)
     config = default_config("fusion")
     first, second = (
-        run_id_of("s", "fusion", config, 0, members) for members in (("ease-1",), ("ease-2",))
+        run_id_of(snapshot, "fusion", config, 0, members) for members in (("ease-1",), ("ease-2",))
     )
     assert first != second
     orders = [("ease-1", "vae-1"), ("vae-1", "ease-1")]
-    assert len({run_id_of("s", "fusion", config, 0, members) for members in orders}) == 1
+    assert len({run_id_of(snapshot, "fusion", config, 0, members) for members in orders}) == 1
+
+
+READS_MORE = re.compile(r"\.(training_set|policy_log|feature_history)\(")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_names_declare_the_families_that_read_every_mart(name: str) -> None:
+    modules = (
+        f"training.families.{name}",
+        *(f"training.evaluation.{task}" for task in TASKS[name]),
+    )
+    texts = [(PROJECT_ROOT / f"{module.replace('.', '/')}.py").read_text() for module in modules]
+    assert (name in READ_EVERY_MART) == any(READS_MORE.search(text) for text in texts)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

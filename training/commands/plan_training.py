@@ -15,6 +15,7 @@ from typing import Any
 from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
+from training.commands.equal_runs import adopt_equal_run, has_equal_snapshot
 from training.names import COMBINED, FAMILIES, RANKERS
 
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
@@ -43,8 +44,13 @@ def plan_training(
 ) -> TrainingPlan:
     """Plan the runs of ``families`` that don't exist, except those with nothing to learn from.
 
+    A run of another snapshot with equal inputs is adopted.
     Raises UsageError for an unknown snapshot.
     """
+    snapshot = Snapshot.open(settings, snapshot_id)
+    for family in families:
+        if has_equal_snapshot(settings, snapshot, family):
+            adopt_equal_run(settings, snapshot_id, cached_run_id(settings, snapshot_id, family))
     missing = [
         family
         for family in families

@@ -1,5 +1,8 @@
 """The identity of a run: the same inputs and the same code are the same run. Imports no torch.
 
+The inputs are the content of the marts that the family reads, not the snapshot: a snapshot whose
+marts are equal to those of an earlier one needs no run of its own.
+
 The code of a run is what can change its result: the modules that its family imports, directly or
 not and in functions too, and those of the evaluators that its family needs. They are hashed as
 parsed code, so that comments, docstrings and formatting are no part of it.
@@ -14,23 +17,42 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
+from penchant.manifest import read_marts
 from penchant.settings import PROJECT_ROOT
-from training.names import TASKS
+from training.names import READ_EVERY_MART, TASKS
 
 OURS = ("penchant", "training")
 NOT_HASHED = {"penchant.settings", "penchant.artifacts", "training.names", "training.configs"}
 """A run's identity has the values that they give, and records have format versions of their own."""
+READ_BY_ALL = ("items", "sequences", "users")
+"""The marts that every family reads."""
 STAGE = "training.commands.train"  # hashed alone: it imports the evaluators of every family
 
 
 def run_id_of(
-    snapshot_id: str, family: str, config: Any, seed: int, members: Sequence[str] = ()
+    snapshot: Snapshot, family: str, config: Any, seed: int, members: Sequence[str] = ()
 ) -> str:
     """The id of a run. ``members``: ids of the runs that it combines."""
-    identity = [snapshot_id, family, asdict(config), seed, code_version(family), sorted(members)]
+    inputs = inputs_of(snapshot, family)
+    identity = [inputs, family, asdict(config), seed, code_version(family), sorted(members)]
     content = json.dumps(identity, sort_keys=True)
     return f"{family}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def inputs_of(snapshot: Snapshot, family: str) -> str:
+    """Hash of what a family reads: the marts' content, and for a family that reads every mart,
+    what the dbt project says about them. A snapshot that doesn't describe its marts has inputs of
+    its own."""
+    marts = snapshot.description.marts
+    if not all(name in marts for name in READ_BY_ALL):
+        return snapshot.id
+    names = sorted(marts) if family in READ_EVERY_MART else READ_BY_ALL
+    content: list[Any] = [snapshot.as_of, [(name, marts[name].content_hash) for name in names]]
+    if family in READ_EVERY_MART and snapshot.manifest.is_file():
+        content.append([asdict(mart) for mart in read_marts(snapshot.manifest)])
+    return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()
 
 
 @cache

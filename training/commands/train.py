@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapshot
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory
+from training.commands.equal_runs import adopt_equal_run
 from training.commands.run_identity import code_version, run_id_of
 from training.configs import config_for
 from training.data.feature_history import FeatureHistory
@@ -87,6 +88,8 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     run_id = run_id_for(settings, snapshot_id, family)
     final = settings.runs / snapshot_id / run_id
     processes = started_together()
+    if processes.first:
+        adopt_equal_run(settings, snapshot_id, run_id)
     if processes.broadcast(final.exists()):
         return _report(final, "unchanged")
     if processes.first:
@@ -101,7 +104,8 @@ def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
     """The id of this installation's run; that of a combination depends on its members' runs."""
     config = config_for(settings, family)
     members = member_runs(settings, snapshot_id).values() if family in COMBINED else ()
-    return run_id_of(snapshot_id, family, config, settings.seed, tuple(members))
+    snapshot = Snapshot.open(settings, snapshot_id)
+    return run_id_of(snapshot, family, config, settings.seed, tuple(members))
 
 
 def _make_run(

@@ -131,7 +131,7 @@ def _asked(
         run_id = _retriever(settings, snapshot)
     name = family or str(run_id).rpartition("-")[0]
     check_name(name)
-    expected = run_id_of(snapshot.id, name, config_for(settings, name), settings.seed)
+    expected = run_id_of(snapshot, name, config_for(settings, name), settings.seed)
     if run_id not in (None, expected):
         raise UsageError(
             f"run {run_id} is not one of {name} with this config, seed and code",

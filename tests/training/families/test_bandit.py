@@ -32,7 +32,9 @@ BY_CHANCE = CLICKS[0] + (CLICKS[1] - CLICKS[0]) / GROUPS
 @pytest.fixture(scope="module")
 def run(trained_once: Trained) -> Path:
     settings, snapshot_id = trained_once
-    run_id = run_id_of(snapshot_id, "bandit", main_job("bandit"), settings.seed)
+    run_id = run_id_of(
+        Snapshot.open(settings, snapshot_id), "bandit", main_job("bandit"), settings.seed
+    )
     return settings.runs / snapshot_id / run_id
 
 
