@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from penchant.api import openapi
 from penchant.api.auth.access import AccessControl
 from penchant.api.auth.audit_log import AuditLog
+from penchant.api.auth.rates import Rates, SharedRates
 from penchant.api.console.app import create_console
 from penchant.api.docs_page import add_docs_page
 from penchant.api.http import repetition
@@ -57,13 +58,15 @@ TRACE_HEADERS = ("x-request-id", "traceparent", "tracestate")
 EXPOSED_HEADERS = ("etag", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id")
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, rates: Rates | None = None) -> FastAPI:
     """The application. It follows the live pointers and writes only to the feedback and audit logs.
 
     A response comes from one release, named in its body, or from one snapshot, named in the header
     ``Penchant-Snapshot``, even if a pointer moves during the request.
+
+    ``rates``: of clients, shared with other servers; by default of this one alone.
     """
-    services, access = _services(settings), AccessControl(settings)
+    services, access = _services(settings), AccessControl(settings, rates=rates)
     audit = AuditLog(settings, partial(services.metrics.count, "audit_lines_lost"))
 
     @asynccontextmanager
@@ -129,9 +132,9 @@ def _head_paths(app: FastAPI) -> list[str]:
     ]
 
 
-def worker_app() -> FastAPI:
-    """The application of one of several server processes."""
-    app = create_app(Settings())
+def worker_app(rates: Path) -> FastAPI:
+    """The application of one of several server processes. ``rates``: the file that they share."""
+    app = create_app(Settings(), SharedRates(rates))
     configure_process()
     return app
 

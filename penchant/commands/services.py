@@ -13,7 +13,7 @@ services = typer.Typer()
 @services.command()
 def serve(
     workers: Annotated[
-        int, typer.Option(min=1, max=64, help="server processes; each has its own rate limits")
+        int, typer.Option(min=1, max=64, help="server processes, which share the rate limits")
     ] = 1,
 ) -> None:
     """Serve recommendations, features and the event endpoint over HTTP."""
@@ -29,7 +29,7 @@ def serve(
     if (secret := ensure_first_token(settings)) is not None:
         typer.echo(f"the first token of this home: {secret}\nconsole: {console_link(settings)}")
     if workers > 1:
-        run_workers(f"{worker_app.__module__}:{worker_app.__name__}", settings, workers)
+        run_workers(worker_app, settings, workers)
         return
     served = create_app(settings)
     configure_process()

@@ -185,7 +185,7 @@ def test_rate_limiter_allows_a_burst_then_the_average_rate() -> None:
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rate is regained, however slow the machine is."""
-    monkeypatch.setattr(AccessControl.__init__, "__defaults__", (lambda: 0.0,))
+    monkeypatch.setattr(AccessControl.__init__, "__defaults__", (lambda: 0.0, None))
 
 
 @pytest.mark.usefixtures("stopped_clock")

@@ -1,28 +1,61 @@
 """`penchant serve --workers`: several processes answer on one port and end together."""
 
+import pickle
 import signal
 import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from uvicorn.importer import import_from_string
+from fastapi import FastAPI
 
+from penchant.api.app import worker_app
+from penchant.api.auth import rates
+from penchant.api.auth.access import RateLimiter
+from penchant.api.auth.rates import SharedRates
 from penchant.api.server.run import configuration
 from penchant.settings import Settings
 
-FACTORY = "penchant.api.app:worker_app"
 DEADLINE = 120  # seconds
 
 
-def test_each_worker_makes_its_application_by_name(settings: Settings) -> None:
-    config = configuration(FACTORY, settings, workers=3)
-    assert (config.workers, config.factory) == (3, True)
-    assert import_from_string(FACTORY).__name__ == "worker_app"
+def test_each_worker_makes_its_application(settings: Settings, tmp_path: Path) -> None:
+    SharedRates.create(tmp_path / "rates")
+    make = pickle.loads(pickle.dumps(partial(worker_app, tmp_path / "rates")))
+    config = configuration(make, settings, workers=3)
+    config.load()
+    assert (config.workers, type(make())) == (3, FastAPI)
+
+
+def test_workers_share_the_rates_of_clients(tmp_path: Path) -> None:
+    SharedRates.create(tmp_path / "rates")
+    now = 0.0
+    first, second = (
+        RateLimiter(1, 4, lambda: now, SharedRates(tmp_path / "rates")) for _ in range(2)
+    )
+    assert [each.seconds_to_wait("a") for each in (first, second) * 3] == [0, 0, 0, 0, 1, 1]
+    assert (first.seconds_to_wait("b"), second.peek("b")) == (0, 0)
+    first.charge("a", 1.0)
+    assert second.peek("a") == 2
+    now = 3.0
+    assert (second.seconds_to_wait("a"), first.seconds_to_wait("a"), second.peek("a")) == (0, 0, 1)
+
+
+def test_the_client_seen_longest_ago_loses_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "SLOTS", 2)
+    monkeypatch.setattr(rates, "PROBED", 2)
+    SharedRates.create(tmp_path / "rates")
+    shared = SharedRates(tmp_path / "rates")
+    for at, client in enumerate(("a", "b", "a", "c")):
+        shared.put(client, (float(at), float(at)))
+    assert [shared.get(client) for client in "abc"] == [(2.0, 2.0), None, (3.0, 3.0)]
 
 
 @pytest.mark.long

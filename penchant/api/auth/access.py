@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from threading import Lock
 from typing import Any
 
 from fastapi import Request
 
 from penchant.api.auth.audit_context import record_access, record_denial
+from penchant.api.auth.rates import LocalRates, Rates
 from penchant.api.auth.tokens import RESTRICTED, SCOPES, Token, Tokens
 from penchant.api.http.problems import HTTPProblem
 from penchant.api.http.query_parameters import require_known_parameters
@@ -27,7 +27,6 @@ IN_PROCESS = Token(
     "in-process", "this process", tuple(s for s in SCOPES if s not in RESTRICTED), "", ""
 )
 TEST_CLIENT = "testclient"  # Starlette's; the peer of a socket is an address
-MAX_CLIENTS = 10_000  # whose rate is kept in memory
 
 
 class RateLimiter:
@@ -37,56 +36,60 @@ class RateLimiter:
     delays the client's next requests.
     """
 
-    def __init__(self, per_second: float, burst: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        per_second: float,
+        burst: float,
+        clock: Callable[[], float],
+        rates: Rates | None = None,
+    ) -> None:
+        """``rates``: by default of this process."""
         self._per_second, self._burst, self._clock = per_second, burst, clock
-        self._left: dict[str, tuple[float, float]] = {}
-        self._lock = Lock()
+        self._rates = rates or LocalRates()
 
     def seconds_to_wait(self, client: str) -> float:
         """Seconds until the client's next request is allowed; 0 allows and counts this one."""
-        with self._lock:
-            left = self._settle(client)
-            if left < 1:
-                return (1 - left) / self._per_second
-            self._left[client] = (left - 1, self._left[client][1])
-        return 0.0
+        return self._seconds(self._update(client, lambda left: left - 1 if left >= 1 else left))
 
     def headers(self, client: str) -> Headers:
         """What the client has left, for its response."""
-        with self._lock:
-            left = self._settle(client)
+        left = self._update(client, lambda left: left)
         return rate_limit_headers(self._per_second, self._burst, left)
 
     def peek(self, client: str) -> float:
         """``seconds_to_wait`` without counting a request."""
-        with self._lock:
-            left = self._settle(client)
-        return 0.0 if left >= 1 else (1 - left) / self._per_second
+        return self._seconds(self._update(client, lambda left: left))
 
     def charge(self, client: str, units: float) -> None:
         """Count more work of a client, which is at most a burst in debt."""
-        with self._lock:
-            left = self._settle(client)
-            self._left[client] = (max(left - units, -self._burst), self._left[client][1])
+        self._update(client, lambda left: max(left - units, -self._burst))
 
-    def _settle(self, client: str) -> float:
-        """Units that the client has now; it becomes the most recent one."""
-        now = self._clock()
-        left, since = self._left.pop(client, (self._burst, now))
-        left = min(self._burst, left + (now - since) * self._per_second)
-        self._left[client] = (left, now)
-        while len(self._left) > MAX_CLIENTS:  # drop the least recent
-            del self._left[next(iter(self._left))]
+    def _seconds(self, left: float) -> float:
+        return 0.0 if left >= 1 else (1 - left) / self._per_second
+
+    def _update(self, client: str, change: Callable[[float], float]) -> float:
+        """Units that the client had until now."""
+        with self._rates.held():
+            now = self._clock()
+            left, since = self._rates.get(client) or (self._burst, now)
+            left = min(self._burst, left + (now - since) * self._per_second)
+            self._rates.put(client, (change(left), now))
         return left
 
 
 class AccessControl:
     """Decides who may send a request. One for each application, as ``app.state.access``."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        rates: Rates | None = None,
+    ) -> None:
+        """``rates``: shared with other servers; by default of this one alone."""
         self._tokens = Tokens(settings)
         rate = settings.requests_a_second
-        self._limiter = RateLimiter(rate, 2 * rate, clock)
+        self._limiter = RateLimiter(rate, 2 * rate, clock, rates)
 
     def authenticate(self, request: Request, authorization: str | None) -> Token:
         """The token of an ``Authorization`` header, or IN_PROCESS if none is needed.

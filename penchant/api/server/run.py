@@ -2,11 +2,16 @@
 
 import resource
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
+from penchant.api.auth.rates import SharedRates
 from penchant.api.server.connection import MAX_CONNECTIONS, LimitedConnection
 from penchant.settings import Settings
 
@@ -16,14 +21,16 @@ WORKER_SECONDS = 30  # without a sign of life, after which a worker is replaced
 OTHER_FILES = 500  # of releases, stores and logs
 
 
-def configuration(app: FastAPI | str, settings: Settings, workers: int = 1) -> uvicorn.Config:
-    """``app``: the application, or the name of a function that makes one for each worker.
+def configuration(
+    app: FastAPI | Callable[[], FastAPI], settings: Settings, workers: int = 1
+) -> uvicorn.Config:
+    """``app``: the application, or a function that makes one for each worker; it is pickled.
 
     ``X-Forwarded-For`` is believed only of the addresses in ``PENCHANT_TRUSTED_PROXIES``.
     """
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
+        factory=not isinstance(app, FastAPI),
         workers=workers,
         host=settings.api_host,
         port=settings.api_port,
@@ -39,15 +46,19 @@ def configuration(app: FastAPI | str, settings: Settings, workers: int = 1) -> u
     )
 
 
-def run_workers(factory: str, settings: Settings, workers: int) -> None:
+def run_workers(make: Callable[[Path], FastAPI], settings: Settings, workers: int) -> None:
     """Serve with several processes on one port until SIGTERM or Ctrl-C; one that ends is replaced.
 
-    They share the home's files as servers of different machines do. Each has its own rate limits.
+    They share the home's files as servers of different machines do, and the rates of clients in a
+    file. ``make``: a module's function that makes the application of a worker, given that file.
     """
     _allow_open_files(MAX_CONNECTIONS + OTHER_FILES)
-    config = configuration(factory, settings, workers)
-    listening = config.bind_socket()
-    Multiprocess(config, sockets=[listening]).run()
+    with TemporaryDirectory(prefix="penchant-serve-") as folder:
+        rates = Path(folder) / "rates"
+        SharedRates.create(rates)
+        config = configuration(partial(make, rates), settings, workers)
+        listening = config.bind_socket()
+        Multiprocess(config, sockets=[listening]).run()
 
 
 def run(app: FastAPI, settings: Settings) -> None:
