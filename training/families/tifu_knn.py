@@ -13,11 +13,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data.histories import Histories
+from training.data.histories import FloatArray, Histories
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
+from training.layers.neighbours import add_rows, dot_products, sums_over
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
@@ -49,11 +50,10 @@ class Model(Ranker):
         self._index(item_frequencies(histories, self.config))
 
     def scores(self, batch: Histories) -> torch.Tensor:
-        own = item_frequencies(batch, self.config)
-        near = self._nearest(own)
-        weight = self.config.own_weight
-        scores_BI = (weight * own + (1 - weight) * (near @ self.known)).toarray()
-        return torch.from_numpy(scores_BI + POPULARITY_SHARE * self.popularity_I)
+        own, weight = item_frequencies(batch, self.config), self.config.own_weight
+        scores_BI = sums_over((1 - weight) * self._nearest(own), self.by_item)
+        add_rows(scores_BI, own, weight)
+        return scores_BI.add_(torch.from_numpy(POPULARITY_SHARE * self.popularity_I))
 
     def state(self) -> State:
         return {
@@ -73,16 +73,15 @@ class Model(Ranker):
         self.by_item = known.T.tocsr()
         self.squares_U = np.asarray(known.multiply(known).sum(axis=1)).ravel()
 
-    def _nearest(self, own: sp.csr_matrix) -> sp.csr_matrix:
-        """1 / neighbours for each of the nearest known users: B x U."""
+    def _nearest(self, own: sp.csr_matrix) -> FloatArray:
+        """weights_BU: 1 / neighbours for each of the nearest known users, 0 for the others."""
         count = min(self.config.neighbours, self.known.shape[0])
         # |a - b|^2 without |a|^2, which is the same for all candidates of a row
-        distances_BU = self.squares_U - 2 * (own @ self.by_item).toarray()
+        distances_BU = self.squares_U - 2 * dot_products(own, self.known)
         nearest_BK = torch.topk(torch.from_numpy(distances_BU), count, dim=1, largest=False).indices
-        shape = (own.shape[0], self.known.shape[0])
-        values = np.full(nearest_BK.numel(), 1 / count, np.float32)
-        starts = np.arange(0, nearest_BK.numel() + 1, count)
-        return sp.csr_matrix((values, nearest_BK.numpy().ravel(), starts), shape)
+        weights_BU = np.zeros(distances_BU.shape, np.float32)
+        np.put_along_axis(weights_BU, nearest_BK.numpy(), np.float32(1 / count), axis=1)
+        return weights_BU
 
 
 def item_frequencies(histories: Histories, config: Config) -> sp.csr_matrix:

@@ -17,6 +17,7 @@ from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
+from training.layers.neighbours import add_rows, dot_products, sums_over
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
@@ -48,15 +49,12 @@ class Model(Ranker):
 
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
-        own = item_sets(batch)
-        similar = (
-            scaled(own, config.asymmetry) @ scaled(self.sets, 1 - config.asymmetry).T
-        ).tocsr()
-        similar = self._without_self(similar, batch)
-        similar.data **= config.locality
-        scores_BI = (similar @ self.frequencies).toarray()
-        scores_BI += recent_frequencies(batch, config.window).toarray()  # similarity of 1
-        return torch.from_numpy(scores_BI + POPULARITY_SHARE * self.popularity_I)
+        similar_BU = dot_products(scaled(item_sets(batch), config.asymmetry), self.scaled_sets)
+        known_B = np.flatnonzero((batch.users_U >= 0) & (batch.users_U < similar_BU.shape[1]))
+        similar_BU[known_B, batch.users_U[known_B]] = 0  # a user's own row is added apart
+        scores_BI = sums_over(similar_BU**config.locality, self.frequencies_by_item)
+        add_rows(scores_BI, recent_frequencies(batch, config.window))  # similarity of 1
+        return scores_BI.add_(torch.from_numpy(POPULARITY_SHARE * self.popularity_I))
 
     def state(self) -> State:
         return {
@@ -75,14 +73,8 @@ class Model(Ranker):
 
     def _index(self, sets: sp.csr_matrix, frequencies: sp.csr_matrix) -> None:
         self.sets, self.frequencies = sets, frequencies
-
-    def _without_self(self, similar: sp.csr_matrix, batch: Histories) -> sp.csr_matrix:
-        """Take each asking user's own row of the known users out: it is added apart."""
-        known_B = (batch.users_U >= 0) & (batch.users_U < similar.shape[1])
-        rows_B = np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))
-        own = np.where(known_B, batch.users_U, -1)[rows_B]
-        similar.data[similar.indices == own] = 0
-        return similar
+        self.scaled_sets = scaled(sets, 1 - self.config.asymmetry)
+        self.frequencies_by_item = frequencies.T.tocsr()
 
 
 def item_sets(histories: Histories) -> sp.csr_matrix:

@@ -14,10 +14,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data.histories import Histories
+from training.data.histories import FloatArray, Histories
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
+from training.layers.neighbours import add_rows, dot_products, sums_over
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
@@ -56,13 +57,13 @@ class Model(Ranker):
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
         own = decayed(batch, config.half_life_days)
-        near = nearest((unit(own @ self.rarity) @ self.known_by_item).tocsr(), config.neighbours)
-        near.data **= config.sharpness
-        weights_B1 = np.maximum(near.sum(axis=1), np.finfo(np.float32).tiny)
-        shares = sp.diags(np.asarray(config.neighbour_weight / weights_B1).ravel()) @ near
-        scores_BI = (shares @ self.bought + own).toarray().astype(np.float32)
-        scores_BI += POPULARITY_SHARE * self.popularity_I
-        return torch.from_numpy(scores_BI)
+        similar_BU = dot_products(unit(own @ self.rarity), self.known)
+        weights_BU = nearest(similar_BU, config.neighbours) ** np.float32(config.sharpness)
+        total_B1 = np.maximum(weights_BU.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        weights_BU *= config.neighbour_weight / total_B1
+        scores_BI = sums_over(weights_BU, self.bought_by_item)
+        add_rows(scores_BI, own)
+        return scores_BI.add_(torch.from_numpy(POPULARITY_SHARE * self.popularity_I))
 
     def state(self) -> State:
         return {
@@ -83,7 +84,8 @@ class Model(Ranker):
         buyers_I = np.maximum(bought.getnnz(axis=0), 1)
         rarity_I = (bought.shape[0] / buyers_I) ** self.config.rarity
         self.rarity = sp.diags(rarity_I.astype(np.float32))
-        self.known_by_item = unit(bought @ self.rarity).T.tocsr()
+        self.known = unit(bought @ self.rarity)
+        self.bought_by_item = bought.T.tocsr()
 
 
 def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
@@ -99,13 +101,10 @@ def unit(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return (sp.diags(scale.astype(np.float32)) @ matrix).tocsr()
 
 
-def nearest(similarities: sp.csr_matrix, count: int) -> sp.csr_matrix:
-    """The largest ``count`` similarities of each row."""
-    k = min(count, similarities.shape[1])
-    values_BK, users_BK = torch.topk(torch.from_numpy(similarities.toarray()), k, dim=1)
-    starts = np.arange(0, values_BK.numel() + 1, k)
-    found = sp.csr_matrix(
-        (values_BK.numpy().ravel(), users_BK.numpy().ravel(), starts), similarities.shape
-    )
-    found.eliminate_zeros()
-    return found
+def nearest(similar_BU: FloatArray, count: int) -> FloatArray:
+    """The largest ``count`` similarities of each row, 0 for the others."""
+    count = min(count, similar_BU.shape[1])
+    values_BK, users_BK = torch.topk(torch.from_numpy(similar_BU), count, dim=1)
+    found_BU = np.zeros_like(similar_BU)
+    np.put_along_axis(found_BU, users_BK.numpy(), values_BK.numpy(), axis=1)
+    return found_BU

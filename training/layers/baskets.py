@@ -23,15 +23,15 @@ class Baskets:
 
 def baskets_of(histories: Histories) -> Baskets:
     """The baskets of all users of ``histories``."""
-    triples_N3 = np.unique(
-        np.stack(
-            [histories.rows_N, histories.times_N // DAY, histories.items_N.astype(np.int64)], axis=1
-        ),
-        axis=0,
-    )
-    rows_N, days_N, items_N = triples_N3.T
-    begins_N = np.ones(len(rows_N), bool)  # a basket
-    begins_N[1:] = (np.diff(rows_N) != 0) | (np.diff(days_N) != 0)
+    day_N = histories.times_N // DAY
+    first = int(day_N.min(initial=0))
+    days = int(day_N.max(initial=0)) - first + 1
+    cell_N = (histories.rows_N * days + day_N - first) * histories.item_count + histories.items_N
+    cell_N.sort()
+    cell_N = cell_N[np.diff(cell_N, prepend=-1) != 0]
+    basket_N, items_N = np.divmod(cell_N, histories.item_count)
+    begins_N = np.diff(basket_N, prepend=-1) != 0
+    rows_N = basket_N // days
     counts_U = np.bincount(rows_N[begins_N], minlength=len(histories))
     before_U = np.cumsum(counts_U) - counts_U
     place_N = np.cumsum(begins_N) - 1 - before_U[rows_N]  # 0 for the oldest

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from training.data.histories import Histories, IntArray
+from training.data.sorted_cells import found_in, occurring
 from training.data.split import Window
 from training.evaluation.metrics.intervals import Interval, intervals
 from training.evaluation.metrics.leaderboard import RANKS, accuracy
@@ -65,7 +66,7 @@ def evaluate_window(
     evaluated = window.evaluated()
     targets = {"all": np.unique(_cells(evaluated.targets))}
     if "new" in populations:
-        seen = np.isin(targets["all"], _cells(evaluated.histories))
+        seen = occurring(targets["all"], _cells(evaluated.histories))
         targets["new"] = targets["all"][~seen]
     return {
         population: _evaluation(evaluated.histories, ranked[population], targets[population])
@@ -182,7 +183,7 @@ def _evaluation(histories: Histories, ranked: Ranked, targets: IntArray) -> Eval
     evaluated_U = np.flatnonzero(targets_U)
     ranked_UK = (scores_UK > -np.inf)[evaluated_U]
     cells_UK = evaluated_U[:, None] * items + items_UK[evaluated_U]
-    hits_UK = np.isin(cells_UK, targets) & ranked_UK
+    hits_UK = found_in(targets, cells_UK) & ranked_UK
     hits_Uk = hits_UK[:, :LIST_LENGTH]
     items_Uk = np.where(ranked_UK, items_UK[evaluated_U], NO_ITEM)[:, :LIST_LENGTH]
     return Evaluation(
