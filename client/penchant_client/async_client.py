@@ -192,7 +192,10 @@ class AsyncClient:
         )
 
     async def put_items(self, items: Sequence[ItemToPut]) -> Stored:
-        """Add or replace items. A new one is recommended at once, by its title and category."""
+        """Add or replace items. A new one is recommended at once, by its title and category; a
+        changed
+        one has its new title, category, brand and price in the next answer.
+        """
         return await self._transport.send(
             Call("PUT", "/v1/items", Stored, repeatable=True, body={"items": items})
         )

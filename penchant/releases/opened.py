@@ -1,7 +1,8 @@
 """An open release: its rows, item attributes, vectors, index and encoder."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -48,6 +49,22 @@ class OpenRelease:
                 f"run `penchant publish --snapshot {self.release.snapshot_id}` again",
             ) from None
         self._facts_of_one = lru_cache(FACTS_KEPT)(partial(item_facts, facts))
+        self._published = self
+
+    def with_changes(self, changed: Mapping[str, ItemFacts]) -> "OpenRelease":
+        """The release as published, but for these attributes of some of its items: answers and
+        filters read them; ``facts`` and the online features stay as they are."""
+        published = self._published
+        result = copy(published)
+        result._items = published.items.with_changes(changed)
+        result._facts_of_one = lambda item_id: (  # type: ignore[assignment]  # not cached
+            changed.get(item_id) or published._facts_of_one(item_id)
+        )
+        return result
+
+    def facts_as_published(self, item_id: str) -> ItemFacts | None:
+        """The attributes of an item; None for an unknown one."""
+        return self._published._facts_of_one(item_id)
 
     def open_all(self) -> None:
         """Open what is otherwise opened on first use, so that a fault shows before a request."""

@@ -79,7 +79,8 @@ class RecommendationService:
     """Answers each request from one release, the one that is live when the request arrives.
 
     Safe to share between threads. Releases stay open between requests. If the live release can't be
-    opened, the one before it answers, and ``fault`` says why.
+    opened, the one before it answers, and ``fault`` says why. Items have the attributes that a
+    service sent last.
     """
 
     def __init__(self, settings: Settings, recommender: Recommender | None = None) -> None:
@@ -232,7 +233,8 @@ class RecommendationService:
             if live is None:
                 raise UsageError("no release is live yet", "run `penchant publish` first")
             try:
-                return query(self._opened_or_previous(live))
+                opened = self._opened_or_previous(live)
+                return query(self._recommender.new_items.current(opened))
             except UsageError:
                 raise
             except Exception:  # any of its files may be missing

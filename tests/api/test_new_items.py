@@ -80,11 +80,41 @@ def test_another_server_and_a_restarted_one_know_it(client: TestClient, shop: An
         assert (latest["item_id"], latest["title"]) == ("teapot", TEAPOT["title"])
 
 
-def test_an_item_of_the_catalogue_stays_as_the_release_has_it(client: TestClient) -> None:
-    put(client, TEAPOT | {"item_id": "i001", "title": "another title"})
-    answer = client.post("/v1/rank", json={"items": [{"item_id": "i001"}]}).json()
-    assert answer["items"][0]["title"] == "TITLE i001 OF 1"
-    assert ids(client, "/v1/latest", k=1) == [ITEMS[-1]]
+def test_a_change_of_an_item_is_in_the_next_answer(client: TestClient, shop: Any) -> None:
+    """Its title and price are shown, its category and price filter, on every server."""
+    other = TestClient(create_app(shop.settings))
+    asked = {"user_id": "u3", "k": 100}
+    before = ids(client, "/v1/recommendations", **asked)
+    changed = {"title": "another title", "category": ["GARDEN", "POTS"], "price": 777.0}
+    put(client, TEAPOT | {"item_id": "i001"} | changed)
+    for server in (client, other):
+        (item,) = server.post("/v1/rank", json={"items": [{"item_id": "i001"}]}).json()["items"]
+        assert (item["title"], item["category"]) == ("another title", "GARDEN")
+        assert ids(server, "/v1/recommendations", **asked) == before
+        for only in ({"category": "GARDEN"}, {"category": "GARDEN > POTS"}, {"price_min": 700}):
+            assert ids(server, "/v1/recommendations", **asked | only) == ["i001"]
+        assert "i001" not in ids(server, "/v1/recommendations", **asked, price_max=700)
+        assert ids(server, "/v1/similar", item_id="i007", category="GARDEN") == ["i001"]
+        assert ids(server, "/v1/popular", category="GARDEN > POTS") == ["i001"]
+    assert ids(client, "/v1/latest", k=1) == [ITEMS[-1]], "it is not new"
+
+
+def test_a_change_that_is_taken_back_leaves_the_item_as_published(client: TestClient) -> None:
+    def ranked() -> Json:
+        (item,) = client.post("/v1/rank", json={"items": [{"item_id": "i001"}]}).json()["items"]
+        return item
+
+    published = ranked()
+    facts = client.app.state.services.recommendations.read(  # type: ignore[attr-defined]
+        lambda opened: opened.facts_as_published("i001")
+    )
+    put(client, TEAPOT | {"item_id": "i001"}, TEAPOT | {"item_id": "i002"})
+    assert ranked()["title"] == TEAPOT["title"]
+    back = {"title": facts.title, "category": facts.path, "brand": facts.brand}
+    put(client, {"item_id": "i001", **back, "price": facts.price})
+    assert ranked() == published
+    pans = ids(client, "/v1/popular", k=100, category="GROCERY > PANS")
+    assert ("i001" in pans, "i002" in pans) == (facts.path == ("GROCERY", "PANS"), True)
 
 
 def test_items_and_users_land_as_batches(client: TestClient, shop: Any) -> None:

@@ -1,6 +1,7 @@
 """``PUT /v1/items`` and ``/v1/users``: what a shop sells and to whom, stored durably at once.
 
-A new item is recommended from the next request on; other changes are in the next snapshot.
+A new item is recommended from the next request on, and a changed one has its new title, category,
+brand and price in the next answer; other changes are in the next snapshot.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +36,8 @@ Sent = TypeVar("Sent", ItemToPut, UserToPut)
     openapi_extra=WITHOUT_EFFECT,
 )
 def put_items(request: Request, body: ItemsRequest, services: AppServices) -> Stored:
-    """Add or replace items. A new one is recommended at once, by its title and category."""
+    """Add or replace items. A new one is recommended at once, by its title and category; a changed
+    one has its new title, category, brand and price in the next answer."""
     return _store(request, services, "items", body.items, _item_row)
 
 

@@ -49,8 +49,8 @@ class ContentVectors:
         ]
         for rows, weight in terms:
             similarity_V[rows] += weight
-        best = np.lexsort((np.arange(len(similarity_V)), -similarity_V))[:NEIGHBOURS]
-        best = best[similarity_V[best] > 0]
+        similar = np.flatnonzero(similarity_V)
+        best = similar[np.lexsort((similar, -similarity_V[similar]))[:NEIGHBOURS]]
         if not len(best):
             return None
         near_ND, weight_N = self._vectors_VD[best], similarity_V[best] ** POWER

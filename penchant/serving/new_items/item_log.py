@@ -1,6 +1,8 @@
 """The log of sent items, followed; it is durable, what is read of it is kept in memory."""
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +18,28 @@ MAX_ITEMS = 10_000  # the latest that are kept
 MAX_OPEN = 3  # releases, as many as publishing keeps
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A row of the log beside a release: as an item that the release lacks, or the attributes that
+    change; both None where the release says the same."""
+
+    row: Row
+    new: NewItem | None = None
+    changed: ItemFacts | None = None
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """All rows beside a release. ``version``: of the rows. ``current``: the release with the
+    changed attributes."""
+
+    version: int
+    current: OpenRelease
+    sent: Mapping[str, _Sent] = field(default_factory=dict)
+    new: NewItems = NONE
+    changed: Mapping[str, ItemFacts] = field(default_factory=dict)
+
+
 class NewItemLog:
     """Follows the log of sent items. Safe to share between threads.
 
@@ -28,19 +52,23 @@ class NewItemLog:
         self._tail = LogTail(settings, "", TABLE)
         self._rows: dict[str, Row] = {}
         self._version = 0
-        self._made: dict[str, tuple[int, NewItems]] = {}
+        self._made: dict[str, _Beside] = {}
         self._vectors: dict[str, ContentVectors] = {}
 
     def beside(self, opened: OpenRelease) -> NewItems:
         """The sent items that a release lacks."""
+        return self._beside(opened).new
+
+    def current(self, opened: OpenRelease) -> OpenRelease:
+        """A release with the attributes that were sent since for its items."""
+        return self._beside(opened).current
+
+    def _beside(self, opened: OpenRelease) -> _Beside:
         with self._lock:
             self._catch_up()
-            if not self._rows:
-                return NONE
-            version, made = self._made.get(opened.release.id, (-1, NONE))
-            if version != self._version:
-                made = self._make(opened)
-                self._made[opened.release.id] = self._version, made
+            made = self._made.get(opened.release.id) or _Beside(0, opened)
+            if made.version != self._version:
+                made = self._made[opened.release.id] = self._make(opened, made)
                 _trim(self._made)
                 _trim(self._vectors)
             return made
@@ -55,23 +83,36 @@ class NewItemLog:
         while len(self._rows) > MAX_ITEMS:
             del self._rows[next(iter(self._rows))]
 
-    def _make(self, opened: OpenRelease) -> NewItems:
-        rows = [
-            row for item_id, row in self._rows.items() if opened.facts.position(item_id) is None
-        ]
-        if not rows:
-            return NONE
-        vectors = self._vectors.get(opened.release.id)
+    def _make(self, opened: OpenRelease, before: _Beside) -> _Beside:
+        """``before``: an earlier version; only rows that came since are compared."""
+        sent = dict[str, _Sent]()
+        for item_id, row in self._rows.items():
+            earlier = before.sent.get(item_id)
+            sent[item_id] = earlier if earlier and earlier.row is row else self._sent(opened, row)
+        new = [each.new for each in sent.values() if each.new]
+        new.sort(key=lambda item: item.received_at, reverse=True)
+        changed = {item_id: each.changed for item_id, each in sent.items() if each.changed}
+        current = before.current
+        if changed != before.changed:
+            current = opened.with_changes(changed)
+        return _Beside(self._version, current, sent, NewItems(tuple(new)), changed)
+
+    def _sent(self, opened: OpenRelease, row: Row) -> _Sent:
+        facts = _facts(row)
+        published = opened.facts_as_published(row["item_id"])
+        if published is not None:
+            return _Sent(row, changed=None if facts == published else facts)
+        release = opened.release.id
+        vectors = self._vectors.get(release)
         if vectors is None:
-            vectors = self._vectors[opened.release.id] = ContentVectors(opened)
-        rows.sort(key=lambda row: row["received_at"], reverse=True)
-        return NewItems(tuple(_new_item(row, vectors) for row in rows))
+            vectors = self._vectors[release] = ContentVectors(opened)
+        vector_D = vectors.of(facts.title, facts.path)
+        return _Sent(row, new=NewItem(row["item_id"], facts, row["received_at"], vector_D))
 
 
-def _new_item(row: Row, vectors: ContentVectors) -> NewItem:
+def _facts(row: Row) -> ItemFacts:
     path = tuple(row[f"category_{level}"] for level in (1, 2, 3) if row[f"category_{level}"])
-    facts = ItemFacts(row["title"], path[0] if path else None, path, row["brand"], row["price"])
-    return NewItem(row["item_id"], facts, row["received_at"], vectors.of(row["title"], path))
+    return ItemFacts(row["title"], path[0] if path else None, path, row["brand"], row["price"])
 
 
 def _trim(kept: dict[str, Any]) -> None:

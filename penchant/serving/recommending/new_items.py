@@ -1,8 +1,9 @@
-"""Items that a service sent and the release lacks."""
+"""Items that a service sent: those that the release lacks, and changes of those that it has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 from penchant.releases.hnsw_index import unit
@@ -32,15 +33,19 @@ class NewItems:
     def __bool__(self) -> bool:
         return bool(self.items)
 
+    @cached_property
+    def _own(self) -> dict[str, ItemFacts]:
+        return {each.item_id: each.facts for each in self.items}
+
     def get(self, item_id: str) -> NewItem | None:
         return next((each for each in self.items if each.item_id == item_id), None)
 
     def facts_of(self, opened: OpenRelease, item_ids: Sequence[str]) -> list[ItemFacts]:
         """The attributes of items of the release or of these."""
-        own = {each.item_id: each.facts for each in self.items} if self.items else {}
+        own = self._own
         listed = [item_id for item_id in item_ids if item_id not in own]
-        facts = own | dict(zip(listed, opened.facts_of(listed), strict=True))
-        return [facts[item_id] for item_id in item_ids]
+        facts = dict(zip(listed, opened.facts_of(listed), strict=True))
+        return [own.get(item_id) or facts[item_id] for item_id in item_ids]
 
     def cosines(self, vector_D: FloatArray, category: str | None) -> list[tuple[str, float]]:
         """The items of a category with a vector, and their cosine with ``vector_D``."""
@@ -63,10 +68,13 @@ def is_within(path: Sequence[str], category: str | None) -> bool:
 
 
 class NewItemSource(Protocol):
-    """A source of new items. Shared between threads."""
+    """A source of new items and of changes. Shared between threads."""
 
     def beside(self, opened: OpenRelease) -> NewItems:
         """The sent items that a release lacks."""
+
+    def current(self, opened: OpenRelease) -> OpenRelease:
+        """A release with the attributes that were sent since for its items."""
 
 
 class CatalogueOnly:
@@ -74,6 +82,9 @@ class CatalogueOnly:
 
     def beside(self, opened: OpenRelease) -> NewItems:
         return NONE
+
+    def current(self, opened: OpenRelease) -> OpenRelease:
+        return opened
 
 
 CATALOGUE_ONLY = CatalogueOnly()
