@@ -17,7 +17,7 @@ NONE = "penchant.none"
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
     "api_schemas artifacts errors feast_sdk feedback interactions logs manifest plots ranking "
-    "sequences settings storage subjects telemetry vectors"
+    "sequences settings storage subjects telemetry vectors words"
 )
 DIRECTION = """
 ads alerts bandits building encoders ingestion quality feature_repo: none

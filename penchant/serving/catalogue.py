@@ -11,6 +11,8 @@ import duckdb
 
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
+from penchant.words import FULL_WIDTH, HALF_WIDTH
+from penchant.words import words as words_of
 
 QUANTILES = [0.25, 0.5, 0.75]  # of users by purchases: light, median, heavy
 
@@ -110,21 +112,24 @@ class Catalogue:
         return [FoundUser(*row) for row in rows]
 
     def items(self, words: str, most: int) -> list[FoundItem]:
-        """Items whose id starts with ``words``, or whose title has all of them, in any order and
-        case; an exact id first, then the shortest titles."""
+        """Items whose id starts with ``words``, or whose title has all of them, in any order, case
+        and width, with or without accents; an exact id first, then the shortest titles."""
         rows = self._ask(
             """
             SELECT item_id, title, category_1 FROM read_parquet($items)
             WHERE starts_with(item_id, $asked)
                 OR (len($words) > 0 AND len(list_filter($words, lambda word:
-                    NOT contains(lower(title), word))) = 0)
+                    NOT contains(strip_accents(replace(lower(translate(title, $full, $half)),
+                    'ß', 'ss')), strip_accents(word)))) = 0)
             ORDER BY item_id != $asked, NOT starts_with(item_id, $asked), length(title), title,
                 item_id
             LIMIT $most
             """,
             ("items",),
             asked=words.strip(),
-            words=words.lower().split(),
+            words=words_of(words),
+            full=FULL_WIDTH,
+            half=HALF_WIDTH,
             most=most,
         )
         return [FoundItem(*row) for row in rows]

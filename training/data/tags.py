@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 
 from penchant.errors import DataError
+from penchant.words import words
 from training.data.catalogue import LEVELS
 from training.data.histories import Histories, IntArray
 
@@ -25,7 +26,6 @@ WORDS = ("title", "description")
 NEIGHBOURS = 30
 BATCH = 100
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the scores by words; the rest is by users
-WORD = r"\w+"
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def words_of(items: pa.Table, hidden: bool = False) -> sp.csr_matrix:
     if hidden:
         own = zip(*_columns(items, LEVELS), strict=True)
         texts = [_without(text, names) for text, names in zip(texts, own, strict=True)]
-    if not any(re.search(WORD, text) for text in texts):
+    if not any(words(text) for text in texts):
         return sp.csr_matrix((len(items), 0), dtype=np.float32)
-    vectorizer = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True, dtype=np.float32)
+    vectorizer = TfidfVectorizer(analyzer=words, sublinear_tf=True, dtype=np.float32)
     return vectorizer.fit_transform(texts)
 
 

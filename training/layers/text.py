@@ -10,13 +10,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 from penchant.errors import DataError, UsageError
+from penchant.words import words
 from training.data.catalogue import texts
 from training.data.histories import IntArray
 from training.fitting.context import TrainingContext
 
 TextEncoder = Literal["tfidf", "minilm"]
 
-WORD = r"\w+"
 TEXTS_A_CALL = 1024  # the budget is checked after each call
 MOST_TOKENS = 64  # of a text, read by the sentence encoder
 
@@ -30,15 +30,15 @@ def encode_texts(
 
     Raises DataError when no item has a word.
     """
-    words = texts(items)
-    different = sorted({text for text in words if re.search(WORD, text)})
+    found = texts(items)
+    different = sorted({text for text in found if words(text)})
     if not different:
         raise DataError(
             "mart items has no words: no title, description, category, brand or attribute",
             "land a catalogue with text, or train the families that need none",
         )
     row_of = {text: row for row, text in enumerate(different, start=1)}
-    text_I = np.array([row_of.get(text, 0) for text in words])
+    text_I = np.array([row_of.get(text, 0) for text in found])
     if encoder == "minilm":
         vectors_TD = minilm(different, context)
     else:
@@ -50,7 +50,7 @@ def encode_texts(
 
 def tfidf(different: list[str], rows: IntArray, dimensions: int, seed: int) -> np.ndarray:
     """vectors_TD of texts; ``rows``: the text of each item, so that common texts weigh more."""
-    vectorizer = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True, dtype=np.float32)
+    vectorizer = TfidfVectorizer(analyzer=words, sublinear_tf=True, dtype=np.float32)
     words_TW = vectorizer.fit(different[row] for row in rows).transform(different)
     counts_T = np.bincount(rows, minlength=len(different))
     by_item_TW = words_TW.multiply(np.sqrt(counts_T)[:, None]).tocsr()
@@ -86,7 +86,7 @@ def minilm(different: list[str], context: TrainingContext) -> np.ndarray:
 
 def unique_words(text: str) -> str:
     """The text with only the first occurrence of each word, ignoring case."""
-    words: dict[str, str] = {}
+    first: dict[str, str] = {}
     for word in re.findall(r"[^\s,;]+", text):
-        words.setdefault(word.lower(), word)
-    return " ".join(words.values())
+        first.setdefault(word.lower(), word)
+    return " ".join(first.values())

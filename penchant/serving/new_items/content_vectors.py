@@ -8,7 +8,6 @@ at their mean length, so that it competes as one of them: a nearest-neighbour re
 content to collaborative vectors. Halves, power and number of neighbours are assumptions.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -17,10 +16,10 @@ import numpy as np
 from penchant.releases.item_arrays import SEPARATOR
 from penchant.releases.opened import OpenRelease
 from penchant.vectors import FloatArray
+from penchant.words import words
 
 NEIGHBOURS = 20
 POWER = 4  # of resemblance
-_WORD = re.compile(r"\w{2,}")
 
 
 class ContentVectors:
@@ -35,7 +34,7 @@ class ContentVectors:
             return
         facts = opened.facts_of(items.ids.names(items.item_V))
         for row, fact in enumerate(facts):
-            for word in set(words(fact.title)):
+            for word in _words(fact.title):
                 self._rows_of_word[word].append(row)
             for path in _paths(fact.path):
                 self._rows_of_path[path].append(row)
@@ -44,7 +43,7 @@ class ContentVectors:
         """vector_D; None where no item has a word or a category in common."""
         similarity_V = np.zeros(len(self._vectors_VD))
         terms = [
-            *self._weighted(self._rows_of_word, dict.fromkeys(words(title))),
+            *self._weighted(self._rows_of_word, _words(title)),
             *self._weighted(self._rows_of_path, _paths(path), equal=True),
         ]
         for rows, weight in terms:
@@ -74,8 +73,9 @@ class ContentVectors:
         ]
 
 
-def words(title: str) -> list[str]:
-    return _WORD.findall(title.lower())
+def _words(title: str) -> dict[str, None]:
+    """The different words of a title, without single letters."""
+    return dict.fromkeys(word for word in words(title) if len(word) > 1)
 
 
 def _paths(path: Sequence[str]) -> list[str]:

@@ -42,6 +42,13 @@ def test_similar_texts_are_near_and_empty_text_is_zero(
     assert not words_ID[3].any()
 
 
+def test_chinese_titles_of_the_same_words_are_near(context: TrainingContext) -> None:
+    titles = catalogue("正宗红富士苹果新鲜水果", "新鲜水果红富士苹果", "手机保护壳")
+    words_TD, text_I = encode_texts(titles, "tfidf", 256, context)
+    near_II = words_TD[text_I] @ words_TD[text_I].T
+    assert near_II[0, 1] > 0.6 and near_II[0, 2] == pytest.approx(0, abs=1e-6)
+
+
 def test_removes_repeated_words() -> None:
     text = "Baby food 1.5 oz Baby food, Drug gm, national 1.5 OZ"
     assert unique_words(text) == "Baby food 1.5 oz Drug gm national"
