@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 EVENT_TYPES = ("purchase", "cart", "view", "rating")
@@ -17,9 +17,13 @@ EVENT_TYPES = ("purchase", "cart", "view", "rating")
 SESSION_SQL = "session_id"
 """The session of an event in DuckDB SQL, over the columns of ``int_events``; see ``session_of``."""
 
+CANCELLED_WITHIN = timedelta(hours=24)
+"""A purchase that is returned so soon was a mistake, no interest in the item."""
+
 DBT_VARIABLES: dict[str, Any] = {
     "interaction_event_types": EVENT_TYPES,
     "interaction_session": SESSION_SQL,
+    "interaction_cancelled_within_hours": CANCELLED_WITHIN // timedelta(hours=1),
 }
 
 
@@ -66,9 +70,10 @@ def session_of(event: ItemEvent) -> str:
 
 
 def interactions(events: Iterable[ItemEvent]) -> list[Interaction]:
-    """Group events by user, item, session and event type; other event types are left out."""
+    """Group events by user, item, session and event type; other event types are left out, and
+    purchases that were cancelled."""
     groups: dict[tuple[str, str, str, str], list[ItemEvent]] = defaultdict(list)
-    for event in events:
+    for event in not_cancelled(events):
         if event.item_id is not None and event.event_type in EVENT_TYPES:
             key = (event.user_id, event.item_id, session_of(event), event.event_type)
             groups[key].append(event)
@@ -80,6 +85,37 @@ def interactions(events: Iterable[ItemEvent]) -> list[Interaction]:
         )
         for key, group in groups.items()
     ]
+
+
+def not_cancelled(events: Iterable[ItemEvent]) -> list[ItemEvent]:
+    """The events without purchases that a return cancelled.
+
+    A return cancels the latest purchase before it of the same user, item and quantity, if that is
+    within ``CANCELLED_WITHIN``.
+    """
+    every = list(events)
+    purchases: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for at, event in enumerate(every):
+        if event.event_type == "purchase":
+            purchases[_bought(event)].append(at)
+    cancelled = set()
+    for event in every:
+        if event.event_type == "return":
+            before = [
+                at
+                for at in purchases.get(_bought(event), ())
+                if timedelta(0) <= event.event_at - every[at].event_at <= CANCELLED_WITHIN
+            ]
+            last = max(
+                before, key=lambda at: (every[at].event_at, session_of(every[at])), default=-1
+            )
+            cancelled.add(last)
+    return [event for at, event in enumerate(every) if at not in cancelled]
+
+
+def _bought(event: ItemEvent) -> tuple[str, str | None, int]:
+    """What a purchase and its return have in common."""
+    return event.user_id, event.item_id, abs(1 if event.quantity is None else event.quantity)
 
 
 def relative_strength(event_type: str, strongest: str) -> float:

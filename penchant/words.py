@@ -1,8 +1,8 @@
 """Words of titles, descriptions and queries: one tokenizer for families, tags and search.
 
-Letters are folded: upper and lower case, full and half width, accents. Scripts that write without spaces between words
-(Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) give pairs of neighbouring characters, as
-Lucene's CJKAnalyzer does: a dictionary knows no product names.
+Letters are folded: upper and lower case, full and half width, accents. Scripts that write without
+spaces between words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) give pairs of
+neighbouring characters, as Lucene's CJKAnalyzer does: a dictionary knows no product names.
 """
 
 import re

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from penchant.artifacts import Snapshot
-from penchant.interactions import interactions
+from penchant.interactions import interactions, not_cancelled
 from penchant.settings import Settings
 
 
@@ -19,6 +19,20 @@ class MartEvent:
     event_type: str
     quantity: int | None
     event_at: datetime
+
+
+def test_a_purchase_that_is_returned_within_a_day_is_cancelled() -> None:
+    def event(kind: str, day: int, hour: int, quantity: int | None) -> MartEvent:
+        return MartEvent("u", f"s{hour}", "i", kind, quantity, datetime(2024, 1, day, hour))
+
+    kept = [event("purchase", 1, 8, 5), event("purchase", 1, 9, 2), event("purchase", 3, 1, None)]
+    cancelled = [event("purchase", 1, 10, 2), event("purchase", 4, 1, None)]
+    returns = [
+        *(event("return", 1, 11, -2), event("return", 2, 9, -5), event("return", 1, 7, -5)),
+        event("return", 4, 2, -1),
+    ]
+    found = not_cancelled([*kept, *returns, *cancelled])
+    assert [each for each in found if each.event_type == "purchase"] == kept
 
 
 def test_interactions_equal_the_mart_row_for_row(built_home: Settings) -> None:
