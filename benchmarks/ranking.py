@@ -4,7 +4,7 @@ LightGBM's own ranker with its defaults on the same examples.
 The variants are compared on the validation window; the test window is for the family as configured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from benchmarks.fitting import training_context
 from benchmarks.processes import isolated
 from benchmarks.rows import grid, interval
 from penchant.artifacts import Snapshot
+from penchant.ranking.features import Features
 from penchant.settings import Settings
 from training.data.feature_history import FeatureHistory, FeatureTables
 from training.data.histories import Histories, read_dataset
@@ -24,8 +25,9 @@ from training.evaluation.metrics.intervals import bootstrap
 from training.families.lambdamart import Config, Model
 from training.families.personal_frequency import Config as FrequencyConfig
 from training.families.personal_frequency import Model as Frequency
-from training.layers.ranking.candidate_sources import FittedSource
+from training.layers.ranking.candidate_sources import Source
 from training.layers.ranking.examples import Pairs
+from training.layers.ranking.source_lists import SourceLists
 from training.layers.ranking.trees import TreesConfig
 
 TITLE = "Ranking stage"
@@ -59,13 +61,17 @@ class Ablated(Model):
 
     hidden: tuple[str, ...] = ()
 
-    def _pairs(
-        self, batch: Histories, sources: Sequence[FittedSource], tables: FeatureTables
-    ) -> Pairs:
-        pairs = super()._pairs(batch, sources, tables)
+    def _features(
+        self,
+        pairs: Pairs,
+        lists: Mapping[Source, SourceLists],
+        batch: Histories,
+        tables: FeatureTables,
+    ) -> Features:
+        features_CF = super()._features(pairs, lists, batch, tables)
         columns = [place for place, name in enumerate(self.names) if name.startswith(self.hidden)]
-        pairs.features_CF[:, columns] = np.nan
-        return pairs
+        features_CF[:, columns] = np.nan
+        return features_CF
 
 
 def measure(settings: Settings) -> dict[str, Any]:

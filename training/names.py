@@ -14,7 +14,8 @@ class FamilyEntry(NamedTuple):
     ``serving_cost``: on a scale that only orders families. A costlier family goes live only where
     it is significantly better than the cheaper one that would go live otherwise. ``tasks``: the
     modules of ``training/evaluation`` that evaluate it. ``combines``: is made of other families,
-    trained after them, and no member of a combination. ``every_mart``: learns from training sets,
+    trained after their runs, and no member of a combination. ``of_runs``: the combination reads
+    these runs, so its own run depends on theirs. ``every_mart``: learns from training sets,
     from the policy log or from a feature service, so that any mart can change its run.
     """
 
@@ -22,6 +23,7 @@ class FamilyEntry(NamedTuple):
     serving_cost: int
     tasks: tuple[str, ...] = ("ranking",)
     combines: bool = False
+    of_runs: bool = False
     every_mart: bool = False
 
 
@@ -53,7 +55,7 @@ ENTRIES = (
     FamilyEntry("logistic_response", 220, ("response",), every_mart=True),
     FamilyEntry("bandit", 230, ("off_policy_evaluation",), every_mart=True),
     FamilyEntry("lambdamart", 235, combines=True, every_mart=True),
-    FamilyEntry("fusion", 240, ("ranking", "interests"), combines=True),
+    FamilyEntry("fusion", 240, ("ranking", "interests"), combines=True, of_runs=True),
 )
 
 SERVING_COST = {entry.name: entry.serving_cost for entry in ENTRIES}
@@ -62,6 +64,7 @@ TASKS = {entry.name: entry.tasks for entry in ENTRIES}
 FAMILIES = tuple(entry.name for entry in ENTRIES)
 RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and not entry.combines)
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
+OF_RUNS = tuple(entry.name for entry in ENTRIES if entry.of_runs)
 READ_EVERY_MART = tuple(entry.name for entry in ENTRIES if entry.every_mart)
 
 

@@ -23,7 +23,7 @@ from penchant.settings import Settings
 from training.data.feature_history import FeatureHistory
 from training.data.histories import Dataset, epoch, read_dataset
 from training.layers.ranking.candidate_sources import Source
-from training.layers.ranking.examples import pairs_of
+from training.layers.ranking.examples import features_of, pairs_of
 from training.layers.ranking.source_lists import Depth, SourceLists
 
 MART = "user_item_statistics"
@@ -144,5 +144,6 @@ def test_planted_future_feature_is_rejected(live: Snapshot) -> None:
     tables = replace(history.as_of(dataset.histories.end, columns), moment=moment)
     batch = dataset.histories.before(moment).take(np.arange(10))
     listed = SourceLists(np.tile(np.arange(20), (10, 1)), np.ones((10, 20)))
+    lists = {Source("popularity", Depth(20)): listed}
     with pytest.raises(DataError, match="feature leakage"):
-        pairs_of({Source("popularity", Depth(20)): listed}, batch, tables)
+        features_of(pairs_of(lists, batch), lists, batch, tables)

@@ -8,7 +8,7 @@ import torch
 from training.data.feature_history import Entities, FeatureTables
 from training.data.histories import DAY, Histories
 from training.layers.ranking.candidate_sources import Source
-from training.layers.ranking.examples import pairs_of
+from training.layers.ranking.examples import features_of, pairs_of
 from training.layers.ranking.source_lists import (
     NONE,
     Catalogue,
@@ -69,11 +69,12 @@ def test_listed_items_after_the_candidates_are_features_only() -> None:
             np.array([[5, 4, 3, 2]]), np.array([[4.0, 3.0, 2.0, 1.0]])
         ),
     }
-    pairs = pairs_of(lists, batch, tables)
-    assert pairs.item_C.tolist() == [3, 4, 5] and pairs.seen_C.tolist() == [False, False, True]
+    pairs = pairs_of(lists, batch)
+    assert pairs.item_C.tolist() == [3, 4, 5]
     nan = float("nan")
     np.testing.assert_array_equal(
-        pairs.features_CF, [[0.5, 1, 2, 3], [nan, nan, 3, 2], [nan, nan, 4, 1]]
+        features_of(pairs, lists, batch, tables),
+        [[0.5, 1, 2, 3], [nan, nan, 3, 2], [nan, nan, 4, 1]],
     )
 
 

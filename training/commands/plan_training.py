@@ -16,7 +16,7 @@ from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
 from training.commands.equal_runs import adopt_equal_run, has_equal_snapshot
-from training.names import COMBINED, FAMILIES, RANKERS
+from training.names import COMBINED, FAMILIES, OF_RUNS, RANKERS
 
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
@@ -99,7 +99,7 @@ def cached_run_id(settings: Settings, snapshot_id: str, family: str) -> str:
 def cache_key(settings: Settings, snapshot_id: str, family: str) -> str:
     """Hash of all that a run id can depend on: code, settings and the members of a combination."""
     parts = [code_hash(PROJECT_ROOT), settings.model_dump_json()]
-    if family in COMBINED:
+    if family in OF_RUNS:
         runs = (finished_run(settings, snapshot_id, member) for member in RANKERS)
         parts += [run.run_id for run in runs if run]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

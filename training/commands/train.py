@@ -33,7 +33,7 @@ from training.fitting.factory import make, make_ranker
 from training.fitting.failure import KILLED, recorded_failure
 from training.fitting.family import Family, Ranker
 from training.fitting.progress import Recorder
-from training.names import COMBINED, FAMILIES, TASKS, check_name
+from training.names import COMBINED, FAMILIES, OF_RUNS, TASKS, check_name
 
 UNRANKED: dict[str, Any] = {
     "users_evaluated": 0,
@@ -101,9 +101,9 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
 
 
 def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
-    """The id of this installation's run; that of a combination depends on its members' runs."""
+    """The id of this installation's run; that of a combination of runs depends on theirs."""
     config = config_for(settings, family)
-    members = member_runs(settings, snapshot_id).values() if family in COMBINED else ()
+    members = member_runs(settings, snapshot_id).values() if family in OF_RUNS else ()
     snapshot = Snapshot.open(settings, snapshot_id)
     return run_id_of(snapshot, family, config, settings.seed, tuple(members))
 

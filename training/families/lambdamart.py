@@ -7,7 +7,7 @@ features are joined as of each fortnight's beginning, so that nothing later is s
 the service are features of the next run. The score is not a dot product: there are no vectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import torch
 from penchant.artifacts import RankingModelRecord
 from penchant.artifacts.record import Interval
 from penchant.errors import DataError
-from penchant.ranking.features import feature_names
+from penchant.ranking.features import Features, feature_names
 from training.data.feature_history import FeatureHistory, FeatureTables
 from training.data.histories import DAY, Dataset, Histories
 from training.data.split import WINDOW_DAYS, Split, Window
@@ -32,9 +32,10 @@ from training.layers.ranking.examples import (
     USERS_A_PART,
     Pairs,
     RankingExamples,
-    joined,
+    features_of,
     labelled,
     pairs_of,
+    sampled,
 )
 from training.layers.ranking.published import (
     candidate_table,
@@ -53,7 +54,7 @@ from training.layers.ranking.saved import (
     text_tensor,
     under,
 )
-from training.layers.ranking.source_lists import Depth, recall_at_100
+from training.layers.ranking.source_lists import Depth, SourceLists, recall_at_100
 from training.layers.ranking.trade_off import Doubles, trade_offs
 from training.layers.ranking.trees import TreesConfig, fit_trees, importance, predicted
 
@@ -104,9 +105,8 @@ class Model(Ranker):
             self._examples(split.train, t1 - fortnight * WINDOW_DAYS * DAY, context)
             for fortnight in self.config.fortnights
         ]
-        parts = [part for of_one in found for part in of_one]
-        examples = joined(parts) if parts else None
-        if examples is None or not len(examples.counts_G):
+        parts = [part for of_one in found for part in of_one if len(part.counts_G)]
+        if not parts:
             raise DataError(
                 f"in none of the fortnights {', '.join(map(str, self.config.fortnights))} before "
                 f"{np.datetime64(t1, 's')} did a known user act on a candidate",
@@ -114,7 +114,7 @@ class Model(Ranker):
             )
         context.budget.check()
         threads = torch.get_num_threads()
-        self.trees = fit_trees(examples, self.names, self.config.trees, context.seed, threads)
+        self.trees = fit_trees(parts, self.names, self.config.trees, context.seed, threads)
         self.sources = self._fitted(split.train, context)
         self.observe(split.train)
         context.curve("validation_ndcg@10", self.config.trees.trees, context.validate(self.scores))
@@ -133,8 +133,11 @@ class Model(Ranker):
         popularity_I = self.popularity_I / self.popularity_I.max().clamp(min=1e-12)
         scores_BI = popularity_I.repeat(len(batch), 1)
         known_B = np.flatnonzero(batch.lengths_U)
-        pairs = self._pairs(batch.take(known_B), self.sources, self.tables)
-        score_C = torch.from_numpy(predicted(self.trees, pairs.features_CF)).float()
+        batch = batch.take(known_B)
+        lists = self._lists(batch, self.sources)
+        pairs = pairs_of(lists, batch)
+        features_CF = self._features(pairs, lists, batch, self.tables)
+        score_C = torch.from_numpy(predicted(self.trees, features_CF)).float()
         row_C, item_C = (torch.from_numpy(rows) for rows in (pairs.row_C, pairs.item_C))
         lowest_B = torch.zeros(len(known_B)).scatter_reduce(0, row_C, score_C, "amin")
         known = torch.from_numpy(known_B)
@@ -183,9 +186,10 @@ class Model(Ranker):
         """Calibrate on half of the validation users, record the reliability on the others, and
         measure each source's recall."""
         users = context.window.evaluated()
-        lists = {one.source: one.lists(users.histories) for one in self.sources}
-        pairs = pairs_of(lists, users.histories, self.tables)
-        score_C, label_C = predicted(self.trees, pairs.features_CF), pairs.labels(users.targets)
+        lists = self._lists(users.histories, self.sources)
+        pairs = pairs_of(lists, users.histories)
+        features_CF = self._features(pairs, lists, users.histories, self.tables)
+        score_C, label_C = predicted(self.trees, features_CF), pairs.labels(users.targets)
         half_C = pairs.row_C % 2 == 0
         self.calibration = isotonic(score_C[half_C], label_C[half_C])
         if self.calibration:
@@ -239,13 +243,23 @@ class Model(Ranker):
         found = []
         for part_B in np.array_split(rows_B, -(-len(rows_B) // USERS_A_PART)):
             part = window.take(part_B)
-            pairs = self._pairs(part.histories, sources, tables)
-            found.append(labelled(pairs, part, self.config.share_of_negatives, random))
+            lists = self._lists(part.histories, sources)
+            pairs = pairs_of(lists, part.histories)
+            pairs = sampled(pairs, part.targets, self.config.share_of_negatives, random)
+            features_CF = self._features(pairs, lists, part.histories, tables)
+            found.append(labelled(pairs, features_CF, part.targets))
             context.budget.check()
         return found
 
-    def _pairs(
-        self, batch: Histories, sources: Sequence[FittedSource], tables: FeatureTables
-    ) -> Pairs:
-        lists = {one.source: one.lists(batch) for one in sources}
-        return pairs_of(lists, batch, tables)
+    @staticmethod
+    def _lists(batch: Histories, sources: Sequence[FittedSource]) -> dict[Source, SourceLists]:
+        return {one.source: one.lists(batch) for one in sources}
+
+    def _features(
+        self,
+        pairs: Pairs,
+        lists: Mapping[Source, SourceLists],
+        batch: Histories,
+        tables: FeatureTables,
+    ) -> Features:
+        return features_of(pairs, lists, batch, tables)

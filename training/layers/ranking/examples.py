@@ -1,6 +1,6 @@
 """Pairs of users and candidates with the features of the ranking model and their labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from penchant.errors import DataError
 from penchant.ranking.features import FEATURE_TIME, Features, ranking_features
 from training.data.feature_history import FeatureTables
 from training.data.histories import Histories, IntArray
-from training.data.split import Window
+from training.data.sorted_cells import occurring
 from training.layers.ranking.candidate_sources import Source
 from training.layers.ranking.source_lists import SourceLists, union
 
@@ -21,42 +21,53 @@ USERS_A_PART = 300  # whose features are computed at once; bounds the memory
 class Pairs:
     """C pairs of B users and their candidates, user by user, items ascending.
 
-    ``row_C``: the user's row in the batch. ``seen_C``: the user had the item before.
+    ``row_C``: the user's row in the batch. ``items``: of the catalogue.
     """
 
     row_C: IntArray
     item_C: IntArray
-    seen_C: npt.NDArray[np.bool_]
-    features_CF: Features
     users: int
+    items: int
+
+    @property
+    def cell_C(self) -> IntArray:
+        """Each pair as one number, ascending."""
+        return self.row_C * self.items + self.item_C
+
+    def only(self, keep_C: npt.NDArray[np.bool_]) -> "Pairs":
+        """Some of the pairs."""
+        return Pairs(self.row_C[keep_C], self.item_C[keep_C], self.users, self.items)
 
     def labels(self, targets: Histories) -> npt.NDArray[np.bool_]:
         """Whether the user acted on the item in a window."""
-        items = targets.item_count
-        target_N = np.unique(targets.rows_N * items + targets.items_N)
-        return np.isin(self.row_C * items + self.item_C, target_N)
+        return occurring(self.cell_C, targets.rows_N * self.items + targets.items_N)
 
 
-def pairs_of(lists: Mapping[Source, SourceLists], batch: Histories, tables: FeatureTables) -> Pairs:
-    """The candidates of the sources for a batch of users, with features as of ``tables``."""
+def pairs_of(lists: Mapping[Source, SourceLists], batch: Histories) -> Pairs:
+    """The candidates of the sources for a batch of users."""
     items = batch.item_count
     cell_C = union([one.first(source.candidates) for source, one in lists.items()], items)
     row_C, item_C = np.divmod(cell_C, items)
-    user_C = batch.users_U[row_C]
-    raw = tables.raw(user_C, item_C)
+    return Pairs(row_C, item_C, len(batch), items)
+
+
+def features_of(
+    pairs: Pairs, lists: Mapping[Source, SourceLists], batch: Histories, tables: FeatureTables
+) -> Features:
+    """The features of pairs as of ``tables``. Raises DataError on feature leakage."""
+    cell_C = pairs.cell_C
+    raw = tables.raw(batch.users_U[pairs.row_C], pairs.item_C)
     _check_point_in_time(raw, tables.moment)
-    listed = {source.family: one.listed(cell_C, items) for source, one in lists.items()}
-    features_CF = ranking_features(tables.columns, raw, listed, float(tables.moment), len(cell_C))
-    seen_C = np.isin(cell_C, batch.rows_N * items + batch.items_N)
-    return Pairs(row_C, item_C, seen_C, features_CF, len(batch))
+    listed = {source.family: one.listed(cell_C, pairs.items) for source, one in lists.items()}
+    return ranking_features(tables.columns, raw, listed, float(tables.moment), len(cell_C))
 
 
 @dataclass(frozen=True)
 class RankingExamples:
-    """What a ranking model learns from: candidates of users at several past moments.
+    """What a ranking model learns from: candidates of users at a past moment.
 
-    ``counts_G``: candidates of each user and moment. ``label_C``: the user acted on the item in the
-    window after the moment.
+    ``counts_G``: candidates of each user. ``label_C``: the user acted on the item in the window
+    after the moment.
     """
 
     features_CF: Features
@@ -64,23 +75,21 @@ class RankingExamples:
     counts_G: IntArray
 
 
-def joined(parts: Sequence[RankingExamples]) -> RankingExamples:
-    """All examples together."""
-    return RankingExamples(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0]))
-    )
-
-
-def labelled(
-    pairs: Pairs, window: Window, share_of_negatives: float, random: np.random.Generator
-) -> RankingExamples:
-    """Targets among the candidates and a share of the others, of users who have such targets."""
-    label_C = pairs.labels(window.targets)
+def sampled(
+    pairs: Pairs, targets: Histories, share_of_negatives: float, random: np.random.Generator
+) -> Pairs:
+    """The targets among the candidates and a share of the others, of users who have such
+    targets."""
+    label_C = pairs.labels(targets)
     useful_B = np.bincount(pairs.row_C[label_C], minlength=pairs.users) > 0
-    kept_C = useful_B[pairs.row_C]
-    kept_C &= label_C | (random.random(len(label_C)) < share_of_negatives)
-    counts_B = np.bincount(pairs.row_C[kept_C], minlength=pairs.users)
-    return RankingExamples(pairs.features_CF[kept_C], label_C[kept_C], counts_B[useful_B])
+    kept_C = label_C | (random.random(len(label_C)) < share_of_negatives)
+    return pairs.only(kept_C & useful_B[pairs.row_C])
+
+
+def labelled(pairs: Pairs, features_CF: Features, targets: Histories) -> RankingExamples:
+    """Pairs as examples."""
+    counts_B = np.bincount(pairs.row_C, minlength=pairs.users)
+    return RankingExamples(features_CF, pairs.labels(targets), counts_B[counts_B > 0])
 
 
 def _check_point_in_time(raw: Mapping[str, npt.NDArray[np.generic]], moment: int) -> None:

@@ -28,13 +28,17 @@ class TreesConfig:
 
 
 def fit_trees(
-    examples: RankingExamples, names: Sequence[str], config: TreesConfig, seed: int, threads: int
+    parts: Sequence[RankingExamples],
+    names: Sequence[str],
+    config: TreesConfig,
+    seed: int,
+    threads: int,
 ) -> lgb.Booster:
     """Learn to rank each user's candidates. The same seed gives the same trees."""
     data = lgb.Dataset(
-        examples.features_CF,
-        examples.label_C.astype(np.float32),
-        group=examples.counts_G,
+        [part.features_CF for part in parts],
+        np.concatenate([part.label_C for part in parts]).astype(np.float32),
+        group=np.concatenate([part.counts_G for part in parts]),
         feature_name=[f"f{place}" for place in range(len(names))],  # LightGBM allows no spaces
         params={"max_bin": config.bins, "verbosity": -1},
     )
