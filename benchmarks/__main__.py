@@ -39,7 +39,7 @@ class Page:
 PAGES = {
     "abuse": Page(
         "abuse.md",
-        ("abuse.attacks", "abuse.costs", "abuse.damage"),
+        ("abuse.attacks", "abuse.costs", "abuse.work", "abuse.damage"),
         """# Abuse
 
 Server, attacker and client share one machine. What is defended and what is not is in the

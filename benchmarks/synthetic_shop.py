@@ -4,7 +4,7 @@ Vectors lie in clusters of unequal size, as learned vectors do: one for 500 item
 Pareto-distributed, with noise of 0.7 of a centre's deviation in each dimension.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +58,19 @@ def clustered(items: int, seed: int = 0) -> FloatArray:
     return centres_CD[cluster_I] + np.float32(0.7) * noise_ID
 
 
-def write_shop(settings: Settings, items: int, users: int = USERS, number: int = 1) -> None:
+def write_shop(
+    settings: Settings, items: int, users: int = USERS, number: int = 1, bought: int = BOUGHT
+) -> None:
     """Write marts, online features, a run and a model selection: ``publish`` may follow.
 
     Titles end with the ``number`` of the snapshot, and its scores lie between it and the next.
+    ``bought``: purchases of each user.
     """
     snapshot, item_ids = snapshot_id(number), [f"i{at:07}" for at in range(items)]
     user_ids = [f"u{at:04}" for at in range(users)]
     marts = settings.snapshots / snapshot / "marts"
     marts.mkdir(parents=True)
-    tables = _marts(item_ids, user_ids, number)
+    tables = _marts(item_ids, user_ids, number, bought)
     for name, table in tables.items():
         pq.write_table(table, marts / f"{name}.parquet")
     described = {
@@ -85,11 +88,14 @@ def write_shop(settings: Settings, items: int, users: int = USERS, number: int =
     selection.write(ModelSelection.path(settings, snapshot))
 
 
-def _marts(item_ids: list[str], user_ids: list[str], number: int) -> dict[str, pa.Table]:
-    count, events = len(item_ids), len(user_ids) * BOUGHT
+def _marts(
+    item_ids: list[str], user_ids: list[str], number: int, bought: int
+) -> dict[str, pa.Table]:
+    count, events = len(item_ids), len(user_ids) * bought
     random = np.random.default_rng(1)
-    carts = [[item_ids[at] for at in random.integers(0, count, BOUGHT)] for _ in user_ids]
-    days = [datetime(2017, 12, 1 + day) for day in range(BOUGHT)]
+    carts = [[item_ids[at] for at in random.integers(0, count, bought)] for _ in user_ids]
+    first = AS_OF - timedelta(days=max(32, bought))
+    days = [first + timedelta(days=day) for day in range(bought)]
     categories = {"category_1": 20, "category_2": 300, "category_3": 2000, "brand": 5000}
     tables = {
         "users": {"user_id": user_ids},
@@ -105,7 +111,7 @@ def _marts(item_ids: list[str], user_ids: list[str], number: int) -> dict[str, p
         "events": {
             "event_id": [f"e{at}" for at in range(events)],
             "user_id": [user for user in user_ids for _ in days],
-            "session_id": [f"{user} {day}" for user in user_ids for day in range(BOUGHT)],
+            "session_id": [f"{user} {day}" for user in user_ids for day in range(bought)],
             "item_id": [item for cart in carts for item in cart],
             "event_type": ["purchase"] * events,
             "quantity": pa.array([1] * events, pa.int64()),
@@ -115,8 +121,8 @@ def _marts(item_ids: list[str], user_ids: list[str], number: int) -> dict[str, p
             "user_id": user_ids,
             "item_ids": carts,
             "event_ats": pa.array([days] * len(user_ids), pa.list_(pa.timestamp("us"))),
-            "weights": [[1.0] * BOUGHT] * len(user_ids),
-            "event_types": [["purchase"] * BOUGHT] * len(user_ids),
+            "weights": [[1.0] * bought] * len(user_ids),
+            "event_types": [["purchase"] * bought] * len(user_ids),
             "target_event_type": ["purchase"] * len(user_ids),
         },
         "user_portrait": _portraits(user_ids),

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 
 from penchant.errors import UsageError
 from penchant.feast_sdk import FeatureStore, RepoConfig
-from penchant.features.registry_store import REGISTRY_FILE
+from penchant.features.registry_store import REGISTRY_FILE, with_relative_paths
 from penchant.settings import Settings
 
 TEMPLATE = Path(__file__).with_name("repository.yaml")
@@ -62,7 +62,8 @@ def write_for_feast(settings: Settings, project: str, directory: Path, store: Fe
     With relative paths: a copied home reads itself.
     """
     config = repository_config(settings, project, directory)
-    (directory / REGISTRY_FILE).write_bytes(store.registry.proto().SerializeToString())
+    registry = with_relative_paths(store.registry.proto(), directory.resolve())
+    (directory / REGISTRY_FILE).write_bytes(registry.SerializeToString())
     config["registry"] = {
         "registry_type": "file",
         "registry_store_type": READ_ONLY_REGISTRY,

@@ -7,10 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from feature_home import write_snapshot
@@ -185,8 +187,12 @@ def test_feast_client_reads_a_copied_home_but_can_not_change_it(
         ["user_statistics:spend_28d"], entity_rows=[{"user_id": "u1"}]
     )
     assert answer.to_dict()["spend_28d"] == [1001.0]
-    written = (home / "online" / A / "feature_store.yaml").read_text()
-    assert str(settings.home) not in written and str(tmp_path) not in written
+    past = pd.DataFrame({"user_id": ["u1"], "event_timestamp": [datetime(2018, 1, 2, tzinfo=UTC)]})
+    history = store.get_historical_features(past, ["user_statistics:spend_28d"])
+    assert history.to_df()["spend_28d"].tolist() == [1001.0], "its own marts: no others are left"
+    for name in ("feature_store.yaml", "registry.pb"):
+        written = (home / "online" / A / name).read_bytes().decode("latin-1")
+        assert str(settings.home) not in written and str(tmp_path) not in written
 
 
 KILLED = """
