@@ -197,13 +197,12 @@ def _verify_quotes(path: Path, form: TextForm) -> None:
 
 
 def _csv_rows(path: Path, form: TextForm) -> Iterator[list[str]]:
-    quoting = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
     with _open(path) as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as lines:
         yield from csv.reader(
             lines,
             delimiter=form.delimiter or ",",
             quotechar=form.quote or None,
-            quoting=quoting,
+            quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
             strict=True,
         )
 
