@@ -52,6 +52,15 @@ Server, attacker and client share one machine. What is defended and what is not 
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),
     "freshness": Page("freshness.md", ("freshness",), "# Freshness"),
     "growth": Page("growth.md", ("growth",), "# Growth: 1.5 and 10 million events"),
+    "insights": Page(
+        "insights.md",
+        ("insights.demand",),
+        """# Insights
+
+Each use of interests against what a shop would use today, on data that nothing was selected on.
+Brackets hold the 95 % bootstrap confidence interval.
+""",
+    ),
     "main-job": Page("main-job.md", ("main_job",), "# The main job"),
     "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
     "repeat-path": Page("repeat-path.md", ("repeat_path",), "# The repeat path"),

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from penchant.commands.data import data
+from penchant.commands.insights import insights
 from penchant.commands.models import models
 from penchant.commands.operations import operations
 from penchant.commands.releases import releases
@@ -36,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (data, models, releases, services, operations):
+for group in (data, models, releases, insights, services, operations):
     app.add_typer(group)
 app.add_typer(token, name="token")
 app.add_typer(subject, name="subject")

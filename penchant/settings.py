@@ -265,6 +265,11 @@ class Settings(BaseSettings):
         return self.tracking or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
+    def live_demand(self) -> Pointer:
+        """The snapshot whose demand forecast is served."""
+        return Pointer(self.home / "insights" / "DEMAND")
+
+    @property
     def live_snapshot(self) -> Pointer:
         """The last snapshot that passed its checks."""
         return Pointer(self.snapshots / "CURRENT")

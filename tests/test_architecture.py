@@ -20,12 +20,12 @@ LEAVES = (
     "sequences settings storage subjects telemetry vectors words"
 )
 DIRECTION = """
-ads alerts bandits building encoders ingestion quality feature_repo: none
+ads alerts bandits building encoders ingestion insights quality feature_repo: none
 features: feature_repo
 releases: features bandits encoders
 publishing: releases features encoders
 serving: releases features bandits encoders ads
-api: serving releases features privacy
+api: serving releases features insights privacy
 privacy: building ingestion publishing releases
 report: serving releases bandits
 platform: report serving

@@ -15,6 +15,7 @@ from penchant_client.models import (
     Ads,
     BasketCompletion,
     Context,
+    DemandForecast,
     Event,
     EventsDeleted,
     EventsReceived,
@@ -30,6 +31,7 @@ from penchant_client.models import (
     Recommendations,
     RecommendResponse,
     RecommendUser,
+    RestockList,
     SessionEvent,
     SimilarItems,
     Stored,
@@ -114,6 +116,23 @@ class Client:
                 BasketCompletion,
                 repeatable=False,
                 query={"item_id": item_id, "k": k, "user_id": user_id, "placement": placement},
+            )
+        )
+
+    def demand(
+        self, *, item_id: Optional[str] = None, category: Optional[str] = None
+    ) -> DemandForecast:
+        """Pieces of the next four weeks by week and day: of an item, a category or the shop.
+
+        category: First level of a category path.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/demand",
+                DemandForecast,
+                repeatable=True,
+                query={"item_id": item_id, "category": category},
             )
         )
 
@@ -380,6 +399,25 @@ class Client:
                     "diversity": diversity,
                     "reasons": reasons,
                 },
+            )
+        )
+
+    def restock(
+        self, *, lead_days: int = 7, service_level: float = 0.95, k: int = 100
+    ) -> RestockList:
+        """Stock that covers the demand until the next delivery arrives, by item.
+
+        lead_days: Days until a delivery arrives.
+        service_level: Share of lead times without a stock-out.
+        k: Maximum number of items.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/restock",
+                RestockList,
+                repeatable=True,
+                query={"lead_days": lead_days, "service_level": service_level, "k": k},
             )
         )
 

@@ -18,9 +18,11 @@ __all__ = [
     "BasketItem",
     "Context",
     "Contribution",
+    "DemandForecast",
     "Event",
     "EventsDeleted",
     "EventsReceived",
+    "ExpectedPieces",
     "Features",
     "HeldData",
     "Interest",
@@ -40,6 +42,8 @@ __all__ = [
     "RecommendUser",
     "Recommendations",
     "RecommendedItem",
+    "RestockItem",
+    "RestockList",
     "SelectedItem",
     "SessionEvent",
     "SimilarItem",
@@ -142,6 +146,36 @@ class BasketCompletion:
     slate_id: Optional[str]
     ignored: List[str]
     items: List[BasketItem]
+
+
+@dataclass(frozen=True)
+class ExpectedPieces:
+    """Pieces in a period that begins on `start`, with the 90 % prediction interval."""
+
+    start: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class DemandForecast:
+    """Expected pieces of the four weeks after the snapshot, and of their days.
+
+    volume_class: slow, medium or fast for an item; else its level.
+    method: The method that forecasts this volume class.
+    history: Pieces of the last weeks, oldest first.
+    """
+
+    snapshot_id: str
+    level: Literal["item", "category", "shop"]
+    item_id: Optional[str]
+    category: Optional[str]
+    volume_class: str
+    method: str
+    history: List[float]
+    weeks: List[ExpectedPieces]
+    days: List[ExpectedPieces]
 
 
 @dataclass(frozen=True)
@@ -563,6 +597,31 @@ class Recommendations:
     items: List[RecommendedItem]
     reasons_by: Optional[str]
     reasons_withheld: Optional[str]
+
+
+@dataclass(frozen=True)
+class RestockItem:
+    """`reorder_point`: pieces to have when a delivery is ordered.
+
+    expected: Expected pieces of the lead time.
+    """
+
+    item_id: str
+    title: str
+    category: Optional[str]
+    expected: float
+    safety_stock: float
+    reorder_point: float
+
+
+@dataclass(frozen=True)
+class RestockList:
+    """Items by reorder point, the largest first."""
+
+    snapshot_id: str
+    lead_days: int
+    service_level: float
+    items: List[RestockItem]
 
 
 @dataclass(frozen=True)

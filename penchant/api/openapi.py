@@ -27,6 +27,7 @@ TAGS = {
     "features": "Online features of users and items.",
     "ads": "Ads for a user.",
     "portraits": "What a user is interested in and did last.",
+    "insights": "What interests are used for beside recommendation.",
     "subjects": "People's requests about their data.",
     "operations": "Health and metrics of the server.",
 }

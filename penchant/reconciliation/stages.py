@@ -140,6 +140,18 @@ def live_manifest(settings: Settings) -> ReleaseManifest | None:
     return ReleaseManifest.read(path) if path.exists() else None
 
 
+def released(settings: Settings) -> str | None:
+    """The snapshot with live features, if the release of its selection is live: a first release,
+    which is published while families are trained, starts nothing that could slow them down."""
+    snapshot_id = selected(settings)
+    return snapshot_id if snapshot_id and published(settings, snapshot_id) else None
+
+
+def refreshed(settings: Settings, snapshot_id: str) -> bool:
+    """Whether every use of interests has its result for a snapshot."""
+    return settings.live_demand.current() == snapshot_id
+
+
 def never(settings: Settings, snapshot_id: str) -> bool:
     """Of a DAG whose result depends on more than its snapshot: its task finds what is done."""
     return False
@@ -152,6 +164,7 @@ STAGES: dict[str, Stage] = {
     "publish_vectors": Stage(selected, published),
     "learn_policy": Stage(selected, never),
     "evaluate_policy": Stage(selected, never),
+    "refresh_insights": Stage(released, refreshed),
     "evaluate_experiment": Stage(lambda settings: settings.live_snapshot.current(), never),
 }
 """By DAG; a test compares them with the files in ``dags/``."""

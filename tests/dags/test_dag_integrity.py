@@ -41,6 +41,7 @@ OTHERS = (
     "process_subject_requests",
     "prune",
     "reconcile",
+    "refresh_insights",
 )
 DAG_FILES = (*CHAIN, *OTHERS)
 RUNBOOK = ("## What it does", "## When it runs", "## Rerun and backfill", "## Troubleshooting")

@@ -23,6 +23,9 @@ FEATURES = "features:read"
 FEATURE_SCOPES = {pii: FEATURES if pii == "none" else f"{FEATURES}:{pii}" for pii in PII_CLASSES}
 """The scope that reads features of each class; a scope includes those of less personal classes."""
 
+INSIGHTS = "insights:read"
+"""Forecasts of demand, by item and category."""
+
 METRICS = "metrics:read"
 CATALOGUE = ("items:write", "users:write")
 REASONS = "reasons:read"
@@ -39,6 +42,7 @@ SCOPES = (
     "recommendations:read",
     REASONS,
     HISTORY,
+    INSIGHTS,
     "events:write",
     *CATALOGUE,
     METRICS,

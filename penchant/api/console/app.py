@@ -10,6 +10,7 @@ from penchant.api.auth.access import AccessControl
 from penchant.api.console import (
     assets,
     families,
+    insights,
     items,
     login,
     platform,
@@ -26,8 +27,14 @@ from penchant.errors import PenchantError, UsageError
 from penchant.serving.status import status
 from penchant.settings import Settings
 
-PAGES = (search, users, items, what_if, releases, families, platform, login, assets)
-NAVIGATION = {"": "Search", "releases": "Releases", "families": "Families", "platform": "Platform"}
+PAGES = (search, users, items, what_if, insights, releases, families, platform, login, assets)
+NAVIGATION = {
+    "": "Search",
+    "insights": "Insights",
+    "releases": "Releases",
+    "families": "Families",
+    "platform": "Platform",
+}
 
 
 def create_console(services: Services, access: AccessControl) -> FastAPI:

@@ -1,0 +1,51 @@
+"""Refresh what interests are used for beside recommendation: the demand forecast.
+
+## What it does
+
+`forecast_demand`: `penchant forecast-demand` backtests forecasting methods by volume class,
+forecasts the pieces of the next four weeks by item, category and shop, and makes the forecast the
+one that the API serves. `penchant restock` lists what to order from it.
+
+## When it runs
+
+After each `publish_vectors`, triggered by the Asset `release`, at a low priority: it must not slow
+the way to a release down. It works on the live snapshot, and skips a first release, which is
+published while families are trained.
+
+## Rerun and backfill
+
+Clear the task, or *Trigger* with `{"snapshot_id": "s-..."}`. A snapshot is forecast once; to repeat
+it, remove `insights/s-.../demand` from the home first.
+
+## Troubleshooting
+
+- Task skipped: the snapshot has less than 16 whole weeks of purchases.
+- Any other failure: the forecast of the snapshot before stays published; its date is in the
+  answers. Fix the cause in the log, clear the task.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from dags.assets import RELEASE
+from dags.command import Command
+from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
+
+with DAG(
+    dag_id="refresh_insights",
+    doc_md=__doc__,
+    description="Forecast demand",
+    schedule=RELEASE,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args=DEFAULT_ARGS,
+    tags=[*TAGS, "insights", "tier-3"],
+    params=SNAPSHOT_PARAMS,
+):
+    latest = Latest(dag_id="refresh_insights")
+    latest >> Command(
+        task_id="forecast_demand", subcommand=["forecast-demand", "--snapshot", SNAPSHOT_ID]
+    )

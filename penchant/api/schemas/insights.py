@@ -1,0 +1,71 @@
+"""Models of the uses of interests beside recommendation."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from penchant.api_schemas import MAX_CATEGORY_LENGTH, Id, Item, Request, Response
+
+MAX_RESTOCK = 1000
+
+
+class DemandQuery(Request):
+    """Without ``item_id`` and ``category``, the whole shop."""
+
+    item_id: Id | None = None
+    category: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_CATEGORY_LENGTH,
+        description="First level of a category path.",
+        examples=["Grocery"],
+    )
+
+
+class ExpectedPieces(Response):
+    """Pieces in a period that begins on ``start``, with the 90 % prediction interval."""
+
+    start: date
+    mean: float
+    low: float
+    high: float
+
+
+class DemandForecast(Response):
+    """Expected pieces of the four weeks after the snapshot, and of their days."""
+
+    snapshot_id: str
+    level: Literal["item", "category", "shop"]
+    item_id: str | None
+    category: str | None
+    volume_class: str = Field(description="slow, medium or fast for an item; else its level.")
+    method: str = Field(description="The method that forecasts this volume class.")
+    history: list[float] = Field(description="Pieces of the last weeks, oldest first.")
+    weeks: list[ExpectedPieces]
+    days: list[ExpectedPieces]
+
+
+class RestockQuery(Request):
+    lead_days: int = Field(7, ge=1, le=28, description="Days until a delivery arrives.")
+    service_level: float = Field(
+        0.95, ge=0.5, le=0.99, description="Share of lead times without a stock-out."
+    )
+    k: int = Field(100, ge=1, le=MAX_RESTOCK, description="Maximum number of items.")
+
+
+class RestockItem(Item):
+    """``reorder_point``: pieces to have when a delivery is ordered."""
+
+    expected: float = Field(description="Expected pieces of the lead time.")
+    safety_stock: float
+    reorder_point: float
+
+
+class RestockList(Response):
+    """Items by reorder point, the largest first."""
+
+    snapshot_id: str
+    lead_days: int
+    service_level: float
+    items: list[RestockItem]

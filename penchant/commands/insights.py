@@ -1,0 +1,51 @@
+"""Subcommands of the uses of interests beside recommendation."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.settings import Settings
+
+insights = typer.Typer()
+NICENESS = 10  # of stages: the main job and the API server go first
+
+
+@insights.command()
+def forecast_demand(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Forecast the pieces sold by item, category and shop in the four weeks after a snapshot."""
+    from penchant.insights.demand.stage import forecast_demand as run
+
+    os.nice(NICENESS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
+def restock(
+    lead_days: Annotated[int, typer.Option(help="days until a delivery arrives")] = 7,
+    service_level: Annotated[
+        float, typer.Option(help="share of lead times without a stock-out")
+    ] = 0.95,
+    stock: Annotated[
+        Path | None, typer.Option(help="CSV file with the columns item_id and on_hand")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="CSV file to write")] = Path("restock.csv"),
+    as_json: AsJson = False,
+) -> None:
+    """Write the items to order now and how many, from the published demand forecast."""
+    from penchant.insights.demand.published import published_demand
+    from penchant.insights.demand.restock import RestockPolicy, read_stock, write_restock
+    from penchant.insights.demand.restock import restock as run
+
+    policy = RestockPolicy(lead_days, service_level)
+    demand = published_demand(Settings())
+    listed = run(demand.weekly, demand.record, policy, read_stock(stock) if stock else {})
+    write_restock(listed, out)
+    answer(
+        f"{len(listed):,} items to order: {out}",
+        {"items": len(listed), "path": out, "snapshot_id": demand.record.snapshot_id},
+        as_json,
+    )
