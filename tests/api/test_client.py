@@ -24,6 +24,7 @@ from penchant_client import (
     Unreachable,
     now,
 )
+from typescript_grammar import Declarations
 
 from penchant.api.app import create_app
 from penchant.api.clients.python_client import python_modules
@@ -166,10 +167,29 @@ def test_package_parses_as_python_3_9_and_imports_httpx_alone() -> None:
 
 
 def test_typescript_declares_models_and_operations(settings: Settings) -> None:
-    declared = typescript(create_app(settings).openapi())
-    assert "export interface RecommendedItem {" in declared
-    assert '  event_type: "view" | "search" | "cart"' in declared
-    assert re.search(r"similar: \{\s+method: \"GET\";\s+path: \"/v1/similar\";", declared)
+    """Well formed, with every name declared; no compiler is needed."""
+    described = create_app(settings).openapi()
+    declared = Declarations(typescript(described)).interfaces
+    assert set(described["components"]["schemas"]) >= set(declared) - {"Operations"}
+    assert declared["Event"]["event_type"][:2] == ['"view"', '"search"']  # type: ignore[index]
+    similar = declared["Operations"]["similar"]
+    assert similar["query"]["k"] == "number"  # type: ignore[index]
+    assert similar["response"] == "SimilarItems"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("export interface A { b: B; }", "not declared: B"),
+        ("export interface A { b: string }", "expected ';'"),
+        ("export interface A { b-c: string; }", "unexpected '-c"),
+        ("export interface A { b: string; b: number; }", "twice"),
+        ("/** a */ b */", "unexpected"),
+    ],
+)
+def test_malformed_typescript_is_found(declared: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Declarations(declared)
 
 
 def test_response_without_a_required_field_names_it() -> None:

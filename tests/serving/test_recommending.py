@@ -102,8 +102,8 @@ def test_fold_in_moves_candidates_towards_the_vector(opened: OpenRelease) -> Non
 
 def test_mmr_reduces_similarity_as_diversity_grows(opened: OpenRelease) -> None:
     items, best = opened.items, np.arange(30)
-    assert mmr_rerank(items, best, 0.0).tolist() == best.tolist()
-    even, unlike = (mmr_rerank(items, best, diversity)[:8] for diversity in (0.3, 1.0))
+    assert mmr_rerank(items, best, 0.0, len(best)).tolist() == best.tolist()
+    even, unlike = (mmr_rerank(items, best, diversity, 8)[:8] for diversity in (0.3, 1.0))
     assert even[0] == unlike[0] == 0
 
     def mean_similarity(places: np.ndarray) -> float:

@@ -81,4 +81,5 @@ def _fields(fields: Iterable[Field]) -> Iterator[str]:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"/** {' '.join(text.split())} */"] if text else []
+    words = " ".join(text.split()).replace("*/", "* /")  # which would end it
+    return [f"/** {words} */"] if words else []

@@ -72,7 +72,7 @@ class Recommender:
             found = found.then(find_candidates(opened, items, user, allowed_I, needed + len(found)))
         if options.page_item:
             found = with_page_item(opened, items, found, options.page_item, allowed_I, needed)
-        found = rerank(items, found, k, options.diversity)
+        found = rerank(items, found, k, options.diversity, needed)
         candidates = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = origin_of(opened, candidates)
         if ranked.candidates is not None and origin != PAGE:
