@@ -39,8 +39,11 @@ Evaluations = dict[str, dict[str, Evaluation]]
 def evaluate(family: Ranker, context: EvaluationContext) -> Figures:
     """``metrics`` and ``beyond_accuracy`` of the test window, ``validation_metrics`` of the other,
     each by population. Writes ``per_user.parquet``."""
-    timed = TimedScorer(family.scores, context.training.device)
-    evaluations = {name: evaluate_window(timed, window) for name, window in context.windows(family)}
+    timed = TimedScorer(context.training.device)
+    evaluations = {
+        name: evaluate_window(timed.of(family.scorer()), window)
+        for name, window in context.windows(family)
+    }
     _write_per_user(context.folder, context.dataset, context.split, evaluations)
     metrics = {name: _intervals(one, context.seed) for name, one in evaluations.items()}
     ndcg = metrics["test"]["all"]["ndcg@10"]
@@ -80,21 +83,25 @@ def publishable(family: Ranker, context: EvaluationContext) -> None:
 
 @dataclass
 class TimedScorer:
-    """A scorer that measures its own time: scoring the whole catalogue, without ranking."""
+    """Measures the time of scoring the whole catalogue, without ranking."""
 
-    score: Scorer
     device: torch.device
     seconds: float = 0.0
     users: int = 0
 
-    def __call__(self, batch: Histories) -> torch.Tensor:
-        started = time.perf_counter()
-        scores_BI = self.score(batch)
-        if self.device.type == "cuda":  # kernels run asynchronously
-            torch.cuda.synchronize(self.device)
-        self.seconds += time.perf_counter() - started
-        self.users += len(batch)
-        return scores_BI
+    def of(self, score: Scorer) -> Scorer:
+        """A scorer whose time is measured."""
+
+        def timed(batch: Histories) -> torch.Tensor:
+            started = time.perf_counter()
+            scores_BI = score(batch)
+            if self.device.type == "cuda":  # kernels run asynchronously
+                torch.cuda.synchronize(self.device)
+            self.seconds += time.perf_counter() - started
+            self.users += len(batch)
+            return scores_BI
+
+        return timed
 
     @property
     def ms_per_user(self) -> float:
@@ -128,9 +135,10 @@ def _write_ranked_lists(path: Path, family: Ranker, dataset: Dataset, budget: Bu
     scores: list[np.ndarray] = []
     items: list[np.ndarray] = []
     written = waiting = 0
+    score = family.scorer()
     with pq.ParquetWriter(path, RANKED_LISTS) as writer:
         for part in parts(dataset.histories):
-            scores_BK, items_BK = top(family.scores(part), LIST_LENGTH)
+            scores_BK, items_BK = top(score(part), LIST_LENGTH)
             scores.append(scores_BK.astype(np.float32))
             items.append(items_BK.astype(np.int32))
             waiting += len(items_BK)

@@ -210,7 +210,7 @@ class AdversarialTraining:
         sampler = SegmentSampler(train.take(order[:held_out]), config.length)
         self.held_out = sampler.sample(config.held_out_segments, random)
         self.windows = Windows(train, generator.learning.windows, context.seed, self.context.device)
-        self.first_ndcg = self.context.validate(generator.scores)
+        self.first_ndcg = self.context.validate(generator.scorer())
         self.first_distance = self.distance()
 
     def pretrain(self) -> None:
@@ -230,7 +230,7 @@ class AdversarialTraining:
             self.config.pretraining,
             self._context_for(0, "pretraining"),
         )
-        self.first_ndcg = self.context.validate(self.generator.scores)
+        self.first_ndcg = self.context.validate(self.generator.scorer())
         self.first_distance = self.distance()
 
     def run_rounds(self) -> dict[str, float]:
@@ -289,7 +289,7 @@ class AdversarialTraining:
         return progress.best_step > 0
 
     def _validation_score(self) -> float:
-        ndcg = self.context.validate(self.generator.scores)
+        ndcg = self.context.validate(self.generator.scorer())
         lost = max(0.0, (1 - LOST_NDCG) * self.first_ndcg - ndcg)
         return -self.distance() - PRICE_OF_NDCG * lost
 

@@ -104,7 +104,7 @@ class Model(VectorFamily):
         for sweep in range(1, config.sweeps + 1):
             users_UD = als.solve(ratings, self.factors_ID, config.alpha, config.regularization)
             self.factors_ID = als.solve(by_item, users_UD, config.alpha, config.regularization)
-            context.curve("validation_ndcg@10", sweep, context.validate(self.scores))
+            context.curve("validation_ndcg@10", sweep, context.validate(self.scorer()))
 
     def _fit_bpr(self, ratings: sp.csr_matrix, context: TrainingContext) -> None:
         config, random = self.config, np.random.default_rng(context.seed)
@@ -126,7 +126,7 @@ class Model(VectorFamily):
                 random,
             )
             self.factors_ID = F.normalize(items_ID[:, :-1], dim=1) * learned_I1
-            context.curve("validation_ndcg@10", sweep, context.validate(self.scores))
+            context.curve("validation_ndcg@10", sweep, context.validate(self.scorer()))
 
     def _random(self, rows: int, generator: torch.Generator) -> torch.Tensor:
         dimensions = self.config.dimensions

@@ -85,7 +85,7 @@ class Model(VectorFamily):
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
-            lambda: context.validate(self.scores),
+            lambda: context.validate(self.scorer()),
             config.trainer.shortened(cuts.steps_for(config.epochs)),
             context,
         )

@@ -12,6 +12,7 @@ import torch
 
 from training.data.histories import Histories
 from training.data.split import Split
+from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting.context import TrainingContext
 
 State = dict[str, torch.Tensor]
@@ -59,6 +60,10 @@ class Ranker(Family):
     def scores(self, batch: Histories) -> torch.Tensor:
         """scores_BI of every item for users with these histories, some empty; all finite."""
 
+    def scorer(self) -> Scorer:
+        """``scores``, for many batches: valid until the family learns or observes."""
+        return self.scores
+
 
 class VectorFamily(Ranker):
     """A ranker whose score is a dot product, so that the nearest vectors are the best items."""
@@ -80,4 +85,9 @@ class VectorFamily(Ranker):
         """
 
     def scores(self, batch: Histories) -> torch.Tensor:
-        return self.user_vectors(batch) @ self.item_vectors().T
+        return self.scorer()(batch)
+
+    def scorer(self) -> Scorer:
+        """Computes the vectors of items once."""
+        vectors_DI = self.item_vectors().T
+        return lambda batch: self.user_vectors(batch) @ vectors_DI

@@ -77,7 +77,7 @@ class Gated(VectorFamily):
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
-            lambda: context.validate(self.scores),
+            lambda: context.validate(self.scorer()),
             gate.trainer.shortened(cuts.steps_for(gate.epochs)),
             context,
         )

@@ -117,7 +117,7 @@ class NextItem(VectorFamily):
         progress = fit_by_gradient(
             learner(self.network).to(context.device),
             windows.batch,
-            lambda: context.validate(self.scores),
+            lambda: context.validate(self.scorer()),
             learning.trainer.shortened(windows.steps_for(learning.epochs)),
             context,
         )
