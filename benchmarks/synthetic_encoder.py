@@ -50,8 +50,7 @@ class _Transformer(nn.Module):
         torch.manual_seed(0)
         width = vectors_ID.shape[1]
         self.vectors = nn.Embedding.from_pretrained(vectors_ID)
-        layer = nn.TransformerEncoderLayer(width, HEADS, 4 * width, batch_first=True)
-        self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+        self.layers = nn.Sequential(*(_Layer(width) for _ in range(LAYERS)))
 
     def forward(
         self,
@@ -60,8 +59,28 @@ class _Transformer(nn.Module):
         ages_L: torch.Tensor,
         types_L: torch.Tensor,
     ) -> torch.Tensor:
-        read_LD = self.vectors(items_L) * weights_L[:, None]
-        return self.layers(read_LD[None])[0].mean(dim=0)
+        read_LD: torch.Tensor = self.layers(self.vectors(items_L) * weights_L[:, None])
+        return read_LD.mean(dim=0)
+
+
+class _Layer(nn.Module):
+    """Self-attention and a feed-forward network, each with a residual."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.projected, self.mixed = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        wide = 4 * width
+        self.feed = nn.Sequential(nn.Linear(width, wide), nn.ReLU(), nn.Linear(wide, width))
+
+    def forward(self, read_LD: torch.Tensor) -> torch.Tensor:
+        part = read_LD.shape[1] // HEADS
+        parts_LPHE = self.projected(read_LD).view(-1, 3, HEADS, part)
+        query, key, value = parts_LPHE.permute(1, 2, 0, 3)
+        heads_HLE = torch.softmax(query @ key.transpose(1, 2) / part**0.5, dim=2) @ value
+        attended_LD = heads_HLE.permute(1, 0, 2).reshape(-1, HEADS * part)
+        read_LD = self.first(read_LD + self.mixed(attended_LD))
+        return self.second(read_LD + self.feed(read_LD))
 
 
 def _history(row: dict[str, Any]) -> History:

@@ -21,7 +21,7 @@ from penchant.settings import Settings
 
 TITLE = "Costly options, and a rate"
 HISTORY = 50  # purchases of each user
-WARM_UP, BATCH, ROUNDS = 50, 25, 20  # requests; requests of a turn; turns
+WARM_UP, BATCH, ROUNDS = 50, 25, 12  # requests; requests of a turn; turns
 RATE, SECONDS, TURNS = 200, 5, 3  # requests/s for so long, in turn with the trivial route
 MOST_TIMES = 3.0  # p99 with reasons
 ENCODERS: tuple[Kind, ...] = ("ridge", "transformer")
