@@ -25,11 +25,19 @@ MAX_CLOCK_SKEW = timedelta(seconds=120)
 MAX_EVENT_AGE = timedelta(days=30)
 
 
+def has_control_characters(value: str) -> bool:
+    """Whether a character is in one of Unicode's categories C*: control, format, surrogate, private
+    use, unassigned. Not printable are these, and separators but the space."""
+    return not value.isprintable() and any(
+        unicodedata.category(character).startswith("C") for character in value
+    )
+
+
 def _printable(value: str) -> str:
-    """Reject Unicode categories C*: control, format, surrogate, private use, unassigned."""
+    """Reject blank values and control characters."""
     if not value.strip():
         raise ValueError("must not be blank")
-    if any(unicodedata.category(character).startswith("C") for character in value):
+    if has_control_characters(value):
         raise ValueError("must not contain control characters")
     return value
 

@@ -2,13 +2,13 @@
 
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
 
+from penchant.api_schemas import has_control_characters
 from penchant.errors import DataError, PenchantError, UsageError
 from penchant.feast_sdk import FeatureStore
 from penchant.releases.opened import OpenRelease
@@ -343,8 +343,7 @@ def check_id(kind: str, value: str) -> None:
         raise UsageError(
             f"the {kind} id has {len(value)} characters, more than {MAX_ID_LENGTH}", remedy
         )
-    # Unicode's categories C*: control, format, surrogate, private use, unassigned.
-    if any(unicodedata.category(character).startswith("C") for character in value):
+    if has_control_characters(value):
         raise UsageError(f"the {kind} id {value!r} has control characters", remedy)
 
 
