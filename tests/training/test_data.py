@@ -85,6 +85,20 @@ def test_split_is_temporal_and_keeps_every_event(dataset: Dataset) -> None:
     assert sum(len(part.items_N) for part in parts) == len(dataset.histories.items_N)
 
 
+def test_sample_of_a_window_keeps_its_histories_and_the_targets_of_some_users(
+    dataset: Dataset,
+) -> None:
+    window = split_by_time(dataset.histories).test
+    users = window.sampled(5, seed=1)
+    assert len(users) == 5 and (users == window.sampled(5, seed=1)).all()
+    assert (window.sampled(1000, seed=1) == window.evaluated().histories.users_U).all()
+    sample = window.with_targets_of(users)
+    assert sample.histories is window.histories
+    assert (sample.evaluated().histories.users_U == users).all()
+    whole = window.take(users).targets
+    assert (sample.evaluated().targets.items_N == whole.items_N).all()
+
+
 def test_rejects_data_too_short_to_split(settings: Settings) -> None:
     write_snapshot(settings, [[("i000", AS_OF - timedelta(days=1))]], items=1)
     dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))

@@ -34,6 +34,17 @@ class Window:
         """Only the users with targets."""
         return self.take(np.flatnonzero(self.targets.lengths_U))
 
+    def sampled(self, most: int, seed: int) -> IntArray:
+        """Users with targets, as rows of the data set: all of them, or ``most`` at random."""
+        users = self.histories.users_U[self.targets.lengths_U > 0]
+        order = np.random.default_rng(seed).permutation(len(users))
+        return np.sort(users[order[:most]])
+
+    def with_targets_of(self, users: IntArray) -> "Window":
+        """The same users, without the targets of any others."""
+        kept_U = np.isin(self.histories.users_U, users)
+        return Window(self.histories, self.targets.only(kept_U[self.targets.rows_N]))
+
 
 @dataclass(frozen=True)
 class Split:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 import torch
 
 from training.data.catalogue import category_codes
-from training.data.histories import Dataset, Histories, starts
+from training.data.histories import Dataset, Histories, IntArray, starts
 from training.data.split import Split
 from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
@@ -28,9 +29,13 @@ from training.fitting.family import Ranker, VectorFamily
 LIST_LENGTH = 100
 PRIOR_LENGTH = 1000
 USERS_A_WRITE = 20_000
+EVALUATED_USERS = 20_000
+"""At most, of each window: the time of ranking grows with users times items."""
 RANKED_LISTS = pa.schema(
     {"user_id": pa.string(), "item_ids": pa.list_(pa.string()), "scores": pa.list_(pa.float32())}
 )
+
+log = structlog.get_logger()
 
 Evaluations = dict[str, dict[str, Evaluation]]
 """Window -> population -> evaluation."""
@@ -38,10 +43,14 @@ Evaluations = dict[str, dict[str, Evaluation]]
 
 def evaluate(family: Ranker, context: EvaluationContext) -> Figures:
     """``metrics`` and ``beyond_accuracy`` of the test window, ``validation_metrics`` of the other,
-    each by population. Writes ``per_user.parquet``."""
+    each by population. Writes ``per_user.parquet``.
+
+    Of more than EVALUATED_USERS a sample is evaluated, the same one for every family.
+    """
     timed = TimedScorer(context.training.device)
+    users = _evaluated_users(context)
     evaluations = {
-        name: evaluate_window(timed.of(family.scorer()), window)
+        name: evaluate_window(timed.of(family.scorer()), window.with_targets_of(users[name]))
         for name, window in context.windows(family)
     }
     _write_per_user(context.folder, context.dataset, context.split, evaluations)
@@ -55,6 +64,18 @@ def evaluate(family: Ranker, context: EvaluationContext) -> Figures:
         "validation_metrics": metrics["validation"],
         "beyond_accuracy": _beyond_accuracy(evaluations["test"], context),
     }
+
+
+def _evaluated_users(context: EvaluationContext) -> dict[str, IntArray]:
+    windows = {"validation": context.split.validation, "test": context.split.test}
+    users = {
+        name: window.sampled(EVALUATED_USERS, context.seed) for name, window in windows.items()
+    }
+    for name, window in windows.items():
+        with_targets = np.count_nonzero(window.targets.lengths_U)
+        if with_targets > len(users[name]):
+            log.info("sample", window=name, users=len(users[name]), of=int(with_targets))
+    return users
 
 
 def publishable(family: Ranker, context: EvaluationContext) -> None:

@@ -1,6 +1,7 @@
 with
 
-interests as (
+-- it is read three times: materialized, it would not fit in memory
+interests as not materialized (
     select * from {{ ref('int_interests') }}
 ),
 
