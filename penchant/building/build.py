@@ -28,6 +28,7 @@ from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic
 
 WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+PARSED = "partial_parse.msgpack"
 PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 
 
@@ -181,11 +182,18 @@ def _run_unit_tests(settings: Settings) -> None:
 
 
 def _remove_scratch(settings: Settings) -> None:
-    """Remove the scratch files of the last build and the staging folders of killed ones."""
+    """Remove the scratch files of the last build and the staging folders of killed ones.
+
+    dbt's parsed project stays: a build after it parses only what changed.
+    """
     scratch = settings.warehouse.parent
     for file in scratch.glob(f"{settings.warehouse.name}*"):
         file.unlink()
-    for folder in ("tmp", "target"):
-        shutil.rmtree(scratch / folder, ignore_errors=True)
+    shutil.rmtree(scratch / "tmp", ignore_errors=True)
+    for written in (scratch / "target").glob("*"):
+        if written.is_dir():
+            shutil.rmtree(written)
+        elif written.name != PARSED:
+            written.unlink()
     for unfinished in settings.snapshots.glob(f"{STAGING_PREFIX}s-*"):
         shutil.rmtree(unfinished)

@@ -34,6 +34,8 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
     scratch = settings.warehouse.parent
     target, dbt_log = scratch / "target", scratch / "logs" / "dbt.log"
     slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
+    # a changed variable has dbt parse the whole project again
+    variables = {name: value for name, value in landing.variables.items() if name != "as_of"}
     canonical_tables = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
     command = [
         *arguments,
@@ -41,14 +43,14 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
         f"--profiles-dir={settings.dbt_project}",
         f"--target-path={target}",
         f"--log-path={scratch / 'logs'}",
-        f"--vars={json.dumps(landing.variables | canonical_tables | slices)}",
+        f"--vars={json.dumps(variables | canonical_tables | slices)}",
         "--log-level=none",
         "--log-level-file=info",
-        "--no-partial-parse",
+        "--partial-parse",
         "--no-use-colors",
     ]
     (target / "run_results.json").unlink(missing_ok=True)
-    with _environment(settings, marts):
+    with _environment(settings, marts, landing):
         result = dbtRunner(callbacks=[_log_progress()]).invoke(command)
         DuckDBConnectionManager.close_all_connections()
     if (target / "run_results.json").exists():
@@ -77,9 +79,10 @@ def dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[str
 
 
 @contextmanager
-def _environment(settings: Settings, marts: Path) -> Iterator[None]:
+def _environment(settings: Settings, marts: Path, landing: Landing) -> Iterator[None]:
     """Set dbt's environment variables, then restore them."""
     values = dbt_environment(settings, marts, settings.warehouse)
+    values["PENCHANT_DBT_AS_OF"] = landing.variables["as_of"]
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

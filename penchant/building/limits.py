@@ -25,14 +25,18 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """The settings, or else shares of the machine's memory and free disk space."""
+        """The settings, or else shares of the machine's memory and free disk space.
+
+        The space is rounded down to a power of two: when dbt's profile changes, dbt parses the
+        whole project again.
+        """
         scratch = settings.warehouse.parent
         scratch.mkdir(parents=True, exist_ok=True)
         memory = SHARE_OF_MEMORY * psutil.virtual_memory().total / MB
         space = SHARE_OF_FREE_SPACE * shutil.disk_usage(scratch).free / MB
         return cls(
             settings.duckdb_memory_mb or int(memory),
-            settings.duckdb_temp_mb or int(space),
+            settings.duckdb_temp_mb or 1 << max(1, int(space)).bit_length() - 1,
             settings.duckdb_threads or settings.threads,
         )
 
