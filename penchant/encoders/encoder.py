@@ -83,15 +83,25 @@ class Encoder:
         """vectors_TD: ``encode`` of the history without each of the items."""
         events = self._known(history)
         left_out_T = self.items.rows(item_ids)
-        short = self.latest is None or len(events.items_L) <= self.latest
-        if short and isinstance(self.encode_items, LeaveOneOut) and (left_out_T >= 0).all():
-            return self.encode_items.without(events, left_out_T)
+        fast = self._fast(events)
+        if fast is not None and (left_out_T >= 0).all():
+            return fast.without(events, left_out_T)
         return np.stack(
             [
                 self.encode_items(self._latest(events.take(events.items_L != left_out)))
                 for left_out in left_out_T.tolist()
             ]
         )
+
+    def events_read_without(self, history: History) -> int:
+        """Events that ``encode_without`` reads for each item; 0 where it needs not read them."""
+        events = self._known(history)
+        return 0 if self._fast(events) else len(self._latest(events).items_L)
+
+    def _fast(self, events: Events) -> LeaveOneOut | None:
+        """The encoder if it leaves items out of these events without reading all of them again."""
+        short = self.latest is None or len(events.items_L) <= self.latest
+        return self.encode_items if short and isinstance(self.encode_items, LeaveOneOut) else None
 
     def _known(self, history: History) -> Events:
         """The events with items of the catalogue."""

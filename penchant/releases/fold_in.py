@@ -48,6 +48,10 @@ class FoldIn:
         """vectors_TD of a user with this history without each of the items."""
         return self.encoder.encode_without(history, item_ids)
 
+    def events_read_without(self, history: History) -> int:
+        """Events that ``vectors_without`` reads for each item; 0 where it needs not read them."""
+        return self.encoder.events_read_without(history)
+
     def vector(self, history: History) -> FloatArray:
         """vector_D of a user with this history."""
         return self.encoder.encode(history)

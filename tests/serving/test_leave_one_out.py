@@ -10,6 +10,7 @@ from penchant.encoders.history import Events, History
 from penchant.encoders.ids import Ids
 from penchant.encoders.ridge import Ridge
 from penchant.encoders.weighted_mean import WeightedMean
+from penchant.serving.recommending.reasons import MAX_READ, _affordable
 
 RANDOM = np.random.default_rng(0)
 VECTORS = RANDOM.normal(size=(9, 4)).astype(np.float32)
@@ -57,3 +58,16 @@ def test_of_a_history_of_one_item() -> None:
     np.testing.assert_allclose(
         encoder.encode_without(one, ["i1"])[0], encoder.encode(History.empty()), atol=1e-5
     )
+
+
+def test_reads_the_history_again_for_few_items() -> None:
+    """An encoder without a faster way tries the items that most recommended items resemble."""
+    ids = Ids(np.array([each.encode() for each in ITEMS]))
+    history = History(ITEMS[:8], np.zeros(8, np.float32), np.ones(8, np.float32))
+    slow = Encoder(ids, 4, None, None, SlowOnly())
+    assert slow.events_read_without(history) == 4
+    assert Encoder(ids, None, None, None, ridge()).events_read_without(history) == 0
+    tried_HT = np.array([[5, 2], [5, 1], [2, 5]])
+    assert _affordable(tried_HT, 0).tolist() == [1, 2, 5]
+    assert _affordable(tried_HT, MAX_READ // 2).tolist() == [5, 2]
+    assert _affordable(tried_HT, 10 * MAX_READ).tolist() == [5, 2], "two at least"

@@ -3,7 +3,8 @@
 For each recommended item, the most similar items of the user's history are tried: X is removed from
 the history, the user's vector is computed again and the item is scored again. If the score falls, X
 is a reason; the one with the largest drop is given. If no score falls, there is no reason:
-similarity alone is not one.
+similarity alone is not one. Where the encoder must read the history again for each item that is
+left out, those that are similar to most recommended items are tried, as many as the limit allows.
 
 The score is the dot product of the user's and the item's vectors of the retriever's family, also
 where another family ranked the list. A vector is made of the whole history, so X is seldom the only
@@ -23,6 +24,7 @@ from penchant.serving.recommending.user_state import UserState
 from penchant.vectors import FloatArray
 
 TRIED = 3  # items of the history for each recommended item
+MAX_READ = 500  # events that an encoder reads again, in all, but for two items at least
 NOISE = 1e-5  # a smaller relative drop is rounding
 
 DID = {
@@ -55,12 +57,12 @@ def reasons(
     vectors_HD = items.vectors_VD[row_K[having]]
     tried_HT = _most_similar(vectors_HD, items.vectors_VD[past_row_P[past_row_P >= 0]])
     scores_H = vectors_HD @ fold_in.vector(history)
-    distinct_T, tried_HT = np.unique(tried_HT, return_inverse=True)
-    tried_HT = tried_HT.reshape(len(vectors_HD), -1)
+    distinct_T = _affordable(tried_HT, fold_in.events_read_without(history))
     without_TD = fold_in.vectors_without(history, [past[place] for place in distinct_T.tolist()])
     drops_HT = scores_H[:, None] - vectors_HD @ without_TD.T
-    own_HT = np.take_along_axis(drops_HT, tried_HT, axis=1)  # of the items tried for each
-    best_H = tried_HT[np.arange(len(having)), own_HT.argmax(axis=1)]
+    own_HT = (tried_HT[:, :, None] == distinct_T).any(axis=1)
+    drops_HT[~own_HT] = -np.inf
+    best_H = drops_HT.argmax(axis=1)
     known = frozenset(fold_in.history(user.user_id).item_ids)
     for at, place_K in enumerate(having.tolist()):
         because, drop = past[int(distinct_T[best_H[at]])], float(drops_HT[at, best_H[at]])
@@ -76,6 +78,14 @@ def _most_similar(vectors_HD: FloatArray, past_PD: FloatArray) -> np.ndarray:
     cosine_HP = (vectors_HD @ past_PD.T) / norms_P  # a row's own norm doesn't change its order
     count = min(TRIED, len(past_PD))
     return np.argpartition(-cosine_HP, count - 1, axis=1)[:, :count]
+
+
+def _affordable(tried_HT: np.ndarray, read: int) -> np.ndarray:
+    """distinct_T: the places to try, those of most vectors first. ``read``: events for each."""
+    distinct_T, counts_T = np.unique(tried_HT, return_counts=True)
+    if not read:
+        return distinct_T
+    return distinct_T[np.argsort(-counts_T, kind="stable")[: max(2, MAX_READ // read)]]
 
 
 def _did(item_id: str, known: frozenset[str], fold_in: FoldIn, user: UserState) -> str:
