@@ -1,10 +1,13 @@
-"""Refresh what interests are used for beside recommendation: the demand forecast.
+"""Refresh what interests are used for beside recommendation: demand and retention.
 
 ## What it does
 
 `forecast_demand`: `penchant forecast-demand` backtests forecasting methods by volume class,
 forecasts the pieces of the next four weeks by item, category and shop, and makes the forecast the
 one that the API serves. `penchant restock` lists what to order from it.
+
+`predict_retention`: `penchant predict-retention` compares models of the return within 28 days and
+of the spending of 90, predicts both for every user, and names the users who are fading.
 
 ## When it runs
 
@@ -14,14 +17,16 @@ published while families are trained.
 
 ## Rerun and backfill
 
-Clear the task, or *Trigger* with `{"snapshot_id": "s-..."}`. A snapshot is forecast once; to repeat
-it, remove `insights/s-.../demand` from the home first.
+Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. A snapshot is worked on once; to repeat
+it, remove `insights/s-.../demand` or `.../retention` from the home first.
 
 ## Troubleshooting
 
-- Task skipped: the snapshot has less than 16 whole weeks of purchases.
-- Any other failure: the forecast of the snapshot before stays published; its date is in the
-  answers. Fix the cause in the log, clear the task.
+- `forecast_demand` skipped: the snapshot has less than 16 whole weeks of purchases.
+- `predict_retention` skipped: less than 112 days of purchases, or less than 50 users.
+- *data rejected* by `predict_retention`: no user has bought twice.
+- Any other failure: the result of the snapshot before stays published; its id is in the answers.
+  Fix the cause in the log, clear the task.
 """
 
 from datetime import timedelta
@@ -36,7 +41,7 @@ from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 with DAG(
     dag_id="refresh_insights",
     doc_md=__doc__,
-    description="Forecast demand",
+    description="Forecast demand, predict returns",
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
@@ -46,6 +51,10 @@ with DAG(
     params=SNAPSHOT_PARAMS,
 ):
     latest = Latest(dag_id="refresh_insights")
-    latest >> Command(
+    forecast_demand = Command(
         task_id="forecast_demand", subcommand=["forecast-demand", "--snapshot", SNAPSHOT_ID]
     )
+    predict_retention = Command(
+        task_id="predict_retention", subcommand=["predict-retention", "--snapshot", SNAPSHOT_ID]
+    )
+    latest >> [forecast_demand, predict_retention]

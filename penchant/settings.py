@@ -270,6 +270,11 @@ class Settings(BaseSettings):
         return Pointer(self.home / "insights" / "DEMAND")
 
     @property
+    def live_retention(self) -> Pointer:
+        """The snapshot whose retention predictions are served."""
+        return Pointer(self.home / "insights" / "RETENTION")
+
+    @property
     def live_snapshot(self) -> Pointer:
         """The last snapshot that passed its checks."""
         return Pointer(self.snapshots / "CURRENT")

@@ -26,7 +26,7 @@ releases: features bandits encoders
 publishing: releases features encoders
 serving: releases features bandits encoders ads
 api: serving releases features insights privacy
-privacy: building ingestion publishing releases
+privacy: building ingestion insights publishing releases
 report: serving releases bandits
 platform: report serving
 reconciliation: building training

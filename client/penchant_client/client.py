@@ -19,6 +19,7 @@ from penchant_client.models import (
     Event,
     EventsDeleted,
     EventsReceived,
+    FadingUsers,
     Features,
     ItemToPut,
     Listing,
@@ -32,6 +33,7 @@ from penchant_client.models import (
     RecommendResponse,
     RecommendUser,
     RestockList,
+    Retention,
     SessionEvent,
     SimilarItems,
     Stored,
@@ -185,6 +187,15 @@ class Client:
                 repeatable=True,
                 body={"events": events},
             )
+        )
+
+    def fading(self, *, k: int = 100) -> FadingUsers:
+        """Users who are silent for longer than the pace of their own orders explains.
+
+        k: Maximum number of users.
+        """
+        return self._transport.send(
+            Call("GET", "/v1/fading", FadingUsers, repeatable=True, query={"k": k})
         )
 
     def features(
@@ -419,6 +430,12 @@ class Client:
                 repeatable=True,
                 query={"lead_days": lead_days, "service_level": service_level, "k": k},
             )
+        )
+
+    def retention(self, user_id: str) -> Retention:
+        """Return within 28 days, expected spending of 90 days and pace of a user."""
+        return self._transport.send(
+            Call("GET", "/v1/retention", Retention, repeatable=True, query={"user_id": user_id})
         )
 
     def segment(self, user_id: str, *, k: int = 10) -> UserSegment:

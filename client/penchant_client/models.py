@@ -23,6 +23,7 @@ __all__ = [
     "EventsDeleted",
     "EventsReceived",
     "ExpectedPieces",
+    "FadingUsers",
     "Features",
     "HeldData",
     "Interest",
@@ -44,6 +45,7 @@ __all__ = [
     "RecommendedItem",
     "RestockItem",
     "RestockList",
+    "Retention",
     "SelectedItem",
     "SessionEvent",
     "SimilarItem",
@@ -53,6 +55,7 @@ __all__ = [
     "SubjectRequest",
     "SubjectRequests",
     "UserRecommendations",
+    "UserRetention",
     "UserSegment",
     "UserToPut",
 ]
@@ -265,6 +268,42 @@ class PastEvent:
     value: Optional[float] = None
     query: Optional[str] = None
     impression_id: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class UserRetention:
+    """A user's return and value, predicted as of the snapshot.
+
+    return_probability: Of an order within 28 days.
+    expected_value: Expected spending of the next 90 days.
+    alive_probability: Of still being a customer, by BG/NBD.
+    orders: Days with an order so far.
+    usual_gap_days: Mean days between orders; null after one order.
+    fading: Silent for longer than their own pace explains.
+    fading_interest: The interest whose share falls most, for a fading user.
+    """
+
+    user_id: str
+    return_probability: float
+    expected_value: float
+    alive_probability: float
+    orders: int
+    days_since_last_order: int
+    usual_gap_days: Optional[float]
+    fading: bool
+    fading_interest: Optional[str]
+
+
+@dataclass(frozen=True)
+class FadingUsers:
+    """Fading users, those who would spend most first.
+
+    fading: Number of all fading users.
+    """
+
+    snapshot_id: str
+    fading: int
+    users: List[UserRetention]
 
 
 @dataclass(frozen=True)
@@ -622,6 +661,29 @@ class RestockList:
     lead_days: int
     service_level: float
     items: List[RestockItem]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """return_probability: Of an order within 28 days.
+    expected_value: Expected spending of the next 90 days.
+    alive_probability: Of still being a customer, by BG/NBD.
+    orders: Days with an order so far.
+    usual_gap_days: Mean days between orders; null after one order.
+    fading: Silent for longer than their own pace explains.
+    fading_interest: The interest whose share falls most, for a fading user.
+    """
+
+    user_id: str
+    return_probability: float
+    expected_value: float
+    alive_probability: float
+    orders: int
+    days_since_last_order: int
+    usual_gap_days: Optional[float]
+    fading: bool
+    fading_interest: Optional[str]
+    snapshot_id: str
 
 
 @dataclass(frozen=True)

@@ -49,3 +49,13 @@ def restock(
         {"items": len(listed), "path": out, "snapshot_id": demand.record.snapshot_id},
         as_json,
     )
+
+
+@insights.command()
+def predict_retention(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Predict who returns within 28 days, what users spend in 90, and who is fading."""
+    from penchant.insights.retention.stage import predict_retention as run
+
+    os.nice(NICENESS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)

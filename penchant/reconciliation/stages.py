@@ -149,7 +149,8 @@ def released(settings: Settings) -> str | None:
 
 def refreshed(settings: Settings, snapshot_id: str) -> bool:
     """Whether every use of interests has its result for a snapshot."""
-    return settings.live_demand.current() == snapshot_id
+    uses = (settings.live_demand, settings.live_retention)
+    return all(pointer.current() == snapshot_id for pointer in uses)
 
 
 def never(settings: Settings, snapshot_id: str) -> bool:

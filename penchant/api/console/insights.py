@@ -1,4 +1,4 @@
-"""The uses of interests beside recommendation: the demand forecast and what to order."""
+"""The uses of interests beside recommendation: demand, what to order, returns, fading users."""
 
 from typing import Annotated, Any
 
@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
+from penchant.api.auth.audit_context import record_entities
 from penchant.api.auth.tokens import INSIGHTS
 from penchant.api.console.render import page, safe_svg
-from penchant.api.console.session import READ_SCOPES, RequireVisitor, Visitor
+from penchant.api.console.session import READ_SCOPES, USER_SCOPE, RequireVisitor, Visitor
 from penchant.api.http.services import AppServices
 from penchant.errors import NothingToDo
 from penchant.insights.demand.published import (
@@ -17,9 +18,11 @@ from penchant.insights.demand.published import (
     published_demand,
 )
 from penchant.insights.demand.restock import RestockPolicy
+from penchant.insights.retention.published import PublishedRetention, published_retention
 from penchant.plots.band_plot import Band, band_plot
+from penchant.plots.bar_plot import Bar, bar_plot
 
-MAX_CATEGORIES, MAX_RESTOCK = 7, 20
+MAX_CATEGORIES, MAX_RESTOCK, MAX_FADING = 7, 20, 20
 LeadDays = Annotated[int, Query(ge=1, le=28)]
 ServiceLevel = Annotated[float, Query(ge=0.5, le=0.99)]
 router = APIRouter()
@@ -34,12 +37,21 @@ def insights(
     service_level: ServiceLevel = 0.95,
 ) -> HTMLResponse:
     """Forecasts by category, their accuracy on held-out weeks, and the restock list."""
-    demand, missing = None, None
+    demand, retention, missing = None, None, []
     if visitor.allows(INSIGHTS):
         try:
             demand = published_demand(services.settings)
         except NothingToDo as error:
-            missing = error
+            missing.append(error)
+        try:
+            retention = published_retention(services.settings)
+        except NothingToDo as error:
+            missing.append(error)
+    fading: list[dict[str, Any]] = []
+    if retention is not None and visitor.allows(USER_SCOPE):
+        known = services.recommendations.profiles
+        fading = [row for row in retention.fading() if known(row["user_id"])][:MAX_FADING]
+        record_entities(request, len(fading))
     policy = RestockPolicy(lead_days, service_level)
     return page(
         request,
@@ -49,6 +61,11 @@ def insights(
         allowed=visitor.allows(INSIGHTS),
         missing=missing,
         policy=policy,
+        fading=fading,
+        user_scope=USER_SCOPE,
+        sees_users=visitor.allows(USER_SCOPE),
+        retention=retention.record if retention else None,
+        tenths=_tenths(retention) if retention else None,
         **_demand(demand, policy),
     )
 
@@ -62,6 +79,24 @@ def _demand(demand: PublishedDemand | None, policy: RestockPolicy) -> dict[str, 
         "plots": [(each.category or "The shop", _plot(each)) for each in shown],
         "listed": demand.titled(demand.restock(policy).slice(0, MAX_RESTOCK)),
     }
+
+
+def _tenths(retention: PublishedRetention) -> Markup:
+    """What was predicted for each tenth of the users, and what came."""
+    model = retention.record.returns[retention.record.return_model]
+    bars = [
+        Bar(
+            label=f"tenth {place}: predicted {each.predicted:.0%}",
+            value=each.came["mean"],
+            low=each.came["low"],
+            high=each.came["high"],
+            note=f"{each.came['mean']:.0%} returned",
+            style="bar-all",
+            tip=f"predicted {each.predicted:.1%}, returned {each.came['mean']:.1%}",
+        )
+        for place, each in enumerate(model.deciles, start=1)
+    ]
+    return safe_svg(bar_plot(bars, "Returns within 28 days by tenth", "{:.0%}".format))
 
 
 def _plot(forecast: NodeForecast) -> Markup:

@@ -8,6 +8,7 @@ from pydantic import Field
 from penchant.api_schemas import MAX_CATEGORY_LENGTH, Id, Item, Request, Response
 
 MAX_RESTOCK = 1000
+MAX_FADING = 1000
 
 
 class DemandQuery(Request):
@@ -69,3 +70,41 @@ class RestockList(Response):
     lead_days: int
     service_level: float
     items: list[RestockItem]
+
+
+class RetentionQuery(Request):
+    user_id: Id
+
+
+class UserRetention(Response):
+    """A user's return and value, predicted as of the snapshot."""
+
+    user_id: str
+    return_probability: float = Field(description="Of an order within 28 days.")
+    expected_value: float = Field(description="Expected spending of the next 90 days.")
+    alive_probability: float = Field(description="Of still being a customer, by BG/NBD.")
+    orders: int = Field(description="Days with an order so far.")
+    days_since_last_order: int
+    usual_gap_days: float | None = Field(
+        description="Mean days between orders; null after one order."
+    )
+    fading: bool = Field(description="Silent for longer than their own pace explains.")
+    fading_interest: str | None = Field(
+        description="The interest whose share falls most, for a fading user."
+    )
+
+
+class Retention(UserRetention):
+    snapshot_id: str
+
+
+class FadingQuery(Request):
+    k: int = Field(100, ge=1, le=MAX_FADING, description="Maximum number of users.")
+
+
+class FadingUsers(Response):
+    """Fading users, those who would spend most first."""
+
+    snapshot_id: str
+    fading: int = Field(description="Number of all fading users.")
+    users: list[UserRetention]

@@ -1,0 +1,1 @@
+"""Retention: who returns, what they will spend, and who is fading."""
