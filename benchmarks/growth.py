@@ -1,34 +1,18 @@
 """What every stage costs as the data grows: seconds, CPU and peak memory of shops of any size."""
 
-import json
 import math
 import os
-import subprocess
 import tempfile
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.growth_data import write_shop
-from benchmarks.processes import ROOT
-from benchmarks.servers import BIN
+from benchmarks.stages import run_stage
 from penchant.settings import Settings
 
 TITLE = "Growth"
 SLOPE = 1.1  # of log seconds over log events, at most
-LAST_LINES = 3
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One subcommand. ``failed``: the last lines of its output, None for success."""
-
-    name: str
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-    failed: str | None
 
 
 def measure(
@@ -92,7 +76,7 @@ def _chain(
         ["select-models"],
         ["publish"],
     ):
-        stage, result = _run([*command, *snapshot], environment)
+        stage, result = run_stage([*command, *snapshot], environment)
         name = f"train {command[-1]}" if command[0] == "train" else command[0]
         stages.append(asdict(stage) | {"name": name})
         print(f"{events:,} events: {stages[-1]}", flush=True)
@@ -103,28 +87,6 @@ def _chain(
         if command[0] == through:
             break
     return stages
-
-
-def _run(arguments: list[str], environment: dict[str, str]) -> tuple[Stage, dict[str, Any]]:
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        started = time.monotonic()
-        process = subprocess.Popen(
-            [BIN / "penchant", *arguments, "--json"],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=errors,
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - started
-        output.seek(0)
-        errors.seek(0)
-        results, lines = output.read().splitlines(), errors.read().splitlines()
-    failed = None if process.returncode == 0 else " ".join(lines[-LAST_LINES:])
-    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-    stage = Stage(arguments[0], round(seconds, 1), round(cpu, 1), round(peak), failed)
-    return stage, json.loads(results[-1]) if failed is None else {}
 
 
 def _cell(stages: list[dict[str, Any]], name: str) -> str:
