@@ -12,6 +12,7 @@ from benchmarks.stages import run_stage
 from penchant.settings import Settings
 
 TITLE = "Growth"
+USER = "u0"  # the most active one
 SLOPE = 1.1  # of log seconds over log events, at most
 
 
@@ -21,7 +22,7 @@ def measure(
     events: tuple[int, ...] = (1_500_000, 10_000_000),
     memory_mb: int = 4000,
     families: tuple[str, ...] = ("popularity", "item_cf", "matrix_factorization"),
-    through: str = "publish",
+    through: str = "recommend",
 ) -> dict[str, Any]:
     """Run the chain on each shop, up to the stage ``through``; a failed stage ends it."""
     shops = {}
@@ -75,8 +76,10 @@ def _chain(
         *(["train", "--no-track", "--family", family] for family in families),
         ["select-models"],
         ["publish"],
+        ["recommend", "--user", USER],
     ):
-        stage, result = run_stage([*command, *snapshot], environment)
+        of_snapshot = [] if command[0] == "recommend" else snapshot
+        stage, result = run_stage([*command, *of_snapshot], environment)
         name = f"train {command[-1]}" if command[0] == "train" else command[0]
         stages.append(asdict(stage) | {"name": name})
         print(f"{events:,} events: {stages[-1]}", flush=True)

@@ -16,6 +16,7 @@ from penchant.releases.release import USER_SEGMENTS
 MOST_SEGMENTS = 8  # people lose track of more
 LEAST_MEMBERS = 20  # on average
 SILHOUETTE_USERS = 1000  # sample for the silhouette, whose cost grows with the square
+FITTED_USERS = 20_000  # sample for the centres; all users get the nearest one
 NAMED_BY = 2  # interests in a name
 KEPT_INTERESTS = 5
 SEED = 0
@@ -38,17 +39,24 @@ def segments(vectors_UD: np.ndarray) -> Labels:
     from sklearn.metrics import silhouette_score
     from threadpoolctl import threadpool_limits
 
-    sample = np.unique(np.linspace(0, len(directions_UD) - 1, SILHOUETTE_USERS).astype(int))
+    sample = _spread(len(directions_UD), SILHOUETTE_USERS)
+    fitted = directions_UD[_spread(len(directions_UD), FITTED_USERS)]
     found: list[tuple[float, Labels]] = []
     with threadpool_limits(1):  # more threads sum in another order
         for count in range(2, most + 1):
-            labels = KMeans(count, n_init=3, random_state=SEED).fit_predict(directions_UD)
+            clusters = KMeans(count, n_init=3, random_state=SEED).fit(fitted)
+            labels = clusters.predict(directions_UD)
             parts = len(np.unique(labels[sample]))
             quality = silhouette_score(directions_UD[sample], labels[sample]) if parts > 1 else -1.0
             found.append((float(quality), labels))
     best = max(found, key=lambda each: each[0])[1]
     sizes = np.bincount(best)
     return np.argsort(np.argsort(-sizes, kind="stable"))[best].astype(np.int64)
+
+
+def _spread(users: int, most: int) -> Labels:
+    """At most ``most`` rows, evenly spread over all users."""
+    return np.unique(np.linspace(0, users - 1, min(users, most)).astype(np.int64))
 
 
 def segment_table(

@@ -41,6 +41,14 @@ def test_segments_are_clusters_largest_first() -> None:
     assert np.array_equal(labels, segments(vectors_UD * 7.0)), "length is popularity"
 
 
+def test_centres_are_fitted_on_a_sample_of_many_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    angles = np.random.default_rng(0).normal(np.repeat([0.0, 2.0, 4.0], [200, 120, 80]), 0.05)
+    vectors_UD = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    whole = segments(vectors_UD)
+    monkeypatch.setattr("penchant.publishing.segments.FITTED_USERS", 100)
+    assert np.array_equal(segments(vectors_UD), whole)
+
+
 @pytest.mark.parametrize("vectors_UD", [three_kinds(30), np.ones((60, 4))])
 def test_few_users_or_equal_ones_are_one_segment(vectors_UD: np.ndarray) -> None:
     assert segments(vectors_UD).tolist() == [0] * len(vectors_UD)
