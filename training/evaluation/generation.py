@@ -27,7 +27,7 @@ class Config:
     model that learns from them; ``users``: most users that it is evaluated on. ``cuts``: windows
     that the classifier learns from."""
 
-    made: int = 600
+    made: int = 300
     users: int = 600
     cuts: int = 3
     ranker: ease.Config = field(default_factory=lambda: ease.Config(most_items=1500, windows=4))

@@ -90,7 +90,7 @@ class AdversarialConfig:
     )
     generator: TrainerConfig = field(
         default_factory=lambda: TrainerConfig(
-            steps=8, learning_rate=1e-3, warmup_steps=0, cosine=False, validate_every=8
+            steps=4, learning_rate=1e-3, warmup_steps=0, cosine=False, validate_every=4
         )
     )
 
@@ -252,7 +252,7 @@ class AdversarialTraining:
 
     def _train_discriminator(self, number: int) -> None:
         config, seed = self.config, [self.context.seed, number]
-        generated = self._generated(4 * config.held_out_segments, np.random.default_rng([*seed, 0]))
+        generated = self._generated(3 * config.held_out_segments, np.random.default_rng([*seed, 0]))
         held_out = _label(self.held_out, generated.take(slice(config.held_out_segments)))
 
         def batch_of(step: int) -> LabelledSegments:

@@ -29,8 +29,8 @@ class PrivacyConfig:
     the run's steps."""
 
     users: int = 400
-    made: int = 300
-    steps: float = 1 / 3
+    made: int = 200
+    steps: float = 1 / 6
     tuning_users: int = 50
 
 

@@ -21,8 +21,9 @@ def sample_distinct(
     columns = weights_BC.shape[1]
     most = int(sizes_V.max()) if len(sizes_V) else 0
     # Rows are concatenated, row b on [b, b + 1): one search finds the columns of all visits.
-    line_BC = weights_BC.double().cumsum(dim=1)
-    line_BC = line_BC / line_BC[:, -1:] + torch.arange(len(line_BC))[:, None]
+    line_BC = torch.cumsum(weights_BC, dim=1, dtype=torch.double)
+    line_BC /= line_BC[:, -1:].clone()
+    line_BC += torch.arange(len(line_BC))[:, None]
     level_VM = torch.rand(len(row_V), 2 * most + SPARE, generator=generator, dtype=torch.double)
     found_VM = torch.searchsorted(line_BC.flatten(), level_VM + row_V[:, None], right=True)
     found_VM = (found_VM - row_V[:, None] * columns).clamp(max=columns - 1)

@@ -198,7 +198,8 @@ def sample_items(
         probability_DC = repeats.probabilities(hidden_DD, compared, times_DC)
         events_D = events_B[due_D]
         first_D1 = torch.from_numpy(first_N[events_D])[:, None]  # everything before is of the visit
-        probability_DC = probability_DC.masked_fill((times_DC > 0) & first_D1, 0)
+        if first_D1.any():
+            probability_DC.masked_fill_((times_DC > 0) & first_D1, 0)
         sizes_D = torch.from_numpy(size_N[events_D])
         columns_M = sample_distinct(probability_DC, torch.arange(len(due_D)), sizes_D, generator)
         times_BC[torch.from_numpy(due_D).repeat_interleave(sizes_D), columns_M] += 1
