@@ -7,7 +7,7 @@ features are joined as of each fortnight's beginning, so that nothing later is s
 the service are features of the next run. The score is not a dot product: there are no vectors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,7 @@ from training.layers.ranking.published import (
     source_records,
     write_trees,
 )
+from training.layers.ranking.remembered_lists import RememberedLists
 from training.layers.ranking.saved import (
     source_of,
     source_state,
@@ -95,6 +96,7 @@ class Model(Ranker):
     """State: the trees as LightGBM's text, the sources', and the features as last observed."""
 
     config: Config
+    observed: Histories | None = None
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         t1 = split.train.end
@@ -115,14 +117,20 @@ class Model(Ranker):
         context.budget.check()
         threads = torch.get_num_threads()
         self.trees = fit_trees(parts, self.names, self.config.trees, context.seed, threads)
+        del found, parts  # half of the memory
+        self.observed = None
         self.sources = self._fitted(split.train, context)
         self.observe(split.train)
         context.curve("validation_ndcg@10", self.config.trees.trees, context.validate(self.scores))
         self._measure(context)
 
     def observe(self, histories: Histories) -> None:
+        if histories is self.observed:
+            return
+        self.observed = histories
         for source in self.sources:
             source.observe(histories)
+        self.remembered = RememberedLists(self.sources)
         self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
         if self.history is not None:  # a loaded model has the features that it was saved with
             self.tables = self.history.as_of(histories.end, self.columns)
@@ -134,7 +142,7 @@ class Model(Ranker):
         scores_BI = popularity_I.repeat(len(batch), 1)
         known_B = np.flatnonzero(batch.lengths_U)
         batch = batch.take(known_B)
-        lists = self._lists(batch, self.sources)
+        lists = self.remembered.of(batch)
         pairs = pairs_of(lists, batch)
         features_CF = self._features(pairs, lists, batch, self.tables)
         score_C = torch.from_numpy(predicted(self.trees, features_CF)).float()
@@ -161,10 +169,11 @@ class Model(Ranker):
             source_of(source, under(state, f"{SOURCE}{place}."))
             for place, source in enumerate(self.config.sources)
         ]
+        self.remembered = RememberedLists(self.sources)
         self.popularity_I = state["popularity_I"]
 
     def candidate_lists(self, dataset: Dataset) -> pa.Table:
-        return candidate_table(self.sources, dataset)
+        return candidate_table(self.remembered, dataset)
 
     def ranking_model(self, folder: Path, run_id: str, snapshot_id: str) -> RankingModelRecord:
         assert self.history is not None
@@ -186,7 +195,7 @@ class Model(Ranker):
         """Calibrate on half of the validation users, record the reliability on the others, and
         measure each source's recall."""
         users = context.window.evaluated()
-        lists = self._lists(users.histories, self.sources)
+        lists = self.remembered.of(users.histories)
         pairs = pairs_of(lists, users.histories)
         features_CF = self._features(pairs, lists, users.histories, self.tables)
         score_C, label_C = predicted(self.trees, features_CF), pairs.labels(users.targets)
@@ -243,17 +252,13 @@ class Model(Ranker):
         found = []
         for part_B in np.array_split(rows_B, -(-len(rows_B) // USERS_A_PART)):
             part = window.take(part_B)
-            lists = self._lists(part.histories, sources)
+            lists = {one.source: one.lists(part.histories) for one in sources}
             pairs = pairs_of(lists, part.histories)
             pairs = sampled(pairs, part.targets, self.config.share_of_negatives, random)
             features_CF = self._features(pairs, lists, part.histories, tables)
             found.append(labelled(pairs, features_CF, part.targets))
             context.budget.check()
         return found
-
-    @staticmethod
-    def _lists(batch: Histories, sources: Sequence[FittedSource]) -> dict[Source, SourceLists]:
-        return {one.source: one.lists(batch) for one in sources}
 
     def _features(
         self,

@@ -1,6 +1,6 @@
 """What serving needs of a ranking model: its record and file, and the sources' lists."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import lightgbm as lgb
@@ -14,7 +14,8 @@ from penchant.artifacts.ranking_model import EVERYBODY, sha256_of
 from penchant.artifacts.record import Interval
 from training.data.histories import Dataset
 from training.evaluation.metrics.calibration import bins_of
-from training.layers.ranking.candidate_sources import FittedSource, Source
+from training.layers.ranking.candidate_sources import Source
+from training.layers.ranking.remembered_lists import RememberedLists
 from training.layers.ranking.source_lists import NONE, SourceLists
 
 FILE = "ranking_model.txt"
@@ -49,20 +50,19 @@ def source_records(
     )
 
 
-def candidate_table(sources: Sequence[FittedSource], dataset: Dataset) -> pa.Table:
+def candidate_table(remembered: RememberedLists, dataset: Dataset) -> pa.Table:
     """The lists of all sources at the end of the data: source, key, item_ids and scores."""
-    item_ids = np.array(dataset.item_ids)
-    parts = [_table(*one, item_ids) for source in sources for one in _lists(source, dataset)]
-    return pa.concat_tables(parts)
-
-
-def _lists(source: FittedSource, dataset: Dataset) -> Iterator[tuple[str, list[str], SourceLists]]:
-    if source.source.key == "all":
-        yield source.source.family, [EVERYBODY], source.lists(dataset.histories.take(np.arange(1)))
-        return
-    user_ids = np.array(dataset.user_ids)
+    item_ids, user_ids = np.array(dataset.item_ids), np.array(dataset.user_ids)
+    tables: dict[str, list[pa.Table]] = {one.source.family: [] for one in remembered.sources}
     for part in dataset.histories.parts(USERS_A_PART):
-        yield source.source.family, user_ids[part.users_U].tolist(), source.lists(part)
+        for source, lists in remembered.of(part).items():
+            if source.key == "user":
+                keys = user_ids[part.users_U].tolist()
+                tables[source.family].append(_table(source.family, keys, lists, item_ids))
+            elif not tables[source.family]:
+                lists = SourceLists(lists.items_BL[:1], lists.score_BL[:1])
+                tables[source.family].append(_table(source.family, [EVERYBODY], lists, item_ids))
+    return pa.concat_tables(table for of_source in tables.values() for table in of_source)
 
 
 def _table(
