@@ -18,6 +18,7 @@ import duckdb
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.building.by_hand import run_by_hand
 from penchant.building.dbt import run_dbt
+from penchant.building.future import check_no_future
 from penchant.building.landed import Landing, read_landing
 from penchant.building.project import content_version, edit_version
 from penchant.building.rejected import quarantine_rejected
@@ -124,9 +125,11 @@ def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Pat
 def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path) -> None:
     folder = staging / "marts"
     folder.mkdir()
-    unit_tests = () if _project_changed(settings) else WITHOUT_UNIT_TESTS
-    target = run_dbt(settings, landing, folder, "build", *unit_tests)
+    edited = _project_changed(settings)
+    target = run_dbt(settings, landing, folder, "build", *(() if edited else WITHOUT_UNIT_TESTS))
     check_repeatable(target / "manifest.json")
+    if edited:
+        check_no_future(settings, landing, target / "manifest.json", folder)
     write_atomic(_project_built(settings), edit_version(settings.dbt_project))
     for artifact in ("manifest.json", "run_results.json"):
         shutil.copyfile(target / artifact, staging / artifact)

@@ -21,9 +21,16 @@ MODEL_DONE = "LogModelResult"
 log = structlog.get_logger()
 
 
-def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) -> Path:
+def run_dbt(
+    settings: Settings,
+    landing: Landing,
+    marts: Path,
+    *arguments: str,
+    database: Path | None = None,
+) -> Path:
     """Run one dbt command that writes marts to the folder ``marts``; return its target folder.
 
+    ``database``: the DuckDB file, the warehouse if left out; dbt's own files lie beside it.
     Raises DataError when a data test fails, and PenchantError when dbt can't run or a model can't
     be built.
     """
@@ -31,7 +38,8 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    scratch = settings.warehouse.parent
+    database = database or settings.warehouse
+    scratch = database.parent
     target, dbt_log = scratch / "target", scratch / "logs" / "dbt.log"
     slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
     # a changed variable has dbt parse the whole project again
@@ -50,7 +58,7 @@ def run_dbt(settings: Settings, landing: Landing, marts: Path, *arguments: str) 
         "--no-use-colors",
     ]
     (target / "run_results.json").unlink(missing_ok=True)
-    with _environment(settings, marts, landing):
+    with _environment(settings, marts, landing, database):
         result = dbtRunner(callbacks=[_log_progress()]).invoke(command)
         DuckDBConnectionManager.close_all_connections()
     if (target / "run_results.json").exists():
@@ -79,9 +87,11 @@ def dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[str
 
 
 @contextmanager
-def _environment(settings: Settings, marts: Path, landing: Landing) -> Iterator[None]:
+def _environment(
+    settings: Settings, marts: Path, landing: Landing, database: Path
+) -> Iterator[None]:
     """Set dbt's environment variables, then restore them."""
-    values = dbt_environment(settings, marts, settings.warehouse)
+    values = dbt_environment(settings, marts, database)
     values["PENCHANT_DBT_AS_OF"] = landing.variables["as_of"]
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

@@ -1,15 +1,17 @@
 """dbt's commands on a database beside production's."""
 
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from penchant.building import by_hand
 from penchant.building.build import build
-from penchant.building.landed import Landing
+from penchant.building.landed import Batch, Landing
 from penchant.errors import PenchantError
 from penchant.settings import Settings
 
@@ -30,26 +32,31 @@ def built(settings: Settings) -> None:
 
 def test_database_starts_with_upstream_tables_and_the_last_marts(settings: Settings) -> None:
     built(settings)
-    by_hand.prepare(settings)
+    by_hand.prepare(settings, LANDING)
     with duckdb.connect(str(by_hand.database_of(settings))) as connection:
         assert connection.execute("from int_events").fetchall() == [(1,)]
         assert connection.execute("from users").fetchall() == [("ann",)]
         connection.execute("create table mine as select 1")
-    by_hand.prepare(settings)  # as new as production's: kept
+    by_hand.prepare(settings, LANDING)  # as new as production's: kept
     with duckdb.connect(str(by_hand.database_of(settings))) as connection:
         assert connection.execute("from mine").fetchall() == [(1,)]
 
 
-def test_command_has_project_variables_and_folders_of_its_own(settings: Settings) -> None:
+def test_project_has_variables_links_and_folders_of_its_own(settings: Settings) -> None:
     built(settings)
-    words = by_hand.command(settings, LANDING, ["build", "--select", "user_statistics+"])
-    assert Path(words[0]).name == "dbt"
-    assert words[1:4] == ["build", "--select", "user_statistics+"]
-    assert f"--target-path={settings.home / 'by_hand' / 'target'}" in words
-    assert any(word.startswith("--vars=") and "canonical_tables" in word for word in words)
-    values = by_hand.environment(settings)
-    assert values["PENCHANT_WAREHOUSE"] == str(by_hand.database_of(settings).resolve())
-    assert values["PENCHANT_LANDING"] == str(settings.landing.resolve())
+    landing = replace(LANDING, batches=(Batch("files", "events", "2024-03-01", "e.csv", "a" * 64),))
+    by_hand.prepare(settings, landing)
+    project = by_hand.project_of(settings)
+    described = yaml.safe_load((project / "dbt_project.yml").read_text())
+    assert described["vars"]["as_of"] == "2024-03-01 00:00:00"
+    assert described["vars"]["canonical_tables"]["events"]["key"] == ["event_id"]
+    staging = described["models"]["penchant"]["staging"]
+    assert staging["files"]["+enabled"] is True and staging["simulator"]["+enabled"] is False
+    assert (project / "models").resolve() == settings.dbt_project.resolve() / "models"
+    profile = yaml.safe_load((project / "profiles.yml").read_text())
+    database = profile["penchant"]["outputs"]["local"]["path"].split("'")[-2]
+    assert (project / database).resolve() == by_hand.database_of(settings).resolve()
+    assert "PENCHANT_WAREHOUSE" not in by_hand.environment(settings)
 
 
 @pytest.mark.long
