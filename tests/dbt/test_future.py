@@ -4,9 +4,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import pytest
 
-from penchant.building.future import differences
+from penchant.artifacts import Snapshot
+from penchant.building.future import check_no_future, differences
+from penchant.building.landed import read_landing
 from penchant.manifest import Column, Mart
+from penchant.settings import Settings
 
 AT, INTERVAL = datetime(2024, 3, 1), timedelta(days=28)
 COLUMNS = ("user_id", "feature_at", "spend", "spend_next", "built_at")
@@ -63,3 +67,11 @@ def test_rows_that_later_events_add_are_a_difference(tmp_path: Path) -> None:
 
 def test_equal_rows_are_no_difference(tmp_path: Path) -> None:
     assert found(tmp_path, BOTH, BOTH) == []
+
+
+@pytest.mark.long
+def test_the_project_as_installed_knows_no_future(built_home: Settings) -> None:
+    snapshot = Snapshot.open(built_home, next(built_home.snapshots.glob("s-*")).name)
+    landing = read_landing(built_home)
+    check_no_future(built_home, landing, snapshot.manifest, snapshot.path / "marts")
+    assert not (built_home.warehouse.parent / "earlier").exists()
