@@ -10,7 +10,7 @@ from penchant.settings import Settings
 
 @pytest.mark.long
 def test_attacks_neither_get_in_nor_keep_a_normal_client_out(settings: Settings) -> None:
-    figures = measure(settings, seconds=3.0)
+    figures = measure(settings, seconds=3.0, quiet_seconds=1.5)
     print(page(figures))
     assert figures["quiet_errors"] == 0
     for row in figures["attacks"]:

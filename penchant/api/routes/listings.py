@@ -1,6 +1,5 @@
 """``GET /v1/popular``, ``/v1/latest`` and ``/v1/trending``: the same lists for everybody."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -43,5 +42,5 @@ def _listing(services: Services, name: ListingName, query: ListingQuery) -> List
     return Listing(
         release_id=found.release_id,
         snapshot_id=found.snapshot_id,
-        items=[ListedItem(**asdict(item)) for item in found.items],
+        items=[ListedItem(**vars(item)) for item in found.items],
     )

@@ -71,7 +71,7 @@ def rank(
                     "price": None,
                     "source": None,
                     "reason": None,
-                    **(asdict(described[each.item_id]) if each.item_id in described else {}),
+                    **(described[each.item_id].as_dict() if each.item_id in described else {}),
                     "item_id": each.item_id,
                     "score": each.score,
                     "contributions": [Contribution(**asdict(term)) for term in each.contributions],

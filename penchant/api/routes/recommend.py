@@ -1,7 +1,6 @@
 """``POST /v1/recommendations``: items for many users, with events and context of the request."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -136,7 +135,7 @@ def _result(page: Page, shown: Shown | None, fields: Sequence[str]) -> UserRecom
     answer = page.answer
     ids: Sequence[str | None] = shown.impression_ids if shown else [None] * len(answer.items)
     items = [
-        {**asdict(item), "impression_id": impression_id}
+        {**item.as_dict(), "impression_id": impression_id}
         for item, impression_id in zip(answer.items, ids, strict=True)
     ]
     return UserRecommendations(

@@ -3,7 +3,6 @@
 The response is logged as shown. Events with one of its impression ids are attributed to it.
 """
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -63,7 +62,7 @@ def recommendations(
         snapshot_id=answer.snapshot_id,
         slate_id=shown.slate_id,
         items=[
-            RecommendedItem(**asdict(item), impression_id=impression_id)
+            RecommendedItem(**item.as_dict(), impression_id=impression_id)
             for item, impression_id in zip(answer.items, shown.impression_ids, strict=True)
         ],
         reasons_by=answer.reasons_by,

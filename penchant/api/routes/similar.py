@@ -1,6 +1,5 @@
 """``GET /v1/similar``: items similar to an item."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -26,5 +25,5 @@ def similar(query: Annotated[SimilarItemsQuery, Query()], services: AppServices)
         item_id=query.item_id,
         release_id=answer.release_id,
         snapshot_id=answer.snapshot_id,
-        items=[SimilarItem(**asdict(item)) for item in answer.items],
+        items=[SimilarItem(**vars(item)) for item in answer.items],
     )
