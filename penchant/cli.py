@@ -24,6 +24,7 @@ from penchant.commands.releases import releases
 from penchant.commands.services import services
 from penchant.commands.subject import subject
 from penchant.commands.tokens import token
+from penchant.commands.user import echoed
 from penchant.errors import DiskFull, PenchantError, UsageError, is_disk_full
 from penchant.logs import configure_logs
 from penchant.settings import Settings, unparsed_setting, wrong_setting
@@ -88,5 +89,5 @@ def require_utf8() -> None:
 
 
 def end_with(error: PenchantError) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
+    typer.echo(f"error: {echoed(str(error))}", err=True)
     sys.exit(error.exit_code)

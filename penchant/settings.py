@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -143,6 +143,19 @@ class Settings(BaseSettings):
         description="URL of an OpenTelemetry collector (OTLP over HTTP) for spans; None for none",
     )
     audit_days: int = Field(90, gt=0, description="retention of the audit log, in days")
+
+    pseudonyms: bool = Field(
+        True,
+        description="whether a new home holds pseudonyms in place of user ids; later changes have "
+        "no effect",
+    )
+    key: SecretStr | None = Field(
+        None, description="the home's key, 64 hex digits; None for the file `privacy/key`"
+    )
+    key_file: Path | None = Field(None, description="file with the key, instead of PENCHANT_KEY")
+    key_command: str | None = Field(
+        None, description="command that prints the key, instead of PENCHANT_KEY"
+    )
 
     ranking_probability_weight: float = Field(
         1.0,

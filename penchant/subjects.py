@@ -1,22 +1,21 @@
 """The register of people who asked to be erased, or not to be profiled.
 
-An erased person is recognized by a pseudonym: the HMAC-SHA-256 of the user id under the home's key
-(RFC 2104). Without the key, nobody can test whether an id is in the register.
+An erased person is recognized by a pseudonym (``penchant.pseudonyms``), also in a home that holds
+user ids. Without the key, nobody can test whether an id is in the register.
 """
 
-import hashlib
 import hmac
-import secrets
 import threading
 from collections.abc import Iterable
 from datetime import datetime
 
 from penchant.artifacts import SubjectRequest
-from penchant.errors import DataError, UsageError
+from penchant.errors import UsageError
+from penchant.home_key import home_key
+from penchant.pseudonyms import IDENTITY_BYTES, Coder, identity_of
 from penchant.settings import Settings
 from penchant.storage import held_alone
 
-KEY_BYTES = 32
 REQUEST_DIGITS = 12  # hex digits of a request's id
 
 
@@ -39,10 +38,11 @@ class Subjects:
 
     def erased(self, user_ids: Iterable[str]) -> set[str]:
         """Those of the ids whose person asked for erasure."""
-        pseudonyms = {each.pseudonym for each in self.requests() if each.forgets}
-        if not pseudonyms:
+        asked = {_identity(each.pseudonym) for each in self.requests() if each.forgets}
+        if not asked:
             return set()
-        return {user_id for user_id in user_ids if self.pseudonym(user_id) in pseudonyms}
+        coder = self._coder()
+        return {user_id for user_id in user_ids if _identity(coder.of(user_id)) in asked}
 
     def objecting(self) -> list[str]:
         """Ids of the users who are not to be profiled."""
@@ -54,14 +54,13 @@ class Subjects:
         requests = self.requests()
         if not requests:
             return False
-        pseudonym = self.pseudonym(user_id)
-        return any(each.pseudonym == pseudonym for each in requests)
+        identity = _identity(self.pseudonym(user_id))
+        return any(_identity(each.pseudonym) == identity for each in requests)
 
     def request(self, kind: str, user_id: str, now: datetime) -> SubjectRequest:
         """Register a request; the same request again returns the first. ``now`` is naive UTC."""
-        key = self.key()
-        pseudonym = _pseudonym(key, user_id)
-        digest = hmac.new(key, f"{kind} {user_id}".encode(), hashlib.sha256).hexdigest()
+        pseudonym = self.pseudonym(user_id)
+        digest = hmac.digest(self.key(), f"{kind} {pseudonym}".encode(), "sha256").hex()
         request = SubjectRequest.model_validate(
             {
                 "id": f"q-{digest[:REQUEST_DIGITS]}",
@@ -80,9 +79,9 @@ class Subjects:
 
     def withdraw(self, user_id: str) -> SubjectRequest:
         """End an objection, and return it. Raises UsageError without one."""
-        pseudonym = self.pseudonym(user_id)
+        identity = _identity(self.pseudonym(user_id))
         for each in self.requests():
-            if each.kind == "object" and each.pseudonym == pseudonym:
+            if each.kind == "object" and _identity(each.pseudonym) == identity:
                 (self._folder / f"{each.id}.json").unlink()
                 return each
         raise UsageError(
@@ -90,37 +89,15 @@ class Subjects:
         )
 
     def pseudonym(self, user_id: str) -> str:
-        return _pseudonym(self.key(), user_id)
+        """Of a user id, or of the pseudonym that the home has in its place."""
+        return self._coder().of(user_id)
 
     def key(self) -> bytes:
-        """The home's key; made at first use. Raises DataError where the register lost its key."""
-        path = self._settings.privacy / "key"
-        try:
-            key = path.read_bytes()
-        except FileNotFoundError:
-            if any(self._folder.glob("*.json")):
-                raise DataError(
-                    f"{path} is missing, but there are requests of people in {self._folder}",
-                    "restore the key from a backup: erased people are recognized by it",
-                ) from None
-            return self._make_key()
-        if len(key) != KEY_BYTES:
-            raise DataError(
-                f"{path}: must be {KEY_BYTES} bytes, got {len(key)}", "restore it from a backup"
-            )
-        return key
+        """The home's key; see ``home_key``."""
+        return home_key(self._settings)
 
-    def _make_key(self) -> bytes:
-        folder = self._settings.privacy
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with held_alone(folder):
-            path = folder / "key"
-            if not path.exists():
-                staging = folder / ".staging-key"
-                staging.touch(mode=0o600)
-                staging.write_bytes(secrets.token_bytes(KEY_BYTES))
-                staging.replace(path)
-            return path.read_bytes()
+    def _coder(self) -> Coder:
+        return Coder.of_key(self.key())
 
     def _refresh(self) -> None:
         try:
@@ -134,5 +111,7 @@ class Subjects:
             self._read_at = changed_at
 
 
-def _pseudonym(key: bytes, user_id: str) -> str:
-    return hmac.new(key, user_id.encode(), hashlib.sha256).hexdigest()
+def _identity(pseudonym: str) -> str:
+    """What recognizes a person, in hex; earlier versions registered the whole HMAC."""
+    identity = identity_of(pseudonym)
+    return pseudonym[: 2 * IDENTITY_BYTES] if identity is None else identity.hex()

@@ -23,8 +23,13 @@ os.environ["PENCHANT_API_HOSTNAMES"] = "testserver"  # as Starlette's client req
 
 
 def settings_at(home: Path) -> Settings:
-    """Settings of a test, independent of the environment and ``.env``."""
-    return Settings(_env_file=None, home=home, source="simulator", seed=7, threads=1)
+    """Settings of a test, independent of the environment and ``.env``.
+
+    Homes hold user ids, so that tests can name users; tests/privacy has those of pseudonyms.
+    """
+    return Settings(
+        _env_file=None, home=home, source="simulator", seed=7, threads=1, pseudonyms=False
+    )
 
 
 @pytest.fixture(autouse=True)

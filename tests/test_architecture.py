@@ -16,8 +16,8 @@ NONE = "penchant.none"
 # Which area may import which, beside itself and the leaves: `area: areas that it may import`.
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
-    "api_schemas artifacts errors feast_sdk feedback interactions logs manifest plots ranking "
-    "sequences settings storage subjects telemetry vectors words"
+    "api_schemas artifacts errors feast_sdk feedback home_key interactions logs manifest plots "
+    "pseudonyms ranking sequences settings storage subjects telemetry vault vectors words"
 )
 DIRECTION = """
 ads alerts bandits building encoders ingestion insights quality feature_repo: none

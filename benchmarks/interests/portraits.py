@@ -104,7 +104,8 @@ def _compared(settings: Settings, shop: Shop, seed: int) -> tuple[np.ndarray, ..
     known = truth(seed, shop.users, ITEMS)
     with tempfile.TemporaryDirectory(prefix="penchant-portraits-") as folder:
         project = _project(settings.dbt_project, Path(folder), shop.variables)
-        own = {"home": Path(folder) / "home", "source": "simulator", "seed": seed}
+        own: dict[str, Any] = {"home": Path(folder) / "home", "source": "simulator", "seed": seed}
+        own["pseudonyms"] = False  # the truth is by user id
         changed = settings.model_copy(update=own | {"dbt_project": project})
         ingest(changed, users=shop.users, items=ITEMS, days=shop.days)
         marts = changed.snapshots / build(changed).snapshot_id / "marts"

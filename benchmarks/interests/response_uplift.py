@@ -95,7 +95,7 @@ def truth(home: str, snapshot_id: str) -> dict[str, Any]:
 
 def simulated(settings: Settings, home: Path) -> str:
     """Build training sets of a simulated shop in an empty home; return the snapshot's id."""
-    own = settings.model_copy(update={"home": home, "seed": SIMULATED_SEED})
+    own = settings.model_copy(update={"home": home, "seed": SIMULATED_SEED, "pseudonyms": False})
     ingest(own, source="simulator", **SIMULATED)
     snapshot_id = build(own).snapshot_id
     check(own, snapshot_id)

@@ -48,7 +48,8 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def loop_settings(settings: Settings, home: Path) -> Settings:
-    changed = {"home": home, "source": "simulator", "exploration": EXPLORATION}
+    changed: dict[str, object] = {"home": home, "source": "simulator", "exploration": EXPLORATION}
+    changed["pseudonyms"] = False  # the simulated users are known by id
     return settings.model_copy(update={**changed, "experiment_share": SHARE})
 
 

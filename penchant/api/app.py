@@ -30,6 +30,7 @@ from penchant.api.http.metrics import Metrics
 from penchant.api.http.problems import add_exception_handlers
 from penchant.api.http.request_limits import RequestLimits
 from penchant.api.http.services import Services
+from penchant.api.http.user_id_translation import UserIdTranslation
 from penchant.api.process import configure_process
 from penchant.api.request_log import RequestLog
 from penchant.api.routes import routers
@@ -92,6 +93,7 @@ def create_app(settings: Settings, rates: Rates | None = None) -> FastAPI:
     openapi.describe(app)
     add_docs_page(app)
     app.mount(CONSOLE, create_console(services, access))
+    app.add_middleware(UserIdTranslation, settings=settings)
     app.add_middleware(RequestLimits, forms_path=CONSOLE)
     app.add_middleware(Admission, client_of=access.client_of)
     app.add_middleware(WholeBody)

@@ -4,6 +4,7 @@ from penchant.artifacts.ads import AdPlanRecord, PlannedCampaign
 from penchant.artifacts.compression import CompressionRecord
 from penchant.artifacts.experiment import Arm, Experiment, ExperimentResult, PromotionDecision
 from penchant.artifacts.policy import PolicyDescription
+from penchant.artifacts.pseudonyms import PseudonymState
 from penchant.artifacts.ranking_model import (
     Calibration,
     CandidateSource,
@@ -44,6 +45,7 @@ __all__ = [
     "PlannedCampaign",
     "PolicyDescription",
     "PromotionDecision",
+    "PseudonymState",
     "RankingModelRecord",
     "ReleaseManifest",
     "RunFailure",

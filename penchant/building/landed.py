@@ -26,7 +26,8 @@ class Batch:
     It is the order of the staging model ``stg_landing__batches``: what landed later wins; of files
     that landed together, the one whose path sorts later.
     ``erased``: rows that were removed because a person asked for it. ``whole_table``: rows of
-    earlier batches of ``mapped_by`` are deleted.
+    earlier batches of ``mapped_by`` are deleted. ``pseudonyms``: whether it landed with user ids,
+    which were replaced since.
     """
 
     source: str
@@ -37,13 +38,15 @@ class Batch:
     erased: int = 0
     whole_table: bool = False
     mapped_by: str = ""
+    pseudonyms: bool = False
 
     @property
     def name(self) -> str:
-        """Its folder, how many of its rows were erased, and what it replaces."""
+        """Its folder, what was changed in it since it landed, and what it replaces."""
         erased = f" without {self.erased} rows" if self.erased else ""
+        replaced = " with pseudonyms" if self.pseudonyms else ""
         replaces = f" replaces {self.mapped_by}" if self.whole_table else ""
-        return f"{self.source}/{self.table}/{self.sha256}{erased}{replaces}"
+        return f"{self.source}/{self.table}/{self.sha256}{erased}{replaced}{replaces}"
 
 
 @dataclass(frozen=True)

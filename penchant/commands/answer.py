@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.artifacts.snapshot import SNAPSHOT_ID
+from penchant.commands.user import echoed, with_given_ids
 from penchant.settings import Settings
 from penchant.storage import hold
 
@@ -27,6 +28,6 @@ SnapshotId = Annotated[
 
 def answer(line: str, result: dict[str, Any], as_json: bool) -> None:
     """Print the summary line, then the JSON object if requested."""
-    typer.echo(line)
+    typer.echo(echoed(line))
     if as_json:
-        typer.echo(json.dumps(result, sort_keys=True, default=str))
+        typer.echo(json.dumps(with_given_ids(result), sort_keys=True, default=str))

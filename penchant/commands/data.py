@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
-from penchant.errors import NothingToDo
+from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 
 data = typer.Typer()
@@ -126,4 +126,29 @@ def training_sets(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     from penchant.features.training_sets import training_sets as run
 
     report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def pseudonym(
+    user: Annotated[str, typer.Argument(help="user id, as the source has it")],
+) -> None:
+    """Print what the home holds in place of a user id, such as for Feast's own client."""
+    from penchant.pseudonyms import Pseudonyms
+
+    coder = Pseudonyms(Settings()).coder
+    if coder is None:
+        raise UsageError(
+            f"{Settings().home} holds user ids, not pseudonyms",
+            "use the id as it is; `penchant pseudonymize` migrates the home",
+        )
+    typer.echo(coder.of(user))
+
+
+@data.command()
+def pseudonymize(as_json: AsJson = False) -> None:
+    """Migrate a home with user ids to pseudonyms; call it again after the next release."""
+    from penchant.privacy.pseudonymize import pseudonymize as run
+
+    report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)

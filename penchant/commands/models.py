@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.commands.user import User
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 
@@ -137,7 +138,7 @@ def compress(
 
 @models.command()
 def interests(
-    user: Annotated[str, typer.Option(help="user id")],
+    user: User,
     k: Annotated[int, typer.Option(help="number of items", min=1)] = 10,
     category: Annotated[str | None, typer.Option(help="restrict to this category path")] = None,
     family: Annotated[

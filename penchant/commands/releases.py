@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.commands.user import User
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 
@@ -48,7 +49,7 @@ def rollback(as_json: AsJson = False) -> None:
 
 @releases.command()
 def recommend(
-    user: Annotated[str, typer.Option(help="user id")],
+    user: User,
     k: Annotated[int, typer.Option(help="number of items")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +75,7 @@ def similar(
 
 @releases.command()
 def portrait(
-    user: Annotated[str, typer.Option(help="user id")],
+    user: User,
     as_json: AsJson = False,
 ) -> None:
     """Show a user's interests with their confidence, and the user's segment."""

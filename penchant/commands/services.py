@@ -23,8 +23,10 @@ def serve(
     from penchant.api.process import configure_process
     from penchant.api.server.run import run, run_workers
     from penchant.platform.services import console_link
+    from penchant.pseudonyms import Pseudonyms
 
     settings = Settings()
+    Pseudonyms(settings).establish()
     require_token_for_network(settings)
     if (secret := ensure_first_token(settings)) is not None:
         typer.echo(f"the first token of this home: {secret}\nconsole: {console_link(settings)}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from penchant.commands.answer import AsJson, answer
+from penchant.commands.user import User, Users
 from penchant.errors import DataError, NothingToDo
 from penchant.settings import Settings
 
@@ -14,11 +15,6 @@ subject = typer.Typer(
     help="Answer people's requests about their data: access, objection, erasure.",
     no_args_is_help=True,
 )
-
-User = Annotated[str, typer.Option(help="user id, as the source has it")]
-Users = Annotated[
-    list[str], typer.Option("--user", help="user id; repeat the option for several people")
-]
 
 
 @subject.command()
@@ -74,13 +70,16 @@ def withdraw(user: User) -> None:
 def list_requests() -> None:
     """List the requests with their state. A completed erasure no longer has the user id."""
     from penchant.subjects import Subjects
+    from penchant.vault import Vault
 
     requests = Subjects(Settings()).requests()
     if not requests:
         raise NothingToDo("no requests", "`penchant subject --help` lists what can be requested")
+    known = Vault(Settings()).reveal(each.user_id for each in requests if each.user_id)
     for each in requests:
         state = each.state if each.forgets else "in force"
-        who = f"user {each.user_id}" if each.user_id else f"pseudonym {each.pseudonym[:12]}"
+        user_id = known.get(each.user_id or "", each.user_id)
+        who = f"user {user_id}" if user_id else f"pseudonym {each.pseudonym}"
         typer.echo(f"{each.id}  {each.kind}  {who}  {each.requested_at:%Y-%m-%d}  {state}")
 
 

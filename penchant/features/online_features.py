@@ -9,6 +9,7 @@ from penchant.errors import UsageError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
 from penchant.features.request import columnar, require_keys, resolve
+from penchant.pseudonyms import Pseudonyms
 from penchant.settings import Settings
 
 
@@ -58,19 +59,25 @@ def online_features(
     """Live features of entities, in the order of ``entity_rows``; keys first, then names sorted.
 
     ``features`` is the name of a feature service (``"portrait"``) or a list of references
-    (``["user_statistics:spend_28d"]``). All rows have the same keys (``{"user_id": "1104"}``). The
-    features of an unknown entity are None. One call reads one snapshot. Raises UsageError for an
-    unknown service, view, feature or key.
+    (``["user_statistics:spend_28d"]``). All rows have the same keys (``{"user_id": "1104"}``), with
+    the source's user ids or pseudonyms. The features of an unknown entity are None. One call reads
+    one snapshot. Raises UsageError for an unknown service, view, feature or key.
     """
     opened = live_features(settings).current()
     requested = resolve(opened.store, features)
     if not entity_rows:
         return []
     require_keys(opened.store, requested, columnar(entity_rows))
+    of = Pseudonyms(settings).of
+    stored = [
+        {**row, **({"user_id": of(row["user_id"])} if "user_id" in row else {})}
+        for row in entity_rows
+    ]
     answer = opened.store.get_online_features(
-        features=requested, entity_rows=entity_rows, full_feature_names=full_feature_names
+        features=requested, entity_rows=stored, full_feature_names=full_feature_names
     ).to_dict()
     names = sorted(answer, key=lambda name: (name not in entity_rows[0], name))
     return [
-        {name: answer[name][position] for name in names} for position in range(len(entity_rows))
+        {name: answer[name][position] for name in names} | row
+        for position, row in enumerate(entity_rows)
     ]

@@ -1,6 +1,6 @@
 """Summary of the demo in at most 25 lines: leaderboard, live release, recommendations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.text import Text
 
 from penchant.report.report import Report, UserState, report
 from penchant.settings import Settings
+from penchant.vault import Vault
 
 METRIC = "ndcg@10"
 TOP_FAMILIES = 5
@@ -22,7 +23,8 @@ def print_summary(settings: Settings, console: Console, notes: Sequence[str]) ->
     console.print(release_line(written), highlight=False, soft_wrap=True)
     for note in notes:
         console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(users_table(written.users))
+    known = Vault(settings).reveal(user.user_id for user in written.users)
+    console.print(users_table(written.users, known))
     for line in (
         f"Report:          {written.path}",
         "Recommendations: .venv/bin/penchant recommend --user U",
@@ -55,8 +57,11 @@ def release_line(written: Report) -> str:
     return f"Live: release {written.release_id}. The report explains the selection."
 
 
-def users_table(users: Sequence[UserState]) -> Table:
-    """The last purchases and the recommendations of each user, side by side."""
+def users_table(users: Sequence[UserState], known: Mapping[str, str]) -> Table:
+    """The last purchases and the recommendations of each user, side by side.
+
+    ``known``: the source's user ids by pseudonym, for the owner's terminal.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("user", "recent purchases", "recommendations"):
         table.add_column(column, no_wrap=True)
@@ -65,7 +70,7 @@ def users_table(users: Sequence[UserState]) -> Table:
         recommended = [item.title or item.item_id for item in user.recommended][:ITEMS]
         for number in range(max(len(bought), len(recommended))):
             table.add_row(
-                Text(user.user_id if number == 0 else ""),
+                Text(known.get(user.user_id, user.user_id) if number == 0 else ""),
                 Text(bought[number] if number < len(bought) else ""),
                 Text(recommended[number] if number < len(recommended) else ""),
             )

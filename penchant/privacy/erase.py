@@ -33,6 +33,7 @@ from penchant.privacy.signing import public_key, sign
 from penchant.settings import Settings
 from penchant.storage import held_alone
 from penchant.subjects import Subjects
+from penchant.vault import Vault
 
 RETRAINED = "trained from nothing on a snapshot without the person"
 NEXT = "run the main job (DAG build_snapshot), then `penchant subject finish`"
@@ -113,6 +114,7 @@ def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
     at = now or datetime.now(UTC).replace(tzinfo=None)
     with held_alone(settings.privacy):
         user_ids = [each.user_id for each in waiting if each.user_id]
+        user_ids += Vault(settings).reveal(user_ids).values()
         removed = remove_derived(settings, affected)
         removed |= remove_mentioning(settings, user_ids)
         searched = _verify(settings, user_ids)
@@ -164,8 +166,12 @@ def _complete(
     searched: int,
     at: datetime,
 ) -> Path:
-    """Write the receipt, then forget the id."""
-    key = Subjects(settings).key()
+    """Forget the id, write the receipt, then complete the request."""
+    key, vault = Subjects(settings).key(), Vault(settings)
+    known_as = [request.user_id or ""]
+    known_as += vault.reveal(known_as).values()
+    if entries := vault.forget(known_as):
+        removed = removed | {"privacy/vault.db": entries}
     snapshot_id = settings.live_snapshot.current()
     receipt = ErasureReceipt(
         request_id=request.id,
@@ -180,7 +186,7 @@ def _complete(
             for family, run_id in (models_of(settings, snapshot_id) if snapshot_id else ())
         ),
         searched_files=searched,
-        limits=_limits(settings, request.user_id or ""),
+        limits=_limits(settings, known_as),
         public_key=public_key(key),
     )
     path = receipt_path(settings, request.id)
@@ -190,16 +196,16 @@ def _complete(
     return path
 
 
-def _limits(settings: Settings, user_id: str) -> tuple[str, ...]:
+def _limits(settings: Settings, known_as: Sequence[str]) -> tuple[str, ...]:
     """What the erasure can't reach or the search can't find, in words."""
     limits = [
         "the source's own files, backups and copies outside of the home are not changed",
         "Airflow's metadata holds ids of snapshots and releases, not of people; it is not searched",
     ]
-    if len(user_id) < DISTINCTIVE:
+    if any(len(each) < DISTINCTIVE for each in known_as):
         limits.append(
-            f"the id has fewer than {DISTINCTIVE} characters: files other than tables are searched "
-            "for it beside the name of a user column only"
+            f"the source's id has fewer than {DISTINCTIVE} characters: files other than tables are "
+            "searched for it beside the name of a user column only"
         )
     outside = {
         "PENCHANT_TRACKING": settings.tracking,

@@ -24,6 +24,7 @@ from penchant.releases.release import (
 from penchant.releases.rows import Rows
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
+from penchant.vault import Vault
 
 SERVED = {
     RANKED_LISTS: "the items recommended to the person, best first",
@@ -57,6 +58,8 @@ class ExportReport:
 def export(settings: Settings, user_id: str, folder: Path) -> ExportReport:
     """Write ``subject.json`` and a CSV for each place to a new folder.
 
+    ``user_id`` is what the home holds, ``held_as`` in the file: a pseudonym where it has them.
+
     Raises UsageError where the folder exists or nothing is held of the person.
     """
     if folder.exists():
@@ -67,7 +70,8 @@ def export(settings: Settings, user_id: str, folder: Path) -> ExportReport:
             f"nothing is held of user {user_id!r}", "pass the user_id as the source has it"
         )
     with atomic_directory(folder) as staging:
-        content = {"user_id": user_id, "held": [asdict(held) for held in found]}
+        content = {"user_id": Vault(settings).reveal([user_id]).get(user_id, user_id)}
+        content |= {"held_as": user_id, "held": [asdict(held) for held in found]}
         (staging / "subject.json").write_text(json.dumps(content, indent=2, default=str) + "\n")
         for held in found:
             _write_csv(staging / f"{held.place.replace('/', '-')}.csv", held.rows)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.artifacts import ModelSelection, RunRecord, Snapshot
+from penchant.pseudonyms import Pseudonyms, holds_data
 from penchant.releases.release import MANIFEST, Release
 from penchant.serving.platform_services import platform_services
 from penchant.settings import Settings
@@ -20,7 +21,7 @@ METRIC = "ndcg@10"
 def status(settings: Settings) -> dict[str, Any]:
     """The state of the home as JSON values; ``missing`` says which stages have not run.
 
-    ``services``: those of ``make up``.
+    ``services``: those of ``make up``. ``user_ids``: what the home holds in place of user ids.
     ``live_release``: its manifest. ``previous_release``: what `rollback` goes back to.
     ``live_snapshot``: id, as_of, rows of each table, check results. ``live_features``: the snapshot
     whose features are online. ``selection``: the model selection of the snapshot that the live
@@ -54,6 +55,7 @@ def status(settings: Settings) -> dict[str, Any]:
     ]
     return {
         "services": services,
+        "user_ids": user_ids(settings),
         "live_release": release,
         "previous_release": settings.live_release.previous(),
         "live_snapshot": snapshot,
@@ -83,8 +85,26 @@ def render(state: dict[str, Any]) -> RenderableType:
             Text(f"- {family} has no run: {cause}")
             for family, cause in selection["failures"].items()
         ]
+    parts.append(Text(f"user ids: {state['user_ids']}"))
     parts += [Text(f"missing: {each}", style="yellow") for each in state["missing"]]
     return Group(*parts)
+
+
+def user_ids(settings: Settings) -> str:
+    """What the home holds in place of user ids, in words."""
+    state = Pseudonyms(settings).state
+    if state is None:
+        if holds_data(settings):
+            return (
+                "as the source has them: the home is from before pseudonyms; `penchant "
+                "pseudonymize` migrates it"
+            )
+        return "nothing has landed"
+    if state.state == "off":
+        return "as the source has them, as PENCHANT_PSEUDONYMS=false asked"
+    if state.state == "migrating":
+        return "pseudonyms in what has landed; `penchant pseudonymize` again after the next release"
+    return "pseudonyms"
 
 
 def families_table(families: list[dict[str, Any]]) -> Table:

@@ -15,7 +15,7 @@ from penchant.settings import Settings
 
 DAYS = {
     f"2010-12-0{day}.csv": "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,"
-    f"CustomerID,Country\n53636{day},A,B,{quantity},2010-12-0{day} 08:00:00,1.5,,France\n"
+    f"CustomerID,Country\n53636{day},A,B,{quantity},2010-12-0{day} 08:00:00,1.5,17850,France\n"
     for day, quantity in [(1, 1), (2, -1), (3, 3)]  # the second is broken
 }
 # Kills itself at the nth call of those that change the disk: os.rename, os.mkdir, os.fsync.
@@ -37,7 +37,7 @@ def counted(call):
     return wrapper
 
 os.rename, os.mkdir, os.fsync = counted(os.rename), counted(os.mkdir), counted(os.fsync)
-settings = Settings(_env_file=None, home=Path(sys.argv[1]), threads=1)
+settings = Settings(_env_file=None, home=Path(sys.argv[1]), threads=1, key="5" * 64)
 ingest(settings, source="online_retail", path=Path(sys.argv[2]))
 """
 
@@ -51,25 +51,30 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(home: Path) -> dict[str, str]:
-    """Hash of every file; only the name of files with wall-clock times."""
+    """Hash of every file; only the name of files with wall-clock times or nonces."""
     return {
         str(path.relative_to(home)): ""
-        if path.name in {"batch.json", "reason.json"}
+        if path.name in {"batch.json", "reason.json", "vault.db"}
         else hashlib.sha256(path.read_bytes()).hexdigest()
         for path in home.rglob("*")
         if path.is_file()
     }
 
 
-# Of the 40 such calls of an undisturbed run: the workspace is there, the empty batch appears,
+# Of the 45 such calls of an undisturbed run: the key is decided on, the empty batch appears,
 # a batch is whole, appears, has appeared, the broken file is whole, appears, the last appears.
-STEPS = (5, 10, 15, 18, 19, 24, 31, 39)
+STEPS = (8, 15, 21, 24, 25, 28, 35, 44)
+
+
+def settings_of(home: Path) -> Settings:
+    """With a given key, so that two homes have the same pseudonyms."""
+    return Settings.model_validate({"home": home, "threads": 2, "key": "5" * 64})
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, days: Path) -> dict[str, str]:
     home = tmp_path_factory.mktemp("undisturbed")
-    ingest(Settings(_env_file=None, home=home, threads=2), source="online_retail", path=days)
+    ingest(settings_of(home), source="online_retail", path=days)
     return contents(home)
 
 
@@ -89,8 +94,7 @@ def test_killed_ingest_and_second_run_give_the_same_bytes(
     assert contents(tmp_path) != undisturbed
     assert_no_reader_sees_half_a_batch(tmp_path)
 
-    again = Settings(_env_file=None, home=tmp_path, threads=2)
-    report = ingest(again, source="online_retail", path=days)
+    report = ingest(settings_of(tmp_path), source="online_retail", path=days)
     assert len(report.landed) + len(report.unchanged) == 2
     assert len(report.quarantined) == 1
     assert contents(tmp_path) == undisturbed

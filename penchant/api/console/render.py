@@ -1,5 +1,6 @@
 """HTML responses from templates: values are escaped, external resources blocked, caching off."""
 
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from penchant.api.console.session import Visitor
+from penchant.api.console.session import USER_SCOPE, Visitor
+from penchant.vault import Vault
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 SECURITY = {
@@ -43,9 +45,18 @@ def page(
         visitor=visitor,
         navigation=request.app.state.navigation,
         current=request.scope["path"].rsplit("/", 1)[-1],
+        shown=partial(_shown, request, visitor),
         **values,
     )
     return HTMLResponse(html, status.value, SECURITY | PRIVATE | (headers or {}))
+
+
+def _shown(request: Request, visitor: Visitor | None, user_id: str) -> str:
+    """A user id for who may see it, in place of its pseudonym."""
+    if visitor is None or not visitor.allows(USER_SCOPE):
+        return user_id
+    vault = Vault(request.app.state.services.settings)
+    return vault.reveal([user_id]).get(user_id, user_id)
 
 
 def safe_svg(svg: str) -> Markup:

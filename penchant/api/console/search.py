@@ -9,8 +9,10 @@ from penchant.api.auth.audit_context import record_entities
 from penchant.api.console.live_catalogue import live_catalogue
 from penchant.api.console.render import PRIVATE, page
 from penchant.api.console.session import READ_SCOPES, USER_SCOPE, RequireVisitor, Visitor
-from penchant.api.http.services import AppServices
+from penchant.api.http.services import AppServices, Services
 from penchant.api_schemas import MAX_ID_LENGTH
+from penchant.pseudonyms import Pseudonyms
+from penchant.serving.catalogue import FoundUser
 
 MAX_RESULTS = 20
 MAX_SUGGESTIONS = 8
@@ -32,7 +34,7 @@ def search(
     sees_users = visitor.allows(USER_SCOPE)
     users = []
     if sees_users:
-        users = catalogue.users(text, MAX_RESULTS) if text else catalogue.example_users()
+        users = _found(services, text) if text else catalogue.example_users()
         record_entities(request, len(users))
     popular = services.recommendations.popular
     return page(
@@ -46,6 +48,12 @@ def search(
         scope=USER_SCOPE,
         items=catalogue.items(text, MAX_RESULTS) if text else popular(MAX_SUGGESTIONS).items,
     )
+
+
+def _found(services: Services, text: str) -> list[FoundUser]:
+    """Users whose id starts with the text; where the home has pseudonyms, with this whole id."""
+    prefix = Pseudonyms(services.settings).of(text)
+    return live_catalogue(services.settings).users(prefix, MAX_RESULTS)
 
 
 @router.get("/suggest", dependencies=[Depends(guard)])

@@ -32,6 +32,7 @@ from penchant.ingestion.landing.checking import (
 from penchant.ingestion.landing.contract import Code, Contract, Reason
 from penchant.ingestion.landing.derived import derive
 from penchant.ingestion.landing.engine import Engine
+from penchant.ingestion.landing.pseudonymizing import Pseudonymizer
 from penchant.ingestion.landing.reading import (
     Reading,
     Unreadable,
@@ -41,9 +42,11 @@ from penchant.ingestion.landing.reading import (
     read,
 )
 from penchant.ingestion.landing.user_rows import remove_rows, users_of
+from penchant.pseudonyms import Pseudonyms
 from penchant.settings import Settings
 from penchant.storage import atomic_directory, held_alone, sync, write_json
 from penchant.subjects import Subjects
+from penchant.vault import Vault
 
 EMPTY_BATCH = "_contract"
 REASON = "reason.json"
@@ -84,12 +87,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Landing:
-    """Landing and quarantine of one source. ``now`` is naive UTC."""
+    """Landing and quarantine of one source. ``now`` is naive UTC.
+
+    ``pseudonymizer``: None in a home that holds user ids.
+    """
 
     settings: Settings
     source: str
     engine: Engine
     now: datetime
+    pseudonymizer: Pseudonymizer | None = None
 
     @property
     def folder(self) -> Path:
@@ -110,9 +117,14 @@ class Landing:
             if workspace.exists():
                 shutil.rmtree(workspace)
             workspace.mkdir()
-            engine = Engine(settings.threads, workspace)
+            coder = Pseudonyms(settings).establish()
+            pseudonymizer = None if coder is None else Pseudonymizer(coder)
+            if pseudonymizer is None:
+                engine = Engine(settings.threads, workspace)
+            else:
+                engine = Engine(settings.threads, workspace, pseudonymizer.register)
             try:
-                yield cls(settings, source, engine, now)
+                yield cls(settings, source, engine, now, pseudonymizer)
             finally:
                 engine.close()
                 shutil.rmtree(workspace)
@@ -125,7 +137,7 @@ class Landing:
         connection = self.engine.connection()
         for contract in contracts:
             final = self.folder / contract.table / EMPTY_BATCH
-            query = empty_sql(contract)
+            query = empty_sql(self._landed(contract))
             if final.exists() and not _same_columns(connection, query, final / "data.parquet"):
                 shutil.rmtree(final)
             if not final.exists():
@@ -164,27 +176,54 @@ class Landing:
                 raise
             result = CheckResult(0, (unreadable(error, original, arrival),))
         if result.reasons:
-            return self._quarantine(arrival, original, sha256, result.reasons)
+            return self._quarantine(arrival, original, sha256, self._shown(arrival, result.reasons))
         with self._appearing(final) as staging:
             size = original.stat().st_size
-            if is_verbatim(arrival.contract, reading):
-                original.rename(staging / "data.parquet")
-            else:
-                query = landed_sql(arrival.contract, reading)
-                _write(connection, query, staging / "data.parquet")
+            self._write_rows(arrival.contract, reading, original, staging / "data.parquet")
             erased = self._leave_out_erased(arrival.contract, staging / "data.parquet")
             batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
         self._leave_quarantine(table, sha256)
         return Outcome("landed", table, sha256, arrival.name, result.rows - erased, final)
 
+    def _landed(self, contract: Contract) -> Contract:
+        """The contract of what lands, where files have another."""
+        return self.pseudonymizer.contract(contract) if self.pseudonymizer else contract
+
+    def _shown(self, arrival: Arrival, reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+        """The reasons without user ids, where the home holds none."""
+        if self.pseudonymizer is None:
+            return reasons
+        return tuple(self.pseudonymizer.shown(arrival.contract, reason) for reason in reasons)
+
+    def _write_rows(
+        self, contract: Contract, reading: Reading, original: Path, parquet: Path
+    ) -> None:
+        """Write the rows of a file that passed its checks."""
+        holds_ids = self.pseudonymizer is None or contract.user_column is None
+        if holds_ids and is_verbatim(contract, reading):
+            original.rename(parquet)
+            return
+        query = landed_sql(contract, reading)
+        if self.pseudonymizer:
+            self.pseudonymizer.forget()
+            query = self.pseudonymizer.sql(contract, query)
+        _write(self.engine.connection(), query, parquet)
+
     def _leave_out_erased(self, contract: Contract, parquet: Path) -> int:
-        """Remove the rows of people who asked for erasure; return their number."""
+        """Remove the rows of people who asked for erasure; return their number.
+
+        The vault remembers the others.
+        """
         column = contract.user_column
         if column is None:
             return 0
         connection = self.engine.connection()
         erased = Subjects(self.settings).erased(users_of(connection, parquet, column))
+        if self.pseudonymizer:
+            people = self.pseudonymizer.people
+            kept = {name: people[name] for name in people.keys() - erased}
+            Vault(self.settings).remember(kept)
         return remove_rows(connection, parquet, column, sorted(erased)) if erased else 0
 
     def _set_aside(self, table: str, sha256: str) -> tuple[Reason, ...]:
@@ -236,7 +275,10 @@ class Landing:
     def _quarantine(
         self, arrival: Arrival, original: Path, sha256: str, reasons: tuple[Reason, ...]
     ) -> Outcome:
-        """Store the file with the reasons, unless it is stored with the same reasons."""
+        """Store the file with the reasons, unless it is stored with the same reasons.
+
+        A home of pseudonyms stores the reasons alone: the file has user ids.
+        """
         table, name = arrival.contract.table, arrival.name
         final = self.settings.quarantine / self.source / table / sha256
         listed = [reason.as_dict() for reason in reasons]
@@ -251,7 +293,8 @@ class Landing:
         if not final.exists():
             with self._appearing(final) as staging:
                 file = arrival.path.name
-                original.rename(staging / (f"{file}.original" if file == REASON else file))
+                if self.pseudonymizer is None or arrival.contract.user_column is None:
+                    original.rename(staging / (f"{file}.original" if file == REASON else file))
                 (staging / REASON).write_text(json.dumps(reason, indent=2) + "\n")
         elif json.loads((final / REASON).read_text())["reasons"] != listed:
             write_json(final / REASON, reason)

@@ -51,7 +51,7 @@ def _session(
     log: Log,
 ) -> None:
     """Simulate a session: a slate with clicks, then searches, views, carts and purchases."""
-    session = f"s-{shop.users[user]}-{begins:%Y%m%d}"
+    session = f"s-{user:05d}-{begins:%Y%m%d}"  # like a shop's, it names nobody
     pull = _pull_at(shop, campaigns, user, begins)
     clicked = _show(rng, shop, pull, user, session, begins, log)
     at = begins

@@ -1,0 +1,183 @@
+"""Translate user ids in requests and answers: pseudonyms inside, the ids of the sources outside.
+
+The only place where the API translates. A request's user ids, wherever they stand (``user_id`` in
+the query or at any depth of the body, alone or in a list), become pseudonyms before a route reads
+them; the answer has the ids that the request named. So routes, logs and stores hold pseudonyms
+alone. The vault remembers who an accepted request names, except where features are read.
+"""
+
+import html
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, urlencode
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from penchant.api.http.body import replayed
+from penchant.api.http.problems import FEATURE_PATHS
+from penchant.api_schemas import Id
+from penchant.errors import PenchantError
+from penchant.pseudonyms import Coder, Pseudonyms
+from penchant.settings import Settings
+from penchant.vault import Vault
+
+FIELD, SESSION = "user_id", "session_id"
+REMEMBERED = 100_000  # people that this process has put into the vault
+_FORM = re.compile(rb"u-[a-z2-7]{26}(?![a-z0-9])")
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # the same in HTML and in an address
+_id = TypeAdapter(Id)
+
+log = structlog.get_logger()
+
+
+class UserIdTranslation:
+    """ASGI middleware. Behind ``WholeBody`` and what rejects invalid JSON."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self._app = app
+        self._pseudonyms, self._vault = Pseudonyms(settings), Vault(settings)
+        self._remembered: set[str] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        coder = self._pseudonyms.serving() if scope["type"] == "http" else None
+        if coder is None:
+            await self._app(scope, receive, send)
+            return
+        translation = Translation(coder)
+        if scope["query_string"]:
+            scope["query_string"] = translation.query(scope["query_string"])
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body = message.get("body", b"")
+        if FIELD.encode() in body or b"\\u" in body:
+            body = translation.body(body)
+            scope["headers"] = _with_length(scope["headers"], len(body))
+        answer = Answer(translation, send, self._remember, scope["path"])
+        await self._app(scope, replayed(body, receive), answer)
+
+    async def _remember(self, people: Mapping[str, str]) -> None:
+        new = {name: people[name] for name in people.keys() - self._remembered}
+        if not new:
+            return
+        try:
+            await run_in_threadpool(self._vault.remember, new)
+        except (OSError, sqlite3.Error, PenchantError) as error:
+            # the answer doesn't depend on it; tried again with the person's next request
+            log.error("vault", error=str(error), people=len(new))
+            return
+        if len(self._remembered) + len(new) > REMEMBERED:
+            self._remembered.clear()
+        self._remembered.update(new)
+
+
+class Translation:
+    """The user ids of one request. ``given``: pseudonym -> id, as the request named it."""
+
+    def __init__(self, coder: Coder) -> None:
+        self._coder = coder
+        self.given: dict[str, str] = {}
+
+    def of(self, user_id: str) -> str:
+        """The pseudonym; an invalid id as it is, so that it is rejected."""
+        try:
+            _id.validate_python(user_id)
+        except ValidationError:
+            return user_id
+        found = self._coder.of(user_id)
+        if found != user_id:
+            self.given[found] = user_id
+        return found
+
+    def query(self, query: bytes) -> bytes:
+        """A query string, which is percent-encoded UTF-8."""
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True)
+        if not any(name == FIELD for name, _ in pairs):
+            return query
+        translated = [(name, self.of(text) if name == FIELD else text) for name, text in pairs]
+        return urlencode(translated, quote_via=quote_plus).encode()
+
+    def body(self, body: bytes) -> bytes:
+        """A body of JSON; anything else as it is."""
+        try:
+            return json.dumps(self._value(json.loads(body))).encode()
+        except ValueError:
+            return body
+
+    def text(self, body: bytes, content_type: str) -> bytes:
+        """Part of an answer, with the ids that the request named."""
+        if not self.given:
+            return body
+        if "json" in content_type:
+            written: Callable[[str], str] = lambda each: json.dumps(each)[1:-1]  # noqa: E731
+        elif "html" in content_type:
+            written = html.escape
+        else:
+            return body
+
+        def replaced(found: re.Match[bytes]) -> bytes:
+            user_id = self.given.get(found[0].decode())
+            if user_id is None or ("html" in content_type and not _PLAIN.fullmatch(user_id)):
+                return found[0]
+            return written(user_id).encode()
+
+        return _FORM.sub(replaced, body)
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._value(each) for each in value]
+        if isinstance(value, dict):
+            translated = {name: self._field(name, each) for name, each in value.items()}
+            if {FIELD, SESSION} <= value.keys() and value[SESSION] == value[FIELD]:  # a guest
+                translated[SESSION] = translated[FIELD]
+            return translated
+        return value
+
+    def _field(self, name: str, value: Any) -> Any:
+        if name == FIELD and isinstance(value, str):
+            return self.of(value)
+        if name == FIELD and isinstance(value, list):  # Feast's wire format, whole numbers too
+            return [self.of(str(each)) if type(each) in (str, int) else each for each in value]
+        return self._value(value)
+
+
+class Answer:
+    """An ASGI ``send`` that translates an answer back and calls ``remember`` if it is a success."""
+
+    def __init__(self, translation: Translation, send: Any, remember: Any, path: str) -> None:
+        self._translation, self._send, self._remember = translation, send, remember
+        self._remembers = path not in FEATURE_PATHS
+        self._start: Any = None
+        self._parts: list[bytes] = []
+
+    async def __call__(self, message: Any) -> None:
+        if not self._translation.given:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            if message["status"] < 300 and self._remembers:
+                await self._remember(self._translation.given)
+            self._start = message
+        elif message["type"] == "http.response.body":
+            self._parts.append(message.get("body", b""))
+            if not message.get("more_body"):
+                await self._whole(b"".join(self._parts))
+        else:
+            await self._send(message)
+
+    async def _whole(self, body: bytes) -> None:
+        headers = self._start["headers"]
+        content_type = dict(headers).get(b"content-type", b"").decode("latin-1")
+        body = self._translation.text(body, content_type)
+        await self._send({**self._start, "headers": _with_length(headers, len(body))})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _with_length(headers: Any, length: int) -> list[tuple[bytes, bytes]]:
+    """Headers with the length of another body, where they have one."""
+    size = str(length).encode()
+    return [(name, size if name == b"content-length" else value) for name, value in headers]

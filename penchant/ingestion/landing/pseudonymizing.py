@@ -1,0 +1,79 @@
+"""Pseudonyms in place of user ids, in the rows that land."""
+
+from dataclasses import replace
+
+import duckdb
+import pyarrow as pa
+
+from penchant.ingestion.landing.contract import Contract, Reason
+from penchant.ingestion.landing.reading import identifier
+from penchant.pseudonyms import Coder
+
+FUNCTION = "penchant_pseudonym"
+SESSION = "session_id"
+
+
+class Pseudonymizer:
+    """Replaces user ids in queries. ``people``: pseudonym -> user id, of what was replaced."""
+
+    def __init__(self, coder: Coder) -> None:
+        self._coder = coder
+        self._known: dict[str, str] = {}
+        self.people: dict[str, str] = {}
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Define the function of ``sql`` in a database."""
+        connection.create_function(
+            FUNCTION, self._of_column, ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special"
+        )
+
+    def forget(self) -> None:
+        """Forget the people of the file before."""
+        self._known, self.people = {}, {}
+
+    def contract(self, contract: Contract) -> Contract:
+        """The contract of what lands: pseudonyms are text."""
+        columns = tuple(
+            replace(column, type="VARCHAR") if column.name == contract.user_column else column
+            for column in contract.columns
+        )
+        return replace(contract, columns=columns)
+
+    def sql(self, contract: Contract, query: str) -> str:
+        """The rows of a query, in its order, with pseudonyms.
+
+        A guest's user id is that of the session, also with ``session:`` before it: then the session
+        has the pseudonym too.
+        """
+        if contract.user_column is None:
+            return query
+        user = f"CAST(given.{identifier(contract.user_column)} AS VARCHAR)"
+        made = f"{FUNCTION}({user})"
+        replaced = [f"{made} AS {identifier(contract.user_column)}"]
+        if any(column.name == SESSION for column in contract.columns):
+            session = f"given.{SESSION}"
+            guests = f"{user} IN ({session}, 'session:' || {session})"
+            guest = f"CASE WHEN {guests} THEN {made} ELSE {session} END"
+            replaced.append(f"{guest} AS {SESSION}")
+        return f"SELECT * REPLACE ({', '.join(replaced)}) FROM ({query}) AS given"
+
+    def shown(self, contract: Contract, reason: Reason) -> Reason:
+        """A reason to reject a file, with the pseudonym of the user that it names."""
+        if reason.column != contract.user_column or not (reason.value or "").strip():
+            return reason
+        return replace(reason, value=self._coder.of(str(reason.value)))
+
+    def _of_column(self, column: pa.ChunkedArray) -> pa.Array:
+        encoded = column.combine_chunks().dictionary_encode()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+        names = [self._of(user_id) for user_id in encoded.dictionary.to_pylist()]
+        return pa.DictionaryArray.from_arrays(encoded.indices, names).cast(pa.string())
+
+    def _of(self, user_id: str) -> str:
+        found = self._known.get(user_id)
+        if found is None:
+            found = self._known[user_id] = self._coder.of(user_id)
+            if found != user_id:
+                self.people[found] = user_id
+        return found

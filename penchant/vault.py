@@ -1,0 +1,125 @@
+"""The vault: the only table that leads from a pseudonym back to a user id.
+
+``privacy/vault.db``, a SQLite file. Each user id is encrypted with AES-256-GCM under a key derived
+from the home's, with a random nonce of 96 bits and the pseudonym as associated data, so entries
+can't be exchanged. Nothing that is served depends on the vault: services ask with user ids, whose
+pseudonyms are computed. It is read to show people to those who may see them, and for erasure.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from penchant.errors import DataError
+from penchant.home_key import derived, fingerprint, home_key
+from penchant.settings import Settings
+from penchant.storage import PRIVATE
+
+NONCE_BYTES = 12
+A_TRANSACTION = 10_000  # entries, so that other writers wait for milliseconds
+WAIT_SECONDS = 30.0
+REMEDY = "restore privacy/vault.db and the key from the same backup"
+
+
+class Vault:
+    """The vault of a home. Any number of processes may read and write it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def path(self) -> Path:
+        return self._settings.privacy / "vault.db"
+
+    def remember(self, user_ids: Mapping[str, str]) -> None:
+        """Add entries, pseudonym -> user id, that are not there yet.
+
+        Raises DataError for a vault of another key.
+        """
+        if not user_ids:
+            return
+        with self._opened() as (connection, cipher):
+            entries = iter(user_ids.items())
+            while some := list(islice(entries, A_TRANSACTION)):
+                sealed = [(name, _sealed(cipher, name, user_id)) for name, user_id in some]
+                with connection:
+                    connection.executemany("INSERT OR IGNORE INTO people VALUES (?, ?)", sealed)
+
+    def reveal(self, pseudonyms: Iterable[str]) -> dict[str, str]:
+        """The user ids of pseudonyms, without those that have no entry.
+
+        Raises DataError for a vault of another key, or an entry that was changed.
+        """
+        if not self.path.exists():
+            return {}
+        found = {}
+        with self._opened() as (connection, cipher):
+            for name in set(pseudonyms):
+                query = "SELECT sealed FROM people WHERE pseudonym = ?"
+                for (sealed,) in connection.execute(query, (name,)):
+                    found[name] = self._unsealed(cipher, name, sealed)
+        return found
+
+    def forget(self, pseudonyms: Iterable[str]) -> int:
+        """Remove entries; return their number. Their bytes are overwritten."""
+        if not self.path.exists():
+            return 0
+        with self._opened() as (connection, _):
+            names = [(name,) for name in pseudonyms]
+            with connection:
+                removed = connection.executemany("DELETE FROM people WHERE pseudonym = ?", names)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return removed.rowcount if names else 0
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[sqlite3.Connection, AESGCM]]:
+        key = home_key(self._settings)
+        self._settings.privacy.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.touch(mode=PRIVATE)
+        connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
+        try:
+            connection.execute("PRAGMA secure_delete = ON")
+            self._prepare(connection, fingerprint(key))
+            yield connection, AESGCM(derived(key, b"penchant vault"))
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # locked, or the disk is full
+            raise DataError(f"{self.path} is damaged: {error}", REMEDY) from error
+        finally:
+            connection.close()
+
+    def _prepare(self, connection: sqlite3.Connection, key: str) -> None:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        if len(tables.fetchall()) < 2:
+            connection.execute("PRAGMA journal_mode = WAL")
+            with connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS made_with (key TEXT PRIMARY KEY)")
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS people (pseudonym TEXT PRIMARY KEY, sealed BLOB) "
+                    "WITHOUT ROWID"
+                )
+                connection.execute("INSERT OR IGNORE INTO made_with VALUES (?)", (key,))
+        connection.execute("PRAGMA synchronous = NORMAL")
+        (found,) = connection.execute("SELECT min(key) FROM made_with").fetchone()
+        if found != key:
+            raise DataError(
+                f"{self.path} was made with the key {found}, this home has the key {key}", REMEDY
+            )
+
+    def _unsealed(self, cipher: AESGCM, name: str, sealed: bytes) -> str:
+        try:
+            opened = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], name.encode())
+        except InvalidTag:
+            raise DataError(f"{self.path}: the entry of {name} was changed", REMEDY) from None
+        return opened.decode("utf-8", "surrogatepass")
+
+
+def _sealed(cipher: AESGCM, name: str, user_id: str) -> bytes:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, user_id.encode("utf-8", "surrogatepass"), name.encode())
