@@ -15,6 +15,7 @@ from penchant.api.http.user_id_translation import Translation, UserIdTranslation
 from penchant.feedback.log import FeedbackLog
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 from penchant.vault import Vault
 
 CODER = Coder.of_key(bytes(32))
@@ -76,6 +77,13 @@ def test_requests_about_people_name_them_by_id(client: TestClient, home: Setting
     assert client.get("/v1/subjects/requests").json()["requests"][0]["user_id"] == "anna"
     (request,) = (home.privacy / "requests").iterdir()
     assert "anna" not in request.read_text()
+
+
+def test_an_erased_person_does_not_return_to_the_vault(client: TestClient, home: Settings) -> None:
+    pseudonym = Pseudonyms(home).of("anna")
+    Subjects(home).request("erase", pseudonym, datetime(2026, 3, 1))
+    assert client.post("/v1/events", json={"events": [event("anna")]}).is_success
+    assert Vault(home).reveal([pseudonym]) == {}
 
 
 @pytest.mark.parametrize("user_id", ["", " ", "a\x00b", "x" * 129])

@@ -2,15 +2,16 @@
 
 The only place where the API translates. A request's user ids, wherever they stand (``user_id`` in
 the query or at any depth of the body, alone or in a list), become pseudonyms before a route reads
-them; the answer has the ids that the request named. So routes, logs and stores hold pseudonyms
-alone. The vault remembers who an accepted request names, except where features are read.
+them; the answer has the ids that the request named, and where it lists users those of the vault.
+So routes, logs and stores hold pseudonyms alone. The vault remembers who an accepted request names,
+except where features are read.
 """
 
 import html
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
@@ -24,9 +25,12 @@ from penchant.api_schemas import Id
 from penchant.errors import PenchantError
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 from penchant.vault import Vault
 
 FIELD, SESSION = "user_id", "session_id"
+LISTS = ("/v1/fading", "/v1/subjects/requests")
+"""Routes that list users, for scopes that may see them."""
 REMEMBERED = 100_000  # people that this process has put into the vault
 _FORM = re.compile(rb"u-[a-z2-7]{26}(?![a-z0-9])")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # the same in HTML and in an address
@@ -41,6 +45,7 @@ class UserIdTranslation:
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app
         self._pseudonyms, self._vault = Pseudonyms(settings), Vault(settings)
+        self._subjects = Subjects(settings)
         self._remembered: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -58,11 +63,12 @@ class UserIdTranslation:
         if FIELD.encode() in body or b"\\u" in body:
             body = translation.body(body)
             scope["headers"] = _with_length(scope["headers"], len(body))
-        answer = Answer(translation, send, self._remember, scope["path"])
+        answer = Answer(translation, send, self._remember, self._vault.reveal, scope["path"])
         await self._app(scope, replayed(body, receive), answer)
 
     async def _remember(self, people: Mapping[str, str]) -> None:
-        new = {name: people[name] for name in people.keys() - self._remembered}
+        unknown = people.keys() - self._remembered
+        new = {name: people[name] for name in unknown - self._subjects.erased(unknown)}
         if not new:
             return
         try:
@@ -109,9 +115,12 @@ class Translation:
         except ValueError:
             return body
 
-    def text(self, body: bytes, content_type: str) -> bytes:
-        """Part of an answer, with the ids that the request named."""
-        if not self.given:
+    def text(
+        self, body: bytes, content_type: str, listed: Mapping[str, str] | None = None
+    ) -> bytes:
+        """An answer with the ids that the request named, and those of ``listed``."""
+        known = {**(listed or {}), **self.given}
+        if not known:
             return body
         if "json" in content_type:
             written: Callable[[str], str] = lambda each: json.dumps(each)[1:-1]  # noqa: E731
@@ -121,7 +130,7 @@ class Translation:
             return body
 
         def replaced(found: re.Match[bytes]) -> bytes:
-            user_id = self.given.get(found[0].decode())
+            user_id = known.get(found[0].decode())
             if user_id is None or ("html" in content_type and not _PLAIN.fullmatch(user_id)):
                 return found[0]
             return written(user_id).encode()
@@ -147,16 +156,25 @@ class Translation:
 
 
 class Answer:
-    """An ASGI ``send`` that translates an answer back and calls ``remember`` if it is a success."""
+    """An ASGI ``send`` that translates an answer back. If it is a success, it calls ``remember``
+    with whom the request named, and ``reveal`` for whom the answer lists."""
 
-    def __init__(self, translation: Translation, send: Any, remember: Any, path: str) -> None:
-        self._translation, self._send, self._remember = translation, send, remember
-        self._remembers = path not in FEATURE_PATHS
+    def __init__(
+        self,
+        translation: Translation,
+        send: Any,
+        remember: Any,
+        reveal: Callable[[Iterable[str]], dict[str, str]],
+        path: str,
+    ) -> None:
+        self._translation, self._send = translation, send
+        self._remember, self._reveal = remember, reveal
+        self._remembers, self._lists = path not in FEATURE_PATHS, path in LISTS
         self._start: Any = None
         self._parts: list[bytes] = []
 
     async def __call__(self, message: Any) -> None:
-        if not self._translation.given:
+        if not self._translation.given and not self._lists:
             await self._send(message)
         elif message["type"] == "http.response.start":
             if message["status"] < 300 and self._remembers:
@@ -172,7 +190,11 @@ class Answer:
     async def _whole(self, body: bytes) -> None:
         headers = self._start["headers"]
         content_type = dict(headers).get(b"content-type", b"").decode("latin-1")
-        body = self._translation.text(body, content_type)
+        listed = None
+        if self._lists and self._start["status"] < 300:
+            names = {found.decode() for found in _FORM.findall(body)}
+            listed = await run_in_threadpool(self._reveal, names)
+        body = self._translation.text(body, content_type, listed)
         await self._send({**self._start, "headers": _with_length(headers, len(body))})
         await self._send({"type": "http.response.body", "body": body})
 

@@ -29,7 +29,6 @@ from penchant.privacy.erase import is_stored, receipt_path
 from penchant.privacy.export import everything_held
 from penchant.settings import Settings
 from penchant.subjects import Subjects
-from penchant.vault import Vault
 
 SEARCH_WORK = 50.0  # of a request that reads everything that is stored
 
@@ -63,14 +62,7 @@ def request_for_subject(
 def subject_requests(services: AppServices) -> SubjectRequests:
     """All requests, oldest first."""
     registered = Subjects(services.settings).requests()
-    known = Vault(services.settings).reveal(each.user_id for each in registered if each.user_id)
-    described = [_described(each) for each in registered]
-    return SubjectRequests(
-        requests=[
-            each.model_copy(update={"user_id": known.get(each.user_id or "", each.user_id)})
-            for each in described
-        ]
-    )
+    return SubjectRequests(requests=[_described(each) for each in registered])
 
 
 @router.delete(
