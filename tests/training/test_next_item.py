@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from training.data.histories import DAY, Histories, starts
+from training.families.hstu import Elapsed
 from training.fitting.factory import default_config, make
 from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.windows import TOKEN
@@ -96,3 +97,16 @@ def test_masked_model_sees_later_items() -> None:
             network(torch.tensor([[3, TOKEN, item, TOKEN]]), lengths_B) for item in (2, 8)
         )
     assert not torch.allclose(one[:, 1], other[:, 1])
+
+
+def test_times_between_events_have_the_gradient_of_an_embedding() -> None:
+    generator = torch.Generator().manual_seed(1)
+    table_GH = torch.randn(5, 2, generator=generator, requires_grad=True)
+    gap_BTT = torch.randint(5, (3, 4, 4), generator=generator)
+    upstream_BHTT = torch.randn(3, 2, 4, 4, generator=generator)
+    looked_up = Elapsed.apply(table_GH, gap_BTT)
+    expected = torch.nn.functional.embedding(gap_BTT, table_GH).permute(0, 3, 1, 2)
+    assert torch.equal(looked_up, expected)
+    (found,) = torch.autograd.grad(looked_up, table_GH, upstream_BHTT)
+    (wanted,) = torch.autograd.grad(expected, table_GH, upstream_BHTT)
+    torch.testing.assert_close(found, wanted)
