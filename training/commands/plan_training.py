@@ -20,7 +20,12 @@ from training.names import COMBINED, FAMILIES, OF_RUNS, RANKERS
 
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
-LATER = tuple(family for family in FAMILIES if family not in (*FIRST, *COMBINED))
+LONGEST = ("gan", "transfer", "hstu", "vae")
+LATER = (
+    *LONGEST,
+    *(family for family in FAMILIES if family not in (*FIRST, *LONGEST, *COMBINED)),
+)
+"""The other families, longest run first, so that no slot is idle while the last one trains."""
 CODE = ("penchant", "training")
 
 
