@@ -16,6 +16,7 @@ from penchant.settings import Settings
 TABLE = "items"
 MAX_ITEMS = 10_000  # the latest that are kept
 MAX_OPEN = 3  # releases, as many as publishing keeps
+PRICE_DIGITS = 4  # behind the decimal point, in the marts
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,11 @@ class NewItemLog:
 
 
 def _facts(row: Row) -> ItemFacts:
+    """As the mart ``items`` will have them."""
     path = tuple(row[f"category_{level}"] for level in (1, 2, 3) if row[f"category_{level}"])
-    return ItemFacts(row["title"], path[0] if path else None, path, row["brand"], row["price"])
+    price = None if row["price"] is None else round(float(row["price"]), PRICE_DIGITS)
+    title = row["title"].strip(" ")
+    return ItemFacts(title, path[0] if path else None, path, row["brand"], price)
 
 
 def _trim(kept: dict[str, Any]) -> None:
