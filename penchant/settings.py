@@ -149,6 +149,12 @@ class Settings(BaseSettings):
         description="whether a new home holds pseudonyms in place of user ids; later changes have "
         "no effect",
     )
+    retention_days: int | None = Field(
+        None,
+        gt=0,
+        description="days after its event that a landed row is kept; None for no end. A source "
+        "table's meta.retention_days in dbt overrides it",
+    )
     key: SecretStr | None = Field(
         None, description="the home's key, 64 hex digits; None for the file `privacy/key`"
     )

@@ -1,4 +1,8 @@
-"""The receipt of an erasure."""
+"""Signed receipts: of an erasure, and of a removal of rows that were past their end."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 from penchant.artifacts.record import Moment, Part, Record
 
@@ -11,15 +15,22 @@ class UnlearnedModel(Part):
     how: str
 
 
-class ErasureReceipt(Record):
+class SignedReceipt(Record):
+    """``signature``: Ed25519 over all other fields, under ``public_key``; both in hex."""
+
+    REMEDY = "the receipt is damaged: restore it from a backup"
+
+    public_key: str
+    signature: str = ""
+
+
+class ErasureReceipt(SignedReceipt):
     """``privacy/receipts/<request id>.json``: what was removed where, and what was verified.
 
     ``removed``: place -> rows or files. ``searched_files``: files of the home that were searched
     for the person's id after the removal; none had it. ``limits``: what Penchant can't reach or
-    verify. ``signature``: Ed25519 over all other fields, under ``public_key``; both in hex.
+    verify.
     """
-
-    REMEDY = "the receipt is damaged: restore it from a backup"
 
     request_id: str
     pseudonym: str
@@ -31,5 +42,22 @@ class ErasureReceipt(Record):
     models: tuple[UnlearnedModel, ...]
     searched_files: int
     limits: tuple[str, ...]
-    public_key: str
-    signature: str = ""
+
+
+class RetentionReceipt(SignedReceipt):
+    """``privacy/receipts/retention-<time>.json``. ``days``: place -> how long rows are kept.
+    ``removed``: place -> rows that were past their end."""
+
+    applied_at: Moment
+    days: dict[str, int]
+    removed: dict[str, int]
+
+
+def read_receipt(path: Path) -> SignedReceipt:
+    """A receipt of either kind. Raises as ``Record.read`` does."""
+    try:
+        content: Any = json.loads(path.read_text())
+    except ValueError:
+        content = None  # read says what is wrong
+    is_erasure = not isinstance(content, dict) or "request_id" in content
+    return ErasureReceipt.read(path) if is_erasure else RetentionReceipt.read(path)

@@ -27,7 +27,7 @@ class Batch:
     that landed together, the one whose path sorts later.
     ``erased``: rows that were removed because a person asked for it. ``whole_table``: rows of
     earlier batches of ``mapped_by`` are deleted. ``pseudonyms``: whether it landed with user ids,
-    which were replaced since.
+    which were replaced since. ``expired``: rows that were past their end.
     """
 
     source: str
@@ -39,11 +39,13 @@ class Batch:
     whole_table: bool = False
     mapped_by: str = ""
     pseudonyms: bool = False
+    expired: int = 0
 
     @property
     def name(self) -> str:
         """Its folder, what was changed in it since it landed, and what it replaces."""
-        erased = f" without {self.erased} rows" if self.erased else ""
+        gone = self.erased + self.expired
+        erased = f" without {gone} rows" if gone else ""
         replaced = " with pseudonyms" if self.pseudonyms else ""
         replaces = f" replaces {self.mapped_by}" if self.whole_table else ""
         return f"{self.source}/{self.table}/{self.sha256}{erased}{replaced}{replaces}"

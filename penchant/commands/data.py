@@ -152,3 +152,12 @@ def pseudonymize(as_json: AsJson = False) -> None:
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def apply_retention(as_json: AsJson = False) -> None:
+    """Remove landed rows that are past their end, with a signed receipt."""
+    from penchant.privacy.retention import apply_retention as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)

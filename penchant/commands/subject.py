@@ -86,10 +86,10 @@ def list_requests() -> None:
 @subject.command()
 def verify(receipt: Annotated[Path, typer.Argument(help="receipt file")]) -> None:
     """Check that this home signed a receipt and nobody changed it."""
-    from penchant.artifacts import ErasureReceipt
+    from penchant.artifacts.receipt import read_receipt
     from penchant.privacy.signing import is_authentic
     from penchant.subjects import Subjects
 
-    if not is_authentic(ErasureReceipt.read(receipt), Subjects(Settings()).key()):
+    if not is_authentic(read_receipt(receipt), Subjects(Settings()).key()):
         raise DataError(f"{receipt}: the signature doesn't match", "use the receipt of this home")
     typer.echo(f"{receipt}: authentic")

@@ -34,6 +34,7 @@ CHAIN = (
     "publish_vectors",
 )
 OTHERS = (
+    "apply_retention",
     "ingest_feedback",
     "learn_policy",
     "evaluate_policy",

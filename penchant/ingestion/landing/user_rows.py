@@ -16,6 +16,14 @@ def users_of(connection: duckdb.DuckDBPyConnection, parquet: Path, column: str) 
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
+def users_where(
+    connection: duckdb.DuckDBPyConnection, parquet: Path, column: str, condition: str
+) -> set[str]:
+    """The distinct ids in a column, of the rows of which an SQL condition is true."""
+    query = f"SELECT DISTINCT {_text(column)} FROM {_relation(parquet)} WHERE {condition}"
+    return {row[0] for row in connection.execute(query).fetchall() if row[0] is not None}
+
+
 def rows_of(
     connection: duckdb.DuckDBPyConnection, parquet: Path, column: str, values: Sequence[str]
 ) -> pa.Table:
@@ -28,14 +36,24 @@ def remove_rows(
     connection: duckdb.DuckDBPyConnection, parquet: Path, column: str, values: Sequence[str]
 ) -> int:
     """Remove these rows and return their number; the file is replaced whole, in the same order."""
-    count = f"SELECT count(*) FROM {_relation(parquet)} WHERE {_is_one(column)}"
-    removed: int = connection.execute(count, [list(values)]).fetchall()[0][0]
+    return remove_where(connection, parquet, _is_one(column), [list(values)])
+
+
+def remove_where(
+    connection: duckdb.DuckDBPyConnection,
+    parquet: Path,
+    condition: str,
+    parameters: Sequence[object] = (),
+) -> int:
+    """``remove_rows`` for the rows of which an SQL condition is true."""
+    count = f"SELECT count(*) FROM {_relation(parquet)} WHERE {condition}"
+    removed: int = connection.execute(count, parameters).fetchall()[0][0]
     if removed:
         staging = parquet.with_name(f"{STAGING_PREFIX}{parquet.name}")
         connection.execute(
-            f"COPY (SELECT * FROM {_relation(parquet)} WHERE {_is_one(column)} IS NOT TRUE) "
+            f"COPY (SELECT * FROM {_relation(parquet)} WHERE ({condition}) IS NOT TRUE) "
             f"TO {literal(str(staging))} (FORMAT parquet, COMPRESSION snappy)",
-            [list(values)],
+            parameters,
         )
         sync(staging)
         staging.replace(parquet)
