@@ -15,6 +15,7 @@ import torch
 from training.data.histories import Histories, IntArray
 from training.evaluation.metrics.full_ranking import top
 from training.fitting.family import Ranker
+from training.layers.fusion.combination import deviations
 from training.layers.popularity import popularity
 
 HALF_LIVES_DAYS = (7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
@@ -92,7 +93,8 @@ def candidates(
     lists: list[tuple[IntArray, IntArray]] = []
     raw_MBI, moments_MB = [], []
     for scores_BI in scores_MBI:
-        moments_MB.append((scores_BI.mean(dim=1), scores_BI.std(dim=1).clamp(min=1e-12)))
+        mean_B = scores_BI.mean(dim=1)
+        moments_MB.append((mean_B, deviations(scores_BI - mean_B[:, None])))
         raw_MBI.append(scores_BI)
         masked_BI = scores_BI.index_fill(1, unsold, -torch.inf)
         best = _top_cells(masked_BI, depth)

@@ -217,7 +217,7 @@ class RepeatFamily(Ranker):
         lists, scores_BI = self._lists(batch, vectors_BD), vectors_BD @ self.items_ID.T
         scores_BC = self.head(lists.to(self.head.mean_F.device)).cpu()
         known_B = torch.from_numpy(batch.lengths_U > 0)  # others: as the model ranks
-        scores_BI[known_B] -= BELOW
+        scores_BI -= BELOW * known_B[:, None]
         rows_B, columns_C = (lists.has_BC & known_B[:, None]).nonzero(as_tuple=True)
         scores_BI[rows_B, lists.items_BC[rows_B, columns_C]] = scores_BC[rows_B, columns_C]
         return scores_BI
