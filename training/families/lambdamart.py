@@ -67,8 +67,8 @@ TREES, TABLES, SOURCE = "trees", "tables.", "source."
 
 SOURCES = (
     Source("personal_frequency", Depth(100), settings=(("half_lives_days", (90.0,)),)),
-    Source("tifu_knn", Depth(100, 60), min_buyers=3),
-    Source("user_cf", Depth(100, 60), min_buyers=3),
+    Source("tifu_knn", Depth(100, 60), min_buyers=10),
+    Source("user_cf", Depth(100, 60), min_buyers=10),
     Source(
         "item_cf",
         Depth(100, 60),
@@ -86,7 +86,7 @@ class Config:
 
     fortnights: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     users: int = 1200
-    share_of_negatives: float = 0.5
+    share_of_negatives: float = 0.25
     candidates: int = 500
     sources: tuple[Source, ...] = SOURCES
     trees: TreesConfig = field(default_factory=TreesConfig)

@@ -16,9 +16,9 @@ class TreesConfig:
     """``truncation``: pairs below this rank are not compared. ``share_*``: of the rows, groups of a
     user or features, that a tree sees."""
 
-    trees: int = 150
+    trees: int = 120
     leaves: int = 15
-    learning_rate: float = 0.08
+    learning_rate: float = 0.1
     truncation: int = 20
     min_rows_of_leaf: int = 300
     share_of_features: float = 0.4
