@@ -30,6 +30,7 @@ privacy: building ingestion insights publishing releases
 report: serving releases bandits
 platform: report serving
 reconciliation: building training
+previewing: building quality features
 pruning: privacy releases
 training: bandits encoders
 dags: training.names platform.processes

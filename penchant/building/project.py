@@ -16,7 +16,7 @@ import yaml
 
 PROJECT_FILES = {".sql", ".yml", ".csv"}
 WRITTEN = {"target", "logs", "dbt_packages"}  # by dbt
-NOT_CONTENT = {"unit_tests", "description"}
+NOT_CONTENT = {"unit_tests", "description", "exposures", "groups"}
 # a quoted text is kept as it is; comments of Jinja and SQL are dropped; blanks are one blank
 PARTS = re.compile(
     r"(?P<text>'(?:[^']|'')*'|\"[^\"]*\")|(?:\s|\{#.*?#\}|--[^\n]*|/\*.*?\*/)+", re.DOTALL
@@ -46,10 +46,15 @@ def said(file: Path) -> bytes:
     """What a file says about the marts."""
     text = file.read_text()
     if file.suffix == ".sql":
-        return PARTS.sub(_kept, text).strip().encode()
+        return said_sql(text).encode()
     if file.suffix == ".yml":
         return json.dumps(_without(yaml.safe_load(text)), default=str).encode()
     return text.encode()
+
+
+def said_sql(text: str) -> str:
+    """SQL without comments and formatting."""
+    return PARTS.sub(_kept, text).strip()
 
 
 def _kept(match: re.Match[str]) -> str:

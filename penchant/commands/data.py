@@ -79,6 +79,18 @@ def check_mapping(
     answer(report.summary(), report.as_dict(), as_json)
 
 
+@mapping_commands.command("suggest")
+def suggest_mapping(
+    files: Annotated[list[Path], typer.Argument(help="files of the shop, one of each kind")],
+    as_json: AsJson = False,
+) -> None:
+    """Draft a mapping from files, with what was guessed as comments; write it to a file with >."""
+    from penchant.ingestion.suggest import suggest
+
+    drafted = suggest(files)
+    answer(drafted.rstrip(), {"mapping": drafted}, as_json)
+
+
 @data.command()
 def build(as_json: AsJson = False) -> None:
     """Build the marts with dbt from all landed batches, as a new snapshot."""
@@ -100,6 +112,29 @@ def dbt(context: typer.Context) -> None:
     from penchant.building.by_hand import run_by_hand
 
     raise SystemExit(run_by_hand(Settings(), context.args))
+
+
+@data.command()
+def preview(as_json: AsJson = False) -> None:
+    """Show what an edit of the dbt project would change, without making anything live."""
+    from penchant.previewing import shown
+    from penchant.previewing.preview import preview as run
+    from penchant.storage import write_atomic
+
+    settings = Settings()
+    found = run(settings)
+    page = settings.site / "preview" / "index.html"
+    write_atomic(page, shown.page(found))
+    answer(f"{shown.text(found)}\nas a page: {page}", found.as_dict(), as_json)
+
+
+@data.command()
+def promote(as_json: AsJson = False) -> None:
+    """Build, check and materialize the dbt project as it is now, and make it live."""
+    from penchant.previewing.promote import promote as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
 
 
 @data.command()

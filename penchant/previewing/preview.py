@@ -1,0 +1,163 @@
+"""``penchant preview``: what the dbt project as it is now would change in the live snapshot.
+
+Changed models and all that read them are built in a database beside production's, from the live
+snapshot's time on; the others are those of the last build. Nothing goes live.
+"""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from penchant.artifacts import MartDescription, Snapshot
+from penchant.building.by_hand import folder_of
+from penchant.building.dbt import run_dbt
+from penchant.building.landed import read_landing
+from penchant.building.volatile import check_repeatable
+from penchant.errors import UsageError
+from penchant.manifest import Mart, read_marts
+from penchant.previewing.changes import Edit, find_edit
+from penchant.previewing.comparison import MartChange, compare
+from penchant.settings import Settings
+from penchant.storage import held_alone
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that a mart takes to build and bytes of its file, of the live snapshot and now."""
+
+    seconds_before: float | None
+    seconds_after: float
+    bytes_before: int | None
+    bytes_after: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """``landed_since``: batches that are in this build but not in the live snapshot, so differences
+    may come from them. ``failures``: checks that would fail."""
+
+    live: str
+    edit: Edit
+    marts: tuple[MartChange, ...]
+    costs: dict[str, Cost]
+    failures: tuple[str, ...]
+    landed_since: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def preview(settings: Settings) -> Preview:
+    """Build and compare what the edit changes.
+
+    Raises UsageError without a live snapshot or a build, and as ``run_dbt`` does, which runs the
+    tests and unit tests of what it builds.
+    """
+    live = Snapshot.live(settings)
+    if not settings.warehouse.exists():
+        raise UsageError(f"{settings.warehouse} does not exist", "run `penchant build` first")
+    landing = replace(read_landing(settings), as_of=live.as_of)
+    landed = {batch.name for batch in landing.batches}
+    since = len(landed - set(live.description.landed))
+    with held_alone(settings.warehouse.parent):
+        folder = folder_of(settings) / "preview"
+        shutil.rmtree(folder, ignore_errors=True)
+        marts = folder / "marts"
+        marts.mkdir(parents=True)
+        database = _database(settings, live, folder)
+        target = run_dbt(settings, landing, marts, "parse", database=database)
+        described = read_marts(target / "manifest.json")
+        edit = find_edit(live.manifest, target / "manifest.json")
+        if not edit:
+            return Preview(live.id, edit, (), {}, (), since)
+        selected = [f"{name}+" for name in edit.changed]
+        if selected:
+            run_dbt(settings, landing, marts, "build", "--select", *selected, database=database)
+            check_repeatable(target / "manifest.json")
+        changes = _compare(settings, live, described, marts)
+        costs = _costs(live, marts, target / "run_results.json")
+        failures = _failures(settings, live, described, target / "manifest.json", folder)
+    return Preview(live.id, edit, changes, costs, failures, since)
+
+
+def _database(settings: Settings, live: Snapshot, folder: Path) -> Path:
+    """A copy of the last build's database, with the live snapshot's marts."""
+    database = folder / settings.warehouse.name  # dbt names the database in its SQL
+    shutil.copyfile(settings.warehouse, database)
+    with duckdb.connect(str(database)) as connection:
+        for parquet in sorted((live.path / "marts").glob("*.parquet")):
+            path = str(parquet.resolve()).replace("'", "''")
+            connection.execute(
+                f"create or replace view \"{parquet.stem}\" as from read_parquet('{path}')"
+            )
+    return database
+
+
+def _compare(
+    settings: Settings, live: Snapshot, described: tuple[Mart, ...], marts: Path
+) -> tuple[MartChange, ...]:
+    with duckdb.connect(config={"threads": settings.threads}) as connection:
+        return tuple(
+            compare(
+                connection,
+                mart,
+                live.mart(mart.name) if live.mart(mart.name).exists() else None,
+                marts / f"{mart.name}.parquet",
+            )
+            for mart in described
+            if (marts / f"{mart.name}.parquet").exists()
+        )
+
+
+def _costs(live: Snapshot, marts: Path, run_results: Path) -> dict[str, Cost]:
+    """Of each mart that was built."""
+    before, after = _seconds(live.path / "run_results.json"), _seconds(run_results)
+    return {
+        file.stem: Cost(
+            before.get(file.stem),
+            after[file.stem],
+            live.mart(file.stem).stat().st_size if live.mart(file.stem).exists() else None,
+            file.stat().st_size,
+        )
+        for file in sorted(marts.glob("*.parquet"))
+    }
+
+
+def _seconds(run_results: Path) -> dict[str, float]:
+    if not run_results.exists():
+        return {}
+    return {
+        result["unique_id"].split(".")[-1]: round(result["execution_time"], 2)
+        for result in json.loads(run_results.read_text())["results"]
+        if result["unique_id"].startswith("model.")
+    }
+
+
+def _failures(
+    settings: Settings, live: Snapshot, described: tuple[Mart, ...], manifest: Path, folder: Path
+) -> tuple[str, ...]:
+    """Checks that the edited snapshot would fail, one line each."""
+    from penchant.quality.validation import validate  # imports Great Expectations: 6 s
+
+    edited = folder / "snapshot"
+    (edited / "marts").mkdir(parents=True)
+    rows = {}
+    for mart in described:
+        built, before = folder / "marts" / f"{mart.name}.parquet", live.mart(mart.name)
+        (edited / "marts" / built.name).symlink_to((built if built.exists() else before).resolve())
+        (count,) = duckdb.execute(
+            "select count(*) from read_parquet(?)", [str(edited / "marts" / built.name)]
+        ).fetchall()[0]
+        rows[mart.name] = MartDescription(rows=count, content_hash="-")
+    shutil.copyfile(manifest, edited / "manifest.json")
+    live.description.model_copy(update={"marts": rows}).write(edited / "snapshot.json")
+    results = validate(Snapshot(live.id, edited), live, folder / "data_docs", settings.threads)
+    return tuple(
+        f"{name}: {failure.expectation}: {failure.rule} ({failure.severity})"
+        for name, result in results.items()
+        for failure in result.failures
+    )

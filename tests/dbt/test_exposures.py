@@ -1,0 +1,38 @@
+"""The exposures of the dbt project name what the marts' YAML says."""
+
+from collections import defaultdict
+from typing import Any
+
+import yaml
+
+from penchant.settings import PROJECT_ROOT
+
+MODELS = PROJECT_ROOT / "dbt" / "models"
+
+
+def exposures() -> dict[str, list[str]]:
+    """Name → the models that it depends on."""
+    listed: list[dict[str, Any]] = yaml.safe_load((MODELS / "exposures.yml").read_text())[
+        "exposures"
+    ]
+    return {one["name"]: [ref.split("'")[1] for ref in one["depends_on"]] for one in listed}
+
+
+def test_feature_services_are_exposures() -> None:
+    services = defaultdict(list)
+    for file in sorted((MODELS / "marts" / "features").glob("*.yml")):
+        for model in yaml.safe_load(file.read_text())["models"]:
+            for service in model["config"]["meta"].get("feature_view", {}).get("services", ()):
+                services[f"feature_service_{service}"].append(model["name"])
+    found = {name: marts for name, marts in exposures().items() if name.startswith("feature_")}
+    assert found == services
+
+
+def test_the_ranking_model_reads_its_service() -> None:
+    assert set(exposures()["feature_service_ranking"]) < set(exposures()["lambdamart"])
+
+
+def test_every_mart_of_training_has_an_exposure() -> None:
+    named = {model for models in exposures().values() for model in models}
+    training = {file.stem for file in (MODELS / "marts" / "training").glob("*.sql")}
+    assert training - named == {"interactions"}  # of which sequences is made

@@ -1,0 +1,97 @@
+"""The analyst's path: edit two files, preview, promote, read the feature over HTTP."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from penchant.api.app import create_app
+from penchant.errors import DataError
+from penchant.previewing import shown
+from penchant.previewing.preview import preview
+from penchant.previewing.promote import promote
+from penchant.settings import Settings
+
+LAST = "as days_since_last_order\n"
+PER_ORDER = """as days_since_last_order,
+    round(coalesce(statistics.spend_28d / nullif(statistics.orders_28d, 0), 0), 2)::double
+        as spend_per_order_28d
+"""
+NEXT = """as days_since_last_order,
+    coalesce((
+        select sum(later.value) from {{ ref('int_purchases') }} as later
+        where
+            later.user_id = users.user_id
+            and later.event_at >= users.feature_at
+            and later.event_at < users.feature_at + interval 28 days
+    ), 0)::double as spend_next_28d
+"""
+DESCRIBED = "      - {{name: {name}, data_type: double, description: An edit.}}\n"
+
+
+def edited(home: Settings, folder: Path, sql: str, column: str) -> Settings:
+    """The home with an edited copy of the dbt project."""
+    project = folder / column
+    shutil.copytree(home.dbt_project, project, ignore=shutil.ignore_patterns("target", "logs"))
+    mart = project / "models" / "marts" / "features" / "user_statistics"
+    text = mart.with_suffix(".sql").read_text()
+    mart.with_suffix(".sql").write_text(text.replace(LAST, sql))
+    described = mart.with_suffix(".yml").read_text()
+    line = DESCRIBED.format(name=column) + "\nunit_tests:"
+    mart.with_suffix(".yml").write_text(described.replace("\nunit_tests:", line, 1))
+    return home.model_copy(update={"dbt_project": project})
+
+
+@pytest.mark.long
+def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path: Path) -> None:
+    live = checked_home.live_snapshot.current()
+    home = edited(checked_home, tmp_path, PER_ORDER, "spend_per_order_28d")
+    found = preview(home)
+    assert found.edit.changed == {"user_statistics": "SQL and YAML"}
+    assert "feature_service_ranking" in found.edit.exposures
+    [change] = [one for one in found.marts if not one.is_equal]
+    assert (change.mart, change.added, change.removed, change.changed) == (
+        "user_statistics",
+        0,
+        0,
+        0,
+    )
+    assert [(one.column, one.what) for one in change.columns] == [
+        ("spend_per_order_28d", "appears")
+    ]
+    assert not [failure for failure in found.failures if "(critical)" in failure]
+    lines = shown.text(found).splitlines()
+    assert "user_statistics: SQL and YAML edited" in lines
+    assert lines[-1] == "nothing is live yet: `penchant promote` makes it so"
+    assert "spend_per_order_28d" in shown.page(found)
+    assert home.live_snapshot.current() == live
+
+    promoted = promote(home)
+    assert (promoted.before, home.live_snapshot.current()) == (live, promoted.snapshot_id)
+    body = {
+        "features": ["user_statistics:spend_per_order_28d", "user_statistics:spend_28d"],
+        "entities": {"user_id": ["u00001"]},
+    }
+    answer = TestClient(create_app(home)).post("/get-online-features", json=body)
+    names = answer.json()["metadata"]["feature_names"]
+    values = dict(zip(names, (one["values"][0] for one in answer.json()["results"]), strict=True))
+    assert values["spend_28d"] >= values["spend_per_order_28d"] >= 0
+
+    knowing = edited(checked_home, tmp_path, NEXT, "spend_next_28d")
+    with pytest.raises(DataError, match=r"user_statistics\.spend_next_28d: \d+ rows, such as u0"):
+        promote(knowing)
+    assert home.live_snapshot.current() == promoted.snapshot_id
+
+
+def test_text_of_a_preview_without_an_edit_says_so() -> None:
+    from penchant.previewing.changes import Edit
+    from penchant.previewing.preview import Preview
+
+    nothing = Preview("s-1", Edit({}, (), (), {}), (), {}, (), 0)
+    assert shown.text(nothing).startswith("nothing that is built differs")
+    failing = replace(
+        nothing, edit=Edit({"m": "SQL"}, (), (), {}), failures=("m: x: y (critical)",)
+    )
+    assert shown.text(failing).splitlines()[-1] == "nothing is live yet: fix what would fail"

@@ -1,0 +1,105 @@
+"""Two versions of a mart, and two versions of a manifest."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from penchant.manifest import Column, Mart
+from penchant.previewing.changes import find_edit
+from penchant.previewing.comparison import compare
+
+MART = Mart(
+    name="m",
+    folder="features",
+    description="",
+    columns=tuple(Column(name, "DOUBLE", "", True, {}) for name in ("id", "spend", "kind")),
+    primary_key=("id",),
+    relationships=(),
+    accepted_values={},
+    meta={},
+)
+
+
+def written(file: Path, query: str) -> Path:
+    duckdb.execute(f"copy ({query}) to '{file}' (format parquet)")
+    return file
+
+
+def test_rows_and_columns_that_differ(tmp_path: Path) -> None:
+    before = written(
+        tmp_path / "b",
+        "from (values ('a', 1.0::double, 1), ('b', 2, 1), ('c', 3, 1)) t(id, spend, old)",
+    )
+    after = written(
+        tmp_path / "a",
+        "from (values ('a', 1.0::double, 'x'), ('b', null, 'x'), ('d', 4, '')) t(id, spend, kind)",
+    )
+    with duckdb.connect() as connection:
+        change = compare(connection, MART, before, after)
+        same = compare(connection, MART, before, before)
+        new = compare(connection, MART, None, after)
+    assert (change.added, change.removed, change.changed) == (1, 1, 1)
+    assert [(one.column, one.what) for one in change.columns] == [
+        ("spend", "1 rows have another value"),
+        ("kind", "appears"),
+        ("old", "vanishes"),
+    ]
+    assert str(change.columns[0].before) == "1 / 2 / 3, 3 values, 0 % null"
+    assert str(change.columns[0].after) == "1 / 2.5 / 4, 2 values, 33.3 % null"
+    assert same.is_equal and new.added == 3
+
+
+def manifest() -> dict[str, Any]:
+    def model(name: str, sql: str, macros: list[str]) -> dict[str, Any]:
+        return {
+            "resource_type": "model",
+            "name": name,
+            "raw_code": sql,
+            "columns": {},
+            "constraints": [],
+            "config": {"meta": {}, "materialized": "table"},
+            "depends_on": {"macros": macros},
+        }
+
+    macros = {
+        "macro.penchant.outer": {
+            "macro_sql": "{{ inner() }}",
+            "depends_on": {"macros": ["macro.penchant.inner"]},
+        },
+        "macro.penchant.inner": {"macro_sql": "1", "depends_on": {"macros": []}},
+    }
+    return {
+        "nodes": {
+            "model.penchant.a": model("a", "select 1 -- one", ["macro.penchant.outer"]),
+            "model.penchant.b": model("b", "select * from a", []),
+        },
+        "macros": macros,
+        "child_map": {"model.penchant.a": ["model.penchant.b", "test.penchant.t"]},
+        "exposures": {
+            "exposure.penchant.e": {"name": "e", "depends_on": {"nodes": ["model.penchant.b"]}}
+        },
+    }
+
+
+def test_what_an_edit_changes(tmp_path: Path) -> None:
+    def edit_by(change: Any) -> Any:
+        after = copy.deepcopy(manifest())
+        change(after)
+        for name, content in (("before", manifest()), ("after", after)):
+            (tmp_path / name).write_text(json.dumps(content))
+        return find_edit(tmp_path / "before", tmp_path / "after")
+
+    def comment(after: dict[str, Any]) -> None:
+        after["nodes"]["model.penchant.a"]["raw_code"] = "select   1 -- two"
+
+    def macro(after: dict[str, Any]) -> None:
+        after["macros"]["macro.penchant.inner"]["macro_sql"] = "2"
+
+    assert not edit_by(comment)
+    edit = edit_by(macro)
+    assert edit.changed == {"a": "a macro"} and edit.children == ("b",)
+    assert edit.exposures == {"e": ("b",)}
+    assert edit_by(lambda after: after["nodes"].pop("model.penchant.b")).removed == ("b",)
