@@ -1,4 +1,4 @@
-"""Refresh what interests are used for beside recommendation: demand and retention.
+"""Refresh what interests are used for beside recommendation: demand, retention, search.
 
 ## What it does
 
@@ -9,6 +9,9 @@ one that the API serves. `penchant restock` lists what to order from it.
 `predict_retention`: `penchant predict-retention` compares models of the return within 28 days and
 of the spending of 90, predicts both for every user, and names the users who are fading.
 
+`index_search`: `penchant index-search` indexes the texts of all items and selects how much
+popularity, interests and earlier purchases count in the order of what is found.
+
 ## When it runs
 
 After each `publish_vectors`, triggered by the Asset `release`, at a low priority: it must not slow
@@ -18,12 +21,13 @@ published while families are trained.
 ## Rerun and backfill
 
 Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. A snapshot is worked on once; to repeat
-it, remove `insights/s-.../demand` or `.../retention` from the home first.
+it, remove `demand`, `retention` or `search` below `insights/s-.../` from the home first.
 
 ## Troubleshooting
 
 - `forecast_demand` skipped: the snapshot has less than 16 whole weeks of purchases.
 - `predict_retention` skipped: less than 112 days of purchases, or less than 50 users.
+- `index_search` skipped: the snapshot has no items.
 - *data rejected* by `predict_retention`: no user has bought twice.
 - Any other failure: the result of the snapshot before stays published; its id is in the answers.
   Fix the cause in the log, clear the task.
@@ -41,7 +45,7 @@ from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 with DAG(
     dag_id="refresh_insights",
     doc_md=__doc__,
-    description="Forecast demand, predict returns",
+    description="Forecast demand, predict returns, index search",
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
@@ -57,4 +61,7 @@ with DAG(
     predict_retention = Command(
         task_id="predict_retention", subcommand=["predict-retention", "--snapshot", SNAPSHOT_ID]
     )
-    latest >> [forecast_demand, predict_retention]
+    index_search = Command(
+        task_id="index_search", subcommand=["index-search", "--snapshot", SNAPSHOT_ID]
+    )
+    latest >> [forecast_demand, predict_retention, index_search]

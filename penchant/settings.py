@@ -294,6 +294,11 @@ class Settings(BaseSettings):
         return Pointer(self.home / "insights" / "RETENTION")
 
     @property
+    def live_search(self) -> Pointer:
+        """The snapshot whose search index answers."""
+        return Pointer(self.home / "insights" / "SEARCH")
+
+    @property
     def live_snapshot(self) -> Pointer:
         """The last snapshot that passed its checks."""
         return Pointer(self.snapshots / "CURRENT")

@@ -34,6 +34,7 @@ from penchant_client.models import (
     RecommendUser,
     RestockList,
     Retention,
+    SearchAnswer,
     SessionEvent,
     SimilarItems,
     Stored,
@@ -436,6 +437,23 @@ class Client:
         """Return within 28 days, expected spending of 90 days and pace of a user."""
         return self._transport.send(
             Call("GET", "/v1/retention", Retention, repeatable=True, query={"user_id": user_id})
+        )
+
+    def search(self, q: str, *, user_id: Optional[str] = None, k: int = 10) -> SearchAnswer:
+        """Items by their texts, re-ranked by what the user is interested in and has bought.
+
+        q: Words. The last may be the beginning of one, unless a space follows.
+        user_id: Re-ranks by this user's interests.
+        k: Maximum number of items.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/search",
+                SearchAnswer,
+                repeatable=True,
+                query={"q": q, "user_id": user_id, "k": k},
+            )
         )
 
     def segment(self, user_id: str, *, k: int = 10) -> UserSegment:

@@ -46,6 +46,8 @@ __all__ = [
     "RestockItem",
     "RestockList",
     "Retention",
+    "SearchAnswer",
+    "SearchItem",
     "SelectedItem",
     "SessionEvent",
     "SimilarItem",
@@ -684,6 +686,33 @@ class Retention:
     fading: bool
     fading_interest: Optional[str]
     snapshot_id: str
+
+
+@dataclass(frozen=True)
+class SearchItem:
+    """score: Comparable only within one response."""
+
+    item_id: str
+    title: str
+    category: Optional[str]
+    score: float
+
+
+@dataclass(frozen=True)
+class SearchAnswer:
+    """Items, best first.
+
+    matched: What the items have in common with the query: its words, what users acted on
+      after this search, or nothing: then they are popular.
+    corrected: Unknown words, with the known word that was searched instead.
+    personalized: Whether the user's interests were known.
+    """
+
+    snapshot_id: str
+    matched: Literal["all words", "some words", "searches", "popular"]
+    corrected: Dict[str, str]
+    personalized: bool
+    items: List[SearchItem]
 
 
 @dataclass(frozen=True)

@@ -59,3 +59,13 @@ def predict_retention(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     os.nice(NICENESS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
+def index_search(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Index a snapshot's items for search by text."""
+    from penchant.insights.search.stage import index_search as run
+
+    os.nice(NICENESS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)

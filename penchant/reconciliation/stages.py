@@ -149,7 +149,7 @@ def released(settings: Settings) -> str | None:
 
 def refreshed(settings: Settings, snapshot_id: str) -> bool:
     """Whether every use of interests has its result for a snapshot."""
-    uses = (settings.live_demand, settings.live_retention)
+    uses = (settings.live_demand, settings.live_retention, settings.live_search)
     return all(pointer.current() == snapshot_id for pointer in uses)
 
 

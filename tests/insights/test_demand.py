@@ -106,9 +106,8 @@ def test_origins_end_where_the_weeks_ahead_are_known() -> None:
 
 
 def test_methods_continue_what_they_know() -> None:
-    yearly_NT = np.tile(np.arange(52.0), 1)[None, :]
-    assert seasonal_naive(yearly_NT).tolist() == [[0, 1, 2, 3]]
-    assert seasonal_naive(yearly_NT[:, :20]).tolist() == [[19] * 4]
+    yearly_NT = np.arange(52.0)[None, :]
+    assert seasonal_naive(yearly_NT).tolist() == [[51] * 4]
     assert mean_of_four(yearly_NT).tolist() == [[49.5] * 4]
 
 

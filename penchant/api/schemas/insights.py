@@ -5,10 +5,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from penchant.api_schemas import MAX_CATEGORY_LENGTH, Id, Item, Request, Response
+from penchant.api_schemas import MAX_CATEGORY_LENGTH, Id, Item, ItemCount, Request, Response
 
 MAX_RESTOCK = 1000
 MAX_FADING = 1000
+MAX_QUERY_LENGTH = 200
 
 
 class DemandQuery(Request):
@@ -108,3 +109,33 @@ class FadingUsers(Response):
     snapshot_id: str
     fading: int = Field(description="Number of all fading users.")
     users: list[UserRetention]
+
+
+class SearchQuery(Request):
+    q: str = Field(
+        min_length=1,
+        max_length=MAX_QUERY_LENGTH,
+        description="Words. The last may be the beginning of one, unless a space follows.",
+        examples=["peanut but"],
+    )
+    user_id: Id | None = Field(None, description="Re-ranks by this user's interests.")
+    k: ItemCount = 10
+
+
+class SearchItem(Item):
+    score: float = Field(description="Comparable only within one response.")
+
+
+class SearchAnswer(Response):
+    """Items, best first."""
+
+    snapshot_id: str
+    matched: Literal["all words", "some words", "searches", "popular"] = Field(
+        description="What the items have in common with the query: its words, what users acted on "
+        "after this search, or nothing: then they are popular."
+    )
+    corrected: dict[str, str] = Field(
+        description="Unknown words, with the known word that was searched instead."
+    )
+    personalized: bool = Field(description="Whether the user's interests were known.")
+    items: list[SearchItem]
