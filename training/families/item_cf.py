@@ -34,7 +34,7 @@ from training.layers.event_types import (
 )
 from training.layers.popularity import popularity
 
-BLOCK = 512  # items whose similarities to all others are in memory at once
+BLOCK = 128  # items whose similarities to all others are in memory at once, and stay in a cache
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items without a neighbour
 PARTS = ("values", "columns", "starts")  # of a compressed matrix
@@ -214,8 +214,11 @@ class _Pairs:
             context.budget.check()
             rows = np.arange(first, min(first + BLOCK, len(self.scale_J)))
             block_RK = (self.actors[rows] @ self.buyers).toarray()
-            block_RK *= block_RK / (block_RK + shrinkage)
-            block_RK /= self.scale_J[rows, None] * self.scale_K
+            damped_RK = block_RK + np.float32(shrinkage)
+            block_RK *= block_RK
+            block_RK /= damped_RK
+            block_RK /= self.scale_J[rows, None]
+            block_RK /= self.scale_K
             if not itself:  # then both have the same items
                 block_RK[np.arange(len(rows)), rows] = 0
             yield block_RK, rows
