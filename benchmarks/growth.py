@@ -33,7 +33,7 @@ def measure(
 
 
 def page(figures: dict[str, Any]) -> str:
-    shops = figures["shops"]
+    shops = dict(sorted(figures["shops"].items(), key=lambda shop: int(shop[0])))
     names = list(dict.fromkeys(stage["name"] for stages in shops.values() for stage in stages))
     lines = [
         f"`PENCHANT_DUCKDB_MEMORY_MB={figures['memory_mb']}`, {figures['threads']} threads.",

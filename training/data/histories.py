@@ -157,6 +157,11 @@ class Histories:
         """Events of each item."""
         return np.bincount(self.items_N, minlength=self.item_count)
 
+    def counts_of_every_type_I(self) -> IntArray:
+        """Events of each item, of all types."""
+        others_I = 0 if self.others is None else self.others.counts_I()
+        return self.counts_I() + others_I
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -19,7 +19,14 @@ from training.data.catalogue import category_codes
 from training.data.histories import Dataset, Histories, IntArray, starts
 from training.data.split import Split
 from training.evaluation.context import EvaluationContext, Figures
-from training.evaluation.metrics.full_ranking import Evaluation, Scorer, evaluate_window, parts, top
+from training.evaluation.metrics.full_ranking import (
+    Evaluation,
+    Scorer,
+    best,
+    evaluate_window,
+    parts,
+    top,
+)
 from training.evaluation.metrics.leaderboard import beyond_accuracy
 from training.evaluation.metrics.recommended_lists import RecommendedLists
 from training.fitting.budget import Budget
@@ -153,28 +160,17 @@ def _write_ranked_lists(path: Path, family: Ranker, dataset: Dataset, budget: Bu
     In row groups of USERS_A_WRITE: the item ids of all users' lists would need gigabytes.
     """
     item_ids = np.array(dataset.item_ids, dtype=object)
-    scores: list[np.ndarray] = []
-    items: list[np.ndarray] = []
-    written = waiting = 0
-    score = family.scorer()
+    score, written = family.scorer(), 0
     with pq.ParquetWriter(path, RANKED_LISTS) as writer:
-        for part in parts(dataset.histories):
-            scores_BK, items_BK = top(score(part), LIST_LENGTH)
-            scores.append(scores_BK.astype(np.float32))
-            items.append(items_BK.astype(np.int32))
-            waiting += len(items_BK)
-            budget.check()
-            if waiting >= USERS_A_WRITE or written + waiting == len(dataset.user_ids):
-                users = dataset.user_ids[written : written + waiting]
-                lists = {
-                    "user_id": pa.array(users, pa.string()),
-                    "item_ids": _lists(item_ids[np.concatenate(items)], pa.string()),
-                    "scores": _lists(np.concatenate(scores), pa.float32()),
-                }
-                writer.write_table(pa.table(lists, RANKED_LISTS), row_group_size=waiting)
-                written, waiting = written + waiting, 0
-                scores.clear()
-                items.clear()
+        for block in dataset.histories.parts(USERS_A_WRITE):
+            scores_UK, items_UK = best(score, block, LIST_LENGTH, budget.check)
+            lists = {
+                "user_id": pa.array(dataset.user_ids[written : written + len(block)], pa.string()),
+                "item_ids": _lists(item_ids[items_UK], pa.string()),
+                "scores": _lists(scores_UK, pa.float32()),
+            }
+            writer.write_table(pa.table(lists, RANKED_LISTS), row_group_size=len(block))
+            written += len(block)
 
 
 def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:

@@ -88,27 +88,49 @@ def rank(
     Users are scored in the order of their histories' lengths, so that a sequence model pads little.
     Masked scores are overwritten in place.
     """
-    unknown = torch.from_numpy(np.flatnonzero(window.histories.every_type().counts_I() == 0))
+    unknown = torch.from_numpy(np.flatnonzero(window.histories.counts_of_every_type_I() == 0))
     histories = window.evaluated().histories
     order_U = np.argsort(histories.lengths_U, kind="stable")
-    found: dict[str, list[Ranked]] = {population: [] for population in populations}
+    found = {name: empty_lists(len(histories), k, histories.item_count) for name in populations}
+    done = 0
     for part in parts(histories.take(order_U)):
+        rows_B = order_U[done : done + len(part)]
+        done += len(part)
         scores_BI = score(part)
         scores_BI.index_fill_(1, unknown.to(scores_BI.device), -torch.inf)
         if "all" in populations:
-            found["all"].append(top(scores_BI, k))
+            _put(found["all"], rows_B, top(scores_BI, k))
         if "new" in populations:
             rows_N, items_N = torch.from_numpy(part.rows_N), torch.from_numpy(part.items_N).long()
             scores_BI[rows_N.to(scores_BI.device), items_N.to(scores_BI.device)] = -torch.inf
-            found["new"].append(top(scores_BI, k))
-    back_U = np.argsort(order_U)
-    return {
-        population: (
-            np.concatenate([scores for scores, _ in lists])[back_U],
-            np.concatenate([items for _, items in lists])[back_U],
-        )
-        for population, lists in found.items()
-    }
+            _put(found["new"], rows_B, top(scores_BI, k))
+    return found
+
+
+def best(
+    score: Scorer, histories: Histories, k: int, after_part: Callable[[], None] = lambda: None
+) -> Ranked:
+    """The best ``k`` items of the whole catalogue for each user, in order. ``after_part``: called
+    after each batch."""
+    found = empty_lists(len(histories), k, histories.item_count)
+    done = 0
+    for part in parts(histories):
+        _put(found, np.arange(done, done + len(part)), top(score(part), k))
+        done += len(part)
+        after_part()
+    return found
+
+
+def empty_lists(users: int, k: int, item_count: int) -> Ranked:
+    """Arrays for the lists of all users. Lists that are kept batch by batch leave holes between the
+    batches' large arrays, which glibc doesn't return: gigabytes with 50,000 items."""
+    shape = (users, min(k, item_count))
+    return np.empty(shape, np.float32), np.empty(shape, np.int64)
+
+
+def _put(lists: Ranked, rows_B: IntArray, ranked: Ranked) -> None:
+    for array, values in zip(lists, ranked, strict=True):
+        array[rows_B] = values
 
 
 def parts(histories: Histories) -> Iterator[Histories]:
