@@ -86,6 +86,29 @@ def test_a_client_has_a_share_of_the_turns() -> None:
     assert asyncio.run(run()) == [False, True, True, True]
 
 
+def test_a_client_pauses_after_a_costly_request_while_there_are_others() -> None:
+    async def run() -> list[str]:
+        turns, order = Turns(running=1), list[str]()
+
+        async def request(client: str, weight: int) -> None:
+            assert await turns.take(client, weight)
+            order.append(client)
+            turns.give_back(client, weight)
+
+        assert await turns.take("costly", RUNNING_OF_ONE)
+        turns.give_back("costly", RUNNING_OF_ONE, pause=60)
+        await request("costly", RUNNING_OF_ONE)  # there is nobody else
+        await request("small", 1)
+        assert await turns.take("costly", RUNNING_OF_ONE)
+        costly = asyncio.create_task(request("costly", RUNNING_OF_ONE))
+        await asyncio.sleep(0)
+        turns.give_back("costly", RUNNING_OF_ONE, pause=0.01)
+        await asyncio.gather(*(request("small", 1) for _ in range(3)), costly)
+        return order
+
+    assert asyncio.run(run()) == ["costly", *["small"] * 4, "costly"]
+
+
 def test_a_client_of_costly_requests_runs_one_at_a_time() -> None:
     """A client of small requests beside it keeps its share."""
     running, most = Counter[str](), Counter[str]()

@@ -5,10 +5,13 @@ is done for it. Each client has a queue of its own, and the next request is that
 in turn (round robin): one that floods the server waits for itself.
 
 Computation does not overlap, so a client whose requests are costly, by size or by the units of work
-that its last ones took, has fewer of them running at a time.
+that its last ones took, has fewer of them running at a time. One with a single costly request at a
+time also pauses after each for as long as it took while there are requests of others, so that half
+of the time is left to them.
 """
 
 import asyncio
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -28,6 +31,8 @@ MAX_CLIENTS = 10_000  # whose average is kept
 WAITING = 256  # requests of all clients
 WAITING_OF_ONE = 64  # requests of one client
 MAX_WAIT_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 0.25
+OTHERS_SECONDS = 1.0  # since the last request of another client, which then counts as there
 RETRY_SECONDS = 1
 
 ClientOf = Callable[[Any], str]
@@ -58,12 +63,14 @@ class Turns:
         self._free, self._waiting_free = running, waiting
         self._queues: OrderedDict[str, deque[tuple[asyncio.Future[None], int]]] = OrderedDict()
         self._running: Counter[str] = Counter()
+        self._latest: dict[str, float] = {}  # the last two clients, and when by the loop's clock
 
     async def take(self, client: str, weight: int = 1) -> bool:
         """Wait for a turn; False where there are too many requests, or it takes too long.
 
         ``weight``: of the client's share, at most all of it.
         """
+        self._notice(client)
         if self._free and client not in self._queues and self._fits(client, weight):
             self._start(client, weight)
             return True
@@ -83,12 +90,33 @@ class Turns:
             raise
         return True
 
-    def give_back(self, client: str, weight: int = 1) -> None:
-        """End a turn; the first request of the next client that has a share left runs."""
+    def give_back(self, client: str, weight: int = 1, pause: float = 0.0) -> None:
+        """End a turn; the first request of the next client that has a share left runs. ``pause``:
+        seconds until the client has its share of this turn again, while there are others."""
         self._free += 1
+        if pause and self._has_others(client):
+            asyncio.get_running_loop().call_later(pause, self._return_share, client, weight)
+            self._grant()
+        else:
+            self._return_share(client, weight)
+
+    def _notice(self, client: str) -> None:
+        self._latest.pop(client, None)
+        self._latest[client] = asyncio.get_running_loop().time()
+        if len(self._latest) > 2:
+            del self._latest[next(iter(self._latest))]
+
+    def _has_others(self, client: str) -> bool:
+        recent = asyncio.get_running_loop().time() - OTHERS_SECONDS
+        return any(at > recent for other, at in self._latest.items() if other != client)
+
+    def _return_share(self, client: str, weight: int) -> None:
         self._running[client] -= weight
         if self._running[client] <= 0:
             del self._running[client]
+        self._grant()
+
+    def _grant(self) -> None:
         for waiting in list(self._queues):
             queue = self._queues[waiting]
             turn, wanted = queue[0]
@@ -145,11 +173,13 @@ class Admission:
             )
             await busy(scope, receive, send)
             return
+        started = time.monotonic()
         try:
             await self._app(scope, receive, send)
         finally:
+            taken = min(MAX_PAUSE_SECONDS, time.monotonic() - started)
             self._work.record(client, scope.get("state", {}).get(WORK, 0.0))
-            self._turns.give_back(client, weight)
+            self._turns.give_back(client, weight, taken if weight == RUNNING_OF_ONE else 0.0)
 
 
 def _weight(body_length: int, units: float) -> int:
