@@ -111,6 +111,7 @@ def page(figures: dict[str, Any]) -> str:
             lines.append([kind, name, *numbers, f"{times:.1f}{missed}", f"{cpu_times:.1f}"])
     head = ["encoder", "request", "p50, ms", "p99, ms", "CPU, ms", "p99, times", "CPU, times"]
     ours, trivial = figures["rate"]["recommendations"], figures["rate"][TRIVIAL]
+    cpu = figures["options"][ENCODERS[0]]["k = 10"]["cpu"]
     rows = [
         Row(f"p99 of {RATE} recommendations/s", ours, "ms", peer=trivial, peer_name=TRIVIAL),
         Row("ratio of both", ours / trivial),
@@ -120,6 +121,8 @@ def page(figures: dict[str, Any]) -> str:
         f"Users have {HISTORY} purchases each. *Times* compares with the same k alone; the target "
         f"is at most {MOST_TIMES:g} times the p99. The transformer reads the history again for "
         f"each item that it leaves out; it is not trained.\n\n{grid(head, lines)}\n\n"
-        f"An open loop of {RATE} requests/s, in turn with a trivial route:\n\n"
+        f"An open loop of {RATE} requests/s, in turn with a trivial route. At {cpu:.1f} ms of CPU "
+        f"each, the recommendations need {cpu * RATE / 1000:.0%} of a core; where other work "
+        f"leaves the server less, they queue.\n\n"
         f"{table([row.as_dict() for row in rows])}"
     )
