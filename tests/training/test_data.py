@@ -13,7 +13,7 @@ from penchant.errors import DataError
 from penchant.settings import Settings
 from training.commands.train import train
 from training.data.histories import DAY, Dataset, check_point_in_time, epoch, read_dataset
-from training.data.split import split_by_time
+from training.data.split import split_by_time, window_days
 
 EVENT = datetime(2024, 3, 1, 12)
 
@@ -97,6 +97,18 @@ def test_sample_of_a_window_keeps_its_histories_and_the_targets_of_some_users(
     assert (sample.evaluated().histories.users_U == users).all()
     whole = window.take(users).targets
     assert (sample.evaluated().targets.items_N == whole.items_N).all()
+
+
+@pytest.mark.parametrize(("days", "expected"), [(3, 1), (9, 2), (41, 10), (42, 14), (400, 14)])
+def test_windows_are_shorter_where_there_are_less_than_six_weeks(
+    settings: Settings, days: int, expected: int
+) -> None:
+    events = [("i000", AS_OF - timedelta(days=day)) for day in range(days, 0, -1)]
+    write_snapshot(settings, [events], items=1)
+    dataset = read_dataset(Snapshot.open(settings, next(settings.snapshots.iterdir()).name))
+    assert window_days(dataset.histories) == expected
+    parts = split_by_time(dataset.histories)
+    assert len(parts.test.targets.items_N) == expected
 
 
 def test_rejects_data_too_short_to_split(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Global temporal split: train before T1, validate in [T1, T2), test from T2.
 
-Two windows of 14 days at the end of the data. Validation selects hyperparameters, the training step
+Two windows of 14 days at the end of the data; a quarter of it each where there are less than six
+weeks. Validation selects hyperparameters, the training step
 to keep and the model that goes live; test is only reported. A random or leave-one-out split leaks
 other users' future: Meng et al. 2020, "Exploring Data Splitting Strategies for the Evaluation of
 Recommendation Models".
@@ -14,6 +15,7 @@ from penchant.errors import DataError
 from training.data.histories import DAY, Histories, IntArray
 
 WINDOW_DAYS = 14
+SHORTEST_HISTORY = 3 * WINDOW_DAYS  # with less, windows are shorter
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,19 @@ class Split:
     test: Window
 
 
-def split_by_time(histories: Histories, days: int = WINDOW_DAYS) -> Split:
-    """Split at T1 = as_of - 2·days and T2 = as_of - days.
+def window_days(histories: Histories) -> int:
+    """Days of a window: 14, or a quarter of the days where there are less than six weeks."""
+    first = int(histories.times_N.min()) if len(histories.times_N) else histories.end
+    days = -(-(histories.end - first) // DAY)
+    return WINDOW_DAYS if days >= SHORTEST_HISTORY else max(1, days // 4)
+
+
+def split_by_time(histories: Histories, days: int | None = None) -> Split:
+    """Split at T1 = as_of - 2·days and T2 = as_of - days; ``days`` default to ``window_days``.
 
     Raises DataError when a part is empty, because the data covers too little time.
     """
+    days = days or window_days(histories)
     as_of = histories.end
     t1, t2 = as_of - 2 * days * DAY, as_of - days * DAY
     train = histories.before(t1)
