@@ -22,6 +22,7 @@ from penchant.building.future import check_no_future
 from penchant.building.landed import Landing, read_landing
 from penchant.building.project import content_version, edit_version
 from penchant.building.rejected import quarantine_rejected
+from penchant.building.shared_ids import shared_ids
 from penchant.building.volatile import check_repeatable
 from penchant.errors import PenchantError
 from penchant.manifest import Mart, read_marts
@@ -36,13 +37,15 @@ PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 @dataclass(frozen=True)
 class BuildReport:
     """``status`` is built or unchanged; ``rows`` is the number of rows of each mart; ``rejected``
-    of landed rows beyond the bounds of canonical_tables.yml, which are in no mart."""
+    of landed rows beyond the bounds of canonical_tables.yml, which are in no mart. ``warnings``:
+    sentences about what two sources have in common."""
 
     snapshot_id: str
     status: str
     rows: dict[str, int]
     seconds: float
     rejected: int = 0
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,9 +53,12 @@ class BuildReport:
     def summary(self) -> str:
         """One line of output."""
         rejected = f", {self.rejected:,} landed rows beyond bounds" if self.rejected else ""
-        return (
-            f"snapshot {self.snapshot_id} {self.status}: {len(self.rows)} marts, "
-            f"{sum(self.rows.values()):,} rows{rejected} ({self.seconds:.1f} s)"
+        return "; ".join(
+            [
+                f"snapshot {self.snapshot_id} {self.status}: {len(self.rows)} marts, "
+                f"{sum(self.rows.values()):,} rows{rejected} ({self.seconds:.1f} s)",
+                *self.warnings,
+            ]
         )
 
 
@@ -77,7 +83,12 @@ def build(settings: Settings) -> BuildReport:
     marts = Snapshot.open(settings, snapshot_id).description.marts
     rows = {name: mart.rows for name, mart in marts.items()}
     seconds = round(time.monotonic() - started, 2)
-    return BuildReport(snapshot_id, status, rows, seconds, rejected)
+    warnings = (
+        shared_ids(settings.warehouse, settings.dbt_project, landing.sources)
+        if status == "built"
+        else ()
+    )
+    return BuildReport(snapshot_id, status, rows, seconds, rejected, warnings)
 
 
 def identify(settings: Settings, landing: Landing) -> str:
