@@ -136,7 +136,12 @@ def _a_day(days: FloatArray, since_first: FloatArray) -> FloatArray:
     return days / (since_first + 1)
 
 
+def _orders_since(since_last: FloatArray, orders_91d: FloatArray) -> FloatArray:
+    return since_last * orders_91d / 91
+
+
 PAIR = "user_item_statistics__pair_"
+USER = "user_statistics__"
 LEAF = "user_leaf_category_statistics__leaf_"
 DEMAND = "item_demand__demand_"
 PAIR_GAPS = tuple(
@@ -165,6 +170,15 @@ DERIVED: tuple[tuple[str, tuple[str, ...], Formula], ...] = (
     ("price / price before", (f"{DEMAND}price_7d", f"{DEMAND}price_91d"), _ratio),
     ("price / price paid", (f"{DEMAND}price_7d", f"{PAIR}mean_price"), _ratio),
     ("trend", (f"{DEMAND}purchases_7d", f"{DEMAND}purchases_91d"), _ratio),
+    ("share of orders, month", (f"{PAIR}purchases_decayed_30d", f"{USER}orders_28d"), _ratio),
+    ("share of orders, quarter", (f"{PAIR}purchases_decayed_90d", f"{USER}orders_91d"), _ratio),
+    ("share of orders, year", (f"{PAIR}purchases_decayed_240d", f"{USER}orders_364d"), _ratio),
+    ("orders since last", (PAIR_GAPS[2], f"{USER}orders_91d"), _orders_since),
+    (
+        "days since last, before last order",
+        (PAIR_GAPS[2], f"{USER}days_since_last_order"),
+        _difference,
+    ),
 )
 """Features made of others: name, the columns that the formula takes, the formula. Left out where a
 column is missing, so that a mart can lose a column."""
