@@ -55,6 +55,16 @@ def test_user_vector_does_not_depend_on_batch(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_scores_are_products_of_vectors(family: str) -> None:
+    model = untrained(family)
+    model.network.row_I[ITEMS // 2 :] = 0
+    torch.nn.init.normal_(model.network.bias_I)
+    batch = histories([3, 1, 2], [])
+    scores_BI = model.user_vectors(batch) @ model.item_vectors().T
+    torch.testing.assert_close(model.scores(batch), scores_BI)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_user_vector_depends_on_order_and_every_item(family: str) -> None:
     model = untrained(family)
     vectors_BD = model.user_vectors(histories([3, 1, 2], [1, 3, 2], [4, 1, 2], [3, 1, 4]))

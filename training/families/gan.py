@@ -28,6 +28,7 @@ from torch import nn
 
 from training.data.histories import Histories
 from training.data.split import Split
+from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting.context import TrainingContext
 from training.fitting.exported_encoder import Encoder
 from training.fitting.family import State, VectorFamily
@@ -141,6 +142,9 @@ class Model(VectorFamily):
 
     def item_vectors(self) -> torch.Tensor:
         return self.generator.item_vectors()
+
+    def scorer(self) -> Scorer:
+        return self.generator.scorer()
 
     def learned_items(self) -> torch.Tensor:
         return self.generator.learned_items()

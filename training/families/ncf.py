@@ -77,8 +77,9 @@ class Model(Ranker):
     def scores(self, batch: Histories) -> torch.Tensor:
         popularity_I = self.network.popularity_I
         history = bags(batch, self.config.cuts, popularity_I.device)
-        items_I = torch.arange(len(popularity_I), device=popularity_I.device)
-        scores_BI: torch.Tensor = self.network(history, items_I)
+        rows_R = torch.arange(len(self.network.factors_RD), device=popularity_I.device)
+        logits_BR = self.network.of_rows(history, rows_R)  # rare items share a row
+        scores_BI = logits_BR.index_select(1, self.network.row_I)
         scores_BI *= (history.lengths_B > 0)[:, None]  # without history: popularity alone
         return scores_BI.add_(POPULARITY_SHARE * popularity_I)
 
@@ -121,7 +122,10 @@ class Network(nn.Module):
 
     def forward(self, history: Bags, items_C: torch.Tensor) -> torch.Tensor:
         """logits_BC"""
-        rows_C = self.row_I[items_C]
+        return self.of_rows(history, self.row_I[items_C])
+
+    def of_rows(self, history: Bags, rows_C: torch.Tensor) -> torch.Tensor:
+        """logits_BC of rows of embeddings."""
         read = Bags(self.row_I[history.items_N], history.weights_N, history.lengths_B)
         user_BD, item_CD = _user_and_items(self.factors_RD, read, rows_C)
         logits_BC = (user_BD * self.weight_D) @ item_CD.T

@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from penchant.interactions import EVENT_TYPES
 from training.data.histories import Histories
 from training.data.split import Split
+from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
@@ -142,6 +144,22 @@ class NextItem(VectorFamily):
         bias_I = network.bias_I - network.bias_I.mean()
         vectors_ID = network.targets(torch.arange(len(bias_I), device=bias_I.device))
         return torch.cat([vectors_ID, bias_I[:, None]], dim=1)
+
+    def scorer(self) -> Scorer:
+        """Scores each embedding once: rare items share one, and differ by their bias alone."""
+        network = self.network
+        if network.config.tags:
+            return super().scorer()
+        with torch.no_grad():
+            rows_RD = network.embedding.weight.detach()
+            rows_RD = F.normalize(rows_RD, dim=1) if network.config.temperature else rows_RD
+            bias_I = (network.bias_I - network.bias_I.mean()).detach()
+
+        def score(batch: Histories) -> torch.Tensor:
+            scores_BR = self.user_vectors(batch)[:, :-1] @ rows_RD.T
+            return scores_BR.index_select(1, network.row_I).add_(bias_I)
+
+        return score
 
     def learned_items(self) -> torch.Tensor:
         return (self.network.row_I > 0) | self.network.tags_IK.any(dim=1)
