@@ -14,6 +14,7 @@ from penchant.releases.release import MANIFEST, Release
 from penchant.serving.platform_services import platform_services
 from penchant.settings import Settings
 from penchant.storage import Pointer
+from penchant.vault import Vault
 
 METRIC = "ndcg@10"
 
@@ -22,6 +23,7 @@ def status(settings: Settings) -> dict[str, Any]:
     """The state of the home as JSON values; ``missing`` says which stages have not run.
 
     ``services``: those of ``make up``. ``user_ids``: what the home holds in place of user ids.
+    ``at_rest``: what is encrypted.
     ``live_release``: its manifest. ``previous_release``: what `rollback` goes back to.
     ``live_snapshot``: id, as_of, rows of each table, check results. ``live_features``: the snapshot
     whose features are online. ``selection``: the model selection of the snapshot that the live
@@ -56,6 +58,7 @@ def status(settings: Settings) -> dict[str, Any]:
     return {
         "services": services,
         "user_ids": user_ids(settings),
+        "at_rest": at_rest(settings),
         "live_release": release,
         "previous_release": settings.live_release.previous(),
         "live_snapshot": snapshot,
@@ -86,6 +89,7 @@ def render(state: dict[str, Any]) -> RenderableType:
             for family, cause in selection["failures"].items()
         ]
     parts.append(Text(f"user ids: {state['user_ids']}"))
+    parts.append(Text(f"at rest: {state['at_rest']}"))
     parts += [Text(f"missing: {each}", style="yellow") for each in state["missing"]]
     return Group(*parts)
 
@@ -105,6 +109,16 @@ def user_ids(settings: Settings) -> str:
     if state.state == "migrating":
         return "pseudonyms in what has landed; `penchant pseudonymize` again after the next release"
     return "pseudonyms"
+
+
+def at_rest(settings: Settings) -> str:
+    """What the home encrypts, in words."""
+    relied = "files are readable by their owner only, and rely on the volume's encryption"
+    if not Vault(settings).path.exists():
+        return f"nothing is encrypted: {relied}"
+    own = settings.privacy / "key"
+    kept = "in the home, so that a copy of the home has it too" if own.exists() else "elsewhere"
+    return f"the vault is encrypted, its key is {kept}; all other {relied}"
 
 
 def families_table(families: list[dict[str, Any]]) -> Table:

@@ -166,3 +166,24 @@ async def test_an_answer_in_parts_is_translated_whole(home: Settings) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         answer = await client.get("/x", params={"user_id": "anna"})
     assert answer.json() == ["anna"] and answer.headers["content-length"] == "8"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("path", "status", "shown"),
+    [("/v1/fading", 200, "bert"), ("/v1/fading", 403, None), ("/v1/popular", 200, None)],
+)
+async def test_lists_of_users_have_the_ids_of_the_vault(
+    home: Settings, path: str, status: int, shown: str | None
+) -> None:
+    pseudonym = Pseudonyms(home).of("bert")
+    Vault(home).remember({pseudonym: "bert"})
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps([pseudonym]).encode()})
+
+    transport = httpx.ASGITransport(UserIdTranslation(app, home))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        assert (await client.get(path)).json() == [shown or pseudonym]

@@ -13,7 +13,7 @@ from penchant.errors import DataError, UsageError
 from penchant.home_key import home_key
 from penchant.ingestion.ingest import IngestReport, ingest
 from penchant.pseudonyms import Coder, Pseudonyms
-from penchant.serving.status import user_ids
+from penchant.serving.status import at_rest, user_ids
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 from penchant.vault import Vault
@@ -112,6 +112,15 @@ def test_a_home_from_before_stays_as_it_is_and_says_so(home: Settings) -> None:
     files = home.landing.glob("simulator/users/*/data.parquet")
     landed = {each for file in files for each in pq.read_table(file)["user_id"].to_pylist()}
     assert "u00003" in landed and "penchant pseudonymize" in user_ids(home)
+
+
+def test_the_status_says_what_is_encrypted(home: Settings, land: Land) -> None:
+    assert at_rest(home).startswith("nothing is encrypted")
+    land("id\nu1\n")
+    assert "a copy of the home has it too" in at_rest(home)
+    key = (home.privacy / "key").read_bytes().hex()
+    (home.privacy / "key").unlink()
+    assert "its key is elsewhere" in at_rest(home.model_copy(update={"key": key}))
 
 
 def test_a_late_file_does_not_bring_an_erased_person_back(home: Settings, land: Land) -> None:
