@@ -29,7 +29,7 @@ Event = tuple[int, int, int, datetime]
 
 def measure(settings: Settings) -> dict[str, Any]:
     """Bring each shop online in a home of its own."""
-    return {name: _onboarded(name, make) for name, make in SHOPS.items()}
+    return {name: onboarded(name, make) for name, make in SHOPS.items()}
 
 
 def page(figures: dict[str, Any]) -> str:
@@ -64,7 +64,8 @@ def page(figures: dict[str, Any]) -> str:
     )
 
 
-def _onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> dict[str, Any]:
+def onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> dict[str, Any]:
+    """Bring a shop online and ask for recommendations. Raises RuntimeError for a failed command."""
     with tempfile.TemporaryDirectory(prefix="penchant-onboarding-") as scratch:
         folder = Path(scratch)
         files = make(folder, _events())
@@ -74,20 +75,23 @@ def _onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> di
             "PENCHANT_SOURCE": "files",
             "PENCHANT_MAPPING": str(folder / "mapping.yml"),
         }
-        stages: list[Stage] = []
+        stages: dict[str, Stage] = {}
 
         def run(*arguments: str) -> dict[str, Any]:
             stage, result = run_stage(arguments, environment)
-            stages.append(stage)
+            shown = [each for each in arguments if each[0] not in "-/" and each != snapshot_id]
+            stages[" ".join(shown[:2])] = stage
             if stage.failed:
                 raise RuntimeError(f"{name}: penchant {' '.join(arguments)}: {stage.failed}")
             return result
 
+        snapshot_id = ""
         drafted = run("mapping", "suggest", *map(str, files))["mapping"]
         (folder / "mapping.yml").write_text(drafted)
         previewed = run("mapping", "check")["files"]
         run("ingest")
-        snapshot = ("--snapshot", run("build")["snapshot_id"])
+        snapshot_id = run("build")["snapshot_id"]
+        snapshot = ("--snapshot", snapshot_id)
         for command in ("check", "materialize", "training-sets"):
             run(command, *snapshot)
         for family in FAMILIES:
@@ -98,13 +102,13 @@ def _onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> di
         return {
             "steps": len(stages),
             "yaml_lines": len(drafted.splitlines()),
-            "seconds": round(sum(stage.seconds for stage in stages), 1),
-            "cpu_seconds": round(sum(stage.cpu_seconds for stage in stages), 1),
+            "seconds": round(sum(stage.seconds for stage in stages.values()), 1),
+            "cpu_seconds": round(sum(stage.cpu_seconds for stage in stages.values()), 1),
             "rejected_files": sum(bool(file["reasons"]) for file in previewed),
             "recommended": len(answer["items"]),
             "stages": [
-                {"name": stage.name, "seconds": stage.seconds, "cpu_seconds": stage.cpu_seconds}
-                for stage in stages
+                {"name": shown, "seconds": stage.seconds, "cpu_seconds": stage.cpu_seconds}
+                for shown, stage in stages.items()
             ],
         }
 

@@ -29,7 +29,7 @@ from penchant.storage import STAGING_PREFIX, held_alone, write_atomic
 LINKED = ("models", "macros", "profiles.yml")
 # `+enabled` of a source, where dbt reads no variable of its project
 ENABLED = re.compile(r"\{\{ '(\w+)' in var\('sources', .*\) \}\}")
-PATHS = ("PENCHANT_LANDING", "PENCHANT_MARTS", "PENCHANT_WAREHOUSE", "PENCHANT_DUCKDB_TEMP")
+PATHS = ("PENCHANT_MARTS", "PENCHANT_WAREHOUSE", "PENCHANT_DUCKDB_TEMP")
 
 
 def run_by_hand(settings: Settings, arguments: Sequence[str]) -> int:
@@ -77,7 +77,8 @@ def prepare(settings: Settings, landing: Landing) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Limits and settings for dbt. The project finds its files by itself."""
+    """Limits, and the landing as a build names it, so that `state:modified` finds edits alone. The
+    project finds its other files by itself."""
     marts = folder_of(settings) / "marts"
     limits = dbt_environment(settings, marts, database_of(settings))
     kept = {name: value for name, value in os.environ.items() if name not in PATHS}
