@@ -15,7 +15,7 @@ import duckdb
 from penchant.artifacts import MartDescription, Snapshot
 from penchant.building.by_hand import folder_of
 from penchant.building.dbt import run_dbt
-from penchant.building.landed import read_landing
+from penchant.building.landed import Landing, read_landing
 from penchant.building.volatile import check_repeatable
 from penchant.errors import UsageError
 from penchant.manifest import Mart, read_marts
@@ -78,9 +78,12 @@ def preview(settings: Settings) -> Preview:
         if selected:
             run_dbt(settings, landing, marts, "build", "--select", *selected, database=database)
             check_repeatable(target / "manifest.json")
-        changes = _compare(settings, live, described, marts)
+        before = {mart.name: live.mart(mart.name) for mart in described}
+        changes = _compare(settings, before, described, marts)
         costs = _costs(live, marts, target / "run_results.json")
         failures = _failures(settings, live, described, target / "manifest.json", folder)
+        if selected:
+            failures += _unequal(settings, landing, described, folder, selected)
     return Preview(live.id, edit, changes, costs, failures, since)
 
 
@@ -98,19 +101,43 @@ def _database(settings: Settings, live: Snapshot, folder: Path) -> Path:
 
 
 def _compare(
-    settings: Settings, live: Snapshot, described: tuple[Mart, ...], marts: Path
+    settings: Settings, before: dict[str, Path], described: tuple[Mart, ...], marts: Path
 ) -> tuple[MartChange, ...]:
+    """The marts of a folder beside those that were there before."""
     with duckdb.connect(config={"threads": settings.threads}) as connection:
         return tuple(
             compare(
                 connection,
                 mart,
-                live.mart(mart.name) if live.mart(mart.name).exists() else None,
+                before[mart.name] if before[mart.name].exists() else None,
                 marts / f"{mart.name}.parquet",
             )
             for mart in described
             if (marts / f"{mart.name}.parquet").exists()
         )
+
+
+def _unequal(
+    settings: Settings,
+    landing: Landing,
+    described: tuple[Mart, ...],
+    folder: Path,
+    selected: list[str],
+) -> tuple[str, ...]:
+    """Marts that another number of threads builds otherwise: a tie, or a list without an order."""
+    marts, again = folder / "marts", folder / "again"
+    again.mkdir()
+    threads = 1 if settings.threads > 1 else 2
+    other = settings.model_copy(update={"threads": threads, "duckdb_threads": threads})
+    database = folder / settings.warehouse.name
+    run_dbt(other, landing, again, "run", "--select", *selected, database=database)
+    first = {mart.name: marts / f"{mart.name}.parquet" for mart in described}
+    return tuple(
+        f"{change.mart}: two builds differ in {change.changed + change.added + change.removed:,} "
+        f"rows, {', '.join(one.column for one in change.columns)}: order its ties (critical)"
+        for change in _compare(settings, first, described, again)
+        if not change.is_equal
+    )
 
 
 def _costs(live: Snapshot, marts: Path, run_results: Path) -> dict[str, Cost]:

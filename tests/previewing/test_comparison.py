@@ -2,14 +2,19 @@
 
 import copy
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
+from penchant.building.landed import Landing
 from penchant.manifest import Column, Mart
+from penchant.previewing import preview
 from penchant.previewing.changes import find_edit
 from penchant.previewing.comparison import compare
+from penchant.settings import Settings
 
 MART = Mart(
     name="m",
@@ -50,6 +55,24 @@ def test_rows_and_columns_that_differ(tmp_path: Path) -> None:
     assert str(change.columns[0].before) == "1 / 2 / 3, 3 values, 0 % null"
     assert str(change.columns[0].after) == "1 / 2.5 / 4, 2 values, 33.3 % null"
     assert same.is_equal and new.added == 3
+
+
+def test_marts_that_differ_when_built_again_are_named(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "marts").mkdir()
+    query = "select 'a' as id, {}::double as spend, 1::double as kind"
+    written(tmp_path / "marts" / "m.parquet", query.format(1))
+
+    def build(other: Settings, landing: Landing, marts: Path, *_: str, database: Path) -> None:
+        assert other.threads != settings.threads
+        written(marts / "m.parquet", query.format(2))
+
+    monkeypatch.setattr(preview, "run_dbt", build)
+    landing = Landing((), datetime(2024, 3, 1))
+    assert preview._unequal(settings, landing, (MART,), tmp_path, ["m+"]) == (
+        "m: two builds differ in 1 rows, spend: order its ties (critical)",
+    )
 
 
 def manifest() -> dict[str, Any]:
