@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.rows import grid
 from benchmarks.stages import Stage, run_stage
+from penchant.errors import PenchantError
 from penchant.settings import Settings
 
 TITLE = "Onboarding"
@@ -65,7 +66,7 @@ def page(figures: dict[str, Any]) -> str:
 
 
 def onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> dict[str, Any]:
-    """Bring a shop online and ask for recommendations. Raises RuntimeError for a failed command."""
+    """Bring a shop online and ask for recommendations. Raises PenchantError where one fails."""
     with tempfile.TemporaryDirectory(prefix="penchant-onboarding-") as scratch:
         folder = Path(scratch)
         files = make(folder, _events())
@@ -82,7 +83,8 @@ def onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> dic
             shown = [each for each in arguments if each[0] not in "-/" and each != snapshot_id]
             stages[" ".join(shown[:2])] = stage
             if stage.failed:
-                raise RuntimeError(f"{name}: penchant {' '.join(arguments)}: {stage.failed}")
+                command = f"penchant {' '.join(arguments)}"
+                raise PenchantError(f"{name}: {command}: {stage.failed}", f"run {command} by hand")
             return result
 
         snapshot_id = ""
