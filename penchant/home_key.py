@@ -35,9 +35,12 @@ def home_key(settings: Settings) -> bytes:
 
 def where_from(settings: Settings) -> str:
     """What gives the key: a setting or a file."""
-    named = {"PENCHANT_KEY": settings.key, "PENCHANT_KEY_FILE": settings.key_file}
-    named["PENCHANT_KEY_COMMAND"] = settings.key_command
-    return next((name for name, value in named.items() if value), str(settings.privacy / "key"))
+    named = {
+        "PENCHANT_KEY": bool(settings.key),
+        "PENCHANT_KEY_FILE": bool(settings.key_file),
+        "PENCHANT_KEY_COMMAND": bool(settings.key_command),
+    }
+    return next((name for name, given in named.items() if given), str(settings.privacy / "key"))
 
 
 def derived(key: bytes, purpose: bytes) -> bytes:

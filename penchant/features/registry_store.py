@@ -51,8 +51,8 @@ def with_relative_paths(registry: RegistryProto, repository: Path) -> RegistryPr
 def _replace_paths(message: Message, replaced: Callable[[str], str]) -> None:
     """In every data source within a message."""
     for each in _messages(message):
-        if each.DESCRIPTOR.name == FILE_OPTIONS and each.uri:  # type: ignore[attr-defined]
-            each.uri = replaced(each.uri)  # type: ignore[attr-defined]
+        if each.DESCRIPTOR.name == FILE_OPTIONS and each.uri:
+            each.uri = replaced(each.uri)
 
 
 def _messages(message: Message) -> Iterator[Message]:

@@ -1,5 +1,6 @@
 """A preview as text for a terminal and as one HTML page."""
 
+from collections.abc import Sequence
 from html import escape
 
 from penchant.previewing.comparison import ColumnChange, MartChange
@@ -95,7 +96,7 @@ def _cost(cost: Cost) -> str:
     return f"build {before}{cost.seconds_after:g} s, {bytes_before}{cost.bytes_after:,} bytes"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     cells = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows

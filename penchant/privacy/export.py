@@ -70,8 +70,11 @@ def export(settings: Settings, user_id: str, folder: Path) -> ExportReport:
             f"nothing is held of user {user_id!r}", "pass the user_id as the source has it"
         )
     with atomic_directory(folder) as staging:
-        content = {"user_id": Vault(settings).reveal([user_id]).get(user_id, user_id)}
-        content |= {"held_as": user_id, "held": [asdict(held) for held in found]}
+        content = {
+            "user_id": Vault(settings).reveal([user_id]).get(user_id, user_id),
+            "held_as": user_id,
+            "held": [asdict(held) for held in found],
+        }
         (staging / "subject.json").write_text(json.dumps(content, indent=2, default=str) + "\n")
         for held in found:
             _write_csv(staging / f"{held.place.replace('/', '-')}.csv", held.rows)

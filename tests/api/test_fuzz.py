@@ -32,8 +32,13 @@ CHECKED = [
     "content_type_conformance",
     "response_schema_conformance",
 ]
-WITHOUT = {  # a plan of ads, events to delete, a complete erasure, an objection
+WITHOUT = {  # a plan of ads, insights, events to delete, a complete erasure, an objection
     "GET /v1/ads": 503,
+    "GET /v1/demand": 503,
+    "GET /v1/restock": 503,
+    "GET /v1/fading": 503,
+    "GET /v1/retention": 503,
+    "GET /v1/search": 503,
     "DELETE /v1/events": 404,
     "GET /v1/subjects/receipt": 404,
     "DELETE /v1/subjects/objection": 404,

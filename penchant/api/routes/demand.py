@@ -39,7 +39,7 @@ def demand(query: Annotated[DemandQuery, Query()], services: AppServices) -> Dem
         found = published.of_shop()
     return DemandForecast(
         snapshot_id=published.record.snapshot_id,
-        level=found.level,  # type: ignore[arg-type]
+        level=found.level,
         item_id=found.item_id,
         category=found.category,
         volume_class=found.volume_class,

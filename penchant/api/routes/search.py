@@ -33,7 +33,7 @@ def search(query: Annotated[SearchQuery, Query()], services: AppServices) -> Sea
     found = index.search(query.q, query.k, searcher)
     return SearchAnswer(
         snapshot_id=found.snapshot_id,
-        matched=found.matched,  # type: ignore[arg-type]
+        matched=found.matched,
         corrected=found.corrected,
         personalized=found.personalized,
         items=[SearchItem(**asdict(item)) for item in found.items],

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from penchant.ingestion.landing.contract import Contract, Reason
 from penchant.ingestion.landing.reading import identifier
@@ -24,7 +25,12 @@ class Pseudonymizer:
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Define the function of ``sql`` in a database."""
         connection.create_function(
-            FUNCTION, self._of_column, ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special"
+            FUNCTION,
+            self._of_column,
+            ["VARCHAR"],
+            "VARCHAR",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
         )
 
     def forget(self) -> None:

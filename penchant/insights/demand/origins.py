@@ -71,7 +71,7 @@ def origin_at(demand: Demand, week: int, seed: int, threads: int) -> Origin:
         base | learned | {COMBINED: _mean_of(learned)},
         np.maximum(np.sqrt(recent_MT.var(axis=1) + recent_MT.mean(axis=1)), LEAST_SCALE),
         np.abs(np.diff(nodes_MT, axis=1)).mean(axis=1),
-        nodes_MT[:, -RECENT_WEEKS:].any(axis=1),
+        (nodes_MT[:, -RECENT_WEEKS:] != 0).max(axis=1),
         weekday_shares(known),
         nodes(demand, ahead),
     )

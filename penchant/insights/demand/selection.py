@@ -75,7 +75,7 @@ def reconciled(
 def errors_of(origins: Sequence[Origin], forecasts: Sequence[Floats]) -> dict[str, Errors]:
     """Quantiles of the standardized errors by class: split conformal prediction, pooled over the
     series of a class (Vovk and others, 2005)."""
-    groups = {each: (each,) for each in CLASSES if each not in ABOVE}
+    groups: dict[str, tuple[str, ...]] = {each: (each,) for each in CLASSES if each not in ABOVE}
     groups |= dict.fromkeys(ABOVE, ABOVE)
     found = {}
     for name, classes in groups.items():

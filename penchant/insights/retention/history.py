@@ -110,7 +110,7 @@ def outcome_after(orders: Orders, users: Users, days_before: int) -> Outcome:
     within_R = (after_R >= 1) & (after_R <= VALUE_DAYS)
     size = len(orders.user_ids)
     returned = np.bincount(orders.user_R[soon_R], minlength=size) > 0
-    value = np.bincount(orders.user_R[within_R], orders.value_R[within_R], size)
+    value = np.bincount(orders.user_R[within_R], orders.value_R[within_R], size).astype(np.float64)
     if days_before < VALUE_DAYS:
         value = np.full(size, np.nan)
     return Outcome(returned[rows_U], value[rows_U])

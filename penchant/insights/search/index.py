@@ -7,7 +7,7 @@ accents.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -122,7 +122,7 @@ class SearchIndex:
         counted_I[items] += 1
 
 
-def write_index(folder: Path, texts: dict[str, Sequence[str | None]]) -> int:
+def write_index(folder: Path, texts: Mapping[str, Sequence[str | None]]) -> int:
     """Index the items' texts by field; returns the number of different words."""
     items = len(next(iter(texts.values())))
     weights: list[Counter[str]] = [Counter() for _ in range(items)]

@@ -129,8 +129,8 @@ def empty_lists(users: int, k: int, item_count: int) -> Ranked:
 
 
 def _put(lists: Ranked, rows_B: IntArray, ranked: Ranked) -> None:
-    for array, values in zip(lists, ranked, strict=True):
-        array[rows_B] = values
+    scores, items = lists
+    scores[rows_B], items[rows_B] = ranked
 
 
 def parts(histories: Histories) -> Iterator[Histories]:
