@@ -1,4 +1,4 @@
-"""Refresh what interests are used for beside recommendation: demand, retention, search.
+"""Refresh what interests are used for beside recommendation.
 
 ## What it does
 
@@ -12,6 +12,9 @@ of the spending of 90, predicts both for every user, and names the users who are
 `index_search`: `penchant index-search` indexes the texts of all items and selects how much
 popularity, interests and earlier purchases count in the order of what is found.
 
+`rank_audiences`: `penchant rank-audiences` learns from the first buyers of earlier new items, and
+ranks users for each item that nobody bought, or that was first bought in the last four weeks.
+
 ## When it runs
 
 After each `publish_vectors`, triggered by the Asset `release`, at a low priority: it must not slow
@@ -21,13 +24,14 @@ published while families are trained.
 ## Rerun and backfill
 
 Clear a task, or *Trigger* with `{"snapshot_id": "s-..."}`. A snapshot is worked on once; to repeat
-it, remove `demand`, `retention` or `search` below `insights/s-.../` from the home first.
+it, remove the folder of the task below `insights/s-.../` in the home first.
 
 ## Troubleshooting
 
 - `forecast_demand` skipped: the snapshot has less than 16 whole weeks of purchases.
 - `predict_retention` skipped: less than 112 days of purchases, or less than 50 users.
 - `index_search` skipped: the snapshot has no items.
+- `rank_audiences` skipped: less than ten items were new in one of the last windows of four weeks.
 - *data rejected* by `predict_retention`: no user has bought twice.
 - Any other failure: the result of the snapshot before stays published; its id is in the answers.
   Fix the cause in the log, clear the task.
@@ -45,7 +49,7 @@ from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 with DAG(
     dag_id="refresh_insights",
     doc_md=__doc__,
-    description="Forecast demand, predict returns, index search",
+    description="Forecast demand, predict returns, index search, rank audiences",
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
@@ -64,4 +68,7 @@ with DAG(
     index_search = Command(
         task_id="index_search", subcommand=["index-search", "--snapshot", SNAPSHOT_ID]
     )
-    latest >> [forecast_demand, predict_retention, index_search]
+    rank_audiences = Command(
+        task_id="rank_audiences", subcommand=["rank-audiences", "--snapshot", SNAPSHOT_ID]
+    )
+    latest >> [forecast_demand, predict_retention, index_search, rank_audiences]

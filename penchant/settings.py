@@ -299,6 +299,11 @@ class Settings(BaseSettings):
         return Pointer(self.home / "insights" / "SEARCH")
 
     @property
+    def live_audience(self) -> Pointer:
+        """The snapshot whose model ranks the audience of an item."""
+        return Pointer(self.home / "insights" / "AUDIENCE")
+
+    @property
     def live_snapshot(self) -> Pointer:
         """The last snapshot that passed its checks."""
         return Pointer(self.snapshots / "CURRENT")

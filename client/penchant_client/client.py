@@ -13,6 +13,7 @@ import httpx
 from penchant_client.models import (
     Activity,
     Ads,
+    Audience,
     BasketCompletion,
     Context,
     DemandForecast,
@@ -94,6 +95,17 @@ class Client:
                 Ads,
                 repeatable=False,
                 query={"user_id": user_id, "k": k, "placement": placement},
+            )
+        )
+
+    def audience(self, item_id: str, *, k: int = 100) -> Audience:
+        """The users most likely to buy an item that nobody, or hardly anybody, has bought yet.
+
+        k: Maximum number of users.
+        """
+        return self._transport.send(
+            Call(
+                "GET", "/v1/audience", Audience, repeatable=True, query={"item_id": item_id, "k": k}
             )
         )
 

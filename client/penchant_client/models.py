@@ -14,6 +14,8 @@ __all__ = [
     "ActivityEvent",
     "Ad",
     "Ads",
+    "Audience",
+    "AudienceSegment",
     "BasketCompletion",
     "BasketItem",
     "Context",
@@ -119,6 +121,31 @@ class Ads:
     policy: str
     slate_id: str
     ads: List[Ad]
+
+
+@dataclass(frozen=True)
+class AudienceSegment:
+    """A main category of users, which the audience has more of than all users.
+
+    share: Share of the audience.
+    share_of_all: Share of all users.
+    """
+
+    category: str
+    share: float
+    share_of_all: float
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The users most likely to buy a new item, best first."""
+
+    snapshot_id: str
+    item_id: str
+    title: str
+    method: Literal["learned", "category purchases"]
+    segments: List[AudienceSegment]
+    users: List[str]
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,13 @@ def index_search(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     os.nice(NICENESS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
+def rank_audiences(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Rank the users most likely to buy each item that is new."""
+    from penchant.insights.audience.stage import rank_audiences as run
+
+    os.nice(NICENESS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import duckdb
 
 from penchant.artifacts import Snapshot
 from penchant.errors import NothingToDo, UnknownId, UsageError
+from penchant.insights.audience.published import published_audiences
 from penchant.insights.retention.published import published_retention
 from penchant.manifest import read_marts
 from penchant.privacy import stored
@@ -89,21 +91,21 @@ def everything_held(settings: Settings, user_id: str) -> Iterator[Held]:
         yield Held(table.place, purpose, [] if rows is None else rows.to_pylist())
     for name, logged in stored.logged_rows(settings, [user_id]).items():
         yield Held(f"feedback/{name}", "waits to land: what was shown and done since", logged)
-    yield Held(
-        "insights/retention", "whether to win the person back", _predicted(settings, user_id)
-    )
+    yield from _insights(settings, user_id)
     if settings.live_snapshot.current():
         yield from _in_marts(Snapshot.live(settings), user_id)
     if release_id := settings.live_release.current():
         yield from _served(Release.open(settings, release_id), user_id)
 
 
-def _predicted(settings: Settings, user_id: str) -> list[dict[str, Any]]:
-    """The retention predictions of the person, if any are published."""
-    try:
-        return [published_retention(settings).of_user(user_id)]
-    except (NothingToDo, UnknownId):
-        return []
+def _insights(settings: Settings, user_id: str) -> Iterator[Held]:
+    """Predictions of the person and the audiences they are in, if any are published."""
+    with suppress(NothingToDo, UnknownId):
+        row = published_retention(settings).of_user(user_id)
+        yield Held("insights/retention", "whether to win the person back", [row])
+    with suppress(NothingToDo):
+        rows = published_audiences(settings).of_user(user_id)
+        yield Held("insights/audience", "new items to show the person", rows)
 
 
 def _in_marts(snapshot: Snapshot, user_id: str) -> Iterator[Held]:

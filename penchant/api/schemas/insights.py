@@ -9,6 +9,7 @@ from penchant.api_schemas import MAX_CATEGORY_LENGTH, Id, Item, ItemCount, Reque
 
 MAX_RESTOCK = 1000
 MAX_FADING = 1000
+MAX_AUDIENCE = 500
 MAX_QUERY_LENGTH = 200
 
 
@@ -139,3 +140,27 @@ class SearchAnswer(Response):
     )
     personalized: bool = Field(description="Whether the user's interests were known.")
     items: list[SearchItem]
+
+
+class AudienceQuery(Request):
+    item_id: Id
+    k: int = Field(100, ge=1, le=MAX_AUDIENCE, description="Maximum number of users.")
+
+
+class AudienceSegment(Response):
+    """A main category of users, which the audience has more of than all users."""
+
+    category: str
+    share: float = Field(description="Share of the audience.")
+    share_of_all: float = Field(description="Share of all users.")
+
+
+class Audience(Response):
+    """The users most likely to buy a new item, best first."""
+
+    snapshot_id: str
+    item_id: str
+    title: str
+    method: Literal["learned", "category purchases"]
+    segments: list[AudienceSegment]
+    users: list[str]
