@@ -28,9 +28,10 @@ from torch.nn import functional as F
 
 from training.data.histories import Histories
 from training.data.split import Split
+from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
-from training.fitting.family import State, VectorFamily
+from training.fitting.family import State, VectorFamily, scorer_of_rows
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.generation.deduplication import HistorySampler, without_sampler
 from training.layers.generation.draws import sample_distinct
@@ -113,6 +114,13 @@ class Model(VectorFamily):
         share_I = POPULARITY_SHARE * self.network.popularity_I
         items_I = torch.arange(len(share_I), device=share_I.device)
         return torch.cat([self.network.targets(items_I), share_I[:, None]], dim=1)
+
+    def scorer(self) -> Scorer:
+        """Scores each embedding once: rare items share one."""
+        network = self.network
+        rows_RD = F.normalize(network.embedding_RD.detach(), dim=1)
+        share_I = POPULARITY_SHARE * network.popularity_I
+        return scorer_of_rows(self.user_vectors, rows_RD, network.row_I, share_I)
 
     def learned_items(self) -> torch.Tensor:
         return self.network.row_I > 0

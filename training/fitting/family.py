@@ -6,6 +6,7 @@ makes an unfitted ``Family`` from a config. ``capabilities.py`` declares what el
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -91,3 +92,23 @@ class VectorFamily(Ranker):
         """Computes the vectors of items once."""
         vectors_DI = self.item_vectors().T
         return lambda batch: self.user_vectors(batch) @ vectors_DI
+
+
+def scorer_of_rows(
+    user_vectors: Callable[[Histories], torch.Tensor],
+    rows_RD: torch.Tensor,
+    row_I: torch.Tensor,
+    offset_I: torch.Tensor,
+) -> Scorer:
+    """A scorer of items that share vectors: each product is computed once.
+
+    ``user_vectors``: as of a ``VectorFamily``, with one element behind those of ``rows_RD``.
+    ``offset_I``: what it is multiplied by.
+    """
+
+    def score(batch: Histories) -> torch.Tensor:
+        vectors_BD = user_vectors(batch)
+        scores_BR = vectors_BD[:, :-1] @ rows_RD.T
+        return scores_BR.index_select(1, row_I).add_(vectors_BD[:, -1:] * offset_I)
+
+    return score

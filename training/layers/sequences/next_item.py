@@ -19,7 +19,7 @@ from training.data.split import Split
 from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
-from training.fitting.family import State, VectorFamily
+from training.fitting.family import State, VectorFamily, scorer_of_rows
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.sequences.inputs import (
     embedding_rows,
@@ -150,16 +150,9 @@ class NextItem(VectorFamily):
         network = self.network
         if network.config.tags:
             return super().scorer()
-        with torch.no_grad():
-            rows_RD = network.embedding.weight.detach()
-            rows_RD = F.normalize(rows_RD, dim=1) if network.config.temperature else rows_RD
-            bias_I = (network.bias_I - network.bias_I.mean()).detach()
-
-        def score(batch: Histories) -> torch.Tensor:
-            scores_BR = self.user_vectors(batch)[:, :-1] @ rows_RD.T
-            return scores_BR.index_select(1, network.row_I).add_(bias_I)
-
-        return score
+        rows_RD, bias_I = network.embedding.weight.detach(), network.bias_I.detach()
+        rows_RD = F.normalize(rows_RD, dim=1) if network.config.temperature else rows_RD
+        return scorer_of_rows(self.user_vectors, rows_RD, network.row_I, bias_I - bias_I.mean())
 
     def learned_items(self) -> torch.Tensor:
         return (self.network.row_I > 0) | self.network.tags_IK.any(dim=1)
