@@ -37,13 +37,17 @@ parameters of LightGBM's own ranker on the same examples. The gain is paired, us
 """
 GROUPS: dict[str, tuple[str, ...]] = {
     CONFIGURED: (),
-    "without user and item": ("user_item_statistics", "mean gap", "days since", "last gap"),
+    "without user and item": (
+        *("user_item_statistics", "mean gap", "days since", "last gap"),
+        *("share of orders", "orders since"),
+    ),
     "without user and leaf category": ("user_leaf_category", "category:", "share of category"),
     "without item demand": ("item_demand", "price / ", "trend"),
     "without scores and ranks of sources": ("personal_", "tifu_knn", "user_cf", "item_cf", "pop"),
 }
 DEFAULTS = "LightGBM's defaults"
 LIGHTGBM = TreesConfig(
+    objectives=("lambdarank",),
     trees=100,
     leaves=31,
     learning_rate=0.1,
