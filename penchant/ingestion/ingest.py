@@ -68,6 +68,10 @@ class IngestReport:
         if more:
             named.append(f"and {more} more")
         line = f"{counts} ({'; '.join(named)})" if named else counts
+        rejected = [file for file in self.landed if file["rejected"]]
+        if rejected:
+            rows = sum(file["rejected"] for file in rejected)
+            line += f"; {rows:,} rows rejected, see {rejected[0]['path']}/rejected.jsonl"
         return "; ".join([line, *self.missing])
 
 

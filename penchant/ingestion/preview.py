@@ -15,6 +15,7 @@ from penchant.ingestion.landing.batches import NOT_CAUSED_BY_FILES, read_arrival
 from penchant.ingestion.landing.checking import CheckResult, check, landed_sql
 from penchant.ingestion.landing.engine import Engine
 from penchant.ingestion.landing.reading import Unreadable
+from penchant.ingestion.landing.rejecting import reject_rows
 from penchant.ingestion.sources import files
 from penchant.settings import Settings
 
@@ -23,13 +24,17 @@ SHOWN_ROWS = 10
 
 @dataclass(frozen=True)
 class FilePreview:
-    """A file as it would land: ``rows`` of them, the first as ``sample``, or why it would not."""
+    """A file as it would land: ``rows`` of them, the first as ``sample``, or why it would not.
+
+    ``lands``: whether it lands, with ``reject_rows`` without the rows that ``reasons`` are about.
+    """
 
     table: str
     file: str
     rows: int
     sample: list[dict[str, Any]]
     reasons: list[dict[str, Any]]
+    lands: bool
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class MappingPreview:
                 first = f", first row {reason['first_row']}: {reason['value']}"
                 place = first if reason["first_row"] else ""
                 lines.append(f"  rejected: {column}{reason['detail']}{rows}{place}")
-        rejected = sum(bool(one.reasons) for one in self.files)
+        rejected = sum(not one.lands for one in self.files)
         lines.append(f"{len(self.files) - rejected} files would land, {rejected} be quarantined")
         return "\n".join(lines)
 
@@ -83,9 +88,16 @@ def _preview(engine: Engine, arrival: Arrival, workspace: Path, now: datetime) -
     copy = workspace / arrival.path.name
     shutil.copyfile(arrival.path, copy)
     connection, sample = engine.connection(), []
+    lands = False
     try:
         reading = read_arrival(connection, arrival, copy)
         result = check(connection, arrival.contract, reading, now, empty_allowed=True)
+        most = arrival.mapping.reject_rows if arrival.mapping else 0.0
+        lands = not result.reasons or bool(
+            most
+            and result.rows
+            and reject_rows(connection, arrival.contract, reading, now, result, most)
+        )
         if not reading.absent and result.rows:
             cursor = connection.execute(
                 f"SELECT * FROM ({landed_sql(arrival.contract, reading)}) LIMIT {SHOWN_ROWS}"
@@ -99,7 +111,7 @@ def _preview(engine: Engine, arrival: Arrival, workspace: Path, now: datetime) -
     finally:
         copy.unlink()
     reasons = [reason.as_dict() for reason in result.reasons]
-    return FilePreview(arrival.contract.table, arrival.name, result.rows, sample, reasons)
+    return FilePreview(arrival.contract.table, arrival.name, result.rows, sample, reasons, lands)
 
 
 def _shown(row: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import yaml
 from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, run
 
 from penchant.ingestion.ingest import ingest
+from penchant.ingestion.preview import preview
 from penchant.settings import Settings
 
 
@@ -148,6 +149,24 @@ def test_one_file_gives_events_and_items(settings: Settings, tmp_path: Path) -> 
 def test_file_that_landed_before_new_keys_is_unchanged(settings: Settings, tmp_path: Path) -> None:
     run(settings, tmp_path)
     assert len(run(settings, tmp_path, whole_table=True, delimiter=",").unchanged) == 1
+
+
+def test_rows_are_rejected_one_by_one_up_to_a_share(settings: Settings, tmp_path: Path) -> None:
+    good = "".join(ROW.replace("1,", f"{at},", 1) for at in range(8))
+    text = HEADER + good + ROW.replace("1,", "9,", 1).replace("9.5", "much") + ROW
+    report = run(settings, tmp_path, text, reject_rows=0.2)
+    [batch] = report.landed
+    assert (batch["rows"], batch["rejected"]) == (8, 2)
+    assert "2 rows rejected" in report.summary()
+    lines = Path(batch["path"], "rejected.jsonl").read_text().splitlines()
+    assert [(line["row"], line["column"], line["value"]) for line in map(json.loads, lines)] == [
+        (9, "value", "much"),
+        (10, "event_id", "1"),
+    ]
+    assert preview(settings, tmp_path / "m.yml", None, NOW).files[0].lands
+    [found] = run(settings, tmp_path, text + "\n", reject_rows=0.1).quarantined
+    assert not preview(settings, tmp_path / "m.yml", None, NOW).files[0].lands
+    assert [reason["code"] for reason in found["reasons"]] == ["wrong_type", "duplicate_key"]
 
 
 def test_empty_file_is_no_whole_table(settings: Settings, tmp_path: Path) -> None:

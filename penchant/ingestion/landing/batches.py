@@ -41,6 +41,7 @@ from penchant.ingestion.landing.reading import (
     literal,
     read,
 )
+from penchant.ingestion.landing.rejecting import reject_rows, write_rejected
 from penchant.ingestion.landing.user_rows import remove_rows, users_of
 from penchant.pseudonyms import Pseudonyms
 from penchant.settings import Settings
@@ -73,6 +74,7 @@ class Outcome:
     rows: int
     path: Path
     reasons: tuple[Reason, ...] = ()
+    rejected: int = 0
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -80,6 +82,7 @@ class Outcome:
             "sha256": self.sha256,
             "original_name": self.original_name,
             "rows": self.rows,
+            "rejected": self.rejected,
             "path": str(self.path),
             "reasons": [reason.as_dict() for reason in self.reasons],
         }
@@ -175,6 +178,13 @@ class Landing:
             if is_disk_full(error):
                 raise
             result = CheckResult(0, (unreadable(error, original, arrival),))
+        rejected: tuple[Reason, ...] = ()
+        if result.reasons and result.rows and arrival.mapping and arrival.mapping.reject_rows:
+            most = arrival.mapping.reject_rows
+            left = reject_rows(connection, arrival.contract, reading, self.now, result, most)
+            if left:
+                reading, rejected = left
+                result = check(connection, arrival.contract, reading, self.now, empty_allowed)
         if result.reasons:
             return self._quarantine(arrival, original, sha256, self._shown(arrival, result.reasons))
         with self._appearing(final) as staging:
@@ -182,9 +192,13 @@ class Landing:
             self._write_rows(arrival.contract, reading, original, staging / "data.parquet")
             erased = self._leave_out_erased(arrival.contract, staging / "data.parquet")
             batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
+            if rejected:
+                write_rejected(staging, self._shown(arrival, rejected))
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")
         self._leave_quarantine(table, sha256)
-        return Outcome("landed", table, sha256, arrival.name, result.rows - erased, final)
+        places = len({reason.first_row for reason in rejected})
+        rows = result.rows - erased
+        return Outcome("landed", table, sha256, arrival.name, rows, final, rejected=places)
 
     def _landed(self, contract: Contract) -> Contract:
         """The contract of what lands, where files have another."""

@@ -66,10 +66,7 @@ def check(
     shape = [*_column_reasons(contract, reading), *_type_reasons(contract, reading)]
     if shape:
         return CheckResult(0, tuple(shape))
-    rules = [
-        *(rule for column in contract.columns for rule in _value_rules(column, reading, now)),
-        *contract.rules,
-    ]
+    rules = _rules(contract, reading, now)
     counts = ", ".join(f"count(*) FILTER (WHERE {rule.violated})" for rule in rules)
     # The hash makes DuckDB decode every value, which detects torn pages.
     every = ", ".join(_as_given(column) for column in contract.columns)
@@ -81,6 +78,36 @@ def check(
     broken = [(rule, wrong) for rule, wrong in zip(rules, found, strict=True) if wrong]
     reasons = _located(connection, typed, broken)
     return CheckResult(rows, (*reasons, *_duplicates(connection, contract, typed)))
+
+
+def broken_rows_sql(contract: Contract, reading: Reading, now: datetime) -> str:
+    """A query for the rows of a file that break a rule or repeat a key: place in the file, code,
+    column, detail and value, once for each rule."""
+    typed = _typed(contract, reading, now)
+    parts = [
+        f"SELECT {ROW} AS place, {literal(rule.code)} AS code, {literal(rule.column)} AS rejected, "
+        f"{literal(rule.detail)} AS detail, "
+        f"left(CAST({identifier(f'given:{rule.column}')} AS VARCHAR), {MOST_OF_A_VALUE}) AS value "
+        f"FROM ({typed}) WHERE {rule.violated}"
+        for rule in _rules(contract, reading, now)
+    ]
+    if contract.key:
+        key = ", ".join(identifier(name) for name in contract.key)
+        shown = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in contract.key)
+        parts.append(
+            f"SELECT {ROW}, {literal(Code.DUPLICATE_KEY)}, {literal(', '.join(contract.key))}, "
+            f"'repeats an earlier row', left(concat_ws(', ', {shown}), {MOST_OF_A_VALUE}) "
+            f"FROM ({typed}) QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {ROW}) > 1"
+        )
+    return " UNION ALL ".join(parts)
+
+
+def _rules(contract: Contract, reading: Reading, now: datetime) -> list[Rule]:
+    """What each row is checked for."""
+    return [
+        *(rule for column in contract.columns for rule in _value_rules(column, reading, now)),
+        *contract.rules,
+    ]
 
 
 def _located(

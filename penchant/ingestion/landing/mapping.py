@@ -31,7 +31,8 @@ class TableMapping:
     ``derived``: name → SQL over the columns of the file, a further column. ``filter``: SQL
     condition on the columns; rows for which it isn't true don't land. ``last_of_key``: of rows with
     the same key the last one lands. ``whole_table``: a file is the whole table, so rows of earlier
-    files that it lacks are deleted.
+    files that it lacks are deleted. ``reject_rows``: the share of rows that may break a rule; they
+    are left out.
     """
 
     key: str
@@ -53,6 +54,7 @@ class TableMapping:
     derived: dict[str, str] = field(default_factory=dict)
     last_of_key: bool = False
     whole_table: bool = False
+    reject_rows: float = 0.0
 
     @property
     def text_form(self) -> TextForm:

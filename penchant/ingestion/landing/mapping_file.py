@@ -27,6 +27,7 @@
         derived: {total: "CAST(qty AS INT) * CAST(price AS DOUBLE)"}   # SQL: a further column
         filter: status <> 'cancelled' AND sku NOT IN ('POST', 'M')   # SQL; other rows don't land
         last_of_key: true           # of rows with the same key the last lands: items in orders
+        reject_rows: 0.01             # share of rows that may break a rule and are left out
         whole_table: true             # a file is the whole table: rows that it lacks are deleted
       items:                          # a list where files of a table differ in form
         - {path: books.csv, columns: {item_id: isbn, title: name}}
@@ -58,7 +59,7 @@ from penchant.ingestion.landing.reading import first_line, literal
 TABLE_KEYS = (
     *("path", "columns", "constants", "values", "timestamp_format", "timezone", "delimiter"),
     *("header", "null_values", "decimal", "thousands", "encoding", "filter"),
-    *("quote", "derived", "last_of_key", "whole_table"),
+    *("quote", "derived", "last_of_key", "whole_table", "reject_rows"),
 )
 
 
@@ -141,6 +142,7 @@ def _table(
         quote=_quote(path, f"{key}.quote", body.get("quote", '"')),
         derived=_derived(path, f"{key}.derived", body.get("derived", {})),
         last_of_key=_flag(path, f"{key}.last_of_key", body.get("last_of_key", False)),
+        reject_rows=_share(path, f"{key}.reject_rows", body.get("reject_rows", 0)),
         whole_table=_flag(path, f"{key}.whole_table", body.get("whole_table", False)),
     )
 
@@ -256,6 +258,12 @@ def _flag(path: Path, key: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong(path, key, f"is {value!r}", "give true or false")
     return value
+
+
+def _share(path: Path, key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise _wrong(path, key, f"is {value!r}", "give a share such as 0.01")
+    return float(value)
 
 
 def _thousands(path: Path, key: str, body: dict[str, Any]) -> str:
