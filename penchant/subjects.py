@@ -12,7 +12,7 @@ from datetime import datetime
 from penchant.artifacts import SubjectRequest
 from penchant.errors import UsageError
 from penchant.home_key import home_key
-from penchant.pseudonyms import IDENTITY_BYTES, Coder, identity_of
+from penchant.pseudonyms import IDENTITY_BYTES, Coder, Pseudonyms, identity_of
 from penchant.settings import Settings
 from penchant.storage import held_alone
 
@@ -45,9 +45,11 @@ class Subjects:
         return {user_id for user_id in user_ids if _identity(coder.of(user_id)) in asked}
 
     def objecting(self) -> list[str]:
-        """Ids of the users who are not to be profiled."""
+        """Ids, as landed rows have them, of the users who are not to be profiled."""
         objections = [each for each in self.requests() if each.kind == "object"]
-        return sorted(each.user_id for each in objections if each.user_id is not None)
+        ids = [each.user_id for each in objections if each.user_id is not None]
+        coder = Pseudonyms(self._settings).coder
+        return sorted(ids if coder is None else map(coder.of, ids))
 
     def excluded(self, user_id: str) -> bool:
         """Whether a user is served without a profile: erased, or objecting."""

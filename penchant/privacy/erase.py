@@ -28,6 +28,7 @@ from penchant.privacy.derived import (
     snapshots_on_disk,
     still_live,
 )
+from penchant.privacy.known_as import known_as
 from penchant.privacy.mentions import DISTINCTIVE, files_that_mention
 from penchant.privacy.signing import public_key, sign
 from penchant.settings import Settings
@@ -90,7 +91,8 @@ def erase(
     if not waiting:
         raise NothingToDo("no erasure waits", "pass --user to request one")
     with held_alone(settings.privacy):
-        removed = _erase_stored(settings, [each.user_id for each in waiting if each.user_id])
+        people = known_as(settings, [each.user_id for each in waiting if each.user_id])
+        removed = _erase_stored(settings, people)
         affected = snapshots_on_disk(settings)
         for each in waiting:
             _save(settings, each, "cleaned", removed, affected)
@@ -113,8 +115,7 @@ def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
         raise UsageError(f"built with the person's data and still live: {', '.join(live)}", NEXT)
     at = now or datetime.now(UTC).replace(tzinfo=None)
     with held_alone(settings.privacy):
-        user_ids = [each.user_id for each in waiting if each.user_id]
-        user_ids += Vault(settings).reveal(user_ids).values()
+        user_ids = known_as(settings, [each.user_id for each in waiting if each.user_id])
         removed = remove_derived(settings, affected)
         removed |= remove_mentioning(settings, user_ids)
         searched = _verify(settings, user_ids)
@@ -124,9 +125,10 @@ def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
 
 def is_stored(settings: Settings, user_id: str) -> bool:
     """Whether any landed batch or the feedback log has the person."""
-    return any(stored.logged_rows(settings, [user_id]).values()) or any(
+    ids = known_as(settings, [user_id])
+    return any(stored.logged_rows(settings, ids).values()) or any(
         stored.landed_rows(settings, table) is not None
-        for table in stored.stored_tables(settings, [user_id])
+        for table in stored.stored_tables(settings, ids)
     )
 
 
@@ -167,10 +169,8 @@ def _complete(
     at: datetime,
 ) -> Path:
     """Forget the id, write the receipt, then complete the request."""
-    key, vault = Subjects(settings).key(), Vault(settings)
-    known_as = [request.user_id or ""]
-    known_as += vault.reveal(known_as).values()
-    if entries := vault.forget(known_as):
+    key, ids = Subjects(settings).key(), known_as(settings, [request.user_id or ""])
+    if entries := Vault(settings).forget(ids):
         removed = removed | {"privacy/vault.db": entries}
     snapshot_id = settings.live_snapshot.current()
     receipt = ErasureReceipt(
@@ -186,7 +186,7 @@ def _complete(
             for family, run_id in (models_of(settings, snapshot_id) if snapshot_id else ())
         ),
         searched_files=searched,
-        limits=_limits(settings, known_as),
+        limits=_limits(settings, ids),
         public_key=public_key(key),
     )
     path = receipt_path(settings, request.id)
@@ -196,13 +196,13 @@ def _complete(
     return path
 
 
-def _limits(settings: Settings, known_as: Sequence[str]) -> tuple[str, ...]:
+def _limits(settings: Settings, ids: Sequence[str]) -> tuple[str, ...]:
     """What the erasure can't reach or the search can't find, in words."""
     limits = [
         "the source's own files, backups and copies outside of the home are not changed",
         "Airflow's metadata holds ids of snapshots and releases, not of people; it is not searched",
     ]
-    if any(len(each) < DISTINCTIVE for each in known_as):
+    if any(len(each) < DISTINCTIVE for each in ids):
         limits.append(
             f"the source's id has fewer than {DISTINCTIVE} characters: files other than tables are "
             "searched for it beside the name of a user column only"

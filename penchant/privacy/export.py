@@ -16,6 +16,7 @@ from penchant.insights.audience.published import published_audiences
 from penchant.insights.retention.published import published_retention
 from penchant.manifest import read_marts
 from penchant.privacy import stored
+from penchant.privacy.known_as import known_as
 from penchant.releases.release import (
     BOUGHT_ITEMS,
     RANKED_LISTS,
@@ -85,11 +86,12 @@ def export(settings: Settings, user_id: str, folder: Path) -> ExportReport:
 
 def everything_held(settings: Settings, user_id: str) -> Iterator[Held]:
     """What each place holds of the person, empty places too."""
-    for table in stored.stored_tables(settings, [user_id]):
+    ids = known_as(settings, [user_id])
+    for table in stored.stored_tables(settings, ids):
         rows = stored.landed_rows(settings, table)
         purpose = "as the source delivered it: the input of all that follows"
         yield Held(table.place, purpose, [] if rows is None else rows.to_pylist())
-    for name, logged in stored.logged_rows(settings, [user_id]).items():
+    for name, logged in stored.logged_rows(settings, ids).items():
         yield Held(f"feedback/{name}", "waits to land: what was shown and done since", logged)
     yield from _insights(settings, user_id)
     if settings.live_snapshot.current():

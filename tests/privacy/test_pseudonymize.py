@@ -20,6 +20,7 @@ from penchant.building.build import build
 from penchant.errors import NothingToDo
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
+from penchant.privacy.erase import erase
 from penchant.privacy.pseudonymize import pseudonymize
 from penchant.pseudonyms import Pseudonyms
 from penchant.quality.check import check
@@ -157,6 +158,26 @@ def test_what_lands_while_the_old_release_serves_has_pseudonyms(
     FeedbackLog.of(raw_home).append("seen", [seen("u00005")])
     ingest(raw_home, source="feedback")
     assert "u00005" not in landed_users(raw_home)
+
+
+def test_people_are_erased_and_left_out_by_id_while_the_home_is_migrated(
+    raw_home: Settings, publish_as_live: Callable[[str], None]
+) -> None:
+    (snapshot_id,) = (path.name for path in raw_home.snapshots.glob("s-*"))
+    publish_as_live(snapshot_id)
+    pseudonymize(raw_home)
+    FeedbackLog.of(raw_home).append("seen", [seen("u00005")])
+    erased = erase(raw_home, ["u00005"], NOW).removed
+    assert erased["landing/simulator/events"] > 0 and erased["feedback/seen"] == 1
+    assert pseudonym_of(raw_home, "u00005") not in landed_users(raw_home)
+    Subjects(raw_home).request("object", "u00003", NOW)
+    assert Subjects(raw_home).objecting() == [pseudonym_of(raw_home, "u00003")]
+
+
+def pseudonym_of(settings: Settings, user_id: str) -> str:
+    coder = Pseudonyms(settings).coder
+    assert coder is not None
+    return coder.of(user_id)
 
 
 def seen(user_id: str) -> dict[str, object]:
