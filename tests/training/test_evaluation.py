@@ -80,6 +80,12 @@ def test_novelty_is_the_mean_self_information_in_bits() -> None:
     assert novelty(recommended) == pytest.approx((1 + 2 + 3) / 3)
 
 
+def test_novelty_of_an_item_without_events_is_that_of_one_event() -> None:
+    counts_I, no_categories = np.array([8, 0]), np.zeros((2, 1), np.int64)
+    recommended = RecommendedLists(np.array([[1]]), counts_I, no_categories)
+    assert novelty(recommended) == pytest.approx(3)
+
+
 def test_gini_is_0_for_even_and_largest_for_concentrated_recommendations() -> None:
     even = lists([0, 1], [2, 3], counts=[1] * 4, categories=FLAT)
     one_item = lists([2, NO_ITEM], [2, NO_ITEM], counts=[1] * 4, categories=FLAT)
