@@ -32,6 +32,7 @@ from penchant.ingestion.landing.contract import Contract
 from penchant.ingestion.landing.pseudonymizing import Pseudonymizer
 from penchant.ingestion.landing.reading import identifier, literal
 from penchant.ingestion.landing.user_rows import users_of
+from penchant.ingestion.sources import feedback
 from penchant.privacy.derived import remove_derived, snapshots_on_disk, still_live
 from penchant.pseudonyms import Coder, Pseudonyms, holds_data
 from penchant.settings import Settings
@@ -193,6 +194,8 @@ def _complete(settings: Settings, raw_snapshots: Sequence[str]) -> dict[str, int
     """Remove what still has user ids, now that a release without them is live."""
     with suppress(NothingToDo):
         ingest(settings, source="feedback")
+    with held_alone(settings.landing / feedback.NAME):
+        feedback.remove_landed(settings, FeedbackLog.of(settings))
     coder = Pseudonyms(settings).coder
     assert coder is not None  # the home is migrating
     for table, row in _logged(settings):
