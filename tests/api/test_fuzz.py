@@ -36,6 +36,7 @@ WITHOUT = {  # a plan of ads, insights, events to delete, a complete erasure, an
     "GET /v1/ads": 503,
     "GET /v1/demand": 503,
     "GET /v1/restock": 503,
+    "GET /v1/audience": 503,
     "GET /v1/fading": 503,
     "GET /v1/retention": 503,
     "GET /v1/search": 503,

@@ -29,7 +29,7 @@ from penchant.subjects import Subjects
 from penchant.vault import Vault
 
 FIELD, SESSION = "user_id", "session_id"
-LISTS = ("/v1/fading", "/v1/subjects/requests")
+LISTS = ("/v1/audience", "/v1/fading", "/v1/subjects/requests")
 """Routes that list users, for scopes that may see them."""
 REMEMBERED = 100_000  # people that this process has put into the vault
 _FORM = re.compile(rb"u-[a-z2-7]{26}(?![a-z0-9])")
