@@ -39,7 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     CONFIGURED: (),
     "without user and item": (
         *("user_item_statistics", "mean gap", "days since", "last gap"),
-        *("share of orders", "orders since"),
+        *("share of orders", "orders since", "habit"),
     ),
     "without user and leaf category": ("user_leaf_category", "category:", "share of category"),
     "without item demand": ("item_demand", "price / ", "trend"),

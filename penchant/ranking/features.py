@@ -173,6 +173,21 @@ DERIVED: tuple[tuple[str, tuple[str, ...], Formula], ...] = (
     ("share of orders, month", (f"{PAIR}purchases_decayed_30d", f"{USER}orders_28d"), _ratio),
     ("share of orders, quarter", (f"{PAIR}purchases_decayed_90d", f"{USER}orders_91d"), _ratio),
     ("share of orders, year", (f"{PAIR}purchases_decayed_240d", f"{USER}orders_364d"), _ratio),
+    (
+        "habit, month / year",
+        (f"{PAIR}purchases_decayed_30d", f"{PAIR}purchases_decayed_240d"),
+        _ratio,
+    ),
+    (
+        "habit, week / month",
+        (f"{PAIR}purchases_decayed_7d", f"{PAIR}purchases_decayed_30d"),
+        _ratio,
+    ),
+    (
+        "category: days since last, before last order",
+        (LEAF_GAPS[2], f"{USER}days_since_last_order"),
+        _difference,
+    ),
     ("orders since last", (PAIR_GAPS[2], f"{USER}orders_91d"), _orders_since),
     (
         "days since last, before last order",

@@ -23,7 +23,7 @@ class TreesConfig:
     ``share_*``: of the rows, groups of a user or features, that a tree sees."""
 
     objectives: tuple[str, ...] = ("lambdarank", "rank_xendcg")
-    trees: int = 120
+    trees: int = 80
     leaves: int = 15
     learning_rate: float = 0.1
     truncation: int = 20
