@@ -86,8 +86,9 @@ def test_repeating_the_stage_changes_nothing(ranked_once: Settings) -> None:
     assert rank_audiences(ranked_once, SNAPSHOT).repeated
 
 
-def test_too_few_launches_are_nothing_to_do(settings: Settings) -> None:
-    write_shop(settings, launched=12)
+@pytest.mark.parametrize("launched", [0, 12])
+def test_too_few_launches_are_nothing_to_do(settings: Settings, launched: int) -> None:
+    write_shop(settings, launched=launched)
     with pytest.raises(NothingToDo, match="audiences need 10 in each of the last two"):
         rank_audiences(settings, SNAPSHOT)
 

@@ -245,6 +245,8 @@ def launches(
         np.column_stack([purchases.item_R[new_R], place_of[purchases.user_R[new_R]]]), axis=0
     )
     pairs = pairs[pairs[:, 1] >= 0]
+    if not len(pairs):
+        return []
     items, starts = np.unique(pairs[:, 0], return_index=True)
     found = [
         Launch(int(item), buyers_B)
