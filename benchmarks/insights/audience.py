@@ -45,7 +45,8 @@ def _page_of(source: str, figures: dict[str, Any]) -> str:
             f"earlier launches; {figures['cpu_seconds']:.0f} CPU seconds. The order in bold was "
             "selected on three earlier windows. Less category purchases, by item: recall@100 "
             f"{interval(difference.recall_100, 3, '+')}, recall@500 "
-            f"{interval(difference.recall_500, 3, '+')}.",
+            f"{interval(difference.recall_500, 3, '+')}. Where items have no category, activity is "
+            "the order to compare with.",
             grid(
                 ["order of users", "first buyers among the best 100", "among the best 500"],
                 [
