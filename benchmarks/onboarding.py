@@ -58,8 +58,8 @@ def page(figures: dict[str, Any]) -> str:
     ]
     return (
         f"{__doc__}\n"
-        f"{USERS} users, {ITEMS} items, {EVENTS:,} events in {DAYS} days each. Other work shared "
-        "the cores: seconds are upper bounds.\n\n"
+        f"{USERS} users, {ITEMS} items, {EVENTS:,} events in {DAYS} days "
+        "each.\n\n"
         f"{grid(head, rows)}\n\nSeconds of each command:\n\n"
         f"{grid(('command', *figures), stages)}\n"
     )
