@@ -80,14 +80,18 @@ def onboarded(name: str, make: Callable[[Path, list[Event]], list[Path]]) -> dic
 
         def run(*arguments: str) -> dict[str, Any]:
             stage, result = run_stage(arguments, environment)
-            shown = [each for each in arguments if each[0] not in "-/" and each != snapshot_id]
+            options = ("--user", "--snapshot")
+            shown = [
+                each
+                for each, before in zip(arguments, ("", *arguments), strict=False)
+                if each[0] not in "-/" and before not in options
+            ]
             stages[" ".join(shown[:2])] = stage
             if stage.failed:
                 command = f"penchant {' '.join(arguments)}"
                 raise PenchantError(f"{name}: {command}: {stage.failed}", f"run {command} by hand")
             return result
 
-        snapshot_id = ""
         drafted = run("mapping", "suggest", *map(str, files))["mapping"]
         (folder / "mapping.yml").write_text(drafted)
         previewed = run("mapping", "check")["files"]
