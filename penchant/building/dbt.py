@@ -92,7 +92,7 @@ def _environment(
 ) -> Iterator[None]:
     """Set dbt's environment variables, then restore them."""
     values = dbt_environment(settings, marts, database)
-    values["PENCHANT_DBT_AS_OF"] = landing.variables["as_of"]
+    values["DBT_AS_OF"] = landing.variables["as_of"]
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -36,7 +36,7 @@ def audience(
         snapshot_id=published.record.snapshot_id,
         item_id=found["item_id"],
         title=found["title"],
-        method=published.record.method,  # type: ignore[arg-type]
+        method=published.record.method,
         segments=[AudienceSegment(**each) for each in found["segments"]],
         users=users,
     )

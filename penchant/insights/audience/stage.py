@@ -216,15 +216,15 @@ def ranked_users(purchases: Purchases, ranking: Window, items: list[int], score:
 def _segments(main_U: np.ndarray, best: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
     """Main categories that the best users have more often than all users, the clearest first."""
     shares = [
-        {
-            "category": name,
-            "share": float((main_U[best] == code).mean()),
-            "share_of_all": float((main_U == code).mean()),
-        }
+        (name, float((main_U[best] == code).mean()), float((main_U == code).mean()))
         for code, name in enumerate(names)
     ]
-    found = [each for each in shares if each["share"] > each["share_of_all"]]
-    return sorted(found, key=lambda each: each["share_of_all"] - each["share"])[:SEGMENTS]
+    found = sorted((of_all - share, name, share, of_all) for name, share, of_all in shares)
+    return [
+        {"category": name, "share": share, "share_of_all": of_all}
+        for less, name, share, of_all in found[:SEGMENTS]
+        if less < 0
+    ]
 
 
 def _category_names(catalogue: Catalogue) -> list[str]:

@@ -18,7 +18,7 @@ def summed(boosters: Sequence[lgb.Booster], weights: Sequence[float]) -> lgb.Boo
         return boosters[0]
     trees, whole = list[str](), boosters[0].model_to_string()
     for booster, weight in zip(boosters, weights, strict=True):
-        gain = max(float(booster.feature_importance("gain").sum()), np.finfo(np.float32).tiny)
+        gain = float(max(booster.feature_importance("gain").sum(), np.finfo(np.float32).tiny))
         scales = {GAIN: 1 / gain} | dict.fromkeys(VALUES, weight)
         own = booster.model_to_string().split(END)[0].split(TREE)[1:]
         trees += [_scaled(tree.partition("\n")[2], scales) for tree in own]

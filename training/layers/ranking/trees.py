@@ -79,7 +79,7 @@ def spread(booster: lgb.Booster, examples: RankingExamples) -> float:
     first_G = np.cumsum(examples.counts_G) - examples.counts_G
     mean_G = np.add.reduceat(score_C, first_G) / examples.counts_G
     deviation_C = score_C - np.repeat(mean_G, examples.counts_G)
-    return max(float(np.sqrt((deviation_C**2).mean())), np.finfo(np.float32).tiny)
+    return max(float(np.sqrt((deviation_C**2).mean())), float(np.finfo(np.float32).tiny))
 
 
 def importance(booster: lgb.Booster, names: Sequence[str]) -> dict[str, float]:
