@@ -108,7 +108,8 @@ class Shop:
 
 def _day(environment: dict[str, str]) -> dict[str, float]:
     """CPU seconds by stage. Without a landing there is nothing to do after `ingest`."""
-    seconds, snapshot = {}, []
+    seconds: dict[str, float] = {}
+    snapshot: list[str] = []
     for name in STAGES:
         stage, result = run_stage([name, *snapshot], environment)
         seconds[name] = stage.cpu_seconds
