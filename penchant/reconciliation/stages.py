@@ -141,15 +141,22 @@ def live_manifest(settings: Settings) -> ReleaseManifest | None:
 
 
 def released(settings: Settings) -> str | None:
-    """The snapshot with live features, if the release of its selection is live: a first release,
+    """The snapshot with live features, if the release of all its families is live: a first release,
     which is published while families are trained, starts nothing that could slow them down."""
     snapshot_id = selected(settings)
-    return snapshot_id if snapshot_id and published(settings, snapshot_id) else None
+    if snapshot_id is None or not published(settings, snapshot_id):
+        return None
+    return snapshot_id if trained(settings, snapshot_id) else None
 
 
 def refreshed(settings: Settings, snapshot_id: str) -> bool:
     """Whether every use of interests has its result for a snapshot."""
-    uses = (settings.live_demand, settings.live_retention, settings.live_search)
+    uses = (
+        settings.live_demand,
+        settings.live_retention,
+        settings.live_search,
+        settings.live_audience,
+    )
     return all(pointer.current() == snapshot_id for pointer in uses)
 
 

@@ -94,6 +94,24 @@ def test_first_selection_is_not_the_end_of_training(settings: Settings) -> None:
     assert not trained(settings, FIRST)
 
 
+def test_insights_wait_for_the_release_of_all_families(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot(settings, FIRST)
+    settings.live_features.flip(FIRST)
+    model_selection(snapshot_id=FIRST).write(ModelSelection.path(settings, FIRST))
+    monkeypatch.setattr(stages, "published", lambda settings, snapshot_id: True)
+    with pytest.raises(NothingToDo):
+        resolve(settings, "refresh_insights")
+    monkeypatch.setattr(stages, "trained", lambda settings, snapshot_id: True)
+    assert not resolve(settings, "refresh_insights").done
+    for pointer in (settings.live_demand, settings.live_retention, settings.live_search):
+        pointer.flip(FIRST)
+    assert not resolve(settings, "refresh_insights").done
+    settings.live_audience.flip(FIRST)
+    assert resolve(settings, "refresh_insights").done
+
+
 def test_dag_without_input_has_nothing_to_do(settings: Settings) -> None:
     with pytest.raises(NothingToDo, match="train_families has no input yet"):
         resolve(settings, "train_families")
