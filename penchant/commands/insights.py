@@ -1,16 +1,15 @@
 """Subcommands of the uses of interests beside recommendation."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.commands.priority import INSIGHTS, yield_to_serving
 from penchant.settings import Settings
 
 insights = typer.Typer()
-NICENESS = 10  # of stages: the main job and the API server go first
 
 
 @insights.command()
@@ -18,7 +17,7 @@ def forecast_demand(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Forecast the pieces sold by item, category and shop in the four weeks after a snapshot."""
     from penchant.insights.demand.stage import forecast_demand as run
 
-    os.nice(NICENESS)
+    yield_to_serving(INSIGHTS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
@@ -56,7 +55,7 @@ def predict_retention(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Predict who returns within 28 days, what users spend in 90, and who is fading."""
     from penchant.insights.retention.stage import predict_retention as run
 
-    os.nice(NICENESS)
+    yield_to_serving(INSIGHTS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
@@ -66,7 +65,7 @@ def index_search(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Index a snapshot's items for search by text."""
     from penchant.insights.search.stage import index_search as run
 
-    os.nice(NICENESS)
+    yield_to_serving(INSIGHTS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
@@ -76,6 +75,6 @@ def rank_audiences(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Rank the users most likely to buy each item that is new."""
     from penchant.insights.audience.stage import rank_audiences as run
 
-    os.nice(NICENESS)
+    yield_to_serving(INSIGHTS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.commands.priority import TRAINING, yield_to_serving
 from penchant.commands.user import User
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
@@ -40,7 +41,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train and evaluate one model family on a snapshot."""
-    from training.commands.plan_training import cached_run_id, finished_run, nothing_to_learn
+    from training.commands.plan_training import (
+        FIRST,
+        cached_run_id,
+        finished_run,
+        nothing_to_learn,
+    )
     from training.names import check_name
 
     check_name(family)
@@ -55,6 +61,8 @@ def train(
     from training.commands.train import train as run
     from training.fitting.distributed import started_together
 
+    if family not in FIRST:
+        yield_to_serving(TRAINING)
     first = started_together().first
     if first:
         cached_run_id(settings, snapshot, family)  # for processes that don't import torch
