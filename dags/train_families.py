@@ -57,7 +57,7 @@ from dags.assets import FEATURES, MODELS, RELEASE
 from dags.command import Command
 from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
-from training.names import COMBINED
+from training.names import OF_RUNS
 
 TRAINING: dict[str, Any] = {
     "pool": GPU_POOL,
@@ -114,7 +114,7 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             **TRAINING,
         )
-        for family in COMBINED
+        for family in OF_RUNS
     ]
     select_models = Command(
         task_id="select_models",

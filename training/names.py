@@ -14,8 +14,8 @@ class FamilyEntry(NamedTuple):
     ``serving_cost``: on a scale that only orders families. A costlier family goes live only where
     it is significantly better than the cheaper one that would go live otherwise. ``tasks``: the
     modules of ``training/evaluation`` that evaluate it. ``combines``: is made of other families,
-    trained after their runs, and no member of a combination. ``of_runs``: the combination reads
-    these runs, so its own run depends on theirs. ``every_mart``: learns from training sets,
+    and no member of a combination. ``of_runs``: the combination reads the others' runs, so it is
+    trained after them and its own run depends on theirs. ``every_mart``: learns from training sets,
     from the policy log or from a feature service, so that any mart can change its run.
     """
 
