@@ -99,12 +99,14 @@ class Vault:
         if len(tables.fetchall()) < 2:
             connection.execute("PRAGMA journal_mode = WAL")
             with connection:
+                connection.execute("BEGIN IMMEDIATE")  # or others find the tables without a key
                 connection.execute("CREATE TABLE IF NOT EXISTS made_with (key TEXT PRIMARY KEY)")
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS people (pseudonym TEXT PRIMARY KEY, sealed BLOB) "
                     "WITHOUT ROWID"
                 )
-                connection.execute("INSERT OR IGNORE INTO made_with VALUES (?)", (key,))
+                if not connection.execute("SELECT count(*) FROM made_with").fetchone()[0]:
+                    connection.execute("INSERT INTO made_with VALUES (?)", (key,))
         connection.execute("PRAGMA synchronous = NORMAL")
         (found,) = connection.execute("SELECT min(key) FROM made_with").fetchone()
         if found != key:

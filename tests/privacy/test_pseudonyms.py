@@ -4,7 +4,9 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -160,6 +162,28 @@ def test_an_entry_of_the_vault_that_was_exchanged_is_an_error(home: Settings) ->
         connection.execute("UPDATE people SET sealed = (SELECT max(sealed) FROM people)")
     with pytest.raises(DataError, match="was changed"):
         vault.reveal(["u-a", "u-b"])
+
+
+class KilledMidway(sqlite3.Connection):
+    """Ends before it writes which key a new vault is made with."""
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if "INTO made_with" in sql:
+            raise KeyboardInterrupt
+        return super().execute(sql, *parameters)
+
+
+def test_a_vault_that_was_killed_while_it_was_made_is_made_again(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "penchant.vault.sqlite3.connect", partial(sqlite3.connect, factory=KilledMidway)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            Vault(home).remember({"u-a": "anna"})
+    Vault(home).remember({"u-a": "anna"})
+    assert Vault(home).reveal(["u-a"]) == {"u-a": "anna"}
 
 
 def test_a_file_that_is_no_vault_is_an_error(home: Settings) -> None:
