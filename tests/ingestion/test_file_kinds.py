@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, run
 
+from penchant.errors import DataError
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.preview import preview
 from penchant.settings import Settings
@@ -86,6 +89,66 @@ def test_more_kinds_of_files(settings: Settings, tmp_path: Path, ending: str) ->
     report = run(settings, tmp_path, path=f"f{ending}")
     assert report.quarantined == []
     assert landed(settings, "event_id, event_at, value") == [("1", datetime(2024, 7, 1, 10), 9.5)]
+
+
+def edited_workbook(part: str, edit: Callable[[bytes], bytes]) -> bytes:
+    """A workbook of the table in which one part is edited."""
+    written = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(packed(".xlsx", HEADER))) as before,
+        zipfile.ZipFile(written, "w") as after,
+    ):
+        for name in before.namelist():
+            content = before.read(name)
+            after.writestr(name, edit(content) if name == part else content)
+    return written.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize(
+    ("part", "edit", "detail"),
+    [
+        (SHEET, lambda xml: xml[:400], "damaged Excel workbook: no element found"),
+        (SHEET, lambda xml: b"<!DOCTYPE x>&e;", "damaged Excel workbook"),
+        ("[Content_Types].xml", lambda xml: b"<a/>", "damaged Excel workbook: File contains no"),
+        (
+            SHEET,
+            lambda xml: re.sub(rb"<dimension[^>]*>", b"", xml).replace(b'r="2"', b'r="2000000"'),
+            "the sheet has more than 100 rows",
+        ),
+    ],
+)
+def test_damaged_workbook_is_quarantined(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    edit: Callable[[bytes], bytes],
+    detail: str,
+) -> None:
+    monkeypatch.setattr("penchant.ingestion.landing.unpacking.SHEET_ROWS", 100)
+    (tmp_path / "f.xlsx").write_bytes(edited_workbook(part, edit))
+    with pytest.raises(DataError, match=detail):
+        run(settings, tmp_path, path="f.xlsx")
+
+
+def test_archive_of_a_file_with_a_long_name(settings: Settings, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("e" * 300 + ".csv", HEADER + ROW)
+    assert run(settings, tmp_path, path="f.zip").quarantined == []
+
+
+def test_damaged_archive_of_another_compression_is_quarantined(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("e.csv", (HEADER + ROW) * 100)
+    whole = (tmp_path / "f.zip").read_bytes()
+    (tmp_path / "f.zip").write_bytes(whole[:60] + b"\xff" * 30 + whole[90:])
+    with pytest.raises(DataError, match="damaged zip archive: Corrupt input"):
+        run(settings, tmp_path, path="f.zip")
 
 
 def test_archive_of_several_files_is_quarantined(settings: Settings, tmp_path: Path) -> None:

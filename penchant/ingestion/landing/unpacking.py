@@ -1,6 +1,7 @@
 """Files inside files: the one table of a zip archive or of an Excel workbook."""
 
 import csv
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ CHUNK = 1 << 20  # bytes
 # Deflate can expand 1,032 times; tables of text compress 5 to 50 times.
 MAX_EXPANSION = 300
 FREE_EXPANSION = 64 << 20  # bytes that may be unpacked at any ratio
+SHEET_ROWS = 1 << 20  # of Excel; a file that numbers a row higher would take hours
+NAME_CHARACTERS = 50  # of a member, its last ones: a longer name may not fit in a file system
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
 class Unreadable(Exception):
@@ -34,14 +39,15 @@ def unzip(archive: Path) -> Path:
         with zipfile.ZipFile(archive) as opened:
             member = _only_file(opened)
             # by its name alone: an archive may name a path outside of the folder
-            written = archive.with_name(f"unpacked-{Path(member.filename).name}")
+            name = Path(member.filename).name[-NAME_CHARACTERS:]
+            written = archive.with_name(f"unpacked-{name}")
             with opened.open(member) as stream, written.open("wb") as out:
                 while chunk := stream.read(CHUNK):
                     out.write(chunk)
                     done += len(chunk)
                     if done > limit:
                         raise Unreadable(f"decompresses to more than {limit:,} bytes")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except DAMAGED as error:
         raise Unreadable(f"damaged zip archive: {error}") from error
     except RuntimeError as error:  # zipfile's for an archive with a password
         raise Unreadable(f"the zip archive can't be opened: {error}") from error
@@ -82,7 +88,11 @@ def sheet_as_csv(workbook: Path) -> Path:
                 writer.writerows(_rows(opened.worksheets[0].iter_rows(values_only=True)))
         finally:
             opened.close()
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, IndexError) as error:
+    except (*DAMAGED, InvalidFileException, SyntaxError, LookupError, ValueError) as error:
+        raise Unreadable(f"damaged Excel workbook: {error}") from error  # SyntaxError: of the XML
+    except OSError as error:
+        if error.errno is not None:  # of the file system; openpyxl's own errors have no number
+            raise
         raise Unreadable(f"damaged Excel workbook: {error}") from error
     return written
 
@@ -98,12 +108,14 @@ def _verify_archive(workbook: Path) -> None:
 
 
 def _rows(cells: Iterator[tuple[Any, ...]]) -> Iterator[list[str]]:
-    """Rows as texts, as wide as the header; empty rows are left out."""
+    """Rows as texts, as wide as the header; empty rows are left out. Raises Unreadable."""
     header = [_text(cell) for cell in next(cells, ())]
     while header and not header[-1]:
         header.pop()
     yield header
-    for row in cells:
+    for number, row in enumerate(cells, start=2):
+        if number > SHEET_ROWS:
+            raise Unreadable(f"the sheet has more than {SHEET_ROWS:,} rows")
         texts = [_text(cell) for cell in row[: len(header)]]
         if any(texts):
             yield texts + [""] * (len(header) - len(texts))
