@@ -43,6 +43,11 @@ def where_from(settings: Settings) -> str:
     return next((name for name, given in named.items() if given), str(settings.privacy / "key"))
 
 
+def vault_path(settings: Settings) -> Path:
+    """The vault, whose entries are encrypted with a key derived from the home's."""
+    return settings.privacy / "vault.db"
+
+
 def derived(key: bytes, purpose: bytes) -> bytes:
     """A key for one purpose: HKDF-SHA-256 (RFC 5869) of the home's key, 32 bytes."""
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(key)
@@ -129,6 +134,8 @@ def _made_with_a_key(settings: Settings) -> Path | None:
     state = PseudonymState.path(settings)
     if state.exists() and PseudonymState.read(state).state != "off":
         return state
+    if (vault := vault_path(settings)).exists():
+        return vault
     return next(SubjectRequest.folder(settings).glob("*.json"), None)
 
 

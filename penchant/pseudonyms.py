@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from penchant.artifacts import PseudonymState, ReleaseManifest
 from penchant.errors import DataError
-from penchant.home_key import derived, fingerprint, home_key, where_from
+from penchant.home_key import derived, fingerprint, home_key, vault_path, where_from
 from penchant.settings import Settings
 from penchant.storage import held_alone
 
@@ -71,7 +71,10 @@ class Pseudonyms:
 
     @property
     def state(self) -> PseudonymState | None:
-        """What the home has decided; None before its first data, and in homes from before."""
+        """What the home has decided; None before its first data, and in homes from before.
+
+        Raises DataError where the decision is lost: a vault is there, the file is not.
+        """
         self._refresh()
         return self._state
 
@@ -127,6 +130,10 @@ class Pseudonyms:
         try:
             changed_at = path.stat().st_mtime_ns
         except FileNotFoundError:
+            if (vault := vault_path(self._settings)).exists():
+                raise DataError(
+                    f"{path} is missing, but {vault} is there", PseudonymState.REMEDY
+                ) from None
             return
         if changed_at == self._read_at:
             return

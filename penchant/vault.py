@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from penchant.errors import DataError
-from penchant.home_key import derived, fingerprint, home_key
+from penchant.home_key import derived, fingerprint, home_key, vault_path
 from penchant.settings import Settings
 from penchant.storage import PRIVATE
 
@@ -35,7 +35,7 @@ class Vault:
 
     @property
     def path(self) -> Path:
-        return self._settings.privacy / "vault.db"
+        return vault_path(self._settings)
 
     def remember(self, user_ids: Mapping[str, str]) -> None:
         """Add entries, pseudonym -> user id, that are not there yet.

@@ -58,10 +58,13 @@ def test_the_log_has_pseudonyms_and_the_answer_the_ids_that_were_sent(
     assert by_pseudonym["user_id"] == logged[0] and len(by_pseudonym["events"]) == 1
 
 
-def test_a_guest_and_their_session_have_one_pseudonym(client: TestClient, home: Settings) -> None:
-    client.post("/v1/events", json={"events": [event("guest-7", session_id="guest-7")]})
+@pytest.mark.parametrize("guest", ["guest-7", "session:guest-7"])
+def test_a_guest_and_their_session_have_one_pseudonym(
+    client: TestClient, home: Settings, guest: str
+) -> None:
+    client.post("/v1/events", json={"events": [event(guest, session_id="guest-7")]})
     (row,) = FeedbackLog.of(home).rows("events")
-    assert row["session_id"] == row["user_id"] == Pseudonyms(home).of("guest-7")
+    assert row["session_id"] == row["user_id"] == Pseudonyms(home).of(guest)
 
 
 def test_users_that_are_sent_have_pseudonyms(client: TestClient, home: Settings) -> None:

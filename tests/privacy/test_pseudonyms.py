@@ -155,6 +155,17 @@ def test_another_key_is_an_error(home: Settings, land: Land) -> None:
         Pseudonyms(home).of("u1")
 
 
+def test_a_home_that_lost_its_decision_takes_no_user_ids(home: Settings, land: Land) -> None:
+    land("id\nu1\n")
+    (home.privacy / "pseudonyms.json").unlink()
+    for ask in (Pseudonyms(home).establish, partial(Pseudonyms(home).of, "u1")):
+        with pytest.raises(DataError, match=r"pseudonyms.json is missing, but .*vault.db is there"):
+            ask()
+    (home.privacy / "key").unlink()
+    with pytest.raises(DataError, match=r"key is missing, but .*vault.db was made with it"):
+        Vault(home).reveal(["u-a"])
+
+
 def test_an_entry_of_the_vault_that_was_exchanged_is_an_error(home: Settings) -> None:
     vault = Vault(home)
     vault.remember({"u-a": "anna", "u-b": "bert"})

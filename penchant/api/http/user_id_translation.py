@@ -142,7 +142,7 @@ class Translation:
             return [self._value(each) for each in value]
         if isinstance(value, dict):
             translated = {name: self._field(name, each) for name, each in value.items()}
-            if {FIELD, SESSION} <= value.keys() and value[SESSION] == value[FIELD]:  # a guest
+            if {FIELD, SESSION} <= value.keys() and _is_guest(value[FIELD], value[SESSION]):
                 translated[SESSION] = translated[FIELD]
             return translated
         return value
@@ -197,6 +197,11 @@ class Answer:
         body = self._translation.text(body, content_type, listed)
         await self._send({**self._start, "headers": _with_length(headers, len(body))})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_guest(user_id: object, session_id: object) -> bool:
+    """Whether a user id is that of the session, also with ``session:`` before it."""
+    return user_id in (session_id, f"session:{session_id}")
 
 
 def _with_length(headers: Any, length: int) -> list[tuple[bytes, bytes]]:
