@@ -198,7 +198,7 @@ def test_a_vault_that_was_killed_while_it_was_made_is_made_again(
 
 
 def test_a_file_that_is_no_vault_is_an_error(home: Settings) -> None:
-    home.privacy.mkdir(parents=True)
+    home_key(home)
     Vault(home).path.write_bytes(b"x" * 5000)
     with pytest.raises(DataError, match=r"vault.db is damaged"):
         Vault(home).reveal(["u-a"])
