@@ -107,6 +107,15 @@ def test_events_are_accepted_while_the_vault_is_damaged(client: TestClient, home
     assert client.post("/v1/events", json={"events": [event("anna")]}).is_success
 
 
+def test_without_the_homes_key_requests_get_503_and_its_cause(home: Settings) -> None:
+    (home.privacy / "key").write_bytes(bytes(32))
+    client = TestClient(create_app(home))
+    for path in ("/readyz", "/v1/events"):
+        answer = client.get(path, params={"user_id": "anna"})
+        assert answer.status_code == 503 and "not the key of this home" in answer.json()["detail"]
+    assert client.get("/healthz").is_success
+
+
 def test_a_home_from_before_is_served_by_its_own_ids(settings: Settings) -> None:
     settings.live_snapshot.flip("s-20260101-0123456789ab")
     Pseudonyms(settings).establish()

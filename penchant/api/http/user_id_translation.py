@@ -12,6 +12,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from penchant.api.http.body import replayed
-from penchant.api.http.problems import FEATURE_PATHS
+from penchant.api.http.problems import FEATURE_PATHS, problem_response
 from penchant.api_schemas import Id
 from penchant.errors import PenchantError
 from penchant.pseudonyms import Coder, Pseudonyms
@@ -31,6 +32,8 @@ from penchant.vault import Vault
 FIELD, SESSION = "user_id", "session_id"
 LISTS = ("/v1/audience", "/v1/fading", "/v1/subjects/requests")
 """Routes that list users, for scopes that may see them."""
+LIVENESS = ("/healthz", "/livez")
+"""Probes that are answered even where no user id can be translated."""
 REMEMBERED = 100_000  # people that this process has put into the vault
 _FORM = re.compile(rb"u-[a-z2-7]{26}(?![a-z0-9])")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # the same in HTML and in an address
@@ -49,7 +52,15 @@ class UserIdTranslation:
         self._remembered: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        coder = self._pseudonyms.serving() if scope["type"] == "http" else None
+        try:
+            coder = self._pseudonyms.serving() if scope["type"] == "http" else None
+        except PenchantError as error:  # a lost key or decision: nobody can be translated
+            if scope["path"] in LIVENESS:
+                await self._app(scope, receive, send)
+                return
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            await problem_response(status, error.cause, error.remedy)(scope, receive, send)
+            return
         if coder is None:
             await self._app(scope, receive, send)
             return
