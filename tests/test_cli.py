@@ -27,6 +27,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
         (["ingest", "--source", "nowhere"], "unknown source 'nowhere'"),
         (["train", "--family", "magic", "--snapshot", "s"], "no model family is called 'magic'"),
         (["recommend", "--user", ""], "the user id is empty"),
+        (["trace"], "no release is live yet"),
+        (["subject", "verify", "no-such.json"], "no-such.json: No such file"),
     ],
 )
 def test_invalid_arguments_are_reported_with_a_remedy(

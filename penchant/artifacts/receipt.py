@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant.artifacts.record import Moment, Part, Record
+from penchant.errors import UsageError
 
 
 class UnlearnedModel(Part):
@@ -54,9 +55,16 @@ class RetentionReceipt(SignedReceipt):
 
 
 def read_receipt(path: Path) -> SignedReceipt:
-    """A receipt of either kind. Raises as ``Record.read`` does."""
+    """A receipt of either kind.
+
+    Raises UsageError where the file can't be read, and DataError as ``Record.read`` does.
+    """
     try:
         content: Any = json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}", "name a file of privacy/receipts/ in the home"
+        ) from None
     except ValueError:
         content = None  # read says what is wrong
     is_erasure = not isinstance(content, dict) or "request_id" in content

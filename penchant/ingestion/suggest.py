@@ -14,9 +14,13 @@ import yaml
 from penchant.errors import UsageError
 from penchant.ingestion.landing.reading import ENDINGS, ending_of
 from penchant.ingestion.sampling import Sample, sample
-from penchant.ingestion.synonyms import EVENT_TYPES, NAMES, TIME_FORMATS
+from penchant.ingestion.synonyms import EVENT_TYPES, NAMES, TIME_FORMATS, UNSEPARATED
 
 HEADER = "# Drafted from the files. Confirm each comment, then run `penchant mapping check`."
+
+NO_EVENTS = (
+    "# No file has events: who did what with which item, when. Name one more, or write its table."
+)
 
 
 @dataclass
@@ -41,6 +45,8 @@ def suggest(files: Sequence[Path]) -> str:
         lines.append(f"  {table}:")
         for draft in of_table:
             lines += _lines(draft, is_listed=len(of_table) > 1)
+    if not any(draft.table == "events" for draft in drafts):
+        lines.append(NO_EVENTS)
     return "\n".join(lines) + "\n"
 
 
@@ -71,9 +77,27 @@ def _table_of(found: Sample) -> str:
     def has(table: str, column: str) -> bool:
         return _named(found, NAMES[table][column], set()) is not None
 
-    if has("events", "event_at") and (has("events", "item_id") or has("events", "user_id")):
+    has_item, has_user = has("events", "item_id"), has("events", "user_id")
+    if has("events", "event_at") and (has_item or has_user):
+        return "events"
+    if has_item and has_user and _column_of_times(found):
         return "events"
     return "items" if has("items", "item_id") else "users"
+
+
+def _column_of_times(found: Sample) -> str | None:
+    """The first column whose values are all written as times, which plain numbers are not."""
+    written = [
+        name for name in TIME_FORMATS if not name.startswith("epoch") and name not in UNSEPARATED
+    ]
+    return next(
+        (
+            column
+            for column in found.columns
+            if any(found.reads_times(column, name) for name in written)
+        ),
+        None,
+    )
 
 
 def _named(found: Sample, names: Sequence[str], taken: set[str]) -> str | None:
@@ -137,6 +161,9 @@ def _complete_catalogue(draft: Draft, found: Sample, taken: dict[str, Any]) -> N
 
 def _time(draft: Draft, found: Sample, taken: dict[str, Any]) -> None:
     """The format that reads every sampled time; the first of several is a doubt."""
+    if "event_at" not in taken and (guess := _column_of_times(found)):
+        taken["event_at"] = guess
+        draft.doubts["event_at"] = "a guess: the first column of times"
     column = taken.get("event_at")
     if column is None:
         draft.doubts["columns"] = "no column of times was found: name it under event_at"

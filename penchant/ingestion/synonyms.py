@@ -49,9 +49,15 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             *("product", "article", "artikel", "ean", "isbn", "goods", "parent_asin", "id"),
         ),
         "title": ("title", "name", "product_name", "item_name", "description", "bezeichnung"),
-        "category_1": ("category_1", "category", "department", "main_category", "aisle", "gruppe"),
-        "category_2": ("category_2", "subcategory", "sub_category", "product_category"),
-        "category_3": ("category_3", "product_type", "type"),
+        "category_1": (
+            *("category_1", "category1", "cat_1", "cat1", "category", "department"),
+            *("main_category", "aisle", "gruppe"),
+        ),
+        "category_2": (
+            *("category_2", "category2", "cat_2", "cat2"),
+            *("subcategory", "sub_category", "product_category"),
+        ),
+        "category_3": ("category_3", "category3", "cat_3", "cat3", "product_type", "type"),
         "brand": ("brand", "manufacturer", "store", "vendor", "marke"),
         "price": ("price", "unit_price", "list_price", "preis"),
         "description": ("description", "details", "text", "summary"),
@@ -93,3 +99,6 @@ TIME_FORMATS = (
     *("%m/%d/%y %H:%M", "%d/%m/%y %H:%M", "%Y%m%d%H%M%S"),
 )
 """In the order in which they are tried; the first that reads every time is proposed."""
+
+UNSEPARATED = ("%Y%m%d", "%Y%m%d%H%M%S")
+"""Formats whose times look like numbers."""

@@ -38,7 +38,9 @@ class Trace:
 def trace(settings: Settings, release_id: str | None) -> Trace:
     """Trace a release, by default the live one. Raises UsageError if it isn't on disk."""
     release_id = release_id or settings.live_release.current()
-    path = settings.releases / str(release_id) / "release.json"
+    if release_id is None:
+        raise UsageError("no release is live yet", "run `penchant publish` first")
+    path = settings.releases / release_id / "release.json"
     if not path.is_file():
         known = sorted(each.parent.name for each in settings.releases.glob("r-*/release.json"))
         raise UsageError(

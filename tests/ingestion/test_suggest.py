@@ -87,6 +87,26 @@ def test_ambiguous_day_and_month_are_a_doubt(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["tables"]["events"]["columns"]["item_id"] == "sku"
 
 
+def test_time_column_with_an_unknown_name_is_found_by_its_values(
+    settings: Settings, tmp_path: Path
+) -> None:
+    lines = "order_no;customer;sku;qty;price;ordered\n1001;C-1;A1;2;3,50;31.01.2024 10:15\n"
+    catalogue = b"sku,name,cat1,cat2,price\nA1,Milk,Grocery,Dairy,3.5\n"
+    text, rows = drafted(settings, tmp_path, o__csv=lines.encode(), c__csv=catalogue)
+    assert rows == [("C-1", "1001", "A1", "purchase", 2, None, datetime(2024, 1, 31, 10, 15))]
+    assert "event_at: ordered  # a guess: the first column of times" in text
+    assert {"category_1": "cat1", "category_2": "cat2"}.items() <= yaml.safe_load(text)["tables"][
+        "items"
+    ]["columns"].items()
+
+
+def test_missing_events_are_a_comment(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("sku,name,price,listed\na,Milk,3.5,2024-01-31\n")
+    text = suggest([tmp_path / "c.csv"])
+    assert "# No file has events" in text
+    assert set(yaml.safe_load(text)["tables"]) == {"items"}
+
+
 @pytest.mark.parametrize(
     ("name", "content"), [("x.pdf", b"x"), ("e.csv", b""), ("b.parquet", b"x")]
 )

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from penchant.artifacts import RunRecord, Snapshot
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
+from penchant.vault import Vault
 from training.commands.train import run_id_for
 from training.configs import config_for
 from training.data.histories import read_dataset
@@ -59,9 +60,11 @@ def predict(
     wanted = titles if category is None else (titles[row_of(category, titles, task["left_out"])],)
     dataset = read_dataset(snapshot)
     if user_id not in dataset.user_ids:
+        known = dataset.user_ids[0]
+        example = Vault(settings).reveal([known]).get(known, known)
         raise UsageError(
             f"no user {user_id!r} is in snapshot {snapshot_id}",
-            f"pass the user_id as the source has it, such as {dataset.user_ids[0]!r}",
+            f"pass the user_id as the source has it, such as {example!r}",
         )
     model = make(name, config_for(settings, name))
     assert isinstance(model, ClassifiesInterests)
