@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_invalid_arguments_are_reported_with_a_remedy(
     error = capsys.readouterr().err
     assert cause in error
     assert "what to do:" in error
+
+
+def test_serve_on_a_port_in_use_is_reported_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
+        monkeypatch.setenv("PENCHANT_API_PORT", str(port))
+        assert run(monkeypatch, "serve") == 64
+    assert f"can't listen at 127.0.0.1, port {port}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])

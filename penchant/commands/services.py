@@ -21,15 +21,18 @@ def serve(
     from penchant.api.auth.access import require_token_for_network
     from penchant.api.auth.first_token import ensure_first_token
     from penchant.api.process import configure_process
-    from penchant.api.server.run import run, run_workers
+    from penchant.api.server.run import require_free_address, run, run_workers
     from penchant.platform.services import console_link
     from penchant.pseudonyms import Pseudonyms
 
     settings = Settings()
     Pseudonyms(settings).establish()
     require_token_for_network(settings)
+    require_free_address(settings)
     if (secret := ensure_first_token(settings)) is not None:
         typer.echo(f"the first token of this home: {secret}\nconsole: {console_link(settings)}")
+    address = f"http://{settings.api_host}:{settings.api_port}"
+    typer.echo(f"API at {address}, its routes at {address}/docs, the console at {address}/console/")
     if workers > 1:
         run_workers(worker_app, settings, workers)
         return

@@ -1,6 +1,7 @@
 """Run the API server with uvicorn."""
 
 import resource
+import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from penchant.api.auth.rates import SharedRates
 from penchant.api.server.connection import MAX_CONNECTIONS, LimitedConnection
+from penchant.errors import UsageError
 from penchant.settings import Settings
 
 SHUTDOWN_SECONDS = 8  # for requests in progress; supervisors kill after ten
@@ -44,6 +46,20 @@ def configuration(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )
+
+
+def require_free_address(settings: Settings) -> None:
+    """Raise UsageError where the server can't listen: a port in use, an unknown address."""
+    host, port = settings.api_host, settings.api_port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"can't listen at {host}, port {port}: {error.strerror or error}",
+                "end what uses the port, or set PENCHANT_API_PORT or PENCHANT_API_HOST",
+            ) from None
 
 
 def run_workers(make: Callable[[Path], FastAPI], settings: Settings, workers: int) -> None:
