@@ -152,6 +152,7 @@ class Settings(BaseSettings):
     retention_days: int | None = Field(
         None,
         gt=0,
+        le=36_525,
         description="days after its event that a landed row is kept; None for no end. A source "
         "table's meta.retention_days in dbt overrides it",
     )

@@ -25,13 +25,14 @@ from penchant.ingestion.landing.user_rows import remove_where, users_where
 from penchant.ingestion.sources import feedback
 from penchant.privacy.signing import public_key, sign
 from penchant.settings import Settings
-from penchant.storage import held_alone, write_json
+from penchant.storage import PRIVATE, held_alone, write_json
 from penchant.subjects import Subjects
 from penchant.vault import Vault
 
 UNREAD = (feedback.NAME, feedback.SEEN.table, {"retention_time": "received_at"})
 """A table of people that no model of dbt reads."""
 
+MAX_DAYS = 36_525  # a century; dates before the year 1 can't be written
 NEXT = "the next build leaves them out of what is derived"
 
 
@@ -74,7 +75,8 @@ def apply_retention(settings: Settings, now: datetime | None = None) -> Retentio
     """Remove the landed rows whose term is over. ``now``: naive UTC.
 
     Each batch is replaced whole, so a killed call leaves old batches and new ones; the next goes
-    on. Raises NothingToDo where no table has a term, or none is over.
+    on, also with the people that the vault is to forget. Raises NothingToDo where no table has a
+    term, or none is over.
     """
     at = now or datetime.now(UTC).replace(tzinfo=None)
     found = terms(settings)
@@ -83,14 +85,16 @@ def apply_retention(settings: Settings, now: datetime | None = None) -> Retentio
             "no landed table has an end",
             "set PENCHANT_RETENTION_DAYS, or meta.retention_days of a source table",
         )
-    removed, people = dict[str, int](), set[str]()
+    removed, leaving = dict[str, int](), Leaving(settings)
     for term in found:
         if _batches(settings.home / term.place):
-            people |= _end(settings, term, at, removed)
+            _end(settings, term, at, removed, leaving)
     removed = {place: count for place, count in removed.items() if count}
-    if not removed:
+    people = leaving.people()
+    if not removed and not people:
         raise NothingToDo("no landed row is past its end", "nothing")
     forgotten = Vault(settings).forget(people - _still_there(settings, people))
+    leaving.end()
     return RetentionReport(removed, forgotten, str(_receipt(settings, found, removed, at)))
 
 
@@ -105,9 +109,29 @@ def terms(settings: Settings) -> list[Term]:
     ]
 
 
-def _end(settings: Settings, term: Term, now: datetime, removed: dict[str, int]) -> set[str]:
-    """Remove a table's rows whose term is over, add their numbers to ``removed`` by place, and
-    return the users who had some."""
+class Leaving:
+    """Pseudonyms of people whose rows end, in a file until the vault has forgotten those of whom
+    nothing is left: a killed call must not leave them there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._path, self._vault = settings.privacy / "leaving.json", Vault(settings).path
+
+    def people(self) -> set[str]:
+        return set(json.loads(self._path.read_text())) if self._path.exists() else set()
+
+    def add(self, people: set[str]) -> None:
+        """Call it before rows are removed."""
+        if people and self._vault.exists():
+            write_json(self._path, sorted(people | self.people()), PRIVATE)
+
+    def end(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def _end(
+    settings: Settings, term: Term, now: datetime, removed: dict[str, int], leaving: Leaving
+) -> None:
+    """Remove a table's rows whose term is over, and add their numbers to ``removed`` by place."""
     folder, condition = settings.home / term.place, term.expired(now)
     with held_alone(folder.parent), duckdb.connect() as connection:
         if (term.source, term.table) == (feedback.NAME, feedback.IMPRESSIONS.table):
@@ -117,16 +141,16 @@ def _end(settings: Settings, term: Term, now: datetime, removed: dict[str, int])
         column, users = _user_column(term), set[str]()
         for batch in _batches(folder) if column else ():
             users |= users_where(connection, batch / "data.parquet", str(column), condition)
+        leaving.add(users)
         removed[term.place] = _remove(connection, folder, condition)
-    return users
 
 
 def _days(settings: Settings, source: str, table: str, meta: dict[str, Any]) -> int | None:
     days = meta.get("retention_days", settings.retention_days)
-    if days is not None and (type(days) is not int or days < 1):
+    if days is not None and (type(days) is not int or not 1 <= days <= MAX_DAYS):
         raise UsageError(
             f"{settings.dbt_project}: source {source}, table {table}: meta.retention_days must be "
-            f"a positive integer, got {days!r}",
+            f"a positive integer, at most {MAX_DAYS:,}, got {days!r}",
             "write a number of days",
         )
     return days

@@ -97,6 +97,24 @@ def test_a_killed_call_goes_on_and_counts_rows_once(
     assert described(home) == {"rows": 2, "expired": 2} and len(users(home)) == 2
 
 
+def test_people_leave_the_vault_after_a_kill_behind_the_last_removal(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    anna = Pseudonyms(home).of("anna")
+    with monkeypatch.context() as patched:
+        patched.setattr("penchant.privacy.retention.Vault.forget", killed)
+        with pytest.raises(KeyboardInterrupt):
+            apply_retention(home, NOW)
+    assert Vault(home).reveal([anna]) == {anna: "anna"}
+    assert apply_retention(home, NOW).people == 1
+    assert Vault(home).reveal([anna]) == {}
+    with pytest.raises(NothingToDo):
+        apply_retention(home, NOW)
+
+
 def test_a_table_may_have_its_own_end(
     home: Settings, edited_project: Callable[[str], Path]
 ) -> None:
@@ -105,7 +123,7 @@ def test_a_table_may_have_its_own_end(
         apply_retention(home.model_copy(update={"dbt_project": project}), NOW)
 
 
-@pytest.mark.parametrize("days", ["0", "soon", "true", "-1"])
+@pytest.mark.parametrize("days", ["0", "soon", "true", "-1", "1000000"])
 def test_an_end_that_is_no_number_of_days_is_an_error(
     home: Settings, edited_project: Callable[[str], Path], days: str
 ) -> None:
