@@ -17,6 +17,7 @@ from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, ru
 
 from penchant.errors import DataError
 from penchant.ingestion.ingest import ingest
+from penchant.ingestion.landing.reading import read
 from penchant.ingestion.preview import preview
 from penchant.settings import Settings
 
@@ -134,10 +135,22 @@ def test_damaged_workbook_is_quarantined(
         run(settings, tmp_path, path="f.xlsx")
 
 
-def test_archive_of_a_file_with_a_long_name(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["e" * 300 + ".csv", "e[1].csv", "?*.csv"])
+def test_archive_of_a_file_with_an_odd_name(settings: Settings, tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
-        archive.writestr("e" * 300 + ".csv", HEADER + ROW)
+        archive.writestr(name, HEADER + ROW)
     assert run(settings, tmp_path, path="f.zip").quarantined == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
+def test_a_file_whose_name_is_a_pattern_is_read_itself(tmp_path: Path, ending: str) -> None:
+    with duckdb.connect() as connection:
+        for name, value in (("e[1]", "itself"), ("e1", "another")):
+            target = tmp_path / f"{name}.{ending}"
+            connection.execute(f"COPY (SELECT '{value}' AS a) TO '{target}'")
+        opened = read(connection, tmp_path / f"e[1].{ending}")
+        query = f"SELECT {opened.columns['a'].sql} FROM {opened.relation}"
+        assert connection.execute(query).fetchall() == [("itself",)]
 
 
 def test_damaged_archive_of_another_compression_is_quarantined(

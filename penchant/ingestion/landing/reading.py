@@ -8,6 +8,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ ENDINGS = {
     ".xlsx": "xlsx",
     ".zip": "zip",
 }
+GLOB_CHARACTER = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def file_literal(path: Path) -> str:
+    """The path of one file, quoted for DuckDB's readers: they would expand ``[1]`` in its name."""
+    return literal(GLOB_CHARACTER.sub(r"[\g<0>]", str(path)))
+
+
 def first_line(error: Exception) -> str:
     """The first line of DuckDB's message; of CSV files also what is wrong, not the line itself."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -146,7 +153,7 @@ def ending_of(name: str) -> str | None:
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
-    relation = f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+    relation = f"read_parquet({file_literal(path)}, hive_partitioning = false)"
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
@@ -164,7 +171,7 @@ def _read_csv(path: Path, form: TextForm) -> Reading:
         raise Unreadable("the header has an empty column name")
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     relation = (
-        f"read_csv({literal(str(path))}, columns = {{{types}}}, auto_detect = false, "
+        f"read_csv({file_literal(path)}, columns = {{{types}}}, auto_detect = false, "
         f"header = {not form.header}, delim = {literal(form.delimiter or ',')}, "
         f"quote = {literal(form.quote)}, escape = {literal(form.quote)}, strict_mode = true, "
         f"compression = '{_compression(path)}', parallel = false)"  # keeps the order of rows
@@ -209,7 +216,7 @@ def _csv_rows(path: Path, form: TextForm) -> Iterator[list[str]]:
 
 def _read_json(connection: duckdb.DuckDBPyConnection, path: Path, kind: str) -> Reading:
     """Objects, one a line, or in .json also in one array."""
-    source = f"{literal(str(path))}, compression = '{_compression(path)}'"
+    source = f"{file_literal(path)}, compression = '{_compression(path)}'"
     reader = "read_ndjson_objects" if kind == "jsonl" else "read_json_objects"
     relation = f"(SELECT json FROM {reader}({source}))"
     keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {relation} ORDER BY key"
