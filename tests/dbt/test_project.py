@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from penchant.building.project import content_version, edit_version
+
+MODELS = Path(__file__).parents[2] / "dbt" / "models"
 
 SQL = "-- orders\nselect\n    user_id, -- the user\n    'a  b' as text\nfrom {{ ref('users') }}\n"
 YAML = """
@@ -57,3 +60,16 @@ def test_wording_changes_no_content(tmp_path: Path, sql: str, described: str) ->
 def test_other_edits_change_the_content(tmp_path: Path, sql: str, described: str) -> None:
     content, _ = versions(tmp_path)
     assert versions(tmp_path, sql, described)[0] != content
+
+
+def test_unit_tests_of_sliced_models_do_not_depend_on_the_number_of_slices() -> None:
+    """They run after builds in several slices too, whose table of slices is no input of theirs."""
+    sliced = {path.stem for path in MODELS.rglob("*.sql") if "in_slice(" in path.read_text()}
+    described = [yaml.safe_load(path.read_text()) for path in MODELS.rglob("*.yml")]
+    tests = [test for each in described for test in each.get("unit_tests", ())]
+    slices = {
+        test["name"]: test.get("overrides", {}).get("vars", {}).get("user_slices")
+        for test in tests
+        if test["model"] in sliced
+    }
+    assert len(slices) >= 4 and set(slices.values()) == {1}
