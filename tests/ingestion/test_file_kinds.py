@@ -164,6 +164,17 @@ def test_damaged_archive_of_another_compression_is_quarantined(
         run(settings, tmp_path, path="f.zip")
 
 
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [({"filter": "count(*) > 0"}, "filter"), ({"derived": {"n": "count(*)"}}, "derived.n")],
+)
+def test_aggregate_over_the_file_is_quarantined(
+    settings: Settings, tmp_path: Path, given: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(DataError, match=rf"tables.events.{key} does not fit the file"):
+        run(settings, tmp_path, HEADER + ROW, **given)
+
+
 def test_archive_of_several_files_is_quarantined(settings: Settings, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
         archive.writestr("a.csv", HEADER)

@@ -81,7 +81,7 @@ def _column(name: str, type_: str, text: bool) -> Given:
 def _type_of(connection: duckdb.DuckDBPyConnection, relation: str, sql: str, key: str) -> str:
     """The type of an expression over the file's columns."""
     try:
-        described = connection.execute(f"DESCRIBE SELECT ({sql}) FROM ({relation})").fetchall()
+        described = connection.execute(f"DESCRIBE SELECT *, ({sql}) FROM ({relation})").fetchall()
     except duckdb.BinderException as error:
         raise Unreadable(f"{key} does not fit the file: {first_line(error)}") from error
-    return str(described[0][1])
+    return str(described[-1][1])
