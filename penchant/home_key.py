@@ -115,7 +115,8 @@ def _in_home(settings: Settings) -> bytes:
     try:
         key = path.read_bytes()
     except FileNotFoundError:
-        if (made := _made_with_a_key(settings)) is not None:
+        made = _made_with_a_key(settings)
+        if made is not None and not path.exists():  # else another process just made both
             raise DataError(
                 f"{path} is missing, but {made} was made with it",
                 "restore the key from a backup, or set PENCHANT_KEY_FILE: people are recognized "

@@ -130,7 +130,8 @@ class Pseudonyms:
         try:
             changed_at = path.stat().st_mtime_ns
         except FileNotFoundError:
-            if (vault := vault_path(self._settings)).exists():
+            vault = vault_path(self._settings)
+            if vault.exists() and not path.exists():  # else another process just made both
                 raise DataError(
                     f"{path} is missing, but {vault} is there", PseudonymState.REMEDY
                 ) from None
