@@ -221,7 +221,10 @@ def _type(draft: Draft, found: Sample, taken: dict[str, Any]) -> None:
 def _total(draft: Draft, found: Sample, taken: dict[str, Any]) -> None:
     """The money of a row from its price, where the file has no total."""
     price, quantity = _named(found, NAMES["items"]["price"], set()), taken.get("quantity")
-    if "value" in taken or not price or found.number_marks(price) != (".", ""):
+    if "value" in taken or not price:
+        return
+    if found.number_marks(price) != (".", ""):
+        draft.doubts["value"] = f"missing: derive the money of a row from {price} in SQL"
         return
     pieces = f" * CAST({_quoted(quantity)} AS DOUBLE)" if quantity else ""
     total = f"CAST({_quoted(price)} AS DOUBLE){pieces}"

@@ -94,6 +94,7 @@ def test_time_column_with_an_unknown_name_is_found_by_its_values(
     catalogue = b"sku,name,cat1,cat2,price\nA1,Milk,Grocery,Dairy,3.5\n"
     text, rows = drafted(settings, tmp_path, o__csv=lines.encode(), c__csv=catalogue)
     assert rows == [("C-1", "1001", "A1", "purchase", 2, None, datetime(2024, 1, 31, 10, 15))]
+    assert "# value: missing: derive the money of a row from price" in text
     assert "event_at: ordered  # a guess: the first column of times" in text
     assert {"category_1": "cat1", "category_2": "cat2"}.items() <= yaml.safe_load(text)["tables"][
         "items"
