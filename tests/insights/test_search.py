@@ -88,6 +88,7 @@ def test_typing_errors_are_corrected_and_named(index: SearchIndex) -> None:
     assert found.corrected == {"choclate": "chocolate", "mlik": "milk"}
     assert titles(index, "choclate ", correct=False) == []
     assert titles(index, "xy") == [], "short words are not corrected"
+    assert index.search("zzzzz qqqqq wwwww mlik ", 10).corrected == {}, "at most three are tried"
 
 
 def test_edits_count_an_exchange_as_one() -> None:

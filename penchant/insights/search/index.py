@@ -23,6 +23,7 @@ FIELDS = {"title": 3.0, "brand": 1.0, "category": 1.0, "description": 0.5}
 
 K1, B = 1.2, 0.5
 MAX_WORDS = 16  # of a query
+MAX_UNKNOWN = 3  # words of a query that are corrected; each is compared with many known ones
 MAX_PREFIXED = 64  # words that a prefix stands for
 PREFIX, CORRECTED = 0.7, 0.6  # how much such words count, beside 1 for the word itself
 WORDS, STARTS, ITEMS, IMPACTS = "words.npy", "starts.npy", "items.npy", "impacts.npy"
@@ -67,10 +68,12 @@ class SearchIndex:
         scores_I = np.zeros(self._count, np.float32)
         counted_I = np.zeros(self._count, np.int8)
         corrected: dict[str, str] = {}
+        unknown = 0
         for number, word in enumerate(words):
             typing = number == len(words) - 1 and not query.endswith(" ")
             found = self._rows_of(word, typing)
-            if not found and correct:
+            unknown += not found
+            if not found and correct and unknown <= MAX_UNKNOWN:
                 replaced = self._corrected(word)
                 if replaced is not None:
                     corrected[word] = self._words[replaced]
