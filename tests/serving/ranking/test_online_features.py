@@ -83,7 +83,8 @@ def test_equal_historical_retrieval(opened: OpenRelease, ranked_once: Shop, user
     expected_CF = historical(ranked_once, user_id, item_ids)
     for place, name in enumerate(FEATURES):
         np.testing.assert_array_equal(features_CF[:, place], expected_CF[:, place], name)
-    assert np.isfinite(features_CF).any(axis=0).sum() > len(FEATURES) - 3
+    # a user without recent orders lacks those and the ratio to them
+    assert np.isfinite(features_CF).any(axis=0).sum() >= len(FEATURES) - 3
 
 
 def test_second_read_of_items_comes_from_memory(opened: OpenRelease) -> None:
