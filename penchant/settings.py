@@ -285,26 +285,6 @@ class Settings(BaseSettings):
         return self.tracking or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
-    def live_demand(self) -> Pointer:
-        """The snapshot whose demand forecast is served."""
-        return Pointer(self.home / "insights" / "DEMAND")
-
-    @property
-    def live_retention(self) -> Pointer:
-        """The snapshot whose retention predictions are served."""
-        return Pointer(self.home / "insights" / "RETENTION")
-
-    @property
-    def live_search(self) -> Pointer:
-        """The snapshot whose search index answers."""
-        return Pointer(self.home / "insights" / "SEARCH")
-
-    @property
-    def live_audience(self) -> Pointer:
-        """The snapshot whose model ranks the audience of an item."""
-        return Pointer(self.home / "insights" / "AUDIENCE")
-
-    @property
     def live_snapshot(self) -> Pointer:
         """The last snapshot that passed its checks."""
         return Pointer(self.snapshots / "CURRENT")

@@ -1,9 +1,7 @@
 """The launch audiences of a snapshot."""
 
-from pathlib import Path
-
-from penchant.artifacts.record import Interval, Moment, Part, Record
-from penchant.settings import Settings
+from penchant.artifacts.insight import InsightRecord
+from penchant.artifacts.record import Interval, Moment, Part
 
 AUDIENCES = "audiences.parquet"
 
@@ -15,7 +13,7 @@ class AudienceQuality(Part):
     recall_500: Interval
 
 
-class AudienceRecord(Record):
+class AudienceRecord(InsightRecord):
     """``audience.json``; ``audiences.parquet`` beside it has the best users of each new item.
 
     ``method`` ranks: ``learned``, a weighted sum of features, or ``category purchases``, whichever
@@ -24,6 +22,7 @@ class AudienceRecord(Record):
     purchases.
     """
 
+    KIND, COMMAND, CONTENT = "audience", "rank-audiences", "launch audiences are"
     REMEDY = "run `penchant rank-audiences` again"
 
     snapshot_id: str
@@ -37,11 +36,3 @@ class AudienceRecord(Record):
     tested_buyers: int
     quality: dict[str, AudienceQuality]
     difference: AudienceQuality
-
-    @staticmethod
-    def folder(settings: Settings, snapshot_id: str) -> Path:
-        return settings.home / "insights" / snapshot_id / "audience"
-
-    @classmethod
-    def path(cls, settings: Settings, snapshot_id: str) -> Path:
-        return cls.folder(settings, snapshot_id) / "audience.json"

@@ -1,9 +1,7 @@
 """The demand forecast of a snapshot."""
 
-from pathlib import Path
-
-from penchant.artifacts.record import Interval, Part, Record
-from penchant.settings import Settings
+from penchant.artifacts.insight import InsightRecord
+from penchant.artifacts.record import Interval, Part
 
 WEEKLY, DAILY = "weekly.parquet", "daily.parquet"
 
@@ -50,13 +48,14 @@ class Errors(Part):
     day: tuple[float, ...]
 
 
-class DemandRecord(Record):
+class DemandRecord(InsightRecord):
     """``demand.json``; ``weekly.parquet`` and ``daily.parquet`` are beside it.
 
     ``methods`` and ``reconciled_by`` made the forecast; ``backtest`` is of ``test_origins`` alone,
     with methods that were selected on ``validation_origins``. Origins are weeks of history.
     """
 
+    KIND, COMMAND, CONTENT = "demand", "forecast-demand", "demand forecast is"
     REMEDY = "run `penchant forecast-demand` again"
 
     snapshot_id: str
@@ -72,11 +71,3 @@ class DemandRecord(Record):
     backtest: dict[str, ClassAccuracy]
     service: tuple[Service, ...]
     total_wape: dict[str, dict[str, float]]
-
-    @staticmethod
-    def folder(settings: Settings, snapshot_id: str) -> Path:
-        return settings.home / "insights" / snapshot_id / "demand"
-
-    @classmethod
-    def path(cls, settings: Settings, snapshot_id: str) -> Path:
-        return cls.folder(settings, snapshot_id) / "demand.json"

@@ -1,9 +1,7 @@
 """The retention predictions of a snapshot."""
 
-from pathlib import Path
-
-from penchant.artifacts.record import Interval, Moment, Part, Record
-from penchant.settings import Settings
+from penchant.artifacts.insight import InsightRecord
+from penchant.artifacts.record import Interval, Moment, Part
 
 USERS = "users.parquet"
 
@@ -51,13 +49,14 @@ class FadingAccuracy(Part):
     orders_before_by_recency: float
 
 
-class RetentionRecord(Record):
+class RetentionRecord(InsightRecord):
     """``retention.json``; ``users.parquet`` beside it has a row per user.
 
     Models were selected on an earlier moment than ``tested_at``; ``value`` is empty where the data
     has no 90 days after a moment with earlier moments to learn from.
     """
 
+    KIND, COMMAND, CONTENT = "retention", "predict-retention", "retention predictions are"
     REMEDY = "run `penchant predict-retention` again"
 
     snapshot_id: str
@@ -72,11 +71,3 @@ class RetentionRecord(Record):
     value_model: str
     value: dict[str, ValueAccuracy]
     fading_accuracy: FadingAccuracy
-
-    @staticmethod
-    def folder(settings: Settings, snapshot_id: str) -> Path:
-        return settings.home / "insights" / snapshot_id / "retention"
-
-    @classmethod
-    def path(cls, settings: Settings, snapshot_id: str) -> Path:
-        return cls.folder(settings, snapshot_id) / "retention.json"

@@ -1,9 +1,7 @@
 """The search index of a snapshot."""
 
-from pathlib import Path
-
-from penchant.artifacts.record import Interval, Moment, Part, Record
-from penchant.settings import Settings
+from penchant.artifacts.insight import InsightRecord
+from penchant.artifacts.record import Interval, Moment, Part
 
 CATALOGUE, LEARNED = "items.parquet", "learned.parquet"
 
@@ -16,13 +14,14 @@ class SearchQuality(Part):
     recall: float
 
 
-class SearchRecord(Record):
+class SearchRecord(InsightRecord):
     """``search.json``; the index's arrays, ``items.parquet`` and ``learned.parquet`` are beside it.
 
     ``weights`` of the signals were selected on earlier purchases than those after ``tested_at``;
     ``quality`` is empty where nothing could be evaluated.
     """
 
+    KIND, COMMAND, CONTENT = "search", "index-search", "search index is"
     REMEDY = "run `penchant index-search` again"
 
     snapshot_id: str
@@ -33,11 +32,3 @@ class SearchRecord(Record):
     tested_at: Moment | None
     queries: int
     quality: dict[str, SearchQuality]
-
-    @staticmethod
-    def folder(settings: Settings, snapshot_id: str) -> Path:
-        return settings.home / "insights" / snapshot_id / "search"
-
-    @classmethod
-    def path(cls, settings: Settings, snapshot_id: str) -> Path:
-        return cls.folder(settings, snapshot_id) / "search.json"

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penchant.artifacts import ModelSelection, ReleaseManifest, RunFailure, Snapshot
+from penchant.artifacts.audience import AudienceRecord
+from penchant.artifacts.demand import DemandRecord
+from penchant.artifacts.retention import RetentionRecord
+from penchant.artifacts.search import SearchRecord
 from penchant.building.build import identify
 from penchant.building.landed import has_landed, read_landing
 from penchant.errors import NothingToDo, UsageError
@@ -151,13 +155,8 @@ def released(settings: Settings) -> str | None:
 
 def refreshed(settings: Settings, snapshot_id: str) -> bool:
     """Whether every use of interests has its result for a snapshot."""
-    uses = (
-        settings.live_demand,
-        settings.live_retention,
-        settings.live_search,
-        settings.live_audience,
-    )
-    return all(pointer.current() == snapshot_id for pointer in uses)
+    uses = (DemandRecord, RetentionRecord, SearchRecord, AudienceRecord)
+    return all(use.live(settings).current() == snapshot_id for use in uses)
 
 
 def never(settings: Settings, snapshot_id: str) -> bool:

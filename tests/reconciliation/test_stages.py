@@ -6,6 +6,10 @@ import pytest
 from records import model_selection
 
 from penchant.artifacts import CheckResults, ModelSelection, SnapshotDescription
+from penchant.artifacts.audience import AudienceRecord
+from penchant.artifacts.demand import DemandRecord
+from penchant.artifacts.retention import RetentionRecord
+from penchant.artifacts.search import SearchRecord
 from penchant.errors import NothingToDo, UsageError
 from penchant.reconciliation import stages
 from penchant.reconciliation.reconcile import reconcile
@@ -105,10 +109,10 @@ def test_insights_wait_for_the_release_of_all_families(
         resolve(settings, "refresh_insights")
     monkeypatch.setattr(stages, "trained", lambda settings, snapshot_id: True)
     assert not resolve(settings, "refresh_insights").done
-    for pointer in (settings.live_demand, settings.live_retention, settings.live_search):
-        pointer.flip(FIRST)
+    for use in (DemandRecord, RetentionRecord, SearchRecord):
+        use.live(settings).flip(FIRST)
     assert not resolve(settings, "refresh_insights").done
-    settings.live_audience.flip(FIRST)
+    AudienceRecord.live(settings).flip(FIRST)
     assert resolve(settings, "refresh_insights").done
 
 

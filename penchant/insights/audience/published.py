@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from penchant.artifacts.audience import AUDIENCES, AudienceRecord
-from penchant.errors import NothingToDo, UnknownId
+from penchant.errors import UnknownId
 from penchant.settings import Settings
 
 
@@ -47,11 +47,5 @@ class PublishedAudiences:
 
 def published_audiences(settings: Settings) -> PublishedAudiences:
     """Raises NothingToDo until audiences are ranked."""
-    snapshot_id = settings.live_audience.current()
-    path = AudienceRecord.path(settings, snapshot_id) if snapshot_id else None
-    if path is None or not path.exists():
-        raise NothingToDo(
-            "no launch audiences are published",
-            "run `penchant rank-audiences --snapshot s-…`, as the DAG refresh_insights does",
-        )
-    return PublishedAudiences(path.parent, AudienceRecord.read(path))
+    folder = AudienceRecord.published_folder(settings)
+    return PublishedAudiences(folder, AudienceRecord.read(folder / "audience.json"))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from penchant.insights.audience.profiles import (
     read_purchases,
 )
 from penchant.settings import Settings
-from penchant.storage import atomic_directory
 
 WINDOW = 28  # days in which an item is new
 WINDOWS = (168, 140, 112, 84, 56, 28)  # days before as_of at which windows begin
@@ -73,16 +73,14 @@ def rank_audiences(settings: Settings, snapshot_id: str) -> AudienceReport:
     Raises NothingToDo for a snapshot with too few launches to learn from, select on or evaluate on.
     """
     snapshot = Snapshot.checked(settings, snapshot_id)
-    path = AudienceRecord.path(settings, snapshot.id)
-    if path.exists():
-        settings.live_audience.flip(snapshot.id)
-        return AudienceReport(AudienceRecord.read(path), repeated=True)
-    record, table = audiences(settings, snapshot)
-    with atomic_directory(path.parent) as staging:
-        pq.write_table(table, staging / AUDIENCES)
-        record.write(staging / path.name)
-    settings.live_audience.flip(snapshot.id)
-    return AudienceReport(record, repeated=False)
+
+    def write(folder: Path) -> AudienceRecord:
+        record, table = audiences(settings, snapshot)
+        pq.write_table(table, folder / AUDIENCES)
+        return record
+
+    record, repeated = AudienceRecord.publish_once(settings, snapshot.id, write)
+    return AudienceReport(record, repeated)
 
 
 def audiences(settings: Settings, snapshot: Snapshot) -> tuple[AudienceRecord, pa.Table]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penchant.artifacts.demand import DAILY, WEEKLY, DemandRecord
-from penchant.errors import NothingToDo, UnknownId
+from penchant.errors import UnknownId
 from penchant.insights.demand.restock import RestockPolicy, restock
 from penchant.settings import Settings
 
@@ -124,14 +124,7 @@ def _weeks(weekly: dict[str, Any], days: Sequence[Expected]) -> tuple[Expected, 
 
 def published_demand(settings: Settings) -> PublishedDemand:
     """Raises NothingToDo until a forecast is made."""
-    snapshot_id = settings.live_demand.current()
-    folder = DemandRecord.folder(settings, snapshot_id) if snapshot_id else None
-    if folder is None or not folder.exists():
-        raise NothingToDo(
-            "no demand forecast is published",
-            "run `penchant forecast-demand --snapshot s-…`, as the DAG refresh_insights does",
-        )
-    return _opened(folder)
+    return _opened(DemandRecord.published_folder(settings))
 
 
 @lru_cache(MAX_OPEN)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from penchant.insights.demand.selection import (
 )
 from penchant.insights.demand.series import Demand, Floats, read_demand
 from penchant.settings import Settings
-from penchant.storage import atomic_directory
 
 DAYS_AHEAD = HORIZON * 7
 HISTORY_WEEKS = 12
@@ -60,18 +60,16 @@ def forecast_demand(settings: Settings, snapshot_id: str) -> DemandReport:
     Raises NothingToDo for a snapshot with less than 16 weeks of purchases.
     """
     snapshot = Snapshot.checked(settings, snapshot_id)
-    path = DemandRecord.path(settings, snapshot.id)
-    if path.exists():
-        settings.live_demand.flip(snapshot.id)
-        return DemandReport(DemandRecord.read(path), repeated=True)
-    demand = read_demand(snapshot, settings.threads, LEAST_WEEKS)
-    record, weekly, daily = forecast(settings, snapshot.id, demand)
-    with atomic_directory(path.parent) as staging:
-        pq.write_table(weekly, staging / WEEKLY)
-        pq.write_table(daily, staging / DAILY)
-        record.write(staging / path.name)
-    settings.live_demand.flip(snapshot.id)
-    return DemandReport(record, repeated=False)
+
+    def write(folder: Path) -> DemandRecord:
+        demand = read_demand(snapshot, settings.threads, LEAST_WEEKS)
+        record, weekly, daily = forecast(settings, snapshot.id, demand)
+        pq.write_table(weekly, folder / WEEKLY)
+        pq.write_table(daily, folder / DAILY)
+        return record
+
+    record, repeated = DemandRecord.publish_once(settings, snapshot.id, write)
+    return DemandReport(record, repeated)
 
 
 def forecast(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from penchant.artifacts.retention import USERS, RetentionRecord
-from penchant.errors import NothingToDo, UnknownId
+from penchant.errors import UnknownId
 from penchant.settings import Settings
 
 
@@ -44,11 +44,5 @@ class PublishedRetention:
 
 def published_retention(settings: Settings) -> PublishedRetention:
     """Raises NothingToDo until predictions are made."""
-    snapshot_id = settings.live_retention.current()
-    path = RetentionRecord.path(settings, snapshot_id) if snapshot_id else None
-    if path is None or not path.exists():
-        raise NothingToDo(
-            "no retention predictions are published",
-            "run `penchant predict-retention --snapshot s-…`, as the DAG refresh_insights does",
-        )
-    return PublishedRetention(path.parent, RetentionRecord.read(path))
+    folder = RetentionRecord.published_folder(settings)
+    return PublishedRetention(folder, RetentionRecord.read(folder / "retention.json"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,6 @@ from penchant.insights.retention.models import (
     predict_value,
 )
 from penchant.settings import Settings
-from penchant.storage import atomic_directory
 
 STEP = 28  # days between two moments: feature times of the marts
 MOST_MOMENTS = 13
@@ -73,16 +73,14 @@ def predict_retention(settings: Settings, snapshot_id: str) -> RetentionReport:
     user has bought twice.
     """
     snapshot = Snapshot.checked(settings, snapshot_id)
-    path = RetentionRecord.path(settings, snapshot.id)
-    if path.exists():
-        settings.live_retention.flip(snapshot.id)
-        return RetentionReport(RetentionRecord.read(path), repeated=True)
-    record, table = predictions(settings, snapshot)
-    with atomic_directory(path.parent) as staging:
-        pq.write_table(table, staging / USERS)
-        record.write(staging / path.name)
-    settings.live_retention.flip(snapshot.id)
-    return RetentionReport(record, repeated=False)
+
+    def write(folder: Path) -> RetentionRecord:
+        record, table = predictions(settings, snapshot)
+        pq.write_table(table, folder / USERS)
+        return record
+
+    record, repeated = RetentionRecord.publish_once(settings, snapshot.id, write)
+    return RetentionReport(record, repeated)
 
 
 def predictions(settings: Settings, snapshot: Snapshot) -> tuple[RetentionRecord, pa.Table]:

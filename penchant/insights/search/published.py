@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from penchant.artifacts.search import CATALOGUE, LEARNED, SearchRecord
-from penchant.errors import NothingToDo
 from penchant.insights.search.index import Matches, SearchIndex
 from penchant.insights.search.learned import query_key
 from penchant.insights.search.ranking import (
@@ -112,14 +111,7 @@ class PublishedSearch:
 
 def published_search(settings: Settings) -> PublishedSearch:
     """Raises NothingToDo until an index is made."""
-    snapshot_id = settings.live_search.current()
-    folder = SearchRecord.folder(settings, snapshot_id) if snapshot_id else None
-    if folder is None or not folder.exists():
-        raise NothingToDo(
-            "no search index is published",
-            "run `penchant index-search --snapshot s-…`, as the DAG refresh_insights does",
-        )
-    return _opened(folder)
+    return _opened(SearchRecord.published_folder(settings))
 
 
 @lru_cache(2)

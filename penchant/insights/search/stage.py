@@ -24,7 +24,6 @@ from penchant.insights.search.index import SearchIndex, write_index
 from penchant.insights.search.learned import learned_items
 from penchant.insights.search.ranking import ItemFacts, Weights, paths_of
 from penchant.settings import Settings
-from penchant.storage import atomic_directory
 
 LEVELS = ("category_1", "category_2", "category_3")
 LEAST_QUERIES = 100
@@ -51,15 +50,12 @@ def index_search(settings: Settings, snapshot_id: str) -> SearchReport:
     Raises NothingToDo for a snapshot without items.
     """
     snapshot = Snapshot.checked(settings, snapshot_id)
-    path = SearchRecord.path(settings, snapshot.id)
-    if path.exists():
-        settings.live_search.flip(snapshot.id)
-        return SearchReport(SearchRecord.read(path), repeated=True)
-    with atomic_directory(path.parent) as staging:
-        record = build_index(settings, snapshot, staging)
-        record.write(staging / path.name)
-    settings.live_search.flip(snapshot.id)
-    return SearchReport(record, repeated=False)
+
+    def write(folder: Path) -> SearchRecord:
+        return build_index(settings, snapshot, folder)
+
+    record, repeated = SearchRecord.publish_once(settings, snapshot.id, write)
+    return SearchReport(record, repeated)
 
 
 def build_index(settings: Settings, snapshot: Snapshot, folder: Path) -> SearchRecord:

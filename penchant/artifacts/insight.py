@@ -1,0 +1,62 @@
+"""What interests are used for: written once per snapshot, then published by a pointer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Self
+
+from penchant.artifacts.record import Record
+from penchant.errors import NothingToDo
+from penchant.settings import Settings
+from penchant.storage import Pointer, atomic_directory
+
+
+class InsightRecord(Record):
+    """``insights/<snapshot>/<KIND>/<KIND>.json``; its tables are beside it.
+
+    ``COMMAND`` writes the folder; ``CONTENT`` names what it holds, followed by is or are.
+    """
+
+    KIND: ClassVar[str]
+    COMMAND: ClassVar[str]
+    CONTENT: ClassVar[str]
+
+    @classmethod
+    def folder(cls, settings: Settings, snapshot_id: str) -> Path:
+        return settings.home / "insights" / snapshot_id / cls.KIND
+
+    @classmethod
+    def path(cls, settings: Settings, snapshot_id: str) -> Path:
+        return cls.folder(settings, snapshot_id) / f"{cls.KIND}.json"
+
+    @classmethod
+    def live(cls, settings: Settings) -> Pointer:
+        """The snapshot whose folder is read by the API server and the console."""
+        return Pointer(settings.home / "insights" / cls.KIND.upper())
+
+    @classmethod
+    def published_folder(cls, settings: Settings) -> Path:
+        """The folder of the live snapshot. Raises NothingToDo until one is written."""
+        snapshot_id = cls.live(settings).current()
+        if snapshot_id is None or not cls.path(settings, snapshot_id).exists():
+            raise NothingToDo(
+                f"no {cls.CONTENT} published",
+                f"run `penchant {cls.COMMAND} --snapshot s-…`, as the DAG refresh_insights does",
+            )
+        return cls.folder(settings, snapshot_id)
+
+    @classmethod
+    def publish_once(
+        cls, settings: Settings, snapshot_id: str, write: Callable[[Path], Self]
+    ) -> tuple[Self, bool]:
+        """Make the snapshot's folder live, and return its record.
+
+        ``write`` puts the tables into an empty folder and returns the record; it is called for a
+        snapshot without a folder. The second value is whether there was one.
+        """
+        path = cls.path(settings, snapshot_id)
+        written = path.exists()
+        if not written:
+            with atomic_directory(path.parent) as staging:
+                write(staging).write(staging / path.name)
+        cls.live(settings).flip(snapshot_id)
+        return cls.read(path), written
