@@ -41,6 +41,9 @@ class Independent(Family):
     rejected = 0
 
     def fit(self, split: Split, context: TrainingContext) -> None:
+        self.fit_generator(split, context)
+
+    def fit_generator(self, split: Split, context: TrainingContext) -> None:
         self.sampler = HistorySampler.of(split.train)
         self.weights_1I = torch.from_numpy(split.train.counts_I()[None].astype(np.float32))
 
@@ -64,8 +67,8 @@ class MarkovChain(Independent):
     """Samples each event from those that followed the one before it in the data; the first by
     popularity."""
 
-    def fit(self, split: Split, context: TrainingContext) -> None:
-        super().fit(split, context)
+    def fit_generator(self, split: Split, context: TrainingContext) -> None:
+        super().fit_generator(split, context)
         train = split.train
         follows_N = np.flatnonzero(np.diff(train.rows_N) == 0)
         order_N = np.argsort(train.items_N[follows_N], kind="stable")
@@ -184,9 +187,10 @@ def page(figures: dict[str, Any]) -> str:
             f"Complete Journey, {len(first)} seeds, {int(first[0]['histories'])} synthetic "
             "histories each. Means over seeds; brackets hold the lowest and the highest bound of "
             "their 95 % intervals.",
-            "**Utility and two-sample tests.** The gain of `ease` in NDCG@10, and of a logistic "
-            "regression of interests in log loss (lower is better), on real users when synthetic "
-            "histories are added to the training data; then the AUC of trees that classify "
+            "**Utility and two-sample tests.** The gain of a ridge regression from items to next "
+            "items in NDCG@10, and of a logistic regression of interests in log loss (lower is "
+            "better), on real users when synthetic histories are added to the training data; then "
+            "the AUC of trees that classify "
             "synthetic against real, by items, and by items and times.",
             grid(["", "NDCG@10", "log loss", "AUC, items", "AUC, all"], utility),
             "**Diversity.** Distinct pairs of items in sequence, items in any history, entropy in "

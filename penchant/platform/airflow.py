@@ -75,9 +75,10 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "task_queued_timeout": 6000,
         },
         "dag_processor": {
-            # the files change rarely; parsing them takes two CPU seconds
-            "min_file_process_interval": 60,
-            "stale_dag_threshold": 180,
+            # parsing all files takes two CPU seconds; a changed one is parsed when it is listed
+            "min_file_process_interval": 600,
+            "refresh_interval": 60,
+            "stale_dag_threshold": 1800,
             "dag_file_processor_timeout": 600,
         },
         # two busy cores answer late, which must not fail a task

@@ -15,8 +15,8 @@ from training.data.histories import Histories, IntArray
 from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.synthetic.augmentation import Comparison, classifying, ranking
 from training.evaluation.synthetic.privacy import PrivacyConfig, copied, membership
+from training.evaluation.synthetic.ridge_ranker import RankerConfig
 from training.evaluation.synthetic.two_sample_test import discriminability, diversity
-from training.families import ease
 from training.fitting.capabilities import Generates
 from training.fitting.family import Family
 
@@ -30,7 +30,7 @@ class Config:
     made: int = 300
     users: int = 600
     cuts: int = 3
-    ranker: ease.Config = field(default_factory=lambda: ease.Config(most_items=1500, windows=4))
+    ranker: RankerConfig = field(default_factory=RankerConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
 
 
@@ -74,11 +74,7 @@ def evaluate(family: Family, context: EvaluationContext, config: Config | None =
 
 def utility(made: Histories, context: EvaluationContext, config: Config) -> dict[str, Comparison]:
     """By task; without the classifier where the catalogue has no interests."""
-    found = {
-        "ranking": ranking(
-            context.split, made, config.ranker, config.users, context.training, context.seed
-        )
-    }
+    found = {"ranking": ranking(context.split, made, config.ranker, config.users, context.seed)}
     with suppress(DataError):  # reported by the evaluator of interests
         found["interests"] = classifying(
             context.split, made, context.training, context.seed, config.cuts

@@ -122,6 +122,11 @@ class Model(VectorFamily):
         self.generator = NextItem(config, config.learning, config.dimensions, encoder)
 
     def fit(self, split: Split, context: TrainingContext) -> None:
+        self.fit_generator(split, context)
+        self.probe = fit_probe(self.user_vectors, split, context)
+        self.tuned |= self.probe.record()
+
+    def fit_generator(self, split: Split, context: TrainingContext) -> None:
         self.generator.fit(split, context)
         training = AdversarialTraining(
             self.generator, split.train, self.config.adversarial, context
@@ -134,8 +139,6 @@ class Model(VectorFamily):
             "sharpness": self.repeats.sharpness.item(),
             "half_repeats": self.repeats.half_repeats.item(),
         }
-        self.probe = fit_probe(self.user_vectors, split, context)
-        self.tuned |= self.probe.record()
 
     def user_vectors(self, batch: Histories) -> torch.Tensor:
         return self.generator.user_vectors(batch)

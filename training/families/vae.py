@@ -76,6 +76,11 @@ class Model(VectorFamily):
     rejected = 0
 
     def fit(self, split: Split, context: TrainingContext) -> None:
+        self.fit_generator(split, context)
+        self.probe = fit_probe(self.user_vectors, split, context)
+        self.tuned |= self.probe.record()
+
+    def fit_generator(self, split: Split, context: TrainingContext) -> None:
         torch.manual_seed(context.seed)
         config, train = self.config, split.train
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
@@ -91,8 +96,6 @@ class Model(VectorFamily):
             context,
         )
         self.tuned = progress.record()
-        self.probe = fit_probe(self.user_vectors, split, context)
-        self.tuned |= self.probe.record()
         known = train.take(np.flatnonzero(train.lengths_U))
         self.network.fit_state_distribution(bags(known, config.cuts, context.device))
         self.sampler = HistorySampler.of(train)

@@ -85,6 +85,9 @@ class Generates(Protocol):
 
     rejected: int
 
+    def fit_generator(self, split: Split, context: TrainingContext) -> None:
+        """The part of ``fit`` that ``generate`` needs."""
+
     def generate(self, count: int, seed: int) -> Histories:
         """Synthetic histories of ``count`` users, before the end of the training data; their user
         rows are -1. Raises DataError where only copies of real histories can be generated."""

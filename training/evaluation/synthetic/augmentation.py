@@ -1,7 +1,7 @@
 """Utility of synthetic histories as augmentation: a ranker and a classifier of interests, each
 trained on real histories alone and on real and synthetic ones, evaluated on the same users."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -12,9 +12,14 @@ from training.data.interest_labels import cut_points, find_interests, known
 from training.data.split import Split
 from training.evaluation.metrics.full_ranking import evaluate_window
 from training.evaluation.metrics.intervals import FloatArray, bootstrap
-from training.families import ease
+from training.evaluation.synthetic.ridge_ranker import (
+    RankerConfig,
+    RidgeRanker,
+    Sums,
+    frequent_items,
+    sums_of,
+)
 from training.fitting.context import TrainingContext
-from training.fitting.progress import no_curve
 from training.layers.probe import habits, regressed
 
 Comparison = dict[str, dict[str, float]]
@@ -22,25 +27,24 @@ Comparison = dict[str, dict[str, float]]
 
 
 def ranking(
-    split: Split,
-    made: Histories,
-    config: ease.Config,
-    users: int,
-    context: TrainingContext,
-    seed: int,
+    split: Split, made: Histories, config: RankerConfig, users: int, seed: int
 ) -> Comparison:
-    """NDCG@10 of ``ease`` on the test window, on a sample of at most ``users``."""
+    """NDCG@10 of a ridge regression on the test window, on a sample of at most ``users``."""
     evaluated = split.test.evaluated()
     rows = np.random.default_rng(seed).permutation(len(evaluated.histories))[:users]
     window = evaluated.take(np.sort(rows))
-    few = replace(context, window=window.take(np.arange(1)), curve=no_curve)
+    items_J = frequent_items(split.train, config.most_items)
+    real, synthetic = (sums_of(one, items_J, config) for one in (split.train, made))
 
-    def trained_on(train: Histories) -> FloatArray:
-        family = ease.Model(config)
-        family.fit(Split(train, split.validation, split.test), few)
-        return evaluate_window(family.scores, window, ("all",))["all"].values["ndcg@10"]
+    def trained_on(sums: Sums, train: Histories) -> FloatArray:
+        ranker = RidgeRanker.of(config, items_J, sums, train)
+        return evaluate_window(ranker.scores, window, ("all",))["all"].values["ndcg@10"]
 
-    return compared(trained_on(split.train), trained_on(joined(split.train, made)), seed)
+    return compared(
+        trained_on(real, split.train),
+        trained_on(real + synthetic, joined(split.train, made)),
+        seed,
+    )
 
 
 def classifying(

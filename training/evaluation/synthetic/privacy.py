@@ -81,8 +81,8 @@ def fitted_on_members(
         curve=no_curve,
         expect=no_steps,
     )
-    other.fit(split, reduced)
     assert isinstance(other, Generates)
+    other.fit_generator(split, reduced)
     return other
 
 
