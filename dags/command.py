@@ -18,7 +18,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from penchant.errors import BudgetExceeded, DataError, NothingToDo, UsageError
+from penchant.errors import BudgetExceeded, DataError, NothingToDo, PrivacyRefused, UsageError
 from penchant.platform.processes import die_with_parent
 
 GRACE_SECONDS = 3.0
@@ -182,6 +182,10 @@ def failure(subcommand: str, status: int, cause: str) -> AirflowException:
         return AirflowSkipException(f"penchant {subcommand}: nothing to do. {cause}")
     if status == BudgetExceeded.exit_code:
         return AirflowSkipException(f"penchant {subcommand}: over budget; not retried. {cause}")
+    if status == PrivacyRefused.exit_code:
+        return AirflowSkipException(
+            f"penchant {subcommand}: refused by the privacy budget; not retried. {cause}"
+        )
     if status < 0:
         return CommandKilled(
             f"penchant {subcommand}: killed by {signal.Signals(-status).name}. {cause}"

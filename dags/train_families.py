@@ -42,6 +42,10 @@ want.
 - One family is skipped with *nothing to do*: the data has nothing that it can learn from, for
   example no campaigns for `logistic_response`. Its log, the selection and the report name the
   missing input.
+- One family is skipped with *refused by the privacy budget*: with `PENCHANT_DP_EPSILON`, its run
+  would exceed `PENCHANT_DP_BUDGET`, or it can't be trained under differential privacy. Without a
+  run of `popularity`, `publish_first` and `select_models` are skipped too, and the live release
+  goes on serving. `penchant status` shows what was spent.
 - *killed by SIGKILL*: usually out of memory. The task is retried after a minute. Lower
   `PENCHANT_FAMILY_MEMORY_MB` or `PENCHANT_TRAININGS_AT_ONCE`, or add memory.
 - `select_models` fails: without `popularity` there is no baseline and no popularity prior. Fix that

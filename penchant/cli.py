@@ -3,7 +3,7 @@
 Every subcommand prints a summary line. With ``--json``, the last line of stdout is one JSON object,
 which the DAGs read. Packages are imported inside their subcommand, to keep start-up short.
 Exit status: 0 success, 1 failure, 64 invalid arguments or settings, 65 invalid data (a retry won't
-help), 66 nothing to do, 69 over budget.
+help), 66 nothing to do, 69 over budget, 77 refused by the privacy budget.
 """
 
 import errno

@@ -45,6 +45,12 @@ class BudgetExceeded(PenchantError):
     exit_code = 69  # EX_UNAVAILABLE of sysexits.h
 
 
+class PrivacyRefused(PenchantError):
+    """A training run would exceed the privacy budget, or its family can't be trained under one."""
+
+    exit_code = 77  # EX_NOPERM of sysexits.h
+
+
 class DiskFull(PenchantError):
     """Nothing more can be written. What was being written was discarded; a retry may succeed."""
 

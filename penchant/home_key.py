@@ -10,12 +10,13 @@ import shlex
 import subprocess
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from penchant.artifacts import PseudonymState, SubjectRequest
+from penchant.artifacts import LedgerEntry, PseudonymState, SubjectRequest
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 from penchant.storage import sync
@@ -137,7 +138,9 @@ def _made_with_a_key(settings: Settings) -> Path | None:
         return state
     if (vault := vault_path(settings)).exists():
         return vault
-    return next(SubjectRequest.folder(settings).glob("*.json"), None)
+    sealed = LedgerEntry.folder(settings, "*").parent.glob("*/*.json")
+    requests = SubjectRequest.folder(settings).glob("*.json")
+    return next(chain(requests, sealed), None)
 
 
 def _made(folder: Path) -> bytes:

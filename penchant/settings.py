@@ -156,6 +156,23 @@ class Settings(BaseSettings):
         description="days after its event that a landed row is kept; None for no end. A source "
         "table's meta.retention_days in dbt overrides it",
     )
+    dp_epsilon: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="epsilon of each training run under differential privacy; None for training "
+        "without",
+    )
+    dp_delta: float = Field(
+        1e-6, gt=0, lt=1, description="delta of each such run and of all together"
+    )
+    dp_budget: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="epsilon that all runs of the home may spend together; required with "
+        "PENCHANT_DP_EPSILON",
+    )
     key: SecretStr | None = Field(
         None, description="the home's key, 64 hex digits; None for the file `privacy/key`"
     )

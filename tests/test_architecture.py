@@ -17,7 +17,8 @@ NONE = "penchant.none"
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
     "api_schemas artifacts errors feast_sdk feedback home_key interactions logs manifest plots "
-    "pseudonyms ranking sequences settings storage subjects telemetry vault vectors words"
+    "privacy_ledger pseudonyms ranking sequences settings storage subjects telemetry vault "
+    "vectors words"
 )
 DIRECTION = """
 ads alerts bandits building encoders ingestion insights quality feature_repo: none
@@ -36,7 +37,7 @@ training: bandits encoders
 dags: training.names platform.processes
 """
 # Inside `training`, a package imports only packages to the left of it.
-TRAINING = "data evaluation.metrics fitting layers families configs evaluation commands"
+TRAINING = "data privacy evaluation.metrics fitting layers families configs evaluation commands"
 FORBIDDEN_LIBRARIES = {
     "penchant.bandits": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},
     "penchant.bandits.experiments": {"torch", "airflow", "feast"},

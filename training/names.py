@@ -5,7 +5,7 @@ A new family is one line here and one file, ``training/families/<name>.py``.
 
 from typing import NamedTuple
 
-from penchant.errors import UsageError
+from penchant.errors import PrivacyRefused, UsageError
 
 
 class FamilyEntry(NamedTuple):
@@ -16,7 +16,8 @@ class FamilyEntry(NamedTuple):
     modules of ``training/evaluation`` that evaluate it. ``combines``: is made of other families,
     and no member of a combination. ``of_runs``: the combination reads the others' runs, so it is
     trained after them and its own run depends on theirs. ``every_mart``: learns from training sets,
-    from the policy log or from a feature service, so that any mart can change its run.
+    from the policy log or from a feature service, so that any mart can change its run. ``private``:
+    can be trained under differential privacy; its config has a field ``privacy``.
     """
 
     name: str
@@ -25,11 +26,12 @@ class FamilyEntry(NamedTuple):
     combines: bool = False
     of_runs: bool = False
     every_mart: bool = False
+    private: bool = False
 
 
 ENTRIES = (
-    FamilyEntry("popularity", 10),
-    FamilyEntry("personal_frequency", 15),
+    FamilyEntry("popularity", 10, private=True),
+    FamilyEntry("personal_frequency", 15, private=True),
     FamilyEntry("item_cf", 20),
     FamilyEntry("user_cf", 30),
     FamilyEntry("tifu_knn", 32),
@@ -65,6 +67,7 @@ FAMILIES = tuple(entry.name for entry in ENTRIES)
 RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and not entry.combines)
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
 OF_RUNS = tuple(entry.name for entry in ENTRIES if entry.of_runs)
+PRIVATE = tuple(entry.name for entry in ENTRIES if entry.private)
 READ_EVERY_MART = tuple(entry.name for entry in ENTRIES if entry.every_mart)
 
 
@@ -72,3 +75,20 @@ def check_name(name: str) -> None:
     """Raise UsageError when no family has this name."""
     if name not in FAMILIES:
         raise UsageError(f"no model family is called {name!r}", f"use one of {', '.join(FAMILIES)}")
+
+
+def trainable(dp_epsilon: float | None) -> tuple[str, ...]:
+    """The families that may be trained: with a PENCHANT_DP_EPSILON, those that support it."""
+    return FAMILIES if dp_epsilon is None else PRIVATE
+
+
+def check_trainable(name: str, dp_epsilon: float | None) -> None:
+    """Raise UsageError when no family has this name, PrivacyRefused when it can't be trained under
+    differential privacy and has to be."""
+    check_name(name)
+    if name not in trainable(dp_epsilon):
+        raise PrivacyRefused(
+            f"{name} can't be trained under differential privacy, which "
+            f"PENCHANT_DP_EPSILON={dp_epsilon:g} asks for",
+            f"use one of {', '.join(PRIVATE)}, or unset PENCHANT_DP_EPSILON",
+        )

@@ -4,6 +4,7 @@ from penchant.artifacts.ads import AdPlanRecord, PlannedCampaign
 from penchant.artifacts.compression import CompressionRecord
 from penchant.artifacts.experiment import Arm, Experiment, ExperimentResult, PromotionDecision
 from penchant.artifacts.policy import PolicyDescription
+from penchant.artifacts.privacy import LedgerEntry, LedgerHead, Mechanism, PrivacySpent
 from penchant.artifacts.pseudonyms import PseudonymState
 from penchant.artifacts.ranking_model import (
     Calibration,
@@ -38,12 +39,16 @@ __all__ = [
     "Experiment",
     "ExperimentResult",
     "LeaderboardRow",
+    "LedgerEntry",
+    "LedgerHead",
     "MartChecks",
     "MartDescription",
+    "Mechanism",
     "ModelFile",
     "ModelSelection",
     "PlannedCampaign",
     "PolicyDescription",
+    "PrivacySpent",
     "PromotionDecision",
     "PseudonymState",
     "RankingModelRecord",

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from penchant.artifacts.privacy import PrivacySpent
 from penchant.artifacts.record import Metrics, Record
 
 FAILED = "failed"
@@ -14,7 +15,8 @@ class RunRecord(Record):
     ``config``: the family's. ``tuned``: what ``fit`` selected on the validation window. ``curve``:
     name, step, value and seconds since the start. ``metrics`` and ``beyond_accuracy`` (population
     -> metric) are of the test window. ``tasks``: results of the evaluators besides ranking.
-    ``headline``: the results in a few words.
+    ``headline``: the results in a few words. ``privacy``: what the run spent of the privacy budget;
+    None without differential privacy.
     """
 
     REMEDY = "run `penchant train` for this family again"
@@ -41,6 +43,7 @@ class RunRecord(Record):
     headline: str
     seconds: float
     peak_memory_bytes: int
+    privacy: PrivacySpent | None = None
 
     @staticmethod
     def path(run: Path) -> Path:
@@ -59,7 +62,8 @@ class RunRecord(Record):
 class RunFailure(Record):
     """The last failure of a family on a snapshot. ``cause``: in one line. ``seconds``: None while
     the run continues, and after its process was killed. ``nothing_to_do``: the snapshot has nothing
-    that the family learns from, so that another attempt ends in the same way."""
+    that the family learns from, so that another attempt ends in the same way. ``refused``: by the
+    privacy budget, before anything was learned."""
 
     REMEDY = "run `penchant train` for this family again"
 
@@ -68,6 +72,7 @@ class RunFailure(Record):
     snapshot_id: str
     cause: str
     nothing_to_do: bool = False
+    refused: bool = False
     seconds: float | None
     config: dict[str, Any]
     seed: int

@@ -47,10 +47,10 @@ def train(
         finished_run,
         nothing_to_learn,
     )
-    from training.names import check_name
+    from training.names import check_trainable
 
-    check_name(family)
     settings = Settings()
+    check_trainable(family, settings.dp_epsilon)
     if not show and (found := finished_run(settings, snapshot, family)):
         answer(f"unchanged {found.run_id}", {"run_id": found.run_id, "family": family}, as_json)
         return

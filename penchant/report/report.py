@@ -15,6 +15,7 @@ from penchant.report.figures import figures
 from penchant.report.page import page
 from penchant.report.policies import policy_section
 from penchant.report.portrait import portrait_section
+from penchant.report.privacy import privacy_section
 from penchant.report.regret import regret_section
 from penchant.serving.recommending.recommendation import RecommendedItem
 from penchant.serving.service import RecommendationService
@@ -95,6 +96,7 @@ def report(settings: Settings) -> Report:
         *_portrait(settings, users, release),
         policy_section(gates(settings, snapshot.id), results(settings)),
         regret_section(settings),
+        privacy_section(settings, state["privacy"]),
     ]
     write_atomic(path, page(state, snapshot.description.as_dict(), described, drawn, sections))
     return Report(path, release["id"], state, users)

@@ -12,6 +12,7 @@ from penchant.artifacts import ModelSelection, RunRecord, Snapshot
 from penchant.pseudonyms import Pseudonyms, holds_data
 from penchant.releases.release import MANIFEST, Release
 from penchant.serving.platform_services import platform_services
+from penchant.serving.privacy_status import in_words, privacy_status
 from penchant.settings import Settings
 from penchant.storage import Pointer
 from penchant.vault import Vault
@@ -23,7 +24,7 @@ def status(settings: Settings) -> dict[str, Any]:
     """The state of the home as JSON values; ``missing`` says which stages have not run.
 
     ``services``: those of ``make up``. ``user_ids``: what the home holds in place of user ids.
-    ``at_rest``: what is encrypted.
+    ``at_rest``: what is encrypted. ``privacy``: what training spent of the privacy budget.
     ``live_release``: its manifest. ``previous_release``: what `rollback` goes back to.
     ``live_snapshot``: id, as_of, rows of each table, check results. ``live_features``: the snapshot
     whose features are online. ``selection``: the model selection of the snapshot that the live
@@ -59,6 +60,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "services": services,
         "user_ids": user_ids(settings),
         "at_rest": at_rest(settings),
+        "privacy": privacy_status(settings),
         "live_release": release,
         "previous_release": settings.live_release.previous(),
         "live_snapshot": snapshot,
@@ -90,6 +92,9 @@ def render(state: dict[str, Any]) -> RenderableType:
         ]
     parts.append(Text(f"user ids: {state['user_ids']}"))
     parts.append(Text(f"at rest: {state['at_rest']}"))
+    if privacy := state["privacy"]:
+        style = "red" if privacy["damage"] else ""
+        parts.append(Text(f"differential privacy: {in_words(privacy)}", style=style))
     parts += [Text(f"missing: {each}", style="yellow") for each in state["missing"]]
     return Group(*parts)
 

@@ -71,6 +71,7 @@ def test_returns_one_field_of_the_result_for_mapping(script: Path) -> None:
         (64, AirflowFailException),
         (66, AirflowSkipException),
         (69, AirflowSkipException),
+        (77, AirflowSkipException),
         (1, CommandFailed),
         (70, CommandFailed),
     ],

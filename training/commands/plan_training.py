@@ -16,7 +16,7 @@ from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
 from training.commands.equal_runs import adopt_equal_run, has_equal_snapshot
-from training.names import FAMILIES, OF_RUNS, RANKERS
+from training.names import FAMILIES, OF_RUNS, RANKERS, trainable
 
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
@@ -47,12 +47,14 @@ class TrainingPlan:
 def plan_training(
     settings: Settings, snapshot_id: str, families: Sequence[str] = LATER
 ) -> TrainingPlan:
-    """Plan the runs of ``families`` that don't exist, except those with nothing to learn from.
+    """Plan the runs of ``families`` that don't exist, except those with nothing to learn from
+    and, with PENCHANT_DP_EPSILON, those that can't be trained under differential privacy.
 
     A run of another snapshot with equal inputs is adopted.
     Raises UsageError for an unknown snapshot.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
+    families = [family for family in families if family in trainable(settings.dp_epsilon)]
     for family in families:
         if has_equal_snapshot(settings, snapshot, family):
             adopt_equal_run(settings, snapshot_id, cached_run_id(settings, snapshot_id, family))

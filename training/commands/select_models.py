@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from penchant.artifacts import LeaderboardRow, ModelSelection, RunFailure, RunRecord, Snapshot
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, PrivacyRefused
 from penchant.settings import Settings
 from training.commands.plan_training import cached_run_id, finished_run
 from training.evaluation.metrics.intervals import resampled_means
-from training.names import COMBINED, FAMILIES, SERVING_COST, check_name
+from training.names import COMBINED, FAMILIES, SERVING_COST, check_name, trainable
 
 METRIC = "ndcg@10"
 POPULARITY = "popularity"
@@ -49,13 +49,20 @@ def select_models(
     The *ranker* is the best of all families and the *retriever* the best with vectors. A family
     goes live only if the lower end of its paired interval over popularity is above 0, and a
     costlier one only if that also holds against the current best among the cheaper ones. A family
-    without a run is a failure, with its cause. Raises PenchantError when that is popularity.
+    without a run is a failure, with its cause. Raises PenchantError when that is popularity, as
+    PrivacyRefused where the privacy budget kept it from being trained.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     for family in families:
         check_name(family)
     found = {family: _read(settings, snapshot.id, family) for family in families}
     if not found.get(POPULARITY):
+        failure = _failure(settings, snapshot.id, POPULARITY)
+        if failure and failure.refused:
+            raise PrivacyRefused(
+                f"popularity has no run on snapshot {snapshot_id}: {failure.cause}",
+                "nothing: the live release goes on serving",
+            )
         raise PenchantError(
             f"popularity has no run on snapshot {snapshot_id}; every family is compared with it",
             f"run `penchant train --family popularity --snapshot {snapshot_id}`, "
@@ -182,16 +189,26 @@ def _best(
 
 
 def _cause(settings: Settings, snapshot_id: str, family: str) -> str:
-    """Why a family has no run. A failure with another run id is of older code or config."""
+    """Why a family has no run."""
+    if family not in trainable(settings.dp_epsilon):
+        return "it can't be trained under differential privacy"
+    failure = _failure(settings, snapshot_id, family)
+    return failure.cause if failure else "it was not trained"
+
+
+def _failure(settings: Settings, snapshot_id: str, family: str) -> RunFailure | None:
+    """The last failure of a family. One with another run id is of older code or config."""
     try:
         failure = RunFailure.read(RunFailure.path(settings.runs / snapshot_id, family))
     except FileNotFoundError:
-        return "it was not trained"
+        return None
     current = failure.run_id == cached_run_id(settings, snapshot_id, family)
-    return failure.cause if current else "it was not trained"
+    return failure if current else None
 
 
 def _read(settings: Settings, snapshot_id: str, family: str) -> Run | None:
+    if family not in trainable(settings.dp_epsilon):
+        return None
     record = finished_run(settings, snapshot_id, family)
     if record is None:
         return None

@@ -88,6 +88,12 @@ def _successes(runs: Path) -> Iterator[Ended]:
             for task, task_record in record.tasks.items()
             for name, interval in task_record.get("metrics", {}).items()
         }
+        if record.privacy:
+            figures |= {
+                "dp_epsilon": record.privacy.epsilon,
+                "dp_total_epsilon": record.privacy.total_epsilon,
+                "dp_delta": record.privacy.delta,
+            }
         costs = ("seconds", "fit_seconds", "scoring_ms_per_user", "peak_memory_bytes", "parameters")
         yield Ended(
             record.run_id,

@@ -17,6 +17,7 @@ from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapsh
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory
 from training.commands.equal_runs import adopt_equal_run
+from training.commands.privacy_budget import spend
 from training.commands.run_identity import code_version, run_id_of
 from training.configs import config_for
 from training.data.feature_history import FeatureHistory
@@ -26,14 +27,14 @@ from training.data.split import Split, Window, split_by_time
 from training.evaluation import ranking
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
-from training.fitting.capabilities import RanksCandidates, capabilities
+from training.fitting.capabilities import LearnsPrivately, RanksCandidates, capabilities
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import started_together
 from training.fitting.factory import make, make_ranker
 from training.fitting.failure import KILLED, recorded_failure
 from training.fitting.family import Family, Ranker
 from training.fitting.progress import Recorder
-from training.names import COMBINED, FAMILIES, OF_RUNS, TASKS, check_name
+from training.names import COMBINED, FAMILIES, OF_RUNS, TASKS, check_trainable
 
 UNRANKED: dict[str, Any] = {
     "users_evaluated": 0,
@@ -77,12 +78,13 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     popularity, which change within weeks, are up to date.
 
     Raises UsageError for an unknown family or a snapshot that did not pass its checks, DataError
-    for data that can't be learned from, PenchantError when over budget. A failure is recorded.
+    for data that can't be learned from, PenchantError when over budget, PrivacyRefused where the
+    privacy budget doesn't allow the run. A failure is recorded.
 
     Under torchrun all processes share the steps of a family that learns by gradient; the first does
     the rest.
     """
-    check_name(family)
+    check_trainable(family, settings.dp_epsilon)
     snapshot = Snapshot.checked(settings, snapshot_id)
     config = config_for(settings, family)
     run_id = run_id_for(settings, snapshot_id, family)
@@ -128,11 +130,16 @@ def _make_run(
         atomic_directory(final) as folder,
         budget.enforced(),
     ):
+        family = make(name, config)
+        privacy = (
+            spend(settings, snapshot, run_id, name, family.mechanisms())
+            if settings.dp_epsilon is not None and isinstance(family, LearnsPrivately)
+            else None
+        )
         dataset = read_checked(snapshot)
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
         context = context_for(settings, snapshot, dataset, split, recorder, run_id)
-        family = make(name, config)
         log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
         read_seconds = budget.spent
         family.fit(split, context)
@@ -175,6 +182,7 @@ def _make_run(
             tasks=tasks,
             seconds=round(budget.spent, 2),
             peak_memory_bytes=peak_memory(),
+            privacy=privacy,
         )
         record.write(RunRecord.path(folder))
     rmtree(context.checkpoints, ignore_errors=True)

@@ -1,9 +1,12 @@
 """The reference runs: the config of each family for each kind of run."""
 
+from dataclasses import replace
 from typing import Any
 
 from penchant.settings import Settings
 from training.fitting.factory import default_config
+from training.names import PRIVATE
+from training.privacy.accounting import Guarantee
 
 
 def main_job(family: str) -> Any:
@@ -32,4 +35,7 @@ def published(table: str, family: str) -> Any:
 
 def config_for(settings: Settings, family: str) -> Any:
     """The config that this installation trains on a snapshot."""
-    return reference(family) if settings.reference_configs else main_job(family)
+    config = reference(family) if settings.reference_configs else main_job(family)
+    if settings.dp_epsilon is None or family not in PRIVATE:
+        return config
+    return replace(config, privacy=Guarantee(settings.dp_epsilon, settings.dp_delta))

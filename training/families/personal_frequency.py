@@ -11,11 +11,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from penchant.artifacts import Mechanism
 from training.data.histories import DAY, Histories
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.popularity import popularity
+from training.privacy.accounting import Guarantee, calibrated
+from training.privacy.noise import Noise
+from training.privacy.statistics import noisy_popularity
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-4  # orders the items that a user never had
@@ -23,9 +27,12 @@ POPULARITY_SHARE = 1e-4  # orders the items that a user never had
 
 @dataclass(frozen=True)
 class Config:
-    """``half_lives_days``: tried on the validation window."""
+    """``half_lives_days``: tried on the validation window; under ``privacy``,
+    ``private_half_life_days``, which is tuned on nothing."""
 
     half_lives_days: tuple[float, ...] = (60.0, 90.0, 120.0, 180.0)
+    private_half_life_days: float = 90.0
+    privacy: Guarantee | None = None
 
 
 class Model(Ranker):
@@ -33,7 +40,17 @@ class Model(Ranker):
 
     config: Config
 
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        return calibrated((Mechanism(noise_multiplier=1),), self.config.privacy)
+
     def fit(self, split: Split, context: TrainingContext) -> None:
+        if self.config.privacy:
+            (mechanism,) = self.mechanisms()
+            self.tuned = {"half_life_days": self.config.private_half_life_days}
+            self.popularity_I = torch.from_numpy(
+                noisy_popularity(split.train, POPULARITY_DAYS, mechanism, Noise())
+            )
+            return
         self.observe(split.train)
         found = {}
         for step, half_life in enumerate(self.config.half_lives_days):
@@ -43,6 +60,8 @@ class Model(Ranker):
         self.tuned = {"half_life_days": max(found, key=found.__getitem__)}
 
     def observe(self, histories: Histories) -> None:
+        if self.config.privacy:
+            return
         self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
 
     def scores(self, batch: Histories) -> torch.Tensor:

@@ -9,18 +9,25 @@ from dataclasses import dataclass
 
 import torch
 
+from penchant.artifacts import Mechanism
 from training.data.histories import Histories
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.popularity import popularity
+from training.privacy.accounting import Guarantee, calibrated
+from training.privacy.noise import Noise
+from training.privacy.statistics import noisy_popularity
 
 
 @dataclass(frozen=True)
 class Config:
-    """``half_lives_days``: tuned on the validation window."""
+    """``half_lives_days``: tuned on the validation window; under ``privacy``,
+    ``private_half_life_days``, which is tuned on nothing."""
 
     half_lives_days: tuple[float, ...] = (3.0, 7.0, 28.0, 90.0, 365.0)
+    private_half_life_days: float = 28.0
+    privacy: Guarantee | None = None
 
 
 class Model(Ranker):
@@ -28,7 +35,13 @@ class Model(Ranker):
 
     config: Config
 
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        return calibrated((Mechanism(noise_multiplier=1),), self.config.privacy)
+
     def fit(self, split: Split, context: TrainingContext) -> None:
+        if self.config.privacy:
+            self._fit_privately(split.train)
+            return
         found = {}
         for step, half_life in enumerate(self.config.half_lives_days):
             self.tuned = {"half_life_days": half_life}
@@ -38,7 +51,14 @@ class Model(Ranker):
         self.tuned = {"half_life_days": max(found, key=found.__getitem__)}
         self.observe(split.train)
 
+    def _fit_privately(self, train: Histories) -> None:
+        (mechanism,), half_life = self.mechanisms(), self.config.private_half_life_days
+        self.tuned = {"half_life_days": half_life}
+        self.popularity_I = torch.from_numpy(noisy_popularity(train, half_life, mechanism, Noise()))
+
     def observe(self, histories: Histories) -> None:
+        if self.config.privacy:
+            return
         self.popularity_I = torch.from_numpy(popularity(histories, self.tuned["half_life_days"]))
 
     def scores(self, batch: Histories) -> torch.Tensor:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
-from penchant.artifacts import RankingModelRecord
+from penchant.artifacts import Mechanism, RankingModelRecord
 from penchant.bandits.context_features import ContextFeatures
 from penchant.bandits.slates import ActionScores
 from training.data.histories import Dataset, Histories, IntArray
@@ -113,6 +113,18 @@ class RanksCandidates(Protocol):
 
     def candidate_lists(self, dataset: Dataset) -> pa.Table:
         """The lists of all sources at the end of the data; see ``RankingModelRecord.lists_path``"""
+
+
+@runtime_checkable
+class LearnsPrivately(Protocol):
+    """A family that learns under differential privacy where its config has a ``privacy``.
+
+    It then learns once, from the events before T1: it tunes nothing on the validation window, and
+    ``observe`` changes nothing, since every look at the data spends.
+    """
+
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        """All that ``fit`` spends, known before it reads any data."""
 
 
 @dataclass(frozen=True)

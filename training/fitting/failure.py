@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penchant.artifacts import RunFailure
-from penchant.errors import NothingToDo, PenchantError
+from penchant.errors import NothingToDo, PenchantError, PrivacyRefused
 from training.fitting.budget import Budget
 
 KILLED = "the process was killed before it could record a cause, most often for lack of memory"
@@ -26,6 +26,7 @@ def recorded_failure(runs: Path, failure: RunFailure, budget: Budget) -> Iterato
         ended = {
             "cause": cause,
             "nothing_to_do": isinstance(error, NothingToDo),
+            "refused": isinstance(error, PrivacyRefused),
             "seconds": round(budget.spent, 2),
         }
         failure.model_copy(update=ended).write(path)

@@ -1,0 +1,56 @@
+"""Noisy statistics of all users: counts of items and of categories, and a second moment."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from penchant.artifacts import Mechanism
+from training.data.histories import FloatArray, Histories
+from training.privacy.contributions import BOUND, bounded, bounded_rows
+from training.privacy.noise import Doubles, Noise
+
+
+def noisy_sums(values_UI: sp.csr_matrix, mechanism: Mechanism, noise: Noise) -> Doubles:
+    """sums_I over users, each of whom counts at most ``BOUND`` in L2 norm."""
+    sums_I = np.asarray(bounded_rows(values_UI).sum(axis=0)).ravel()
+    return sums_I + noise.gaussian(sums_I.shape, mechanism.noise_multiplier * BOUND)
+
+
+def noisy_popularity(
+    histories: Histories, half_life_days: float, mechanism: Mechanism, noise: Noise
+) -> FloatArray:
+    """Share of each item in the decayed weight of all users: float32 over I, sums to 1."""
+    decayed_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
+    counts_I = np.maximum(noisy_sums(histories.matrix(decayed_N), mechanism, noise), 0)
+    return (counts_I / max(counts_I.sum(), np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def noisy_moments(
+    inputs: sp.csr_matrix,
+    outputs: sp.csr_matrix,
+    owner_N: np.ndarray,
+    users: int,
+    mechanism: Mechanism,
+    noise: Noise,
+) -> tuple[Doubles, Doubles]:
+    """gram_JJ = X'X and product_JJ = X'Y over rows, each of which belongs to the user ``owner_N``.
+
+    A user changes both together by at most ``BOUND`` in Frobenius norm: the norms of X'X and X'Y
+    of one user are at most the sums of |x|² and of |x| |y| over the user's rows. X'X is symmetric,
+    so only its upper triangle gets noise (Dwork et al. 2014, "Analyze Gauss").
+    """
+    input_N, output_N = (
+        np.sqrt(np.asarray(rows.astype(np.float64).power(2).sum(axis=1)).ravel())
+        for rows in (inputs, outputs)
+    )
+    norms_U = np.hypot(
+        np.bincount(owner_N, input_N**2, minlength=users),
+        np.bincount(owner_N, input_N * output_N, minlength=users),
+    )
+    root_NN = sp.diags(np.sqrt(bounded(norms_U))[owner_N])
+    left, right = (root_NN @ rows for rows in (inputs, outputs))
+    items = inputs.shape[1]
+    deviation = mechanism.noise_multiplier * BOUND
+    upper_JJ = np.triu(noise.gaussian((items, items), deviation))
+    gram_JJ = (left.T @ left).toarray() + upper_JJ + np.triu(upper_JJ, 1).T
+    product_JJ = (left.T @ right).toarray() + noise.gaussian((items, items), deviation)
+    return gram_JJ, product_JJ
