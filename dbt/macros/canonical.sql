@@ -1,14 +1,14 @@
 {#- All rows of a canonical table, from every source that has landed; no rows where no source has it.
     Without those of users who object to being profiled: `penchant build` passes their ids. -#}
 {% macro union_of_sources(table) -%}
-    {%- set objecting = var("objecting_users", []) if "user_id" in canonical_table(table)["columns"] else [] -%}
+    {%- set objecting = (given("objecting_users") or []) if "user_id" in canonical_table(table)["columns"] else [] -%}
     {%- if objecting %}select * from ({% endif %}
     select
     {%- for name, column in canonical_table(table)["columns"].items() %}
         cast(null as {{ column["type"] }}) as {{ name }}{{ "," if not loop.last }}
     {%- endfor %}
     where false
-    {%- for source in var("sources") if source in var("canonical_models")[table] %}
+    {%- for source in (given("sources") or []) if source in var("canonical_models")[table] %}
     union all by name
     select * from {{ ref(var("canonical_models")[table][source]) }}
     {%- endfor %}

@@ -6,7 +6,7 @@
 #}
 {% materialization external, adapter="duckdb" %}
     {%- set target = this.incorporate(type="view") -%}
-    {%- set location = env_var("PENCHANT_MARTS", "../.penchant/by_hand/marts") ~ "/" ~ this.identifier ~ ".parquet" -%}
+    {%- set location = env_var("PENCHANT_MARTS", env_var("PENCHANT_HOME", "../.penchant") ~ "/by_hand/marts") ~ "/" ~ this.identifier ~ ".parquet" -%}
     {%- set location = location | replace("'", "''") -%}
 
     {{ run_hooks(pre_hooks) }}
@@ -19,7 +19,7 @@
     {%- endif %}
     {% call statement("main") %}
         {{ get_assert_columns_equivalent(sql) }}
-        copy (select {{ model.columns | join(", ") }} from {{ slices if parts | length > 1 else "(" ~ parts[0] ~ ")" }})
+        copy (select {{ model.columns | join(", ") }} from {{ slices if parts | length > 1 else "(" ~ parts[0] ~ "\n)" }})
         to '{{ location }}' (format parquet, compression zstd, use_tmp_file true)
     {% endcall %}
     {%- if parts | length > 1 %}

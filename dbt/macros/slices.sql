@@ -6,7 +6,7 @@
 
 {#- A condition: the user is in the slice that is being built. -#}
 {% macro in_slice(user_id="user_id") -%}
-    {%- if var("user_slices", 1) == 1 -%}
+    {%- if user_slices() == 1 -%}
     true
     {%- else -%}
     {{ user_id }} in (select slices.user_id from {{ ref("int_user_slices") }} as slices where slices.slice = /* slice */ 1)
@@ -16,7 +16,7 @@
 {#- The model's SQL for each slice; one for a model without slices. -#}
 {% macro sql_of_slices(sql) -%}
     {%- set parts = [] -%}
-    {%- for slice in range(1, (var("user_slices", 1) if "/* slice */" in sql else 1) + 1) -%}
+    {%- for slice in range(1, (user_slices() if "/* slice */" in sql else 1) + 1) -%}
         {%- do parts.append(sql | replace("/* slice */ 1", slice | string)) -%}
     {%- endfor -%}
     {{ return(parts) }}
@@ -24,9 +24,11 @@
 
 {#- Statements that fill a table slice by slice. -#}
 {% macro fill_table(table, parts) -%}
-    create or replace table {{ table }} as ({{ parts[0] }});
+    create or replace table {{ table }} as ({{ parts[0] }}
+    );
     {% for part in parts[1:] %}
-    insert into {{ table }} by name ({{ part }});
+    insert into {{ table }} by name ({{ part }}
+    );
     {% endfor %}
 {%- endmacro %}
 

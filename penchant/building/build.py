@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
-from penchant.building.by_hand import run_by_hand
+from penchant.building.by_hand import run_by_hand, write_variables
 from penchant.building.dbt import run_dbt
 from penchant.building.future import check_no_future
 from penchant.building.landed import Landing, read_landing
@@ -71,6 +71,7 @@ def build(settings: Settings) -> BuildReport:
     landing = read_landing(settings)
     snapshot_id = identify(settings, landing)
     final = settings.snapshots / snapshot_id
+    write_variables(settings, landing)
     with held_alone(settings.warehouse.parent):
         status = "unchanged" if final.exists() else "built"
         rejected = quarantine_rejected(settings, landing)

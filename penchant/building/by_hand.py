@@ -1,45 +1,56 @@
-"""dbt's own commands on a database beside production's: ``penchant dbt build --select …``.
+"""dbt's own commands on a database beside production's: ``cd dbt && dbt build --select …``.
 
-The database starts as a copy of the last build's, so a model's upstream tables are there; its marts
-are views of that build's Parquet files until they are built here. Production never reads it.
-
-Beside it is a dbt project with the variables of the landing: models and macros are links to those
-of the repository, so ``cd .penchant/by_hand/project && dbt build`` and an editor's language server
-work there without environment variables or arguments.
+What has landed decides some variables of the dbt project. ``penchant build`` writes them to
+``by_hand/`` in the home as a dbt package, so that dbt needs neither arguments nor environment
+variables. Before dbt opens the database there, the plugin of profiles.yml (``dbt_plugin``) copies
+the last build's, so a model's upstream tables are there; its marts are views of that build's
+Parquet files until they are built here. Production never reads it.
 """
 
+import hashlib
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import yaml
 
-from penchant.building.dbt import dbt_environment
-from penchant.building.landed import Landing, landed_rows, read_landing
+from penchant.building.dbt import dbt_variables
+from penchant.building.landed import Landing
 from penchant.building.limits import Limits
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, held_alone, write_atomic
+from penchant.storage import (
+    STAGING_PREFIX,
+    held_alone,
+    held_unless_in_use,
+    write_atomic,
+)
 
-LINKED = ("models", "macros", "profiles.yml")
-# `+enabled` of a source, where dbt reads no variable of its project
-ENABLED = re.compile(r"\{\{ '(\w+)' in var\('sources', .*\) \}\}")
-PATHS = ("PENCHANT_MARTS", "PENCHANT_WAREHOUSE", "PENCHANT_DUCKDB_TEMP")
+PACKAGE = "penchant_landing"
+# dbt parses the whole project again when this file changes
+PACKAGE_PROJECT = """\
+# written by `penchant build`; variables {digest}
+name: {name}
+version: 1.0.0
+config-version: 2
+macro-paths: [macros]
+"""
+PACKAGE_MACROS = """\
+{{% macro variables() %}}{{{{ return(fromjson({variables})) }}}}{{% endmacro %}}
+{{% macro as_of() %}}{{{{ return({as_of}) }}}}{{% endmacro %}}
+"""
+TEMPLATE_MARKS = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "{}%#"})
+PRODUCTION = ("PENCHANT_LANDING", "PENCHANT_MARTS", "PENCHANT_WAREHOUSE", "DBT_AS_OF")
 
 
 def run_by_hand(settings: Settings, arguments: Sequence[str]) -> int:
-    """Run a dbt command as in a shell; return its exit status. Raises as ``read_landing`` does."""
-    landing = read_landing(settings)
-    with held_alone(settings.warehouse.parent):
-        prepare(settings, landing)
+    """Run a dbt command as in a shell; return its exit status."""
     dbt = str(Path(sys.executable).with_name("dbt"))
     done = subprocess.run(
-        [dbt, *arguments], cwd=project_of(settings), env=environment(settings), check=False
+        [dbt, *arguments], cwd=settings.dbt_project, env=_environment(settings), check=False
     )
     return done.returncode
 
@@ -48,24 +59,54 @@ def folder_of(settings: Settings) -> Path:
     return settings.home / "by_hand"
 
 
-def project_of(settings: Settings) -> Path:
-    """The dbt project to run commands in."""
-    return folder_of(settings) / "project"
-
-
 def database_of(settings: Settings) -> Path:
     return folder_of(settings) / "penchant.duckdb"
 
 
-def prepare(settings: Settings, landing: Landing) -> None:
-    """Write the project, and copy the database of the last build unless the copy is as new."""
-    for folder in ("marts", "project"):
-        (folder_of(settings) / folder).mkdir(parents=True, exist_ok=True)
-    _write_project(settings, landing)
+def live_of(settings: Settings) -> Path:
+    """A link to the live snapshot, with its manifest, for dbt's ``--state``."""
+    return folder_of(settings) / "live"
+
+
+def write_variables(settings: Settings, landing: Landing) -> None:
+    """Write the package of which dbt reads what ``penchant build`` passes to it."""
+    variables = json.dumps(dbt_variables(settings, landing), sort_keys=True)
+    as_of = landing.variables["as_of"]
+    digest = hashlib.sha256(variables.encode()).hexdigest()
+    package = folder_of(settings) / "packages" / PACKAGE
+    written = {
+        package / "macros" / "landing.sql": PACKAGE_MACROS.format(
+            variables=_quoted(variables), as_of=_quoted(as_of)
+        ),
+        package / "dbt_project.yml": PACKAGE_PROJECT.format(name=PACKAGE, digest=digest),
+    }
+    for file, text in written.items():
+        if not file.exists() or file.read_text() != text:
+            write_atomic(file, text)
+
+
+def prepare(settings: Settings) -> None:
+    """Copy the database of the last build unless the copy is as new, and link the live snapshot.
+
+    While a build runs, an older copy is used; without a copy this waits for the build.
+    """
+    (folder_of(settings) / "marts").mkdir(parents=True, exist_ok=True)
+    _link(live_of(settings), settings.live_snapshot.current())
+    if not settings.warehouse.exists():
+        return
+    lock = settings.warehouse.parent / ".lock"
+    if database_of(settings).exists():
+        with held_unless_in_use(lock) as free:
+            if free:
+                _copy_database(settings)
+    else:
+        with held_alone(lock.parent):
+            _copy_database(settings)
+
+
+def _copy_database(settings: Settings) -> None:
     database = database_of(settings)
-    if not settings.warehouse.exists() or (
-        database.exists() and database.stat().st_mtime >= settings.warehouse.stat().st_mtime
-    ):
+    if database.exists() and database.stat().st_mtime >= settings.warehouse.stat().st_mtime:
         return
     copy = database.with_suffix(".new")
     shutil.copyfile(settings.warehouse, copy)
@@ -76,47 +117,29 @@ def prepare(settings: Settings, landing: Landing) -> None:
     copy.replace(database)
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Limits, and the landing as a build names it, so that `state:modified` finds edits alone. The
-    project finds its other files by itself."""
-    marts = folder_of(settings) / "marts"
-    limits = dbt_environment(settings, marts, database_of(settings))
-    kept = {name: value for name, value in os.environ.items() if name not in PATHS}
-    return kept | {name: value for name, value in limits.items() if name not in PATHS}
+def _environment(settings: Settings) -> dict[str, str]:
+    """The home and its limits; dbt's own files are in the home too."""
+    limits, folder = Limits.of(settings), folder_of(settings).resolve()
+    kept = {name: value for name, value in os.environ.items() if name not in PRODUCTION}
+    return kept | {
+        "PENCHANT_HOME": str(settings.home.resolve()),
+        "PENCHANT_DUCKDB_MEMORY": f"{limits.memory_mb}MB",
+        "PENCHANT_DUCKDB_THREADS": str(limits.threads),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
 
 
-def _write_project(settings: Settings, landing: Landing) -> None:
-    """A project whose defaults are the variables of ``penchant build``."""
-    project, original = project_of(settings), settings.dbt_project.resolve()
-    for name in LINKED:
-        _link(project / name, original / name)
-    # the paths that profiles.yml and the sources default to
-    _link(folder_of(settings) / ".penchant", Path(".."))
-    described: dict[str, Any] = yaml.safe_load((original / "dbt_project.yml").read_text())
-    tables = yaml.safe_load((original / "canonical_tables.yml").read_text())
-    slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
-    described["vars"] |= landing.variables | tables | slices
-    written = yaml.safe_dump(_said(described, landing.sources), sort_keys=False, allow_unicode=True)
-    file = project / "dbt_project.yml"
-    if not file.exists() or file.read_text() != written:
-        write_atomic(file, written)
+def _link(link: Path, snapshot_id: str | None) -> None:
+    target = Path("..", "snapshots", snapshot_id or "none")
+    if not link.is_symlink() or link.readlink() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
 
 
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
-        return
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
-
-
-def _said(value: Any, sources: list[str]) -> Any:
-    """With lists in place of tuples, which YAML has no notation for, and sources switched."""
-    if isinstance(value, dict):
-        return {key: _said(each, sources) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_said(each, sources) for each in value]
-    source = ENABLED.fullmatch(value) if isinstance(value, str) else None
-    return source[1] in sources if source else value
+def _quoted(text: str) -> str:
+    """A text of Jinja in which nothing is a mark of a template."""
+    return json.dumps(text).translate(TEMPLATE_MARKS)
 
 
 def _last_marts(settings: Settings) -> list[Path]:

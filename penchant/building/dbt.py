@@ -41,17 +41,14 @@ def run_dbt(
     database = database or settings.warehouse
     scratch = database.parent
     target, dbt_log = scratch / "target", scratch / "logs" / "dbt.log"
-    slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
-    # a changed variable has dbt parse the whole project again
-    variables = {name: value for name, value in landing.variables.items() if name != "as_of"}
-    canonical_tables = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
     command = [
         *arguments,
         f"--project-dir={settings.dbt_project}",
         f"--profiles-dir={settings.dbt_project}",
+        "--target=production",
         f"--target-path={target}",
         f"--log-path={scratch / 'logs'}",
-        f"--vars={json.dumps(variables | canonical_tables | slices)}",
+        f"--vars={json.dumps(dbt_variables(settings, landing))}",
         "--log-level=none",
         "--log-level-file=info",
         "--partial-parse",
@@ -71,10 +68,20 @@ def run_dbt(
     return target
 
 
-def dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[str, str]:
+def dbt_variables(settings: Settings, landing: Landing) -> dict[str, Any]:
+    """The variables that what has landed decides, without ``as_of``: a changed variable has dbt
+    parse the whole project again."""
+    variables = {name: value for name, value in landing.variables.items() if name != "as_of"}
+    canonical_tables = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
+    slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
+    return variables | canonical_tables | slices
+
+
+def _dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[str, str]:
     """The environment variables that profiles.yml and the models read."""
     limits = Limits.of(settings)
     return {
+        "PENCHANT_HOME": str(settings.home.resolve()),
         "PENCHANT_LANDING": str(settings.landing.resolve()).replace("'", "''"),  # in SQL quotes
         "PENCHANT_MARTS": str(marts.resolve()),
         "PENCHANT_WAREHOUSE": str(database.resolve()),
@@ -91,7 +98,7 @@ def _environment(
     settings: Settings, marts: Path, landing: Landing, database: Path
 ) -> Iterator[None]:
     """Set dbt's environment variables, then restore them."""
-    values = dbt_environment(settings, marts, database)
+    values = _dbt_environment(settings, marts, database)
     values["DBT_AS_OF"] = landing.variables["as_of"]
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

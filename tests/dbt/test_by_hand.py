@@ -1,19 +1,26 @@
 """dbt's commands on a database beside production's."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import jinja2
 import pytest
-import yaml
 
 from penchant.building import by_hand
 from penchant.building.build import build
+from penchant.building.dbt import dbt_variables
 from penchant.building.landed import Batch, Landing
 from penchant.errors import PenchantError
-from penchant.settings import Settings
+from penchant.settings import PROJECT_ROOT, Settings
+from penchant.storage import held_alone
 
 LANDING = Landing((), datetime(2024, 3, 1))
 
@@ -32,39 +39,105 @@ def built(settings: Settings) -> None:
 
 def test_database_starts_with_upstream_tables_and_the_last_marts(settings: Settings) -> None:
     built(settings)
-    by_hand.prepare(settings, LANDING)
+    by_hand.prepare(settings)
     with duckdb.connect(str(by_hand.database_of(settings))) as connection:
         assert connection.execute("from int_events").fetchall() == [(1,)]
         assert connection.execute("from users").fetchall() == [("ann",)]
         connection.execute("create table mine as select 1")
-    by_hand.prepare(settings, LANDING)  # as new as production's: kept
+    by_hand.prepare(settings)  # as new as production's: kept
     with duckdb.connect(str(by_hand.database_of(settings))) as connection:
         assert connection.execute("from mine").fetchall() == [(1,)]
 
 
-def test_project_has_variables_links_and_folders_of_its_own(settings: Settings) -> None:
+def test_older_copy_is_used_while_a_build_runs(settings: Settings) -> None:
     built(settings)
-    landing = replace(LANDING, batches=(Batch("files", "events", "2024-03-01", "e.csv", "a" * 64),))
-    by_hand.prepare(settings, landing)
-    project = by_hand.project_of(settings)
-    described = yaml.safe_load((project / "dbt_project.yml").read_text())
-    assert described["vars"]["as_of"] == "2024-03-01 00:00:00"
-    assert described["vars"]["canonical_tables"]["events"]["key"] == ["event_id"]
-    staging = described["models"]["penchant"]["staging"]
-    assert staging["files"]["+enabled"] is True and staging["simulator"]["+enabled"] is False
-    assert (project / "models").resolve() == settings.dbt_project.resolve() / "models"
-    profile = yaml.safe_load((project / "profiles.yml").read_text())
-    database = profile["penchant"]["outputs"]["local"]["path"].split("'")[-2]
-    assert (project / database).resolve() == by_hand.database_of(settings).resolve()
-    assert "PENCHANT_WAREHOUSE" not in by_hand.environment(settings)
+    by_hand.prepare(settings)
+    later = by_hand.database_of(settings).stat().st_mtime + 9
+    os.utime(settings.warehouse, (later, later))
+    with held_alone(settings.warehouse.parent):
+        by_hand.prepare(settings)
+    assert by_hand.database_of(settings).stat().st_mtime < later
+
+
+def test_state_is_the_live_snapshot(settings: Settings) -> None:
+    built(settings)
+    settings.live_snapshot.flip("s-20240301-00000000000a")
+    by_hand.prepare(settings)
+    assert (by_hand.live_of(settings) / "snapshot.json").exists()
+    settings.live_snapshot.flip("s-20240302-00000000000b")
+    by_hand.prepare(settings)
+    assert by_hand.live_of(settings).readlink().name == "s-20240302-00000000000b"
+
+
+def test_dbt_reads_what_a_build_passes(settings: Settings) -> None:
+    """User ids are text of others: marks of templates in them are text."""
+    hostile = "{{ 1 / 0 }}{% raw %}#}'\"\\ Zoë"
+    landing = replace(
+        LANDING,
+        batches=(Batch("files", "events", "2024-03-01", "e.csv", "a" * 64),),
+        objecting=(hostile,),
+    )
+    by_hand.write_variables(settings, landing)
+    package = by_hand.folder_of(settings) / "packages" / by_hand.PACKAGE
+    returned: list[Any] = []
+    template = jinja2.Environment().from_string(
+        (package / "macros" / "landing.sql").read_text() + "{{ variables() }}{{ as_of() }}"
+    )
+    template.render({"fromjson": json.loads, "return": returned.append})
+    passed = json.loads(json.dumps(dbt_variables(settings, landing)))
+    assert returned == [passed, "2024-03-01 00:00:00"]
+    assert passed["objecting_users"] == [hostile] and passed["sources"] == ["files"]
+
+
+def test_new_variables_have_dbt_parse_everything_again(settings: Settings) -> None:
+    described = by_hand.folder_of(settings) / "packages" / by_hand.PACKAGE / "dbt_project.yml"
+    by_hand.write_variables(settings, LANDING)
+    before = described.read_text()
+    by_hand.write_variables(settings, replace(LANDING, as_of=datetime(2024, 3, 2)))
+    assert described.read_text() == before
+    by_hand.write_variables(settings, replace(LANDING, objecting=("u1",)))
+    assert described.read_text() != before
+
+
+def dbt(project: Path, *arguments: str) -> str:
+    """Run dbt as in a shell, without a variable of Penchant; return what it prints."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PENCHANT_", "DBT_"))}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 @pytest.mark.long
-def test_dbt_builds_one_mart_by_hand(built_home: Settings) -> None:
-    live = built_home.warehouse.stat().st_mtime_ns
-    assert by_hand.run_by_hand(built_home, ["build", "--select", "user_lifecycle"]) == 0
-    assert (built_home.home / "by_hand" / "marts" / "user_lifecycle.parquet").is_file()
-    assert built_home.warehouse.stat().st_mtime_ns == live
+def test_dbt_itself_works_in_the_project(checked_once: Path, tmp_path: Path) -> None:
+    project = tmp_path / "dbt"
+    shutil.copytree(PROJECT_ROOT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs"))
+    assert "All checks passed!" in dbt(project, "debug")
+    printed = dbt(project, "build")
+    assert "run `penchant ingest` and `penchant build` first" in printed
+    assert "penchant.marts.core.users" in dbt(project, "ls", "--resource-type", "model")
+
+    shutil.rmtree(tmp_path / ".penchant")
+    shutil.copytree(checked_once, tmp_path / ".penchant", symlinks=True)
+    production = tmp_path / ".penchant" / "warehouse" / "penchant.duckdb"
+    written = production.stat().st_mtime_ns
+    printed = dbt(project, "build", "--select", "user_statistics+")
+    assert "Completed successfully" in printed and "WARN=0" in printed, printed
+    assert (tmp_path / ".penchant" / "by_hand" / "marts" / "user_portrait.parquet").is_file()
+    assert production.stat().st_mtime_ns == written
+
+    mart = project / "models" / "marts" / "features" / "user_lifecycle.sql"
+    mart.write_text(mart.read_text() + "-- a comment at the end")
+    state = ("--defer", "--state", "../.penchant/by_hand/live")
+    printed = dbt(project, "build", "--select", "state:modified", *state)
+    assert "1 external model" in printed and "Completed successfully" in printed, printed
+    assert "user_id" in dbt(project, "show", "--select", "user_lifecycle", "--limit", "1")
+    assert "Catalog written" in dbt(project, "docs", "generate", "--empty-catalog", "--no-compile")
 
 
 @pytest.mark.long

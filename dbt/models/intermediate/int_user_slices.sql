@@ -1,6 +1,6 @@
-{{ config(enabled=var('user_slices', 1) > 1) }}
+{{ config(enabled=user_slices() > 1) }}
 
 select
     user_id,
-    ntile({{ var('user_slices', 1) }}) over (order by user_id) as slice
+    ntile({{ user_slices() }}) over (order by user_id) as slice
 from {{ ref('int_users') }}

@@ -1,3 +1,5 @@
+{{ of_source('complete_journey') }}
+
 select
     product_id as item_id,
     -- the publisher's weeks start on Mondays; its week 1 is the Sunday 2017-01-01

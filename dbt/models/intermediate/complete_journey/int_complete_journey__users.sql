@@ -1,3 +1,5 @@
+{{ of_source('complete_journey') }}
+
 with
 
 households as (

@@ -1,3 +1,5 @@
+{{ of_source('feedback') }}
+
 select
     event_id,
     user_id,

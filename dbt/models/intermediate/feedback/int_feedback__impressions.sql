@@ -1,3 +1,5 @@
+{{ of_source('feedback') }}
+
 with
 
 shown as (

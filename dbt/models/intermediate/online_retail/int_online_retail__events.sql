@@ -1,3 +1,5 @@
+{{ of_source('online_retail') }}
+
 select
     invoice_id || '-' || line_number as event_id,
     customer_id as user_id,

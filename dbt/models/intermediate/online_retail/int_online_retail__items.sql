@@ -1,3 +1,5 @@
+{{ of_source('online_retail') }}
+
 select
     stock_code as item_id,
     {{ sentence_case("arg_min(description, (invoiced_at, invoice_id, line_number))") }} as title,

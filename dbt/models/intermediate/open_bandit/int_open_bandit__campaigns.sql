@@ -1,3 +1,5 @@
+{{ of_source('open_bandit') }}
+
 with
 
 weeks as (

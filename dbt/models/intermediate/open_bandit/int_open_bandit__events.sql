@@ -1,3 +1,5 @@
+{{ of_source('open_bandit') }}
+
 -- a click opens the item's page; no other events are known
 select
     impression_id as event_id,

@@ -1,3 +1,5 @@
+{{ of_source('open_bandit') }}
+
 select
     impression_id,
     user_group as user_id,

@@ -1,3 +1,5 @@
+{{ of_source('open_bandit') }}
+
 select
     item_id,
     'Fashion item ' || item_id as title,

@@ -11,7 +11,7 @@ purchases as (
         item_id,
         abs(coalesce(quantity, 1)) as pieces,
         event_at,
-        arg_max(event_id, [{{ var('interaction_session') }}, event_id]) as event_id
+        arg_max(event_id, [{{ given('interaction_session') }}, event_id]) as event_id
     from {{ ref('int_events') }}
     where event_type = 'purchase'
     group by user_id, item_id, pieces, event_at
@@ -37,16 +37,23 @@ cancelled as (
             and returns.item_id = purchases.item_id
             and returns.pieces = purchases.pieces
             and returns.event_at >= purchases.event_at
-    where returns.event_at <= purchases.event_at + interval '{{ var("interaction_cancelled_within_hours") }} hours'
+    where
+        returns.event_at
+        <= purchases.event_at + interval '{{ given("interaction_cancelled_within_hours") }} hours'
 ),
 
 positive as (
-    select events.* replace ({{ var('interaction_session') }} as session_id)
+    select events.* replace ({{ given('interaction_session') }} as session_id)
     from {{ ref('int_events') }} as events
     inner join {{ ref('int_items') }} as items on events.item_id = items.item_id
     -- fuel, coupons, gift cards and fees can't be recommended
-    where items.is_merchandise and list_contains({{ var('interaction_event_types') }}, events.event_type)
-        and (events.event_type != 'purchase' or events.event_id not in (select cancelled.event_id from cancelled))
+    where
+        items.is_merchandise
+        and list_contains({{ given('interaction_event_types') }}, events.event_type)
+        and (
+            events.event_type != 'purchase'
+            or events.event_id not in (select cancelled.event_id from cancelled)
+        )
 )
 
 select

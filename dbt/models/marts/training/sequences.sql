@@ -5,7 +5,7 @@ with
 ranked as (
     select
         *,
-        list_position({{ var('interaction_event_types') }}, event_type) as strength
+        list_position({{ given('interaction_event_types') }}, event_type) as strength
     from {{ ref('interactions') }}
 )
 
@@ -15,10 +15,10 @@ select
     list(event_at order by {{ order }}) as event_ats,
     list(weight order by {{ order }}) as weights,
     list(event_type order by {{ order }}) as event_types,
-    {% if var('target_event_type', none) -%}
-    '{{ var("target_event_type") }}' as target_event_type
+    {% if given('target_event_type') -%}
+    '{{ given("target_event_type") }}' as target_event_type
     {%- else -%}
-    {{ var('interaction_event_types') }}[(select min(strength) from ranked)] as target_event_type
+    {{ given('interaction_event_types') }}[(select min(every_type.strength) from ranked as every_type)] as target_event_type
     {%- endif %}
 from ranked
 where {{ in_slice() }}

@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('landing', 'batches') }}
+    select * from {{ landing(source('landing', 'batches')) }}
 ),
 
 numbered as (
@@ -13,7 +13,7 @@ numbered as (
         "table" as table_name,
         mapped_by,
         coalesce(whole_table, false) as is_whole_table,
-        replace(filename, 'batch.json', 'data.parquet') as filename,
+        sha256,
         row_number() over (
             partition by source, "table", original_name
             order by landed_at desc, sha256 desc
@@ -47,7 +47,9 @@ replaced as (
 
 select
     batch_number,
-    filename,
+    source_name,
+    table_name,
+    sha256,
     is_latest_of_name,
     batch_number in (select replaced.batch_number from replaced) as is_replaced,
     ingested_at
