@@ -85,7 +85,6 @@ def measure(settings: Settings) -> dict[str, Any]:
     baselines = [
         {"family": name, "figures": task["baselines"][name], "seeds": 1} for name in BASELINES
     ]
-    baselines[0]["seconds"] = task["fitted_habits_seconds"]
     return {
         "snapshot": snapshot.id,
         "sources": snapshot.description.sources,

@@ -4,6 +4,8 @@ Every stage is the real one: readers of a live release, the feedback log, landin
 the gate, the experiment. Only the checks of the snapshots are left out, which have their own tests.
 """
 
+import pytest
+
 from benchmarks.policy.loop import gate_of, loop_settings, negated
 from benchmarks.policy.simulated_shop import SimulatedShop, lost_by_policy
 from penchant.artifacts import CheckResults
@@ -15,6 +17,7 @@ from penchant.settings import Settings
 from training.commands.train import run_id_for, train
 
 
+@pytest.mark.long
 def test_policy_is_learned_from_the_log_and_served(checked_home: Settings) -> None:
     settings = loop_settings(checked_home, checked_home.home)
     shop = SimulatedShop(settings, str(settings.live_snapshot.current()), seed=0, visits=0.7)

@@ -44,6 +44,7 @@ def rebuilt(settings: Settings) -> str:
     return snapshot_id
 
 
+@pytest.mark.long
 def test_after_the_next_build_an_erased_person_is_nowhere_and_an_objecting_one_not_in_the_marts(
     checked_home: Settings,
 ) -> None:

@@ -1,17 +1,20 @@
 """Damaged files of a release: they are not served, and the release before answers."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from fresh_shop import with_encoder
+from small_shop import Shop
 
 from penchant.api.app import create_app
 from penchant.errors import DataError
 from penchant.publishing.publish import publish
 from penchant.releases.release import Release
 from penchant.serving.service import RecommendationService
+from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
 DAMAGES = {
@@ -22,11 +25,29 @@ DAMAGES = {
 }
 
 
-@pytest.fixture
-def releases(shop: Any) -> tuple[str, str]:
+@pytest.fixture(scope="module")
+def released_once(shop_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the shop with releases of both snapshots, the second one live."""
+    home = tmp_path_factory.mktemp("released") / "home"
+    shutil.copytree(shop_once, home)
+    shop = Shop(Settings(_env_file=None, home=home, threads=1))
     with_encoder(shop, 2)
     shop.settings.live_features.flip(TWO)
-    return publish(shop.settings, ONE).release_id, publish(shop.settings, TWO).release_id
+    publish(shop.settings, ONE)
+    publish(shop.settings, TWO)
+    return home
+
+
+@pytest.fixture
+def released(settings: Settings, released_once: Path) -> Settings:
+    shutil.copytree(released_once, settings.home)
+    return settings
+
+
+@pytest.fixture
+def releases(released: Settings) -> tuple[str, str]:
+    """The one before and the live one."""
+    return str(released.live_release.previous()), str(released.live_release.current())
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -34,11 +55,11 @@ def releases(shop: Any) -> tuple[str, str]:
     "file", ["ranked_lists.arrow", "items.usearch", "encoder/encoder.safetensors", "online.db"]
 )
 def test_the_release_before_a_damaged_one_answers(
-    shop: Any, releases: tuple[str, str], file: str, damage: str
+    released: Settings, releases: tuple[str, str], file: str, damage: str
 ) -> None:
     before, live = releases
-    DAMAGES[damage](shop.settings.releases / live / file)
-    client = TestClient(create_app(shop.settings))
+    DAMAGES[damage](released.releases / live / file)
+    client = TestClient(create_app(released))
     answer = client.get("/v1/recommendations", params={"user_id": "u3"})
     assert (answer.status_code, answer.json()["release_id"]) == (200, before)
     ready = client.get("/readyz").json()
@@ -56,13 +77,13 @@ def test_not_ready_over_a_damaged_release_without_another(shop: Any) -> None:
 
 
 def test_a_repaired_release_answers_again(
-    shop: Any, releases: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    released: Settings, releases: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, live = releases
-    file = shop.settings.releases / live / "ranked_lists.arrow"
+    file = released.releases / live / "ranked_lists.arrow"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1])
-    service = RecommendationService(shop.settings)
+    service = RecommendationService(released)
     assert service.recommend("u3").release_id == before
     file.write_bytes(whole)
     assert service.recommend("u3").release_id == before, "not tried again at once"

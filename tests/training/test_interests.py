@@ -127,7 +127,7 @@ def test_probe_recovers_planted_probabilities_and_calibration_is_measured(tmp_pa
             self.fit(split, context)
 
         def fit(self, split: Split, context: TrainingContext) -> None:
-            self.probe = fit_probe(no_vectors, split, context)
+            self.probe, self.habits = fit_probe(no_vectors, split, context)
 
         def state(self) -> State:
             return self.probe.state()

@@ -124,7 +124,7 @@ class Stacked(Ranker):
         progress = fit_by_gradient(self.network, batch_of, validate, config.stacker, context)
         self.tuned |= progress.record() | {"learned_from": len(self.learned_from_U)}
         self._record_ablation(every.to(context.device), context)
-        self.probe = fit_probe(self._vectors, split, context)
+        self.probe, self.habits = fit_probe(self._vectors, split, context)
 
     def observe(self, histories: Histories) -> None:
         for member in self.members.values():

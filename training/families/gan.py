@@ -123,7 +123,7 @@ class Model(VectorFamily):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.fit_generator(split, context)
-        self.probe = fit_probe(self.user_vectors, split, context)
+        self.probe, self.habits = fit_probe(self.user_vectors, split, context)
         self.tuned |= self.probe.record()
 
     def fit_generator(self, split: Split, context: TrainingContext) -> None:
@@ -133,6 +133,7 @@ class Model(VectorFamily):
         )
         training.pretrain()
         self.tuned = self.generator.tuned | training.run_rounds()
+        self.generator.remember()
         self.repeats = training.policy.repeats
         self.sampler = HistorySampler.of(split.train)
         self.tuned |= {
@@ -196,6 +197,7 @@ class AdversarialTraining:
         context: TrainingContext,
     ) -> None:
         self.generator, self.config = generator, config
+        generator.forget()
         self.network = generator.network.cpu()
         users = min(config.validation_users, len(context.window.histories))
         self.context = replace(

@@ -31,7 +31,7 @@ class Model(NextItem):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         super().fit(split, context)
-        self.probe = fit_probe(self.user_vectors, split, context)
+        self.probe, self.habits = fit_probe(self.user_vectors, split, context)
         self.tuned |= self.probe.record()
 
     def interests(self, batch: Histories) -> torch.Tensor:

@@ -77,7 +77,7 @@ class Model(VectorFamily):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.fit_generator(split, context)
-        self.probe = fit_probe(self.user_vectors, split, context)
+        self.probe, self.habits = fit_probe(self.user_vectors, split, context)
         self.tuned |= self.probe.record()
 
     def fit_generator(self, split: Split, context: TrainingContext) -> None:

@@ -9,6 +9,7 @@ family has not learned from.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import structlog
@@ -16,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from penchant.errors import DataError
-from training.data.histories import Histories
+from training.data.histories import Histories, IntArray, starts
 from training.data.interest_labels import cut_points, find_interests, known, one_hot
 from training.data.split import Split, Window
 from training.fitting.context import TrainingContext
@@ -28,6 +29,7 @@ USERS_AT_ONCE = 256
 RIDGE = 1e-2  # of the weights, in the loss of one interest
 CALIBRATION_RIDGE = 1e-3  # towards the calibration of all interests together
 SHARES = (0.0, 0.25, 0.5, 1.0)  # of the vectors' part, tuned on validation
+LEARNERS = 800  # users of a cut point at most whose vectors are learned from
 FIT_STEPS, CALIBRATION_STEPS = 60, 30
 
 Vectors = Callable[[Histories], torch.Tensor]
@@ -79,6 +81,20 @@ class Probe:
         return (read_BF - self.mean_F) / self.scale_F @ self.weight_FC + self.bias_C
 
 
+class Probes(NamedTuple):
+    """``itself``: of vectors and habits; ``of_habits``: of the same users' habits alone."""
+
+    itself: Probe
+    of_habits: Probe
+
+
+@runtime_checkable
+class HasHabitProbe(Protocol):
+    """A family whose ``fit`` found the probe of habits alone beside its own."""
+
+    habits: Probe
+
+
 def no_interests() -> DataError:
     """The error of a family that has learned no interests."""
     return DataError(
@@ -92,45 +108,91 @@ def without_probe(state: State) -> State:
     return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 
-def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probe:
-    """Fit a probe of ``vectors``; one without interests where the catalogue has none."""
+def fit_probe(vectors: Vectors, split: Split, context: TrainingContext) -> Probes:
+    """Fit a probe of ``vectors``; one without interests where the catalogue has none.
+
+    Habits are learned from all users of the cut points, and vectors, which take a forward pass
+    each, from LEARNERS of each.
+    """
     try:
         interests = find_interests(context.items, split.train)
     except DataError as error:
         log.warning("no interests are learned", cause=error.cause)
         nothing = torch.zeros(0)
         interest_I = torch.full((split.train.item_count,), -1)
-        return Probe(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
+        none = Probe(interest_I, nothing, nothing, torch.zeros(0, 0), nothing, torch.tensor(0.0))
+        return Probes(none, none)
     interest_I = torch.from_numpy(interests.interest_I)
 
-    def features_and_labels(window: Window) -> tuple[torch.Tensor, torch.Tensor]:
-        context.budget.check()
-        label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
-        return _features(vectors, window.histories, interest_I, len(interests)), label_UC
+    def labels(window: Window) -> torch.Tensor:
+        return torch.from_numpy(interests.acted_on(window.targets)).float()
 
-    windows = [features_and_labels(window) for window in cut_points(split.train)]
-    read_NF, label_NC = (torch.cat(parts) for parts in zip(*windows, strict=True))
-    mean_F, scale_F = read_NF.mean(dim=0), read_NF.std(dim=0).clamp(min=1e-3)
-    habit_count = (len(interests) + 1) * len(HALF_LIVES_DAYS)
-    dimensions = read_NF.shape[1] - habit_count
-    vectors_ND, habits_NH = ((read_NF - mean_F) / scale_F).split([dimensions, habit_count], dim=1)
+    windows = cut_points(split.train)
+    habits_NH = torch.cat([habits(one.histories, interest_I, len(interests)) for one in windows])
+    label_NC = torch.cat([labels(one) for one in windows])
+    context.budget.check()
+    mean_H, scale_H = _moments(habits_NH)
+    habits_NH = (habits_NH - mean_H) / scale_H
     rate_C = torch.logit(label_NC.mean(dim=0).clamp(1e-4, 1 - 1e-4))
     habit_HC, bias_C = regressed(habits_NH, label_NC, rate_C)
-    by_habits_NC = torch.addmm(rate_C + bias_C, habits_NH, habit_HC)
-    vector_DC, shift_C = regressed(vectors_ND, label_NC, by_habits_NC)
 
-    read_UF, label_UC = features_and_labels(known(split.validation))
+    learned_W = [_learners(one, context.seed) for one in windows]
+    vectors_MD = torch.cat(
+        [
+            _vectors(vectors, one.histories.take(rows))
+            for one, rows in zip(windows, learned_W, strict=True)
+        ]
+    )
+    context.budget.check()
+    first_W = starts(np.array([len(one.histories) for one in windows]))
+    rows_M = np.concatenate(
+        [first + rows for first, rows in zip(first_W[:-1], learned_W, strict=True)]
+    )
+    mean_D, scale_D = _moments(vectors_MD)
+    by_habits_MC = torch.addmm(rate_C + bias_C, habits_NH[rows_M], habit_HC)
+    vectors_MD = (vectors_MD - mean_D) / scale_D
+    vector_DC, shift_C = regressed(vectors_MD, label_NC[rows_M], by_habits_MC)
+
+    window = known(split.validation)
+    read_UF = _features(vectors, window.histories, interest_I, len(interests))
+    label_UC = labels(window)
+    context.budget.check()
     found = {}
-    for share in SHARES if dimensions else (0.0,):
-        weight_FC = torch.cat([share * vector_DC, habit_HC])
-        bias = rate_C + bias_C + share * shift_C
-        rough = Probe(interest_I, mean_F, scale_F, weight_FC, bias, torch.tensor(share))
+    for share in SHARES if len(mean_D) else (0.0,):
+        rough = Probe(
+            interest_I,
+            torch.cat([mean_D, mean_H]),
+            torch.cat([scale_D, scale_H]),
+            torch.cat([share * vector_DC, habit_HC]),
+            rate_C + bias_C + share * shift_C,
+            torch.tensor(share),
+        )
         logits_UC = rough._logits(read_UF)
         slope_C, moved_C = calibrated(logits_UC, label_UC)
         loss = _log_loss(logits_UC * slope_C + moved_C, label_UC).item()
-        tuned = replace(rough, weight_FC=weight_FC * slope_C, bias_C=bias * slope_C + moved_C)
+        tuned = replace(
+            rough,
+            weight_FC=rough.weight_FC * slope_C,
+            bias_C=rough.bias_C * slope_C + moved_C,
+        )
         found[share] = loss, tuned
-    return min(found.values(), key=lambda one: one[0])[1]
+    alone = found[0.0][1]
+    of_habits = replace(
+        alone, mean_F=mean_H, scale_F=scale_H, weight_FC=alone.weight_FC[len(mean_D) :]
+    )
+    return Probes(min(found.values(), key=lambda one: one[0])[1], of_habits)
+
+
+def _learners(window: Window, seed: int) -> IntArray:
+    """Rows of the users whose vectors are learned from, ascending."""
+    random = np.random.default_rng([seed, window.histories.end])
+    return np.sort(random.permutation(len(window.histories))[:LEARNERS])
+
+
+def _moments(values_NF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """mean_F and scale_F, the standard deviation."""
+    mean_F = values_NF.mean(dim=0)
+    return mean_F, (values_NF - mean_F).square().mean(dim=0).sqrt().clamp(min=1e-3)
 
 
 def calibrated(
@@ -194,8 +256,14 @@ def _features(
     vectors: Vectors, histories: Histories, interest_I: torch.Tensor, interests: int
 ) -> torch.Tensor:
     """features_UF: vectors, then habits."""
-    vectors_UD = torch.cat([vectors(one).float().cpu() for one in histories.parts(USERS_AT_ONCE)])
-    return torch.cat([vectors_UD, habits(histories, interest_I, interests)], dim=1)
+    own_UH = habits(histories, interest_I, interests)
+    return torch.cat([_vectors(vectors, histories), own_UH], dim=1)
+
+
+@torch.no_grad()
+def _vectors(vectors: Vectors, histories: Histories) -> torch.Tensor:
+    """vectors_UD on the CPU."""
+    return torch.cat([vectors(one).float().cpu() for one in histories.parts(USERS_AT_ONCE)])
 
 
 def habits(histories: Histories, interest_I: torch.Tensor, interests: int) -> torch.Tensor:

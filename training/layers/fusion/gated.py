@@ -82,7 +82,7 @@ class Gated(VectorFamily):
             context,
         )
         self.tuned = progress.record() | self._mean_gates(context.window.histories)
-        self.probe = fit_probe(self.user_vectors, split, context)
+        self.probe, self.habits = fit_probe(self.user_vectors, split, context)
 
     @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:

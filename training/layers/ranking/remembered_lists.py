@@ -4,12 +4,11 @@ A run asks for the lists of a user several times as of one moment: to validate, 
 evaluate, or for the ranked lists and those of the sources that serving reads.
 """
 
-import hashlib
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
+from training.data.fingerprints import fingerprints
 from training.data.histories import Histories
 from training.layers.ranking.candidate_sources import FittedSource, Source
 from training.layers.ranking.source_lists import SourceLists
@@ -39,20 +38,6 @@ class RememberedLists:
             one.source: _joined([row[place] for row in found]) if found else made[place]
             for place, one in enumerate(self.sources)
         }
-
-
-def fingerprints(histories: Histories) -> list[bytes]:
-    """A hash of each user, with its events of every type, and of the moment."""
-    every, end = histories.every_type(), histories.end.to_bytes(8, "big", signed=True)
-    arrays = (every.items_N, every.times_N, every.weights_N, every.places_N)
-    found = []
-    events = pairwise(every.starts_U1.tolist())
-    for user, (first, past) in zip(histories.users_U.tolist(), events, strict=True):
-        digest = hashlib.blake2b(end + user.to_bytes(8, "big", signed=True), digest_size=16)
-        for array_N in arrays:
-            digest.update(np.ascontiguousarray(array_N[first:past]).data)
-        found.append(digest.digest())
-    return found
 
 
 def _rows(lists: Sequence[SourceLists]) -> list[Row]:

@@ -20,6 +20,7 @@ from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily, scorer_of_rows
+from training.fitting.remembered_vectors import RememberedVectors
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.sequences.inputs import (
     embedding_rows,
@@ -92,14 +93,25 @@ class NextItem(VectorFamily):
         super().__init__(config)
         self.learning, self.dimensions, self.encoder = learning, dimensions, encoder
         self.masking = masking
+        self.remembered: RememberedVectors | None = None
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.learn(split, context, lambda network: network)
+        self.remember()
+
+    def remember(self) -> None:
+        """Compute the vector of each user once from now on: the weights no longer change."""
+        self.remembered = RememberedVectors(self._user_vectors)
+
+    def forget(self) -> None:
+        """Compute vectors anew from now on."""
+        self.remembered = None
 
     def learn(
         self, split: Split, context: TrainingContext, learner: Callable[[Network], nn.Module]
     ) -> None:
         """Fit the network by the loss of ``learner(network)``: the network itself, or a wrapper."""
+        self.forget()
         torch.manual_seed(context.seed)
         learning, train = self.learning, split.train
         types = learning.every_type and train.others is not None
@@ -125,8 +137,11 @@ class NextItem(VectorFamily):
         )
         self.tuned = progress.record()
 
-    @torch.no_grad()
     def user_vectors(self, batch: Histories) -> torch.Tensor:
+        return self.remembered.of(batch) if self.remembered else self._user_vectors(batch)
+
+    @torch.no_grad()
+    def _user_vectors(self, batch: Histories) -> torch.Tensor:
         read = batch if self.network.types is None else batch.every_type()
         newest = read.latest(self.learning.windows.length)
         token_last, device = bool(self.masking), self.network.bias_I.device
@@ -174,6 +189,7 @@ class NextItem(VectorFamily):
         self.network = self._network(len(state["embedding.weight"]), state["tags_IK"], types)
         self.network.load_state_dict(state)
         self.network.eval()
+        self.remember()
 
     def _network(self, row_count: int, tags_IK: torch.Tensor, types: bool = False) -> Network:
         causal, encoder = self.masking is None, self.encoder()
