@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from penchant.artifacts import PseudonymState, ReleaseManifest
 from penchant.errors import DataError
 from penchant.home_key import derived, fingerprint, home_key, vault_path, where_from
+from penchant.identities import Identities
 from penchant.settings import Settings
 from penchant.storage import held_alone
 
@@ -62,7 +63,7 @@ class Pseudonyms:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._identities = settings, Identities(settings)
         self._lock = threading.Lock()
         self._read_at: int | None = None
         self._state: PseudonymState | None = None
@@ -88,9 +89,9 @@ class Pseudonyms:
         return self._coder
 
     def of(self, user_id: str) -> str:
-        """The id under which the home serves a user."""
+        """The id under which the home serves a user: the subject, where ids are linked."""
         coder = self.serving()
-        return user_id if coder is None else coder.of(user_id)
+        return self._identities.current().user(user_id if coder is None else coder.of(user_id))
 
     def serving(self) -> Coder | None:
         """For lookups in what is served; None while the live release holds user ids."""

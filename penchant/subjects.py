@@ -12,6 +12,7 @@ from datetime import datetime
 from penchant.artifacts import SubjectRequest
 from penchant.errors import UsageError
 from penchant.home_key import home_key
+from penchant.identities import Identities, linked
 from penchant.pseudonyms import IDENTITY_BYTES, Coder, Pseudonyms, identity_of
 from penchant.settings import Settings
 from penchant.storage import held_alone
@@ -23,7 +24,7 @@ class Subjects:
     """Who is excluded from what. Safe to share between threads; sees other processes' changes."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._identities = settings, Identities(settings)
         self._folder = SubjectRequest.folder(settings)
         self._lock = threading.Lock()
         self._read_at: int | None = None
@@ -49,15 +50,18 @@ class Subjects:
         objections = [each for each in self.requests() if each.kind == "object"]
         ids = [each.user_id for each in objections if each.user_id is not None]
         coder = Pseudonyms(self._settings).coder
-        return sorted(ids if coder is None else map(coder.of, ids))
+        return sorted(linked(self._settings, ids if coder is None else map(coder.of, ids)))
 
     def excluded(self, user_id: str) -> bool:
         """Whether a user is served without a profile: erased, or objecting."""
         requests = self.requests()
         if not requests:
             return False
-        identity = _identity(self.pseudonym(user_id))
-        return any(_identity(each.pseudonym) == identity for each in requests)
+        asked = {_identity(each.pseudonym) for each in requests}
+        if links := self._identities.current():
+            own = (each.user_id or each.pseudonym for each in requests)
+            asked |= {_identity(self.pseudonym(links.user(each))) for each in own}
+        return _identity(self.pseudonym(user_id)) in asked
 
     def request(self, kind: str, user_id: str, now: datetime) -> SubjectRequest:
         """Register a request; the same request again returns the first. ``now`` is naive UTC."""

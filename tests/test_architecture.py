@@ -16,9 +16,9 @@ NONE = "penchant.none"
 # Which area may import which, beside itself and the leaves: `area: areas that it may import`.
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
-    "api_schemas artifacts errors feast_sdk feedback home_key interactions logs manifest plots "
-    "privacy_ledger pseudonyms ranking sequences settings storage subjects telemetry vault "
-    "vectors words"
+    "api_schemas artifacts errors feast_sdk feedback home_key identities interactions logs "
+    "manifest plots privacy_ledger pseudonyms ranking sequences settings storage subjects "
+    "telemetry vault vectors words"
 )
 DIRECTION = """
 ads alerts bandits building encoders ingestion insights quality feature_repo: none

@@ -1,8 +1,20 @@
 {#- All rows of a canonical table, from every source that has landed; no rows where no source has it.
-    Without those of users who object to being profiled: `penchant build` passes their ids. -#}
-{% macro union_of_sources(table) -%}
+    Without those of users who object to being profiled: `penchant build` passes their ids. Linked ids are replaced
+    by their subject; `with_origin` adds the replaced one as `origin`. -#}
+{% macro union_of_sources(table, with_origin=none) -%}
+    {%- set ids = linked(canonical_table(table)["columns"]) -%}
     {%- set objecting = (given("objecting_users") or []) if "user_id" in canonical_table(table)["columns"] else [] -%}
     {%- if objecting %}select * from ({% endif %}
+    {%- if with_origin or ids %}
+    select
+        every_row.*{% if ids %} replace (
+            {%- for id in ids %}
+            coalesce({{ id }}_links.subject, every_row.{{ id }}) as {{ id }}{{ "," if not loop.last }}
+            {%- endfor %}
+        ){% endif %}{% if with_origin %},
+        every_row.{{ with_origin }} as origin{% endif %}
+    from (
+    {%- endif %}
     select
     {%- for name, column in canonical_table(table)["columns"].items() %}
         cast(null as {{ column["type"] }}) as {{ name }}{{ "," if not loop.last }}
@@ -12,6 +24,13 @@
     union all by name
     select * from {{ ref(var("canonical_models")[table][source]) }}
     {%- endfor %}
+    {%- if with_origin or ids %}
+    ) as every_row
+    {%- for id in ids %}
+    left join {{ ref("int_" ~ id | replace("_id", "_identities")) }} as {{ id }}_links
+        on every_row.{{ id }} = {{ id }}_links.{{ id }}
+    {%- endfor %}
+    {%- endif %}
     {%- if objecting %}
     )
     where user_id is null or user_id not in (

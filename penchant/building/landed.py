@@ -17,6 +17,7 @@ from penchant.settings import Settings
 from penchant.subjects import Subjects
 
 BATCHES = "*/*/*/batch.json"
+LINKS = {"user_id": "user_identities", "item_id": "item_identities"}
 
 
 @dataclass(frozen=True, order=True)
@@ -72,12 +73,19 @@ class Landing:
         return sorted({batch.source for batch in self.batches})
 
     @property
+    def linked(self) -> list[str]:
+        """The id columns that landed tables of identities link."""
+        tables = {batch.table for batch in self.batches}
+        return [id_ for id_, table in LINKS.items() if table in tables]
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The dbt variables that a snapshot id depends on."""
         return {
             "sources": self.sources,
             "as_of": self.as_of.isoformat(sep=" "),
             **({"objecting_users": self.objecting} if self.objecting else {}),
+            **({"linked": self.linked} if self.linked else {}),
             "target_event_type": self.target_event_type,
             **DBT_VARIABLES,
         }

@@ -33,4 +33,5 @@ def shared_ids(warehouse: Path, dbt_project: Path, sources: list[str]) -> tuple[
                     found.append(f"{count:,} {kind} of {one} and {other} have the same {column}")
     if not found:
         return ()
-    return (*found, "they are taken for the same; use a PENCHANT_HOME each if they are not")
+    remedy = "if they are not, name the `source` in one's mapping, or use a PENCHANT_HOME each"
+    return (*found, f"they are taken for the same; {remedy}")

@@ -169,6 +169,7 @@ def pseudonym(
     user: Annotated[str, typer.Argument(help="user id, as the source has it")],
 ) -> None:
     """Print what the home holds in place of a user id, such as for Feast's own client."""
+    from penchant.identities import Identities
     from penchant.pseudonyms import Pseudonyms
 
     coder = Pseudonyms(Settings()).coder
@@ -177,7 +178,7 @@ def pseudonym(
             f"{Settings().home} holds user ids, not pseudonyms",
             "use the id as it is; `penchant pseudonymize` migrates the home",
         )
-    typer.echo(coder.of(user))
+    typer.echo(Identities(Settings()).current().user(coder.of(user)))
 
 
 @data.command()

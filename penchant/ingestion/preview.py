@@ -11,8 +11,13 @@ import duckdb
 
 from penchant.errors import UsageError
 from penchant.ingestion.landing.arrival import Arrival, Request
-from penchant.ingestion.landing.batches import NOT_CAUSED_BY_FILES, read_arrival, unreadable
-from penchant.ingestion.landing.checking import CheckResult, check, landed_sql
+from penchant.ingestion.landing.batches import (
+    NOT_CAUSED_BY_FILES,
+    arrival_sql,
+    read_arrival,
+    unreadable,
+)
+from penchant.ingestion.landing.checking import CheckResult, check
 from penchant.ingestion.landing.engine import Engine
 from penchant.ingestion.landing.reading import Unreadable
 from penchant.ingestion.landing.rejecting import reject_rows
@@ -100,7 +105,7 @@ def _preview(engine: Engine, arrival: Arrival, workspace: Path, now: datetime) -
         )
         if not reading.absent and result.rows:
             cursor = connection.execute(
-                f"SELECT * FROM ({landed_sql(arrival.contract, reading)}) LIMIT {SHOWN_ROWS}"
+                f"SELECT * FROM ({arrival_sql(arrival, reading)}) LIMIT {SHOWN_ROWS}"
             )
             names = [column[0] for column in cursor.description]
             sample = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

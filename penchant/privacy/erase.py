@@ -20,6 +20,7 @@ from typing import Any
 from penchant.artifacts import ErasureReceipt, SubjectRequest
 from penchant.artifacts.receipt import UnlearnedModel
 from penchant.errors import NothingToDo, PenchantError, UsageError
+from penchant.identities import linked
 from penchant.privacy import stored
 from penchant.privacy.derived import (
     models_of,
@@ -78,6 +79,7 @@ def erase(
     """
     at = now or datetime.now(UTC).replace(tzinfo=None)
     subjects = Subjects(settings)
+    user_ids = linked(settings, user_ids)
     known = {each.pseudonym for each in subjects.requests() if each.forgets}
     for user_id in user_ids:
         if subjects.pseudonym(user_id) not in known and not is_stored(settings, user_id):

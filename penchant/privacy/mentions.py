@@ -25,10 +25,10 @@ from penchant.ingestion.landing.reading import identifier, literal
 
 DISTINCTIVE = 8
 USER_COLUMNS = {"user_id"} | {
-    contract.user_column
+    column
     for source in SOURCES.values()
     for contract in source.CONTRACTS
-    if contract.user_column
+    for column in contract.user_columns
 }
 CHUNK = 1 << 22  # bytes
 SQLITE = b"SQLite format 3\x00"

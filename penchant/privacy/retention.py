@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -210,10 +211,10 @@ def _still_there(settings: Settings, people: set[str]) -> set[str]:
     with duckdb.connect() as connection:
         for name, source in SOURCES.items():
             for contract in source.CONTRACTS:
-                column = contract.user_column
-                for batch in _batches(settings.landing / name / contract.table) if column else ():
+                batches = _batches(settings.landing / name / contract.table)
+                for batch, column in product(batches, contract.user_columns):
                     data = batch / "data.parquet"
-                    found |= users_where(connection, data, str(column), "true") & people
+                    found |= users_where(connection, data, column, "true") & people
     return found
 
 

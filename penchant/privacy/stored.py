@@ -48,10 +48,10 @@ def stored_tables(settings: Settings, user_ids: Sequence[str]) -> list[StoredTab
     return [
         StoredTable(feedback.NAME, feedback.PROPENSITIES.table, SLATE, slates),
         *(
-            StoredTable(name, contract.table, contract.user_column, tuple(user_ids))
+            StoredTable(name, contract.table, column, tuple(user_ids))
             for name, source in SOURCES.items()
             for contract in source.CONTRACTS
-            if contract.user_column
+            for column in contract.user_columns
         ),
     ]
 

@@ -19,6 +19,7 @@ from penchant.artifacts.release import RankingModelReference, Segment, VectorFor
 from penchant.errors import DataError, PenchantError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
+from penchant.identities import write_identities
 from penchant.publishing import encoder as encoded
 from penchant.publishing import ranking_model as ranking
 from penchant.publishing.feast_store import count_rows, create_store, write_rows
@@ -198,6 +199,7 @@ def _fill(
         encoder = encoded.write(staging, selected)
         index = indexing.result() if indexing else None
     write_policy_facts(selected.snapshot, staging)
+    write_identities(staging, selected.snapshot)
     sides = {view.name: tables[view] for view in selected.views if view in tables}
     vectors = {name: matrix(table) for name, table in sides.items()}
     manifest = ReleaseManifest(

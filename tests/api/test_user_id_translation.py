@@ -13,6 +13,7 @@ from penchant.api.app import create_app
 from penchant.api.auth.tokens import PRIVACY, Tokens
 from penchant.api.http.user_id_translation import Translation, UserIdTranslation
 from penchant.feedback.log import FeedbackLog
+from penchant.identities import Links
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
 from penchant.subjects import Subjects
@@ -133,6 +134,21 @@ def test_ids_at_any_depth_of_a_body_are_translated() -> None:
         "users": [{"user_id": P, "n": 1.5}],
         "entities": {"user_id": [P, CODER.of("7"), True]},
     }
+
+
+def test_linked_ids_are_their_subjects() -> None:
+    """The answer has the id that the request named; the vault remembers whose that very id is."""
+    card = CODER.of("till:17")
+    translation = Translation(CODER, Links({card: P}, {"till:900": "b"}))
+    body = json.loads(translation.body(b'{"user_id": "till:17", "item_id": "till:900"}'))
+    assert body == {"user_id": P, "item_id": "b"}
+    assert translation.query(b"item_id=till:900&item_id=a") == b"item_id=b&item_id=a"
+    assert translation.people == {card: "till:17"}
+    answer = json.dumps({"user_id": P}).encode()
+    assert json.loads(translation.text(answer, "application/json")) == {"user_id": "till:17"}
+    assert Translation(None, Links({"till:17": "anna"})).query(b"user_id=till:17") == (
+        b"user_id=anna"
+    )
 
 
 def test_an_escaped_name_of_the_field_is_translated() -> None:

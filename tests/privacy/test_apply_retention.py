@@ -163,7 +163,9 @@ def test_every_table_of_people_with_a_time_has_a_term(home: Settings) -> None:
         for contract in source.CONTRACTS
         if contract.user_column
     } - {(term.source, term.table) for term in terms(home)}
-    assert {table for _, table in timeless} == {"users", "demographics", "campaigns"}
+    assert {table for _, table in timeless} == {
+        *("users", "demographics", "campaigns", "user_identities")
+    }
     landed = {(term.source, term.table): term.column for term in terms(home)}
     for (source, table), column in landed.items():
         contracts = {each.table: each for each in SOURCES[source].CONTRACTS}

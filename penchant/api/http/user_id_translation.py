@@ -2,9 +2,9 @@
 
 The only place where the API translates. A request's user ids, wherever they stand (``user_id`` in
 the query or at any depth of the body, alone or in a list), become pseudonyms before a route reads
-them; the answer has the ids that the request named, and where it lists users those of the vault.
-So routes, logs and stores hold pseudonyms alone. The vault remembers who an accepted request names,
-except where features are read.
+them, and linked ids of users and items their subjects. The answer has the user ids that the request
+named, and where it lists users those of the vault. So routes, logs and stores hold pseudonyms
+alone. The vault remembers who an accepted request names, except where features are read.
 """
 
 import html
@@ -24,14 +24,16 @@ from penchant.api.http.body import replayed
 from penchant.api.http.problems import FEATURE_PATHS, problem_response
 from penchant.api_schemas import Id
 from penchant.errors import PenchantError
+from penchant.identities import Identities, Links
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 from penchant.vault import Vault
 
-FIELD, SESSION = "user_id", "session_id"
+FIELD, ITEM, SESSION = "user_id", "item_id", "session_id"
 LISTS = ("/v1/audience", "/v1/fading", "/v1/subjects/requests")
 """Routes that list users, for scopes that may see them."""
+NO_LINKS = Links()
 LIVENESS = ("/healthz", "/livez")
 """Probes that are answered even where no user id can be translated."""
 REMEMBERED = 100_000  # people that this process has put into the vault
@@ -48,7 +50,7 @@ class UserIdTranslation:
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app
         self._pseudonyms, self._vault = Pseudonyms(settings), Vault(settings)
-        self._subjects = Subjects(settings)
+        self._subjects, self._identities = Subjects(settings), Identities(settings)
         self._remembered: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -61,17 +63,18 @@ class UserIdTranslation:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             await problem_response(status, error.cause, error.remedy)(scope, receive, send)
             return
-        if coder is None:
+        links = self._identities.current() if scope["type"] == "http" else Links()
+        if coder is None and not links:
             await self._app(scope, receive, send)
             return
-        translation = Translation(coder)
+        translation = Translation(coder, links)
         if scope["query_string"]:
             scope["query_string"] = translation.query(scope["query_string"])
         message = await receive()
         if message["type"] == "http.disconnect":
             return
         body = message.get("body", b"")
-        if FIELD.encode() in body or b"\\u" in body:
+        if translation.may_translate(body):
             body = translation.body(body)
             scope["headers"] = _with_length(scope["headers"], len(body))
         answer = Answer(translation, send, self._remember, self._vault.reveal, scope["path"])
@@ -94,29 +97,37 @@ class UserIdTranslation:
 
 
 class Translation:
-    """The user ids of one request. ``given``: pseudonym -> id, as the request named it."""
+    """The ids of one request. ``given``: pseudonym -> user id, as the request named it, where
+    linked ids are replaced the subject's; ``people``: the pseudonym of that very id."""
 
-    def __init__(self, coder: Coder) -> None:
-        self._coder = coder
+    def __init__(self, coder: Coder | None, links: Links = NO_LINKS) -> None:
+        self._coder, self._links = coder, links
         self.given: dict[str, str] = {}
+        self.people: dict[str, str] = {}
+        self._names = (FIELD, ITEM) if links.items else (FIELD,)
+
+    def may_translate(self, body: bytes) -> bool:
+        """Whether a body can name a user or an item that this translates."""
+        return any(name.encode() in body for name in self._names) or b"\\u" in body
 
     def of(self, user_id: str) -> str:
-        """The pseudonym; an invalid id as it is, so that it is rejected."""
+        """The pseudonym of the subject; an invalid id as it is, so that it is rejected."""
         try:
             _id.validate_python(user_id)
         except ValidationError:
             return user_id
-        found = self._coder.of(user_id)
-        if found != user_id:
-            self.given[found] = user_id
+        own = user_id if self._coder is None else self._coder.of(user_id)
+        found = self._links.user(own)
+        if own != user_id:
+            self.people[own] = self.given[found] = user_id
         return found
 
     def query(self, query: bytes) -> bytes:
         """A query string, which is percent-encoded UTF-8."""
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True)
-        if not any(name == FIELD for name, _ in pairs):
+        if not any(name in self._names for name, _ in pairs):
             return query
-        translated = [(name, self.of(text) if name == FIELD else text) for name, text in pairs]
+        translated = [(name, self._text(name, text)) for name, text in pairs]
         return urlencode(translated, quote_via=quote_plus).encode()
 
     def body(self, body: bytes) -> bytes:
@@ -158,9 +169,14 @@ class Translation:
             return translated
         return value
 
+    def _text(self, name: str, text: str) -> str:
+        if name == FIELD:
+            return self.of(text)
+        return self._links.item(text) if name == ITEM else text
+
     def _field(self, name: str, value: Any) -> Any:
-        if name == FIELD and isinstance(value, str):
-            return self.of(value)
+        if name in self._names and isinstance(value, str):
+            return self._text(name, value)
         if name == FIELD and isinstance(value, list):  # Feast's wire format, whole numbers too
             return [self.of(str(each)) if type(each) in (str, int) else each for each in value]
         return self._value(value)
@@ -189,7 +205,7 @@ class Answer:
             await self._send(message)
         elif message["type"] == "http.response.start":
             if message["status"] < 300 and self._remembers:
-                await self._remember(self._translation.given)
+                await self._remember(self._translation.people)
             self._start = message
         elif message["type"] == "http.response.body":
             self._parts.append(message.get("body", b""))

@@ -33,6 +33,7 @@ from penchant.ingestion.landing.contract import Code, Contract, Reason
 from penchant.ingestion.landing.derived import derive
 from penchant.ingestion.landing.engine import Engine
 from penchant.ingestion.landing.pseudonymizing import Pseudonymizer
+from penchant.ingestion.landing.qualifying import qualified_sql
 from penchant.ingestion.landing.reading import (
     Reading,
     Unreadable,
@@ -189,7 +190,7 @@ class Landing:
             return self._quarantine(arrival, original, sha256, self._shown(arrival, result.reasons))
         with self._appearing(final) as staging:
             size = original.stat().st_size
-            self._write_rows(arrival.contract, reading, original, staging / "data.parquet")
+            self._write_rows(arrival, reading, original, staging / "data.parquet")
             erased = self._leave_out_erased(arrival.contract, staging / "data.parquet")
             batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
             if rejected:
@@ -211,14 +212,15 @@ class Landing:
         return tuple(self.pseudonymizer.shown(arrival.contract, reason) for reason in reasons)
 
     def _write_rows(
-        self, contract: Contract, reading: Reading, original: Path, parquet: Path
+        self, arrival: Arrival, reading: Reading, original: Path, parquet: Path
     ) -> None:
         """Write the rows of a file that passed its checks."""
+        contract = arrival.contract
         holds_ids = self.pseudonymizer is None or contract.user_column is None
         if holds_ids and is_verbatim(contract, reading):
             original.rename(parquet)
             return
-        query = landed_sql(contract, reading)
+        query = arrival_sql(arrival, reading)
         if self.pseudonymizer:
             self.pseudonymizer.forget()
             query = self.pseudonymizer.sql(contract, query)
@@ -229,16 +231,19 @@ class Landing:
 
         The vault remembers the others.
         """
-        column = contract.user_column
-        if column is None:
+        columns = contract.user_columns
+        if not columns:
             return 0
         connection = self.engine.connection()
-        erased = Subjects(self.settings).erased(users_of(connection, parquet, column))
+        people_of = [users_of(connection, parquet, column) for column in columns]
+        erased = Subjects(self.settings).erased(set().union(*people_of))
         if self.pseudonymizer:
             people = self.pseudonymizer.people
             kept = {name: people[name] for name in people.keys() - erased}
             Vault(self.settings).remember(kept)
-        return remove_rows(connection, parquet, column, sorted(erased)) if erased else 0
+        if not erased:
+            return 0
+        return sum(remove_rows(connection, parquet, each, sorted(erased)) for each in columns)
 
     def _set_aside(self, table: str, sha256: str) -> tuple[Reason, ...]:
         """The reasons of a batch that somebody set aside; it does not land again by itself."""
@@ -343,6 +348,14 @@ def read_arrival(
     reading = read(connection, original, arrival.mapping.text_form)
     derived = derive(connection, reading, arrival.mapping, arrival.name)
     return arrival.mapping.apply(arrival.contract, derived)
+
+
+def arrival_sql(arrival: Arrival, reading: Reading) -> str:
+    """A query for the rows that land of a file, in its order, with the ids of its source."""
+    query = landed_sql(arrival.contract, reading)
+    if arrival.mapping is None:
+        return query
+    return qualified_sql(arrival.contract, query, arrival.mapping.source)
 
 
 def unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:

@@ -14,6 +14,7 @@ from penchant.settings import PROJECT_ROOT
 CANONICAL_TABLES: dict[str, dict[str, Any]] = yaml.safe_load(
     (PROJECT_ROOT / "dbt" / "canonical_tables.yml").read_text()
 )["canonical_tables"]
+SUBJECT = "subject"
 
 
 def canonical_contract(table: str, own_files: bool = False) -> Contract:
@@ -23,6 +24,7 @@ def canonical_contract(table: str, own_files: bool = False) -> Contract:
     checked those of the feedback log when it took them.
     """
     described = CANONICAL_TABLES[table]
+    user = "user_id" if "user_id" in described["columns"] else None
     return Contract(
         table=table,
         columns=tuple(
@@ -36,7 +38,8 @@ def canonical_contract(table: str, own_files: bool = False) -> Contract:
             for rule in described.get("rules", ())
             if own_files or not rule.get("own_files")
         ),
-        user_column="user_id" if "user_id" in described["columns"] else None,
+        user_column=user,
+        subject_column=SUBJECT if user and SUBJECT in described["columns"] else None,
     )
 
 
@@ -49,7 +52,7 @@ def _column(name: str, described: dict[str, Any], own_files: bool) -> Column:
         maximum=described.get("max"),
         accepted=tuple(described.get("accepted", ())),
         may_be_ahead=described.get("planned", False),
-        is_id=own_files and name.endswith("_id"),
+        is_id=own_files and (name.endswith("_id") or name == SUBJECT),
         or_from=described.get("or_from"),
         rounds_up=own_files and described.get("rounds_up", False),
     )
@@ -60,5 +63,9 @@ FROM_FILES = tuple(
 )
 """The tables that a shop's own files can be mapped to."""
 
-CONTRACTS = tuple(canonical_contract(table) for table in FROM_FILES)
+CONTRACTS = tuple(
+    canonical_contract(table)
+    for table in FROM_FILES
+    if not CANONICAL_TABLES[table].get("own_files")
+)
 OWN_FILES = tuple(canonical_contract(table, own_files=True) for table in FROM_FILES)

@@ -91,6 +91,7 @@ class Contract:
     BIGINT column that landing adds, 1 for the first row of the file, so that rows have an id.
 
     ``user_column`` names the person of a row; None in a table whose rows name nobody.
+    ``subject_column`` names that person by another id.
     """
 
     table: str
@@ -99,3 +100,9 @@ class Contract:
     rules: tuple[Rule, ...] = ()
     row_number: str | None = None
     user_column: str | None = None
+    subject_column: str | None = None
+
+    @property
+    def user_columns(self) -> tuple[str, ...]:
+        """All columns that name people."""
+        return tuple(each for each in (self.user_column, self.subject_column) if each)

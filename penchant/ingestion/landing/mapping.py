@@ -30,7 +30,8 @@ class TableMapping:
     null. ``decimal`` and ``thousands``: characters in numbers. ``quote``: of CSV, empty for none.
     ``derived``: name → SQL over the columns of the file, a further column. ``filter``: SQL
     condition on the columns; rows for which it isn't true don't land. ``last_of_key``: of rows with
-    the same key the last one lands. ``whole_table``: a file is the whole table, so rows of earlier
+    the same key the last one lands. ``source``: whose ids they are; None for the home's own.
+    ``whole_table``: a file is the whole table, so rows of earlier
     files that it lacks are deleted. ``reject_rows``: the share of rows that may break a rule; they
     are left out.
     """
@@ -55,6 +56,7 @@ class TableMapping:
     last_of_key: bool = False
     whole_table: bool = False
     reject_rows: float = 0.0
+    source: str | None = None
 
     @property
     def text_form(self) -> TextForm:

@@ -1,6 +1,7 @@
 """The YAML file that maps the columns of a shop's files to the canonical tables.
 
     timezone: Europe/Paris            # of timestamps without an offset; UTC if left out
+    source: pos                       # whose ids they are: 17 lands as pos:17; left out as 17
     tables:
       events:
         path: orders-{day}.csv        # beside this file, or in --path; may be a glob
@@ -40,8 +41,10 @@ mapping. Parquet timestamps need no format. Every mistake is a UsageError that n
 the key.
 """
 
+import re
 from codecs import lookup
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,8 @@ TABLE_KEYS = (
     *("quote", "derived", "last_of_key", "whole_table", "reject_rows"),
 )
 
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")  # before the colon of an id
+
 
 def load(path: Path, contracts: tuple[Contract, ...]) -> tuple[TableMapping, ...]:
     """Read and validate a mapping file. Raises UsageError that names the invalid key."""
@@ -73,15 +78,15 @@ def load(path: Path, contracts: tuple[Contract, ...]) -> tuple[TableMapping, ...
         remedy = "write several files of a table as a list" if "duplicate" in str(error) else ""
         raise UsageError(f"{path} is not YAML: {error}", remedy or "fix the file") from error
     top = _dict(path, "the file", document)
-    _known(path, "", top, ("timezone", "tables"))
+    _known(path, "", top, ("timezone", "source", "tables"))
     tables = _dict(path, "tables", top.get("tables"))
     by_table = {contract.table: contract for contract in contracts}
     _known(path, "tables.", tables, tuple(by_table))
     if not tables:
         raise _wrong(path, "tables", "is empty", f"map at least one of {', '.join(by_table)}")
-    zone = top.get("timezone", "UTC")
+    zone, source = top.get("timezone", "UTC"), _source(path, "source", top.get("source"))
     return tuple(
-        _table(path, key, by_table[name], _dict(path, key, body), zone)
+        replace(_table(path, key, by_table[name], _dict(path, key, body), zone), source=source)
         for name, bodies in tables.items()
         for key, body in _each(f"tables.{name}", bodies)
     )
@@ -221,6 +226,15 @@ def _zone(path: Path, key: str, body: dict[str, Any], default: object) -> str:
     if not isinstance(zone, str) or zone not in available_timezones():
         raise _wrong(path, at, f"is {zone!r}", "give an IANA time zone such as Europe/Paris")
     return ZoneInfo(zone).key
+
+
+def _source(path: Path, key: str, value: object) -> str | None:
+    if value is None:
+        return None
+    text = _text(path, key, value)
+    if not SOURCE_NAME.fullmatch(text) or text == "session":
+        raise _wrong(path, key, f"is {text!r}", "give a name of lower-case letters, such as web")
+    return text
 
 
 def _character(path: Path, key: str, value: object) -> str:

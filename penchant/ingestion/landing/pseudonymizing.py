@@ -40,7 +40,7 @@ class Pseudonymizer:
     def contract(self, contract: Contract) -> Contract:
         """The contract of what lands: pseudonyms are text."""
         columns = tuple(
-            replace(column, type="VARCHAR") if column.name == contract.user_column else column
+            replace(column, type="VARCHAR") if column.name in contract.user_columns else column
             for column in contract.columns
         )
         return replace(contract, columns=columns)
@@ -55,7 +55,10 @@ class Pseudonymizer:
             return query
         user = f"CAST(given.{identifier(contract.user_column)} AS VARCHAR)"
         made = f"{FUNCTION}({user})"
-        replaced = [f"{made} AS {identifier(contract.user_column)}"]
+        replaced = [
+            f"{FUNCTION}(CAST(given.{identifier(name)} AS VARCHAR)) AS {identifier(name)}"
+            for name in contract.user_columns
+        ]
         if any(column.name == SESSION for column in contract.columns):
             session = f"given.{SESSION}"
             guests = f"{user} IN ({session}, 'session:' || {session})"
@@ -65,7 +68,7 @@ class Pseudonymizer:
 
     def shown(self, contract: Contract, reason: Reason) -> Reason:
         """A reason to reject a file, with the pseudonym of the user that it names."""
-        if reason.column != contract.user_column or not (reason.value or "").strip():
+        if reason.column not in contract.user_columns or not (reason.value or "").strip():
             return reason
         return replace(reason, value=self._coder.of(str(reason.value)))
 

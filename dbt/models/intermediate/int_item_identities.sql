@@ -1,0 +1,2 @@
+{{ config(enabled='item_id' in (given('linked') or [])) }}
+{{ identities_of('item_id') }}

@@ -1,0 +1,2 @@
+{{ config(enabled='user_id' in (given('linked') or [])) }}
+{{ identities_of('user_id') }}
