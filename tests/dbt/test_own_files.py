@@ -1,5 +1,6 @@
 """From a shop's own mapped files to the marts."""
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     landed = ingest(settings, "files", tmp_path, tmp_path / "m.yml")
     assert (len(landed.landed), len(landed.quarantined)) == (2, 0)
+    shutil.rmtree(settings.landing / "files" / "user_identities")  # as in a home from before it
     snapshot = Snapshot.open(settings, build(settings).snapshot_id)
 
     def rows(query: str, mart: str) -> list[tuple[object, ...]]:

@@ -1,2 +1,2 @@
-{{ config(enabled='user_id' in (given('linked') or [])) }}
 {{ canonical_staging('files', 'user_identities', superseded_by_name=false) }}
+{{ config(enabled='user_id' in (given('linked') or [])) }}
