@@ -31,7 +31,7 @@ privacy: building ingestion insights publishing releases
 report: serving releases bandits
 platform: report serving
 reconciliation: building training
-previewing: building quality features
+previewing: building quality features training
 pruning: privacy releases
 training: bandits encoders
 dags: training.names platform.processes

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 import yaml
 
+from penchant.building.contract import broken_contract
 from penchant.building.landed import Landing, landed_rows
 from penchant.building.limits import Limits
 from penchant.errors import DataError, PenchantError
@@ -136,6 +137,12 @@ def _check_results(run_results: Path, dbt_log: Path) -> None:
     reported = [result for result in wrong if result["status"] != "skipped"] or wrong
     if not reported:
         return
+    broken = [line for one in reported for line in broken_contract(one["message"] or "")]
+    if broken:
+        raise PenchantError(
+            "\n  ".join(["the SQL and the YAML of a mart differ:", *broken]),
+            "make both files agree, or cast the column in the SQL",
+        )
     cause = "; ".join(
         f"{result['unique_id']}: {' '.join((result['message'] or result['status']).split())}"
         for result in reported

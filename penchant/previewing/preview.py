@@ -8,7 +8,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -17,12 +17,19 @@ from penchant.building.by_hand import folder_of
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing, read_landing
 from penchant.building.volatile import check_repeatable
-from penchant.errors import UsageError
+from penchant.errors import BudgetExceeded, DataError, UsageError
 from penchant.manifest import Mart, read_marts
 from penchant.previewing.changes import Edit, find_edit
 from penchant.previewing.comparison import MartChange, compare
+from penchant.ranking.service_columns import service_views
 from penchant.settings import Settings
 from penchant.storage import held_alone
+
+if TYPE_CHECKING:  # imports PyTorch
+    from training.commands.compare_features import FeatureComparison
+
+EXAMPLES = {"items", "sequences", "users"}
+"""The marts of which the ranking model's examples are made."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ class Cost:
 @dataclass(frozen=True)
 class Preview:
     """``landed_since``: batches that are in this build but not in the live snapshot, so differences
-    may come from them. ``failures``: checks that would fail."""
+    may come from them. ``failures``: checks that would fail. ``refit``: what the edit does to the
+    ranking model, or the reason why that isn't known."""
 
     live: str
     edit: Edit
@@ -46,6 +54,7 @@ class Preview:
     costs: dict[str, Cost]
     failures: tuple[str, ...]
     landed_since: int
+    refit: "FeatureComparison | str" = "nothing to refit"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -81,10 +90,12 @@ def preview(settings: Settings) -> Preview:
         before = {mart.name: live.mart(mart.name) for mart in described}
         changes = _compare(settings, before, described, marts)
         costs = _costs(live, marts, target / "run_results.json")
-        failures = _failures(settings, live, described, target / "manifest.json", folder)
+        edited = _edited(live, described, target / "manifest.json", folder)
+        failures = _failures(settings, live, edited)
         if selected:
             failures += _unequal(settings, landing, described, folder, selected)
-    return Preview(live.id, edit, changes, costs, failures, since)
+        refit = _refit(settings, live, edited, described, changes)
+    return Preview(live.id, edit, changes, costs, failures, since, refit)
 
 
 def _database(settings: Settings, live: Snapshot, folder: Path) -> Path:
@@ -164,27 +175,54 @@ def _seconds(run_results: Path) -> dict[str, float]:
     }
 
 
-def _failures(
-    settings: Settings, live: Snapshot, described: tuple[Mart, ...], manifest: Path, folder: Path
-) -> tuple[str, ...]:
-    """Checks that the edited snapshot would fail, one line each."""
-    from penchant.quality.validation import validate  # imports Great Expectations: 6 s
-
-    edited = folder / "snapshot"
-    (edited / "marts").mkdir(parents=True)
+def _edited(live: Snapshot, described: tuple[Mart, ...], manifest: Path, folder: Path) -> Snapshot:
+    """A snapshot of the marts that were built, and of the live ones of the others."""
+    edited = Snapshot(live.id, folder / "snapshot")
+    (edited.path / "marts").mkdir(parents=True)
     rows = {}
     for mart in described:
         built, before = folder / "marts" / f"{mart.name}.parquet", live.mart(mart.name)
-        (edited / "marts" / built.name).symlink_to((built if built.exists() else before).resolve())
+        edited.mart(mart.name).symlink_to((built if built.exists() else before).resolve())
         (count,) = duckdb.execute(
-            "select count(*) from read_parquet(?)", [str(edited / "marts" / built.name)]
+            "select count(*) from read_parquet(?)", [str(edited.mart(mart.name))]
         ).fetchall()[0]
         rows[mart.name] = MartDescription(rows=count, content_hash="-")
-    shutil.copyfile(manifest, edited / "manifest.json")
-    live.description.model_copy(update={"marts": rows}).write(edited / "snapshot.json")
-    results = validate(Snapshot(live.id, edited), live, folder / "data_docs", settings.threads)
+    shutil.copyfile(manifest, edited.manifest)
+    live.description.model_copy(update={"marts": rows}).write(edited.path / "snapshot.json")
+    return edited
+
+
+def _failures(settings: Settings, live: Snapshot, edited: Snapshot) -> tuple[str, ...]:
+    """Checks that the edited snapshot would fail, one line each."""
+    from penchant.quality.validation import validate  # imports Great Expectations: 6 s
+
+    data_docs = edited.path.parent / "data_docs"
+    results = validate(edited, live, data_docs, settings.threads)
     return tuple(
         f"{name}: {failure.expectation}: {failure.rule} ({failure.severity})"
         for name, result in results.items()
         for failure in result.failures
     )
+
+
+def _refit(
+    settings: Settings,
+    live: Snapshot,
+    edited: Snapshot,
+    described: tuple[Mart, ...],
+    changes: tuple[MartChange, ...],
+) -> "FeatureComparison | str":
+    """What a refit of the ranking model finds, or why there is none."""
+    changed = {change.mart for change in changes if not change.is_equal}
+    read = {view.name for view in service_views(described)}
+    if not changed & read:
+        return "no refit: no mart of the feature service ranking changes"
+    if changed & EXAMPLES:
+        named = ", ".join(sorted(changed & EXAMPLES))
+        return f"no refit: {named} changes, and with it the examples that both would be compared on"
+    from training.commands.compare_features import compare_features  # imports PyTorch: 2 s
+
+    try:
+        return compare_features(settings, live, edited)
+    except (DataError, BudgetExceeded) as error:
+        return f"no refit: {error}"

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from penchant.previewing.comparison import ColumnChange, MartChange
 from penchant.previewing.preview import Cost, Preview
+
+if TYPE_CHECKING:  # imports PyTorch
+    from training.commands.compare_features import Change
 
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;"
@@ -34,7 +38,8 @@ def text(preview: Preview) -> str:
             lines.append(f"  {_cost(preview.costs[change.mart])}")
     if equal:
         lines += ["", f"equal: {', '.join(equal)}"]
-    lines += ["", *(f"would fail: {failure}" for failure in preview.failures)]
+    lines += ["", *_refit(preview)]
+    lines += (f"would fail: {failure}" for failure in preview.failures)
     lines.append(
         "nothing is live yet: fix what would fail"
         if any("(critical)" in failure for failure in preview.failures)
@@ -64,6 +69,8 @@ def page(preview: Preview) -> str:
                 for one in change.columns
             ]
             parts.append(_table(("column", "change", "before", "after"), rows))
+    parts.append("<h2>The ranking model</h2>")
+    parts += [f"<p>{escape(line)}</p>" for line in _refit(preview)]
     failures = "".join(f"<li>{escape(failure)}</li>" for failure in preview.failures)
     parts.append(f"<h2>Checks that would fail</h2><ul>{failures or '<li>none</li>'}</ul>")
     return (
@@ -76,6 +83,29 @@ def _dependents(preview: Preview) -> list[str]:
     return [
         f"{name} depends on {', '.join(models)}" for name, models in preview.edit.exposures.items()
     ]
+
+
+def _refit(preview: Preview) -> list[str]:
+    refit = preview.refit
+    if isinstance(refit, str):
+        return [refit]
+    lines = [
+        f"refit of the ranking model, {refit.users:,} users of the validation window "
+        f"({refit.seconds:g} s):",
+        f"  NDCG@10 {_change(refit.ndcg)}",
+    ]
+    if refit.auc:
+        lines.append(f"  AUC of candidates {_change(refit.auc)}")
+    return lines
+
+
+def _change(change: "Change") -> str:
+    """Both means, and their difference with its 95 % interval."""
+    found = change.difference
+    return (
+        f"{change.before:.4f} -> {change.after:.4f}: "
+        f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    )
 
 
 def _rows(change: MartChange) -> str:

@@ -8,11 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
-from penchant.errors import DataError
+from penchant.errors import DataError, PenchantError
 from penchant.previewing import shown
 from penchant.previewing.preview import preview
 from penchant.previewing.promote import promote
 from penchant.settings import Settings
+from training.commands.compare_features import Change, FeatureComparison
+from training.evaluation.metrics.intervals import Interval
 
 LAST = "as days_since_last_order\n"
 PER_ORDER = """as days_since_last_order,
@@ -48,6 +50,16 @@ def edited(home: Settings, folder: Path, sql: str, column: str) -> Settings:
 def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path: Path) -> None:
     live = checked_home.live_snapshot.current()
     home = edited(checked_home, tmp_path, PER_ORDER, "spend_per_order_28d")
+    described = home.dbt_project / "models" / "marts" / "features" / "user_statistics.yml"
+    right = described.read_text()
+    described.write_text(right.replace("name: spend_per_order_28d", "name: spend_of_order"))
+    with pytest.raises(PenchantError, match="column spend_per_order_28d is in the SQL and not in"):
+        preview(home)
+    described.write_text(right.replace("An edit.}", "An edit., config: {meta: {max: 1}}}"))
+    [failure] = [one for one in preview(home).failures if "(critical)" in one]
+    assert failure.startswith("user_statistics: ") and "spend_per_order_28d" in failure
+    described.write_text(right)
+
     found = preview(home)
     assert found.edit.changed == {"user_statistics": "SQL and YAML"}
     assert "feature_service_ranking" in found.edit.exposures
@@ -65,7 +77,8 @@ def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path
     lines = shown.text(found).splitlines()
     assert "user_statistics: SQL and YAML edited" in lines
     assert lines[-1] == "nothing is live yet: `penchant promote` makes it so"
-    assert "spend_per_order_28d" in shown.page(found)
+    assert "  NDCG@10 " in shown.text(found) and isinstance(found.refit, FeatureComparison)
+    assert "spend_per_order_28d" in shown.page(found) and "NDCG@10" in shown.page(found)
     assert home.live_snapshot.current() == live
 
     promoted = promote(home)
@@ -83,6 +96,22 @@ def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path
     with pytest.raises(DataError, match=r"user_statistics\.spend_next_28d: \d+ rows, such as u0"):
         promote(knowing)
     assert home.live_snapshot.current() == promoted.snapshot_id
+
+
+def test_refit_is_shown_with_its_interval_or_why_there_is_none() -> None:
+    from penchant.previewing.changes import Edit
+    from penchant.previewing.preview import Preview
+
+    ndcg = Change(0.1, 0.12, Interval(0.02, -0.001, 0.04))
+    refit = FeatureComparison(1200, ndcg, None, 3.5)
+    edit = Edit({"m": "SQL"}, (), (), {})
+    found = Preview("s-1", edit, (), {}, (), 0, refit)
+    for shows in (shown.text(found), shown.page(found)):
+        assert "1,200 users of the validation window (3.5 s)" in shows
+        assert "NDCG@10 0.1000 -&gt; 0.1200: +0.0200 [-0.0010, +0.0400]" in shows.replace(
+            " -> ", " -&gt; "
+        )
+    assert "no refit: items" in shown.text(replace(found, refit="no refit: items changes"))
 
 
 def test_text_of_a_preview_without_an_edit_says_so() -> None:
