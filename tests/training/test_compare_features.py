@@ -31,9 +31,7 @@ def edited(snapshot: Snapshot, folder: Path) -> Snapshot:
     return copy
 
 
-def test_an_informative_feature_ranks_better_by_more_than_its_interval(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_an_informative_feature_ranks_better(settings: Settings, tmp_path: Path) -> None:
     live = Snapshot.open(settings, plant(settings))
     found = compare_features(settings, live, edited(live, tmp_path / "edited"))
     assert found.users == 60
