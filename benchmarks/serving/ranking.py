@@ -163,10 +163,10 @@ def _stages(settings: Settings, release_id: str, users: list[str]) -> dict[str, 
         merged = merge(found, files.record.candidates)
         stamps = {"candidates": perf_counter() - at}
         at = perf_counter()
-        features_CF = ranker.features.of(state.user_id, merged)
+        request = ranker.features.of(state.user_id, merged)
         stamps["features"] = perf_counter() - at
         at = perf_counter()
-        ranker.model.raw_scores(features_CF)
+        ranker.model.raw_scores(request)
         stamps["model"] = perf_counter() - at
         at = perf_counter()
         ranker.rank(opened, state, None, BY_PROBABILITY)

@@ -42,6 +42,7 @@ from penchant.feast_sdk import (
     serialize_entity_key,
 )
 from penchant.features.packed_rows import FloatArray, PackedRows
+from penchant.features.user_rows import USER, UserRows, UserRowsTable, quoted
 
 PACKED_ROW = "packed_row"
 """The column of a packed view."""
@@ -51,6 +52,9 @@ KEYS_A_QUERY = 500
 
 QUERY_LENGTHS = (1, 10, 50, KEYS_A_QUERY)
 """Keys of a SELECT, filled up with its first key: few statements, which SQLite compiles once."""
+
+MAPPED = 2**36
+"""Bytes of the file that readers map, at most; SQLite may allow fewer."""
 
 KEY_PARTS = 100_000
 """Serialized ids that are kept: few items make up most candidates."""
@@ -86,7 +90,8 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
     """A table per view: entity key, row time in microseconds, one blob per feature.
 
     A blob is a serialized ``feast.types.Value``, or NULL for a null feature. A view of numbers,
-    booleans and times alone has one blob for the whole row, see ``packed_rows.py``.
+    booleans and times alone has one blob for the whole row, see ``packed_rows.py``, and, where its
+    keys are the user and one more, one for all rows of a user, see ``user_rows.py``.
     """
 
     def __init__(self) -> None:
@@ -104,11 +109,14 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         """Create the tables of a new repository."""
         connection = self._get_conn(config)
         for view in tables_to_delete:
-            connection.execute(f"DROP TABLE IF EXISTS {_quote(view.name)}")
+            connection.execute(f"DROP TABLE IF EXISTS {quoted(view.name)}")
         for view in tables_to_keep:
-            columns = "".join(f", {_quote(name)} BLOB" for name in _columns(view))
+            if of_users := UserRowsTable.of(view):
+                of_users.create(connection)
+                continue
+            columns = "".join(f", {quoted(name)} BLOB" for name in _columns(view))
             connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {_quote(view.name)} "
+                f"CREATE TABLE IF NOT EXISTS {quoted(view.name)} "
                 f"(entity_key BLOB PRIMARY KEY, event_at INTEGER NOT NULL{columns}) WITHOUT ROWID"
             )
 
@@ -123,7 +131,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         data: list[WriteRow],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Write rows, one per entity, in one transaction."""
+        """Write rows, one per entity."""
         names, packed = _feature_names(table), PackedRows.of(table)
         features: list[tuple[bytes | None, ...]]
         if packed:
@@ -133,14 +141,15 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
                 tuple(values[name].SerializeToString() or None for name in names)
                 for _, values, _, _ in data
             ]
-        self._insert(
-            config,
-            table,
-            (
-                (_key(config, entity_key), _microseconds(event_at), *blobs)
-                for (entity_key, _, event_at, _), blobs in zip(data, features, strict=True)
-            ),
-        )
+        rows = [
+            (entity_key, _microseconds(event_at), *blobs)
+            for (entity_key, _, event_at, _), blobs in zip(data, features, strict=True)
+        ]
+        if of_users := UserRowsTable.of(table):
+            entities = {_entity(key, of_users): (at, blob) for key, at, blob in rows}
+            of_users.add(self._get_conn(config), entities)
+        else:
+            self._insert(config, table, ((_key(config, key), *rest) for key, *rest in rows))
         if progress:
             progress(len(data))
 
@@ -150,6 +159,9 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         Writes the same as ``online_write_batch``, several times faster.
         """
         time = view.batch_source.timestamp_field if view.batch_source else ""
+        if of_users := UserRowsTable.of(view):
+            of_users.write(self._get_conn(config), table, time)
+            return
         packed = PackedRows.of(view)
         keys = [column.name for column in view.entity_columns]
         for batch in table.to_batches(ROWS_A_BATCH):
@@ -170,7 +182,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
     ) -> None:
         holders = ", ".join("?" * (len(_columns(view)) + 2))
         with self._get_conn(config) as connection:
-            connection.executemany(f"INSERT INTO {_quote(view.name)} VALUES ({holders})", rows)
+            connection.executemany(f"INSERT INTO {quoted(view.name)} VALUES ({holders})", rows)
 
     def online_read(
         self,
@@ -180,11 +192,13 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
         """Row time and features of each entity, in key order; ``(None, None)`` if unknown."""
+        if of_users := UserRowsTable.of(table):
+            return self._read_of_users(config, of_users, entity_keys, requested_features)
         names, packed = requested_features or _feature_names(table), PackedRows.of(table)
         keys = [_key(config, entity_key) for entity_key in entity_keys]
         rows = self._select(config, table, keys, [PACKED_ROW] if packed else names)
         if packed:
-            values = packed.protos([blob for _, _, blob in rows], names)
+            values = packed.protos(packed.rows(b"".join(blob for _, _, blob in rows)), names)
         else:
             values = [[ValueProto.FromString(blob or b"") for blob in row[2:]] for row in rows]
         found: dict[bytes, ReadRow] = {
@@ -193,8 +207,41 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         }
         return [found.get(key, (None, None)) for key in keys]
 
+    def _read_of_users(
+        self,
+        config: RepoConfig,
+        table: UserRowsTable,
+        entity_keys: list[EntityKeyProto],
+        names: list[str] | None,
+    ) -> list[ReadRow]:
+        connection, names = self._reading(config), names or list(table.packed.names)
+        entities = [_entity(key, table) for key in entity_keys]
+        numbers = table.numbers(connection, [other for _, other in entities])
+        rows = {user: table.read(connection, user) for user, _ in dict.fromkeys(entities)}
+        found: list[ReadRow] = []
+        for (user_id, _), number in zip(entities, numbers.tolist(), strict=True):
+            of_user = rows[user_id]
+            place = int(of_user.places(np.array([number]))[0])
+            if place < 0:
+                found.append((None, None))
+                continue
+            (values,) = table.packed.protos(of_user.rows_R[place : place + 1], names)
+            at = EPOCH + timedelta(microseconds=int(of_user.micros_R[place]))
+            found.append((at, dict(zip(names, values, strict=True))))
+        return found
+
+    def numbers(
+        self, config: RepoConfig, table: UserRowsTable, values: Sequence[str]
+    ) -> npt.NDArray[np.int64]:
+        """The numbers that ``read_user`` finds rows by; -1 for a value without a row."""
+        return table.numbers(self._reading(config), values)
+
+    def read_user(self, config: RepoConfig, table: UserRowsTable, user_id: str) -> UserRows:
+        """All rows of a user in one view."""
+        return table.read(self._reading(config), user_id)
+
     def read_packed(
-        self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes]
+        self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes], names: Sequence[str]
     ) -> tuple[npt.NDArray[np.int64], FloatArray, dict[str, FloatArray]]:
         """Rows of a packed view: places_R in ``keys`` of those that exist, their times in seconds
         and their features, NaN for null."""
@@ -204,34 +251,37 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         place = {key: at for at, key in enumerate(keys)}
         places_R = np.array([place[row[0]] for row in rows], np.int64)
         times_R = np.array([row[1] for row in rows], np.float64) / 1_000_000
-        return places_R, times_R, packed.columns([row[2] for row in rows])
+        rows_R = packed.rows(b"".join(row[2] for row in rows))
+        return places_R, times_R, packed.columns(rows_R, names)
 
     def _select(
         self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes], names: Sequence[str]
     ) -> list[tuple[Any, ...]]:
         """Key, time and the columns ``names`` of the keys that exist, in no order."""
-        columns = ", ".join(map(_quote, ("entity_key", "event_at", *names)))
+        columns = ", ".join(map(quoted, ("entity_key", "event_at", *names)))
         rows: list[tuple[Any, ...]] = []
         for start in range(0, len(keys), KEYS_A_QUERY):
             some = list(keys[start : start + KEYS_A_QUERY])
             length = next(length for length in QUERY_LENGTHS if length >= len(some))
             some += some[:1] * (length - len(some))
             holders = ", ".join("?" * length)
-            query = f"SELECT {columns} FROM {_quote(view.name)} WHERE entity_key IN ({holders})"
+            query = f"SELECT {columns} FROM {quoted(view.name)} WHERE entity_key IN ({holders})"
             rows += self._reading(config).execute(query, some).fetchall()
         return rows
 
     def count(self, config: RepoConfig, view: FeatureView, **text: str) -> int:
         """Number of entities of a view, or of those whose text features equal ``text``."""
-        query = f"SELECT count(*) FROM {_quote(view.name)}"
+        if of_users := UserRowsTable.of(view):
+            return of_users.count(self._reading(config))
+        query = f"SELECT count(*) FROM {quoted(view.name)}"
         if text:
-            query += f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in text)}"
+            query += f" WHERE {' AND '.join(f'{quoted(name)} = ?' for name in text)}"
         blobs = [ValueProto(string_val=value).SerializeToString() for value in text.values()]
         return int(self._reading(config).execute(query, blobs).fetchone()[0])
 
     def has_rows(self, config: RepoConfig, view: FeatureView) -> bool:
         """Whether a view has an entity."""
-        query = f"SELECT EXISTS (SELECT 1 FROM {_quote(view.name)})"
+        query = f"SELECT EXISTS (SELECT 1 FROM {quoted(view.name)})"
         return bool(self._reading(config).execute(query).fetchone()[0])
 
     def disconnect(self) -> None:
@@ -263,6 +313,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         if connection is None:
             path = quote(str(_path(config)))
             connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+            connection.execute(f"PRAGMA mmap_size = {MAPPED}")
             self._readers.connection = connection
         return connection
 
@@ -285,16 +336,30 @@ def _key(config: RepoConfig, entity_key: EntityKeyProto) -> bytes:
     return serialize_entity_key(entity_key, config.entity_key_serialization_version)
 
 
+def _entity(key: EntityKeyProto, table: UserRowsTable) -> tuple[str, str]:
+    """The user's id and the other key's value."""
+    values = {
+        name: value.string_val for name, value in zip(key.join_keys, key.entity_values, strict=True)
+    }
+    return values[USER], values[table.other]
+
+
 def entity_keys(
     config: RepoConfig, view: FeatureView, ids: Mapping[str, Sequence[str]]
 ) -> list[bytes]:
     """``serialize_entity_key`` of each row, ten times faster. ``ids``: strings by join key."""
-    names = sorted(column.name for column in view.entity_columns)
-    empty = [ValueProto(string_val="") for _ in names]
-    whole = _key(config, EntityKeyProto(join_keys=names, entity_values=empty))
-    head = whole.removesuffix(_key_part("") * len(names))
+    names = tuple(sorted(column.name for column in view.entity_columns))
+    head = _key_head(names, config.entity_key_serialization_version)
     columns = [map(_key_part, ids[name]) for name in names]
     return [head + b"".join(parts) for parts in zip(*columns, strict=True)]
+
+
+@lru_cache
+def _key_head(names: tuple[str, ...], version: int) -> bytes:
+    """What the keys of the same join keys begin with."""
+    empty = [ValueProto(string_val="") for _ in names]
+    whole = EntityKeyProto(join_keys=names, entity_values=empty)
+    return serialize_entity_key(whole, version).removesuffix(_key_part("") * len(names))
 
 
 @lru_cache(KEY_PARTS)
@@ -349,8 +414,3 @@ def _float_lists(column: pa.Array) -> list[bytes | None]:
 def _microseconds(at: datetime) -> int:
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return (aware - EPOCH) // timedelta(microseconds=1)
-
-
-def _quote(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'

@@ -6,7 +6,7 @@ keep 64 bits, so a blob holds exactly what Feast's ``Value`` messages hold.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from penchant.feast_sdk import (
 )
 
 FloatArray = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.void]
+"""Packed rows: a field for each feature, and one of the bits of its nulls."""
 
 PACKED: dict[FeastType, tuple[str, str]] = {
     Bool: ("?", "bool_val"),
@@ -58,7 +60,7 @@ class PackedRows:
         types = tuple(feature.dtype for feature in view.features)
         if not types or not all(each in PACKED for each in types):
             return None
-        return cls(tuple(feature.name for feature in view.features), types)
+        return _packed_rows(tuple(feature.name for feature in view.features), types)
 
     @cached_property
     def layout(self) -> np.dtype[np.void]:
@@ -91,22 +93,26 @@ class PackedRows:
                     rows_N[name][at], null_NF[at, place] = value, 0
         return self._cut(rows_N, null_NF)
 
-    def columns(self, blobs: Sequence[bytes]) -> dict[str, FloatArray]:
-        """Each feature's values as floats, NaN for null."""
-        rows_N, null_NF = self._rows(blobs)
+    def rows(self, content: bytes | memoryview) -> Rows:
+        """rows_N of blobs one after another, without a copy."""
+        return np.frombuffer(content, self.layout)
+
+    def columns(self, rows_N: Rows, names: Sequence[str]) -> dict[str, FloatArray]:
+        """The values of features as floats, NaN for null."""
+        null_NF = self._nulls(rows_N)
         found = {}
-        for place, name in enumerate(self.names):
+        for name in names:
             values_N = rows_N[name].astype(np.float64)
-            values_N[null_NF[:, place]] = np.nan
+            values_N[null_NF[:, self._place[name]]] = np.nan
             found[name] = values_N
         return found
 
-    def protos(self, blobs: Sequence[bytes], names: Sequence[str]) -> list[list[ValueProto]]:
+    def protos(self, rows_N: Rows, names: Sequence[str]) -> list[list[ValueProto]]:
         """For each row, the messages of the named features."""
-        rows_N, null_NF = self._rows(blobs)
+        null_NF = self._nulls(rows_N)
         columns = []
         for name in names:
-            place = self.names.index(name)
+            place = self._place[name]
             field = PACKED[self.types[place]][1]
             columns.append(
                 [
@@ -118,15 +124,25 @@ class PackedRows:
             )
         return [list(row) for row in zip(*columns, strict=True)]
 
-    def _rows(self, blobs: Sequence[bytes]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        rows_N = np.frombuffer(b"".join(blobs), self.layout)
-        null_NF = np.unpackbits(rows_N[NULLS], axis=1, count=len(self.names))
-        return rows_N, null_NF.astype(bool)
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
+    def _nulls(self, rows_N: Rows) -> npt.NDArray[np.bool_]:
+        """null_NF: which features of each row are null."""
+        bits_NF = np.unpackbits(rows_N[NULLS], axis=1, count=len(self.names))
+        return bits_NF.view(np.bool_)
 
     def _cut(self, rows_N: npt.NDArray[Any], null_NF: npt.NDArray[np.uint8]) -> list[bytes]:
         rows_N[NULLS] = np.packbits(null_NF, axis=1)
         content, width = rows_N.tobytes(), self.layout.itemsize
         return [content[at : at + width] for at in range(0, len(content), width)]
+
+
+@lru_cache
+def _packed_rows(names: tuple[str, ...], types: tuple[FeastType, ...]) -> PackedRows:
+    """One for each layout, so that its parts are made once."""
+    return PackedRows(names, types)
 
 
 def _values(column: pa.Array) -> npt.NDArray[Any]:

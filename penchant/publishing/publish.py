@@ -133,6 +133,7 @@ def _build(settings: Settings, identity: str, selected: SelectedRuns, attempt: s
                 selected.ranker,
                 ranking_model,
                 selected.snapshot,
+                features,
                 facts.table["item_id"],
                 tables.get(USER_SEGMENTS),
             )

@@ -16,8 +16,9 @@ from penchant.errors import DataError, UsageError
 from penchant.feast_sdk import FeatureService, FeatureStore
 from penchant.features.request import resolve
 from penchant.publishing.candidate_lists import candidate_lists
+from penchant.publishing.item_values import item_values
 from penchant.publishing.selected_runs import Run
-from penchant.releases.ranking_files import OWN_SOURCES, SourceLists
+from penchant.releases.ranking_files import ITEM_VALUES, OWN_SOURCES, SourceLists
 from penchant.releases.release import RANKING
 
 LISTS = pa.schema(
@@ -60,11 +61,14 @@ def write(
     ranker: Run,
     record: RankingModelRecord,
     snapshot: Snapshot,
+    features: FeatureStore,
     item_ids: pa.ChunkedArray,
     segments: pa.Table | None,
 ) -> RankingModelReference:
-    """Copy a ranking model into a release and number its lists. ``item_ids``: of the release,
-    sorted. ``segments``: the release's user_segments."""
+    """Copy a ranking model into a release, number its lists and write the items' features.
+
+    ``features``: of the snapshot. ``item_ids``: of the release, sorted. ``segments``: the release's
+    user_segments."""
     folder = staging / RANKING
     folder.mkdir()
     shutil.copyfile(RankingModelRecord.path(ranker.path), RankingModelRecord.path(folder))
@@ -73,6 +77,8 @@ def write(
         _numbered(_lists_of(ranker, source), item_ids, source.name).write(folder / source.name)
     for name, table in candidate_lists(snapshot, segments).items():
         _numbered(table, item_ids, name).write(folder / name)
+    values_I = item_values(features, record, item_ids, snapshot.as_of)
+    np.save(folder / ITEM_VALUES, values_I, allow_pickle=False)
     return RankingModelReference(run_id=ranker.id, as_of=snapshot.as_of)
 
 

@@ -5,9 +5,9 @@ values as of the last change of its row; what depends on the moment is computed 
 candidates of one or more requests, F features.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,42 +77,57 @@ def ranking_features(
     floats that are already places in ``values``. For decayed columns also by ``feature_time``.
     ``listed``: by source, in the order of the names. ``moment_C``: of the requests, in seconds.
     """
-    found: dict[str, FloatArray] = {}
-    for column in columns:
-        values_C = _value(column, raw, moment_C)
-        found[column.reference] = np.broadcast_to(values_C, (count,))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for name, needs, formula in DERIVED:
-            if set(needs) <= found.keys():
-                found[name] = formula(*(found[each] for each in needs))
+    found = {column.reference: feature_value(column, raw, moment_C) for column in columns}
+    add_derived(found, (derived for derived in DERIVED if set(derived.needs) <= found.keys()))
     for source, one in listed.items():
         found[f"{source}: score"], found[f"{source}: rank"] = one.score_C, one.rank_C
     features_CF = np.empty((count, len(found)), np.float32)
-    for place, values_C in enumerate(found.values()):
-        features_CF[:, place] = values_C
-    features_CF[~np.isfinite(features_CF)] = np.nan
+    fill(features_CF.T, found.values())
     return features_CF
 
 
-def _value(
+def fill(features_FC: Features, values: Iterable[FloatArray]) -> None:
+    """Fill features with values over C, or of one element for all; NaN for an infinite one."""
+    for place, values_C in enumerate(values):
+        features_FC[place] = values_C
+    features_FC[~np.isfinite(features_FC)] = np.nan
+
+
+def add_derived(found: dict[str, FloatArray], derived: Iterable["Derived"]) -> None:
+    """Add features that are made of others, by name."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for name, needs, formula in derived:
+            found[name] = formula(*(found[each] for each in needs))
+
+
+def feature_value(
     column: FeatureColumn,
     raw: Mapping[str, npt.NDArray[np.generic]],
     moment_C: FloatArray | float,
 ) -> FloatArray:
+    """A column's values as of the moment: see ``ranking_features``."""
     values_C = raw[column.reference]
     if column.kind == "text" and values_C.dtype == object:
         place = {value: float(index) for index, value in enumerate(column.values)}
         return np.array([place.get(value, np.nan) for value in values_C.tolist()])
-    numbers_C = values_C.astype(np.float64)
+    numbers_C = values_C.astype(np.float64, copy=False)
     if column.kind == "time":
         return (moment_C - numbers_C) / DAY
     if column.kind == "decayed":
-        age_C = (moment_C - raw[column.feature_time].astype(np.float64)) / DAY
+        age_C = (moment_C - raw[column.feature_time].astype(np.float64, copy=False)) / DAY
         return np.asarray(numbers_C * 0.5 ** (age_C / column.half_life_days))
     return numbers_C
 
 
 Formula = Callable[..., FloatArray]
+
+
+class Derived(NamedTuple):
+    """A feature made of others: the columns that the formula takes, and the formula."""
+
+    name: str
+    needs: tuple[str, ...]
+    formula: Formula
 
 
 def _ratio(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -151,49 +166,54 @@ LEAF_GAPS = tuple(
     LEAF + each for each in ("purchase_days", "first_purchased_at", "last_purchased_at")
 )
 
-DERIVED: tuple[tuple[str, tuple[str, ...], Formula], ...] = (
-    ("mean gap", PAIR_GAPS, _mean_gap),
-    ("days since last / mean gap", PAIR_GAPS, _due),
-    ("purchase days a day", PAIR_GAPS[:2], _a_day),
-    (
+DERIVED = (
+    Derived("mean gap", PAIR_GAPS, _mean_gap),
+    Derived("days since last / mean gap", PAIR_GAPS, _due),
+    Derived("purchase days a day", PAIR_GAPS[:2], _a_day),
+    Derived(
         "last gap",
         (f"{PAIR}previous_purchased_at", f"{PAIR}last_purchased_at"),
         _difference,
     ),
-    ("category: days since last / mean gap", LEAF_GAPS, _due),
-    ("category: bought since", (PAIR_GAPS[2], LEAF_GAPS[2]), _difference),
-    (
+    Derived("category: days since last / mean gap", LEAF_GAPS, _due),
+    Derived("category: bought since", (PAIR_GAPS[2], LEAF_GAPS[2]), _difference),
+    Derived(
         "share of category",
         (f"{PAIR}purchases_decayed_90d", f"{LEAF}purchases_decayed_120d"),
         _ratio,
     ),
-    ("price / price before", (f"{DEMAND}price_7d", f"{DEMAND}price_91d"), _ratio),
-    ("price / price paid", (f"{DEMAND}price_7d", f"{PAIR}mean_price"), _ratio),
-    ("trend", (f"{DEMAND}purchases_7d", f"{DEMAND}purchases_91d"), _ratio),
-    ("share of orders, month", (f"{PAIR}purchases_decayed_30d", f"{USER}orders_28d"), _ratio),
-    ("share of orders, quarter", (f"{PAIR}purchases_decayed_90d", f"{USER}orders_91d"), _ratio),
-    ("share of orders, year", (f"{PAIR}purchases_decayed_240d", f"{USER}orders_364d"), _ratio),
-    (
+    Derived("price / price before", (f"{DEMAND}price_7d", f"{DEMAND}price_91d"), _ratio),
+    Derived("price / price paid", (f"{DEMAND}price_7d", f"{PAIR}mean_price"), _ratio),
+    Derived("trend", (f"{DEMAND}purchases_7d", f"{DEMAND}purchases_91d"), _ratio),
+    Derived(
+        "share of orders, month", (f"{PAIR}purchases_decayed_30d", f"{USER}orders_28d"), _ratio
+    ),
+    Derived(
+        "share of orders, quarter", (f"{PAIR}purchases_decayed_90d", f"{USER}orders_91d"), _ratio
+    ),
+    Derived(
+        "share of orders, year", (f"{PAIR}purchases_decayed_240d", f"{USER}orders_364d"), _ratio
+    ),
+    Derived(
         "habit, month / year",
         (f"{PAIR}purchases_decayed_30d", f"{PAIR}purchases_decayed_240d"),
         _ratio,
     ),
-    (
+    Derived(
         "habit, week / month",
         (f"{PAIR}purchases_decayed_7d", f"{PAIR}purchases_decayed_30d"),
         _ratio,
     ),
-    (
+    Derived(
         "category: days since last, before last order",
         (LEAF_GAPS[2], f"{USER}days_since_last_order"),
         _difference,
     ),
-    ("orders since last", (PAIR_GAPS[2], f"{USER}orders_91d"), _orders_since),
-    (
+    Derived("orders since last", (PAIR_GAPS[2], f"{USER}orders_91d"), _orders_since),
+    Derived(
         "days since last, before last order",
         (PAIR_GAPS[2], f"{USER}days_since_last_order"),
         _difference,
     ),
 )
-"""Features made of others: name, the columns that the formula takes, the formula. Left out where a
-column is missing, so that a mart can lose a column."""
+"""Left out where a column is missing, so that a mart can lose a column."""

@@ -3,14 +3,17 @@
 QuickScorer (Lucchese et al. 2015) over whole arrays. The leaves of a tree are bits, from left to
 right. A node that sends a row to the right removes the leaves of its left side; of those that
 remain, the lowest is the row's. A table for each feature has what the nodes of all trees remove for
-a value between two thresholds, so that a row costs one look-up for each feature; a feature that is
-the same for all rows, as those of the user, is looked up once. Scores equal LightGBM's within the
-rounding of the sum, in a fraction of the time of its own prediction, which walks each row through
-each tree.
+a value between two thresholds, so that a row costs one look-up for each feature. What the features
+of the user, of an item and of a pair keep is computed apart and combined by `and`, so that nothing
+is looked up twice for the same row. Scores equal LightGBM's within the rounding of the sum, in a
+fraction of the time of its own prediction, which walks each row through each tree.
 """
 
-from collections.abc import Iterator
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +56,16 @@ class FeatureTable:
         rows_C[np.isnan(values_C)] = len(self.thresholds_N) + 1
         return rows_C
 
+    def row(self, value: float) -> int:
+        """The row of one value."""
+        if math.isnan(value):
+            return len(self.thresholds_N) + 1
+        return bisect_left(self._thresholds, value)
+
+    @cached_property
+    def _thresholds(self) -> list[float]:
+        return self.thresholds_N.tolist()
+
 
 @dataclass(frozen=True)
 class TreeEnsemble:
@@ -87,34 +100,68 @@ class TreeEnsemble:
         )
         return cls(int(head["max_feature_idx"]) + 1, tuple(tables), values_TL)
 
-    def raw_scores(self, features_CF: Features) -> FloatArray:
-        """The sum of each row's leaves."""
-        count, trees = len(features_CF), len(self.leaf_values_TL)
-        if not count:
-            return np.zeros(0)
-        first_F = features_CF[0]
-        same_F = ((features_CF == first_F) | (np.isnan(features_CF) & np.isnan(first_F))).all(
-            axis=0
-        )
-        kind = self.tables[0].kept_PT.dtype if self.tables else np.dtype(np.uint32)
-        shared_T = np.full(trees, np.iinfo(kind).max, kind)
-        left_CT = np.empty((count, trees), kind)
-        for table in self.tables:
-            if same_F[table.feature]:
-                value_1 = features_CF[:1, table.feature].astype(np.float64)
-                shared_T &= table.kept_PT[table.rows(value_1)[0]]
-        left_CT[:] = shared_T
-        kept_CT = np.empty_like(left_CT)
-        for table in self.tables:
-            if not same_F[table.feature]:
-                rows_C = table.rows(features_CF[:, table.feature].astype(np.float64))
-                np.take(table.kept_PT, rows_C, axis=0, out=kept_CT, mode="clip")
-                left_CT &= kept_CT
-        below_CT = ~left_CT & (left_CT - kind.type(1))  # the bits below the lowest one
-        leaf_CT = np.bitwise_count(below_CT).astype(np.int64)
-        leaf_CT += np.arange(trees) * self.leaf_values_TL.shape[1]
-        scores_C: FloatArray = self.leaf_values_TL.ravel()[leaf_CT].sum(axis=1)
+    def part(self, features: Sequence[int]) -> "TreePart":
+        """What the trees' splits by some of the features remove."""
+        place_of = {feature: place for place, feature in enumerate(features)}
+        tables = [each for each in self.tables if each.feature in place_of]
+        every_T = np.full(len(self.leaf_values_TL), np.iinfo(self.kind).max, self.kind)
+        return TreePart(tuple((place_of[each.feature], each) for each in tables), every_T)
+
+    def scores(self, kept_CT: Bits) -> FloatArray:
+        """The sum of each row's leaves. ``kept_CT``: of the parts of all features, by `and`."""
+        below_CT = kept_CT - self.kind.type(1)
+        below_CT &= ~kept_CT  # the bits below the lowest one
+        leaf_CT = np.bitwise_count(below_CT).astype(np.int32)
+        leaf_CT += self._first_T
+        scores_C: FloatArray = self.leaf_values_TL.ravel().take(leaf_CT).sum(axis=1)
         return scores_C
+
+    def raw_scores(self, features_CF: Features) -> FloatArray:
+        """The scores of rows of all features."""
+        return self.scores(self.part(range(self.features)).kept(features_CF.T))
+
+    @cached_property
+    def kind(self) -> np.dtype[Any]:
+        """Of the bits of a tree's leaves."""
+        return np.dtype(np.uint32 if self.leaf_values_TL.shape[1] <= 32 else np.uint64)
+
+    @cached_property
+    def _first_T(self) -> npt.NDArray[np.int32]:
+        """The place of each tree's first leaf among all."""
+        trees, most = self.leaf_values_TL.shape
+        return np.arange(trees, dtype=np.int32) * most
+
+
+@dataclass(frozen=True)
+class TreePart:
+    """Tables of some features, each with its feature's place among those. ``every_T``: all leaves
+    of each tree."""
+
+    tables: tuple[tuple[int, FeatureTable], ...]
+    every_T: Bits
+
+    def kept(self, features_FR: Features) -> Bits:
+        """kept_RT: the leaves of each tree that are left of each row."""
+        if features_FR.shape[1] == 1:
+            return self._kept_of_one(features_FR[:, 0])
+        kept_RT = np.repeat(self.every_T[None], features_FR.shape[1], axis=0)
+        left_RT = np.empty_like(kept_RT)
+        for place, table in self.tables:
+            rows_R = table.rows(features_FR[place].astype(np.float64))
+            np.take(table.kept_PT, rows_R, axis=0, out=left_RT, mode="clip")
+            kept_RT &= left_RT
+        return kept_RT
+
+    @cached_property
+    def missing_T(self) -> Bits:
+        """The leaves that are left where all features are missing."""
+        return np.bitwise_and.reduce([self.every_T, *(each.kept_PT[-1] for _, each in self.tables)])
+
+    def _kept_of_one(self, features_F: Features) -> Bits:
+        left = [self.every_T]
+        for place, table in self.tables:
+            left.append(table.kept_PT[table.row(float(features_F[place]))])
+        return np.bitwise_and.reduce(left)[None]
 
 
 def _sections(text: str) -> Iterator[dict[str, str]]:

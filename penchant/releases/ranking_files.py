@@ -18,6 +18,7 @@ from penchant.artifacts.release import RankingModelReference
 from penchant.encoders.ids import Ids
 from penchant.errors import DataError
 from penchant.releases.release import RANKING, Release
+from penchant.vectors import load_array
 
 CO_OCCURRENCE, SEGMENT_POPULARITY, NEW_ITEMS = "co_occurrence", "segment_popularity", "new_items"
 OWN_SOURCES: dict[str, SourceKey] = {
@@ -27,6 +28,7 @@ OWN_SOURCES: dict[str, SourceKey] = {
 }
 """Sources of the release itself, with what their lists are of: they find candidates, and are no
 features."""
+ITEM_VALUES = "item_values.npy"
 REMEDY = "run `penchant rollback`, then `penchant publish` again"
 
 IntArray = npt.NDArray[np.int64]
@@ -45,7 +47,7 @@ class SourceLists:
     @classmethod
     def open(cls, folder: Path) -> "SourceLists":
         arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            name: load_array(folder / f"{name}.npy")
             for name in ("starts_N1", "items_P", "scores_P")
         }
         return cls(Ids.open(folder / "keys.npy"), **arrays)
@@ -77,13 +79,14 @@ class SourceLists:
 class RankingFiles:
     """``as_of``: the end of the release's data, naive UTC. ``keys``: what the lists of each source
     are of, in the order of the record's sources, then of those of the release. ``lists``: by
-    source."""
+    source. ``item_values_I``: see penchant/publishing/item_values.py."""
 
     as_of: datetime
     record: RankingModelRecord
     model: Path
     keys: dict[str, SourceKey]
     lists: dict[str, SourceLists]
+    item_values_I: npt.NDArray[np.void]
 
     @classmethod
     def open(cls, release: Release, published: RankingModelReference) -> "RankingFiles":
@@ -96,7 +99,8 @@ class RankingFiles:
         own = {name: key for name, key in OWN_SOURCES.items() if (folder / name).is_dir()}
         keys = {source.name: source.key for source in record.sources} | own
         lists = {name: SourceLists.open(folder / name) for name in keys}
-        return cls(published.as_of, record, folder / record.model.name, keys, lists)
+        values_I = load_array(folder / ITEM_VALUES)
+        return cls(published.as_of, record, folder / record.model.name, keys, lists, values_I)
 
     @cached_property
     def candidates(self) -> dict[str, int | None]:

@@ -49,7 +49,7 @@ def table() -> pa.Table:
 def test_messages_equal_feasts(packed: PackedRows) -> None:
     (batch,) = table().to_batches()
     names = list(COLUMNS)
-    found = packed.protos(packed.blobs(batch), names)
+    found = packed.protos(packed.rows(b"".join(packed.blobs(batch))), names)
     for place, (_, _, kind, values) in enumerate(COLUMNS.values()):
         for at, value in enumerate(values):
             if value is None:
@@ -61,13 +61,14 @@ def test_messages_equal_feasts(packed: PackedRows) -> None:
 def test_blobs_of_messages_equal_those_of_columns(packed: PackedRows) -> None:
     (batch,) = table().to_batches()
     blobs = packed.blobs(batch)
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in packed.protos(blobs, list(COLUMNS))]
+    protos = packed.protos(packed.rows(b"".join(blobs)), list(COLUMNS))
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in protos]
     assert packed.blobs_of_protos(rows) == blobs
 
 
 def test_columns_are_floats_with_nan_for_null(packed: PackedRows) -> None:
     (batch,) = table().to_batches()
-    columns = packed.columns(packed.blobs(batch))
+    columns = packed.columns(packed.rows(b"".join(packed.blobs(batch))), list(COLUMNS))
     np.testing.assert_array_equal(columns["flag"], [1, np.nan, 0])
     np.testing.assert_array_equal(columns["count"], [1, np.nan, -7])
     np.testing.assert_array_equal(columns["real"], [np.nan, np.inf, 1 / 3])

@@ -1,11 +1,12 @@
 """The model's features of one request, read through its feature service from the online store.
 
-Each view is read once: one row of the user, a row for each pair of the user with a candidate or
-with a candidate's category. Rows that expired before the end of the release's data count as
-missing, as they do in historical retrieval.
+Each view is read once: one row of the user, all rows of the user with items or categories, one row
+of each category. Features of items are in the release. Rows that expired before the end of the
+release's data count as missing, as they do in historical retrieval. Axes beside the package's: R
+rows of a block.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -13,23 +14,33 @@ import numpy as np
 import pyarrow.compute as pc
 
 from penchant.errors import UsageError
-from penchant.features.batched_reads import ViewReader, view_readers
+from penchant.features.batched_reads import RowReader, ViewReader, ViewRows, view_readers
 from penchant.interactions import ItemEvent
+from penchant.ranking.feature_blocks import (
+    CANDIDATE,
+    ITEM,
+    NO_FEATURES,
+    PAIR,
+    USER,
+    Block,
+    BlockPlans,
+    matrix,
+    spread,
+)
 from penchant.ranking.features import (
     FEATURE_TIME,
     FeatureColumn,
     Features,
-    FloatArray,
-    ranking_features,
+    fill,
 )
 from penchant.ranking.fresh_pairs import PAIR_VIEW, with_events
 from penchant.releases.item_arrays import IntArray
 from penchant.releases.opened import OpenRelease
 from penchant.releases.ranking_files import RankingFiles
-from penchant.serving.ranking.item_columns import ItemColumns
+from penchant.serving.ranking.item_features import ItemFeatures
 from penchant.serving.ranking.sources import Merged, listed
 
-USER, ITEM = "user_id", "item_id"
+USER_KEY, ITEM_KEY = "user_id", "item_id"
 GROUPS = {
     "category": ("category_1",),
     "leaf_category": ("category_3", "category_2", "category_1"),
@@ -46,109 +57,163 @@ class FeaturesMissing(Exception):
         super().__init__(f"{where}: {cause}")
 
 
+@dataclass(frozen=True)
+class RequestFeatures:
+    """Features of one request's candidates. ``blocks``: of all features but those of items."""
+
+    items_C: IntArray
+    items: ItemFeatures
+    blocks: tuple[Block, ...]
+
+    def matrix(self) -> Features:
+        """features_CF in the order of the model's inputs, as training computes them."""
+        count = len(self.items_C)
+        of_items = Block(self.items.plan.features, self.items.of(self.items_C), None)
+        return matrix([of_items, *self.blocks], count)
+
+
 class OnlineFeatures:
     """Features of a release's ranking model. Safe to share between threads."""
 
     def __init__(self, opened: OpenRelease, files: RankingFiles) -> None:
         """Raises FeaturesMissing for a view that is absent or has no row online: it was not
         materialized, or all its rows had expired."""
-        record, store = files.record, opened.features
-        self._items, self._as_of = opened.items, files.as_of
-        self.moment = self._as_of.replace(tzinfo=UTC).timestamp()
+        record = files.record
+        self._ids, self._as_of = opened.items.ids, files.as_of
+        self._moment = self._as_of.replace(tzinfo=UTC).timestamp()
         self._sources = [source.name for source in record.sources]
-        try:
-            readers = view_readers(store, record.feature_service)
-        except UsageError as error:
-            raise FeaturesMissing(record.feature_service, error.cause) from error
-        self._readers: dict[str, ViewReader] = {}
-        self._columns: dict[str, tuple[FeatureColumn, ...]] = {}
-        for view in dict.fromkeys(column.view for column in record.columns):
-            if view not in readers:
-                raise FeaturesMissing(view, f"not in the service {record.feature_service}")
-            self._readers[view] = reader = readers[view]
-            self._columns[view] = tuple(each for each in record.columns if each.view == view)
-            if unknown := set(reader.keys) - {USER, ITEM, *GROUPS}:
-                raise FeaturesMissing(view, f"requests have no {', '.join(sorted(unknown))}")
-            if reader.is_empty():
-                raise FeaturesMissing(view, "no row online: stale or not materialized")
-        self._item_columns = {
-            view: ItemColumns(reader, self._columns[view], opened.items.ids, self._as_of)
-            for view, reader in self._readers.items()
-            if reader.keys == (ITEM,)
+        self._codes = {
+            column.reference: {value: float(code) for code, value in enumerate(column.values)}
+            for column in record.columns
         }
-        in_memory = {
-            column.reference: column
-            for each in self._item_columns.values()
-            for column in each.columns
+        readers = _readers(opened, files)
+        self._columns = {
+            view: tuple(each for each in record.columns if each.view == view) for view in readers
         }
-        self._as_read = tuple(in_memory.get(each.reference, each) for each in record.columns)
         self._groups = {
             key: ItemGroups.of(opened, columns)
             for key, columns in GROUPS.items()
             if any(key in reader.keys for reader in readers.values())
         }
+        row_of = {view: _row_of(reader) for view, reader in readers.items()}
+        self._plans = BlockPlans.make(record.columns, self._sources, row_of)
+        self.items = ItemFeatures(
+            files.item_values_I, self._plans.of.get(ITEM, NO_FEATURES), self._moment
+        )
+        self._item_views = [view for view, row in row_of.items() if row == ITEM]
+        for view in self._item_views:
+            if not np.isfinite(files.item_values_I[f"{view}__{FEATURE_TIME}"]).any():
+                raise FeaturesMissing(view, "no row of any item of the release")
+        self._of_user = {view: readers[view] for view, row in row_of.items() if row == USER}
+        self._of_rows = {
+            row: {
+                view: self._reader(readers[view], row)
+                for view, of_view in row_of.items()
+                if of_view == row
+            }
+            for row in (PAIR, *self._groups)
+        }
 
-    def of(self, user_id: str, merged: Merged, events: Sequence[ItemEvent] = ()) -> Features:
-        """features_CF of a user's candidates. ``events``: of the user since the release.
+    def of(self, user_id: str, merged: Merged, events: Sequence[ItemEvent] = ()) -> RequestFeatures:
+        """The features of a user's candidates. ``events``: of the user since the release.
 
         Raises FeaturesMissing where a view of items has a row of none of them.
         """
-        items_C = merged.items_C
+        items_C, count = merged.items_C, len(merged.items_C)
+        raw_items = self.items.raw(items_C)
+        for view in self._item_views:
+            if not np.isfinite(raw_items[f"{view}__{FEATURE_TIME}"]).any():
+                raise FeaturesMissing(view, f"no row of any of {count} candidates")
+        raw_user = self._user(user_id)
+        blocks = [self._block(USER, raw_user, 1, None)]
+        raw_C = dict(raw_items)  # all that a pair's features may be made of, over C
+        for group, groups in self._groups.items():
+            groups_U, place_C = groups.among(items_C)
+            raw_U = self._rows(group, user_id, groups_U)
+            blocks.append(self._block(group, raw_U | raw_user, len(groups_U), place_C))
+            raw_C |= {name: spread(values_U, place_C) for name, values_U in raw_U.items()}
+        pair_R, raw_R = self._pairs(user_id, items_C, events)
+        place_C = np.full(count, -1)
+        place_C[pair_R] = np.arange(len(pair_R))
+        others = {name: values_C[pair_R] for name, values_C in raw_C.items()}
+        blocks.append(self._block(PAIR, others | raw_user | raw_R, len(pair_R), place_C))
+        if CANDIDATE in self._plans.of:
+            blocks.append(self._block(CANDIDATE, raw_C | raw_user, count, None))
+        blocks.append(Block(self._plans.listed, self._listed(merged), None))
+        return RequestFeatures(items_C, self.items, tuple(blocks))
+
+    def _reader(self, reader: ViewReader, row: str) -> RowReader:
+        names, count = self._ids.names, len(self._ids)
+        if row != PAIR:
+            groups = self._groups[row]
+            names, count = groups.named, len(groups.names)
+        read = tuple(column.name for column in self._columns[reader.view.name])
+        return RowReader(reader, names, count, read, self._as_of)
+
+    def _block(self, row: str, raw: Raw, count: int, place_C: IntArray | None) -> Block:
+        plan = self._plans.of.get(row, NO_FEATURES)
+        return Block(plan.features, plan.compute(raw, self._moment, count), place_C)
+
+    def _user(self, user_id: str) -> Raw:
+        """The columns of the user, of one element each."""
         raw: Raw = {}
-        for view, item_columns in self._item_columns.items():
-            values, time_C = item_columns.of(items_C)
-            if not np.isfinite(time_C).any():
-                raise FeaturesMissing(view, f"no row of any of {len(items_C)} candidates")
-            self._add(raw, view, values, time_C)
-        item_ids = self._items.ids.names(items_C)
-        for view, reader in self._readers.items():
-            if view not in self._item_columns:
-                self._read(raw, view, reader, user_id, item_ids, items_C)
-        if events and PAIR_VIEW in self._columns:
-            place_of = {item_id: place for place, item_id in enumerate(item_ids)}
-            raw |= self._with_events(raw, place_of, events)
-        return ranking_features(
-            self._as_read, raw, listed(merged, self._sources), self.moment, len(items_C)
-        )
+        for view, reader in self._of_user.items():
+            names = [column.name for column in self._columns[view]]
+            raw |= self._raw(view, reader.read({USER_KEY: [user_id]}, names, self._as_of))
+        return raw
 
-    def _read(
-        self,
-        raw: Raw,
-        view: str,
-        reader: ViewReader,
-        user_id: str,
-        item_ids: Sequence[str],
-        items_C: IntArray,
-    ) -> None:
-        """Add one view's columns: a row of the user, of each pair, or of the user with each
-        distinct group of the candidates."""
-        names = [column.name for column in self._columns[view]]
-        group = next((key for key in reader.keys if key in self._groups), None)
-        ids: dict[str, Sequence[str]] = {USER: [user_id]}
-        if ITEM in reader.keys:
-            ids = {ITEM: item_ids, USER: [user_id] * len(item_ids)}
-        elif group:
-            groups, place_C = self._groups[group].among(items_C)
-            ids = {group: groups, USER: [user_id] * len(groups)}
-        rows = reader.read({key: ids[key] for key in reader.keys}, names, self._as_of)
-        if group and ITEM not in reader.keys:
-            spread = {name: _spread(values_N, place_C) for name, values_N in rows.columns.items()}
-            self._add(raw, view, spread, _spread(rows.times_N, place_C))
-        else:
-            self._add(raw, view, rows.columns, rows.times_N)
+    def _rows(self, row: str, user_id: str, values_U: IntArray) -> Raw:
+        """The columns of the views of a group over all of ``values_U``, NaN without a row."""
+        raw: Raw = {}
+        for view, reader in self._of_rows[row].items():
+            found_R, rows = reader.read(user_id, values_U)
+            place_U = np.full(len(values_U), -1)
+            place_U[found_R] = np.arange(len(found_R))
+            of_view = self._raw(view, rows)
+            raw |= {name: spread(values_R, place_U) for name, values_R in of_view.items()}
+        return raw
 
-    def _with_events(
-        self, raw: Raw, place_of: Mapping[str, int], events: Sequence[ItemEvent]
-    ) -> dict[str, FloatArray]:
-        prefix = f"{PAIR_VIEW}__"
-        pairs = {name: values for name, values in raw.items() if name.startswith(prefix)}
-        return with_events(pairs, self._columns[PAIR_VIEW], place_of, events, self.moment)
+    def _pairs(
+        self, user_id: str, items_C: IntArray, events: Sequence[ItemEvent]
+    ) -> tuple[IntArray, Raw]:
+        """The candidates that have a row with the user or, with events, all; and their columns."""
+        if events and PAIR_VIEW in self._of_rows[PAIR]:
+            every = self._rows(PAIR, user_id, items_C)
+            ids = self._ids.names(items_C)
+            place_of = {item_id: place for place, item_id in enumerate(ids)}
+            of_view = {name: each for name, each in every.items() if _view_of(name) == PAIR_VIEW}
+            columns = self._columns[PAIR_VIEW]
+            fresh = with_events(of_view, columns, place_of, events, self._moment)
+            return np.arange(len(items_C)), every | fresh
+        found = {
+            view: reader.read(user_id, items_C) for view, reader in self._of_rows[PAIR].items()
+        }
+        if len(found) == 1:
+            ((view, (found_R, rows)),) = found.items()
+            return found_R, self._raw(view, rows)
+        there_C = np.zeros(len(items_C), bool)
+        for found_R, _ in found.values():
+            there_C[found_R] = True
+        pair_R = np.flatnonzero(there_C)
+        return pair_R, self._rows(PAIR, user_id, items_C[pair_R])
 
-    @staticmethod
-    def _add(raw: Raw, view: str, values: Mapping[str, np.ndarray], time_N: FloatArray) -> None:
-        for name, values_N in values.items():
-            raw[f"{view}__{name}"] = values_N
-        raw[f"{view}__{FEATURE_TIME}"] = time_N
+    def _raw(self, view: str, rows: ViewRows) -> Raw:
+        raw: Raw = {f"{view}__{FEATURE_TIME}": rows.times_N}
+        for column in self._columns[view]:
+            raw[column.reference] = self._coded(column, rows.columns[column.name])
+        return raw
+
+    def _coded(self, column: FeatureColumn, values_N: np.ndarray) -> np.ndarray:
+        if values_N.dtype != object:
+            return values_N
+        codes = self._codes.get(column.reference, {})
+        return np.array([codes.get(value, np.nan) for value in values_N.tolist()], np.float64)
+
+    def _listed(self, merged: Merged) -> Features:
+        features_FC = np.empty((len(self._plans.listed), len(merged.items_C)), np.float32)
+        by_source = listed(merged, self._sources).values()
+        fill(features_FC, (each for one in by_source for each in (one.score_C, one.rank_C)))
+        return features_FC
 
 
 @dataclass(frozen=True)
@@ -167,14 +232,47 @@ class ItemGroups:
         code_I = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
         return cls(tuple(encoded.dictionary.to_pylist()), code_I)
 
-    def among(self, items_C: IntArray) -> tuple[list[str], IntArray]:
-        """Distinct groups of the candidates, and each candidate's place among them, -1 without
-        one."""
+    def named(self, codes_N: IntArray) -> list[str]:
+        """The names of groups."""
+        return [self.names[code] for code in codes_N.tolist()]
+
+    def among(self, items_C: IntArray) -> tuple[IntArray, IntArray]:
+        """codes_U of the candidates' distinct groups, and each candidate's place among them, -1
+        without one."""
         code_U, place_C = np.unique(self.code_I[items_C], return_inverse=True)
-        without = int(code_U[0] < 0)
-        return [self.names[code] for code in code_U[without:].tolist()], place_C - without
+        without = int(len(code_U) > 0 and code_U[0] < 0)
+        return code_U[without:], place_C - without
 
 
-def _spread(values_N: np.ndarray, place_C: IntArray) -> np.ndarray:
-    empty = np.array([None if values_N.dtype == object else np.nan], values_N.dtype)
-    return np.concatenate([values_N, empty])[place_C]
+def _readers(opened: OpenRelease, files: RankingFiles) -> dict[str, ViewReader]:
+    """A reader of each view that the model reads. Raises FeaturesMissing."""
+    record = files.record
+    try:
+        readers = view_readers(opened.features, record.feature_service)
+    except UsageError as error:
+        raise FeaturesMissing(record.feature_service, error.cause) from error
+    found = {}
+    for view in dict.fromkeys(column.view for column in record.columns):
+        if view not in readers:
+            raise FeaturesMissing(view, f"not in the service {record.feature_service}")
+        found[view] = readers[view]
+        _row_of(readers[view])
+        if readers[view].is_empty():
+            raise FeaturesMissing(view, "no row online: stale or not materialized")
+    return found
+
+
+def _row_of(reader: ViewReader) -> str:
+    """What the rows of a view are of. Raises FeaturesMissing for keys that requests lack."""
+    if unknown := set(reader.keys) - {USER_KEY, ITEM_KEY, *GROUPS}:
+        raise FeaturesMissing(reader.view.name, f"requests have no {', '.join(sorted(unknown))}")
+    others = set(reader.keys) - {USER_KEY}
+    if others == {ITEM_KEY}:
+        return PAIR if USER_KEY in reader.keys else ITEM
+    if len(others) > 1:
+        raise FeaturesMissing(reader.view.name, f"it has the keys {', '.join(reader.keys)}")
+    return others.pop() if others else USER
+
+
+def _view_of(name: str) -> str:
+    return name.partition("__")[0]

@@ -37,8 +37,9 @@ class OpenRanker:
     @classmethod
     def open(cls, opened: OpenRelease, files: RankingFiles) -> "OpenRanker":
         """Raises DataError for a corrupt model, FeaturesMissing for a view that is not online."""
-        model = RankingModel.open(files.model, files.record)
-        return cls(files, model, OnlineFeatures(opened, files), novelty(opened.items))
+        features = OnlineFeatures(opened, files)
+        model = RankingModel.open(files.model, files.record, features.items)
+        return cls(files, model, features, novelty(opened.items))
 
     def rank(
         self,
@@ -52,8 +53,8 @@ class OpenRanker:
             return Ranked(None, "no_candidates")
         merged = merge(found, self.files.record.candidates)
         items_C = merged.items_C
-        features_CF = self.features.of(user.user_id, merged, user.events_since)
-        raw_C = self.model.raw_scores(features_CF)
+        request = self.features.of(user.user_id, merged, user.events_since)
+        raw_C = self.model.raw_scores(request)
         probability_C = probabilities(self.files.record.calibration, raw_C)
         prices_C = opened.items.prices_I[items_C]
         scores_C = objective.scores(probability_C, prices_C, self.novelty_I[items_C])

@@ -28,7 +28,7 @@ def online(opened: OpenRelease, user_id: str) -> tuple[list[str], Features]:
     assert opened.ranking is not None
     found = find(opened, opened.ranking, UserState(user_id, None), None)
     merged = merge(found, 500)
-    features_CF = OnlineFeatures(opened, opened.ranking).of(user_id, merged)
+    features_CF = OnlineFeatures(opened, opened.ranking).of(user_id, merged).matrix()
     return list(opened.items.ids.names(merged.items_C)), features_CF
 
 
@@ -95,8 +95,9 @@ def test_second_read_of_items_comes_from_memory(opened: OpenRelease) -> None:
 def test_batched_reads_equal_feasts_own(opened: OpenRelease) -> None:
     store = opened.features
     ids = {"user_id": ["u1", "u1", "nobody"], "item_id": ["i001", "i999", "i001"]}
-    readers = view_readers(store, "ranking")
-    rows = readers[PAIRS].read(ids, ["pair_pieces", "pair_last_purchased_at"])
+    rows = view_readers(store, "ranking")[PAIRS].read(
+        ids, ["pair_pieces", "pair_last_purchased_at"]
+    )
     entity_rows = [dict(zip(ids, row, strict=True)) for row in zip(*ids.values(), strict=True)]
     names = ("pair_pieces", "pair_last_purchased_at")
     theirs = store.get_online_features([f"{PAIRS}:{name}" for name in names], entity_rows).to_dict()

@@ -41,7 +41,7 @@ def test_order_is_that_of_lightgbm(ranked_once: Shop) -> None:
     opened = OpenRelease(settings, str(settings.live_release.current()))
     assert opened.ranking is not None
     merged = merge(find(opened, opened.ranking, UserState("u5", None), None), 50)
-    features_CF = OnlineFeatures(opened, opened.ranking).of("u5", merged)
+    features_CF = OnlineFeatures(opened, opened.ranking).of("u5", merged).matrix()
     scores_C = booster_of(opened.ranking.model.parent).predict(features_CF, raw_score=True)
     best = opened.items.ids.names(merged.items_C[np.lexsort((merged.items_C, -scores_C))])
     answer = answer_of(ranked_once, k=20)
