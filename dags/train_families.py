@@ -12,7 +12,8 @@
    if a release is live.
 4. `train`: the same for the other families.
 5. `combine_fusion`: trains the family that combines other families' runs, from the runs that
-   exist.
+   exist. `combine_lambdamart` combines sources of its own and waits for no run: its priority is
+   lower than that of the families that `combine_fusion` waits for, so that both train at a time.
 6. `select_models`: `penchant select-models` compares the families and selects the retriever and
    the ranker. It runs when all families are done, whether or not they succeeded, and lists the
    missing ones. The Asset `models` triggers `publish_vectors`.
@@ -61,7 +62,7 @@ from dags.assets import FEATURES, MODELS, RELEASE
 from dags.command import Command
 from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
-from training.names import OF_RUNS
+from training.names import COMBINED, OF_RUNS
 
 TRAINING: dict[str, Any] = {
     "pool": GPU_POOL,
@@ -118,7 +119,7 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             **TRAINING,
         )
-        for family in OF_RUNS
+        for family in COMBINED
     ]
     select_models = Command(
         task_id="select_models",
@@ -134,6 +135,6 @@ with DAG(
     )
     latest >> [plan_first, plan]
     train_first >> [publish_first, train]
-    for combination in combine:
-        train >> combination >> [select_models, track]
+    for family, combination in zip(COMBINED, combine, strict=True):
+        (train if family in OF_RUNS else train_first) >> combination >> [select_models, track]
     publish_first >> select_models

@@ -10,6 +10,7 @@ import torch
 from training.data.histories import DAY, Histories, starts
 from training.families.hstu import Elapsed
 from training.fitting.factory import default_config, make
+from training.layers.sequences.inputs import padded_details, padded_histories
 from training.layers.sequences.next_item import NextItem
 from training.layers.sequences.windows import TOKEN
 
@@ -52,6 +53,21 @@ def test_user_vector_does_not_depend_on_batch(family: str) -> None:
     together_BD = model.user_vectors(histories(short, [5, 6, 7, 8, 9, 1, 4], []))
     torch.testing.assert_close(together_BD[:1], model.user_vectors(histories(short)))
     torch.testing.assert_close(together_BD[2:], model.user_vectors(histories([])))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_last_state_equals_that_of_a_pass_over_all_positions(family: str) -> None:
+    network = untrained(family).network
+    network.config = replace(network.config, sum_weight=1.0)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    batch, token_last = histories([3, 1, 2], [5, 6, 7, 8, 9, 1, 4], []), family == "bert4rec"
+    read_BT, lengths_B = padded_histories(batch, token_last)
+    details = padded_details(batch, token_last)
+    with torch.no_grad():
+        every_BTD = network(read_BT, lengths_B, details)
+        last_BD = network.last(read_BT, lengths_B, details)
+    torch.testing.assert_close(last_BD, every_BTD[torch.arange(3), lengths_B - 1])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -16,14 +16,14 @@ from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
 from training.commands.equal_runs import adopt_equal_run, has_equal_snapshot
-from training.names import FAMILIES, OF_RUNS, RANKERS, trainable
+from training.names import COMBINED, FAMILIES, OF_RUNS, RANKERS, trainable
 
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
-LONGEST = ("gan", "lambdamart", "transfer", "hstu", "vae")
+LONGEST = ("gan", "transfer", "hstu", "sasrec", "vae", "content", "ncf", "lstm", "cnn_lstm")
 LATER = (
     *LONGEST,
-    *(family for family in FAMILIES if family not in (*FIRST, *LONGEST, *OF_RUNS)),
+    *(family for family in FAMILIES if family not in (*FIRST, *LONGEST, *COMBINED)),
 )
 """The other families, longest run first, so that no slot is idle while the last one trains."""
 CODE = ("penchant", "training")

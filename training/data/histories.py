@@ -4,7 +4,7 @@ The suffix of a name gives an array's axes: U users, B users of a batch, I items
 D vector dimensions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,7 +183,8 @@ def read_dataset(snapshot: "Snapshot") -> Dataset:
     """
     users = _table(snapshot.mart("users")).sort_by("user_id")
     items = _table(snapshot.mart("items")).sort_by("item_id")
-    sequences = _table(snapshot.mart("sequences"))
+    # each of a million events is decoded and looked up by its place among the distinct items
+    sequences = _table(snapshot.mart("sequences"), ["item_ids.list.element"])
     histories = _histories(sequences, users["user_id"], items["item_id"], epoch(snapshot.as_of))
     return Dataset(
         tuple(users["user_id"].to_pylist()),
@@ -209,9 +210,12 @@ def read_training_set(snapshot: "Snapshot", name: str) -> pa.Table:
     return table
 
 
-def _table(path: Path) -> pa.Table:
-    """A whole Parquet file; ``read_table`` would import pandas first, for a second."""
-    return pq.ParquetFile(path).read()
+def _table(path: Path, dictionaries: Sequence[str] = ()) -> pa.Table:
+    """A whole Parquet file; ``read_table`` would import pandas first, for a second.
+
+    ``dictionaries``: paths of columns to read as distinct values and their places.
+    """
+    return pq.ParquetFile(path, read_dictionary=list(dictionaries)).read()
 
 
 def check_point_in_time(table: pa.Table, name: str, event_time: str = "event_timestamp") -> None:
@@ -330,7 +334,12 @@ def rows_of(
     values: pa.ChunkedArray, index: pa.ChunkedArray, what: str, mart: str, naming: str = "sequences"
 ) -> IntArray:
     """The row of each value in ``index``, a column of ``mart``; DataError where one has none."""
-    rows = pc.index_in(values, index.combine_chunks())
+    known = index.combine_chunks()
+    if pa.types.is_dictionary(values.type):
+        places = [pc.index_in(one.dictionary, known).take(one.indices) for one in values.chunks]
+        rows = pa.chunked_array(places, pa.int32())
+    else:
+        rows = pc.index_in(values, known)
     if rows.null_count:
         raise DataError(
             f"mart {naming} has {rows.null_count} {what}s without a row in mart {mart}",

@@ -53,10 +53,23 @@ class Encoder(nn.Module):
         nn.init.normal_(self.position_TD, std=0.02)
 
     def forward(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-        positions_T = torch.arange(read_BTD.shape[1], device=read_BTD.device)
-        from_end_BT = lengths_B[:, None] - 1 - positions_T
-        hidden_BTD = self.dropout(read_BTD + self.position_TD[from_end_BT.clamp(min=0)])
-        visible_B11T = (from_end_BT >= 0)[:, None, None]
+        hidden_BTD, visible_B11T = self._read(read_BTD, lengths_B)
         for block in self.blocks:
             hidden_BTD = block(hidden_BTD, visible_B11T)
         return self.norm(hidden_BTD)
+
+    def last(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """hidden_BD of the last position of each history."""
+        hidden_BTD, visible_B11T = self._read(read_BTD, lengths_B)
+        *before, last = self.blocks
+        for block in before:
+            hidden_BTD = block(hidden_BTD, visible_B11T)
+        return self.norm(last.last(hidden_BTD, lengths_B))
+
+    def _read(
+        self, read_BTD: torch.Tensor, lengths_B: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        positions_T = torch.arange(read_BTD.shape[1], device=read_BTD.device)
+        from_end_BT = lengths_B[:, None] - 1 - positions_T
+        hidden_BTD = self.dropout(read_BTD + self.position_TD[from_end_BT.clamp(min=0)])
+        return hidden_BTD, (from_end_BT >= 0)[:, None, None]

@@ -129,13 +129,19 @@ class Stacked(Ranker):
     def observe(self, histories: Histories) -> None:
         for member in self.members.values():
             member.observe(histories)
+        self._keep(self.members)
         self.statistics = ItemStatistics.of(histories)
+
+    def _keep(self, members: dict[str, Ranker]) -> None:
+        """Members as they are now: the vectors of items are computed once."""
+        self.members = members
+        self.scorers = [member.scorer() for member in members.values()]
 
     @torch.no_grad()
     def scores(self, batch: Histories) -> torch.Tensor:
         """Logits of candidates; below them all other items in the order of the first member.
         Users without history get popularity."""
-        scores_MBI = member_scores(list(self.members.values()), batch)
+        scores_MBI = member_scores(self.scorers, batch)
         found = candidates.candidates(scores_MBI, batch, self.statistics, self.config.depth)
         device = self.network.mean_F.device
         logit_N = self.network(found.features_NF.to(device)).cpu()
@@ -168,13 +174,14 @@ class Stacked(Ranker):
         self.network.load_state_dict(weights)
         self.network.eval()
         placed = {tuple(key.split(".")[:2]) for key in _under(state, MEMBER)}
-        self.members = {}
+        members = dict[str, Ranker]()
         for place, name in sorted(placed, key=lambda one: int(one[0])):
             own = _under(state, f"{MEMBER}{place}.{name}.")
             config = config_from_json(name, own.pop(CONFIG).numpy().tobytes())
             member = make_ranker(name, config)
             member.load_state(own)
-            self.members[name] = member
+            members[name] = member
+        self._keep(members)
 
     def _select(self, window: Window, context: TrainingContext) -> StackingExamples:
         """Select the members; returns their examples on the window."""
@@ -183,7 +190,7 @@ class Stacked(Ranker):
             every, len(self.members), self.config.most_members, context.population
         )
         names = list(self.members)
-        self.members = {names[one]: self.members[names[one]] for one in chosen}
+        self._keep({names[one]: self.members[names[one]] for one in chosen})
         self.tuned = {"ndcg@10_of_lists_added": ndcg}
         return every.of_members(chosen, len(names))
 
@@ -205,7 +212,7 @@ class Stacked(Ranker):
         found, users = [], len(window.histories)
         for rows_B in np.array_split(np.arange(users), _parts(window.histories)) if users else ():
             part = window.take(rows_B)
-            scores_MBI = member_scores(list(self.members.values()), part.histories)
+            scores_MBI = member_scores(self.scorers, part.histories)
             depth = self.config.depth
             pairs = candidates.candidates(scores_MBI, part.histories, self.statistics, depth)
             found.append(StackingExamples.of(pairs, part))
@@ -233,7 +240,7 @@ def _split_examples(
 
 
 def _parts(histories: Histories) -> int:
-    """In how many parts users are member_scores about, so that a part's scores fit a cache."""
+    """In how many parts users are scored, so that a part's scores fit a cache."""
     return max(1, -(-len(histories) * histories.item_count // SCORES_A_BATCH))
 
 

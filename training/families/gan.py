@@ -50,7 +50,7 @@ from training.layers.sequences.next_item import NextItem, NextItemConfig, main_j
 from training.layers.sequences.recurrent import RecurrentEncoder
 from training.layers.sequences.windows import Windows
 
-USERS_AT_ONCE = 128
+USERS_AT_ONCE = 512  # their longest histories are sampled event by event together
 REPEATS = "repeats.parameters_2"
 LOST_NDCG = 0.01  # share of the NDCG after maximum likelihood that may be lost at no cost
 PRICE_OF_NDCG = 100.0  # of each further unit, in energy distance

@@ -74,6 +74,20 @@ class Encoder(nn.Module):
             hidden_BTD = layer(hidden_BTD, gap_BTT)
         return self.norm(hidden_BTD)
 
+    def last(
+        self,
+        read_BTD: torch.Tensor,
+        lengths_B: torch.Tensor,
+        ages_BT: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """hidden_BD of the last position of each history."""
+        hidden_BTD = self.dropout(read_BTD)
+        gap_BTT = None if ages_BT is None else gap_of(ages_BT[:, None] - ages_BT[:, :, None])
+        *before, last = self.layers
+        for layer in before:
+            hidden_BTD = layer(hidden_BTD, gap_BTT)
+        return self.norm(last.last(hidden_BTD, lengths_B, gap_BTT))
+
 
 class Layer(nn.Module):
     """One pointwise aggregated attention, normalised first and added back."""
@@ -104,6 +118,32 @@ class Layer(nn.Module):
         gathered = (weight_BHTT.tril() @ value).transpose(1, 2).reshape(size, length, dimensions)
         gated_BTD = self.gathered_norm(gathered) * gate_BTD
         return hidden_BTD + self.out(self.dropout(gated_BTD))
+
+    def last(
+        self,
+        hidden_BTD: torch.Tensor,
+        lengths_B: torch.Tensor,
+        gap_BTT: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """hidden_BD of the last position of each history: what ``forward`` gives there."""
+        size, length, dimensions = hidden_BTD.shape
+        at = torch.arange(size, device=lengths_B.device), lengths_B - 1
+        normal_BTD, own = self.norm(hidden_BTD), 2 * dimensions
+        weight, bias = self.project.weight, self.project.bias
+        gate_BD, query_BD = F.silu(F.linear(normal_BTD[at], weight[:own], bias[:own])).chunk(2, 1)
+        both = F.silu(F.linear(normal_BTD, weight[own:], bias[own:]))
+        key, value = both.view(size, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        positions_T = torch.arange(length, device=lengths_B.device)
+        behind_BT = lengths_B[:, None] - 1 - positions_T
+        bias_BHT = self.distance_HT[:, behind_BT.clamp(min=0)].transpose(0, 1)
+        if gap_BTT is not None:
+            bias_BHT = bias_BHT + F.embedding(gap_BTT[at], self.elapsed_GH).transpose(1, 2)
+        query = query_BD.view(size, self.heads, 1, -1)
+        weight_BHT = F.silu((query @ key.transpose(-2, -1))[:, :, 0] + bias_BHT) / self.positions
+        weight_BHT = weight_BHT * (behind_BT >= 0)[:, None]
+        gathered_BD = (weight_BHT[:, :, None] @ value).reshape(size, dimensions)
+        gated_BD = self.gathered_norm(gathered_BD) * gate_BD
+        return cast(torch.Tensor, hidden_BTD[at] + self.out(self.dropout(gated_BD)))
 
     def _elapsed(self, gap_BTT: torch.Tensor) -> torch.Tensor:
         """bias_BHTT by the time between two events."""

@@ -27,6 +27,7 @@ from training.fitting import exported_encoder as encoder
 from training.fitting.capabilities import TransferDecision
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
+from training.fitting.remembered_vectors import RememberedVectors
 from training.fitting.trainer import TrainerConfig
 from training.layers.popularity import popularity
 from training.layers.sequences.network import ExportedEncoder
@@ -167,9 +168,13 @@ class Model(VectorFamily):
         within_I = shares_I / np.maximum(shares_K, RARE)[domain_I]
         self.popularity_I = torch.from_numpy(within_I.astype(np.float32))
         self.share_K = torch.from_numpy(shares_K.astype(np.float32))
+        self.remembered = RememberedVectors(self._user_vectors)
+
+    def user_vectors(self, batch: Histories) -> torch.Tensor:
+        return self.remembered.of(batch)
 
     @torch.no_grad()
-    def user_vectors(self, batch: Histories) -> torch.Tensor:
+    def _user_vectors(self, batch: Histories) -> torch.Tensor:
         """States of each model that serves, 1, and for each domain the logarithm of its probability
         over its softmax's denominator."""
         states = self._states(batch)
@@ -221,6 +226,7 @@ class Model(VectorFamily):
         self.domain_I, self.items_J = state["domain_I"], state["items_J"].numpy()
         self.served = tuple(SERVED[number] for number in state["served_K"].tolist())
         self.popularity_I, self.share_K = state["popularity_I"], state["share_K"]
+        self.remembered = RememberedVectors(self._user_vectors)
         self.trunk = self.config.model(self.config.learning)
         self.trunk.load_state(_of(TRUNK, state))
         learned = _of(TRANSFER, state)

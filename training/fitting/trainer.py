@@ -26,6 +26,7 @@ from torch import nn
 
 from penchant.errors import PenchantError
 from penchant.storage import sync
+from training.fitting.adamw import AdamW, Moments
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import Processes, started_together
 from training.fitting.progress import VALIDATION
@@ -144,11 +145,7 @@ def fit_by_gradient(
     Raises PenchantError when a loss or a gradient isn't finite; the last checkpoint is kept.
     """
     processes = started_together()
-    # Fused: the item tables are most of the weights, and one pass for each term of the update took
-    # a sixth of an epoch.
-    optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    optimizer = AdamW(model.parameters(), config.weight_decay)
     gradient = Gradient(model, context.device, processes)
     path = context.checkpoints / CHECKPOINT
     progress, best = Progress(), _weights(model)
@@ -204,7 +201,7 @@ def learning_rate(config: TrainerConfig, step: int) -> float:
 
 def _step(
     gradient: "Gradient",
-    optimizer: torch.optim.Optimizer,
+    optimizer: AdamW,
     batch: Batch,
     config: TrainerConfig,
     seed: int,
@@ -213,8 +210,6 @@ def _step(
 ) -> float:
     """One update; returns the loss."""
     gradient.model.train()
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(config, step)
     loss = gradient.compute(batch, seed * 1_000_003 + step).item()
     norm = nn.utils.clip_grad_norm_(gradient.model.parameters(), config.clip_norm).item()
     if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -223,7 +218,7 @@ def _step(
             f"training diverged at step {step}: loss {loss}, gradient norm {norm}",
             f"lower the learning rate of the family's config; {kept}",
         )
-    optimizer.step()
+    optimizer.step(learning_rate(config, step))
     return loss
 
 
@@ -340,17 +335,16 @@ def _out_of_memory(error: Exception) -> bool:
 def save_checkpoint(
     path: Path,
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: AdamW,
     best: Weights,
     progress: dict[str, Any],
 ) -> None:
     """Replace the checkpoint atomically: one safetensors file with the progress in its header."""
-    moments = optimizer.state_dict()["state"]
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     tensors |= {
         f"optimizer/{index}/{name}": tensor
-        for index, state in moments.items()
+        for index, state in optimizer.moments.items()
         for name, tensor in state.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -361,7 +355,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, model: nn.Module, optimizer: AdamW
 ) -> tuple[dict[str, Any], Weights]:
     """Restore weights and optimizer moments; returns the progress and the best weights."""
     device = next(model.parameters()).device
@@ -369,7 +363,7 @@ def load_checkpoint(
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         progress = json.loads(file.metadata()["progress"])
     parts: dict[str, Weights] = {"model": {}, "best": {}}
-    moments: dict[int, Weights] = {}
+    moments: Moments = {}
     for key, tensor in tensors.items():
         part, _, name = key.partition("/")
         if part == "optimizer":
@@ -378,5 +372,5 @@ def load_checkpoint(
         else:
             parts[part][name] = tensor
     model.load_state_dict(parts["model"])
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    optimizer.moments = moments
     return progress, parts["best"]

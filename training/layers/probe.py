@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 import torch
+from scipy.optimize import minimize
 from torch.nn import functional as F
 
 from penchant.errors import DataError
@@ -32,6 +34,7 @@ SHARES = (0.0, 0.25, 0.5, 1.0)  # of the vectors' part, tuned on validation
 LEARNERS = 800  # users of a cut point at most whose vectors are learned from
 FIT_STEPS, CALIBRATION_STEPS = 60, 30
 
+Doubles = npt.NDArray[np.float64]
 Vectors = Callable[[Histories], torch.Tensor]
 """Histories of B users -> vectors_BD, on any device."""
 
@@ -238,17 +241,28 @@ def _log_loss(logits_NC: torch.Tensor, label_NC: torch.Tensor) -> torch.Tensor:
 
 
 def _minimize(loss: Callable[[], torch.Tensor], weights: list[torch.Tensor], steps: int) -> None:
-    """L-BFGS (Liu & Nocedal 1989): the losses are convex and all data fits into memory."""
-    optimizer = torch.optim.LBFGS(weights, max_iter=steps, line_search_fn="strong_wolfe")
+    """L-BFGS (Liu & Nocedal 1989): the losses are convex and all data fits into memory.
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = loss()
-        value.backward()
-        return value
+    SciPy's: the one of torch imports torch's compiler, for two CPU seconds.
+    """
 
-    with torch.enable_grad():
-        optimizer.step(closure)
+    def assign(values: Doubles) -> None:
+        parts = np.split(values, np.cumsum([weight.numel() for weight in weights])[:-1])
+        with torch.no_grad():
+            for weight, part in zip(weights, parts, strict=True):
+                weight.copy_(torch.from_numpy(part).view_as(weight))
+
+    def value_and_gradient(values: Doubles) -> tuple[float, Doubles]:
+        assign(values)
+        with torch.enable_grad():
+            value = loss()
+            gradients = torch.autograd.grad(value, weights)
+        return value.item(), torch.cat([one.flatten() for one in gradients]).double().numpy()
+
+    start = torch.cat([weight.detach().flatten() for weight in weights]).double().numpy()
+    options = {"maxiter": steps, "maxfun": 2 * steps}
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    assign(found.x)
 
 
 @torch.no_grad()

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from training.data.histories import Histories, IntArray
-from training.evaluation.metrics.full_ranking import top
-from training.fitting.family import Ranker
+from training.evaluation.metrics.full_ranking import Scorer, top
 from training.layers.fusion.combination import deviations
 from training.layers.popularity import popularity
 
@@ -121,9 +120,9 @@ def candidates(
     return Candidates(item_N, np.bincount(row_N, minlength=len(batch)), features_NF)
 
 
-def member_scores(members: Sequence[Ranker], batch: Histories) -> list[torch.Tensor]:
-    """Each member's scores_BI, on the CPU."""
-    return [member.scores(batch).float().cpu() for member in members]
+def member_scores(scorers: Sequence[Scorer], batch: Histories) -> list[torch.Tensor]:
+    """The scores_BI of each member's scorer, on the CPU."""
+    return [score(batch).float().cpu() for score in scorers]
 
 
 def _top_cells(scores_BI: torch.Tensor, depth: int) -> IntArray:

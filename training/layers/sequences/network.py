@@ -1,6 +1,6 @@
 """The network of next-item models: item embeddings around an encoder, and its export."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -89,6 +89,29 @@ class Network(nn.Module):
     ) -> torch.Tensor:
         """hidden_BTD of each position. ``details``: None where neither types, gaps nor ages are
         read."""
+        items_BTD, read_BTD, ages = self._read(read_BT, details)
+        hidden_BTD: torch.Tensor = self.encoder(read_BTD, lengths_B, *ages)
+        if self.config.sum_weight:
+            known_BTD = self._sum(items_BTD, (read_BT != TOKEN)[:, :, None], lengths_B)
+            hidden_BTD = hidden_BTD + self.sum_weight * known_BTD
+        return hidden_BTD
+
+    def last(
+        self, read_BT: torch.Tensor, lengths_B: torch.Tensor, details: Details
+    ) -> torch.Tensor:
+        """hidden_BD of the last position of each history, padded with the token: what ``forward``
+        gives there, without computing it for the others."""
+        items_BTD, read_BTD, ages = self._read(read_BT, details)
+        hidden_BD: torch.Tensor = cast(Any, self.encoder).last(read_BTD, lengths_B, *ages)
+        if self.config.sum_weight:
+            count_B1 = (read_BT != TOKEN).sum(dim=1, keepdim=True).clamp(min=1)
+            hidden_BD = hidden_BD + self.sum_weight * items_BTD.sum(dim=1) / count_B1.sqrt()
+        return hidden_BD
+
+    def _read(
+        self, read_BT: torch.Tensor, details: Details | None
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, ...]]:
+        """items_BTD, zero where the token is read; what the encoder reads; and its ages."""
         token_BT1 = (read_BT == TOKEN)[:, :, None]
         items_BTD = self.embed(read_BT.clamp(min=0)).masked_fill(token_BT1, 0)
         read_BTD = items_BTD
@@ -100,11 +123,7 @@ class Network(nn.Module):
         read_BTD = self.embedding_dropout(read_BTD) + token_BT1 * self.token_D
         reads_ages = getattr(self.encoder, "reads_ages", False)
         ages = (details.ages_BT,) if details is not None and reads_ages else ()
-        hidden_BTD: torch.Tensor = self.encoder(read_BTD, lengths_B, *ages)
-        if self.config.sum_weight:
-            known_BTD = self._sum(items_BTD, ~token_BT1, lengths_B)
-            hidden_BTD = hidden_BTD + self.sum_weight * known_BTD
-        return hidden_BTD
+        return items_BTD, read_BTD, ages
 
     def _sum(
         self, items_BTD: torch.Tensor, item_BT1: torch.Tensor, lengths_B: torch.Tensor

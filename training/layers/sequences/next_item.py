@@ -147,9 +147,8 @@ class NextItem(VectorFamily):
         token_last, device = bool(self.masking), self.network.bias_I.device
         read_BT, lengths_B = padded_histories(newest, token_last)
         details = padded_details(newest, token_last).to(device)
-        hidden_BTD = self.network(read_BT.to(device), lengths_B.to(device), details)
-        rows_B = torch.arange(len(batch), device=device)
-        last_BD = self.network.compared(hidden_BTD[rows_B, lengths_B.to(device) - 1])
+        last_BD = self.network.last(read_BT.to(device), lengths_B.to(device), details)
+        last_BD = self.network.compared(last_BD)
         return torch.cat([last_BD, torch.ones_like(last_BD[:, :1])], dim=1)
 
     @torch.no_grad()

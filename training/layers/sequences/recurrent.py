@@ -51,6 +51,12 @@ class RecurrentEncoder(nn.Module):
     def forward(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
         return self.step(read_BTD, None)[0]
 
+    def last(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """hidden_BD of the last position of each history."""
+        hidden_BTH, _ = self.cells(self.dropout(read_BTD))
+        at = torch.arange(len(lengths_B), device=lengths_B.device), lengths_B - 1
+        return self.norm(self.out(self.dropout(hidden_BTH[at])))
+
     def step(self, read_BTD: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
         """Continue from the cells' memory; returns the states and the new memory."""
         hidden_BTH, memory = self.cells(self.dropout(read_BTD), memory)

@@ -61,6 +61,32 @@ class Block(nn.Module):
         )
         return self.out(mixed.transpose(1, 2).reshape(size, length, dimensions))
 
+    def last(self, hidden_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """hidden_BD of the last position of each history, which attends to all before it: what
+        ``forward`` gives there, without computing it for the others."""
+        at = torch.arange(len(lengths_B), device=lengths_B.device), lengths_B - 1
+        normal_BTD, hidden_BD = self.attention_norm(hidden_BTD), hidden_BTD[at]
+        mixed_BD = self._attend_from(normal_BTD[at], normal_BTD, lengths_B)
+        if self.bands is not None:
+            mixed_BD = (1 - self.share) * mixed_BD + self.share * self.bands(normal_BTD)[at]
+        hidden_BD = hidden_BD + self._gated(0, hidden_BD, self.dropout(mixed_BD))
+        fed_BD = self.feed_forward(self.forward_norm(hidden_BD))
+        return hidden_BD + self._gated(1, hidden_BD, self.dropout(fed_BD))
+
+    def _attend_from(
+        self, from_BD: torch.Tensor, hidden_BTD: torch.Tensor, lengths_B: torch.Tensor
+    ) -> torch.Tensor:
+        size, length, dimensions = hidden_BTD.shape
+        weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        query = F.linear(from_BD, weight[:dimensions], bias[:dimensions])
+        both = F.linear(hidden_BTD, weight[dimensions:], bias[dimensions:])
+        key, value = both.view(size, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        inside_BT = torch.arange(length, device=lengths_B.device) < lengths_B[:, None]
+        mixed = F.scaled_dot_product_attention(
+            query.view(size, self.heads, 1, -1), key, value, inside_BT[:, None, None]
+        )
+        return self.out(mixed.reshape(size, dimensions))
+
 
 class Bands(nn.Module):
     """A learned filter by frequency: the Haar wavelet transform of each dimension over positions,
@@ -116,3 +142,11 @@ class CausalTransformer(nn.Module):
         for block in self.blocks:
             hidden_BTD = block(hidden_BTD)
         return self.norm(hidden_BTD)
+
+    def last(self, read_BTD: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """hidden_BD of the last position of each history."""
+        hidden_BTD = self.dropout(read_BTD + self.position_TD[: read_BTD.shape[1]])
+        *before, last = self.blocks
+        for block in before:
+            hidden_BTD = block(hidden_BTD)
+        return self.norm(last.last(hidden_BTD, lengths_B))

@@ -92,7 +92,8 @@ class TransferredModel(nn.Module):
         super().__init__()
         self.length, self.items_J = trunk.learning.windows.length, items_J
         self.network = _extended(trunk.network, items_J, start.read_JD)
-        self.weight_JD, self.bias_J = nn.Parameter(start.weight_JD), nn.Parameter(start.bias_J)
+        self.weight_JD = nn.Parameter(start.weight_JD.clone())
+        self.bias_J = nn.Parameter(start.bias_J.clone())
         self.place_I: torch.Tensor
         place_I = np.zeros(len(self.network.row_I), np.int64)
         place_I[items_J] = np.arange(len(items_J))
@@ -118,9 +119,8 @@ class TransferredModel(nn.Module):
         """states_BD of users with these histories, of all items."""
         newest, device = batch.latest(self.length), self.bias_J.device
         read_BT, lengths_B = (tensor.to(device) for tensor in padded_histories(newest, False))
-        hidden_BTD = self.network(read_BT, lengths_B, padded_details(newest, False).to(device))
-        rows_B = torch.arange(len(batch), device=hidden_BTD.device)
-        return F.normalize(hidden_BTD[rows_B, lengths_B - 1], dim=1)
+        details = padded_details(newest, False).to(device)
+        return F.normalize(self.network.last(read_BT, lengths_B, details), dim=1)
 
     @torch.no_grad()
     def scores(self, batch: Histories) -> torch.Tensor:

@@ -21,6 +21,7 @@ from training.layers.transfer.adaptation import (
     ADAPTERS,
     FULL,
     AdaptationConfig,
+    InitialLayers,
     TransferredModel,
     adapt,
     closed_form_start,
@@ -37,13 +38,15 @@ from training.layers.transfer.target import (
 
 POPULARITY_DAYS = 90.0
 LEAST_EVENTS = 50  # for a point of a curve
+CURVE_USERS = 300  # of the tuning window, that a point's methods are tuned on
 
 
 @dataclass(frozen=True)
 class TrainedMethods:
-    """The fitted methods that rank a target's items. ``moved``: by adapters."""
+    """The fitted methods that rank a target's items. ``moved``: by adapters, from ``start``."""
 
     target: Target
+    start: InitialLayers
     moved: TransferredModel
     scratch: NextItem
     popularity_J: torch.Tensor
@@ -107,7 +110,7 @@ def train_methods(
     learned(scratch, target, context)
     shares_J = popularity(target.alone(target.wanted), POPULARITY_DAYS)
     tuned = {"moving_steps": progress.best_step, "scratch_steps": scratch.tuned["steps"]}
-    return TrainedMethods(target, moved, scratch, torch.from_numpy(shares_J), tuned)
+    return TrainedMethods(target, start, moved, scratch, torch.from_numpy(shares_J), tuned)
 
 
 def learned(scratch: NextItem, target: Target, context: TrainingContext) -> None:
@@ -173,11 +176,13 @@ def curve(
         if np.isin(known.items_N, domains.items_of(*names)).sum() < LEAST_EVENTS:
             continue
         target, _ = target_of(split, items, domains, names, keep)
+        rows = np.random.default_rng(context.seed).permutation(len(target.window.histories))
+        few = target.window.take(np.sort(rows[:CURVE_USERS]))
+        target = replace(target, window=few)
         test = Window(keep(split.test.histories), split.test.targets)
         there = _beside(context, f"share-{share}")
         found = train_methods(trunk, scratch(), target, config, there)
-        start = closed_form_start(trunk, target, config, there)
-        full, _ = adapt(trunk, target, start, FULL, config, _beside(there, FULL))
+        full, _ = adapt(trunk, target, found.start, FULL, config, _beside(there, FULL))
         scorers = {**found.scorers(), FULL: full.scores}
         points += [
             CurvePoint(
