@@ -2,10 +2,11 @@
 
 ## What it does
 
-1. `materialize`: `penchant materialize` writes the snapshot's features to a new online store and,
-   when it is complete, makes it live.
-2. `training_sets`: `penchant training-sets` joins features to labels point-in-time, with Feast's
-   historical retrieval. The Asset `features` triggers `train_families`.
+- `training_sets`: `penchant training-sets` joins features to labels point-in-time, with Feast's
+  historical retrieval. The Asset `features` triggers `train_families`.
+- `materialize`, at the same time: `penchant materialize` writes the snapshot's features to a new
+  online store and, when it is complete, makes it live. Training doesn't wait for it, a release
+  does.
 
 ## When it runs
 
@@ -56,4 +57,4 @@ with DAG(
         event={"snapshot_id": SNAPSHOT_ID},
         outlets=[FEATURES],
     )
-    latest >> materialize >> training_sets
+    latest >> [training_sets, materialize]

@@ -7,7 +7,7 @@ import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
 from penchant.commands.user import User
-from penchant.errors import NothingToDo
+from penchant.errors import NothingToDo, PenchantError
 from penchant.settings import Settings
 
 releases = typer.Typer()
@@ -24,10 +24,18 @@ def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 @releases.command()
 def publish_first(snapshot: SnapshotId, as_json: AsJson = False) -> None:
-    """Publish a release from the families that train fastest, if no release is live."""
+    """Publish a release from the families that train fastest, if no release is live.
+
+    Fails, to be run again, while the snapshot's features are being written.
+    """
     settings = Settings()
     if release_id := settings.live_release.current():
         raise NothingToDo(f"release {release_id} is live", "nothing: a better one follows")
+    if settings.live_features.current() != snapshot:
+        raise PenchantError(
+            f"the features of {snapshot} are not online yet",
+            f"run it again after `penchant materialize --snapshot {snapshot}`",
+        )
 
     from penchant.publishing.publish import publish as run
     from training.commands.plan_training import FIRST

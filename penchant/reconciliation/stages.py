@@ -98,6 +98,15 @@ def materialized(settings: Settings, snapshot_id: str) -> bool:
     return Snapshot.open(settings, snapshot_id).training_set("any").parent.is_dir()
 
 
+def learnable(settings: Settings) -> str | None:
+    """The live snapshot if it has its training sets: its features may still be written. Otherwise
+    the snapshot with live features."""
+    live = settings.live_snapshot.current()
+    if live and Snapshot.open(settings, live).training_set("any").parent.is_dir():
+        return live
+    return settings.live_features.current()
+
+
 def trained(settings: Settings, snapshot_id: str) -> bool:
     """Whether every family was selected among: it has its run, or it failed with this code."""
     selection = selection_of(settings, snapshot_id)
@@ -167,7 +176,7 @@ def never(settings: Settings, snapshot_id: str) -> bool:
 STAGES: dict[str, Stage] = {
     "build_snapshot": Stage(landed, checked),
     "materialize_features": Stage(lambda settings: settings.live_snapshot.current(), materialized),
-    "train_families": Stage(lambda settings: settings.live_features.current(), trained),
+    "train_families": Stage(learnable, trained),
     "publish_vectors": Stage(selected, published),
     "learn_policy": Stage(selected, never),
     "evaluate_policy": Stage(selected, never),

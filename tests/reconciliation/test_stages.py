@@ -89,6 +89,19 @@ def test_features_are_done_with_their_training_sets(settings: Settings) -> None:
     assert not materialized(settings, SECOND)
 
 
+def test_families_are_trained_while_features_are_written(settings: Settings) -> None:
+    snapshot(settings, FIRST)
+    settings.live_snapshot.flip(FIRST)
+    with pytest.raises(NothingToDo):
+        resolve(settings, "train_families")
+    (settings.snapshots / FIRST / "training_sets").mkdir()
+    assert resolve(settings, "train_families").snapshot_id == FIRST
+    settings.live_features.flip(FIRST)
+    snapshot(settings, SECOND)
+    settings.live_snapshot.flip(SECOND)
+    assert resolve(settings, "train_families").snapshot_id == FIRST
+
+
 def test_first_selection_is_not_the_end_of_training(settings: Settings) -> None:
     snapshot(settings, FIRST)
     settings.live_features.flip(FIRST)
