@@ -1,19 +1,25 @@
-"""Ranked recommendations beside the precomputed path of the same release, in one run."""
+"""Ranked recommendations beside the precomputed path of the same release, in one run.
+
+The CPU time of a request is the server process's, over all requests of a rate. Its ratio to that of
+a route that computes nothing hardly depends on the machine and on other load.
+"""
 
 import json
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
 from benchmarks.rows import grid
-from benchmarks.servers import penchant_server, read_only_home
+from benchmarks.servers import Server, penchant_server, read_only_home
 from benchmarks.serving.load import (
     Latencies,
     Request,
@@ -26,20 +32,21 @@ from benchmarks.serving.source_recall import DAYS, own_recall
 from penchant.artifacts import Snapshot
 from penchant.errors import UsageError
 from penchant.releases.opened import OpenRelease
-from penchant.releases.ranking_files import OWN_SOURCES
+from penchant.releases.ranking_files import OWN_SOURCES, RankingFiles
 from penchant.releases.release import MANIFEST, RANKED_LISTS, USER_SEGMENTS, Release
 from penchant.releases.rows import Rows
 from penchant.serving.ranking.ranker import BY_PROBABILITY, OpenRanker
-from penchant.serving.ranking.sources import find, merge
-from penchant.serving.recommending.user_state import PUBLISHED_ONLY
+from penchant.serving.ranking.sources import Merged, find, merge
+from penchant.serving.recommending.user_state import PUBLISHED_ONLY, UserState
 from penchant.settings import Settings
 
 TITLE = "Ranked recommendations"
-RATE, SECONDS = 200, 20
-ONE_BY_ONE, WARM_UP = 300, 400  # requests
+RATES, SECONDS = (50, 100, 200), 10
+AIM = 200  # requests a second, of which p99 has a target
+WARM_UP = 400  # requests
 ROUNDS = 2  # of each server, in turn, so that other load on the machine affects both
 STAGES = 300  # requests whose stages are timed in process
-RANKED, PRECOMPUTED = "ranking model", "precomputed list"
+RANKED, PRECOMPUTED, TRIVIAL = "ranking model", "precomputed list", "/healthz"
 
 
 def measure(settings: Settings, *, note: str = "") -> dict[str, Any]:
@@ -53,7 +60,7 @@ def measure(settings: Settings, *, note: str = "") -> dict[str, Any]:
     users = Rows.open(release.path, RANKED_LISTS).table["user_id"].to_pylist()
     draw = random.Random(0)
     requests = [
-        Request("/v1/recommendations?user_id=" + quote(draw.choice(users))) for _ in range(RATE)
+        Request("/v1/recommendations?user_id=" + quote(draw.choice(users))) for _ in range(AIM)
     ]
     with (
         read_only_home(settings) as home,
@@ -61,7 +68,13 @@ def measure(settings: Settings, *, note: str = "") -> dict[str, Any]:
         penchant_server(home, requests[0].path) as ranked,
         penchant_server(other, requests[0].path) as precomputed,
     ):
-        rows = _rows({RANKED: ranked.port, PRECOMPUTED: precomputed.port}, requests)
+        rows = _rows(
+            {
+                RANKED: (ranked, requests),
+                PRECOMPUTED: (precomputed, requests),
+                TRIVIAL: (ranked, [Request(TRIVIAL)]),
+            }
+        )
     figures = {"rows": rows, "note": note, **_stages(settings, release.id, users)}
     return figures | {"recall": _recall(settings, release)}
 
@@ -80,20 +93,27 @@ def _recall(settings: Settings, release: Release) -> dict[str, float | None]:
     return measured | own_recall(Snapshot.open(settings, release.snapshot_id), segments)
 
 
-def _rows(ports: dict[str, int], requests: list[Request]) -> list[dict[str, Any]]:
-    """Latencies of each server, in turn."""
-    single: dict[str, list[Latencies]] = {name: [] for name in ports}
-    loaded: dict[str, list[Latencies]] = {name: [] for name in ports}
+def _rows(measured: Mapping[str, tuple[Server, list[Request]]]) -> list[dict[str, Any]]:
+    """Latencies and CPU time at each rate, in turn."""
+    loads = [(name, rate) for rate in RATES for name in measured]
+    found: dict[tuple[str, int], list[Latencies]] = {load: [] for load in loads}
+    cpu_seconds: Counter[tuple[str, int]] = Counter()
     for _ in range(ROUNDS):
-        for name, port in ports.items():
-            one_by_one(port, (requests * 2)[:WARM_UP])
-            single[name].append(one_by_one(port, (requests * 2)[:ONE_BY_ONE]))
-            loaded[name].append(at_rate(port, requests * SECONDS, RATE))
+        for server, requests in measured.values():
+            one_by_one(server.port, list(islice(cycle(requests), WARM_UP)))
+        for name, rate in loads:
+            server, requests = measured[name]
+            sent = list(islice(cycle(requests), rate * SECONDS))
+            before = server.cpu_seconds()
+            found[name, rate].append(at_rate(server.port, sent, rate))
+            cpu_seconds[name, rate] += server.cpu_seconds() - before
     rows = []
-    for name in ports:
-        aims = {"p99": 25.0} if name == RANKED else {}
-        rows.append(latency_row(f"{name}, one by one", *single[name]))
-        rows.append(latency_row(f"{name}, at a rate", *loaded[name], **aims))
+    for name, rate in loads:
+        aims = {"p99": 25.0} if (name, rate) == (RANKED, AIM) else {}
+        row = latency_row(f"{name}, {rate} a second", *found[name, rate], **aims)
+        row["cpu_ms"] = 1000 * cpu_seconds[name, rate] / row["requests"]
+        row["of_trivial"] = cpu_seconds[name, rate] / cpu_seconds[TRIVIAL, rate]
+        rows.append(row)
     return rows
 
 
@@ -102,16 +122,26 @@ def page(figures: dict[str, Any]) -> str:
         f"One release, served with its ranking model and, by a second server, with its precomputed "
         f"list. The model: {figures['trees']} trees, {figures['features']} features, up to "
         f"{figures['candidates']} candidates ({figures['found']:.0f} on average) of "
-        f"{figures['sources']} sources. Features are read from the online store for each request; "
-        f"those of items are in memory after their first read. {figures['note']}".rstrip(),
+        f"{figures['sources']} sources. Features of users and pairs are read from the online store "
+        f"for each request; those of items are in the release. {figures['note']}".rstrip(),
         "",
         latency_table(figures["rows"]),
         "",
-        "The stages of a ranked request in one thread, without HTTP, policy and log:",
+        f"The server's CPU time for a request, and its ratio to `{TRIVIAL}`:",
         "",
         grid(
-            ["stage", "p50, ms", "p99, ms"],
-            [[name, f"{p50:.2f}", f"{p99:.2f}"] for name, (p50, p99) in figures["stages"].items()],
+            ["what", "CPU, ms", "ratio"],
+            [
+                [row["what"], f"{row['cpu_ms']:.2f}", f"{row['of_trivial']:.1f}"]
+                for row in figures["rows"]
+            ],
+        ),
+        "",
+        "CPU time of the stages of a ranked request in one thread, without HTTP, policy and log:",
+        "",
+        grid(
+            ["stage", "CPU, ms"],
+            [[name, f"{cpu_ms:.2f}"] for name, cpu_ms in figures["stages"].items()],
         ),
         "",
         "Recall@100 of the candidate sources: of the model's on the validation window of its run, "
@@ -147,41 +177,42 @@ def _without_model(settings: Settings, release: Release) -> Iterator[Path]:
 
 
 def _stages(settings: Settings, release_id: str, users: list[str]) -> dict[str, Any]:
-    """Milliseconds of each stage over requests of different users."""
+    """CPU milliseconds of each stage over requests of different users, and sizes."""
     opened = OpenRelease(settings, release_id)
     files = opened.ranking
     assert files is not None
     ranker = OpenRanker.open(opened, files)
     states = [PUBLISHED_ONLY.of(opened, user) for user in users[:STAGES]]
-    taken: dict[str, list[float]] = {}
-    found_count = []
-    for state in states * 2:  # the first round fills the features of items
-        at = perf_counter()
-        found = find(opened, files, state, None)
-        if not found:
-            continue
-        merged = merge(found, files.record.candidates)
-        stamps = {"candidates": perf_counter() - at}
-        at = perf_counter()
-        request = ranker.features.of(state.user_id, merged)
-        stamps["features"] = perf_counter() - at
-        at = perf_counter()
-        ranker.model.raw_scores(request)
-        stamps["model"] = perf_counter() - at
-        at = perf_counter()
-        ranker.rank(opened, state, None, BY_PROBABILITY)
-        stamps["all stages"] = perf_counter() - at
-        found_count.append(len(merged.items_C))
-        for name, seconds in stamps.items():
-            taken.setdefault(name, []).append(1000 * seconds)
-    half = {name: np.array(each[len(each) // 2 :]) for name, each in taken.items()}
+    merged = [_merged(opened, files, state) for state in states]
+    requests = [
+        ranker.features.of(state.user_id, each) for state, each in zip(states, merged, strict=True)
+    ]
+    calls: dict[str, Callable[[int], Any]] = {
+        "candidates": lambda at: _merged(opened, files, states[at]),
+        "features": lambda at: ranker.features.of(states[at].user_id, merged[at]),
+        "model": lambda at: ranker.model.raw_scores(requests[at]),
+        "all stages": lambda at: ranker.rank(opened, states[at], None, BY_PROBABILITY),
+    }
     return {
-        "stages": {
-            name: [float(np.percentile(each, at)) for at in (50, 99)] for name, each in half.items()
-        },
+        "stages": {name: _cpu_ms(call, len(states)) for name, call in calls.items()},
         "trees": files.record.model.trees,
         "features": len(files.record.features),
         "sources": len(files.record.sources),
         "candidates": files.record.candidates,
-        "found": float(np.mean(found_count)),
+        "found": float(np.mean([len(each.items_C) for each in merged])),
     }
+
+
+def _merged(opened: OpenRelease, files: RankingFiles, state: UserState) -> Merged:
+    return merge(find(opened, files, state, None), files.record.candidates)
+
+
+def _cpu_ms(call: Callable[[int], Any], count: int) -> float:
+    """CPU milliseconds of a call, of the fastest of a few rounds; the first warms up."""
+    rounds = []
+    for _ in range(4):
+        before = process_time()
+        for at in range(count):
+            call(at)
+        rounds.append(process_time() - before)
+    return 1000 * min(rounds[1:]) / count

@@ -1,8 +1,9 @@
 """All users' histories of a release, as arrays on disk, which its encoder reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ class Histories:
 
 def write(
     folder: Path,
-    sequences: pa.Table,
+    parts: Iterable[pa.Table],
     items: Ids,
     as_of: int,
     latest: int | None,
@@ -66,13 +67,29 @@ def write(
 ) -> None:
     """Write each user's ``latest`` events of the mart ``sequences``, or all of them.
 
-    ``as_of``: seconds since 1970. ``strengths``: of event types, whose events are written with
-    their weights times that; None for the type to predict alone. A user who has no event of a type
-    with strength keeps all events, where ``strengths`` are given. Events of one second are in the
-    order of ``EVENT_TYPES``, as in training. Raises DataError for an item outside the encoder's
-    catalogue: the encoder is then of another snapshot.
+    ``parts``: of the mart, sorted by user. ``as_of``: seconds since 1970. ``strengths``: of event
+    types, whose events are written with their weights times that; None for the type to predict
+    alone. A user who has no event of a type with strength keeps all events, where ``strengths`` are
+    given. Events of one second are in the order of ``EVENT_TYPES``, as in training. Raises
+    DataError for an item outside the encoder's catalogue: the encoder is then of another snapshot.
     """
-    sequences = sequences.sort_by("user_id")
+    of_parts = [_arrays(part, items, as_of, latest, strengths) for part in parts]
+    folder.mkdir()
+    for name in list(of_parts[0]):
+        array = np.concatenate([arrays.pop(name) for arrays in of_parts])
+        if name == "lengths":
+            name, array = "starts", np.concatenate([[0], np.cumsum(array)]).astype(np.int64)
+        np.save(folder / f"{name}.npy", array)
+
+
+def _arrays(
+    sequences: pa.Table,
+    items: Ids,
+    as_of: int,
+    latest: int | None,
+    strengths: Mapping[str, float] | None,
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of some users by the names of their files; ``lengths`` in place of ``starts``."""
     given = {target_type(sequences): 1.0} if strengths is None else strengths
     strength_T = np.array([given.get(name, 0.0) for name in EVENT_TYPES])
     events = events_of(sequences)
@@ -96,13 +113,13 @@ def write(
             f"the encoder lacks item {names.dictionary[int(np.argmin(rows_J))].as_py()!r}",
             "train the retriever's family on this snapshot again",
         )
-    folder.mkdir()
-    users = np.array([each.encode() for each in sequences["user_id"].to_pylist()], np.bytes_)
-    np.save(folder / "user_ids.npy", users)
-    kept_U = lengths_U if latest is None else np.minimum(lengths_U, latest)
-    np.save(folder / "starts.npy", np.concatenate([[0], np.cumsum(kept_U)]).astype(np.int64))
-    np.save(folder / "rows.npy", rows_J[names.indices.to_numpy()].astype(np.int32)[read_N])
-    np.save(folder / "ages.npy", ((as_of - times_N[read_N]) / DAY).astype(np.float32))
     weights_N = events["weight"].to_numpy().astype(np.float32) * strength_N
-    np.save(folder / "weights.npy", weights_N.astype(np.float32)[read_N])
-    np.save(folder / "types.npy", types_N[read_N].astype(np.int8))
+    users = [each.encode() for each in sequences["user_id"].to_pylist()]
+    return {
+        "user_ids": np.array(users, np.bytes_),
+        "lengths": lengths_U if latest is None else np.minimum(lengths_U, latest),
+        "rows": rows_J[names.indices.to_numpy()].astype(np.int32)[read_N],
+        "ages": ((as_of - times_N[read_N]) / DAY).astype(np.float32),
+        "weights": weights_N.astype(np.float32)[read_N],
+        "types": types_N[read_N].astype(np.int8),
+    }

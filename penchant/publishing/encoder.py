@@ -14,6 +14,7 @@ from penchant.artifacts.release import EncoderDescription
 from penchant.encoders import histories
 from penchant.encoders.encoder import FOLDER, Encoder
 from penchant.errors import DataError
+from penchant.publishing.key_ranges import RANGE, in_parts
 from penchant.publishing.selected_runs import Run, SelectedRuns
 from penchant.sequences import target_type
 from penchant.vectors import FloatArray, matrix
@@ -21,6 +22,7 @@ from penchant.vectors import FloatArray, matrix
 CLOSE = 1e-4
 """Largest difference of an encoded vector from the trained one, relative to the largest component
 where that is above 1."""
+USERS_A_PART = 20_000
 VERIFIED = 200  # users, evenly spread
 
 
@@ -34,7 +36,8 @@ def write(staging: Path, selected: SelectedRuns) -> EncoderDescription | None:
         return None
     shutil.copytree(run.path / FOLDER, staging / FOLDER)
     encoder = Encoder.open(staging / FOLDER)
-    sequences = pq.read_table(snapshot.mart("sequences"))
+    mart, query = snapshot.mart("sequences"), f"FROM source WHERE user_id {RANGE} ORDER BY user_id"
+    sequences = in_parts(mart, "user_id", query, USERS_A_PART)
     as_of = int(snapshot.as_of.replace(tzinfo=UTC).timestamp())
     folder = staging / histories.FOLDER
     histories.write(folder, sequences, encoder.items, as_of, encoder.latest, encoder.strengths)
@@ -43,7 +46,7 @@ def write(staging: Path, selected: SelectedRuns) -> EncoderDescription | None:
     return EncoderDescription(
         family=run.family,
         as_of=snapshot.as_of,
-        learned_from=target_type(sequences),
+        learned_from=target_type(pq.ParquetFile(mart).read(["target_event_type"])),
         latest=encoder.latest,
         verified_users=verified_users,
         largest_difference=largest_difference,

@@ -4,12 +4,19 @@ They are copied from the snapshot's ``events``, so that a service needs no mart 
 recommendation, to exclude bought items or to encode a user again.
 """
 
-import duckdb
+from collections.abc import Iterator
+from pathlib import Path
+
 import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow.dataset import dataset
 
 from penchant.artifacts import Snapshot
 from penchant.errors import DataError
+from penchant.publishing.key_ranges import RANGE, in_parts
 from penchant.releases.release import MAX_RECENT_ITEMS
+
+EVENTS_A_PART = 1_000_000
 
 _RECENT = """
     SELECT
@@ -19,7 +26,7 @@ _RECENT = """
         list(epoch_us(event_at) ORDER BY {order}) AS event_ats,
         list(coalesce(quantity, 1)::BIGINT ORDER BY {order}) AS quantities
     FROM (
-        FROM events WHERE item_id IS NOT NULL QUALIFY
+        FROM source WHERE user_id {range} AND item_id IS NOT NULL QUALIFY
             row_number() OVER (PARTITION BY user_id ORDER BY {backwards}) <= {latest}
     )
     GROUP BY user_id
@@ -28,13 +35,16 @@ _RECENT = """
 
 _BOUGHT = """
     SELECT user_id, list(item_id ORDER BY item_id) AS item_ids
-    FROM (SELECT DISTINCT user_id, item_id FROM events WHERE event_type = 'purchase')
+    FROM (
+        SELECT DISTINCT user_id, item_id FROM source
+        WHERE user_id {range} AND event_type = 'purchase'
+    )
     GROUP BY user_id
     ORDER BY user_id
 """
 
 
-def recent_items(snapshot: Snapshot) -> pa.Table:
+def recent_items(snapshot: Snapshot) -> Iterator[pa.Table]:
     """A row for each user with their last ``MAX_RECENT_ITEMS`` events of items, oldest first.
 
     ``event_ats`` are microseconds since 1970, UTC; a quantity that is not recorded is 1. Events of
@@ -48,27 +58,37 @@ def recent_items(snapshot: Snapshot) -> pa.Table:
             order=", ".join(keys),
             backwards=", ".join(f"{key} DESC" for key in keys),
             latest=MAX_RECENT_ITEMS,
+            range=RANGE,
         ),
     )
 
 
-def bought(snapshot: Snapshot) -> pa.Table:
+def bought(snapshot: Snapshot) -> Iterator[pa.Table]:
     """A row for each user who ever bought, with every item once. ``run_id`` names the snapshot.
 
     Raises DataError where the snapshot has no events.
     """
-    return _rows(snapshot, _BOUGHT)
+    return _rows(snapshot, _BOUGHT.format(range=RANGE))
 
 
-def _rows(snapshot: Snapshot, query: str) -> pa.Table:
+def has_purchases(snapshot: Snapshot) -> bool:
+    """False where only views of items are recorded. Raises DataError without events."""
+    purchase = pc.field("event_type") == "purchase"
+    return bool(
+        dataset(_events(snapshot)).head(1, columns=["event_type"], filter=purchase).num_rows
+    )
+
+
+def _rows(snapshot: Snapshot, query: str) -> Iterator[pa.Table]:
+    for table in in_parts(_events(snapshot), "user_id", query, EVENTS_A_PART):
+        yield table.append_column("run_id", pa.repeat(snapshot.id, table.num_rows))
+
+
+def _events(snapshot: Snapshot) -> Path:
     mart = snapshot.mart("events")
     if not mart.is_file():
         raise DataError(
             f"snapshot {snapshot.id} has no mart `events`, from which histories are published",
             "run `penchant build` again",
         )
-    with duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
-        connection.read_parquet(str(mart)).create_view("events")
-        table = connection.sql(query).to_arrow_table()
-    return table.append_column("run_id", pa.repeat(snapshot.id, table.num_rows))
+    return mart

@@ -3,9 +3,11 @@
 import hashlib
 import shutil
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ from penchant.releases.release import (
     on_disk,
     release_id,
 )
-from penchant.releases.rows import Rows, write
+from penchant.releases.rows import Rows, writing
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, held_alone, sync, sync_files
 from penchant.vectors import frame_of, matrix
@@ -185,18 +187,17 @@ def _fill(
     tables: dict[View, pa.Table],
     ranking_model: RankingModelReference | None,
 ) -> None:
-    store = create_store(settings, attempt, staging, tuple(tables))
+    lists = selected.lists()
+    store = create_store(settings, attempt, staging, (*lists, *tables))
     indexing = None
     with ThreadPoolExecutor(1) as beside:  # the index is built outside of the GIL, on another core
         if selected.retriever:
             items = tables[selected.views[1]]
             indexing = beside.submit(build_index, settings, staging, attempt, items, selected.kind)
-        for view, table in tables.items():
-            pq.write_table(table, staging / f"{view.name}.parquet")
-            write(staging, view, table)
-            write_rows(store, view, table)
-            _verify_count(store, view, table)
-            _verify_read_back(store, staging, view, table)
+        in_parts = lists | {view: iter([table]) for view, table in tables.items()}
+        counts = {
+            view.name: _write_view(store, staging, view, parts) for view, parts in in_parts.items()
+        }
         encoder = encoded.write(staging, selected)
         index = indexing.result() if indexing else None
     write_policy_facts(selected.snapshot, staging)
@@ -211,7 +212,7 @@ def _fill(
         retriever=selected.retriever.reference if selected.retriever else None,
         ranker=selected.ranker.reference,
         prior=selected.prior.reference,
-        counts={view.name: table.num_rows for view, table in tables.items()},
+        counts=counts,
         dimensions=vectors["item_vectors"].shape[1] if vectors else None,
         vectors=_vector_form(selected, sides),
         metric=METRIC if vectors else None,
@@ -222,7 +223,7 @@ def _fill(
         encoder=encoder,
         ranking_model=ranking_model,
         last_feedback=selected.snapshot.description.last_feedback,
-        content_hash=_content_hash(staging, tables),
+        content_hash=_content_hash(staging, counts),
         files=hashes_of(staging),
         created_at=datetime.now(UTC),
     )
@@ -255,25 +256,50 @@ def _norms(vectors: np.ndarray) -> dict[str, float]:
     return {"min": float(norms.min()), "max": float(norms.max())}
 
 
-def _content_hash(staging: Path, tables: dict[View, pa.Table]) -> str:
+def _content_hash(staging: Path, views: Iterable[str]) -> str:
     """SHA-256 over the Parquet of all views: equal for equal rows."""
     digest = hashlib.sha256()
-    for name in sorted(view.name for view in tables):
-        digest.update((staging / f"{name}.parquet").read_bytes())
+    for name in sorted(views):
+        with (staging / f"{name}.parquet").open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def _verify_count(store: FeatureStore, view: View, table: pa.Table) -> None:
+def _write_view(store: FeatureStore, staging: Path, view: View, parts: Iterator[pa.Table]) -> int:
+    """Write the rows of a view to Parquet, the mapped file and the online store, verify that they
+    were, and return their number. ``parts``: sorted by key; at least one."""
+    part = next(parts)
+    keys: list[str] = []
+    samples = []
+    run_id = part["run_id"][0].as_py() if part.num_rows else ""
+    with (
+        pq.ParquetWriter(staging / f"{view.name}.parquet", part.schema) as parquet,
+        writing(staging, view, part.schema) as write,
+    ):
+        for each in chain([part], parts):
+            parquet.write_table(each)
+            write(each)
+            write_rows(store, view, each)
+            keys += each[view.key].to_pylist()
+            samples.append(_sample(each))
+    _verify_count(store, view, keys, run_id)
+    _verify_read_back(store, staging, view, _sample(pa.concat_tables(samples)))
+    return len(keys)
+
+
+def _sample(table: pa.Table) -> pa.Table:
+    return table.take(_spread(np.arange(table.num_rows), READ_BACK))
+
+
+def _verify_count(store: FeatureStore, view: View, keys: Sequence[str], run_id: str) -> None:
     """Every key reads back, with the right run id."""
-    keys, run_id = table[view.key].to_pylist(), table["run_id"][0].as_py()
     found = count_rows(store, view, keys, run_id)
     if found != len(keys):
         raise _not_as_written(f"{found} rows of {view.name} are online, not {len(keys)}")
 
 
-def _verify_read_back(store: FeatureStore, staging: Path, view: View, table: pa.Table) -> None:
+def _verify_read_back(store: FeatureStore, staging: Path, view: View, sample: pa.Table) -> None:
     """A sample reads back bit for bit, through Feast and from the mapped rows."""
-    sample = table.take(_spread(np.arange(table.num_rows), READ_BACK))
     keys = sample[view.key].to_pylist()
     online = store.get_online_features(
         features=view.refs, entity_rows=[{view.key: key} for key in keys]

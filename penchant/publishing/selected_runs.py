@@ -1,6 +1,8 @@
 """The selected runs of a snapshot as the rows of a release, validated."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ import pyarrow.parquet as pq
 
 from penchant.artifacts import ModelSelection, RunRecord, RunReference, Snapshot
 from penchant.errors import DataError
-from penchant.publishing.histories import bought, recent_items
+from penchant.publishing.histories import bought, has_purchases, recent_items
+from penchant.publishing.key_ranges import RANGE, in_parts
 from penchant.publishing.segments import segment_table
 from penchant.publishing.vector_form import Form, form_of
 from penchant.releases.release import (
@@ -28,6 +31,8 @@ from penchant.settings import Settings
 from penchant.vectors import FLOAT, matrix
 
 PORTRAITS = "user_portrait"
+LISTS = ("item_ids", "scores")
+LISTS_A_PART = 20_000
 TRANSFERRED = "transferred.parquet"
 """Optional output of a run with transfer: user_id, category and share of it."""
 
@@ -90,24 +95,31 @@ class SelectedRuns:
         """Of users' and of items' vectors."""
         return vector_views(self.kind)
 
+    def lists(self) -> dict[View, Iterator[pa.Table]]:
+        """The rows of the views that have a list for each user, sorted by key, in parts: all of
+        them may not fit into memory. Reading them raises DataError for invalid rows."""
+        lists = {RANKED_LISTS: _lists(self.ranker), RECENT_ITEMS: recent_items(self.snapshot)}
+        if has_purchases(self.snapshot):
+            lists[BOUGHT_ITEMS] = bought(self.snapshot)
+        return {view: self._checked(view, parts) for view, parts in lists.items()}
+
     def tables(self) -> dict[View, pa.Table]:
-        """The rows of each view, sorted by key. Raises DataError for invalid rows."""
-        as_of = self.snapshot.as_of
-        tables = {RANKED_LISTS: _lists(self.ranker), POPULARITY_PRIOR: _prior(self.prior)}
-        tables[RECENT_ITEMS] = recent_items(self.snapshot)
-        if (ever := bought(self.snapshot)).num_rows:  # none where only item views are recorded
-            tables[BOUGHT_ITEMS] = ever
+        """The rows of each other view, sorted by key. Raises DataError for invalid rows."""
+        tables = {POPULARITY_PRIOR: _prior(self.prior)}
         if self.retriever and self.form:
             users, items = (_vectors(self.retriever, view, self.form) for view in self.views)
             _check_equal_widths(self.retriever, users, items)
             tables |= dict(zip(self.views, (users, items), strict=True))
             tables[USER_SEGMENTS] = self._segments(self.retriever, users)
-        self._check_known_items(tables)
-        when = pa.scalar(as_of, pa.timestamp("us"))
-        return {
-            view: table.append_column(PUBLISHED_AT, pa.repeat(when, table.num_rows))
-            for view, table in tables.items()
-        }
+        return {view: next(self._checked(view, iter([table]))) for view, table in tables.items()}
+
+    def _checked(self, view: View, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """The parts with the time that rows are published as of. Raises DataError for an item that
+        the snapshot doesn't have."""
+        when = pa.scalar(self.snapshot.as_of, pa.timestamp("us"))
+        for part in parts:
+            self._check_known_items(view, part)
+            yield part.append_column(PUBLISHED_AT, pa.repeat(when, part.num_rows))
 
     def _segments(self, retriever: Run, vectors: pa.Table) -> pa.Table:
         portraits = self.snapshot.mart(PORTRAITS)
@@ -125,20 +137,23 @@ class SelectedRuns:
             segment_table(users, matrix(vectors), portraits, transferred), retriever
         )
 
-    def _check_known_items(self, tables: dict[View, pa.Table]) -> None:
-        known = pq.read_table(self.snapshot.mart("items"), columns=["item_id"])["item_id"]
-        for view, table in tables.items():
-            ids = table["item_id"] if view.key == "item_id" else None
-            if "item_ids" in table.column_names:
-                ids = pc.list_flatten(table["item_ids"])
-            if ids is None:
-                continue
-            unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=known.combine_chunks())))
-            if len(unknown):
-                raise _rejected(
-                    f"{view.name} names {len(unknown)} items that snapshot {self.snapshot.id} "
-                    f"does not have, such as {unknown[0].as_py()!r}"
-                )
+    def _check_known_items(self, view: View, part: pa.Table) -> None:
+        ids = part["item_id"] if view.key == "item_id" else None
+        if "item_ids" in part.column_names:
+            ids = pc.list_flatten(part["item_ids"])
+        if ids is None:
+            return
+        unknown = ids.filter(pc.invert(pc.is_in(ids, value_set=self._item_ids)))
+        if len(unknown):
+            raise _rejected(
+                f"{view.name} names {len(unknown)} items that snapshot {self.snapshot.id} "
+                f"does not have, such as {unknown[0].as_py()!r}"
+            )
+
+    @cached_property
+    def _item_ids(self) -> pa.Array:
+        items = pq.read_table(self.snapshot.mart("items"), columns=["item_id"])
+        return items["item_id"].combine_chunks()
 
 
 def _run(runs: Path, run_id: str) -> Run:
@@ -153,18 +168,13 @@ def _run(runs: Path, run_id: str) -> Run:
     return Run(run_id, record.family, path)
 
 
-def _read(run: Run, name: str, key: str, columns: list[str]) -> pa.Table:
+def _read(run: Run, path: Path, key: str, columns: list[str]) -> pa.Table:
     """Rows of a run's Parquet sorted by ``key``, which is unique and never null."""
-    return _read_file(run, run.path / f"{name}.parquet", key, columns)
-
-
-def _read_file(run: Run, path: Path, key: str, columns: list[str]) -> pa.Table:
     try:
         table = pq.read_table(path, columns=[key, *columns])
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", f"train {run.family} again") from None
-    fields = [(key, pa.string()), *((name, _TYPES[name]) for name in columns)]
-    table = table.cast(pa.schema(fields, metadata=table.schema.metadata))
+    table = table.cast(_schema(key, columns, table.schema.metadata))
     if table.num_rows == 0:
         raise _rejected(f"{path} has no rows")
     nulls = sum(table[column].null_count for column in table.column_names)
@@ -176,7 +186,7 @@ def _read_file(run: Run, path: Path, key: str, columns: list[str]) -> pa.Table:
 def _vectors(run: Run, view: View, form: Form) -> pa.Table:
     """Raises DataError unless all vectors are finite, of one width and of nonzero length."""
     columns = [column for column in view.columns if column != "run_id"]
-    table = _read_file(run, form.file(view.name), view.key, columns)
+    table = _read(run, form.file(view.name), view.key, columns)
     widths = pc.list_value_length if form.kind == FLOAT else pc.binary_length
     if len(pc.unique(widths(table[columns[0]]))) != 1:
         raise _rejected(f"{view.name} of {run.id} has vectors of several widths")
@@ -194,15 +204,38 @@ def _vectors(run: Run, view: View, form: Form) -> pa.Table:
     return _with_run_id(table, run)
 
 
-def _lists(run: Run) -> pa.Table:
-    table = _read(run, RANKED_LISTS.name, RANKED_LISTS.key, ["item_ids", "scores"])
-    lengths = pc.list_value_length(table["item_ids"])
-    if pc.min(lengths).as_py() == 0:
-        raise _rejected(f"ranked_lists of {run.id} has empty lists")
-    if not lengths.equals(pc.list_value_length(table["scores"])):
-        raise _rejected(f"ranked_lists of {run.id} has different numbers of items and scores")
-    _check_finite(run, RANKED_LISTS.name, pc.list_flatten(table["scores"]))
-    return _with_run_id(table, run)
+def _schema(key: str, columns: Sequence[str], metadata: dict[bytes, bytes] | None) -> pa.Schema:
+    fields = [(key, pa.string()), *((name, _TYPES[name]) for name in columns)]
+    return pa.schema(fields, metadata=metadata)
+
+
+def _lists(run: Run) -> Iterator[pa.Table]:
+    """The ranked lists of a run, sorted by user."""
+    path, key, columns = run.path / f"{RANKED_LISTS.name}.parquet", RANKED_LISTS.key, LISTS
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist", f"train {run.family} again") from None
+    if rows == 0:
+        raise _rejected(f"{path} has no rows")
+    query = f"SELECT {', '.join([key, *columns])} FROM source WHERE {key} {RANGE} ORDER BY {key}"
+    read = 0
+    for part in in_parts(path, key, query, LISTS_A_PART):
+        table = part.cast(_schema(key, columns, None))
+        lengths = pc.list_value_length(table["item_ids"])
+        if table.num_rows > len(pc.unique(table[key])) or lengths.null_count:
+            raise _rejected(f"{path} has nulls or repeats a {key}")
+        if pc.min(lengths).as_py() == 0:
+            raise _rejected(f"{RANKED_LISTS.name} of {run.id} has empty lists")
+        if not lengths.equals(pc.list_value_length(table["scores"])):
+            raise _rejected(
+                f"{RANKED_LISTS.name} of {run.id} has different numbers of items and scores"
+            )
+        _check_finite(run, RANKED_LISTS.name, pc.list_flatten(table["scores"]))
+        read += table.num_rows
+        yield _with_run_id(table, run)
+    if read != rows:
+        raise _rejected(f"{path} has nulls or repeats a {key}")
 
 
 def _prior(run: Run) -> pa.Table:

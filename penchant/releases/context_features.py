@@ -24,6 +24,7 @@ from penchant.vectors import load_array
 FOLDER = "policy_facts"
 CATEGORIES = ("category_3", "category_2", "category_1", "brand")
 """The finest that an item has is its category."""
+USERS_A_PART = 20_000
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,7 @@ def facts_of_snapshot(snapshot: Snapshot) -> tuple[ContextCounts, pa.ChunkedArra
     """
     user_ids = pq.read_table(snapshot.mart("users"), columns=["user_id"])["user_id"].sort()
     items = pq.ParquetFile(snapshot.mart("items")).read().sort_by("item_id")
-    acted = target_events(pq.read_table(snapshot.mart("sequences")))
-    done = Events(
-        _rows(acted["user_id"], user_ids),
-        _rows(acted["item_id"], items["item_id"]),
-        _seconds(acted["event_at"]),
-    )
+    done = _done(snapshot, user_ids, items["item_id"])
     drawn = pc.field("item_id").is_valid() & pc.field("propensity").is_valid()
     shown = _of_mart(snapshot, "impressions", ["user_id", "item_id", "shown_at"], drawn)
     answered = _of_mart(snapshot, "policy_log", ["item_id", "known_at", "clicked"], None)
@@ -110,6 +106,20 @@ def facts_of_snapshot(snapshot: Snapshot) -> tuple[ContextCounts, pa.ChunkedArra
         ),
     )
     return facts, user_ids, items["item_id"]
+
+
+def _done(snapshot: Snapshot, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> Events:
+    """What users did, of the event type that families predict."""
+    rows: list[tuple[IntArray, IntArray, IntArray]] = []
+    for batch in pq.ParquetFile(snapshot.mart("sequences")).iter_batches(USERS_A_PART):
+        acted = target_events(pa.Table.from_batches([batch]))
+        users, items = _rows(acted["user_id"], user_ids), _rows(acted["item_id"], item_ids)
+        rows.append((users, items, _seconds(acted["event_at"])))
+    users_N, items_N, times_N = (
+        np.concatenate([np.zeros(0, np.int64), *column])
+        for column in ([row[at] for row in rows] for at in range(3))
+    )
+    return Events(users_N, items_N, times_N)
 
 
 def _of_mart(

@@ -14,7 +14,7 @@ from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.feast_sdk import FeatureStore
 from penchant.releases.release import View
-from penchant.releases.rows import Rows, write
+from penchant.releases.rows import Rows, writing
 
 ITEM_FACTS = View(
     "item_facts",
@@ -57,7 +57,9 @@ def write_facts(directory: Path, snapshot: Snapshot) -> Rows:
             f"the mart items of snapshot {snapshot.id} has no {', '.join(missing)}",
             "restore it in dbt/models/marts and run `penchant build`",
         )
-    write(directory, ITEM_FACTS, pq.read_table(mart, columns=[ITEM_FACTS.key, *ITEM_FACTS.columns]))
+    table = pq.read_table(mart, columns=[ITEM_FACTS.key, *ITEM_FACTS.columns])
+    with writing(directory, ITEM_FACTS, table.schema) as write:
+        write(table.sort_by(ITEM_FACTS.key))
     return Rows.open(directory, ITEM_FACTS)
 
 

@@ -6,6 +6,8 @@ processes of a machine share the memory.
 """
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +67,15 @@ class _Keys:
         return self._column[at].as_py()
 
 
-def write(directory: Path, view: View, table: pa.Table) -> None:
-    """Write the key and the columns of a view, for ``Rows.open``."""
-    ordered = table.select([view.key, *view.columns]).sort_by(view.key).combine_chunks()
-    with pa.ipc.new_file(_path(directory, view), ordered.schema) as file:
-        file.write_table(ordered)
+@contextmanager
+def writing(directory: Path, view: View, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Write the key and the columns of a view, for ``Rows.open``: call what this yields with parts
+    of the rows, which are sorted by key. ``schema``: of the parts."""
+    columns = [view.key, *view.columns]
+    with pa.ipc.new_file(
+        _path(directory, view), pa.schema([schema.field(name) for name in columns])
+    ) as file:
+        yield lambda part: file.write_table(part.select(columns).combine_chunks())
 
 
 def _path(directory: Path, view: View) -> Path:

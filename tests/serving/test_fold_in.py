@@ -79,26 +79,27 @@ def test_rejects_an_invalid_onnx_graph(tmp_path: Path) -> None:
 def test_publishes_only_the_events_that_the_encoder_reads(tmp_path: Path) -> None:
     sequences = pa.table(
         {
-            "user_id": ["v", "u"],
-            "item_ids": [["a", "b", "c", "a"], ["c"]],
-            "event_ats": pa.array([[0, 1, 2, 2], [3]], pa.list_(pa.timestamp("s"))),
-            "weights": [[1.0, 2.0, 3.0, 4.0], [4.0]],
-            "event_types": [["purchase", "purchase", "view", "purchase"], ["purchase"]],
+            "user_id": ["u", "v"],
+            "item_ids": [["c"], ["a", "b", "c", "a"]],
+            "event_ats": pa.array([[3], [0, 1, 2, 2]], pa.list_(pa.timestamp("s"))),
+            "weights": [[4.0], [1.0, 2.0, 3.0, 4.0]],
+            "event_types": [["purchase"], ["purchase", "purchase", "view", "purchase"]],
             "target_event_type": ["purchase", "purchase"],
         }
     )
-    histories.write(tmp_path / "h", sequences, ids("a", "b", "c"), 86_400, latest=2)
+    parts = sequences.slice(0, 1), sequences.slice(1)
+    histories.write(tmp_path / "h", parts, ids("a", "b", "c"), 86_400, latest=2)
     published = histories.Histories.open(tmp_path / "h", ids("a", "b", "c"))
     one = published.of("v")
     assert (one.item_ids, one.weights_N.tolist()) == (("b", "a"), [2.0, 4.0])
     assert published.of("u").item_ids == ("c",)
     strengths = {"purchase": 1.0, "view": 0.5, "cart": 0.0}
-    histories.write(tmp_path / "e", sequences, ids("a", "b", "c"), 86_400, 2, strengths)
+    histories.write(tmp_path / "e", parts, ids("a", "b", "c"), 86_400, 2, strengths)
     every_type = histories.Histories.open(tmp_path / "e", ids("a", "b", "c")).of("v")
     assert (every_type.item_ids, every_type.weights_N.tolist()) == (("a", "c"), [4.0, 1.5])
     assert every_type.places_N.tolist() == [0, 2], "of one second, the stronger type is first"
     with pytest.raises(DataError, match="the encoder lacks item 'c'"):
-        histories.write(tmp_path / "i", sequences, ids("a", "b"), 86_400, latest=None)
+        histories.write(tmp_path / "i", parts, ids("a", "b"), 86_400, latest=None)
 
 
 def test_later_events_are_merged_by_time() -> None:

@@ -21,8 +21,9 @@ from penchant.errors import DataError, UsageError
 from penchant.publishing import publish as publishing
 from penchant.publishing.publish import KEPT, publish
 from penchant.releases.fencing import Overtaken
-from penchant.releases.release import Release, on_disk
+from penchant.releases.release import RANKED_LISTS, Release, on_disk
 from penchant.releases.rollback import rollback
+from penchant.releases.rows import Rows
 from penchant.settings import Settings
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
@@ -81,6 +82,24 @@ def test_second_publish_is_unchanged(shop: Any) -> None:
     after = {path: path.stat().st_mtime_ns for path in shop.settings.releases.rglob("*")}
     apart = {shop.settings.releases / name: 0 for name in (".lock", "FENCING")}
     assert before | apart == after | apart
+
+
+def test_parts_of_a_few_users_give_the_same_release(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = shop.settings.releases / publish(shop.settings, ONE).release_id
+    whole, files = content(release), Release.open(shop.settings, release.name).manifest.files
+    shutil.rmtree(shop.settings.releases)
+    monkeypatch.setattr("penchant.publishing.histories.EVENTS_A_PART", 25)
+    monkeypatch.setattr("penchant.publishing.selected_runs.LISTS_A_PART", 7)
+    monkeypatch.setattr("penchant.publishing.encoder.USERS_A_PART", 7)
+    monkeypatch.setattr("penchant.releases.context_features.USERS_A_PART", 7)
+    publish(shop.settings, ONE)
+    assert content(release) == whole
+    again = Release.open(shop.settings, release.name).manifest.files
+    same = [name for name in files if name.startswith(("histories/", "policy_facts/"))]
+    assert {name: files[name] for name in same} == {name: again[name] for name in same}
+    assert len(Rows.open(release, RANKED_LISTS).table["user_id"].chunks) > 1
 
 
 def set_vector(value: float) -> Callable[[dict[str, Any]], None]:

@@ -14,7 +14,7 @@ from penchant.publishing.publish import publish
 from penchant.releases.item_attributes import ITEM_FACTS
 from penchant.releases.release import RANKED_LISTS, Release
 from penchant.releases.rollback import rollback
-from penchant.releases.rows import Rows, write
+from penchant.releases.rows import Rows, writing
 from penchant.serving.service import RecommendationService
 
 ONE, TWO = "s-20180102-000000000001", "s-20180102-000000000002"
@@ -29,7 +29,10 @@ def table() -> pa.Table:
 
 
 def test_finds_the_row_of_every_key(tmp_path: Path, table: pa.Table) -> None:
-    write(tmp_path, RANKED_LISTS, table)
+    ordered = table.sort_by("user_id")
+    with writing(tmp_path, RANKED_LISTS, table.schema) as write:
+        write(ordered.slice(0, 4))
+        write(ordered.slice(4))
     rows = Rows.open(tmp_path, RANKED_LISTS)
     assert len(rows) == len(KEYS)
     for row in table.to_pylist():
