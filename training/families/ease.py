@@ -25,6 +25,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 import torch
 
+from penchant.artifacts import Mechanism
 from training.data.catalogue import tags
 from training.data.histories import DAY, FloatArray, Histories, IntArray
 from training.data.split import Split
@@ -35,16 +36,24 @@ from training.layers.event_types import (
     from_tensor,
     read_events,
     recorded,
+    target_type,
     to_tensor,
     tuned_strengths,
 )
 from training.layers.popularity import popularity
+from training.privacy.accounting import Guarantee, calibrated
+from training.privacy.noise import Doubles, Noise
+from training.privacy.statistics import noisy_moments, noisy_popularity
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
 FAINT = 1e-3  # smaller inputs are dropped, for memory
 SPARSE_COST = 40  # dense multiplications in the time of a sparse one
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items without weights
+PRIVATE_SHAPE = (  # which items get weights, then the moments: most of the budget is theirs
+    Mechanism(noise_multiplier=2.5),
+    Mechanism(noise_multiplier=1),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,10 @@ class Config:
     own rows; ``same_tag``: of the tags' rows. ``repeats``: learn the diagonal, for repeat
     purchases. Items of fewer than ``min_buyers`` get no weights; of the others, the ``most_items``
     with most buyers do.
+
+    Under ``privacy`` the ``private_items`` of the noisiest count do, with the ridge
+    ``private_regularization`` on moments to which a user adds at most 1; event types other than the
+    one to predict, ``together`` and ``same_tag`` aren't used.
     """
 
     regularization: float = 3000.0
@@ -66,6 +79,9 @@ class Config:
     repeats: bool = True
     min_buyers: int = 5
     most_items: int = 2500
+    private_items: int = 300
+    private_regularization: float = 10.0
+    privacy: Guarantee | None = None
 
 
 class Model(Ranker):
@@ -74,7 +90,13 @@ class Model(Ranker):
 
     config: Config
 
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        return calibrated(PRIVATE_SHAPE, self.config.privacy)
+
     def fit(self, split: Split, context: TrainingContext) -> None:
+        if self.config.privacy:
+            self._fit_privately(split.train, Noise())
+            return
         self.observe(split.train)
         self.strengths = tuned_strengths(
             split.train,
@@ -100,7 +122,25 @@ class Model(Ranker):
         context.budget.check()
         self.weights_JJ = solve(gram_JJ, config.regularization, difference_JJ, config.repeats)
 
+    def _fit_privately(self, train: Histories, noise: Noise) -> None:
+        config, (counting, measuring) = self.config, self.mechanisms()
+        self.strengths = {target_type(train): 1.0}
+        self.popularity_I = noisy_popularity(train, POPULARITY_DAYS, counting, noise)
+        self.items_J = np.sort(np.argsort(-self.popularity_I)[: config.private_items])
+        windows = list(_windows(train, self.strengths, config))
+        owner_N = np.concatenate([rows for rows, _, _ in windows])
+        inputs, outputs = (
+            sp.vstack([window[part] for window in windows], format="csr")[:, self.items_J]
+            for part in (1, 2)
+        )
+        moments = noisy_moments(inputs, outputs, owner_N, len(train), measuring, noise)
+        self.weights_JJ = solve_noisy(
+            *moments, measuring.noise_multiplier, config.private_regularization
+        )
+
     def observe(self, histories: Histories) -> None:
+        if self.config.privacy:
+            return
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
 
     def scores(self, batch: Histories) -> torch.Tensor:
@@ -147,11 +187,9 @@ def examples(
     config: Config,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """inputs_NJ and their targets outputs_NJ: of windows, of EASE, of tags."""
-    window = int(config.window_days * DAY)
-    cuts = histories.end - window * np.arange(1, config.windows + 1)
-    pairs = [_window(histories, strengths, int(cut), window, config) for cut in cuts]
+    windows = list(_windows(histories, strengths, config))
     inputs, outputs = (
-        sp.vstack(parts, format="csr")[:, items_J] for parts in zip(*pairs, strict=True)
+        sp.vstack([window[part] for window in windows], format="csr")[:, items_J] for part in (1, 2)
     )
     both = []
     if config.together:
@@ -168,15 +206,41 @@ def examples(
     )
 
 
-def _window(
-    histories: Histories, strengths: Strengths, cut: int, window: int, config: Config
-) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Histories at the cut and events of the window after it, of users with both."""
-    past = histories.before(cut).every_type(strengths)
-    after = histories.between(cut, cut + window)
-    rows = np.flatnonzero((past.lengths_U > 0) & (after.lengths_U > 0))
-    came = after.take(rows)
-    return decayed(past.take(rows), config.half_life_days), came.matrix(came.weights_N).sign()
+def _windows(
+    histories: Histories, strengths: Strengths, config: Config
+) -> Iterator[tuple[IntArray, sp.csr_matrix, sp.csr_matrix]]:
+    """For each window the rows of the users with events before and in it, their decayed histories
+    at its begin, and which items they had in it."""
+    window = int(config.window_days * DAY)
+    for number in range(1, config.windows + 1):
+        cut = histories.end - window * number
+        past = histories.before(cut).every_type(strengths)
+        after = histories.between(cut, cut + window)
+        rows = np.flatnonzero((past.lengths_U > 0) & (after.lengths_U > 0))
+        came = after.take(rows)
+        inputs = decayed(past.take(rows), config.half_life_days)
+        yield rows, inputs, came.matrix(came.weights_N).sign()
+
+
+def solve_noisy(
+    gram_JJ: Doubles, product_JJ: Doubles, deviation: float, regularization: float
+) -> FloatArray:
+    """weights_JJ from moments with noise of this standard deviation.
+
+    Cells beside the diagonal that noise alone could give are set to zero (the universal threshold,
+    Donoho & Johnstone 1994), and so are negative eigenvalues of the Gram matrix. The ridge grows
+    with what is left of the noise.
+    """
+    items = len(gram_JJ)
+    threshold = deviation * np.sqrt(2 * np.log(items**2 + 1))
+    for moment_JJ in (gram_JJ, product_JJ):
+        kept_J = moment_JJ.diagonal().copy()
+        moment_JJ[np.abs(moment_JJ) < threshold] = 0
+        np.fill_diagonal(moment_JJ, kept_J)
+    values_J, vectors_JJ = np.linalg.eigh(gram_JJ)
+    scale_J = 1 / (np.maximum(values_J, 0) + regularization + deviation)
+    weights_JJ = (vectors_JJ * scale_J) @ (vectors_JJ.T @ product_JJ)
+    return weights_JJ.astype(np.float32)
 
 
 def gram(inputs: sp.csr_matrix) -> FloatArray:

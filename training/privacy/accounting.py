@@ -14,12 +14,18 @@ from functools import cache
 import numpy as np
 
 from penchant.artifacts import Mechanism
+from penchant.errors import UsageError
 
 ORDERS = np.array(
-    [1 + x / 10 for x in range(1, 100)] + [*range(12, 64), 80, 96, 128, 192, 256, 384, 512, 1024]
+    [
+        *(1 + tenth / 10 for tenth in range(1, 10)),
+        *(half / 2 for half in range(4, 24)),
+        *range(12, 33),
+        *(40, 48, 64, 96, 128, 256, 512),
+    ]
 )
 PRECISION = 1e-3  # of a calibrated noise multiplier, relative
-MOST_NOISE = 1e6
+MOST_NOISE = 1e4
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ def epsilon_of(mechanisms: Sequence[Mechanism], delta: float) -> float:
 def calibrated(shape: tuple[Mechanism, ...], guarantee: Guarantee) -> tuple[Mechanism, ...]:
     """The mechanisms with the least noise that keep the guarantee.
 
-    ``shape``: their noise multipliers in proportion to each other.
+    ``shape``: their noise multipliers in proportion to each other. Raises UsageError for an epsilon
+    that the accountant can't show with any noise: the orders have an end.
     """
 
     def scaled(scale: float) -> tuple[Mechanism, ...]:
@@ -68,11 +75,16 @@ def calibrated(shape: tuple[Mechanism, ...], guarantee: Guarantee) -> tuple[Mech
             for each in shape
         )
 
+    least = epsilon_of(scaled(MOST_NOISE), guarantee.delta)
+    if least > guarantee.epsilon:
+        raise UsageError(
+            f"PENCHANT_DP_EPSILON: must be at least {least:.3f} at delta {guarantee.delta:g}, got "
+            f"{guarantee.epsilon:g}",
+            "raise it, or PENCHANT_DP_DELTA",
+        )
     low, high = 0.0, 1.0
     while epsilon_of(scaled(high), guarantee.delta) > guarantee.epsilon:
         low, high = high, 2 * high
-        if high > MOST_NOISE:
-            raise ValueError(f"no noise below {MOST_NOISE:g} gives {guarantee}")
     while high - low > PRECISION * high:
         middle = (low + high) / 2
         if epsilon_of(scaled(middle), guarantee.delta) > guarantee.epsilon:

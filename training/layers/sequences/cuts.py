@@ -8,6 +8,7 @@ it is evaluated on, and not on reconstruction.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
@@ -117,7 +118,7 @@ class Cuts:
         candidates_C, rows_M = np.unique(np.append(target_B, drawn_S), return_inverse=True)
         candidates = torch.from_numpy(candidates_C.astype(np.int64))
         return Batch(
-            self._history(cuts_B),
+            self.history(cuts_B),
             torch.from_numpy(rows_M[: len(cuts_B)]).to(self.device),
             candidates.to(self.device),
             self.log_chance_I[candidates].to(self.device),
@@ -126,7 +127,13 @@ class Cuts:
             torch.from_numpy(self.train.times_N[cuts_B]).to(self.device),
         )
 
-    def _history(self, cuts_B: IntArray) -> Bags:
+    def targets(self, cuts_B: IntArray, chance_B: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+        """Items of what followed each cut in time, each drawn by a value in [0, 1)."""
+        later_B, until_B = self.later_N[cuts_B], self.until_N[cuts_B]
+        return self.train.items_N[later_B + (chance_B * (until_B - later_B)).astype(np.int64)]
+
+    def history(self, cuts_B: IntArray) -> Bags:
+        """What lies before each cut."""
         train = self.train
         until_B = self.later_N[cuts_B]  # includes other events at the time of the cut
         lengths_B = np.minimum(until_B - self.first_N[cuts_B], self.config.length)
