@@ -25,6 +25,8 @@ from penchant.ingestion.sources import files
 from penchant.settings import Settings
 
 SHOWN_ROWS = 10
+EVENTS = "events"
+NO_EVENTS = "no table events, from which everything is learned: map who did what with which item"
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,13 @@ class FilePreview:
 
 @dataclass(frozen=True)
 class MappingPreview:
-    """All files of a mapping."""
+    """All files of a mapping. ``missing``: what the home then lacks, and what that means."""
 
     files: list[FilePreview]
+    missing: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {"files": [asdict(one) for one in self.files]}
+        return {"files": [asdict(one) for one in self.files], "missing": list(self.missing)}
 
     def summary(self) -> str:
         """The first rows of each file, then what would be rejected; the last line counts."""
@@ -63,6 +66,7 @@ class MappingPreview:
                 first = f", first row {reason['first_row']}: {reason['value']}"
                 place = first if reason["first_row"] else ""
                 lines.append(f"  rejected: {column}{reason['detail']}{rows}{place}")
+        lines += [f"missing: {one}" for one in self.missing]
         rejected = sum(not one.lands for one in self.files)
         lines.append(f"{len(self.files) - rejected} files would land, {rejected} be quarantined")
         return "\n".join(lines)
@@ -86,7 +90,13 @@ def preview(
             ]
         finally:
             engine.close()
-    return MappingPreview(found)
+    return MappingPreview(found, () if _has_events(settings, found) else (NO_EVENTS,))
+
+
+def _has_events(settings: Settings, found: list[FilePreview]) -> bool:
+    """Whether events would land, or have landed under another mapping."""
+    landed = (settings.landing / files.NAME / EVENTS).glob("*/batch.json")
+    return any(one.table == EVENTS for one in found) or any(landed)
 
 
 def _preview(engine: Engine, arrival: Arrival, workspace: Path, now: datetime) -> FilePreview:

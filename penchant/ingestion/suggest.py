@@ -223,13 +223,30 @@ def _total(draft: Draft, found: Sample, taken: dict[str, Any]) -> None:
     price, quantity = _named(found, NAMES["items"]["price"], set()), taken.get("quantity")
     if "value" in taken or not price:
         return
-    if found.number_marks(price) != (".", ""):
+    factors = [_number(found, column) for column in (price, quantity) if column]
+    numbers = [factor for factor in factors if factor]
+    if len(numbers) < len(factors):
         draft.doubts["value"] = f"missing: derive the money of a row from {price} in SQL"
         return
-    pieces = f" * CAST({_quoted(quantity)} AS DOUBLE)" if quantity else ""
-    total = f"CAST({_quoted(price)} AS DOUBLE){pieces}"
+    total, decimal = " * ".join(numbers), draft.body.get("decimal", ".")
+    if decimal != ".":  # the mapping reads every number with this mark
+        total = f"replace(CAST({total} AS VARCHAR), '.', '{decimal}')"
     draft.body.setdefault("derived", {})["total"] = total
     taken["value"] = "total"
+
+
+def _number(found: Sample, column: str) -> str | None:
+    """SQL that reads a column of numbers; None where it has others."""
+    marks = found.number_marks(column)
+    if marks is None:
+        return None
+    text = _quoted(column)
+    decimal, thousands = marks
+    if thousands:
+        text = f"replace({text}, '{thousands}', '')"
+    if decimal != ".":
+        text = f"replace({text}, '{decimal}', '.')"
+    return f"CAST({text} AS DOUBLE)"
 
 
 def _key(found: Sample, parts: Sequence[Any]) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, run
 
-from penchant.errors import DataError
+from penchant.errors import DataError, UsageError
 from penchant.ingestion.ingest import ingest
 from penchant.ingestion.landing.reading import read
 from penchant.ingestion.preview import preview
@@ -168,11 +168,20 @@ def test_damaged_archive_of_another_compression_is_quarantined(
     ("given", "key"),
     [({"filter": "count(*) > 0"}, "filter"), ({"derived": {"n": "count(*)"}}, "derived.n")],
 )
-def test_aggregate_over_the_file_is_quarantined(
+def test_aggregate_over_the_file_is_a_mistake(
     settings: Settings, tmp_path: Path, given: dict[str, Any], key: str
 ) -> None:
-    with pytest.raises(DataError, match=rf"tables.events.{key} does not fit the file"):
+    with pytest.raises(UsageError, match=rf"tables.events.{key} is .*: count_star is not one of"):
         run(settings, tmp_path, HEADER + ROW, **given)
+
+
+def test_derived_text_is_bounded(settings: Settings, tmp_path: Path) -> None:
+    """Thirty columns that double each other would be a gigabyte a row."""
+    doubled = {"d00": "item_id || item_id"} | {
+        f"d{number:02}": f"d{number - 1:02} || d{number - 1:02}" for number in range(1, 30)
+    }
+    with pytest.raises(DataError, match=r"derived\.d13 is longer than 10,000 characters"):
+        run(settings, tmp_path, HEADER + ROW, derived=doubled, filter="d29 <> ''")
 
 
 def test_archive_of_several_files_is_quarantined(settings: Settings, tmp_path: Path) -> None:

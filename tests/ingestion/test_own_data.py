@@ -96,6 +96,9 @@ def test_filter_on_a_missing_column_quarantines_the_file(
         "event_at < current_date",
         "event_at < now()",
         "row_number() OVER () = 1",
+        "repeat('x', 1000000000) = item_id",
+        "lpad(item_id, 1000000000, 'x') = ''",
+        "sleep_ms(1000) IS NULL",
         "item_id =",
     ],
 )
@@ -259,3 +262,14 @@ def test_ids_that_no_catalogue_has_are_counted(settings: Settings, tmp_path: Pat
         "table items lacks 66.7 % of the item_ids of events (2 of 3, in 2 events); the same id "
         "written in two ways? '7.0' beside '7'"
     )
+
+
+def test_preview_of_a_mapping_without_events_says_so(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("sku\na\n")
+    columns = "{item_id: sku, title: sku}"
+    (tmp_path / "m.yml").write_text(f"tables: {{items: {{path: c.csv, columns: {columns}}}}}")
+    found = preview(settings, tmp_path / "m.yml", None, NOW)
+    assert found.summary().splitlines()[-2].startswith("missing: no table events")
+    run(settings, tmp_path)  # events land under another mapping
+    (tmp_path / "m.yml").write_text(f"tables: {{items: {{path: c.csv, columns: {columns}}}}}")
+    assert not preview(settings, tmp_path / "m.yml", None, NOW).missing

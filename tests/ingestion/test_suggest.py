@@ -93,12 +93,19 @@ def test_time_column_with_an_unknown_name_is_found_by_its_values(
     lines = "order_no;customer;sku;qty;price;ordered\n1001;C-1;A1;2;3,50;31.01.2024 10:15\n"
     catalogue = b"sku,name,cat1,cat2,price\nA1,Milk,Grocery,Dairy,3.5\n"
     text, rows = drafted(settings, tmp_path, o__csv=lines.encode(), c__csv=catalogue)
-    assert rows == [("C-1", "1001", "A1", "purchase", 2, None, datetime(2024, 1, 31, 10, 15))]
-    assert "# value: missing: derive the money of a row from price" in text
+    assert rows == [("C-1", "1001", "A1", "purchase", 2, 7.0, datetime(2024, 1, 31, 10, 15))]
     assert "event_at: ordered  # a guess: the first column of times" in text
     assert {"category_1": "cat1", "category_2": "cat2"}.items() <= yaml.safe_load(text)["tables"][
         "items"
     ]["columns"].items()
+
+
+def test_money_of_decimal_commas_and_thousands(settings: Settings, tmp_path: Path) -> None:
+    """Weights with a comma have the mapping read every number so, that of the total too."""
+    lines = "order_no;customer;sku;qty;price;date\n"
+    lines += "1;C-1;A1;1,5;1.200,50;31.01.2024 10:15\n2;C-1;A2;2;3,50;31.01.2024 10:15\n"
+    _, rows = drafted(settings, tmp_path, o__csv=lines.encode())
+    assert [row[4:6] for row in rows] == [(2, 1800.75), (2, 7.0)]
 
 
 def test_missing_events_are_a_comment(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import duckdb
 
+from penchant.ingestion.landing.filters import bounded
 from penchant.ingestion.landing.mapping import ROW_IN_FILE, TableMapping
 from penchant.ingestion.landing.reading import (
     Given,
@@ -58,7 +59,8 @@ def derive(
         if column in types:
             raise Unreadable(f"{key} has the name of a column of the file: choose another")
         types[column] = _type_of(connection, relation, sql, key)
-        relation = f"SELECT *, ({sql}) AS {identifier(column)} FROM ({relation})"
+        value = bounded(f"({sql})", key) if types[column] == "VARCHAR" else f"({sql})"
+        relation = f"SELECT *, {value} AS {identifier(column)} FROM ({relation})"
     if mapping.filter is not None:
         _type_of(connection, relation, mapping.filter, f"{mapping.key}.filter")
         relation = f"SELECT * FROM ({relation}) WHERE {mapping.filter}"
