@@ -5,5 +5,13 @@
 #}
 {% macro canonical_table(table) %}
     {%- set tables = given("canonical_tables") -%}
-    {{ return({"key": [], "columns": {}} if tables is none else tables[table]) }}
+    {%- if tables is none -%}
+        {{ return({"key": [], "columns": {}}) }}
+    {%- endif -%}
+    {%- if table not in tables -%}
+        {{ exceptions.raise_compiler_error(
+            table ~ " is not in canonical_tables.yml as it was at the last build: `penchant dbt parse` reads it anew"
+        ) }}
+    {%- endif -%}
+    {{ return(tables[table]) }}
 {% endmacro %}

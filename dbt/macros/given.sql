@@ -26,6 +26,13 @@
     {{ source_relation | string | replace("@landing", env_var("PENCHANT_LANDING", home ~ "/landing")) }}
 {%- endmacro %}
 
+{#- When the last batch of a source's table landed, for `dbt source freshness`; one that has none yet isn't late. -#}
+{% macro last_landed(table) -%}
+    select coalesce(max(ingested_at), now() at time zone 'UTC')
+    from {{ target.schema }}.stg_landing__batches
+    where source_name = '{{ table.source_name }}' and table_name = '{{ table.name }}'
+{%- endmacro %}
+
 {#- Stop a run that has nothing to read. -#}
 {% macro check_that_something_is_built() -%}
     {%- if execute and given("sources") is none -%}

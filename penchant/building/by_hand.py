@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from penchant.building.dbt import dbt_variables
-from penchant.building.landed import Landing
+from penchant.building.landed import Landing, read_landing
 from penchant.building.limits import Limits
 from penchant.settings import Settings
 from penchant.storage import (
@@ -47,7 +47,8 @@ PRODUCTION = ("PENCHANT_LANDING", "PENCHANT_MARTS", "PENCHANT_WAREHOUSE", "DBT_A
 
 
 def run_by_hand(settings: Settings, arguments: Sequence[str]) -> int:
-    """Run a dbt command as in a shell; return its exit status."""
+    """Run a dbt command as in a shell; return its exit status. Raises as ``read_landing`` does."""
+    write_variables(settings, read_landing(settings))
     dbt = str(Path(sys.executable).with_name("dbt"))
     done = subprocess.run(
         [dbt, *arguments], cwd=settings.dbt_project, env=_environment(settings), check=False

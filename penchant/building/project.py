@@ -16,7 +16,10 @@ import yaml
 
 PROJECT_FILES = {".sql", ".yml", ".csv"}
 WRITTEN = {"target", "logs", "dbt_packages"}  # by dbt
-NOT_CONTENT = {"unit_tests", "description", "exposures", "groups", "+group", "+access"}
+NOT_CONTENT = {
+    *("unit_tests", "description", "exposures", "semantic_models", "metrics", "groups"),
+    *("+group", "+access", "+tags", "freshness", "loaded_at_query"),
+}
 # a quoted text is kept as it is; comments of Jinja and SQL are dropped; blanks are one blank
 PARTS = re.compile(
     r"(?P<text>'(?:[^']|'')*'|\"[^\"]*\")|(?:\s|\{#.*?#\}|--[^\n]*|/\*.*?\*/)+", re.DOTALL

@@ -18,7 +18,7 @@ select
     {% if given('target_event_type') -%}
     '{{ given("target_event_type") }}' as target_event_type
     {%- else -%}
-    {{ given('interaction_event_types') }}[(select min(every_type.strength) from ranked as every_type)] as target_event_type
+    {{ given('interaction_event_types') }}[(select min(r.strength) from ranked as r)] as target_event_type
     {%- endif %}
 from ranked
 where {{ in_slice() }}
