@@ -34,6 +34,7 @@ from training.layers.event_types import (
 )
 from training.layers.popularity import popularity
 
+SPARSE_COST = 40  # multiplications with a dense column in the time of a sparse one
 BLOCK = 128  # items whose similarities to all others are in memory at once, and stay in a cache
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items without a neighbour
@@ -210,10 +211,15 @@ class _Pairs:
         self, shrinkage: float, itself: bool, context: TrainingContext
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Similarities of a block of items to all, dense, with the rows that the block is."""
+        of_buyers = self.buyers.T.tocsr() if self._dense_is_faster() else None
         for first in range(0, len(self.scale_J), BLOCK):
             context.budget.check()
             rows = np.arange(first, min(first + BLOCK, len(self.scale_J)))
-            block_RK = (self.actors[rows] @ self.buyers).toarray()
+            actors = self.actors[rows]
+            if of_buyers is None:
+                block_RK = (actors @ self.buyers).toarray()
+            else:  # whole rows are added up, see layers/neighbours.py
+                block_RK = np.ascontiguousarray((of_buyers @ actors.T.toarray(order="C")).T)
             damped_RK = block_RK + np.float32(shrinkage)
             block_RK *= block_RK
             block_RK /= damped_RK
@@ -222,6 +228,12 @@ class _Pairs:
             if not itself:  # then both have the same items
                 block_RK[np.arange(len(rows)), rows] = 0
             yield block_RK, rows
+
+    def _dense_is_faster(self) -> bool:
+        """Whether users have so many items that their products with dense columns are faster."""
+        per_user_U = np.bincount(self.actors.indices, minlength=self.buyers.shape[0])
+        pairs = per_user_U @ np.diff(self.buyers.indptr).astype(np.int64)
+        return bool(SPARSE_COST * pairs > self.buyers.nnz * self.actors.shape[0])
 
 
 def _nearest(

@@ -88,7 +88,8 @@ def rank(
     Users are scored in the order of their histories' lengths, so that a sequence model pads little.
     Masked scores are overwritten in place.
     """
-    unknown = torch.from_numpy(np.flatnonzero(window.histories.counts_of_every_type_I() == 0))
+    known_I = torch.from_numpy(window.histories.counts_of_every_type_I() > 0)
+    mask_I = torch.where(known_I, 0.0, -torch.inf)  # one pass, where filling columns is scattered
     histories = window.evaluated().histories
     order_U = np.argsort(histories.lengths_U, kind="stable")
     found = {name: empty_lists(len(histories), k, histories.item_count) for name in populations}
@@ -97,7 +98,7 @@ def rank(
         rows_B = order_U[done : done + len(part)]
         done += len(part)
         scores_BI = score(part)
-        scores_BI.index_fill_(1, unknown.to(scores_BI.device), -torch.inf)
+        scores_BI += mask_I.to(scores_BI)
         if "all" in populations:
             _put(found["all"], rows_B, top(scores_BI, k))
         if "new" in populations:
