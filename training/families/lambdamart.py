@@ -7,7 +7,7 @@ features are joined as of each fortnight's beginning, so that nothing later is s
 the service are features of the next run. The score is not a dot product: there are no vectors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -73,6 +73,7 @@ SOURCES = (
         "item_cf",
         Depth(100, 60),
         min_buyers=20,
+        fit_every=3,
         settings=(("half_lives_days", (120.0,)), ("neighbour_weights", (0.02,))),
     ),
     Source("popularity", Depth(2000), candidates=150, settings=(("half_lives_days", (14.0,)),)),
@@ -84,9 +85,9 @@ class Config:
     """``fortnights``: which before T1 the trees learn from, the last is 1. ``users``: of each at
     most, sampled by the seed. ``candidates``: that a request ranks."""
 
-    fortnights: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-    users: int = 1200
-    share_of_negatives: float = 0.25
+    fortnights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    users: int = 1000
+    share_of_negatives: float = 0.15
     candidates: int = 500
     sources: tuple[Source, ...] = SOURCES
     trees: TreesConfig = field(default_factory=TreesConfig)
@@ -103,26 +104,38 @@ class Model(Ranker):
         self.history: FeatureHistory | None = context.feature_history()
         self.columns = self.history.columns(t1)
         self.names = feature_names(self.columns, [one.family for one in self.config.sources])
-        found = [
-            self._examples(split.train, t1 - fortnight * WINDOW_DAYS * DAY, context)
-            for fortnight in self.config.fortnights
-        ]
-        parts = [part for of_one in found for part in of_one if len(part.counts_G)]
-        if not parts:
-            raise DataError(
-                f"in none of the fortnights {', '.join(map(str, self.config.fortnights))} before "
-                f"{np.datetime64(t1, 's')} did a known user act on a candidate",
-                "land more days of data, or train without lambdamart",
-            )
-        context.budget.check()
-        threads = torch.get_num_threads()
-        self.trees = fit_trees(parts, self.names, self.config.trees, context.seed, threads)
-        del found, parts  # half of the memory
+        self.fit_trees(self.examples(split.train, context), context)
         self.observed = None
         self.sources = self._fitted(split.train, context)
         self.observe(split.train)
         context.curve("validation_ndcg@10", self.config.trees.trees, context.validate(self.scores))
         self._measure(context)
+
+    def examples(self, train: Histories, context: TrainingContext) -> list[RankingExamples]:
+        """Of all fortnights, in parts, the oldest first. Raises DataError where there are none."""
+        found: list[RankingExamples] = []
+        sources: list[FittedSource] = []
+        for place, fortnight in enumerate(sorted(self.config.fortnights, reverse=True)):
+            cut = train.end - fortnight * WINDOW_DAYS * DAY
+            past = train.before(cut)
+            window = Window(past, train.between(cut, cut + WINDOW_DAYS * DAY)).evaluated()
+            window = window.take(np.flatnonzero(window.histories.lengths_U))
+            if len(window.histories):
+                sources = self._fitted_at(place, past, sources, context)
+                found += self._examples(window, cut, sources, context)
+        parts = [part for part in found if len(part.counts_G)]
+        if not parts:
+            raise DataError(
+                f"in none of the fortnights {', '.join(map(str, self.config.fortnights))} before "
+                f"{np.datetime64(train.end, 's')} did a known user act on a candidate",
+                "land more days of data, or train without lambdamart",
+            )
+        context.budget.check()
+        return parts
+
+    def fit_trees(self, parts: Sequence[RankingExamples], context: TrainingContext) -> None:
+        threads = torch.get_num_threads()
+        self.trees = fit_trees(parts, self.names, self.config.trees, context.seed, threads)
 
     def observe(self, histories: Histories) -> None:
         if histories is self.observed:
@@ -236,17 +249,31 @@ class Model(Ranker):
     def _fitted(self, past: Histories, context: TrainingContext) -> list[FittedSource]:
         return [FittedSource.fit(source, past, context) for source in self.config.sources]
 
+    def _fitted_at(
+        self,
+        place: int,
+        past: Histories,
+        earlier: list[FittedSource],
+        context: TrainingContext,
+    ) -> list[FittedSource]:
+        """The sources of a fortnight; those of the one before where they need not be fitted."""
+        if not earlier:
+            return self._fitted(past, context)
+        found = []
+        for one in earlier:
+            if place % one.source.fit_every:
+                one.observe(past)
+            else:
+                one = FittedSource.fit(one.source, past, context)
+            found.append(one)
+        return found
+
     def _examples(
-        self, train: Histories, cut: int, context: TrainingContext
+        self, window: Window, cut: int, sources: Sequence[FittedSource], context: TrainingContext
     ) -> list[RankingExamples]:
-        """The users of one fortnight; none where nothing happened before it or in it."""
-        past = train.before(cut)
-        window = Window(past, train.between(cut, cut + WINDOW_DAYS * DAY)).evaluated()
-        window = window.take(np.flatnonzero(window.histories.lengths_U))
-        if not len(window.histories):
-            return []
+        """A sample of the users of one fortnight, in parts."""
         assert self.history is not None
-        sources, tables = self._fitted(past, context), self.history.as_of(cut, self.columns)
+        tables = self.history.as_of(cut, self.columns)
         random = np.random.default_rng([context.seed, cut])
         rows_B = np.sort(random.permutation(len(window.histories))[: self.config.users])
         found = []

@@ -16,11 +16,12 @@ from penchant.artifacts import RankingModelRecord, Snapshot
 from penchant.settings import Settings
 from penchant.storage import write_json
 from training.data.feature_history import FeatureHistory
-from training.data.histories import Dataset, read_dataset
-from training.data.split import split_by_time
+from training.data.histories import DAY, Dataset, Histories, read_dataset
+from training.data.split import WINDOW_DAYS, split_by_time
 from training.families.lambdamart import Config, Model
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
+from training.layers.ranking.candidate_sources import FittedSource, Source
 from training.layers.ranking.trees import TreesConfig
 
 SMALL = Config(fortnights=(1, 2), trees=TreesConfig(trees=10, leaves=4, min_rows_of_leaf=5))
@@ -100,6 +101,23 @@ def test_leaves_a_verified_model_and_lists_of_all_sources(
     }
     for scores in lists["scores"].to_pylist():
         assert scores == sorted(scores, reverse=True)
+
+
+def test_costly_source_is_fitted_at_some_fortnights_and_at_the_end(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, ends = FittedSource.fit, dict[str, list[int]]()
+
+    def noted(source: Source, past: Histories, context: TrainingContext) -> FittedSource:
+        ends.setdefault(source.family, []).append(past.end)
+        return fit(source, past, context)
+
+    monkeypatch.setattr(FittedSource, "fit", staticmethod(noted))
+    _, dataset = fitted(snapshot, tmp_path)
+    t1 = split_by_time(dataset.histories).train.end
+    before = [t1 - fortnight * WINDOW_DAYS * DAY for fortnight in (2, 1)]
+    assert ends["tifu_knn"] == [*before, t1]
+    assert ends["item_cf"] == [before[0], t1]
 
 
 def record_names(record: RankingModelRecord) -> list[str]:

@@ -21,12 +21,14 @@ class Source:
     """A family as a candidate source. ``settings``: of its config, where they differ from the
     defaults, with one value for each parameter that it would tune. ``min_buyers``: of the items
     that it lists. ``candidates``: the first of a list that are ranked; scores and ranks are
-    features of the others too."""
+    features of the others too. ``fit_every``: so many of the fortnights that the trees learn from;
+    in those between, the last fit observes what has happened since."""
 
     family: str
     depth: Depth
     candidates: int = 200
     min_buyers: int = 1
+    fit_every: int = 1
     settings: tuple[tuple[str, float | int | tuple[float, ...]], ...] = ()
 
     @property
