@@ -15,6 +15,10 @@ COLUMN_META = frozenset(
 )
 """The meta keys that something reads; any other is a mistake that would have no effect."""
 
+FEATURE_VIEW_META = frozenset(
+    {"entities", "online", "retired", "services", "timestamp", "ttl_days"}
+)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -79,6 +83,8 @@ def read_marts(manifest_json: Path) -> tuple[Mart, ...]:
 
 def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
     generic = [test for test in tests if test.get("test_metadata")]
+    feature_view = node["config"]["meta"].get("feature_view", {})
+    _check_keys(f"mart {node['name']}, feature_view", feature_view, FEATURE_VIEW_META)
     return Mart(
         name=node["name"],
         folder=node["fqn"][2],
@@ -105,12 +111,7 @@ def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
 
 def _column(mart: str, column: dict[str, Any]) -> Column:
     meta = column["config"]["meta"] or column["meta"]
-    unknown = sorted(meta.keys() - COLUMN_META)
-    if unknown:
-        raise DataError(
-            f"mart {mart}, column {column['name']}: unknown meta key {unknown[0]!r}",
-            f"use one of {', '.join(sorted(COLUMN_META))} in the YAML of the mart",
-        )
+    _check_keys(f"mart {mart}, column {column['name']}", meta, COLUMN_META)
     return Column(
         name=column["name"],
         type=column["data_type"].upper(),
@@ -118,6 +119,15 @@ def _column(mart: str, column: dict[str, Any]) -> Column:
         nullable=not any(constraint["type"] == "not_null" for constraint in column["constraints"]),
         meta=meta,
     )
+
+
+def _check_keys(where: str, meta: dict[str, Any], known: frozenset[str]) -> None:
+    unknown = sorted(meta.keys() - known)
+    if unknown:
+        raise DataError(
+            f"{where}: unknown meta key {unknown[0]!r}",
+            f"use one of {', '.join(sorted(known))} in the YAML of the mart",
+        )
 
 
 def _relationship(test: dict[str, Any]) -> Relationship:

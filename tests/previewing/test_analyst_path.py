@@ -1,5 +1,6 @@
 """The analyst's path: edit two files, preview, promote, read the feature over HTTP."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
+from penchant.artifacts import RankingModelRecord
 from penchant.errors import DataError, PenchantError
+from penchant.manifest import COLUMN_META, FEATURE_VIEW_META
 from penchant.previewing import shown
 from penchant.previewing.preview import preview
 from penchant.previewing.promote import promote
-from penchant.settings import Settings
+from penchant.settings import PROJECT_ROOT, Settings
 from training.commands.compare_features import Change, FeatureComparison
+from training.commands.train import train
 from training.evaluation.metrics.intervals import Interval
 
+KEYS = re.compile(r"^\| (`[^|]+) \|", re.MULTILINE)  # the first cell of a row
 LAST = "as days_since_last_order\n"
 PER_ORDER = """as days_since_last_order,
     round(coalesce(statistics.spend_28d / nullif(statistics.orders_28d, 0), 0), 2)::double
@@ -92,6 +97,10 @@ def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path
     values = dict(zip(names, (one["values"][0] for one in answer.json()["results"]), strict=True))
     assert values["spend_28d"] >= values["spend_per_order_28d"] >= 0
 
+    train(home, promoted.snapshot_id, "lambdamart")
+    [run] = (home.runs / promoted.snapshot_id).glob("lambdamart-*")
+    assert "user_statistics__spend_per_order_28d" in RankingModelRecord.of(run).importance
+
     knowing = edited(checked_home, tmp_path, NEXT, "spend_next_28d")
     with pytest.raises(DataError, match=r"user_statistics\.spend_next_28d: \d+ rows, such as u0"):
         promote(knowing)
@@ -124,3 +133,12 @@ def test_text_of_a_preview_without_an_edit_says_so() -> None:
         nothing, edit=Edit({"m": "SQL"}, (), (), {}), failures=("m: x: y (critical)",)
     )
     assert shown.text(failing).splitlines()[-1] == "nothing is live yet: fix what would fail"
+
+
+def test_tutorial_names_every_meta_key_and_no_other() -> None:
+    page = (PROJECT_ROOT / "docs" / "analysts.md").read_text()
+    of_column, of_view = (
+        {key for row in KEYS.findall(table) for key in re.findall(r"`(\w+)`", row)}
+        for table in page.split("| key under ")[1:]
+    )
+    assert of_column == COLUMN_META and of_view == FEATURE_VIEW_META

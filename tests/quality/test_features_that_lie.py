@@ -38,8 +38,15 @@ def test_column_that_vanished_is_critical_unless_retired(
 
 
 def test_unknown_meta_key_is_named(first: Snapshot) -> None:
-    first.manifest.write_text(first.manifest.read_text().replace('"min": 0', '"minimum": 0', 1))
+    right = first.manifest.read_text()
+    first.manifest.write_text(right.replace('"min": 0', '"minimum": 0', 1))
     with pytest.raises(DataError, match="unknown meta key 'minimum'"):
+        read_marts(first.manifest)
+    manifest = json.loads(right)
+    mart = next(one for one in manifest["nodes"].values() if one.get("name") == "user_statistics")
+    mart["config"]["meta"]["feature_view"] = {"retire": ["visits_28d"]}
+    first.manifest.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="user_statistics, feature_view: unknown meta key 'retire'"):
         read_marts(first.manifest)
 
 
