@@ -129,7 +129,7 @@ def write_ranking_features(shop: Shop, number: int, leave_out: str = "") -> Any:
         UnixTimestamp,
         ValueType,
     )
-    from penchant.features.materialize import BEGINNING, _utc
+    from penchant.features.materialize import _utc, served_from
     from penchant.features.repository import open_store
 
     identity = snapshot_id(number)
@@ -168,7 +168,8 @@ def write_ranking_features(shop: Shop, number: int, leave_out: str = "") -> Any:
     store.apply([*entities.values(), *views, service])
     for view in views:
         if view.name != leave_out:
-            store.materialize(BEGINNING, _utc(AS_OF), feature_views=[view.name])
+            start = served_from(view, _utc(AS_OF))
+            store.materialize(start, _utc(AS_OF), feature_views=[view.name])
     return store
 
 

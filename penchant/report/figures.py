@@ -22,6 +22,8 @@ VALIDATION = "validation_ndcg@10"
 LOST_WITHOUT = "ndcg@10 lost without "  # a curve's name; its step is the group
 PREDICTED, OBSERVED = "predicted probability", "observed share"  # curves; step: a bin
 NDCG_BY_VALUE, VALUE_BY_VALUE = "ndcg@10 by value weight", "value@10 by value weight"  # step: %
+NDCG_BY_EXPLORATION = "ndcg@10 by exploration weight"
+NOVELTY_BY_EXPLORATION = "novelty@10 by exploration weight"
 GROUPS = 4  # of users, by their number of events
 MAPPED_ITEMS = 1000  # the most bought
 ITERATIONS = 400  # of t-SNE: 1.5 s
@@ -124,15 +126,18 @@ def ranking_models(paths: dict[str, Path]) -> list[RankingModelFigures]:
                 for wanted in (PREDICTED, OBSERVED)
             )
             pairs = list(zip(predicted_B, observed_B, strict=True))
-            found.append(RankingModelFigures(record, pairs, _trade_off(curve)))
+            by_value = _trade_off(curve, NDCG_BY_VALUE, VALUE_BY_VALUE)
+            by_exploration = _trade_off(curve, NDCG_BY_EXPLORATION, NOVELTY_BY_EXPLORATION)
+            found.append(RankingModelFigures(record, pairs, by_value, by_exploration))
     return found
 
 
-def _trade_off(curve: Sequence[tuple[str, int, float, float]]) -> list[tuple[float, float, float]]:
-    values = {step: value for name, step, value, _ in curve if name == VALUE_BY_VALUE}
-    return [
-        (step / 100, ndcg, values[step]) for name, step, ndcg, _ in curve if name == NDCG_BY_VALUE
-    ]
+def _trade_off(
+    curve: Sequence[tuple[str, int, float, float]], accuracy: str, brought: str
+) -> list[tuple[float, float, float]]:
+    """Weight, NDCG@10 and what the weight brings; ``accuracy`` and ``brought``: curves."""
+    values = {step: value for name, step, value, _ in curve if name == brought}
+    return [(step / 100, ndcg, values[step]) for name, step, ndcg, _ in curve if name == accuracy]
 
 
 def per_user(connection: duckdb.DuckDBPyConnection, paths: dict[str, Path]) -> None:

@@ -11,16 +11,28 @@ from penchant.plots.charts import line_plot
 from penchant.report.parts import family_name, html_table, metric_cell, section
 
 MOST_FEATURES = 20
+VALUE = (
+    "Trade-off of accuracy and value on validation users: ranking by probability and price, with "
+    "the weight of the price from 0. Value is the price of the purchases among the first ten, for "
+    "a user."
+)
+EXPLORATION = (
+    "Trade-off of accuracy and exploration on validation users: ranking by probability and "
+    "novelty, with the weight of the novelty from 0. Novelty is near 0 for the most popular items "
+    "and 1 for items that nobody bought lately."
+)
 
 
 @dataclass(frozen=True)
 class RankingModelFigures:
     """``reliability``: predicted probability and observed share, in bins of validation pairs.
-    ``trade_off``: weight of the price, NDCG@10 and value of the targets in the first ten."""
+    ``by_value``: weight of the price, NDCG@10 and value of the targets in the first ten.
+    ``by_exploration``: weight of the novelty, NDCG@10 and mean novelty of the first ten."""
 
     record: RankingModelRecord
     reliability: list[tuple[float, float]]
-    trade_off: list[tuple[float, float, float]] = field(default_factory=list)
+    by_value: list[tuple[float, float, float]] = field(default_factory=list)
+    by_exploration: list[tuple[float, float, float]] = field(default_factory=list)
 
 
 def ranking_model_sections(models: Sequence[RankingModelFigures]) -> str:
@@ -41,7 +53,8 @@ def _section(model: RankingModelFigures) -> str:
         "importance of a feature is its share of the gain of all splits.</div>"
         f"{bar_plot(bars, 'importance of features', lambda share: f'{share:.0%}')}"
         f"{_sources(record.sources)}{_reliability(model.reliability)}"
-        f"{_trade_off(model.trade_off)}",
+        f"{_trade_off(model.by_value, 'value', VALUE)}"
+        f"{_trade_off(model.by_exploration, 'exploration', EXPLORATION, 'novelty')}",
     )
 
 
@@ -66,16 +79,17 @@ def _reliability(reliability: list[tuple[float, float]]) -> str:
     )
 
 
-def _trade_off(points: list[tuple[float, float, float]]) -> str:
-    """Accuracy and value at each weight of the price; empty without prices."""
+def _trade_off(
+    points: list[tuple[float, float, float]], weight: str, text: str, brought: str = ""
+) -> str:
+    """Accuracy and what a weight brings, at each weight; empty without points."""
     if not points:
         return ""
-    rows = [[f"{weight:g}", f"{ndcg:.4f}", f"{value:.2f}"] for weight, ndcg, value in points]
-    lines = {"value": sorted((ndcg, value) for _, ndcg, value in points)}
+    brought = f"{brought or weight}@10"
+    rows = [[f"{each:g}", f"{ndcg:.4f}", f"{value:.2f}"] for each, ndcg, value in points]
+    lines = {brought: sorted((ndcg, value) for _, ndcg, value in points)}
     return (
-        '<div class="soft">Trade-off of accuracy and value on validation users: ranking by '
-        "probability and price, with the weight of the price from 0. Value is the price of the "
-        "purchases among the first ten, for a user.</div>"
-        f"{line_plot(lines, 'NDCG@10', 'value@10')}"
-        f"{html_table(['value weight', 'NDCG@10', 'value@10'], rows, numbers={0, 1, 2})}"
+        f'<div class="soft">{text}</div>'
+        f"{line_plot(lines, 'NDCG@10', brought)}"
+        f"{html_table([f'{weight} weight', 'NDCG@10', brought], rows, numbers={0, 1, 2})}"
     )

@@ -27,10 +27,13 @@ RECORD = RankingModelRecord(
 
 
 def test_shows_importance_recall_and_reliability() -> None:
-    trade_off = [(0.0, 0.34, 9.5), (0.5, 0.31, 12.25)]
-    figures = RankingModelFigures(RECORD, [(0.1, 0.12), (0.3, 0.28)], trade_off)
+    by_value = [(0.0, 0.34, 9.5), (0.5, 0.31, 12.25)]
+    by_exploration = [(0.0, 0.34, 0.4), (0.1, 0.27, 0.65)]
+    reliability = [(0.1, 0.12), (0.3, 0.28)]
+    figures = RankingModelFigures(RECORD, reliability, by_value, by_exploration)
     html = ranking_model_sections([figures])
-    assert "12.25" in html and "value weight" in html
+    assert "12.25" in html and "value weight" in html and "value@10" in html
+    assert "0.65" in html and "exploration weight" in html and "novelty@10" in html
     assert html.index("tifu_knn: score") < html.index("item_profile__price")
     assert "75.0%" in html and "0.2800" in html and "observed share" in html
 

@@ -20,6 +20,7 @@ from penchant.artifacts import RankingModelRecord
 from penchant.artifacts.record import Interval
 from penchant.errors import DataError
 from penchant.ranking.features import Features, feature_names
+from penchant.ranking.novelty import novelty_of
 from training.data.feature_history import FeatureHistory, FeatureTables
 from training.data.histories import DAY, Dataset, Histories
 from training.data.split import WINDOW_DAYS, Split, Window
@@ -56,12 +57,14 @@ from training.layers.ranking.saved import (
     under,
 )
 from training.layers.ranking.source_lists import Depth, SourceLists, recall_at_100
-from training.layers.ranking.trade_off import Doubles, trade_offs
+from training.layers.ranking.trade_off import Doubles, exploration_trade_offs, trade_offs
 from training.layers.ranking.trees import TreesConfig, fit_trees, importance, predicted
 
 POPULARITY_DAYS = 14.0
 PREDICTED, OBSERVED = "predicted probability", "observed share"  # curves; step: a bin
 NDCG_BY_VALUE, VALUE_BY_VALUE = "ndcg@10 by value weight", "value@10 by value weight"  # step: %
+NDCG_BY_EXPLORATION = "ndcg@10 by exploration weight"
+NOVELTY_BY_EXPLORATION = "novelty@10 by exploration weight"
 BELOW = 1.0  # from the last candidate down to all other items
 TREES, TABLES, SOURCE = "trees", "tables.", "source."
 
@@ -220,31 +223,38 @@ class Model(Ranker):
                 context.curve(PREDICTED, place, one[0])
                 context.curve(OBSERVED, place, one[1])
             every_C = probabilities(self.calibration, score_C)
-            self._record_trade_off(pairs, every_C, label_C, users, context)
+            self._record_trade_offs(pairs, every_C, label_C, users, context)
         self.recall: dict[str, Interval | None] = {}
         for source, one_list in lists.items():
             found = recall_at_100(one_list, users.targets, context.seed)
             self.recall[source.family] = asdict(found) if found else None
 
-    @staticmethod
-    def _record_trade_off(
+    def _record_trade_offs(
+        self,
         pairs: Pairs,
         probability_C: Doubles,
         label_C: BoolArray,
         users: Window,
         context: TrainingContext,
     ) -> None:
+        cells_T = np.unique(users.targets.rows_N * users.targets.item_count + users.targets.items_N)
+        targets_B = np.bincount(cells_T // users.targets.item_count, minlength=len(users.targets))
+        novelty_C = novelty_of(self.popularity_I.double().numpy())[pairs.item_C]
+        for one in exploration_trade_offs(
+            pairs.row_C, probability_C, novelty_C, label_C, targets_B
+        ):
+            step = round(100 * one.weight)
+            context.curve(NDCG_BY_EXPLORATION, step, one.ndcg)
+            context.curve(NOVELTY_BY_EXPLORATION, step, one.brought)
         if "price" not in context.items.column_names:
             return
         price_I = context.items["price"].cast(pa.float64()).fill_null(float("nan")).to_numpy()
-        cells_T = np.unique(users.targets.rows_N * len(price_I) + users.targets.items_N)
-        targets_B = np.bincount(cells_T // len(price_I), minlength=len(users.targets))
         for one in trade_offs(
             pairs.row_C, probability_C, price_I[pairs.item_C], label_C, targets_B
         ):
-            step = round(100 * one.value_weight)
+            step = round(100 * one.weight)
             context.curve(NDCG_BY_VALUE, step, one.ndcg)
-            context.curve(VALUE_BY_VALUE, step, one.value)
+            context.curve(VALUE_BY_VALUE, step, one.brought)
 
     def _fitted(self, past: Histories, context: TrainingContext) -> list[FittedSource]:
         return [FittedSource.fit(source, past, context) for source in self.config.sources]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penchant.artifacts import Calibration
+from penchant.ranking.novelty import novelty_of
 from penchant.releases.item_arrays import FloatArray64, IntArray, Items
 from penchant.settings import Settings
 
@@ -50,12 +51,10 @@ def probabilities(calibration: Calibration | None, raw_C: FloatArray64) -> Float
 
 
 def novelty(items: Items) -> FloatArray64:
-    """novelty_I: 1 for items outside the popularity prior, 1 / sqrt(2) at its median."""
-    scores_N = np.maximum(items.prior_scores_N, 0)
-    typical = float(np.median(scores_N)) or 1.0
-    novelty_I = np.ones(len(items))
-    novelty_I[items.prior_items_N] = 1 / np.sqrt(1 + scores_N / typical)
-    return novelty_I
+    """novelty_I: by the popularity prior; 1 for items outside of it."""
+    popularity_I = np.zeros(len(items))
+    popularity_I[items.prior_items_N] = np.maximum(items.prior_scores_N, 0)
+    return novelty_of(popularity_I)
 
 
 def order(scores_C: FloatArray64, raw_C: FloatArray64, items_C: IntArray) -> IntArray:

@@ -1,14 +1,23 @@
 """A request is ranked by the model; where it can't be, the precomputed list serves and says why."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
-from ranked_shop import HISTORY, booster_of, write_ranking_features, write_ranking_model
+from ranked_shop import (
+    HISTORY,
+    booster_of,
+    marts,
+    write_ranking_features,
+    write_ranking_model,
+)
 from small_shop import AS_OF, ITEMS, Shop, snapshot_id
 
 from penchant.api.app import create_app
+from penchant.artifacts import RankingModelRecord
 from penchant.errors import DataError
 from penchant.interactions import Interaction
 from penchant.publishing.publish import publish
@@ -92,13 +101,37 @@ def test_corrupt_ranking_model_falls_back(ranked: Shop, spoil: Any) -> None:
     assert 'fallback="model_unreadable"' in metrics
 
 
-def test_view_without_rows_online_falls_back(shop: Shop) -> None:
-    write_ranking_features(shop, 1, leave_out="user_item_statistics")
+@pytest.mark.parametrize("view", ["user_item_statistics", "item_statistics"])
+def test_view_without_rows_online_falls_back(shop: Shop, view: str) -> None:
+    write_ranking_features(shop, 1, leave_out=view)
     write_ranking_model(shop, 1)
     publish(shop.settings, snapshot_id(1))
     ranked_by, fallback, status, metrics = fallback_of(shop)
     assert (ranked_by, fallback, status) == ("precomputed", "features_missing", 200)
     assert 'fallback="features_missing"' in metrics
+
+
+def test_stale_view_falls_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its rows had expired by the end of the data."""
+    old = {name: table.copy() for name, table in marts().items()}
+    old["user_statistics"]["feature_at"] = AS_OF - timedelta(days=84)
+    monkeypatch.setattr("ranked_shop.marts", lambda: old)
+    write_ranking_features(shop, 1)
+    write_ranking_model(shop, 1)
+    publish(shop.settings, snapshot_id(1))
+    ranked_by, fallback, status, _ = fallback_of(shop)
+    assert (ranked_by, fallback, status) == ("precomputed", "features_missing", 200)
+
+
+def test_source_without_lists_leaves_the_others_to_find_candidates(shop: Shop) -> None:
+    write_ranking_features(shop, 1)
+    write_ranking_model(shop, 1)
+    path = RankingModelRecord.lists_path(shop.run(1))
+    pq.write_table(pq.read_table(path, filters=[("source", "=", HISTORY)]), path)
+    publish(shop.settings, snapshot_id(1))
+    answer = answer_of(shop, k=5)
+    assert (answer.ranked_by, answer.fallback) == ("ranking_model", None)
+    assert {item.source for item in answer.items} == {HISTORY}
 
 
 def test_failing_online_store_falls_back(ranked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

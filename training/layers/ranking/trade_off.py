@@ -1,7 +1,7 @@
-"""What weighing an item's price costs in accuracy, and what it brings in value.
+"""What weighing an item's price or its novelty costs in accuracy, and what it brings.
 
-Serving ranks by probability ** a * price ** b (settings of the ranking stage); b = 0 ranks by
-probability alone.
+Serving ranks by probability ** a * price ** b + c * novelty (settings of the ranking stage); with
+b = c = 0 it ranks by probability alone.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,19 @@ from training.evaluation.metrics.ndcg import ndcg
 
 LENGTH = 10
 VALUE_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0)
+EXPLORATION_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3)
 
 Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class TradeOff:
-    """Means over users of NDCG@10, and of the prices of the targets among the first ten."""
+    """Means over users of NDCG@10, and of what the weight brings: the prices of the targets among
+    the first ten, or the novelty of the first ten."""
 
-    value_weight: float
+    weight: float
     ndcg: float
-    value: float
+    brought: float
 
 
 def trade_offs(
@@ -42,13 +44,39 @@ def trade_offs(
     known_C = np.maximum(np.where(np.isfinite(price_C), price_C, typical), 1e-9)
     found = []
     for weight in weights:
-        order_C, rank_C = ranked(row_C, probability_C * known_C**weight, len(targets_B))
-        first_C = order_C[rank_C < LENGTH]
-        hit_BK = np.zeros((len(targets_B), LENGTH), bool)
-        hit_BK[row_C[first_C], rank_C[rank_C < LENGTH]] = label_C[first_C]
+        score_C = probability_C * known_C**weight
+        accuracy, first_C = _accuracy(row_C, score_C, label_C, targets_B)
         value = float((known_C * label_C)[first_C].sum() / len(targets_B))
-        found.append(TradeOff(weight, float(ndcg(hit_BK, targets_B, LENGTH).mean()), value))
+        found.append(TradeOff(weight, accuracy, value))
     return tuple(found)
+
+
+def exploration_trade_offs(
+    row_C: IntArray,
+    probability_C: Doubles,
+    novelty_C: Doubles,
+    label_C: npt.NDArray[np.bool_],
+    targets_B: IntArray,
+    weights: Sequence[float] = EXPLORATION_WEIGHTS,
+) -> tuple[TradeOff, ...]:
+    """One point for each weight of the novelty."""
+    found = []
+    for weight in weights:
+        score_C = probability_C + weight * novelty_C
+        accuracy, first_C = _accuracy(row_C, score_C, label_C, targets_B)
+        found.append(TradeOff(weight, accuracy, float(novelty_C[first_C].mean())))
+    return tuple(found)
+
+
+def _accuracy(
+    row_C: IntArray, score_C: Doubles, label_C: npt.NDArray[np.bool_], targets_B: IntArray
+) -> tuple[float, IntArray]:
+    """Mean NDCG@10, and the pairs among the first ten of their users."""
+    order_C, rank_C = ranked(row_C, score_C, len(targets_B))
+    first_C = order_C[rank_C < LENGTH]
+    hit_BK = np.zeros((len(targets_B), LENGTH), bool)
+    hit_BK[row_C[first_C], rank_C[rank_C < LENGTH]] = label_C[first_C]
+    return float(ndcg(hit_BK, targets_B, LENGTH).mean()), first_C
 
 
 def ranked(row_C: IntArray, score_C: Doubles, users: int) -> tuple[IntArray, IntArray]:
