@@ -6,10 +6,12 @@ Exit status: 0 success, 1 failure, 64 invalid arguments or settings, 65 invalid 
 help), 66 nothing to do, 69 over budget, 77 refused by the privacy budget.
 """
 
+import atexit
 import errno
 import locale
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -51,6 +53,7 @@ def main() -> None:
     """
     os.umask(0o077)
     require_utf8()
+    atexit.register(mute)
     disable_telemetry()
     configure_logs()
     try:
@@ -86,6 +89,17 @@ def require_utf8() -> None:
     if encoding != "utf8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, sys.orig_argv)
+
+
+def mute() -> None:
+    """Drop what libraries print while the interpreter ends: the exit status stays.
+
+    Registered first, so it runs after all other exit handlers. DuckDB's bindings list there what
+    Great Expectations still holds, which looks like an error of the command.
+    """
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
 
 
 def end_with(error: PenchantError) -> NoReturn:

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -104,3 +105,25 @@ def test_wrong_setting_is_reported_with_its_requirement(
     assert capsys.readouterr().err == (
         f"error: PENCHANT_{name}: {expected}\n  what to do: fix it in the environment or .env\n"
     )
+
+
+def test_nothing_is_printed_while_the_interpreter_ends() -> None:
+    """As DuckDB's bindings do after a check."""
+    code = """
+import atexit, os, sys
+from penchant.cli import mute
+
+class Late:
+    write = staticmethod(os.write)
+    def __del__(self):
+        self.write(2, b"late")
+
+late = Late()
+atexit.register(mute)
+print("said", file=sys.stderr)
+sys.exit(3)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (3, "said\n")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
-from penchant.errors import NothingToDo, UsageError
+from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 
 data = typer.Typer()
@@ -116,7 +116,10 @@ def dbt(context: typer.Context) -> None:
 
 @data.command()
 def preview(as_json: AsJson = False) -> None:
-    """Show what an edit of the dbt project would change, without making anything live."""
+    """Show what an edit of the dbt project would change, without making anything live.
+
+    Exit status 65 if a check would fail, as a CI job needs it.
+    """
     from penchant.previewing import shown
     from penchant.previewing.preview import preview as run
     from penchant.storage import write_atomic
@@ -126,6 +129,8 @@ def preview(as_json: AsJson = False) -> None:
     page = settings.site / "preview" / "index.html"
     write_atomic(page, shown.page(found))
     answer(f"{shown.text(found)}\nas a page: {page}", found.as_dict(), as_json)
+    if found.would_fail:
+        raise typer.Exit(DataError.exit_code)
 
 
 @data.command()

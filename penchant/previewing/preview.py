@@ -56,6 +56,11 @@ class Preview:
     landed_since: int
     refit: "FeatureComparison | str" = "nothing to refit"
 
+    @property
+    def would_fail(self) -> bool:
+        """Whether a critical check would keep the edit from going live."""
+        return any("(critical)" in failure for failure in self.failures)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 

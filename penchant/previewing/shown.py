@@ -42,7 +42,7 @@ def text(preview: Preview) -> str:
     lines += (f"would fail: {failure}" for failure in preview.failures)
     lines.append(
         "nothing is live yet: fix what would fail"
-        if any("(critical)" in failure for failure in preview.failures)
+        if preview.would_fail
         else "nothing is live yet: `penchant promote` makes it so"
     )
     return "\n".join(lines)

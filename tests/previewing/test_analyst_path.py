@@ -133,6 +133,25 @@ def test_text_of_a_preview_without_an_edit_says_so() -> None:
         nothing, edit=Edit({"m": "SQL"}, (), (), {}), failures=("m: x: y (critical)",)
     )
     assert shown.text(failing).splitlines()[-1] == "nothing is live yet: fix what would fail"
+    assert failing.would_fail and not nothing.would_fail
+
+
+def test_command_ends_with_65_if_a_check_would_fail(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    from penchant.cli import app
+    from penchant.previewing import preview as previewing
+    from penchant.previewing.changes import Edit
+
+    monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
+    edit = Edit({"m": "SQL"}, (), (), {})
+    for failures, status in ((("m: x: y (critical)",), 65), (("m: x: y (warning)",), 0)):
+        found = previewing.Preview("s-1", edit, (), {}, failures, 0)
+        monkeypatch.setattr(previewing, "preview", lambda settings, found=found: found)
+        assert CliRunner().invoke(app, ["preview"]).exit_code == status
+        assert "m: x: y" in (tmp_path / "site" / "preview" / "index.html").read_text()
 
 
 def test_tutorial_names_every_meta_key_and_no_other() -> None:
