@@ -49,6 +49,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     "ads": Page("ads.md", ("ads",), "# Ad pacing"),
     "baskets": Page("baskets.md", ("baskets",), "# Next basket"),
     "days": Page("days.md", ("days",), "# The cost of a day"),
+    "encryption": Page("encryption.md", ("encryption",), "# Encryption at rest"),
     "event-types": Page("event-types.md", ("event_types",), "# Every event type"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),
     "freshness": Page("freshness.md", ("freshness",), "# Freshness"),

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import nn
 
@@ -12,6 +11,7 @@ from benchmarks.synthetic_shop import AS_OF, SNAPSHOT
 from penchant.artifacts import Snapshot
 from penchant.encoders.encoder import Encoder
 from penchant.encoders.history import History
+from penchant.encryption import parquet as pq
 from penchant.settings import Settings
 from training.fitting import exported_encoder
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from penchant.artifacts import MartDescription, ModelSelection, RunRecord, SnapshotDescription
+from penchant.encryption import parquet as pq
 from penchant.feast_sdk import (
     Array,
     Entity,

@@ -1,4 +1,4 @@
-"""The home's key: pseudonyms, the vault and the signatures of receipts are made with it.
+"""The home's key: pseudonyms, the vault, signatures and the data keys depend on it.
 
 It comes from ``PENCHANT_KEY``, ``PENCHANT_KEY_FILE`` or the output of ``PENCHANT_KEY_COMMAND``, so
 that any key management service can hold it; without these settings from ``privacy/key`` in the
@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from penchant.artifacts import LedgerEntry, PseudonymState, SubjectRequest
+from penchant.artifacts import EncryptionKeys, LedgerEntry, PseudonymState, SubjectRequest
 from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 from penchant.storage import sync
@@ -136,8 +136,9 @@ def _made_with_a_key(settings: Settings) -> Path | None:
     state = PseudonymState.path(settings)
     if state.exists() and PseudonymState.read(state).state != "off":
         return state
-    if (vault := vault_path(settings)).exists():
-        return vault
+    for made in (vault_path(settings), EncryptionKeys.path(settings.home)):
+        if made.exists():
+            return made
     sealed = LedgerEntry.folder(settings, "*").parent.glob("*/*.json")
     requests = SubjectRequest.folder(settings).glob("*.json")
     return next(chain(requests, sealed), None)

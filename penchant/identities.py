@@ -12,17 +12,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-import pyarrow.parquet as pq
-
 from penchant.artifacts import Snapshot
+from penchant.encryption import parquet as pq
+from penchant.encryption.duckdb_connection import connect, scanned
 from penchant.settings import Settings
 
 FILE = "identities.parquet"
 COLUMNS = ["kind", "id", "subject"]
 SAME_PEOPLE = """
     WITH linked AS (
-        FROM read_parquet($files, union_by_name = true, filename = true)
+        FROM parquet_scan($files, union_by_name := true, filename := true)
         QUALIFY row_number() OVER (
             PARTITION BY user_id ORDER BY list_position($files, filename) DESC
         ) = 1
@@ -92,7 +91,7 @@ def linked(settings: Settings, user_ids: Iterable[str]) -> list[str]:
     files = _current_files(settings.landing / "files" / "user_identities")
     if not files:
         return found
-    with duckdb.connect() as connection:
+    with connect(settings.home) as connection:
         others = connection.execute(SAME_PEOPLE, {"files": files, "ids": found}).fetchall()
     return list(dict.fromkeys([*found, *(row[0] for row in others)]))
 
@@ -108,7 +107,7 @@ def _current_files(table: Path) -> list[str]:
         if batches[path].get("whole_table")
     }
     return [
-        str(path.with_name("data.parquet"))
+        scanned(path.with_name("data.parquet"))
         for place, path in enumerate(ordered)
         if place >= last.get(batches[path].get("mapped_by"), 0)
     ]

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 
 from penchant.artifacts import PseudonymState, ReleaseManifest
+from penchant.encryption.keyring import establish_held
 from penchant.errors import DataError
 from penchant.home_key import derived, fingerprint, home_key, vault_path, where_from
 from penchant.identities import Identities
@@ -101,7 +102,8 @@ class Pseudonyms:
         return coder
 
     def establish(self) -> Coder | None:
-        """Decide for a new home, by ``PENCHANT_PSEUDONYMS``; return ``coder``."""
+        """Decide for a new home, by ``PENCHANT_PSEUDONYMS`` and ``PENCHANT_ENCRYPT``; return
+        ``coder``. Raises UsageError where it is to encrypt and no setting gives a key."""
         if self.state is None and not holds_data(self._settings):
             self._settings.privacy.mkdir(mode=0o700, parents=True, exist_ok=True)
             with held_alone(self._settings.privacy):
@@ -110,6 +112,8 @@ class Pseudonyms:
         return self.coder
 
     def _decide(self) -> None:
+        if self._settings.encrypt:
+            establish_held(self._settings)
         if self._settings.pseudonyms:
             decided = PseudonymState(state="on", key=fingerprint(home_key(self._settings)))
         else:

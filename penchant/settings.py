@@ -173,6 +173,11 @@ class Settings(BaseSettings):
         description="epsilon that all runs of the home may spend together; required with "
         "PENCHANT_DP_EPSILON",
     )
+    encrypt: bool = Field(
+        False,
+        description="whether a new home encrypts its files; needs a key outside of the home; later "
+        "changes have no effect, `penchant encrypt` encrypts an existing home",
+    )
     key: SecretStr | None = Field(
         None, description="the home's key, 64 hex digits; None for the file `privacy/key`"
     )

@@ -13,6 +13,7 @@ user and an item can then be multiplied as integers.
 In names: N vectors, U of users, I of items, D dimensions.
 """
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from penchant.encryption import parquet as pq
+from penchant.encryption.encrypted_file import is_encrypted_file, read_bytes
 from penchant.errors import DataError
 from penchant.storage import is_mapped
 
@@ -147,5 +149,7 @@ def _error(cause: str) -> DataError:
 
 
 def load_array(path: Path) -> npt.NDArray[Any]:
-    """An array of a ``.npy`` file, mapped into memory if it is large (``is_mapped``)."""
+    """An array of a ``.npy`` file, mapped into memory if it is large (``is_mapped``) and plain."""
+    if is_encrypted_file(path):
+        return np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
     return np.load(path, mmap_mode="r" if is_mapped(path) else None, allow_pickle=False)

@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from penchant.encryption import parquet as pq
 from penchant.feedback.log import FeedbackLog
 from penchant.settings import Settings
 

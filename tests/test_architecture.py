@@ -16,8 +16,8 @@ NONE = "penchant.none"
 # Which area may import which, beside itself and the leaves: `area: areas that it may import`.
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
-    "api_schemas artifacts errors feast_sdk feedback home_key identities interactions logs "
-    "manifest plots privacy_ledger pseudonyms ranking sequences settings storage subjects "
+    "api_schemas artifacts encryption errors feast_sdk feedback home_key identities interactions "
+    "logs manifest plots privacy_ledger pseudonyms ranking sequences settings storage subjects "
     "telemetry vault vectors words"
 )
 DIRECTION = """

@@ -6,7 +6,7 @@
 #}
 {% materialization external, adapter="duckdb" %}
     {%- set target = this.incorporate(type="view") -%}
-    {%- set location = env_var("PENCHANT_MARTS", env_var("PENCHANT_HOME", "../.penchant") ~ "/by_hand/marts") ~ "/" ~ this.identifier ~ ".parquet" -%}
+    {%- set location = env_var("PENCHANT_SCHEME", "") ~ env_var("PENCHANT_MARTS", env_var("PENCHANT_HOME", "../.penchant") ~ "/by_hand/marts") ~ "/" ~ this.identifier ~ ".parquet" -%}
     {%- set location = location | replace("'", "''") -%}
 
     {{ run_hooks(pre_hooks) }}

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.ads.allocation import Plan, allocate
 from penchant.ads.budgets import Budgets, read_budgets
 from penchant.ads.campaigns import Campaigns, Floats
 from penchant.artifacts import AdPlanRecord, ModelSelection, PlannedCampaign, Snapshot
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 

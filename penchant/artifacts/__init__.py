@@ -2,6 +2,7 @@
 
 from penchant.artifacts.ads import AdPlanRecord, PlannedCampaign
 from penchant.artifacts.compression import CompressionRecord
+from penchant.artifacts.encryption import EncryptionKeys
 from penchant.artifacts.experiment import Arm, Experiment, ExperimentResult, PromotionDecision
 from penchant.artifacts.policy import PolicyDescription
 from penchant.artifacts.privacy import LedgerEntry, LedgerHead, Mechanism, PrivacySpent
@@ -35,6 +36,7 @@ __all__ = [
     "CheckResults",
     "CheckStatistics",
     "CompressionRecord",
+    "EncryptionKeys",
     "ErasureReceipt",
     "Experiment",
     "ExperimentResult",

@@ -24,6 +24,8 @@ from penchant.building.project import content_version, edit_version
 from penchant.building.rejected import quarantine_rejected
 from penchant.building.shared_ids import shared_ids
 from penchant.building.volatile import check_repeatable
+from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.encrypted_file import protect
 from penchant.errors import PenchantError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
@@ -84,11 +86,10 @@ def build(settings: Settings) -> BuildReport:
     marts = Snapshot.open(settings, snapshot_id).description.marts
     rows = {name: mart.rows for name, mart in marts.items()}
     seconds = round(time.monotonic() - started, 2)
-    warnings = (
-        shared_ids(settings.warehouse, settings.dbt_project, landing.sources)
-        if status == "built"
-        else ()
-    )
+    warnings: tuple[str, ...] = ()
+    if status == "built":
+        warnings = shared_ids(settings.warehouse, settings.dbt_project, landing.sources)
+        protect(settings.warehouse)
     return BuildReport(snapshot_id, status, rows, seconds, rejected, warnings)
 
 
@@ -145,7 +146,7 @@ def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path
     write_atomic(_project_built(settings), edit_version(settings.dbt_project))
     for artifact in ("manifest.json", "run_results.json"):
         shutil.copyfile(target / artifact, staging / artifact)
-    with duckdb.connect(config={"threads": settings.threads}) as connection:
+    with connect(settings.home, config={"threads": settings.threads}) as connection:
         marts = {
             mart.name: _describe(connection, mart, folder / f"{mart.name}.parquet")
             for mart in read_marts(staging / "manifest.json")

@@ -10,17 +10,16 @@ Parquet files until they are built here. Production never reads it.
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-
 from penchant.building.dbt import dbt_variables
 from penchant.building.landed import Landing, read_landing
 from penchant.building.limits import Limits
+from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.encrypted_file import copy_plain
 from penchant.settings import Settings
 from penchant.storage import (
     STAGING_PREFIX,
@@ -110,8 +109,8 @@ def _copy_database(settings: Settings) -> None:
     if database.exists() and database.stat().st_mtime >= settings.warehouse.stat().st_mtime:
         return
     copy = database.with_suffix(".new")
-    shutil.copyfile(settings.warehouse, copy)
-    with duckdb.connect(str(copy)) as connection:
+    copy_plain(settings.warehouse, copy)
+    with connect(settings.home, str(copy)) as connection:
         for parquet in _last_marts(settings):
             path, name = str(parquet.resolve()).replace("'", "''"), parquet.stem
             connection.execute(f"create or replace view \"{name}\" as from read_parquet('{path}')")

@@ -13,6 +13,8 @@ import yaml
 from penchant.building.contract import broken_contract
 from penchant.building.landed import Landing, landed_rows
 from penchant.building.limits import Limits
+from penchant.encryption.file_system import PREFIX
+from penchant.encryption.keyring import is_encrypted
 from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings
 
@@ -84,6 +86,7 @@ def _dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[st
     return {
         "PENCHANT_HOME": str(settings.home.resolve()),
         "PENCHANT_LANDING": str(settings.landing.resolve()).replace("'", "''"),  # in SQL quotes
+        "PENCHANT_SCHEME": PREFIX if is_encrypted(settings) else "",
         "PENCHANT_MARTS": str(marts.resolve()),
         "PENCHANT_WAREHOUSE": str(database.resolve()),
         "PENCHANT_DUCKDB_TEMP": str((database.parent / "tmp").resolve()),

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
-from dbt.adapters.duckdb.plugins import BasePlugin
 
 from penchant.building.by_hand import prepare
+from penchant.encryption.dbt_plugin import Plugin as EncryptionPlugin
 from penchant.settings import Settings
 
 
-class Plugin(BasePlugin):
+class Plugin(EncryptionPlugin):
     """Brings the copy of the last build's database up to date before dbt opens it."""
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:

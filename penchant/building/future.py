@@ -18,6 +18,7 @@ import yaml
 
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import DataError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
@@ -55,7 +56,7 @@ def check_no_future(settings: Settings, landing: Landing, manifest_json: Path, m
         database = scratch / "penchant.duckdb"
         earlier = replace(landing, as_of=at)
         run_dbt(settings, earlier, cut, "run", "--select", f"+{FEATURE_MARTS}", database=database)
-        with duckdb.connect(config={"threads": settings.threads}) as connection:
+        with connect(settings.home, config={"threads": settings.threads}) as connection:
             found = [
                 difference
                 for mart in features
@@ -125,10 +126,13 @@ def _earlier_time(
     """The feature time in the middle of the history; None where there is none before ``as_of``."""
     interval = _interval(settings)
     earliest = as_of
-    for mart in features:
-        path = str(marts / f"{mart.name}.parquet")
-        (first,) = duckdb.execute(f"select min({TIME}) from read_parquet(?)", [path]).fetchall()[0]
-        earliest = min(earliest, first or as_of)
+    with connect(settings.home) as connection:
+        for mart in features:
+            path = str(marts / f"{mart.name}.parquet")
+            (first,) = connection.execute(
+                f"select min({TIME}) from read_parquet(?)", [path]
+            ).fetchall()[0]
+            earliest = min(earliest, first or as_of)
     steps = (as_of - earliest) // interval
     return as_of - interval * max(1, steps // 2) if steps else None
 

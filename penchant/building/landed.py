@@ -7,10 +7,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import yaml
 
 from penchant.building.end_of_data import end_of_data
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import DataError, UsageError
 from penchant.interactions import DBT_VARIABLES
 from penchant.settings import Settings
@@ -161,10 +161,11 @@ def _event_times(dbt_project: Path) -> dict[tuple[str, str], str]:
 
 
 def _rows_of_day(table: Path, column: str, batch: str = "*") -> dict[date, int]:
-    with duckdb.connect() as connection:
+    with connect(table) as connection:
         found = connection.execute(
             f'select cast("{column}" as date) as day, count(*) '
-            f'from read_parquet(?, union_by_name = true) where "{column}" is not null group by day',
+            f'from read_parquet(?, union_by_name := true) where "{column}" is not null '
+            "group by day",
             [str(table / batch / "data.parquet")],
         ).fetchall()
     return dict(found)

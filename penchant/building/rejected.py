@@ -12,6 +12,7 @@ import structlog
 import yaml
 
 from penchant.building.landed import Landing
+from penchant.encryption.duckdb_connection import connect, written
 from penchant.settings import Settings
 
 ROWS = "rejected_rows.parquet"
@@ -23,7 +24,7 @@ def quarantine_rejected(settings: Settings, landing: Landing) -> int:
     """Copy the rows to quarantine, a file for each source and table; returns their number."""
     described = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
     rejected = 0
-    with duckdb.connect() as connection:
+    with connect(settings.home) as connection:
         for table, canonical in described["canonical_tables"].items():
             for source in landing.sources:
                 folder = settings.landing / source / table
@@ -57,9 +58,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, folder: Path, condition: str, t
     (count,) = connection.execute(f"select count(*) {rows}").fetchall()[0]
     if count:
         target.parent.mkdir(parents=True, exist_ok=True)
-        path = str(target).replace("'", "''")
         connection.execute(
-            f"copy (select * {rows}) to '{path}' (format parquet, use_tmp_file true)"
+            f"copy (select * {rows}) to {written(target)} (format parquet, use_tmp_file true)"
         )
     else:
         target.unlink(missing_ok=True)
@@ -68,4 +68,4 @@ def _copy(connection: duckdb.DuckDBPyConnection, folder: Path, condition: str, t
 
 def _landed(folder: Path) -> str:
     path = str(folder / "*" / "data.parquet").replace("'", "''")
-    return f"read_parquet('{path}', union_by_name = true)"
+    return f"read_parquet('{path}', union_by_name := true)"

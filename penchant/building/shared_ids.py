@@ -7,8 +7,9 @@ sources in one home, such as two shops, each count from 1: their users and items
 from itertools import combinations
 from pathlib import Path
 
-import duckdb
 import yaml
+
+from penchant.encryption.duckdb_connection import connect
 
 FEEDBACK = "feedback"
 KINDS = {"user_id": "users", "item_id": "items"}
@@ -22,7 +23,7 @@ def shared_ids(warehouse: Path, dbt_project: Path, sources: list[str]) -> tuple[
     if len(shops) < 2:
         return ()
     found = []
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with connect(warehouse, str(warehouse), read_only=True) as connection:
         for one, other in combinations(shops, 2):
             for column, kind in KINDS.items():
                 (count,) = connection.execute(

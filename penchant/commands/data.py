@@ -1,5 +1,6 @@
 """Subcommands of data: landing, mapping, marts, checks, features."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -193,6 +194,39 @@ def pseudonymize(as_json: AsJson = False) -> None:
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def encrypt(as_json: AsJson = False) -> None:
+    """Encrypt the home's files; needs the key outside of the home."""
+    from penchant.privacy.encrypt import encrypt as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def rotate_key(as_json: AsJson = False) -> None:
+    """Encrypt the home's files again with a new data key, while readers go on."""
+    from penchant.privacy.encrypt import rotate_key as run
+
+    report = run(Settings())
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def decrypt(
+    file: Annotated[Path, typer.Argument(help="file of an encrypted home", exists=True)],
+    to: Annotated[Path, typer.Option(help="file to write; - for stdout")],
+) -> None:
+    """Write the plain bytes of one file, such as an audit log or a mart."""
+    from penchant.encryption.log_lines import read_any
+
+    content = read_any(file)
+    if str(to) == "-":
+        sys.stdout.buffer.write(content)
+    else:
+        to.write_bytes(content)
 
 
 @data.command()

@@ -8,7 +8,7 @@ import typer
 
 from penchant.commands.answer import AsJson, answer
 from penchant.commands.user import User, Users
-from penchant.errors import DataError, NothingToDo
+from penchant.errors import DataError
 from penchant.settings import Settings
 
 subject = typer.Typer(
@@ -73,8 +73,6 @@ def list_requests() -> None:
     from penchant.vault import Vault
 
     requests = Subjects(Settings()).requests()
-    if not requests:
-        raise NothingToDo("no requests", "`penchant subject --help` lists what can be requested")
     known = Vault(Settings()).reveal(each.user_id for each in requests if each.user_id)
     for each in requests:
         state = each.state if each.forgets else "in force"

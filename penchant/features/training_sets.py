@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feature_repo.definitions import Definitions, definitions
 from feature_repo.views import source_of
 from penchant.artifacts import Snapshot
+from penchant.encryption import parquet as pq
+from penchant.encryption.duckdb_connection import connect, parquet_relation
 from penchant.feast_sdk import FeatureStore, FeatureView
 from penchant.features.repository import open_store
 from penchant.settings import Settings
@@ -99,7 +100,7 @@ def _join_all(
     """Each set's name, and its rows with the features of their user, sorted by key."""
     defined = definitions(snapshot, parquet_folder=scratch, time_as=FEATURE_TIME)
     views = _views_of_service(defined)
-    with duckdb.connect() as connection:
+    with connect(settings.home) as connection:
         for view in views:
             _copy_with_time(connection, snapshot.mart(view.name), view)
         store = _store(settings, snapshot, scratch, defined)
@@ -114,7 +115,7 @@ def _join(
     what: TrainingSet,
     views: list[FeatureView],
 ) -> pa.Table:
-    rows = connection.read_parquet(str(snapshot.mart(what.name)))
+    rows = parquet_relation(connection, snapshot.mart(what.name))
     entities = rows.project(f"{what.key}, user_id, {what.time} AS {EVENT_TIME}").df()
     schema = _feature_schema(connection, what, views)
     features = schema.empty_table()
@@ -139,7 +140,7 @@ def _views_of_service(defined: Definitions) -> list[FeatureView]:
 def _copy_with_time(connection: duckdb.DuckDBPyConnection, mart: Path, view: FeatureView) -> None:
     """Copy a mart to the view's path, with its time repeated as ``feature_time``."""
     source = source_of(view)
-    with_time = connection.read_parquet(str(mart)).project(
+    with_time = parquet_relation(connection, mart).project(
         f"*, {source.timestamp_field} AS {FEATURE_TIME}"
     )
     with_time.write_parquet(source.path)
@@ -152,7 +153,7 @@ def _feature_schema(
     fields = [pa.field(what.key, pa.string())]
     for view in views:
         names = ", ".join(feature.name for feature in view.features)
-        typed = connection.read_parquet(source_of(view).path).project(names).limit(0)
+        typed = parquet_relation(connection, Path(source_of(view).path)).project(names).limit(0)
         fields += [
             pa.field(f"{view.name}__{field.name}", field.type)
             for field in typed.to_arrow_table().schema

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from feature_repo.views import source_of
+from penchant.encryption.duckdb_connection import connect
 from penchant.feast_sdk import FeatureStore, FeatureView
 from penchant.features.online_store import WideSqliteOnlineStore
 
@@ -34,7 +33,7 @@ def verify_view(
         "start": start.astimezone(UTC).replace(tzinfo=None),
         "end": end.astimezone(UTC).replace(tzinfo=None),
     }
-    with duckdb.connect() as connection:
+    with connect(parquet) as connection:
         wanted: int = connection.execute(f"SELECT count(*) FROM ({latest})", window).fetchall()[0][
             0
         ]

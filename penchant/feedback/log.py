@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from penchant.encryption.log_lines import encrypted_lines, is_newest, plain_lines
 from penchant.errors import is_disk_full
 from penchant.feedback.group_commit import GroupCommit
 from penchant.settings import Settings
@@ -77,7 +78,10 @@ class FeedbackLog:
     def append_together(self, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """``append`` to several tables with one flush."""
         kept = self._without_erased({table: list(rows) for table, rows in tables.items()})
-        lines = {table: [_line(row) for row in rows] for table, rows in kept.items()}
+        lines = {
+            table: encrypted_lines([_line(row) for row in rows], self.folder)
+            for table, rows in kept.items()
+        }
         if not any(lines.values()):
             return
         self._commits.commit({table: b"".join(some) for table, some in lines.items()})
@@ -156,17 +160,35 @@ class FeedbackLog:
         with held_alone(place):
             for path in [*self.sealed(table), *place.glob(OPEN)]:
                 _cut_torn_line(path)
-                lines = path.read_bytes().splitlines(keepends=True)
+                lines = plain_lines(path.read_bytes(), path)
                 kept = [line for line in lines if not unwanted(json.loads(line))]
                 if len(kept) < len(lines):
-                    write_atomic_bytes(path, b"".join(kept))
+                    write_atomic_bytes(path, b"".join(encrypted_lines(kept, path)))
                     removed += len(lines) - len(kept)
         return removed
+
+    def encrypt(self) -> int:
+        """Encrypt the lines of all files again with the newest data key; return the number of
+        files. Call it in an encrypted home."""
+        replaced = 0
+        for table in TABLES:
+            place = self.folder / table
+            if not place.is_dir():
+                continue
+            with held_alone(place):
+                for path in [*self.sealed(table), *place.glob(OPEN)]:
+                    _cut_torn_line(path)
+                    content = path.read_bytes()
+                    if not is_newest(content, path):
+                        lines = plain_lines(content, path)
+                        write_atomic_bytes(path, b"".join(encrypted_lines(lines, path)))
+                        replaced += 1
+        return replaced
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """The rows of a table that have not landed, oldest file first."""
         for path in [*self.sealed(table), *(self.folder / table).glob(OPEN)]:
-            for line in path.read_bytes().splitlines(keepends=True):
+            for line in plain_lines(path.read_bytes(), path):
                 if line.endswith(b"\n"):  # else it was not acknowledged
                     yield json.loads(line)
 

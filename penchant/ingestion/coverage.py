@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from penchant.encryption.duckdb_connection import connect
 from penchant.ingestion.landing.reading import literal
 
 LISTED_IN = {"items": "item_id", "users": "user_id"}
@@ -20,7 +21,7 @@ def coverage(landing: Path) -> tuple[str, ...]:
     """A sentence for each table that lacks ids of the landed events of a source's folder."""
     if not any((landing / "events").glob("*/batch.json")):
         return ()
-    with duckdb.connect() as connection:
+    with connect(landing) as connection:
         found = [
             _sentence(connection, landing, table, column)
             for table, column in LISTED_IN.items()
@@ -34,7 +35,7 @@ def _sentence(
 ) -> str | None:
     rows = {
         name: f"read_parquet({literal(str(landing / name / '*' / 'data.parquet'))}, "
-        "union_by_name = true)"
+        "union_by_name := true)"
         for name in ("events", table)
     }
     connection.execute(

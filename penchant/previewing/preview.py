@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from penchant.artifacts import MartDescription, Snapshot
 from penchant.building.by_hand import folder_of
 from penchant.building.dbt import run_dbt
 from penchant.building.landed import Landing, read_landing
 from penchant.building.volatile import check_repeatable
+from penchant.encryption import parquet as pq
+from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.encrypted_file import copy_plain
 from penchant.errors import BudgetExceeded, DataError, UsageError
 from penchant.manifest import Mart, read_marts
 from penchant.previewing.changes import Edit, find_edit
@@ -106,8 +107,8 @@ def preview(settings: Settings) -> Preview:
 def _database(settings: Settings, live: Snapshot, folder: Path) -> Path:
     """A copy of the last build's database, with the live snapshot's marts."""
     database = folder / settings.warehouse.name  # dbt names the database in its SQL
-    shutil.copyfile(settings.warehouse, database)
-    with duckdb.connect(str(database)) as connection:
+    copy_plain(settings.warehouse, database)
+    with connect(settings.home, str(database)) as connection:
         for parquet in sorted((live.path / "marts").glob("*.parquet")):
             path = str(parquet.resolve()).replace("'", "''")
             connection.execute(
@@ -120,7 +121,7 @@ def _compare(
     settings: Settings, before: dict[str, Path], described: tuple[Mart, ...], marts: Path
 ) -> tuple[MartChange, ...]:
     """The marts of a folder beside those that were there before."""
-    with duckdb.connect(config={"threads": settings.threads}) as connection:
+    with connect(settings.home, config={"threads": settings.threads}) as connection:
         return tuple(
             compare(
                 connection,
@@ -188,9 +189,7 @@ def _edited(live: Snapshot, described: tuple[Mart, ...], manifest: Path, folder:
     for mart in described:
         built, before = folder / "marts" / f"{mart.name}.parquet", live.mart(mart.name)
         edited.mart(mart.name).symlink_to((built if built.exists() else before).resolve())
-        (count,) = duckdb.execute(
-            "select count(*) from read_parquet(?)", [str(edited.mart(mart.name))]
-        ).fetchall()[0]
+        count = pq.read_metadata(edited.mart(mart.name)).num_rows
         rows[mart.name] = MartDescription(rows=count, content_hash="-")
     shutil.copyfile(manifest, edited.manifest)
     live.description.model_copy(update={"marts": rows}).write(edited.path / "snapshot.json")

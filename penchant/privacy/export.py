@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import NothingToDo, UnknownId, UsageError
 from penchant.insights.audience.published import published_audiences
 from penchant.insights.retention.published import published_retention
@@ -111,7 +110,7 @@ def _insights(settings: Settings, user_id: str) -> Iterator[Held]:
 
 
 def _in_marts(snapshot: Snapshot, user_id: str) -> Iterator[Held]:
-    with duckdb.connect() as connection:
+    with connect(snapshot.path) as connection:
         for mart in read_marts(snapshot.manifest):
             if any(column.name == "user_id" for column in mart.columns):
                 rows = connection.sql(

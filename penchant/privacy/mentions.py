@@ -11,15 +11,20 @@ A short id, such as ``1104``, is too common a byte string for the last search to
 """
 
 import gzip
+import io
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
 
+from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.encrypted_file import open_for_reading
+from penchant.encryption.log_lines import read_log
 from penchant.ingestion.ingest import SOURCES
 from penchant.ingestion.landing.reading import identifier, literal
 
@@ -36,7 +41,7 @@ SQLITE = b"SQLite format 3\x00"
 
 def mentions(file: Path, user_ids: Sequence[str]) -> bool:
     """Whether a file has one of the ids."""
-    head = _head(file)
+    head = _head(file)  # of the plain bytes
     if head.startswith(b"PAR1") and _in_parquet(file, user_ids):
         return True
     if head.startswith(b"ARROW1") and _in_arrow(file, user_ids):
@@ -60,13 +65,13 @@ def files_that_mention(
 
 
 def _head(file: Path) -> bytes:
-    with file.open("rb") as opened:
+    with open_for_reading(file) as opened:
         return opened.read(len(SQLITE))
 
 
 def _in_parquet(file: Path, user_ids: Sequence[str]) -> bool:
-    relation = f"read_parquet({literal(str(file))}, hive_partitioning = false)"
-    with duckdb.connect() as connection:
+    relation = f"read_parquet({literal(str(file))}, hive_partitioning := false)"
+    with connect(file) as connection:
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
             columns = [name for name, *_ in described if name in USER_COLUMNS]
@@ -83,8 +88,8 @@ def _in_parquet(file: Path, user_ids: Sequence[str]) -> bool:
 
 
 def _in_arrow(file: Path, user_ids: Sequence[str]) -> bool:
-    with pa.memory_map(str(file)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
+    with open_for_reading(file) as opened:
+        table = pa.ipc.open_file(opened).read_all()
         return any(
             value in user_ids
             for column in USER_COLUMNS & set(table.column_names)
@@ -130,7 +135,7 @@ def _in_bytes(file: Path, user_ids: Sequence[str]) -> bool:
     found = re.compile(b"|".join(_patterns(user_ids)))
     longest = 64 + 4 * max(len(user_id.encode()) for user_id in user_ids)
     before = b""
-    with file.open("rb") as raw:
+    with _plain(file) as raw:
         opened = gzip.GzipFile(fileobj=raw) if file.name.endswith(".gz") else raw
         try:
             while chunk := opened.read(CHUNK):
@@ -140,6 +145,10 @@ def _in_bytes(file: Path, user_ids: Sequence[str]) -> bool:
         except (OSError, EOFError):
             return False  # damaged gzip
     return False
+
+
+def _plain(file: Path) -> BinaryIO:
+    return io.BytesIO(read_log(file)) if file.suffix == ".jsonl" else open_for_reading(file)
 
 
 def _patterns(user_ids: Sequence[str]) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ import duckdb
 
 from penchant.artifacts import PseudonymState, SubjectRequest
 from penchant.building.rejected import ROWS
+from penchant.encryption.duckdb_connection import connect, written
 from penchant.errors import NothingToDo, PenchantError
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.home_key import fingerprint, home_key
@@ -95,7 +96,7 @@ def _convert(settings: Settings, coder: Coder) -> int:
         for name, source in SOURCES.items():
             if not (settings.landing / name).is_dir():
                 continue
-            with held_alone(settings.landing / name), duckdb.connect() as connection:
+            with held_alone(settings.landing / name), connect(settings.home) as connection:
                 pseudonymizer = Pseudonymizer(coder)
                 pseudonymizer.register(connection)
                 for contract in source.CONTRACTS:
@@ -133,7 +134,7 @@ def _convert_batch(
     """
     parquet, description = batch / "data.parquet", batch / "batch.json"
     column = str(contract.user_column)
-    source = f"SELECT * FROM read_parquet({literal(str(parquet))}, hive_partitioning = false)"
+    source = f"SELECT * FROM read_parquet({literal(str(parquet))}, hive_partitioning := false)"
     columns = connection.execute(f"DESCRIBE SELECT {identifier(column)} FROM ({source})")
     is_text = columns.fetchall()[0][1] == "VARCHAR"
     if is_text and all(coder.owns(each) for each in users_of(connection, parquet, column)):
@@ -144,7 +145,7 @@ def _convert_batch(
     pseudonymizer.forget()
     staging = batch / f"{STAGING_PREFIX}data.parquet"
     connection.execute(
-        f"COPY ({pseudonymizer.sql(contract, source)}) TO {literal(str(staging))} "
+        f"COPY ({pseudonymizer.sql(contract, source)}) TO {written(staging)} "
         "(FORMAT parquet, COMPRESSION snappy)"
     )
     Vault(settings).remember(pseudonymizer.people)

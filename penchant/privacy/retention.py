@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import duckdb
 import yaml
 
 from penchant.artifacts.receipt import RetentionReceipt
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import NothingToDo, UsageError
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.ingestion.ingest import SOURCES
@@ -134,7 +135,7 @@ def _end(
 ) -> None:
     """Remove a table's rows whose term is over, and add their numbers to ``removed`` by place."""
     folder, condition = settings.home / term.place, term.expired(now)
-    with held_alone(folder.parent), duckdb.connect() as connection:
+    with held_alone(folder.parent), connect(settings.home) as connection:
         if (term.source, term.table) == (feedback.NAME, feedback.IMPRESSIONS.table):
             place = f"landing/{feedback.NAME}/{feedback.PROPENSITIES.table}"
             slates = _slates(connection, folder, condition)
@@ -167,7 +168,7 @@ def _source_tables(dbt_project: Path) -> Iterator[tuple[str, str, dict[str, Any]
 def _slates(connection: duckdb.DuckDBPyConnection, folder: Path, condition: str) -> str:
     """SQL that is true for a propensity of a slate that ends: only impressions have its time."""
     files = literal(str(folder / "*" / "data.parquet"))
-    shown = f"read_parquet({files}, union_by_name = true)"
+    shown = f"read_parquet({files}, union_by_name := true)"
     query = f"SELECT DISTINCT slate_id FROM {shown} WHERE {condition}"
     connection.execute(f"CREATE TEMP TABLE ended AS {query}")
     return "slate_id IN (SELECT slate_id FROM ended)"
@@ -184,7 +185,7 @@ def _remove(connection: duckdb.DuckDBPyConnection, folder: Path, condition: str)
         parquet, description = batch / "data.parquet", batch / "batch.json"
         rows, ended = connection.execute(
             f"SELECT count(*), count(*) FILTER (WHERE {condition}) "
-            f"FROM read_parquet({literal(str(parquet))}, hive_partitioning = false)"
+            f"FROM read_parquet({literal(str(parquet))}, hive_partitioning := false)"
         ).fetchall()[0]
         if ended:
             described = json.loads(description.read_text())
@@ -208,7 +209,7 @@ def _still_there(settings: Settings, people: set[str]) -> set[str]:
     """Those of the people who have landed rows, or rows that wait to land."""
     log = FeedbackLog.of(settings)
     found = {str(row.get("user_id")) for table in TABLES for row in log.rows(table)} & people
-    with duckdb.connect() as connection:
+    with connect(settings.home) as connection:
         for name, source in SOURCES.items():
             for contract in source.CONTRACTS:
                 batches = _batches(settings.landing / name / contract.table)
@@ -226,7 +227,13 @@ def _receipt(settings: Settings, found: list[Term], removed: dict[str, int], at:
         removed=removed,
         public_key=public_key(key),
     )
-    path = settings.privacy / "receipts" / f"retention-{at:%Y%m%dT%H%M%S}.json"
+    path = _unused(settings.privacy / "receipts", f"retention-{at:%Y%m%dT%H%M%S}")
     sign(receipt, key).write(path)
     path.chmod(0o600)
     return path
+
+
+def _unused(folder: Path, stem: str) -> Path:
+    """A file that doesn't exist: a second call within a second has a receipt of its own."""
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}.json" for number in count(1))
+    return next(path for name in names if not (path := folder / name).exists())

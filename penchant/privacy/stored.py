@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from penchant.building.rejected import ROWS
+from penchant.encryption.duckdb_connection import connect
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.ingestion.ingest import SOURCES
 from penchant.ingestion.landing.user_rows import remove_rows, rows_of
@@ -68,7 +68,7 @@ def slates_of(settings: Settings, user_ids: Sequence[str]) -> set[str]:
 
 def landed_rows(settings: Settings, stored: StoredTable) -> pa.Table | None:
     """The selected rows of all batches; None where there are none."""
-    with duckdb.connect() as connection:
+    with connect(settings.home) as connection:
         found = [
             rows_of(connection, batch / "data.parquet", stored.column, stored.values)
             for batch in _batches(settings, stored.source, stored.table)
@@ -84,7 +84,7 @@ def erase_landed(settings: Settings, stored: StoredTable) -> int:
     the identity of the old one.
     """
     removed = 0
-    with held_alone(settings.landing / stored.source), duckdb.connect() as connection:
+    with held_alone(settings.landing / stored.source), connect(settings.home) as connection:
         for batch in _batches(settings, stored.source, stored.table):
             parquet, description = batch / "data.parquet", batch / "batch.json"
             found = len(rows_of(connection, parquet, stored.column, stored.values))

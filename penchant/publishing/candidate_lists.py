@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.ranking_model import EVERYBODY
+from penchant.encryption.duckdb_connection import connect, parquet_relation
 from penchant.releases.ranking_files import CO_OCCURRENCE, NEW_ITEMS, SEGMENT_POPULARITY
 
 DAYS = 28
@@ -77,10 +78,10 @@ def candidate_lists(
     end = as_of or snapshot.as_of
     window = {"since": end - timedelta(days=DAYS), "as_of": end}
     found = {}
-    with duckdb.connect() as connection:
+    with connect(snapshot.path) as connection:
         connection.execute("SET threads = 1")
         for mart in ("events", "items"):
-            connection.read_parquet(str(snapshot.mart(mart))).create_view(mart)
+            parquet_relation(connection, snapshot.mart(mart)).create_view(mart)
         connection.execute(_literal(_BOUGHT, window))
         found[CO_OCCURRENCE] = _lists(
             connection, _CO_OCCURRENCE, {"largest": MAX_BASKET}, most=TOGETHER

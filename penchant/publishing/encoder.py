@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from penchant.artifacts import RunRecord
 from penchant.artifacts.release import EncoderDescription
 from penchant.encoders import histories
 from penchant.encoders.encoder import FOLDER, Encoder
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError
 from penchant.publishing.key_ranges import RANGE, in_parts
 from penchant.publishing.selected_runs import Run, SelectedRuns

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow.dataset import dataset
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect, parquet_relation
 from penchant.errors import DataError
 from penchant.publishing.key_ranges import RANGE, in_parts
 from penchant.releases.release import MAX_RECENT_ITEMS
 
 EVENTS_A_PART = 1_000_000
+IS_PURCHASE = "event_type = 'purchase'"
 
 _RECENT = """
     SELECT
@@ -73,10 +73,9 @@ def bought(snapshot: Snapshot) -> Iterator[pa.Table]:
 
 def has_purchases(snapshot: Snapshot) -> bool:
     """False where only views of items are recorded. Raises DataError without events."""
-    purchase = pc.field("event_type") == "purchase"
-    return bool(
-        dataset(_events(snapshot)).head(1, columns=["event_type"], filter=purchase).num_rows
-    )
+    with connect(snapshot.path) as connection:
+        purchases = parquet_relation(connection, _events(snapshot)).filter(IS_PURCHASE)
+        return bool(purchases.limit(1).fetchall())
 
 
 def _rows(snapshot: Snapshot, query: str) -> Iterator[pa.Table]:

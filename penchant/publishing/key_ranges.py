@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+
+from penchant.encryption.duckdb_connection import connect, parquet_relation
 
 RANGE = "BETWEEN $first AND $last"
 """The condition on the key, in the query of ``in_parts``."""
@@ -18,9 +19,9 @@ def in_parts(path: Path, key: str, query: str, rows: int) -> Iterator[pa.Table]:
     ``rows``: of the file in a range, or those of one key where it has more. Rows without a key are
     in no range.
     """
-    with duckdb.connect() as connection:
+    with connect(path) as connection:
         connection.execute("SET threads = 1")
-        connection.read_parquet(str(path)).create_view("source")
+        parquet_relation(connection, path).create_view("source")
         counts = connection.sql(
             f"SELECT {key}, count(*) AS rows FROM source WHERE {key} IS NOT NULL "
             f"GROUP BY {key} ORDER BY {key}"

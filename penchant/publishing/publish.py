@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 
 from penchant.artifacts import ReleaseManifest, Snapshot
 from penchant.artifacts.release import RankingModelReference, Segment, VectorForm
+from penchant.encryption import parquet as pq
+from penchant.encryption.encrypted_file import open_for_reading, protect_files
+from penchant.encryption.home_files import TABLES
 from penchant.errors import DataError, PenchantError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
@@ -202,6 +204,7 @@ def _fill(
         index = indexing.result() if indexing else None
     write_policy_facts(selected.snapshot, staging)
     write_identities(staging, selected.snapshot)
+    protect_files(staging, TABLES)
     sides = {view.name: tables[view] for view in selected.views if view in tables}
     vectors = {name: matrix(table) for name, table in sides.items()}
     manifest = ReleaseManifest(
@@ -260,7 +263,7 @@ def _content_hash(staging: Path, views: Iterable[str]) -> str:
     """SHA-256 over the Parquet of all views: equal for equal rows."""
     digest = hashlib.sha256()
     for name in sorted(views):
-        with (staging / f"{name}.parquet").open("rb") as file:
+        with open_for_reading(staging / f"{name}.parquet") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import RankingModelRecord, Snapshot
 from penchant.artifacts.ranking_model import CandidateSource
 from penchant.artifacts.release import RankingModelReference
 from penchant.encoders.ids import Ids
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError, UsageError
 from penchant.feast_sdk import FeatureService, FeatureStore
 from penchant.features.request import resolve

@@ -5,11 +5,11 @@ Vectors are compared within one release only, so segments are published with it.
 
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from penchant.encryption.duckdb_connection import connect
 from penchant.releases.hnsw_index import unit
 from penchant.releases.release import USER_SEGMENTS
 
@@ -93,7 +93,7 @@ def _interests(user_ids: list[str], labels: Labels, portraits: Path) -> list[lis
     """The interests of each segment with a higher mean weight than among all users, the largest
     difference first. An interest that a portrait does not list has weight 0."""
     members = pa.table({"user_id": user_ids, "label": labels})
-    with duckdb.connect() as connection:
+    with connect(portraits) as connection:
         connection.register("members", members)
         rows = connection.execute(
             """
@@ -139,7 +139,7 @@ def _transferred(
     """User id -> categories and their shares, for the users in the table."""
     if table is None:
         return {}
-    with duckdb.connect() as connection:
+    with connect(table) as connection:
         rows = connection.execute(
             """
             SELECT user_id, list(category ORDER BY category), list(share ORDER BY category)

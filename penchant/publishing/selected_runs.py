@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import ModelSelection, RunRecord, RunReference, Snapshot
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError
 from penchant.publishing.histories import bought, has_purchases, recent_items
 from penchant.publishing.key_ranges import RANGE, in_parts

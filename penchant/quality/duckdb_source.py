@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import sqlalchemy
+from duckdb_engine import ConnectionWrapper
 from great_expectations.datasource.fluent import SQLDatasource
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from penchant.encryption.duckdb_connection import register
 
 
 class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
@@ -23,6 +28,13 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
         if self._connection is None:
             self._connection = self.engine.connect()
         yield self._connection
+
+
+@event.listens_for(Pool, "connect")
+def _read_encrypted_files(opened: object, _: object) -> None:
+    """Views may be on the files of an encrypted home. GX opens engines of its own."""
+    if isinstance(opened, ConnectionWrapper):
+        register(opened)  # type: ignore[arg-type]  # it passes calls on to the connection
 
 
 EngineType = type[SqlAlchemyExecutionEngine]  # named here: inside the class, ``type`` is a field

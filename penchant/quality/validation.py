@@ -26,6 +26,7 @@ from great_expectations.util import convert_to_json_serializable
 from sqlalchemy.exc import SAWarning
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import DataError
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
@@ -97,7 +98,7 @@ def _gather(
     described = snapshot.description.marts
     evidence: dict[str, Evidence] = {}
     failed: dict[str, MartResult] = {}
-    with duckdb.connect(str(database), config={"threads": threads}) as connection:
+    with connect(snapshot.path, str(database), config={"threads": threads}) as connection:
         for name in sorted({*marts, *described, *_files(snapshot)}):
             if name not in marts:
                 failed[name] = _critical("described", "the mart is in the dbt manifest")

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
 from penchant.bandits.context_features import ContextCounts, ContextFeatures, Events, Outcomes
 from penchant.bandits.slates import IntArray
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError
 from penchant.sequences import target_events
 from penchant.vectors import load_array

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from usearch.index import BatchMatches, Index
 
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError
 from penchant.storage import is_mapped
 

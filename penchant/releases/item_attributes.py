@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from penchant.artifacts import Snapshot
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError
 from penchant.feast_sdk import FeatureStore
 from penchant.releases.release import View

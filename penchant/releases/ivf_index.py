@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
+from penchant.encryption import parquet as pq
 from penchant.releases.hnsw_index import (
     IDS_FILE,
     RECALL_AT,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from penchant.artifacts import ReleaseManifest
+from penchant.encryption.encrypted_file import open_for_reading
 from penchant.errors import DataError
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, FloatArray, Frame
@@ -192,7 +193,7 @@ def hashes_of(directory: Path) -> dict[str, str]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_for_reading(path) as file:  # the same for every data key
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

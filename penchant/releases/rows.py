@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from penchant.encryption.encrypted_file import is_encrypted_file, open_for_writing, read_bytes
 from penchant.releases.release import View
 from penchant.storage import is_mapped
 
@@ -31,8 +32,8 @@ class Rows:
     def open(cls, directory: Path, view: View) -> "Rows":
         """Raises FileNotFoundError without a file."""
         path = _path(directory, view)
-        if not is_mapped(path):
-            return cls(view, pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all())
+        if is_encrypted_file(path) or not is_mapped(path):
+            return cls(view, pa.ipc.open_file(pa.BufferReader(read_bytes(path))).read_all())
         with pa.memory_map(str(path)) as mapped:
             return cls(view, pa.ipc.open_file(mapped).read_all())
 
@@ -72,9 +73,11 @@ def writing(directory: Path, view: View, schema: pa.Schema) -> Iterator[Callable
     """Write the key and the columns of a view, for ``Rows.open``: call what this yields with parts
     of the rows, which are sorted by key. ``schema``: of the parts."""
     columns = [view.key, *view.columns]
-    with pa.ipc.new_file(
-        _path(directory, view), pa.schema([schema.field(name) for name in columns])
-    ) as file:
+    written = pa.schema([schema.field(name) for name in columns])
+    with (
+        open_for_writing(_path(directory, view)) as opened,
+        pa.ipc.new_file(opened, written) as file,
+    ):
         yield lambda part: file.write_table(part.select(columns).combine_chunks())
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.artifacts import RankingModelRecord, RunRecord, Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.report.ranking_model import RankingModelFigures
 from penchant.settings import Settings
 
@@ -82,7 +83,7 @@ def figures(
     """``families``: runs as in ``status``. ``retriever``: id of the run whose items are mapped."""
     runs = settings.runs / snapshot.id
     paths = {run["family"]: runs / run["run_id"] for run in families}
-    with duckdb.connect(config={"threads": settings.threads}) as connection:
+    with connect(settings.home, config={"threads": settings.threads}) as connection:
         ranked = {run["family"]: paths[run["family"]] for run in families if run["metrics"]}
         per_user(connection, ranked)
         found, warmth = predicted(connection, list(ranked)), by_warmth(connection)

@@ -4,11 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from penchant.artifacts import Snapshot
 from penchant.bandits.experiments.gate import gates
 from penchant.bandits.experiments.store import results
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import PenchantError, UsageError
 from penchant.releases.release import RANKED_LISTS
 from penchant.report.figures import figures
@@ -117,7 +116,7 @@ def example_users(settings: Settings, snapshot: Snapshot, release_id: str) -> tu
     """Known users at ``QUANTILES`` of the number of purchases: the same ones each time."""
     ranked = settings.releases / release_id / f"{RANKED_LISTS.name}.parquet"
     sequences = str(snapshot.mart("sequences"))
-    with duckdb.connect(config={"threads": settings.threads}) as connection:
+    with connect(settings.home, config={"threads": settings.threads}) as connection:
         known = connection.execute(
             "SELECT user_id, len(list_filter(event_types, lambda each: each = target_event_type)) "
             "AS events FROM read_parquet($sequences) WHERE events > 0 AND user_id IN "
@@ -143,7 +142,7 @@ def recent_purchases(
     settings: Settings, snapshot: Snapshot, user_id: str, most: int
 ) -> tuple[Purchase, ...]:
     """A user's last distinct items in the mart ``sequences``, latest first."""
-    with duckdb.connect(config={"threads": settings.threads}) as connection:
+    with connect(settings.home, config={"threads": settings.threads}) as connection:
         rows = connection.execute(
             """
             WITH bought AS (

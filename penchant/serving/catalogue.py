@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.settings import Settings
 from penchant.words import FULL_WIDTH, HALF_WIDTH
 from penchant.words import words as words_of
@@ -137,13 +136,12 @@ class Catalogue:
     def proposed_tags(self, item_id: str) -> list[ProposedTag]:
         """Tags that a family proposed for an item without one; usually none."""
         runs = self.settings.runs / self.snapshot.id
-        files = [str(path) for path in runs.glob("*/proposed_tags.parquet")]
-        if not files:
+        if not any(runs.glob("*/proposed_tags.parquet")):
             return []
         rows = self._query(
             "SELECT DISTINCT level, tag FROM read_parquet($files) WHERE item_id = $item_id "
             "ORDER BY level, tag",
-            {"files": files, "item_id": item_id},
+            {"files": str(runs / "*" / "proposed_tags.parquet"), "item_id": item_id},
         )
         return [ProposedTag(*row) for row in rows]
 
@@ -194,5 +192,5 @@ class Catalogue:
         return self._query(query, paths | values)
 
     def _query(self, query: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with duckdb.connect(config={"threads": self.settings.threads}) as connection:
+        with connect(self.settings.home, config={"threads": self.settings.threads}) as connection:
             return connection.execute(query, values).fetchall()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any, Literal
 
-import duckdb
 import numpy as np
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.releases.item_arrays import FloatArray64, IntArray, Items
 from penchant.releases.opened import OpenRelease
 from penchant.serving.recommending.new_items import NewItems, is_within
@@ -112,7 +112,7 @@ class Listings:
         self, query: Callable[[Snapshot], tuple[str, dict[str, Any]]], snapshot: Snapshot
     ) -> list[tuple[str, float]]:
         text, values = query(snapshot)
-        with duckdb.connect(config={"threads": self._settings.threads}) as connection:
+        with connect(self._settings.home, config={"threads": self._settings.threads}) as connection:
             return connection.execute(text, values).fetchall()
 
 

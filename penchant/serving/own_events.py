@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import UnknownId
 from penchant.feedback.identity import logged_id, sent_id
 from penchant.feedback.log import FeedbackLog
@@ -101,7 +100,7 @@ class OwnEvents:
 
     def _landed(self, files: str, user_id: str) -> list[dict[str, Any]]:
         query = f"SELECT {', '.join(_COLUMNS)} FROM read_parquet($files) WHERE user_id = $user_id"
-        with duckdb.connect(config={"threads": self.settings.threads}) as connection:
+        with connect(self.settings.home, config={"threads": self.settings.threads}) as connection:
             values = {"files": files, "user_id": user_id}
             rows = connection.execute(query, values).fetchall()
         return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]

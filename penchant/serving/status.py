@@ -9,6 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.artifacts import ModelSelection, RunRecord, Snapshot
+from penchant.encryption.home_files import PLACES, data_keys_in_use
+from penchant.encryption.keyring import is_encrypted
+from penchant.home_key import where_from
 from penchant.pseudonyms import Pseudonyms, holds_data
 from penchant.releases.release import MANIFEST, Release
 from penchant.serving.platform_services import platform_services
@@ -119,11 +122,25 @@ def user_ids(settings: Settings) -> str:
 def at_rest(settings: Settings) -> str:
     """What the home encrypts, in words."""
     relied = "files are readable by their owner only, and rely on the volume's encryption"
+    if is_encrypted(settings):
+        return f"{_encrypted(settings)}; other {relied}"
+    asked = "; `penchant encrypt` encrypts more, as PENCHANT_ENCRYPT asks" * settings.encrypt
     if not Vault(settings).path.exists():
-        return f"nothing is encrypted: {relied}"
+        return f"nothing is encrypted: {relied}{asked}"
     own = settings.privacy / "key"
     kept = "in the home, so that a copy of the home has it too" if own.exists() else "elsewhere"
-    return f"the vault is encrypted, its key is {kept}; all other {relied}"
+    return f"the vault is encrypted, its key is {kept}; all other {relied}{asked}"
+
+
+def _encrypted(settings: Settings) -> str:
+    """What an encrypted home encrypts, and whether files are plain that should not be."""
+    in_use = data_keys_in_use(settings)
+    plain = in_use[None]
+    left = f", but {plain:,} are plain: `penchant encrypt` encrypts them" if plain else ""
+    return (
+        f"{in_use.total() - plain:,} files of {', '.join((*PLACES, 'quarantine'))}, the feedback "
+        f"and audit logs and the vault are encrypted, with the key of {where_from(settings)}{left}"
+    )
 
 
 def families_table(families: list[dict[str, Any]]) -> Table:

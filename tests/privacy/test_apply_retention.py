@@ -188,3 +188,14 @@ def test_propensities_end_with_their_impressions(settings: Settings, built_once:
     }
     assert report.removed["landing/feedback/propensities"] > 0
     assert slates["propensities"] == slates["impressions"] != set()
+
+
+def test_two_calls_in_one_second_leave_two_receipts(home: Settings) -> None:
+    first = apply_retention(home, NOW)
+    stricter = home.model_copy(update={"retention_days": 5})
+    second = apply_retention(stricter, NOW)
+    assert first.receipt != second.receipt
+    assert (
+        RetentionReceipt.read(Path(first.receipt)).days
+        != RetentionReceipt.read(Path(second.receipt)).days
+    )

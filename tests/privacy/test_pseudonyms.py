@@ -236,3 +236,19 @@ def test_privacy_files_are_for_the_owner_only(home: Settings, land: Land) -> Non
     land("id\nu1\n")
     assert home.privacy.stat().st_mode & 0o077 == 0
     assert Vault(home).path.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_with_pseudonyms_of_another_home_is_rejected(home: Settings, land: Land) -> None:
+    foreign = Coder.of_key(OTHER_KEY).of("anna")
+    report = land(f"id\nbert\n{foreign}\n")
+    (outcome,) = report.quarantined
+    (reason,) = outcome["reasons"]
+    assert (reason["code"], reason["column"], reason["rows"]) == ("not_allowed", "user_id", 1)
+    assert "a pseudonym of another home" in reason["detail"]
+    own = Pseudonyms(home).of("bert")
+    assert not land(f"id\n{own}\n").quarantined
+
+
+def test_two_unicode_forms_of_an_id_are_two_people(home: Settings, land: Land) -> None:
+    land("id\nJos\u00e9\nJose\u0301\n")
+    assert len(set(column(home, "users", "user_id"))) == 2

@@ -34,6 +34,12 @@ def test_a_request_is_registered_under_the_pseudonym_and_listed_by_id(home: Sett
     assert penchant("subject", "withdraw", "--user", pseudonym).exit_code == 0
 
 
+def test_lists_without_entries_are_empty(home: Settings) -> None:
+    for command in ("subject", "token"):
+        listed = penchant(command, "list")
+        assert (listed.exit_code, listed.stdout) == (0, "")
+
+
 def test_errors_name_the_id_that_was_given(home: Settings) -> None:
     done = penchant("subject", "erase", "--user", "anna")
     assert isinstance(done.exception, UsageError)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import pyarrow.parquet as pq
-
 from penchant.artifacts import LedgerEntry, Mechanism, PrivacySpent, RunRecord, Snapshot
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError, PrivacyRefused, UsageError
 from penchant.privacy_ledger import PrivacyLedger
 from penchant.settings import Settings

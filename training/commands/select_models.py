@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import LeaderboardRow, ModelSelection, RunFailure, RunRecord, Snapshot
+from penchant.encryption import parquet as pq
 from penchant.errors import PenchantError, PrivacyRefused
 from penchant.settings import Settings
 from training.commands.plan_training import cached_run_id, finished_run

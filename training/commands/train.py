@@ -7,13 +7,13 @@ from shutil import rmtree
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import structlog
 import torch
 from safetensors.torch import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapshot
+from penchant.encryption import parquet as pq
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory
 from training.commands.equal_runs import adopt_equal_run

@@ -13,12 +13,12 @@ from shutil import rmtree
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import structlog
 from safetensors.torch import load_file, save_file
 
 from penchant import vectors
 from penchant.artifacts import CompressionRecord, ModelSelection, Snapshot
+from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
+from penchant.encryption import parquet as pq
 from penchant.manifest import read_marts
 from penchant.ranking.features import FEATURE_TIME, FeatureColumn
 from penchant.ranking.service_columns import (

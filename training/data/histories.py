@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError, UsageError
 from penchant.interactions import EVENT_TYPES
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
 from penchant.bandits.slates import BoolArray, FloatArray
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError, NothingToDo
 from training.data.histories import Dataset, rows_of, starts
 

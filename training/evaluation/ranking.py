@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 import torch
 
+from penchant.encryption import parquet as pq
 from training.data.catalogue import category_codes
 from training.data.histories import Dataset, Histories, IntArray, starts
 from training.data.split import Split

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from penchant.encryption import parquet as pq
 from training.data.histories import IntArray
 from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.auc import auc

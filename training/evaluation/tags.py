@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from penchant.encryption import parquet as pq
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray
 from training.data.tags import WEIGHTS, FloatArray, Tags, score_tags, users_of

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from penchant.encryption import parquet as pq
 from training.evaluation.context import EvaluationContext, Figures
 from training.fitting.capabilities import TransferDecision, Transfers
 from training.fitting.family import Family

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 from typing import Any
 
+from penchant.encryption.log_lines import encrypted_lines
 from penchant.settings import Settings
 
 SUFFIX = ".jsonl"
@@ -42,7 +43,7 @@ class AuditLog:
         """Append a line. ``now`` is in UTC. Never fails: what can't be written is kept."""
         text = json.dumps({"at": now.isoformat(), **line}, separators=(",", ":"))
         with self._lock:
-            self._kept.append(text.encode() + b"\n")
+            self._kept += encrypted_lines([text.encode() + b"\n"], self._folder)
             try:
                 if now.date() != self._day:
                     self._open(now.date())

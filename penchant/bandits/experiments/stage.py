@@ -5,13 +5,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Experiment, ExperimentResult, Snapshot
 from penchant.artifacts.experiment import Decision
 from penchant.bandits.assignment import experiment_of, live_policy, running_experiment
 from penchant.bandits.experiments import store
 from penchant.bandits.experiments.evaluate import evaluate
+from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 

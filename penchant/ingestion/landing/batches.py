@@ -14,12 +14,16 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from penchant.encryption.duckdb_connection import prepare, written
+from penchant.encryption.encrypted_file import protect
+from penchant.encryption.keyring import home_of
+from penchant.encryption.log_lines import read_any
 from penchant.errors import PenchantError, UsageError, is_disk_full
 from penchant.ingestion.landing.arrival import Arrival
 from penchant.ingestion.landing.checking import (
@@ -123,10 +127,13 @@ class Landing:
             workspace.mkdir()
             coder = Pseudonyms(settings).establish()
             pseudonymizer = None if coder is None else Pseudonymizer(coder)
-            if pseudonymizer is None:
-                engine = Engine(settings.threads, workspace)
-            else:
-                engine = Engine(settings.threads, workspace, pseudonymizer.register)
+
+            def prepare_connection(connection: duckdb.DuckDBPyConnection) -> None:
+                prepare(connection, settings.home)
+                if pseudonymizer:
+                    pseudonymizer.register(connection)
+
+            engine = Engine(settings.threads, workspace, prepare_connection)
             try:
                 yield cls(settings, source, engine, now, pseudonymizer)
             finally:
@@ -186,6 +193,10 @@ class Landing:
             if left:
                 reading, rejected = left
                 result = check(connection, arrival.contract, reading, self.now, empty_allowed)
+        if self.pseudonymizer and not result.reasons:
+            query = landed_sql(arrival.contract, reading)
+            foreign = self.pseudonymizer.foreign(connection, arrival.contract, query)
+            result = replace(result, reasons=foreign)
         if result.reasons:
             return self._quarantine(arrival, original, sha256, self._shown(arrival, result.reasons))
         with self._appearing(final) as staging:
@@ -219,6 +230,7 @@ class Landing:
         holds_ids = self.pseudonymizer is None or contract.user_column is None
         if holds_ids and is_verbatim(contract, reading):
             original.rename(parquet)
+            protect(parquet)
             return
         query = arrival_sql(arrival, reading)
         if self.pseudonymizer:
@@ -289,6 +301,8 @@ class Landing:
             raise PenchantError(
                 f"{path} changed while it was read", "ingest again when the file is complete"
             )
+        if home_of(path) is not None:
+            original.write_bytes(read_any(path))
         return original
 
     def _quarantine(
@@ -313,7 +327,9 @@ class Landing:
             with self._appearing(final) as staging:
                 file = arrival.path.name
                 if self.pseudonymizer is None or arrival.contract.user_column is None:
-                    original.rename(staging / (f"{file}.original" if file == REASON else file))
+                    kept = staging / (f"{file}.original" if file == REASON else file)
+                    original.rename(kept)
+                    protect(kept)
                 (staging / REASON).write_text(json.dumps(reason, indent=2) + "\n")
         elif json.loads((final / REASON).read_text())["reasons"] != listed:
             write_json(final / REASON, reason)
@@ -368,14 +384,13 @@ def unreadable(error: Exception, original: Path, arrival: Arrival) -> Reason:
 def _same_columns(connection: duckdb.DuckDBPyConnection, query: str, parquet: Path) -> bool:
     """Whether a Parquet file has the columns of a query, with their types."""
     wanted = connection.execute(f"DESCRIBE {query}").fetchall()
-    return wanted == connection.execute(f"DESCRIBE FROM {literal(str(parquet))}").fetchall()
+    landed = f"read_parquet({literal(str(parquet))}, hive_partitioning := false)"
+    return wanted == connection.execute(f"DESCRIBE FROM {landed}").fetchall()
 
 
 def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     """Write a Parquet file in the query's order: the same bytes with any number of threads."""
-    connection.execute(
-        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
-    )
+    connection.execute(f"COPY ({query}) TO {written(path)} (FORMAT parquet, COMPRESSION snappy)")
 
 
 def _fingerprint(arrival: Arrival) -> str | None:

@@ -6,9 +6,9 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from penchant.ingestion.landing.contract import Contract, Reason
-from penchant.ingestion.landing.reading import identifier
-from penchant.pseudonyms import Coder
+from penchant.ingestion.landing.contract import Code, Contract, Reason
+from penchant.ingestion.landing.reading import identifier, literal
+from penchant.pseudonyms import FORM, Coder
 
 FUNCTION = "penchant_pseudonym"
 SESSION = "session_id"
@@ -71,6 +71,21 @@ class Pseudonymizer:
         if reason.column not in contract.user_columns or not (reason.value or "").strip():
             return reason
         return replace(reason, value=self._coder.of(str(reason.value)))
+
+    def foreign(
+        self, connection: duckdb.DuckDBPyConnection, contract: Contract, query: str
+    ) -> tuple[Reason, ...]:
+        """The reason to reject rows with pseudonyms of another home: its people would be others."""
+        if contract.user_column is None:
+            return ()
+        user = f"CAST(given.{identifier(contract.user_column)} AS VARCHAR)"
+        alike = f"FROM ({query}) AS given WHERE regexp_full_match({user}, {literal(FORM.pattern)})"
+        found = connection.execute(f"SELECT {user}, count(*) {alike} GROUP BY ALL").fetchall()
+        rows = sum(count for user_id, count in found if not self._coder.owns(user_id))
+        if not rows:
+            return ()
+        detail = "a pseudonym of another home; deliver the user ids of the source"
+        return (Reason(Code.NOT_ALLOWED, contract.user_column, detail, rows),)
 
     def _of_column(self, column: pa.ChunkedArray) -> pa.Array:
         encoded = column.combine_chunks().dictionary_encode()

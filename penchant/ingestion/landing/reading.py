@@ -153,7 +153,7 @@ def ending_of(name: str) -> str | None:
 
 
 def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Reading:
-    relation = f"read_parquet({file_literal(path)}, hive_partitioning = false)"
+    relation = f"read_parquet({file_literal(path)}, hive_partitioning := false)"
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from penchant.encryption.duckdb_connection import written
 from penchant.ingestion.landing.reading import identifier, literal
 from penchant.storage import STAGING_PREFIX, sync
 
@@ -52,7 +53,7 @@ def remove_where(
         staging = parquet.with_name(f"{STAGING_PREFIX}{parquet.name}")
         connection.execute(
             f"COPY (SELECT * FROM {_relation(parquet)} WHERE ({condition}) IS NOT TRUE) "
-            f"TO {literal(str(staging))} (FORMAT parquet, COMPRESSION snappy)",
+            f"TO {written(staging)} (FORMAT parquet, COMPRESSION snappy)",
             parameters,
         )
         sync(staging)
@@ -62,7 +63,7 @@ def remove_where(
 
 
 def _relation(parquet: Path) -> str:
-    return f"read_parquet({literal(str(parquet))}, hive_partitioning = false)"
+    return f"read_parquet({literal(str(parquet))}, hive_partitioning := false)"
 
 
 def _text(column: str) -> str:

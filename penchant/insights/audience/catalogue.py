@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from scipy import sparse
 
 from penchant.artifacts import Snapshot
+from penchant.encryption import parquet as pq
 from penchant.words import words
 
 Floats = npt.NDArray[np.float64]

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.insights.audience.catalogue import BLOCKS, Catalogue, Floats, unit_rows
 
 COUNTED = BLOCKS[:4]
@@ -52,7 +52,7 @@ class Profiles:
 
 
 def read_purchases(snapshot: Snapshot, catalogue: Catalogue, threads: int) -> Purchases:
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
             "SELECT DISTINCT user_id, item_id, "
             "date_diff('day', event_at, $as_of::TIMESTAMP) AS day FROM read_parquet($events) "

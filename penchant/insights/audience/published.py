@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts.audience import AUDIENCES, AudienceRecord
+from penchant.encryption import parquet as pq
 from penchant.errors import UnknownId
 from penchant.settings import Settings
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn.linear_model import LogisticRegression
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.audience import AUDIENCES, AudienceQuality, AudienceRecord
 from penchant.artifacts.record import Interval
+from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.insights.audience.catalogue import Catalogue, Floats, read_catalogue
 from penchant.insights.audience.profiles import (

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from penchant.artifacts.demand import DAILY, WEEKLY, DemandRecord
+from penchant.encryption import parquet as pq
 from penchant.errors import UnknownId
 from penchant.insights.demand.restock import RestockPolicy, restock
 from penchant.settings import Settings

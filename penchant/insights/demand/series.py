@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import NothingToDo
 
 Floats = npt.NDArray[np.float64]
@@ -75,7 +75,7 @@ def read_demand(snapshot: Snapshot, threads: int, least_weeks: int) -> Demand:
 
     Raises NothingToDo for a snapshot without purchases and for too short a history.
     """
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with connect(snapshot.path, config={"threads": threads}) as connection:
         connection.execute(
             "CREATE TEMP TABLE sold AS SELECT item_id, "
             "date_diff('day', event_at, $as_of::TIMESTAMP) - 1 AS days_before, "

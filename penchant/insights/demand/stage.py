@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.demand import DAILY, WEEKLY, DemandRecord
+from penchant.encryption import parquet as pq
 from penchant.insights.demand.backtest import backtest
 from penchant.insights.demand.methods import HORIZON
 from penchant.insights.demand.origins import LEAST_WEEKS, Origin, nodes, origin_at, origin_weeks

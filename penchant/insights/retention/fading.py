@@ -8,11 +8,11 @@ never came often.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.retention import FadingAccuracy
+from penchant.encryption.duckdb_connection import connect
 from penchant.insights.retention.bg_nbd import BgNbd
 from penchant.insights.retention.history import RETURN_DAYS, Floats, Users
 
@@ -73,7 +73,7 @@ def faded_interests(
     """The interest of each user whose share in the portrait falls most; absent where none falls."""
     if not snapshot.mart("user_portrait").exists() or not user_ids:
         return {}
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
             """
             WITH listed AS (

@@ -6,10 +6,10 @@ so a row at the moment is what Feast's point-in-time join gives.
 
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.insights.retention.history import Floats, Users
 from penchant.manifest import Mart, read_marts
 
@@ -47,7 +47,7 @@ def feature_matrix(
         users.recency_U / users.usual_gap_U,
     ]
     matrices = [np.column_stack(own)]
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with connect(snapshot.path, config={"threads": threads}) as connection:
         for mart, columns in features.columns.items():
             listed = ", ".join(f'cast("{column}" AS DOUBLE) AS "{column}"' for column in columns)
             rows = connection.execute(

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class Outcome:
 
 def read_orders(snapshot: Snapshot, threads: int) -> Orders:
     """The purchases of a snapshot; returns are not deducted."""
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
             "SELECT user_id, date_diff('day', event_at, $as_of::TIMESTAMP) AS day, "
             "sum(coalesce(value, 0)) AS value FROM read_parquet($events) "

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from penchant.artifacts.retention import USERS, RetentionRecord
+from penchant.encryption import parquet as pq
 from penchant.errors import UnknownId
 from penchant.settings import Settings
 

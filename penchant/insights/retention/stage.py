@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.retention import USERS, RetentionRecord
+from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.insights.retention.accuracy import (
     log_loss,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
 
-import duckdb
 import numpy as np
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.search import SearchQuality
+from penchant.encryption.duckdb_connection import connect
 from penchant.insights.search.index import Matches, SearchIndex
 from penchant.insights.search.ranking import (
     CANDIDATES,
@@ -56,7 +56,7 @@ class QuerySignals:
 
 def popularity(snapshot: Snapshot, item_ids: tuple[str, ...], moment: datetime) -> np.ndarray:
     """popularity_I from 0 to 1: logarithm of the users who bought an item in the last 91 days."""
-    with duckdb.connect() as connection:
+    with connect(snapshot.path) as connection:
         rows = connection.execute(
             "SELECT item_id, count(DISTINCT user_id) FROM read_parquet($events) "
             "WHERE event_type = 'purchase' AND event_at < $moment::TIMESTAMP "
@@ -73,7 +73,7 @@ def title_queries(
 ) -> list[Query]:
     """One or two words of the titles of items that users bought in the 28 days after a moment."""
     row_of = {item_id: row for row, item_id in enumerate(facts.item_ids)}
-    with duckdb.connect() as connection:
+    with connect(snapshot.path) as connection:
         bought = connection.execute(
             "SELECT DISTINCT user_id, item_id FROM read_parquet($events) "
             "WHERE event_type = 'purchase' AND event_at >= $moment::TIMESTAMP "
@@ -139,7 +139,7 @@ def _reciprocal_ranks(found: list[QuerySignals], weights: Weights) -> np.ndarray
 
 def _searchers(snapshot: Snapshot, user_ids: list[str], moment: datetime) -> dict[str, Searcher]:
     """Interests and purchases of users as of a moment."""
-    with duckdb.connect() as connection:
+    with connect(snapshot.path) as connection:
         bought = dict(
             connection.execute(
                 "SELECT user_id, list(DISTINCT item_id) FROM read_parquet($events) "

@@ -1,9 +1,9 @@
 """Which items users acted on after a search, in the same session."""
 
-import duckdb
 import pyarrow as pa
 
 from penchant.artifacts import Snapshot
+from penchant.encryption.duckdb_connection import connect
 from penchant.words import words
 
 LEAST_USERS = 2  # so that no query of one person is kept
@@ -16,7 +16,7 @@ def query_key(query: str) -> str:
 
 def learned_items(snapshot: Snapshot, threads: int) -> pa.Table:
     """Query key, item and number of users who viewed, carted or bought it after the search."""
-    with duckdb.connect(config={"threads": threads}) as connection:
+    with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
             """
             WITH events AS (

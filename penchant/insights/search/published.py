@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from penchant.artifacts.search import CATALOGUE, LEARNED, SearchRecord
+from penchant.encryption import parquet as pq
 from penchant.insights.search.index import Matches, SearchIndex
 from penchant.insights.search.learned import query_key
 from penchant.insights.search.ranking import (

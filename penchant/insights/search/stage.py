@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.search import CATALOGUE, LEARNED, SearchQuality, SearchRecord
+from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.insights.search.evaluation import (
     WAYS,

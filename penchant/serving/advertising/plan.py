@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from penchant.ads.campaigns import Campaigns, Floats
 from penchant.ads.pacing import PacingConfig
 from penchant.artifacts import AdPlanRecord
 from penchant.encoders.ids import Ids
+from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow.parquet as pq
 import structlog
 
+from penchant.encryption import parquet as pq
+from penchant.encryption.log_lines import plain_lines
 from penchant.feedback.log import OPEN, FeedbackLog
 from penchant.settings import Settings
 
@@ -113,13 +114,13 @@ class LogTail:
         read = self._file.read()
         whole = read.rfind(b"\n") + 1
         self._file.seek(whole - len(read), os.SEEK_CUR)
-        for row in _rows(read[:whole]):
+        for row in _rows(read[:whole], self._place):
             yield row, self._is
 
     def _whole(self, name: str) -> Iterator[tuple[Row, LogFile]]:
         """Rows of a sealed file, in the log or landed."""
         try:
-            rows = _rows((self._place / name).read_bytes())
+            rows = _rows((self._place / name).read_bytes(), self._place)
         except FileNotFoundError:  # it has landed meanwhile
             self._names()
             (batch,) = (path for path, was in self._batches.items() if was == name)
@@ -146,8 +147,8 @@ def _changed_at(folder: Path) -> int:
         return -1
 
 
-def _rows(lines: bytes) -> Iterator[Row]:
-    for line in lines.splitlines():
+def _rows(lines: bytes, of: Path) -> Iterator[Row]:
+    for line in plain_lines(lines, of):
         try:
             yield json.loads(line)
         except ValueError:  # ingestion quarantines the file with the reason

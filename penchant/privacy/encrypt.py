@@ -1,0 +1,109 @@
+"""Encrypting the files of a home, and encrypting them again under a new data key.
+
+Each file is replaced whole, so a kill leaves the old file or the new and the next call goes on.
+Readers go on too: a file that they have open stays as it was, and a file names its data key.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from penchant.encryption import keyring
+from penchant.encryption.encrypted_file import encrypt_in_place
+from penchant.encryption.home_files import PLACES, data_keys_in_use, files_to_encrypt
+from penchant.errors import NothingToDo, UsageError
+from penchant.feedback.log import FeedbackLog
+from penchant.ingestion.sources import feedback
+from penchant.settings import Settings
+from penchant.storage import held_alone
+
+
+@dataclass(frozen=True)
+class EncryptionReport:
+    """``files``: place -> number of files that were encrypted. ``data_key``: the number of the key
+    that files are written with now."""
+
+    data_key: int
+    files: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        places = ", ".join(f"{place} {count}" for place, count in sorted(self.files.items()))
+        return f"encrypted with data key {self.data_key}: {places or 'nothing was left to encrypt'}"
+
+
+def encrypt(settings: Settings) -> EncryptionReport:
+    """Encrypt a home, or what was written meanwhile by processes that started before.
+
+    Raises UsageError where the home's key isn't given by a setting or lies in the home as well, and
+    NothingToDo where all is encrypted.
+    """
+    was_encrypted = keyring.is_encrypted(settings)
+    _require_no_key_inside(settings)
+    keyring.establish(settings)
+    encrypted = _encrypt_files(settings)
+    if was_encrypted and not encrypted:
+        raise NothingToDo(f"{settings.home} is encrypted", "nothing")
+    return EncryptionReport(keyring.keyring(settings.home).newest, encrypted)
+
+
+def rotate_key(settings: Settings) -> EncryptionReport:
+    """Encrypt all files again with a new data key; after a kill, go on with the last one.
+
+    The data key before stays until the next call, for processes that write with it meanwhile.
+    Raises UsageError for a home that isn't encrypted.
+    """
+    if not keyring.is_encrypted(settings):
+        raise UsageError(f"{settings.home} is not encrypted", "run `penchant encrypt` first")
+    newest = keyring.keyring(settings.home).newest
+    if set(data_keys_in_use(settings)) <= {newest}:
+        newest = keyring.add_data_key(settings)
+    encrypted = _encrypt_files(settings)
+    in_use = {number for number in data_keys_in_use(settings) if number is not None}
+    keyring.keep_data_keys(settings, in_use | {newest, newest - 1})
+    return EncryptionReport(newest, encrypted)
+
+
+def _encrypt_files(settings: Settings) -> dict[str, int]:
+    """Nothing is erased meanwhile: a replaced file must not have a removed row again."""
+    with held_alone(settings.privacy):
+        counts = {place: _encrypt_place(settings, place) for place in (*PLACES, "quarantine")}
+        with held_alone(settings.landing / feedback.NAME):
+            log = FeedbackLog.of(settings)
+            feedback.remove_landed(settings, log)  # else it would land again under another hash
+            counts["feedback"] = log.encrypt()
+    return {place: count for place, count in counts.items() if count}
+
+
+def _encrypt_place(settings: Settings, place: str) -> int:
+    count = 0
+    with ExitStack() as held:
+        for folder in _locked_folders(settings, place):
+            held.enter_context(held_alone(folder))
+        for file in files_to_encrypt(settings, place):
+            try:
+                count += encrypt_in_place(file)
+            except FileNotFoundError:
+                continue  # removed meanwhile, such as by `penchant prune`
+    return count
+
+
+def _locked_folders(settings: Settings, place: str) -> Iterator[Any]:
+    """The folders whose holders change files of the place."""
+    if place == "landing":
+        yield from sorted(path for path in settings.landing.glob("*") if path.is_dir())
+    elif place == "warehouse":
+        yield settings.warehouse.parent
+
+
+def _require_no_key_inside(settings: Settings) -> None:
+    own = settings.privacy / "key"
+    if own.exists() and (settings.key or settings.key_file or settings.key_command):
+        raise UsageError(
+            f"{own} lies beside what it would encrypt",
+            "back it up elsewhere in hex (`xxd -p -c 64`), have PENCHANT_KEY_FILE or "
+            "PENCHANT_KEY_COMMAND give it, then remove the file",
+        )
