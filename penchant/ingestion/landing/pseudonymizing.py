@@ -79,8 +79,10 @@ class Pseudonymizer:
         if contract.user_column is None:
             return ()
         user = f"CAST(given.{identifier(contract.user_column)} AS VARCHAR)"
-        alike = f"FROM ({query}) AS given WHERE regexp_full_match({user}, {literal(FORM.pattern)})"
-        found = connection.execute(f"SELECT {user}, count(*) {alike} GROUP BY ALL").fetchall()
+        of_form = (
+            f"FROM ({query}) AS given WHERE regexp_full_match({user}, {literal(FORM.pattern)})"
+        )
+        found = connection.execute(f"SELECT {user}, count(*) {of_form} GROUP BY ALL").fetchall()
         rows = sum(count for user_id, count in found if not self._coder.owns(user_id))
         if not rows:
             return ()
