@@ -16,6 +16,7 @@ standard deviation of at most 1 / (2 sqrt(V)).
 The propensity of a whole slate is the product over its positions.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,6 +73,33 @@ def draw_slates(scores: ActionScores, length: int, random: np.random.Generator) 
         actions.append(actions_B)
         left_BC[rows_B, actions_B] = False
     return Slates(np.stack(actions, axis=1), np.stack(propensities, axis=1))
+
+
+def draw_slate(
+    scores: ActionScores, length: int, random: np.random.Generator
+) -> tuple[tuple[int, ...], FloatArray]:
+    """The slate that ``draw_slates`` samples for a single request, and propensities_KC of all its
+    candidates at each position. Raises UsageError as it does."""
+    left_C = _left(scores, length)[0]
+    uniform, weights = float(scores.uniform_B[0]), scores.weights_BV[0].tolist()
+    cumulative = np.cumsum(weights).tolist()
+    worth_VC = np.where(left_C, scores.scores_BVC[0], -np.inf)
+    best_first = np.argsort(-worth_VC, axis=1, kind="stable").tolist()
+    left = np.flatnonzero(left_C).tolist()
+    actions, propensities = list[int](), list[FloatArray]()
+    for _ in range(length):
+        action = best_first[bisect_right(cumulative, random.random() * cumulative[-1])][0]
+        if random.random() < uniform:
+            action = left[int(random.random() * len(left))]
+        propensity_C = uniform / len(left) * left_C
+        for order, weight in zip(best_first, weights, strict=True):
+            propensity_C[order[0]] += (1 - uniform) * weight
+            order.remove(action)
+        actions.append(action)
+        propensities.append(propensity_C)
+        left_C[action] = False
+        left.remove(action)
+    return tuple(actions), np.array(propensities)
 
 
 def slate_propensities(scores: ActionScores, actions_BK: IntArray) -> FloatArray:

@@ -7,6 +7,7 @@ while writing leaves at most a partial last line, which was not acknowledged; th
 truncates it.
 """
 
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import NoneType
 from typing import Any
+
+from pydantic_core import to_json
 
 from penchant.encryption.log_lines import encrypted_lines, is_newest, plain_lines
 from penchant.errors import is_disk_full
@@ -28,6 +32,7 @@ TABLES = ("items", "users", "impressions", "propensities", "events", "seen", "hi
 OPEN = "open.jsonl"
 LAST = "last"  # the name of the last sealed file
 NAMED = "%Y%m%dT%H%M%S%f"
+PLAIN = (str, int, float, list, dict, NoneType)  # values that JSON has
 Tables = dict[str, list[Mapping[str, Any]]]
 TAIL = 1 << 16  # bytes per read in search of the last line end
 
@@ -141,8 +146,7 @@ class FeedbackLog:
                 path = place / OPEN
                 if not path.exists():
                     continue  # another process sealed it meanwhile
-                _cut_torn_line(path)
-                if path.stat().st_size:
+                if _length_without_torn_line(path):
                     name = _next_name(place, table, datetime.now(UTC).replace(tzinfo=None))
                     write_atomic(place / LAST, name)
                     path.rename(place / f"{name}.jsonl")
@@ -159,7 +163,7 @@ class FeedbackLog:
         removed = 0
         with held_alone(place):
             for path in [*self.sealed(table), *place.glob(OPEN)]:
-                _cut_torn_line(path)
+                _length_without_torn_line(path)
                 lines = plain_lines(path.read_bytes(), path)
                 kept = [line for line in lines if not unwanted(json.loads(line))]
                 if len(kept) < len(lines):
@@ -177,7 +181,7 @@ class FeedbackLog:
                 continue
             with held_alone(place):
                 for path in [*self.sealed(table), *place.glob(OPEN)]:
-                    _cut_torn_line(path)
+                    _length_without_torn_line(path)
                     content = path.read_bytes()
                     if not is_newest(content, path):
                         lines = plain_lines(content, path)
@@ -213,9 +217,8 @@ class _OpenFile:
     def __init__(self, place: Path) -> None:
         path = place / OPEN
         self._new = not path.exists()
-        self._file = path.open("ab", buffering=0)
-        _cut_torn_line(path)
-        self._place, self._end = place, path.stat().st_size
+        self._file = path.open("a+b", buffering=0)
+        self._place, self._end = place, _cut_torn_line(self._file)
 
     @classmethod
     @contextmanager
@@ -241,32 +244,35 @@ class _OpenFile:
         self._file.truncate(self._end)
 
 
+def _line(row: Mapping[str, Any]) -> bytes:
+    """Raises TypeError for a value that is not JSON."""
+    texts = {name: _text(value) for name, value in row.items() if not isinstance(value, PLAIN)}
+    return to_json({**row, **texts} if texts else row) + b"\n"
+
+
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     raise TypeError(f"{type(value).__name__} can't be logged")
 
 
-_ENCODER = json.JSONEncoder(default=_text, separators=(",", ":"))
+def _length_without_torn_line(path: Path) -> int:
+    with path.open("a+b", buffering=0) as log:
+        return _cut_torn_line(log)
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    return _ENCODER.encode(row).encode() + b"\n"
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Truncate after the last line end."""
-    with path.open("r+b") as log:
-        end = log.seek(0, os.SEEK_END)
-        kept = end
-        while kept:
-            start = max(0, kept - TAIL)
-            log.seek(start)
-            line_end = log.read(kept - start).rfind(b"\n")
-            if line_end >= 0:
-                kept = start + line_end + 1
-                break
-            kept = start
-        if kept < end:
-            log.truncate(kept)
-            os.fsync(log.fileno())
+def _cut_torn_line(log: io.FileIO) -> int:
+    """Truncate after the last line end; return the length."""
+    end = kept = log.seek(0, os.SEEK_END)
+    size = 1  # bytes per read: the last one is a line end, unless a process was killed
+    while kept:
+        start = max(0, kept - size)
+        line_end = os.pread(log.fileno(), kept - start, start).rfind(b"\n")
+        if line_end >= 0:
+            kept = start + line_end + 1
+            break
+        kept, size = start, TAIL
+    if kept < end:
+        log.truncate(kept)
+        os.fsync(log.fileno())
+    return kept

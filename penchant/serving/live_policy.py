@@ -17,13 +17,7 @@ from penchant.artifacts import PolicyDescription
 from penchant.bandits.assignment import PolicyAssignment, assign, logged_context
 from penchant.bandits.learned import LearnedPolicy
 from penchant.bandits.policies import single_scorer
-from penchant.bandits.slates import (
-    ActionScores,
-    FloatArray,
-    action_probabilities,
-    draw_slates,
-    without_action,
-)
+from penchant.bandits.slates import FloatArray, draw_slate
 from penchant.errors import DataError
 from penchant.releases.context_features import PublishedContext
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
@@ -55,11 +49,14 @@ class LivePolicies:
         be read or the release has no context counts for it."""
         assignment = assign(self._settings, user_id)
         policy_id, share = assignment.policy_id, assignment.exploration
-        drawn = min(k, EXPLORED)
-        item_ids = candidates.item_ids[: k if share == 0 else self.candidates_needed(drawn)]
-        random = np.random.default_rng(_seed(slate_id, policy_id))
+        length = min(k, len(candidates))
+        if share == 0:  # nothing is drawn
+            return _slate(assignment, tuple(range(length)), None, 0.0)
+        drawn = min(length, EXPLORED)
+        item_ids = candidates.item_ids[: self.candidates_needed(drawn)]
         if not item_ids:
-            return _slate(assignment, (), np.zeros((0, 0)), 0.0)
+            return _slate(assignment, (), None, 0.0)
+        random = np.random.default_rng(_seed(slate_id, policy_id))
         if share is not None:
             order_BC = -np.arange(len(item_ids), dtype=float)[None]
             scores = single_scorer(order_BC, share, np.ones(order_BC.shape, bool))
@@ -68,9 +65,8 @@ class LivePolicies:
             context = self._context_of(release).features(user_id, item_ids)
             scores = learned.action_scores(context, random)
             share = float(learned.exploration_share(context)[0])
-        actions, propensities_KC = _draw(scores, min(drawn, len(item_ids)), random)
-        slate = _slate(assignment, actions, propensities_KC, share)
-        return _continued(slate, min(k, len(candidates)))
+        actions, propensities_KC = draw_slate(scores, drawn, random)
+        return _continued(_slate(assignment, actions, propensities_KC, share), length)
 
     def _policy(self, policy_id: str) -> LearnedPolicy:
         with self._lock:
@@ -105,21 +101,15 @@ def read_policy(settings: Settings, policy_id: str) -> LearnedPolicy:
 def _slate(
     assignment: PolicyAssignment,
     actions: tuple[int, ...],
-    propensities_KC: FloatArray,
+    propensities_KC: FloatArray | None,
     share: float,
 ) -> Slate:
-    propensities = tuple(
-        float(propensity_C[action])
-        for action, propensity_C in zip(actions, propensities_KC, strict=True)
-    )
+    """``propensities_KC``: None where nothing was drawn."""
+    propensities = (1.0,) * len(actions)
+    if propensities_KC is not None:
+        propensities = tuple(propensities_KC[range(len(actions)), actions].tolist())
     context = logged_context(assignment.experiment_id, share)
-    return Slate(
-        actions,
-        propensities,
-        assignment.policy_id,
-        propensities_KC,
-        context,
-    )
+    return Slate(actions, propensities, assignment.policy_id, propensities_KC, context)
 
 
 def _continued(slate: Slate, length: int) -> Slate:
@@ -131,18 +121,6 @@ def _continued(slate: Slate, length: int) -> Slate:
         actions=(*slate.actions, *left),
         propensities=(*slate.propensities, *(1.0,) * missing),
     )
-
-
-def _draw(
-    scores: ActionScores, length: int, random: np.random.Generator
-) -> tuple[tuple[int, ...], FloatArray]:
-    """The actions of the one request, and propensities_KC of all candidates at each position."""
-    actions_K = draw_slates(scores, length, random).actions_BK[0]
-    propensities = []
-    for action in actions_K:
-        propensities.append(action_probabilities(scores)[0])
-        scores = without_action(scores, int(action))
-    return tuple(int(action) for action in actions_K), np.stack(propensities)
 
 
 def _seed(slate_id: str, policy_id: str) -> int:

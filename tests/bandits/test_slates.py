@@ -11,6 +11,7 @@ from penchant.bandits.posterior import LinearPosterior
 from penchant.bandits.slates import (
     ActionScores,
     action_probabilities,
+    draw_slate,
     draw_slates,
     slate_propensities,
 )
@@ -176,3 +177,17 @@ def test_rejects_a_slate_longer_than_its_candidates() -> None:
         EpsilonGreedy(1.5)
     with pytest.raises(UsageError, match=r"at most the ceiling 0\.1, got 0\.5"):
         ExplorationConfig(floor=0.5, ceiling=0.1)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_single_slate_is_that_of_the_batch(name: str) -> None:
+    scores = scores_of(POLICIES[name](1), 1)
+    for seed in range(30):
+        batch = draw_slates(scores, LENGTH, np.random.default_rng(seed))
+        actions, propensities_KC = draw_slate(scores, LENGTH, np.random.default_rng(seed))
+        assert actions == tuple(batch.actions_BK[0])
+        np.testing.assert_allclose(
+            propensities_KC[range(LENGTH), actions], batch.propensities_BK[0]
+        )
+        np.testing.assert_allclose(propensities_KC[0], action_probabilities(scores)[0])
+        np.testing.assert_allclose(propensities_KC.sum(axis=1), 1)
