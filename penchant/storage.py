@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from penchant.errors import DataError
 
@@ -39,10 +41,17 @@ def atomic_directory(final: Path) -> Iterator[Path]:
 @contextmanager
 def held_alone(folder: Path) -> Iterator[None]:
     """Wait until no other process holds ``folder``; the lock of a killed process ends with it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    path, flags = folder / ".lock", os.O_RDWR | os.O_CREAT
+    try:
+        lock = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, flags, 0o666)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def hold(lock: Path) -> None:
@@ -146,7 +155,8 @@ class Pointer:
 
     def _read(self) -> dict[str, str | None]:
         try:
-            found = json.loads(self.path.read_text())
+            with self.path.open("rb", buffering=0) as file:
+                found = _parsed(file.read())
         except FileNotFoundError:
             return {}
         except ValueError:
@@ -158,3 +168,9 @@ class Pointer:
                 f"a folder in {self.path.parent}",
             )
         return found
+
+
+@lru_cache(64)
+def _parsed(content: bytes) -> Any:
+    """Pointers are read several times for each request, and change rarely."""
+    return json.loads(content)

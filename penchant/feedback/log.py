@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,7 +130,14 @@ class FeedbackLog:
             try:
                 for file, added in opened:
                     file.write(added)
-                list(self._syncing.map(_OpenFile.sync, [file for file, _ in opened]))
+                *others, last = [file for file, _ in opened]
+                flushed = [self._syncing.submit(each.sync) for each in others]
+                try:
+                    last.sync()
+                finally:
+                    wait(flushed)
+                for each in flushed:
+                    each.result()
             except OSError:
                 for file, _ in opened:
                     file.undo()

@@ -9,6 +9,7 @@ from penchant.api.auth.access import RequireScope
 from penchant.api.auth.feature_access import require_readable
 from penchant.api.auth.tokens import FEATURE_SCOPES, Token
 from penchant.api.http.problems import UNKNOWN_USER
+from penchant.api.http.serialized import serialized
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import Portrait, UserQuery
 
@@ -16,6 +17,7 @@ router = APIRouter(tags=["portraits"])
 
 
 @router.get("/v1/portrait", summary="Describe a user's interests", responses=UNKNOWN_USER)
+@serialized
 def portrait(
     request: Request,
     query: Annotated[UserQuery, Query()],

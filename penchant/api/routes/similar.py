@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from penchant.api.auth.access import RequireScope
 from penchant.api.http.problems import UNKNOWN_ITEM
+from penchant.api.http.serialized import serialized
 from penchant.api.http.services import AppServices
 from penchant.api_schemas import SimilarItem, SimilarItems, SimilarItemsQuery
 
@@ -18,6 +19,7 @@ router = APIRouter(tags=["recommendations"])
     responses=UNKNOWN_ITEM,
     dependencies=[Depends(RequireScope("recommendations:read"))],
 )
+@serialized
 def similar(query: Annotated[SimilarItemsQuery, Query()], services: AppServices) -> SimilarItems:
     """Nearest items by cosine similarity of item vectors."""
     answer = services.recommendations.similar(query.item_id, query.k, query.category)
