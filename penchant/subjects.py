@@ -6,13 +6,13 @@ user ids. Without the key, nobody can test whether an id is in the register.
 
 import hmac
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from penchant.artifacts import SubjectRequest
 from penchant.errors import UsageError
 from penchant.home_key import home_key
-from penchant.identities import Identities, linked
+from penchant.identities import Identities, Links, linked
 from penchant.pseudonyms import IDENTITY_BYTES, Coder, Pseudonyms, identity_of
 from penchant.settings import Settings
 from penchant.storage import held_alone
@@ -29,6 +29,13 @@ class Subjects:
         self._lock = threading.Lock()
         self._read_at: int | None = None
         self._requests: dict[str, SubjectRequest] = {}
+        self._excluded: frozenset[str] = frozenset()  # identities of all requests
+        self._erased: frozenset[str] = frozenset()
+        self._found: tuple[Links, Mapping[str, SubjectRequest], frozenset[str]] = (
+            Links(),
+            {},
+            frozenset(),
+        )
 
     def requests(self) -> list[SubjectRequest]:
         """All requests, oldest first."""
@@ -39,7 +46,9 @@ class Subjects:
 
     def erased(self, user_ids: Iterable[str]) -> set[str]:
         """Those of the ids whose person asked for erasure."""
-        asked = {_identity(each.pseudonym) for each in self.requests() if each.forgets}
+        with self._lock:
+            self._refresh()
+            asked = self._erased
         if not asked:
             return set()
         coder = self._coder()
@@ -54,14 +63,23 @@ class Subjects:
 
     def excluded(self, user_id: str) -> bool:
         """Whether a user is served without a profile: erased, or objecting."""
-        requests = self.requests()
+        with self._lock:
+            self._refresh()
+            requests, excluded = self._requests, self._excluded
         if not requests:
             return False
-        asked = {_identity(each.pseudonym) for each in requests}
         if links := self._identities.current():
-            own = (each.user_id or each.pseudonym for each in requests)
-            asked |= {_identity(self.pseudonym(links.user(each))) for each in own}
-        return _identity(self.pseudonym(user_id)) in asked
+            excluded |= self._linked(links, requests)
+        return _identity(self.pseudonym(user_id)) in excluded
+
+    def _linked(self, links: Links, requests: Mapping[str, SubjectRequest]) -> frozenset[str]:
+        """Identities under which the release has the people of all requests."""
+        of_links, of_requests, found = self._found
+        if of_links is not links or of_requests is not requests:
+            own = (each.user_id or each.pseudonym for each in requests.values())
+            found = frozenset(_identity(self.pseudonym(links.user(each))) for each in own)
+            self._found = links, requests, found
+        return found
 
     def request(self, kind: str, user_id: str, now: datetime) -> SubjectRequest:
         """Register a request; the same request again returns the first. ``now`` is naive UTC."""
@@ -109,12 +127,16 @@ class Subjects:
         try:
             changed_at = self._folder.stat().st_mtime_ns
         except FileNotFoundError:
-            self._requests, self._read_at = {}, None
+            self._keep([], None)
             return
         if changed_at != self._read_at:
-            read = [SubjectRequest.read(path) for path in self._folder.glob("q-*.json")]
-            self._requests = {each.id: each for each in read}
-            self._read_at = changed_at
+            found = [SubjectRequest.read(path) for path in self._folder.glob("q-*.json")]
+            self._keep(found, changed_at)
+
+    def _keep(self, requests: list[SubjectRequest], read_at: int | None) -> None:
+        self._requests, self._read_at = {each.id: each for each in requests}, read_at
+        self._excluded = frozenset(_identity(each.pseudonym) for each in requests)
+        self._erased = frozenset(_identity(each.pseudonym) for each in requests if each.forgets)
 
 
 def _identity(pseudonym: str) -> str:

@@ -4,14 +4,16 @@ import shutil
 from datetime import datetime, timedelta
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 from planted_retention import AS_OF, SNAPSHOT, order, orders, write_shop
 
 from penchant.api.app import create_app
 from penchant.artifacts import Snapshot
-from penchant.artifacts.retention import RetentionRecord
+from penchant.artifacts.retention import USERS, RetentionRecord
 from penchant.errors import DataError, NothingToDo
+from penchant.insights.retention import published
 from penchant.insights.retention.bg_nbd import BgNbd, fit_bg_nbd
 from penchant.insights.retention.fading import fading
 from penchant.insights.retention.gamma_gamma import fit_gamma_gamma
@@ -19,6 +21,7 @@ from penchant.insights.retention.history import Users, outcome_after, read_order
 from penchant.insights.retention.models import RECENCY, Fitting, Moment, predict_return
 from penchant.insights.retention.published import published_retention
 from penchant.insights.retention.stage import predict_retention
+from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 
@@ -204,3 +207,25 @@ def test_console_shows_tenths_and_fading_users(client: TestClient) -> None:
     page = client.get("/console/insights").text
     assert "Returns within 28 days by tenth" in page and "Fading users" in page
     assert "users are silent for longer than their own pace" in page and "user_id=u0" in page
+
+
+def test_a_request_for_fading_users_reads_as_many_as_it_returns(
+    predicted: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it look through the requests of people for each user."""
+    asked = list[str]()
+    profiles = RecommendationService.profiles
+    monkeypatch.setattr(
+        RecommendationService,
+        "profiles",
+        lambda service, user_id: asked.append(user_id) or profiles(service, user_id),
+    )
+    client = TestClient(create_app(predicted))
+    first, second = (client.get("/v1/fading", params={"k": 1}).json() for _ in range(2))
+    assert first == second and len(asked) == 2
+    monkeypatch.setattr(published, "PAGE", 1)
+    every = list(published_retention(predicted).fading())
+    assert every[0]["user_id"] == first["users"][0]["user_id"] and len(every) == first["fading"]
+    users = RetentionRecord.path(predicted, SNAPSHOT).with_name(USERS)
+    pq.write_table(pq.read_table(users).slice(0, 0), users)
+    assert not client.get("/v1/fading").json()["users"], "another file is read again"

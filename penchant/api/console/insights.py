@@ -1,5 +1,6 @@
 """The uses of interests beside recommendation: demand, what to order, returns, fading users."""
 
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -50,7 +51,8 @@ def insights(
     fading: list[dict[str, Any]] = []
     if retention is not None and visitor.allows(USER_SCOPE):
         known = services.recommendations.profiles
-        fading = [row for row in retention.fading() if known(row["user_id"])][:MAX_FADING]
+        profiled = (row for row in retention.fading() if known(row["user_id"]))
+        fading = list(islice(profiled, MAX_FADING))
         record_entities(request, len(fading))
     policy = RestockPolicy(lead_days, service_level)
     return page(

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.retention import USERS, RetentionRecord
-from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.insights.retention.accuracy import (
     log_loss,
@@ -39,6 +38,7 @@ from penchant.insights.retention.models import (
     predict_return,
     predict_value,
 )
+from penchant.insights.retention.published import write_users
 from penchant.settings import Settings
 
 STEP = 28  # days between two moments: feature times of the marts
@@ -76,7 +76,7 @@ def predict_retention(settings: Settings, snapshot_id: str) -> RetentionReport:
 
     def write(folder: Path) -> RetentionRecord:
         record, table = predictions(settings, snapshot)
-        pq.write_table(table, folder / USERS)
+        write_users(folder / USERS, table)
         return record
 
     record, repeated = RetentionRecord.publish_once(settings, snapshot.id, write)
