@@ -9,7 +9,7 @@ pseudonyms are computed. It is read to show people to those who may see them, an
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from penchant.errors import DataError
 from penchant.home_key import derived, fingerprint, home_key, vault_path
 from penchant.settings import Settings
-from penchant.storage import PRIVATE
+from penchant.storage import PRIVATE, STAGING_PREFIX, sync
 
 NONCE_BYTES = 12
 A_TRANSACTION = 10_000  # entries, so that other writers wait for milliseconds
@@ -80,12 +80,14 @@ class Vault:
     @contextmanager
     def _opened(self) -> Iterator[tuple[sqlite3.Connection, AESGCM]]:
         key = home_key(self._settings)
-        self._settings.privacy.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.touch(mode=PRIVATE)
+        if not self.path.exists():
+            self._make(fingerprint(key))
+        if not self.path.stat().st_size:  # SQLite would make an empty vault of it
+            raise DataError(f"{self.path} is damaged: it has 0 bytes", REMEDY)
         connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
         try:
             connection.execute("PRAGMA secure_delete = ON")
-            self._prepare(connection, fingerprint(key))
+            self._require_key(connection, fingerprint(key))
             yield connection, AESGCM(derived(key, b"penchant vault"))
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
@@ -94,19 +96,31 @@ class Vault:
         finally:
             connection.close()
 
-    def _prepare(self, connection: sqlite3.Connection, key: str) -> None:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        if len(tables.fetchall()) < 2:
-            connection.execute("PRAGMA journal_mode = WAL")
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")  # or others find the tables without a key
-                connection.execute("CREATE TABLE IF NOT EXISTS made_with (key TEXT PRIMARY KEY)")
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS people (pseudonym TEXT PRIMARY KEY, sealed BLOB) "
-                    "WITHOUT ROWID"
-                )
-                if not connection.execute("SELECT count(*) FROM made_with").fetchone()[0]:
+    def _make(self, key: str) -> None:
+        """Make the whole file at another path, so that one without tables is a damaged one."""
+        self._settings.privacy.mkdir(mode=0o700, parents=True, exist_ok=True)
+        staging = self.path.with_name(f"{STAGING_PREFIX}{self.path.name}-{secrets.token_hex(4)}")
+        staging.touch(mode=PRIVATE)
+        try:
+            connection = sqlite3.connect(staging)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                with connection:
+                    connection.execute("CREATE TABLE made_with (key TEXT PRIMARY KEY)")
+                    connection.execute(
+                        "CREATE TABLE people (pseudonym TEXT PRIMARY KEY, sealed BLOB) "
+                        "WITHOUT ROWID"
+                    )
                     connection.execute("INSERT INTO made_with VALUES (?)", (key,))
+            finally:
+                connection.close()
+            with suppress(FileExistsError):  # another process has made it
+                self.path.hardlink_to(staging)
+        finally:
+            staging.unlink()
+        sync(self._settings.privacy)
+
+    def _require_key(self, connection: sqlite3.Connection, key: str) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
         (found,) = connection.execute("SELECT min(key) FROM made_with").fetchone()
         if found != key:

@@ -110,9 +110,10 @@ class Platform:
         running = state(self.home) or {"services": {}}
         for name, service in running["services"].items():
             if service["status"] is not None:
+                log = self.home / service["log"]
                 raise PenchantError(
-                    f"{name} exited with status {service['status']}:\n{last_lines(service['log'])}",
-                    f"read {service['log']}, then run again",
+                    f"{name} exited with status {service['status']}:\n{last_lines(log)}",
+                    f"read {log}, then run again",
                 )
 
     def wait_until_ready(
@@ -192,11 +193,10 @@ def responds(service: Service) -> bool:
         return False
 
 
-def last_lines(log: str) -> str:
-    path = Path(log)
-    if not path.exists():
+def last_lines(log: Path) -> str:
+    if not log.exists():
         return "(its log is empty)"
-    return "\n".join(path.read_text(errors="replace").splitlines()[-LAST_LINES:])
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class Supervisor:
         restarts.started(now)
         self.services[request["name"]] = {
             "pid": process.pid,
-            "log": str(log),
+            "log": os.path.relpath(log, self.home),  # a home may be copied
             "status": None,
             "restarts": restarts.count,
         }
@@ -130,7 +130,8 @@ class Supervisor:
         if self.restarts[name].count % 10 != 1:
             return
         found = self.services[name]
-        text = f"{name} exited with status {found['status']} and is started again; {found['log']}."
+        log = self.home / found["log"]
+        text = f"{name} exited with status {found['status']} and is started again; {log}."
         process = subprocess.Popen(
             [PENCHANT, "alert", "--kind=service-ended", f"--text={text}", "--tier=tier-1"],
             stdin=subprocess.DEVNULL,

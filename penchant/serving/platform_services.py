@@ -46,7 +46,7 @@ def platform_services(home: Path) -> list[ServiceState]:
             name,
             _state(service["status"], supervised),
             service.get("restarts", 0),
-            service["log"],
+            str(home / service["log"]),
         )
         for name, service in found["services"].items()
     ]

@@ -153,6 +153,8 @@ def test_exited_service_is_reported_with_its_last_log_lines(settings: Settings) 
         started.start(script(settings, "print('no such table: dag'); raise SystemExit(3)"))
         with pytest.raises(PenchantError, match=r"(?s)worker exited with status 3.*no such table"):
             wait_for(started.require_alive)  # type: ignore[func-returns-value]
+        found = state(settings.home)
+        assert found and str(settings.home) not in str(found["services"]), "a home may be copied"
 
 
 def test_waiting_for_a_slow_service_ends_only_with_the_service(

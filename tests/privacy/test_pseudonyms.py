@@ -1,6 +1,7 @@
 """Pseudonyms, the decision of a home for them, its key, and the vault."""
 
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -252,3 +253,20 @@ def test_a_file_with_pseudonyms_of_another_home_is_rejected(home: Settings, land
 def test_two_unicode_forms_of_an_id_are_two_people(home: Settings, land: Land) -> None:
     land("id\nJos\u00e9\nJose\u0301\n")
     assert len(set(column(home, "users", "user_id"))) == 2
+
+
+def test_an_empty_vault_is_an_error_and_not_made_again(home: Settings) -> None:
+    Pseudonyms(home).establish()
+    vault = Vault(home)
+    vault.remember({Pseudonyms(home).of("anna"): "anna"})
+    assert stat.S_IMODE(vault.path.stat().st_mode) == 0o600
+    assert not list(home.privacy.glob(".staging-*"))
+    vault.path.write_bytes(b"")
+    for read_or_write in (
+        lambda: vault.reveal(["u-a"]),
+        lambda: vault.remember({"u-a": "a"}),
+        lambda: vault.forget(["u-a"]),
+    ):
+        with pytest.raises(DataError, match=r"vault.db is damaged: it has 0 bytes"):
+            read_or_write()
+    assert vault.path.stat().st_size == 0

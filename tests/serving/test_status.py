@@ -89,6 +89,8 @@ def test_service_that_ended_is_reported(settings: Settings) -> None:
     """The process of the supervisor is this one: it is none, so all services have ended."""
     path = settings.home / "platform" / "state.json"
     path.parent.mkdir(parents=True)
-    service = {"pid": 1, "log": "scheduler.log", "status": None, "restarts": 2}
+    service = {"pid": 1, "log": "logs/scheduler.log", "status": None, "restarts": 2}
     path.write_text(json.dumps({"pid": os.getpid(), "services": {"scheduler": service}}))
-    assert "scheduler of the platform ended with the supervisor" in shown(status(settings))
+    told = shown(status(settings))
+    assert "scheduler of the platform ended with the supervisor" in told
+    assert str(settings.home / "logs" / "scheduler.log") in told, "of this home, also if copied"
