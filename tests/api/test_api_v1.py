@@ -246,3 +246,31 @@ def test_an_event_id_is_the_clients_and_the_users_own(served: tuple[Any, TestCli
 def test_answers_503_before_the_first_release(shop: Any, path: str) -> None:
     answer = TestClient(create_app(shop.settings)).get(path, params={"user_id": "u3"})
     assert answer.status_code == 503 and "no release" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "cause", "remedy"),
+    [
+        ("/v1/recommendations", {"user_id": "u01", "k": 0}, "k: ", "k: send 1 or more"),
+        ("/v1/recommendations", {"user_id": "u01", "k": "x"}, "got 'x'", "k: send a whole number"),
+        ("/v1/recommendations", {}, "user_id: Field required", "user_id: add it"),
+        ("/v1/search", {"q": ""}, "q: ", "q: send 1 or more characters"),
+        ("/v1/similar", {"item_id": "a\nb"}, "item_id: ", "item_id: fix it"),
+    ],
+)
+def test_invalid_parameter_is_told_with_its_value_and_remedy(
+    served_once: Any, path: str, query: dict[str, Any], cause: str, remedy: str
+) -> None:
+    answer = TestClient(create_app(served_once.settings)).get(path, params=query)
+    assert answer.status_code == 422
+    assert cause in answer.json()["detail"] and remedy in answer.json()["remedy"]
+
+
+def test_unknown_event_type_is_told_with_the_known_ones(served_once: Any) -> None:
+    client = TestClient(create_app(served_once.settings))
+    answer = client.post("/v1/events", json={"events": [event(event_type="dance")]})
+    assert answer.status_code == 422
+    assert "events.0.event_type: " in answer.json()["detail"] and "'dance'" in answer.text
+    assert "'view'" in answer.json()["remedy"]
+    invalid = client.post("/v1/events", content="{", headers={"content-type": "application/json"})
+    assert invalid.status_code == 422 and "JSON" in invalid.json()["remedy"]

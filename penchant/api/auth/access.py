@@ -107,8 +107,8 @@ class AccessControl:
                 HTTPStatus.UNAUTHORIZED,
                 "missing bearer token" if authorization is None else "invalid or expired token",
                 {"WWW-Authenticate": "Bearer"},
-                "send the header Authorization: Bearer TOKEN; `penchant token local` prints this "
-                "machine's, `penchant token make` makes others",
+                remedy="send the header Authorization: Bearer TOKEN; `penchant token local` prints "
+                "this machine's, `penchant token make` makes others",
             )
         return token
 
@@ -154,7 +154,7 @@ class AccessControl:
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "rate limit exceeded",
                 {"Retry-After": str(int(wait) + 1)},
-                f"try again in {wait:.2f} s",
+                remedy=f"try again in {wait:.2f} s",
             )
 
 
@@ -174,12 +174,17 @@ def charge_work(request: Request, units: float) -> None:
     work of ten recommendations."""
     access: AccessControl = request.app.state.access
     access.charge(request.state.client, units)
-    setattr(request.state, WORK, units)
+    setattr(request.state, WORK, getattr(request.state, WORK, 0.0) + units)
 
 
 def work_of(k: int, reasons: bool, diversity: float = 0.0) -> float:
     """Units of a list of ``k`` items."""
     return k / 50 + 2 * reasons + 2 * (diversity > 0)
+
+
+def work_of_exploration(propensities: int) -> float:
+    """Units of logging the propensities of a slate's candidates."""
+    return propensities / 200
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,9 @@ def require_same_origin(request: Request) -> None:
     if site not in ("same-origin", "none") or (
         origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     ):
-        raise HTTPProblem(HTTPStatus.FORBIDDEN, "the form was sent from another site")
+        raise HTTPProblem(
+            HTTPStatus.FORBIDDEN, "the form was sent from another site", remedy="open the console"
+        )
 
 
 def require_csrf_token(visitor: Visitor, form: dict[str, str]) -> None:

@@ -11,13 +11,13 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from penchant.api.http.validation import cause_and_remedy
 from penchant.api_schemas import Problem
 from penchant.errors import PenchantError, UnknownId, UsageError, is_disk_full
 from penchant.settings import Settings
 
 FULL_RETRY_SECONDS = 30
 PROBLEM_JSON = "application/problem+json"
-MAX_REPORTED_ERRORS = 10
 MAX_REPORTED_PATH = 200  # characters
 UNKNOWN_USER: dict[int | str, dict[str, Any]] = {404: {"description": "Unknown user."}}
 UNKNOWN_ITEM: dict[int | str, dict[str, Any]] = {404: {"description": "Unknown item."}}
@@ -33,7 +33,8 @@ class HTTPProblem(Exception):
         status: HTTPStatus,
         detail: str,
         headers: dict[str, str] | None = None,
-        remedy: str | None = None,
+        *,
+        remedy: str,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.remedy = status, detail, headers, remedy
@@ -42,7 +43,7 @@ class HTTPProblem(Exception):
 def problem_response(
     status: HTTPStatus,
     detail: str,
-    remedy: str | None = None,
+    remedy: str,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     body = Problem(title=status.phrase, status=status.value, detail=detail, remedy=remedy)
@@ -55,13 +56,13 @@ def _answer(
     request: Request,
     status: HTTPStatus,
     detail: str,
-    remedy: str | None = None,
+    remedy: str,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem document; for Feast's clients an error that they raise again as a FeastError."""
     accepted = request.headers.get("accept", "")
     if request.url.path == FEAST_PATH and PROBLEM_JSON not in accepted:
-        message = f"{detail}; {remedy}" if remedy else detail
+        message = f"{detail}; {remedy}"
         error = {"module": "feast.errors", "class": "FeastError", "message": message}
         return JSONResponse(json.dumps(error), status.value, headers)
     return problem_response(status, detail, remedy, headers)
@@ -100,14 +101,8 @@ def add_exception_handlers(app: FastAPI, settings: Settings) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = error.errors()
-        reported = [
-            f"{'.'.join(map(str, item['loc'][1:])) or 'body'}: {item['msg']}"
-            for item in errors[:MAX_REPORTED_ERRORS]
-        ]
-        if len(errors) > len(reported):
-            reported.append(f"and {len(errors) - len(reported)} more")
-        return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(reported))
+        cause, remedy = cause_and_remedy(error.errors())
+        return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, cause, remedy)
 
     @app.exception_handler(HTTPException)
     async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:

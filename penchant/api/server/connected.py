@@ -15,4 +15,6 @@ def require_connected(request: Request) -> None:
     """
     is_connected = request.scope.get("extensions", {}).get(CONNECTED)
     if is_connected is not None and not is_connected():
-        raise HTTPProblem(HTTPStatus.REQUEST_TIMEOUT, "the client has disconnected")
+        raise HTTPProblem(
+            HTTPStatus.REQUEST_TIMEOUT, "the client has disconnected", remedy="send it again"
+        )
