@@ -28,7 +28,7 @@ from penchant.api.http.conditional import ConditionalRequests, HeadRequests
 from penchant.api.http.hosts import AllowedHosts
 from penchant.api.http.metrics import Metrics
 from penchant.api.http.problems import add_exception_handlers
-from penchant.api.http.request_limits import RequestLimits
+from penchant.api.http.request_limits import ParameterLimit, RequestLimits
 from penchant.api.http.services import Services
 from penchant.api.http.user_id_translation import UserIdTranslation
 from penchant.api.process import configure_process
@@ -113,6 +113,7 @@ def create_app(settings: Settings, rates: Rates | None = None) -> FastAPI:
 
         provider = tracer_provider(otlp_exporter(settings.otlp_endpoint))
         app.add_middleware(Tracing, provider=provider)
+    app.add_middleware(ParameterLimit)
     app.add_middleware(AllowedHosts, settings=settings)
     app.add_middleware(
         EarlyLimit,

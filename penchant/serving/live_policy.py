@@ -40,7 +40,7 @@ class LivePolicies:
         self._lock = threading.Lock()
 
     def candidates_needed(self, k: int) -> int:
-        return CANDIDATES_PER_POSITION * k
+        return max(k, CANDIDATES_PER_POSITION * min(k, EXPLORED))
 
     def select(
         self, user_id: str, candidates: SlateCandidates, k: int, slate_id: str, release: Path
@@ -53,7 +53,7 @@ class LivePolicies:
         if share == 0:  # nothing is drawn
             return _slate(assignment, tuple(range(length)), None, 0.0)
         drawn = min(length, EXPLORED)
-        item_ids = candidates.item_ids[: self.candidates_needed(drawn)]
+        item_ids = candidates.item_ids[: CANDIDATES_PER_POSITION * drawn]
         if not item_ids:
             return _slate(assignment, (), None, 0.0)
         random = np.random.default_rng(_seed(slate_id, policy_id))

@@ -8,7 +8,13 @@ import pytest
 
 from penchant.api.http.rate_limit import WORK
 from penchant.api.server import admission
-from penchant.api.server.admission import RUNNING_OF_ONE, Admission, Turns
+from penchant.api.server.admission import (
+    COSTLY,
+    RUNNING_OF_ONE,
+    Admission,
+    Turns,
+    TypicalWork,
+)
 
 
 def test_clients_take_turns() -> None:
@@ -136,3 +142,25 @@ def test_a_client_of_costly_requests_runs_one_at_a_time() -> None:
 
     asyncio.run(run())
     assert most == {"costly": 1, "small": RUNNING_OF_ONE}
+
+
+def test_costly_requests_of_all_clients_are_limited_and_small_ones_go_on() -> None:
+    async def run() -> list[bool]:
+        turns = Turns()
+        clients = [f"costly {number}" for number in range(COSTLY + 1)]
+        costly = [asyncio.create_task(turns.take(each, RUNNING_OF_ONE)) for each in clients]
+        await asyncio.sleep(0)
+        assert await turns.take("small")
+        done = [each.done() for each in costly]
+        turns.give_back(clients[0], RUNNING_OF_ONE)
+        return [*done, *await asyncio.gather(*costly)]
+
+    assert asyncio.run(run()) == [*[True] * COSTLY, False, *[True] * (COSTLY + 1)]
+
+
+def test_one_costly_request_makes_the_next_ones_count_as_costly() -> None:
+    work = TypicalWork()
+    work.record("client", 6.0)
+    assert work.of("client") == 6.0
+    work.record("client", 1.0)
+    assert work.of("client") == 5.0

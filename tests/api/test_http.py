@@ -110,3 +110,13 @@ def test_span_continues_the_callers_trace(settings: Settings) -> None:
         "http.route": "/livez",
         "http.response.status_code": 200,
     }
+
+
+def test_giant_parameter_is_rejected_unread(client: TestClient) -> None:
+    answer = client.get("/v1/similar", params={"item_id": "x" * 30_000})
+    assert answer.status_code == 414
+    assert "30,008 bytes" in answer.json()["detail"] and "shorten" in answer.json()["remedy"]
+    assert client.get("/v1/similar", params={"item_id": "ä" * 600}).status_code == 422
+    excluded = [f"unknown {number}" for number in range(490)]
+    answer = client.get("/v1/recommendations", params={"user_id": "u01", "exclude": excluded})
+    assert answer.status_code == 200

@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
+from penchant.api.auth.access import (
+    RequireScope,
+    charge_work,
+    require_scope,
+    work_of,
+    work_of_exploration,
+)
 from penchant.api.auth.audit_context import record_entities
 from penchant.api.auth.tokens import HISTORY, REASONS, Token
 from penchant.api.http.services import AppServices, Services
@@ -71,6 +77,7 @@ def recommend(
     ]
     pages = services.recommendations.recommend_to(users, body.k, options)
     answers = [page.answer for page in pages]
+    charge_work(request, work_of_exploration(sum(answer.explored for answer in answers)))
     require_connected(request)
     shown = iter(
         log_slates(

@@ -8,9 +8,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from penchant.api.auth.access import RequireScope, charge_work, require_scope, work_of
+from penchant.api.auth.access import (
+    RequireScope,
+    charge_work,
+    require_scope,
+    work_of,
+    work_of_exploration,
+)
 from penchant.api.auth.tokens import HISTORY, REASONS, Token
 from penchant.api.http.repetition import LOGGED
+from penchant.api.http.serialized import serialized
 from penchant.api.http.services import AppServices
 from penchant.api.server.connected import require_connected
 from penchant.api_schemas import Recommendations, RecommendationsQuery, RecommendedItem
@@ -25,6 +32,7 @@ router = APIRouter(tags=["recommendations"])
     summary="Recommend items to a user",
     openapi_extra=LOGGED,
 )
+@serialized
 def recommendations(
     request: Request,
     query: Annotated[RecommendationsQuery, Query()],
@@ -49,6 +57,7 @@ def recommendations(
         reasons=query.reasons,
     )
     answer = services.recommendations.recommend(query.user_id, query.k, options)
+    charge_work(request, work_of_exploration(answer.explored))
     require_connected(request)
     now = datetime.now(UTC).replace(tzinfo=None)
     shown = log_shown(services.feedback_log, answer, query.placement, now)

@@ -5,9 +5,9 @@ is done for it. Each client has a queue of its own, and the next request is that
 in turn (round robin): one that floods the server waits for itself.
 
 Computation does not overlap, so a client whose requests are costly, by size or by the units of work
-that its last ones took, has fewer of them running at a time. One with a single costly request at a
-time also pauses after each for as long as it took while there are requests of others, so that half
-of the time is left to them.
+that its last ones took, has fewer of them running at a time. Costly requests of all clients are
+limited too. A client with a single costly request at a time also pauses after each for as long as
+it took while there are requests of others, so that half of the time is left to them.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from penchant.api.http.rate_limit import WORK
 
 RUNNING = 16  # requests: the disk's flushes overlap, computation does not
 RUNNING_OF_ONE = 4  # of one client; a costly request counts as several
+COSTLY = 2  # requests of all clients that take a whole share of one
 BODY_BYTES = 16 << 10  # that count as one more
 UNITS = 2.0  # of work that count as one more
-RECENT = 0.2  # weight of the last request in the average work of a client's requests
+RECENT = 0.2  # weight of the last request in the typical work of a client, where it falls
 MAX_CLIENTS = 10_000  # whose average is kept
 WAITING = 256  # requests of all clients
 WAITING_OF_ONE = 64  # requests of one client
@@ -40,7 +41,8 @@ ClientOf = Callable[[Any], str]
 
 
 class TypicalWork:
-    """Units of work of a client's requests, as a moving average. Used from one event loop."""
+    """Units of work of a client's requests: those of a costly one at once, then a moving average of
+    smaller ones. Used from one event loop."""
 
     def __init__(self) -> None:
         self._units: dict[str, float] = {}
@@ -51,7 +53,7 @@ class TypicalWork:
     def record(self, client: str, units: float) -> None:
         """``units``: of a request that has ended, beyond that of a small one."""
         before = self._units.pop(client, 0.0)
-        self._units[client] = before + RECENT * (units - before)
+        self._units[client] = max(units, before + RECENT * (units - before))
         while len(self._units) > MAX_CLIENTS:  # drop the least recent
             del self._units[next(iter(self._units))]
 
@@ -60,7 +62,7 @@ class Turns:
     """Grants turns. Used from one event loop."""
 
     def __init__(self, running: int = RUNNING, waiting: int = WAITING) -> None:
-        self._free, self._waiting_free = running, waiting
+        self._free, self._waiting_free, self._costly_free = running, waiting, COSTLY
         self._queues: OrderedDict[str, deque[tuple[asyncio.Future[None], int]]] = OrderedDict()
         self._running: Counter[str] = Counter()
         self._latest: dict[str, float] = {}  # the last two clients, and when by the loop's clock
@@ -94,6 +96,7 @@ class Turns:
         """End a turn; the first request of the next client that has a share left runs. ``pause``:
         seconds until the client has its share of this turn again, while there are others."""
         self._free += 1
+        self._costly_free += weight >= RUNNING_OF_ONE
         if pause and self._has_others(client):
             asyncio.get_running_loop().call_later(pause, self._return_share, client, weight)
             self._grant()
@@ -134,10 +137,13 @@ class Turns:
             turn.set_result(None)
 
     def _fits(self, client: str, weight: int) -> bool:
+        if weight >= RUNNING_OF_ONE and not self._costly_free:
+            return False
         return self._running[client] + min(weight, RUNNING_OF_ONE) <= RUNNING_OF_ONE
 
     def _start(self, client: str, weight: int) -> None:
         self._free -= 1
+        self._costly_free -= weight >= RUNNING_OF_ONE
         self._running[client] += weight
 
     def _leave(self, client: str, turn: asyncio.Future[None], weight: int) -> None:

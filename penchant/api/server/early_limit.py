@@ -17,7 +17,7 @@ from penchant.api.server.connection import HELD_BACK
 
 DELAY_SECONDS = 1.0
 REJECTED_UNITS = 9.0  # more than an accepted request
-REJECTED = frozenset({400, 401, 403, 409, 413, 415, 421, 422})
+REJECTED = frozenset({400, 401, 403, 409, 413, 414, 415, 421, 422})
 
 SecondsToWait = Callable[[str], float]
 """Seconds until a client's next request is allowed, without counting one."""

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from penchant.api_schemas import Fallback, RankedBy
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
 
@@ -62,6 +64,12 @@ class Recommendation:
     @property
     def policy(self) -> str:
         return self.slate.policy
+
+    @property
+    def explored(self) -> int:
+        """Number of propensities that are logged; 0 where nothing was drawn."""
+        propensities_KC = self.slate.propensities_KC
+        return 0 if propensities_KC is None else int(np.count_nonzero(propensities_KC))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON, without what only the log needs."""

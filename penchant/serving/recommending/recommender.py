@@ -59,11 +59,8 @@ class Recommender:
         users = users or self.users
         user = users.of(opened, user_id)
         allowed_I = allowed(opened, items, user, options)
-        needed = max(
-            k,
-            candidates_needed(k, options.diversity),
-            self.selector.candidates_needed(k) if self.selector else 0,
-        )
+        selectable = max(k, self.selector.candidates_needed(k) if self.selector else 0)
+        needed = max(selectable, candidates_needed(k, options.diversity))
         ranked = self.ranking.rank(opened, user, allowed_I)
         found = ranked.candidates
         if found is None:
@@ -72,7 +69,7 @@ class Recommender:
             found = found.then(find_candidates(opened, items, user, allowed_I, needed + len(found)))
         if options.page_item:
             found = with_page_item(opened, items, found, options.page_item, allowed_I, needed)
-        found = rerank(items, found, k, options.diversity, needed)
+        found = rerank(items, found, k, options.diversity, selectable)
         candidates = SlateCandidates(items.ids.names(found.items_C), found.scores_C, found.sources)
         origin = origin_of(opened, candidates)
         if ranked.candidates is not None and origin != PAGE:
