@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from penchant.artifacts import Snapshot
 from penchant.building.landed import Landing
 from penchant.manifest import Column, Mart
 from penchant.previewing import preview
@@ -55,6 +56,33 @@ def test_rows_and_columns_that_differ(tmp_path: Path) -> None:
     assert str(change.columns[0].before) == "1 / 2 / 3, 3 values, 0 % null"
     assert str(change.columns[0].after) == "1 / 2.5 / 4, 2 values, 33.3 % null"
     assert same.is_equal and new.added == 3
+
+
+def test_column_that_changes_its_type(tmp_path: Path) -> None:
+    before = written(tmp_path / "b", "select 'a' as id, 1.0::double as spend, 1.0::double as kind")
+    after = written(tmp_path / "a", "select 'a' as id, '1' as spend, 1.0::double as kind")
+    with duckdb.connect() as connection:
+        change = compare(connection, MART, before, after)
+    [column] = change.columns
+    assert (column.column, column.what) == ("spend", "DOUBLE becomes VARCHAR")
+
+
+def test_cost_is_of_the_live_snapshot_and_of_the_edit(tmp_path: Path) -> None:
+    live, marts = Snapshot("s-1", tmp_path / "live"), tmp_path / "marts"
+    for folder in (live.path / "marts", marts):
+        folder.mkdir(parents=True)
+    live.mart("m").write_bytes(b"12")
+    (marts / "m.parquet").write_bytes(b"123")
+    (marts / "new.parquet").write_bytes(b"1")
+    for folder, seconds in ((live.path, 0.5), (tmp_path, 0.75)):
+        results = [
+            {"unique_id": f"model.penchant.{name}", "execution_time": seconds}
+            for name in ("m", "new")[: 1 if folder == live.path else 2]
+        ]
+        (folder / "run_results.json").write_text(json.dumps({"results": results}))
+    costs = preview._costs(live, marts, tmp_path / "run_results.json")
+    assert costs["m"] == preview.Cost(0.5, 0.75, 2, 3)
+    assert costs["new"] == preview.Cost(None, 0.75, None, 1)
 
 
 def test_marts_that_differ_when_built_again_are_named(
