@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse as sp
-from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from penchant.errors import DataError
 from penchant.words import words
@@ -92,8 +92,9 @@ def words_of(items: pa.Table, hidden: bool = False) -> sp.csr_matrix:
         texts = [_without(text, names) for text, names in zip(texts, own, strict=True)]
     if not any(words(text) for text in texts):
         return sp.csr_matrix((len(items), 0), dtype=np.float32)
-    vectorizer = TfidfVectorizer(analyzer=words, sublinear_tf=True, dtype=np.float32)
-    return vectorizer.fit_transform(texts)
+    different, text_I = np.unique(texts, return_inverse=True)  # many items share a text
+    counts = CountVectorizer(analyzer=words, dtype=np.float32).fit_transform(different)
+    return TfidfTransformer(sublinear_tf=True).fit_transform(counts[text_I])
 
 
 def users_of(histories: Histories) -> sp.csr_matrix:

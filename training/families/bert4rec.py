@@ -10,6 +10,7 @@ history, where the next item is predicted.
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
@@ -64,7 +65,7 @@ class Encoder(nn.Module):
         *before, last = self.blocks
         for block in before:
             hidden_BTD = block(hidden_BTD, visible_B11T)
-        return self.norm(last.last(hidden_BTD, lengths_B))
+        return self.norm(cast(Block, last).last(hidden_BTD, lengths_B))
 
     def _read(
         self, read_BTD: torch.Tensor, lengths_B: torch.Tensor

@@ -86,7 +86,7 @@ class Encoder(nn.Module):
         *before, last = self.layers
         for layer in before:
             hidden_BTD = layer(hidden_BTD, gap_BTT)
-        return self.norm(last.last(hidden_BTD, lengths_B, gap_BTT))
+        return self.norm(cast(Layer, last).last(hidden_BTD, lengths_B, gap_BTT))
 
 
 class Layer(nn.Module):

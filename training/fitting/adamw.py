@@ -24,21 +24,24 @@ class AdamW:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update the weights that have a gradient."""
-        places = [place for place, one in enumerate(self.weights) if one.grad is not None]
-        for place in places:
+        gradients = {
+            place: weight.grad
+            for place, weight in enumerate(self.weights)
+            if weight.grad is not None
+        }
+        if not gradients:
+            return
+        for place in gradients:
             if place not in self.moments:
                 self.moments[place] = _zeros(self.weights[place])
-        if not places:
-            return
-        gradients = [self.weights[place].grad for place in places]
         first, second, steps = (
-            [self.moments[place][name] for place in places]
+            [self.moments[place][name] for place in gradients]
             for name in ("exp_avg", "exp_avg_sq", "step")
         )
         torch._foreach_add_(steps, 1)
         torch._fused_adamw_(
-            [self.weights[place] for place in places],
-            gradients,
+            [self.weights[place] for place in gradients],
+            list(gradients.values()),
             first,
             second,
             [],  # of AMSGrad

@@ -74,7 +74,7 @@ class RidgeRanker:
 def frequent_items(train: Histories, most_items: int) -> IntArray:
     """items_J with most buyers, ascending."""
     buyers_I = train.matrix(train.weights_N).getnnz(axis=0)
-    return np.sort(np.argsort(-buyers_I, kind="stable")[:most_items])
+    return np.sort(np.argsort(-buyers_I, kind="stable")[:most_items]).astype(np.int64)
 
 
 def sums_of(train: Histories, items_J: IntArray, config: RankerConfig) -> Sums:

@@ -1,5 +1,7 @@
 """Transformer blocks for histories, and the causal encoder built from them."""
 
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -149,4 +151,4 @@ class CausalTransformer(nn.Module):
         *before, last = self.blocks
         for block in before:
             hidden_BTD = block(hidden_BTD)
-        return self.norm(last.last(hidden_BTD, lengths_B))
+        return self.norm(cast(Block, last).last(hidden_BTD, lengths_B))
