@@ -67,6 +67,7 @@ Brackets hold the 95 % bootstrap confidence interval.
     "main-job": Page("main-job.md", ("main_job",), "# The main job"),
     "onboarding": Page("onboarding.md", ("onboarding",), "# Onboarding a shop"),
     "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
+    "privacy": Page("privacy.md", ("privacy",), "# Differential privacy"),
     "repeat-path": Page("repeat-path.md", ("repeat_path",), "# The repeat path"),
     "ranking": Page("ranking.md", ("ranking",), "# The ranking stage"),
     "releases": Page("releases.md", ("releases",), "# Releases under load"),

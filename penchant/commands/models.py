@@ -83,6 +83,19 @@ def track(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @models.command()
+def private_statistics(
+    snapshot: SnapshotId,
+    to: Annotated[Path, typer.Option(help="JSON file to write")],
+    as_json: AsJson = False,
+) -> None:
+    """Write shares of items and categories under differential privacy, within the budget."""
+    from training.commands.private_statistics import private_statistics as run
+
+    report = run(Settings(), snapshot, to)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
 def select_models(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Select the retriever and the ranker among a snapshot's trained families."""
     from training.commands.select_models import select_models as run

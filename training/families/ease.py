@@ -79,8 +79,8 @@ class Config:
     repeats: bool = True
     min_buyers: int = 5
     most_items: int = 2500
-    private_items: int = 300
-    private_regularization: float = 10.0
+    private_items: int = 100
+    private_regularization: float = 30.0
     privacy: Guarantee | None = None
 
 

@@ -111,6 +111,7 @@ class Model(Ranker):
         self.network = Network(config, own + 1, train.item_count)
         self.network.row_I.copy_(torch.from_numpy(row_I))
         self.network.popularity_I.copy_(torch.from_numpy(popularity_I))
+        self.network.without_shared_row()
         cuts = UserCuts(train, row_I, config, noise)
         context.expect(steps.steps)
         fit_privately(
@@ -122,6 +123,7 @@ class Model(Ranker):
             noise,
             lambda _: context.budget.check(),
         )
+        self.network.without_shared_row()  # noise moved it
         self.network.eval()
         self.tuned = {"steps": steps.steps}
 
@@ -169,6 +171,7 @@ class UserCuts:
             padded(values_N.split(lengths), self.length)
             for values_N in (self.row_I[history.items_N], history.weights_N)
         )
+        weights_ML *= rows_ML > 0
         shape = len(users_B), self.each
         rows_BCL = torch.zeros(*shape, self.length, dtype=torch.long)
         weights_BCL = torch.zeros(*shape, self.length)
@@ -241,6 +244,12 @@ class Network(nn.Module):
         warm_RD = torch.from_numpy(warm_embeddings(train, row_I.numpy(), self.config.dimensions))
         for table_RD in (self.factors_RD, self.features_RD):
             table_RD[:, : warm_RD.shape[1]] = warm_RD
+
+    @torch.no_grad()
+    def without_shared_row(self) -> None:
+        """Make items without a row of their own count nothing in a history."""
+        for table_RD in (self.factors_RD, self.features_RD):
+            table_RD[0] = 0
 
     def forward(self, history: Bags, items_C: torch.Tensor) -> torch.Tensor:
         """logits_BC"""
