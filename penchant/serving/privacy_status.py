@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from penchant.artifacts import LedgerEntry
 from penchant.errors import DataError
 from penchant.privacy_ledger import PrivacyLedger
 from penchant.settings import Settings
@@ -14,10 +15,12 @@ def privacy_status(settings: Settings) -> dict[str, Any] | None:
     ``damage``: why the ledger can't be read, else None.
     """
     ledger = PrivacyLedger(settings)
+    entries: tuple[LedgerEntry, ...] = ()
+    damage: str | None = None
     try:
-        entries, damage = ledger.entries(), None
+        entries = ledger.entries()
     except DataError as error:
-        entries, damage = (), error.cause
+        damage = error.cause
     if not entries and damage is None and settings.dp_epsilon is None:
         return None
     kept = ("number", "spent_at", "snapshot_id", "run_id", "family", "epsilon", "total_epsilon")
@@ -36,7 +39,7 @@ def privacy_status(settings: Settings) -> dict[str, Any] | None:
 def in_words(privacy: dict[str, Any]) -> str:
     """The state of the ledger in a line."""
     if privacy["damage"]:
-        return privacy["damage"]
+        return str(privacy["damage"])
     budget = privacy["budget"]
     of = "without a budget" if budget is None else f"of {budget:g}"
     return (

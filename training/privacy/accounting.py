@@ -62,12 +62,15 @@ def epsilon_of(mechanisms: Sequence[Mechanism], delta: float) -> float:
 
 
 @cache
-def calibrated(shape: tuple[Mechanism, ...], guarantee: Guarantee) -> tuple[Mechanism, ...]:
+def calibrated(shape: tuple[Mechanism, ...], guarantee: Guarantee | None) -> tuple[Mechanism, ...]:
     """The mechanisms with the least noise that keep the guarantee.
 
     ``shape``: their noise multipliers in proportion to each other. Raises UsageError for an epsilon
-    that the accountant can't show with any noise: the orders have an end.
+    that the accountant can't show with any noise: the orders have an end. ValueError without a
+    guarantee.
     """
+    if guarantee is None:
+        raise ValueError("the family's config has no privacy")
 
     def scaled(scale: float) -> tuple[Mechanism, ...]:
         return tuple(

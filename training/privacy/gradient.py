@@ -12,7 +12,6 @@ the batch.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -30,12 +29,6 @@ Example = tuple[torch.Tensor, ...]
 """Tensors with a first axis of users."""
 
 
-class UserLoss(Protocol):
-    """A module whose forward pass is the loss of one user's tensors, a scalar."""
-
-    def __call__(self, *example: torch.Tensor) -> torch.Tensor: ...
-
-
 def fit_privately(
     model: nn.Module,
     examples: Callable[[IntArray], Example],
@@ -45,7 +38,7 @@ def fit_privately(
     noise: Noise,
     after_step: Callable[[int], None],
 ) -> None:
-    """Train a ``UserLoss`` in place for the steps of a mechanism.
+    """Train a model in place for the steps of a mechanism; its forward pass is one user's loss.
 
     ``examples``: of these rows of users, which depend on nobody else. ``after_step``: called with
     the number of each step; it raises when over the budget of time.
