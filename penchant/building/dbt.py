@@ -144,7 +144,7 @@ def _check_results(run_results: Path, dbt_log: Path) -> None:
     if broken:
         raise PenchantError(
             "\n  ".join(["the SQL and the YAML of a mart differ:", *broken]),
-            "make both files agree, or cast the column in the SQL",
+            "describe the column in the YAML as it is in the SQL, or cast it in the SQL",
         )
     cause = "; ".join(
         f"{result['unique_id']}: {' '.join((result['message'] or result['status']).split())}"

@@ -46,4 +46,4 @@ def test_error_names_columns_and_what_to_do(tmp_path: Path) -> None:
     lines = str(raised.value).splitlines()
     assert lines[0] == "the SQL and the YAML of a mart differ:"
     assert [line.strip() for line in lines[1:3]] == DIFFERENCES[:2]
-    assert "make both files agree" in lines[-1]
+    assert "or cast it in the SQL" in lines[-1]
