@@ -20,10 +20,14 @@ SESSION_SQL = "session_id"
 CANCELLED_WITHIN = timedelta(hours=24)
 """A purchase that is returned so soon was a mistake, no interest in the item."""
 
+MOST_PIECES = 127
+"""More of an item in one session weigh no more: a reseller's order, or a mistake."""
+
 DBT_VARIABLES: dict[str, Any] = {
     "interaction_event_types": EVENT_TYPES,
     "interaction_session": SESSION_SQL,
     "interaction_cancelled_within_hours": CANCELLED_WITHIN // timedelta(hours=1),
+    "interaction_most_pieces": MOST_PIECES,
 }
 
 
@@ -60,8 +64,9 @@ class Interaction:
 
     @property
     def weight(self) -> float:
-        """log2(1 + quantity): the tenth bottle says less than the first."""
-        return math.log2(1 + max(self.quantity, 1))
+        """log2(1 + quantity) of ``MOST_PIECES`` at most: the tenth bottle says less than the
+        first."""
+        return math.log2(1 + min(max(self.quantity, 1), MOST_PIECES))
 
 
 def session_of(event: ItemEvent) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,9 @@ PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 @dataclass(frozen=True)
 class BuildReport:
     """``status`` is built or unchanged; ``rows`` is the number of rows of each mart; ``rejected``
-    of landed rows beyond the bounds of canonical_tables.yml, which are in no mart. ``warnings``:
-    sentences about what two sources have in common."""
+    of landed rows beyond the bounds of canonical_tables.yml, which are in no mart. ``excluded``:
+    reason -> users whom nothing is learned from. ``warnings``: sentences about what two sources
+    have in common. Both are empty where nothing was built."""
 
     snapshot_id: str
     status: str
@@ -48,6 +49,7 @@ class BuildReport:
     seconds: float
     rejected: int = 0
     warnings: tuple[str, ...] = ()
+    excluded: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,10 +57,12 @@ class BuildReport:
     def summary(self) -> str:
         """One line of output."""
         rejected = f", {self.rejected:,} landed rows beyond bounds" if self.rejected else ""
+        users = ", ".join(f"{users:,} {reason}" for reason, users in self.excluded.items())
+        left_out = f", users left out of training: {users}" if users else ""
         return "; ".join(
             [
                 f"snapshot {self.snapshot_id} {self.status}: {len(self.rows)} marts, "
-                f"{sum(self.rows.values()):,} rows{rejected} ({self.seconds:.1f} s)",
+                f"{sum(self.rows.values()):,} rows{rejected}{left_out} ({self.seconds:.1f} s)",
                 *self.warnings,
             ]
         )
@@ -87,10 +91,19 @@ def build(settings: Settings) -> BuildReport:
     rows = {name: mart.rows for name, mart in marts.items()}
     seconds = round(time.monotonic() - started, 2)
     warnings: tuple[str, ...] = ()
+    excluded: dict[str, int] = {}
     if status == "built":
         warnings = shared_ids(settings.warehouse, settings.dbt_project, landing.sources)
+        excluded = _excluded(settings)
         protect(settings.warehouse)
-    return BuildReport(snapshot_id, status, rows, seconds, rejected, warnings)
+    return BuildReport(snapshot_id, status, rows, seconds, rejected, warnings, excluded)
+
+
+def _excluded(settings: Settings) -> dict[str, int]:
+    """Reason -> users whom the marts of training leave out."""
+    query = "select reason, count(*) from int_excluded_users group by reason order by reason"
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        return dict(connection.execute(query).fetchall())
 
 
 def identify(settings: Settings, landing: Landing) -> str:

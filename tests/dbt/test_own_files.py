@@ -46,16 +46,20 @@ ANONYMOUS = "3,1,,b,1,5.0,2024-03-01 11:00:00\n"
 
 
 def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
+    users = "  users: {path: people.csv, columns: {user_id: customer, is_test: test}}\n"
     for name, text in (
-        ("m.yml", MAPPING),
+        ("people.csv", "customer,test\nbob,true\nann,\n"),
+        ("m.yml", MAPPING + users),
         ("orders.csv", ORDERS + ANONYMOUS),
         ("catalogue.csv", CATALOGUE),
     ):
         (tmp_path / name).write_text(text)
     landed = ingest(settings, "files", tmp_path, tmp_path / "m.yml")
-    assert (len(landed.landed), len(landed.quarantined)) == (2, 0)
+    assert (len(landed.landed), len(landed.quarantined)) == (3, 0)
     shutil.rmtree(settings.landing / "files" / "user_identities")  # as in a home from before it
-    snapshot = Snapshot.open(settings, build(settings).snapshot_id)
+    report = build(settings)
+    assert "users left out of training: 1 test" in report.summary()
+    snapshot = Snapshot.open(settings, report.snapshot_id)
 
     def rows(query: str, mart: str) -> list[tuple[object, ...]]:
         return duckdb.execute(
@@ -68,8 +72,8 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
     titles = ["Apples", "Bread", "Postage"]
     assert rows("select list(title order by title)", "items") == [(titles,)]
     assert rows("select sum(value), count(*)", "events") == [(14.5, 5)]
-    assert rows("select count(*)", "interactions") == [(4,)]  # postage is no merchandise
-    assert rows("select count(*)", "sequences") == [(3,)]
+    assert rows("select count(*)", "interactions") == [(3,)]  # of ann and the guest
+    assert rows("select count(*)", "sequences") == [(2,)]
 
 
 @pytest.mark.long

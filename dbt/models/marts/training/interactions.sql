@@ -46,6 +46,7 @@ positive as (
     select events.* replace ({{ given('interaction_session') }} as session_id)
     from {{ ref('int_events') }} as events
     inner join {{ ref('int_items') }} as items on events.item_id = items.item_id
+    anti join {{ ref('int_excluded_users') }} as excluded on events.user_id = excluded.user_id
     -- fuel, coupons, gift cards and fees can't be recommended
     where
         items.is_merchandise
@@ -63,8 +64,8 @@ select
     event_type,
     min(event_at) as event_at,
     cast(sum(coalesce(quantity, 1)) as bigint) as quantity,
-    -- diminishing weight of further pieces: 1 for one, 2 for three, 3 for seven
-    log2(1 + greatest(sum(coalesce(quantity, 1)), 1)) as weight
+    -- diminishing weight of further pieces: 1 for one, 2 for three, 3 for seven, no more than 7
+    log2(1 + least(greatest(sum(coalesce(quantity, 1)), 1), {{ given('interaction_most_pieces') }})) as weight
 from positive
 group by user_id, item_id, session_id, event_type
 order by user_id, item_id, session_id, event_type
