@@ -102,7 +102,8 @@ def build(settings: Settings) -> BuildReport:
 def _excluded(settings: Settings) -> dict[str, int]:
     """Reason -> users whom the marts of training leave out."""
     query = "select reason, count(*) from int_excluded_users group by reason order by reason"
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    warehouse = settings.warehouse
+    with connect(warehouse, str(warehouse), read_only=True) as connection:
         return dict(connection.execute(query).fetchall())
 
 

@@ -51,6 +51,7 @@ def write_snapshot(
     passed: bool = True,
     event_types: list[list[str]] | None = None,
     target: str = "purchase",
+    categories: int = GROUPS,
 ) -> None:
     """A snapshot of given histories, and of one user more who never did anything.
 
@@ -75,8 +76,10 @@ def write_snapshot(
         pa.table(
             {
                 "item_id": [f"i{item:03}" for item in range(items)],
-                "category_1": [f"Kind {item % GROUPS}" for item in range(items)],
-                "title": [f"Kind {item % GROUPS} of thing, number {item}" for item in range(items)],
+                "category_1": [f"Kind {item % categories}" for item in range(items)],
+                "title": [
+                    f"Kind {item % categories} of thing, number {item}" for item in range(items)
+                ],
             }
         ),
         folder / "marts/items.parquet",

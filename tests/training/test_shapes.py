@@ -40,3 +40,10 @@ def test_the_fast_families_train(settings: Settings, shape: str) -> None:
     write_snapshot(settings, events, items, event_types=types, target=kind)
     for family in FAMILIES:
         train(settings, SNAPSHOT, family)
+
+
+def test_families_of_text_train_with_ten_thousand_categories(settings: Settings) -> None:
+    events = histories(20, 10_000, 90)
+    write_snapshot(settings, events, 10_000, categories=10_000)
+    for family in ("popularity", "item_cf", "content"):
+        train(settings, SNAPSHOT, family)

@@ -16,7 +16,7 @@ WITH_OFFSET = r"[0-9]:[0-9]{2}.*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)\s*$"
 NUMBERS = ("BIGINT", "DOUBLE")
 ROW_IN_FILE = "row in file"
 SINCE_0_1 = ("table", "columns", "constants", "timestamp_format", "timezone", "delimiter")
-NOT_READING = ("key", "path", "whole_table")
+NOT_READING = ("key", "path", "whole_table", "from_table", "watermark")
 Constant = str | int | float | bool
 
 
@@ -31,6 +31,7 @@ class TableMapping:
     ``derived``: name → SQL over the columns of the file, a further column. ``filter``: SQL
     condition on the columns; rows for which it isn't true don't land. ``last_of_key``: of rows with
     the same key the last one lands. ``source``: whose ids they are; None for the home's own.
+    ``from_table`` and ``watermark``: of the Postgres database at ``path``.
     ``whole_table``: a file is the whole table, so rows of earlier
     files that it lacks are deleted. ``reject_rows``: the share of rows that may break a rule; they
     are left out.
@@ -57,6 +58,8 @@ class TableMapping:
     whole_table: bool = False
     reject_rows: float = 0.0
     source: str | None = None
+    from_table: str | None = None
+    watermark: str | None = None
 
     @property
     def text_form(self) -> TextForm:

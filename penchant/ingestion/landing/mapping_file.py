@@ -33,6 +33,10 @@
       items:                          # a list where files of a table differ in form
         - {path: books.csv, columns: {item_id: isbn, title: name}}
         - {path: toys.jsonl, columns: {item_id: sku, title: title}}
+      reviews:
+        path: postgresql://host/shop   # or https://…, s3://…, gs://…
+        from_table: public.reviews     # of Postgres
+        watermark: updated_at          # only rows since the last batch; the whole table if left out
 
 Where an event has no user, or the mapping names none, its session is the user: ``session:ID``.
 Folders such as ``dt=2024-01-31`` are columns of their files. In JSON, ``/product/sku`` is a value
@@ -63,6 +67,7 @@ TABLE_KEYS = (
     *("path", "columns", "constants", "values", "timestamp_format", "timezone", "delimiter"),
     *("header", "null_values", "decimal", "thousands", "encoding", "filter"),
     *("quote", "derived", "last_of_key", "whole_table", "reject_rows"),
+    *("from_table", "watermark"),
 )
 
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")  # before the colon of an id
@@ -149,6 +154,7 @@ def _table(
         last_of_key=_flag(path, f"{key}.last_of_key", body.get("last_of_key", False)),
         reject_rows=_share(path, f"{key}.reject_rows", body.get("reject_rows", 0)),
         whole_table=_flag(path, f"{key}.whole_table", body.get("whole_table", False)),
+        **_database(path, key, body),
     )
 
 
@@ -226,6 +232,26 @@ def _zone(path: Path, key: str, body: dict[str, Any], default: object) -> str:
     if not isinstance(zone, str) or zone not in available_timezones():
         raise _wrong(path, at, f"is {zone!r}", "give an IANA time zone such as Europe/Paris")
     return ZoneInfo(zone).key
+
+
+def _database(path: Path, key: str, body: dict[str, Any]) -> dict[str, str | None]:
+    """The table of a Postgres database, and its watermark."""
+    of_postgres = str(body.get("path")).startswith(("postgresql://", "postgres://"))
+    if of_postgres and body.get("watermark") and body.get("whole_table"):
+        remedy = "remove one: a watermark copies changed rows, not the whole table"
+        raise _wrong(path, f"{key}.watermark", "is beside whole_table", remedy)
+    for name in ("from_table", "watermark"):
+        if name in body and not of_postgres:
+            at, remedy = f"{key}.{name}", "give a path such as postgresql://host/database"
+            raise _wrong(path, at, "is of Postgres alone", remedy)
+    if not of_postgres:
+        return {}
+    table = _text(path, f"{key}.from_table", body.get("from_table"))
+    mark = body.get("watermark")
+    return {
+        "from_table": table,
+        "watermark": None if mark is None else _text(path, f"{key}.watermark", mark),
+    }
 
 
 def _source(path: Path, key: str, value: object) -> str | None:

@@ -1,10 +1,11 @@
 """A shop's own CSV, Parquet or JSONL files, mapped to the canonical tables by a YAML file.
 
 :mod:`penchant.ingestion.landing.mapping_file` describes the YAML. Its paths are relative to
-``--path`` or PENCHANT_SOURCE_PATH if given, otherwise to the YAML file. Unmapped columns do not
-land.
+``--path`` or PENCHANT_SOURCE_PATH if given, otherwise to the YAML file; or addresses of HTTP
+servers, object stores and Postgres databases. Unmapped columns do not land.
 """
 
+import json
 from pathlib import Path
 
 from penchant.errors import NothingToDo, UsageError
@@ -12,6 +13,8 @@ from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.canonical import OWN_FILES
 from penchant.ingestion.landing.mapping import TableMapping
 from penchant.ingestion.landing.mapping_file import load
+from penchant.ingestion.sources.postgres_tables import copy_table, is_postgres, mark_of
+from penchant.ingestion.sources.remote_files import fetch, is_remote
 
 NAME = "files"
 CONTRACTS = OWN_FILES
@@ -32,14 +35,43 @@ def arrivals(request: Request) -> list[Arrival]:
     folder = request.folder or request.mapping.parent
     by_table = {contract.table: contract for contract in CONTRACTS}
     return [
-        Arrival(by_table[mapping.table], file, mapping, folder)
+        Arrival(by_table[mapping.table], file, mapping, names)
         for mapping in load(request.mapping, CONTRACTS)
-        for file in _files(request, folder, mapping)
+        for files, names in [_files(request, folder, mapping)]
+        for file in files
     ]
 
 
-def _files(request: Request, folder: Path, mapping: TableMapping) -> list[Path]:
+def _files(request: Request, folder: Path, mapping: TableMapping) -> tuple[list[Path], Path]:
+    """The files that a mapping names, and the folder that their names are relative to."""
+    key = f"{request.mapping}: {mapping.key}.path"
+    if is_postgres(mapping.path):
+        return _table(request, mapping, key)
     pattern = mapping.path.replace("{day}", request.day.isoformat() if request.day else "*")
+    if is_remote(pattern):
+        return fetch(pattern, request.workspace, key)
+    return _local(request, folder, mapping, pattern), folder
+
+
+def _table(request: Request, mapping: TableMapping, key: str) -> tuple[list[Path], Path]:
+    """A table of a database, written to a file; no file where nothing is new."""
+    table = mapping.from_table
+    assert table is not None  # the mapping is checked
+    folder = request.workspace / "postgres" / mapping.key
+    landed = (request.settings.landing / NAME / mapping.table).glob("*/batch.json")
+    batches = [json.loads(path.read_text()) for path in landed]
+    marks = {
+        batch["landed_at"]: mark
+        for batch in batches
+        if (mark := mark_of(batch["original_name"], table)) is not None
+        and batch["mapped_by"] == mapping.key
+    }
+    after = marks[max(marks)] if marks else None
+    file = copy_table(mapping.path, table, mapping.watermark, after, folder, key)
+    return ([] if file is None else [file]), folder
+
+
+def _local(request: Request, folder: Path, mapping: TableMapping, pattern: str) -> list[Path]:
     full = folder / pattern  # an absolute pattern ignores the folder
     exact = [full] if full.is_file() else []
     anchor = Path(full.anchor or ".")
