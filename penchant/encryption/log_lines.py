@@ -8,6 +8,7 @@ of processes that append to a log never share a nonce.
 import base64
 import binascii
 import hmac
+import re
 import secrets
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from penchant.errors import DataError
 from penchant.home_key import derived
 
 MARK = b"#"
+NUMBERED = re.compile(rb"^#(\d+):", re.MULTILINE)
 SALT_BYTES = 16
 NONCE = bytes(12)  # each key is used once
 
@@ -53,6 +55,11 @@ def is_newest(lines: bytes, of: Path) -> bool:
     """Whether all lines of the log ``of`` are encrypted with the newest data key."""
     mark = b"#%d:" % keyring(require_home(of)).newest
     return all(line.startswith(mark) for line in lines.splitlines())
+
+
+def data_keys_of(path: Path) -> set[int]:
+    """The numbers of the data keys of a log's lines."""
+    return {int(number) for number in NUMBERED.findall(path.read_bytes())}
 
 
 def read_log(path: Path) -> bytes:

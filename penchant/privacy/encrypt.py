@@ -7,9 +7,10 @@ Readers go on too: a file that they have open stays as it was, and a file names 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from penchant.encryption import keyring
+from penchant.encryption import keyring, log_lines
 from penchant.encryption.encrypted_file import encrypt_in_place
 from penchant.encryption.home_files import PLACES, data_keys_in_use, files_to_encrypt
 from penchant.errors import NothingToDo, UsageError
@@ -53,17 +54,19 @@ def encrypt(settings: Settings) -> EncryptionReport:
 def rotate_key(settings: Settings) -> EncryptionReport:
     """Encrypt all files again with a new data key; after a kill, go on with the last one.
 
-    The data key before stays until the next call, for processes that write with it meanwhile.
+    The data key before stays until the next call, for processes that write with it meanwhile; those
+    of audit lines stay as long as the lines, since servers append to their files.
     Raises UsageError for a home that isn't encrypted.
     """
     if not keyring.is_encrypted(settings):
         raise UsageError(f"{settings.home} is not encrypted", "run `penchant encrypt` first")
     newest = keyring.keyring(settings.home).newest
-    if set(data_keys_in_use(settings)) <= {newest}:
+    if set(data_keys_in_use(settings)) - {None} <= {newest}:
         newest = keyring.add_data_key(settings)
     encrypted = _encrypt_files(settings)
     in_use = {number for number in data_keys_in_use(settings) if number is not None}
-    keyring.keep_data_keys(settings, in_use | {newest, newest - 1})
+    logged = [log_lines.data_keys_of(path) for path in _logs(settings)]
+    keyring.keep_data_keys(settings, in_use.union({newest, newest - 1}, *logged))
     return EncryptionReport(newest, encrypted)
 
 
@@ -91,7 +94,11 @@ def _encrypt_place(settings: Settings, place: str) -> int:
     return count
 
 
-def _locked_folders(settings: Settings, place: str) -> Iterator[Any]:
+def _logs(settings: Settings) -> list[Path]:
+    return [*settings.audit.glob("*.jsonl"), *settings.feedback.glob("*/*.jsonl")]
+
+
+def _locked_folders(settings: Settings, place: str) -> Iterator[Path]:
     """The folders whose holders change files of the place."""
     if place == "landing":
         yield from sorted(path for path in settings.landing.glob("*") if path.is_dir())

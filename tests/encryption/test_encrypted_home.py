@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from penchant.api.auth.audit_log import AuditLog
 from penchant.building.build import build
 from penchant.encryption import parquet
 from penchant.encryption.duckdb_connection import connect, parquet_relation, written
-from penchant.encryption.encrypted_file import data_key_of, encrypt_in_place
+from penchant.encryption.encrypted_file import copy_plain, data_key_of, encrypt_in_place
 from penchant.encryption.home_files import data_keys_in_use
 from penchant.encryption.keyring import establish, keyring
 from penchant.encryption.log_lines import read_any
@@ -106,6 +108,28 @@ def test_a_new_data_key_replaces_the_earlier_ones(encrypted_home: Settings) -> N
     assert set(keyring(encrypted_home.home).keys) == {2, 3}
     assert list(FeedbackLog.of(encrypted_home).rows("seen")) == [{"user_id": "user-of-the-log"}]
     assert not list(encrypted_home.home.rglob(".staging-*"))
+
+
+def test_audit_lines_of_earlier_data_keys_stay_readable(new_home: Settings) -> None:
+    establish(new_home)
+    log = AuditLog(new_home)
+    log.write({"route": "/v1/events"}, datetime(2026, 3, 1, tzinfo=UTC))
+    for _ in range(3):
+        rotate_key(new_home)
+    log.write({"route": "/v1/items"}, datetime(2026, 3, 1, tzinfo=UTC))
+    log.close()
+    (file,) = new_home.audit.iterdir()
+    routes = [json.loads(line)["route"] for line in read_any(file).splitlines()]
+    assert routes == ["/v1/events", "/v1/items"]
+    assert set(keyring(new_home.home).keys) == {1, 3, 4}
+
+
+def test_plain_files_do_not_stop_a_new_data_key(encrypted_home: Settings) -> None:
+    (batch, *_) = encrypted_home.landing.glob("*/*/*/data.parquet")
+    copy_plain(batch, batch.with_name("plain"))
+    batch.with_name("plain").replace(batch)
+    assert rotate_key(encrypted_home).data_key == 2
+    assert set(data_keys_in_use(encrypted_home)) == {2}
 
 
 def test_a_killed_rotation_goes_on_with_its_data_key(
