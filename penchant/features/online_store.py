@@ -61,7 +61,7 @@ KEY_PARTS = 100_000
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-ROWS_A_BATCH = 20_000
+ROWS_A_BATCH = 4_000
 """Rows held in memory as Python objects at a time."""
 
 SCALARS: dict[FeastType, str] = {
