@@ -42,6 +42,7 @@ def test_the_fast_families_train(settings: Settings, shape: str) -> None:
         train(settings, SNAPSHOT, family)
 
 
+@pytest.mark.long
 def test_families_of_text_train_with_ten_thousand_categories(settings: Settings) -> None:
     events = histories(20, 10_000, 90)
     write_snapshot(settings, events, 10_000, categories=10_000)
