@@ -5,6 +5,7 @@ bytes, wrapped by a key derived from the home's (HKDF-SHA-256, AES-256-GCM). Eac
 names the number of its data key, so a new data key can be added while files of earlier ones remain.
 """
 
+import os
 import secrets
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -52,9 +53,15 @@ class Keyring:
 
 def home_of(path: Path) -> Path | None:
     """The encrypted home that a path is in; None for a path outside of one."""
-    absolute = path.absolute()
-    folders = (absolute, *absolute.parents)
-    return next((each for each in folders if EncryptionKeys.path(each).exists()), None)
+    folders = _folders(path.absolute())
+    return next((home for home, keys in folders if os.path.exists(keys)), None)  # noqa: PTH110
+
+
+@lru_cache(maxsize=256)
+def _folders(path: Path) -> tuple[tuple[Path, str], ...]:
+    """The folders that a path is in, and where each would have its keys: looked up for each line
+    of a log, so without making paths again."""
+    return tuple((each, str(EncryptionKeys.path(each))) for each in (path, *path.parents))
 
 
 def keyring(home: Path) -> Keyring:
