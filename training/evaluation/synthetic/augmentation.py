@@ -22,6 +22,8 @@ from training.evaluation.synthetic.ridge_ranker import (
 from training.fitting.context import TrainingContext
 from training.layers.probe import habits, regressed
 
+Examples = list[tuple[torch.Tensor, torch.Tensor]]
+"""Features and labels of users at each cut point."""
 Comparison = dict[str, dict[str, float]]
 """``real``, ``augmented`` and the paired ``difference``: means with intervals over users."""
 
@@ -60,14 +62,18 @@ def classifying(
     features_UF = habits(window.histories, interest_I, len(interests))
     label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
 
-    def trained_on(train: Histories) -> FloatArray:
+    def examples(train: Histories) -> Examples:
         windows = cut_points(train, cuts)
-        features_NF = torch.cat(
-            [habits(one.histories, interest_I, len(interests)) for one in windows]
-        )
-        label_NC = torch.from_numpy(
-            np.concatenate([interests.acted_on(one.targets) for one in windows])
-        ).float()
+        return [
+            (
+                habits(one.histories, interest_I, len(interests)),
+                torch.from_numpy(interests.acted_on(one.targets)).float(),
+            )
+            for one in windows
+        ]
+
+    def trained_on(found: Examples) -> FloatArray:
+        features_NF, label_NC = (torch.cat(parts) for parts in zip(*found, strict=True))
         mean_F, scale_F = features_NF.mean(dim=0), features_NF.std(dim=0).clamp(min=1e-3)
         rate_C = torch.logit(label_NC.mean(dim=0).clamp(1e-4, 1 - 1e-4))
         weight_FC, bias_C = regressed((features_NF - mean_F) / scale_F, label_NC, rate_C)
@@ -75,7 +81,8 @@ def classifying(
         loss_UC = F.binary_cross_entropy_with_logits(logits_UC, label_UC, reduction="none")
         return loss_UC.mean(dim=1).double().numpy()
 
-    return compared(trained_on(split.train), trained_on(joined(split.train, made)), seed)
+    real = examples(split.train)
+    return compared(trained_on(real), trained_on([*real, *examples(made)]), seed)
 
 
 def compared(real_U: FloatArray, augmented_U: FloatArray, seed: int) -> Comparison:
