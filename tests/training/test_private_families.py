@@ -26,8 +26,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "private_items": 20,
         "dimensions": 8,
         "cuts": CutsConfig(length=20),
-        "private_cuts": 2,
-        "private_steps": 2,
+        "private_cuts": 1,
+        "private_steps": 1,
         "private_sample": 0.5,
     },
 }
