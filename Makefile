@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all up down lint bench-gpu format docs client lock clean
+.PHONY: federated-environment help demo test test-all up down lint bench-gpu format docs client lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {sub("%", "NAME", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,14 @@ lock: ## update requirements.lock to the newest versions that pyproject.toml all
 	    | grep -vixFf requirements.lock; } > requirements-production.lock.new
 	mv requirements-production.lock.new requirements-production.lock
 	rm -rf $(VENV)-lock
+
+federated-environment: .venv-flower/.ready ## install Flower, for penchant federate, into .venv-flower
+
+.venv-flower/.ready: requirements-federated.lock
+	rm -rf .venv-flower
+	$(PYTHON) -m venv .venv-flower
+	.venv-flower/bin/pip install --quiet --no-deps -r requirements-federated.lock
+	@touch $@
 
 clean: ## remove .penchant and all caches; keep .venv
 	@if [ -x $(BIN)/penchant ]; then $(BIN)/penchant down; fi

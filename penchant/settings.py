@@ -199,6 +199,10 @@ class Settings(BaseSettings):
         ge=0,
         description="bonus of an item that nobody bought lately in the score of the ranking model",
     )
+    flower: Path = Field(
+        PROJECT_ROOT / ".venv-flower",
+        description="virtual environment with Flower, for `penchant federate`",
+    )
     tracking: str | None = Field(
         None, description="MLflow tracking URI; None for a SQLite file in the home"
     )

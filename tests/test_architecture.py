@@ -33,11 +33,13 @@ platform: report serving
 reconciliation: building training
 previewing: building quality features training
 pruning: privacy releases
-training: bandits encoders
+training: bandits encoders platform.processes
 dags: training.names platform.processes
 """
 # Inside `training`, a package imports only packages to the left of it.
-TRAINING = "data privacy evaluation.metrics fitting layers families configs evaluation commands"
+TRAINING = (
+    "data privacy evaluation.metrics fitting layers families configs federated evaluation commands"
+)
 FORBIDDEN_LIBRARIES = {
     "penchant.bandits": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},
     "penchant.bandits.experiments": {"torch", "airflow", "feast"},

@@ -187,3 +187,50 @@ def simulate(
 
     simulation = run(Settings(), days, users)
     answer(simulation.summary(), simulation.as_dict(), as_json)
+
+
+@models.command()
+def federate(
+    snapshot: SnapshotId,
+    family: Annotated[str, typer.Option(help="matrix_factorization or gru")],
+    assignment: Annotated[
+        Path, typer.Option(help="CSV file with the columns user_id and node", exists=True)
+    ],
+    rounds: Annotated[int, typer.Option(help="rounds of training")] = 5,
+    rule: Annotated[str, typer.Option(help="fedavg, fedadam or trimmed")] = "fedavg",
+    secure: Annotated[
+        bool, typer.Option(help="show the server sums of updates alone (SecAgg+)")
+    ] = False,
+    round_seconds: Annotated[
+        float, typer.Option(help="how long a round waits for its slowest node")
+    ] = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Train a family at nodes that keep their users' histories, and compare it with pooled data."""
+    from training.commands.federate import federate as run
+    from training.federated.federation import Rounds
+
+    report = run(
+        Settings(), snapshot, family, assignment, Rounds(rounds, rule, secure, round_seconds)
+    )
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@models.command()
+def federated_node(
+    snapshot: SnapshotId,
+    family: Annotated[str, typer.Option(help="matrix_factorization or gru")],
+    superlink: Annotated[str, typer.Option(help="host:port of Flower's SuperLink")],
+    catalogue: Annotated[
+        Path, typer.Option(help="file of the item ids that all nodes share", exists=True)
+    ],
+    name: Annotated[str, typer.Option(help="name of this node in the server's record")],
+    users: Annotated[
+        Path | None, typer.Option(help="file of user ids; default: all users", exists=True)
+    ] = None,
+) -> None:
+    """Be a node of a federation: train whenever the server asks, until SIGTERM."""
+    from training.commands.federate import Node
+    from training.commands.federate import federated_node as run
+
+    run(Settings(), snapshot, family, Node(name, superlink, catalogue, users))

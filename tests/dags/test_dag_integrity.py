@@ -39,6 +39,7 @@ OTHERS = (
     "learn_policy",
     "evaluate_policy",
     "evaluate_experiment",
+    "federated_rounds",
     "process_subject_requests",
     "prune",
     "reconcile",

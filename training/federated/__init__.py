@@ -1,0 +1,1 @@
+"""Federated training: nodes that share a model and keep their users' histories."""

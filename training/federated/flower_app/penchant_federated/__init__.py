@@ -1,0 +1,1 @@
+"""The part of federated training that runs in Flower's environment: NumPy, no PyTorch."""
