@@ -51,6 +51,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     "days": Page("days.md", ("days",), "# The cost of a day"),
     "encryption": Page("encryption.md", ("encryption",), "# Encryption at rest"),
     "event-types": Page("event-types.md", ("event_types",), "# Every event type"),
+    "federated": Page("federated.md", ("federated",), "# Federated training"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),
     "freshness": Page("freshness.md", ("freshness",), "# Freshness"),
     "growth": Page("growth.md", ("growth",), "# Growth: 1.5 and 10 million events"),

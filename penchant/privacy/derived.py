@@ -11,7 +11,16 @@ from penchant.publishing.removal import remove_releases
 from penchant.releases.release import on_disk
 from penchant.settings import Settings
 
-BY_SNAPSHOT = ("snapshots", "online", "runs", "ads", "insights", "federated", "run_ids", "site/data_docs")
+BY_SNAPSHOT = (
+    "snapshots",
+    "online",
+    "runs",
+    "ads",
+    "insights",
+    "federated",
+    "run_ids",
+    "site/data_docs",
+)
 MAY_MENTION = ("airflow/logs", "platform/logs", "site", "simulation", "policies", "experiments")
 
 

@@ -23,6 +23,7 @@ from penchant.artifacts.federated import FederatedRound
 from penchant.errors import PenchantError, UsageError
 from penchant.platform.processes import die_with_parent
 from training.federated.local_training import Arrays
+from training.federated.worker import unpacked
 
 APP = Path(__file__).parent / "flower_app"
 RULES = ("fedavg", "fedadam", "trimmed")
@@ -124,8 +125,7 @@ def run_rounds(
             await_port(int(port), process, logs / "superlink.log")
             with running_nodes(node_commands, logs):
                 _run(flower, folder, variables, len(node_commands), rounds)
-    with np.load(folder / "final.npz", allow_pickle=False) as content:
-        final = [content[name] for name in content.files]
+    final = unpacked((folder / "final.npz").read_bytes())
     return final, read_rounds(folder / "rounds.jsonl", node_commands)
 
 

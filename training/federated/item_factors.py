@@ -61,5 +61,4 @@ def _weighted(
 
 def _factors(arrays: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     weighted_ID, weights_I1 = arrays
-    factors_ID: npt.NDArray[np.float32] = weighted_ID / np.maximum(weights_I1, UNKNOWN)
-    return factors_ID
+    return weighted_ID / np.maximum(weights_I1, np.float32(UNKNOWN))

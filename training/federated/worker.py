@@ -50,6 +50,7 @@ def packed(arrays: Sequence[npt.NDArray[np.generic]]) -> bytes:
 
 
 def unpacked(content: bytes) -> list[npt.NDArray[np.float32]]:
-    """Nothing is unpickled: the other side is another environment."""
+    """Float32 throughout: secure aggregation answers in float64. Nothing is unpickled, because the
+    other side is another environment."""
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return [arrays[name] for name in arrays.files]
+        return [arrays[name].astype(np.float32) for name in arrays.files]

@@ -1,0 +1,78 @@
+"""Federated training on Complete Journey's stores, beside pooled data and each node alone.
+
+The households of the live snapshot are split into nodes by the store in which they shop most, whose
+number is hashed: a chain of four regions that may not pool their data.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.rows import grid, interval
+from penchant.artifacts import Snapshot
+from penchant.artifacts.federated import FederatedRecord
+from penchant.errors import UsageError
+from penchant.settings import Settings
+from training.commands.federate import federate
+from training.federated.comparison import ALONE, FEDERATED, POOLED
+from training.federated.federation import Rounds
+
+TITLE = "Four regions of a chain"
+REGIONS = 4
+RUNS = {
+    "matrix_factorization": ("matrix_factorization", Rounds(5, "fedavg", secure=False)),
+    "matrix_factorization, secure": ("matrix_factorization", Rounds(5, "fedavg", secure=True)),
+    "gru, FedAdam": ("gru", Rounds(5, "fedadam", secure=False)),
+}
+HEAD = """NDCG@10 on the test window, all items, over the users of all nodes. `pooled`: as many
+rounds with all histories in one place. `alone`: as many at each node by itself. The gain is of
+`federated` over `alone`, paired by user. Seconds are of all rounds, with the start of Flower's
+processes.
+"""
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    snapshot = Snapshot.live(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        assignment = Path(folder) / "regions.csv"
+        write_regions(settings, assignment)
+        rows = [
+            row(name, federate(settings, snapshot.id, family, assignment, rounds).record)
+            for name, (family, rounds) in RUNS.items()
+        ]
+    return {"rows": rows}
+
+
+def write_regions(settings: Settings, path: Path) -> None:
+    """Raises UsageError for a home without the transactions of Complete Journey."""
+    landed = settings.landing / "complete_journey" / "transactions"
+    files = [str(each) for each in landed.glob("*/data.parquet") if each.parent.name[0] != "_"]
+    if not files:
+        raise UsageError(f"{landed} has no batch", "run `penchant demo` in this home first")
+    duckdb.execute(
+        f"""
+        copy (
+            select household_id as user_id, 'region-' || (hash(mode(store_id)) % {REGIONS}) as node
+            from read_parquet(?)
+            group by household_id
+        ) to '{path}' (header)
+        """,
+        [files],
+    )
+
+
+def row(name: str, record: FederatedRecord) -> list[str]:
+    return [
+        name,
+        " / ".join(str(users) for users in record.nodes.values()),
+        *(interval(record.ndcg[way]) for way in (FEDERATED, POOLED, ALONE)),
+        interval(record.difference[ALONE], sign="+"),
+        f"{record.seconds:.0f}",
+    ]
+
+
+def page(figures: dict[str, Any]) -> str:
+    head = ("family", "users of each node", FEDERATED, POOLED, ALONE, "gain", "seconds")
+    return f"{HEAD}\n{grid(head, figures['rows'])}"
