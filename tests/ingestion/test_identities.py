@@ -75,6 +75,7 @@ def test_equal_ids_of_two_sources_stay_apart(settings: Settings, shop: Path) -> 
     assert read_landing(settings).linked == []
 
 
+@pytest.mark.long
 def test_linked_ids_have_one_history(settings: Settings, shop: Path) -> None:
     """Also what landed before the link; a link that a later file lacks is undone."""
     (shop / "cards.csv").write_text("card,customer\n18,ann\n")
