@@ -144,11 +144,9 @@ def _run(
     command = [flower.command("flwr"), "run", str(APP), "here", "--stream", "--run-config", given]
     path = folder / "logs" / "run.log"
     limit = START_SECONDS + rounds.count * rounds.round_seconds * (4 if rounds.secure else 1)
-    with path.open("wb") as output:
+    with running(command, path, variables) as process:
         try:
-            subprocess.run(
-                command, env=variables, stdout=output, stderr=output, timeout=limit, check=False
-            )
+            process.wait(limit)
         except subprocess.TimeoutExpired:
             raise PenchantError(
                 f"{rounds.count} rounds did not finish in {limit:.0f} s",
