@@ -175,11 +175,11 @@ def is_encrypted_file(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def open_for_reading(path: Path) -> BinaryIO:
+def open_for_reading(path: Path) -> io.BufferedReader:
     """The plain bytes of a file, whether it is encrypted or not."""
     if not is_encrypted_file(path):
         return path.open("rb")
-    return cast(BinaryIO, EncryptedReader(path, require_home(path)))
+    return cast(io.BufferedReader, EncryptedReader(path, require_home(path)))
 
 
 def open_for_writing(path: Path) -> BinaryIO:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,7 @@ class ViewReader:
         had expired by then count as missing, as in historical retrieval."""
         online_store = self.store._get_provider().online_store
         if self._is_packed:
-            rows = self._packed(online_store, ids, features)
+            rows = self._packed(cast(WideSqliteOnlineStore, online_store), ids, features)
         else:
             rows = self._messages(online_store, ids, features)
         return _without(rows, rows.times_N < self.earliest(as_of))

@@ -141,15 +141,15 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
                 tuple(values[name].SerializeToString() or None for name in names)
                 for _, values, _, _ in data
             ]
-        rows = [
-            (entity_key, _microseconds(event_at), *blobs)
-            for (entity_key, _, event_at, _), blobs in zip(data, features, strict=True)
-        ]
+        keys = [row[0] for row in data]
+        times = [_microseconds(row[2]) for row in data]
         if of_users := UserRowsTable.of(table):
-            entities = {_entity(key, of_users): (at, blob) for key, at, blob in rows}
-            of_users.add(self._get_conn(config), entities)
+            written = zip(times, (blob or b"" for (blob,) in features), strict=True)
+            entities = [_entity(key, of_users) for key in keys]
+            of_users.add(self._get_conn(config), dict(zip(entities, written, strict=True)))
         else:
-            self._insert(config, table, ((_key(config, key), *rest) for key, *rest in rows))
+            rows = zip(keys, times, features, strict=True)
+            self._insert(config, table, ((_key(config, key), at, *rest) for key, at, rest in rows))
         if progress:
             progress(len(data))
 

@@ -113,13 +113,13 @@ class UserRowsTable:
             by_user.setdefault(user_id, {})[number_of[other]] = written
         for user_id, new in by_user.items():
             known = self.read(connection, user_id)
-            written = {
+            before = {
                 number: (at, row.tobytes())
                 for number, at, row in zip(
                     known.numbers_R.tolist(), known.micros_R.tolist(), known.rows_R, strict=True
                 )
             }
-            merged = sorted((written | new).items())
+            merged = sorted((before | new).items())
             blob = _blob(
                 np.array([number for number, _ in merged]),
                 np.array([at for _, (at, _) in merged]),

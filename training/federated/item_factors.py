@@ -61,4 +61,4 @@ def _weighted(
 
 def _factors(arrays: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     weighted_ID, weights_I1 = arrays
-    return weighted_ID / np.maximum(weights_I1, np.float32(UNKNOWN))
+    return (weighted_ID / np.maximum(weights_I1, UNKNOWN)).astype(np.float32)

@@ -32,7 +32,8 @@ class Noise:
     def uniform(self, count: int) -> Doubles:
         """Values in [0, 1)."""
         bits = np.frombuffer(self._stream.update(bytes(8 * count)), np.uint64)
-        return (bits >> np.uint64(11)) * 2.0**-53
+        values: Doubles = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return values
 
     def gaussian(self, shape: tuple[int, ...], deviation: float) -> Doubles:
         """Normal values with this standard deviation."""

@@ -31,7 +31,8 @@ def items(
     described = catalogue.item(item_id)
     if described is None:
         cause = f"Item {item_id!r} is not in snapshot {catalogue.snapshot.id}"
-        raise HTTPProblem(HTTPStatus.NOT_FOUND, cause)
+        remedy = "check the id, or land the item and build again"
+        raise HTTPProblem(HTTPStatus.NOT_FOUND, cause, remedy=remedy)
     sees_similar = visitor.allows(RECOMMENDATIONS)
     answer, error = _similar(services.recommendations, item_id) if sees_similar else (None, None)
     return page(

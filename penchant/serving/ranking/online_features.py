@@ -6,7 +6,7 @@ release's data count as missing, as they do in historical retrieval. Axes beside
 rows of a block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -143,7 +143,8 @@ class OnlineFeatures:
         return RequestFeatures(items_C, self.items, tuple(blocks))
 
     def _reader(self, reader: ViewReader, row: str) -> RowReader:
-        names, count = self._ids.names, len(self._ids)
+        names: Callable[[IntArray], Sequence[str]] = self._ids.names
+        count = len(self._ids)
         if row != PAIR:
             groups = self._groups[row]
             names, count = groups.named, len(groups.names)

@@ -1,6 +1,7 @@
 """What a round accepts of its nodes, and a record of what it didn't."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ class Guard(Strategy):
         return float(np.sqrt(sum(((after - before) ** 2).sum() for before, after in pairs)))
 
     def record(
-        self, number: int, accepted: list[str], rejected: dict[str, str], failures: list[object]
+        self, number: int, accepted: list[str], rejected: dict[str, str], failures: Sequence[object]
     ) -> None:
         line = {
             "round": number,
