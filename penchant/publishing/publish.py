@@ -35,6 +35,7 @@ from penchant.releases.fencing import Fencing
 from penchant.releases.hnsw_index import METRIC
 from penchant.releases.index import build_index
 from penchant.releases.item_attributes import verify_facts, write_facts
+from penchant.releases.opened import OpenRelease
 from penchant.releases.release import (
     MANIFEST,
     POPULARITY_PRIOR,
@@ -96,7 +97,8 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
 def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
     """Make the release live and return the status; None where it must be built first.
 
-    Raises Overtaken, unless the same release is live already.
+    Raises Overtaken, unless the same release is live already, and the error of opening it where the
+    API server could not.
     """
     pointer, fencing = settings.live_release, Fencing.of(settings)
     with held_alone(settings.releases):
@@ -106,6 +108,8 @@ def _flip(settings: Settings, identity: str, fencing_token: int) -> str | None:
         if not _is_complete(settings, identity):
             return None
         fencing.reject_before(fencing_token, identity)
+        if not live:
+            OpenRelease(settings, identity).open_all()  # as the API server will
         pointer.flip(identity)
         _prune(settings, fencing_token)
     sweep(settings)

@@ -73,7 +73,8 @@ def writing(directory: Path, view: View, schema: pa.Schema) -> Iterator[Callable
     """Write the key and the columns of a view, for ``Rows.open``: call what this yields with parts
     of the rows, which are sorted by key. ``schema``: of the parts."""
     columns = [view.key, *view.columns]
-    written = pa.schema([schema.field(name) for name in columns])
+    # the metadata holds the frame of compressed vectors
+    written = pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
     with (
         open_for_writing(_path(directory, view)) as opened,
         pa.ipc.new_file(opened, written) as file,

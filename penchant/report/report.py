@@ -130,7 +130,7 @@ def example_users(settings: Settings, snapshot: Snapshot, release_id: str) -> tu
         answer = service.recommend(user_id, RECOMMENDED)
         if answer.release_id != release_id:
             raise PenchantError(
-                "the live release changed while the report was written",
+                service.fault or "the live release changed while the report was written",
                 "run `penchant report` again",
             )
         purchases = recent_purchases(settings, snapshot, user_id, PURCHASES)

@@ -12,6 +12,7 @@ from penchant import vectors
 from penchant.artifacts import CompressionRecord
 from penchant.errors import DataError
 from penchant.publishing.publish import publish
+from penchant.releases.opened import OpenRelease
 from penchant.releases.release import Release
 from penchant.serving.service import RecommendationService
 
@@ -68,6 +69,9 @@ def test_the_smallest_that_loses_within_the_setting_is_published(
     assert vectors is not None and vectors.kind == kind
     assert (report.release_id == plain_id) == (kind == "float32")
     assert report.recall_at_10 >= 0.95
+    opened = OpenRelease(settings, report.release_id).vectors_ID
+    learned = pq.read_table(shop.run(1) / "item_vectors.parquet").sort_by("item_id")["vector"]
+    np.testing.assert_allclose(opened, np.stack(learned.to_numpy()), atol=0.03)
     again = {
         item.item_id: item.score
         for item in RecommendationService(settings).similar("i000", 20).items

@@ -422,7 +422,7 @@ def test_a_publish_that_fails_leaves_nothing_in_shared_stores(
     def refuse(*_: Any) -> None:
         raise DataError("no", "none")
 
-    monkeypatch.setattr(publishing, "_describe", refuse)
+    monkeypatch.setattr(publishing, "_content_hash", refuse)
     with pytest.raises(DataError, match="no"):
         publish(shared.settings, TWO)
     assert tables(shared.settings.vector_postgres) == set()

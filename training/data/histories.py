@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from penchant.encryption import parquet as pq
 from penchant.errors import DataError, UsageError
 from penchant.interactions import EVENT_TYPES
 
@@ -215,6 +214,8 @@ def _table(path: Path, dictionaries: Sequence[str] = ()) -> pa.Table:
 
     ``dictionaries``: paths of columns to read as distinct values and their places.
     """
+    from penchant.encryption import parquet as pq  # which a benchmark on a GPU lacks
+
     return pq.ParquetFile(path, read_dictionary=list(dictionaries)).read()
 
 
