@@ -1,4 +1,4 @@
-"""Rules of the package dbt_project_evaluator that the project keeps; the package is on no registry.
+"""Rules of the package dbt_project_evaluator that the project keeps; its models are not needed.
 
 Left out: a staging model joins its source with ``stg_landing__batches``, which says which batches
 count; primary keys of staging and intermediate models, which are tested in the marts. The one

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from penchant.errors import DataError, UsageError
+from penchant.settings import Settings
+from training.commands.federate import Node, federate, federated_node
 from training.data.histories import DAY, Dataset, Histories, starts
 from training.federated.federation import Flower, Rounds, free_port, read_rounds, run_rounds
 from training.federated.item_factors import UNKNOWN, ItemFactors
@@ -165,6 +167,14 @@ def test_family_and_environment_that_are_not_there(tmp_path: Path) -> None:
         local_training("popularity")
     with pytest.raises(UsageError, match="has no flwr"):
         Flower(tmp_path).command("flwr")
+
+
+def test_private_home_takes_no_part(tmp_path: Path) -> None:
+    private = Settings(_env_file=None, home=tmp_path, dp_epsilon=1.0, dp_budget=8.0)
+    with pytest.raises(UsageError, match="PENCHANT_DP_EPSILON=1: federated training"):
+        federate(private, "s-1", "gru", tmp_path, Rounds(1, "fedavg", secure=False))
+    with pytest.raises(UsageError, match="PENCHANT_DP_EPSILON=1: federated training"):
+        federated_node(private, "s-1", "gru", Node("a", "127.0.0.1:1", tmp_path, None))
 
 
 def test_node_that_did_not_answer_is_named(tmp_path: Path) -> None:

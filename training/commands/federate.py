@@ -21,7 +21,7 @@ from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
 from training.commands.train import read_checked
-from training.data.histories import Dataset
+from training.data.histories import Dataset, IntArray
 from training.data.split import split_by_time
 from training.federated.comparison import compare
 from training.federated.federation import (
@@ -72,6 +72,7 @@ def federate(
     Writes ``federated/<snapshot>/<id>/`` once. Raises UsageError for invalid arguments and without
     Flower's environment, PenchantError when the run doesn't finish.
     """
+    check_privacy(settings)
     training = local_training(family)
     snapshot = Snapshot.checked(settings, snapshot_id)
     dataset = read_checked(snapshot)
@@ -110,10 +111,20 @@ def federate(
     return FederateReport(record, final, repeated=False)
 
 
+def check_privacy(settings: Settings) -> None:
+    """Raises UsageError in a home whose training needs a guarantee of differential privacy."""
+    if settings.dp_epsilon is not None:
+        raise UsageError(
+            f"PENCHANT_DP_EPSILON={settings.dp_epsilon:g}: federated training gives no such "
+            "guarantee",
+            "train this home's families with `penchant train`, or unset PENCHANT_DP_EPSILON",
+        )
+
+
 def _node_commands(
     work: Path,
     dataset: Dataset,
-    nodes: dict[str, Any],
+    nodes: dict[str, IntArray],
     family: str,
     snapshot_id: str,
     superlink: str,
@@ -152,6 +163,7 @@ def federated_node(settings: Settings, snapshot_id: str, family: str, node: Node
 
     Raises UsageError for invalid files, PenchantError when Flower's node ends by itself.
     """
+    check_privacy(settings)
     training = local_training(family)
     dataset = read_checked(Snapshot.checked(settings, snapshot_id))
     histories = over_catalogue(dataset, read_catalogue(node.catalogue))

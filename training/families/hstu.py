@@ -68,8 +68,7 @@ class Encoder(nn.Module):
         lengths_B: torch.Tensor,
         ages_BT: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        hidden_BTD = self.dropout(read_BTD)
-        gap_BTT = None if ages_BT is None else gap_of(ages_BT[:, None] - ages_BT[:, :, None])
+        hidden_BTD, gap_BTT = self.dropout(read_BTD), gaps_of(ages_BT)
         for layer in self.layers:
             hidden_BTD = layer(hidden_BTD, gap_BTT)
         return self.norm(hidden_BTD)
@@ -81,12 +80,16 @@ class Encoder(nn.Module):
         ages_BT: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """hidden_BD of the last position of each history."""
-        hidden_BTD = self.dropout(read_BTD)
-        gap_BTT = None if ages_BT is None else gap_of(ages_BT[:, None] - ages_BT[:, :, None])
+        hidden_BTD, gap_BTT = self.dropout(read_BTD), gaps_of(ages_BT)
         *before, last = self.layers
         for layer in before:
             hidden_BTD = layer(hidden_BTD, gap_BTT)
         return self.norm(cast(Layer, last).last(hidden_BTD, lengths_B, gap_BTT))
+
+
+def gaps_of(ages_BT: torch.Tensor | None) -> torch.Tensor | None:
+    """The gap of each pair of positions, as a row of the table of gaps; None without ages."""
+    return None if ages_BT is None else gap_of(ages_BT[:, None] - ages_BT[:, :, None])
 
 
 class Layer(nn.Module):

@@ -1,7 +1,6 @@
 """Federated training beside training on all data in one place, and at each node by itself."""
 
 import numpy as np
-import numpy.typing as npt
 
 from training.data.histories import Histories, IntArray
 from training.data.split import Split
@@ -10,8 +9,6 @@ from training.evaluation.metrics.intervals import Interval, bootstrap
 from training.federated.local_training import Arrays, LocalTraining
 
 FEDERATED, POOLED, ALONE = "federated", "pooled", "alone"
-
-Values = npt.NDArray[np.float64]
 
 
 def compare(
@@ -32,13 +29,13 @@ def compare(
     initial = training.initial(item_count, seed)
     together = repeated(training, initial, split.train.take(everybody), rounds, seed)
     values = {
-        FEDERATED: ndcg_by_user(training, final, split, nodes, seed),
-        POOLED: ndcg_by_user(training, together, split, nodes, seed),
+        FEDERATED: ndcg_by_user(training, final, split, nodes),
+        POOLED: ndcg_by_user(training, together, split, nodes),
     }
     alone: dict[int, float] = {}
     for rows in nodes.values():
         arrays = repeated(training, initial, split.train.take(rows), rounds, seed)
-        alone |= ndcg_by_user(training, arrays, split, {"": rows}, seed)
+        alone |= ndcg_by_user(training, arrays, split, {"": rows})
     values[ALONE] = alone
     users = sorted(values[FEDERATED])
     columns = {name: np.array([each[user] for user in users]) for name, each in values.items()}
@@ -58,7 +55,7 @@ def repeated(
 
 
 def ndcg_by_user(
-    training: LocalTraining, arrays: Arrays, split: Split, nodes: dict[str, IntArray], seed: int
+    training: LocalTraining, arrays: Arrays, split: Split, nodes: dict[str, IntArray]
 ) -> dict[int, float]:
     """User row -> NDCG@10 on the test window; each node observes its own users alone."""
     found: dict[int, float] = {}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,9 +159,7 @@ def _run(
         )
 
 
-def read_rounds(
-    path: Path, nodes: Sequence[str] | dict[str, list[str]]
-) -> tuple[FederatedRound, ...]:
+def read_rounds(path: Path, nodes: Iterable[str]) -> tuple[FederatedRound, ...]:
     """The lines that the server wrote, with the nodes that are in none of a line's lists."""
     found = []
     for line in path.read_text().splitlines():
