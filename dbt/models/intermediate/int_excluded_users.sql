@@ -2,7 +2,7 @@ with
 
 -- nobody looks at so much in an hour; purchases don't count, since an order may have any number of lines
 busy as (
-    select distinct user_id
+    select user_id
     from {{ ref('int_events') }}
     where event_type in ('view', 'search', 'cart')
     group by user_id, date_trunc('hour', event_at)

@@ -4,14 +4,17 @@ every_source as (
     {{ union_of_sources('items', with_origin='item_id') }}
 ),
 
--- what a service sends replaces what a file says, but for the time at which it was first seen; of linked ids the
--- subject's own row counts
+-- what a service sends replaces what a file says, but for the time at which it was first seen; of linked ids
+-- the subject's own row counts
 catalogue as (
     select
         * exclude (received_at, origin)
         replace (min(first_seen_at) over (partition by item_id) as first_seen_at)
     from every_source
-    qualify row_number() over (partition by item_id order by received_at desc nulls last, origin <> item_id, origin) = 1
+    qualify
+        row_number() over (
+            partition by item_id order by received_at desc nulls last, origin <> item_id asc, origin asc
+        ) = 1
 ),
 
 -- items of events, impressions, reviews and campaigns exist even if no catalogue has them
