@@ -131,6 +131,8 @@ def _source(name: str) -> Source:
 
 def _land(landing: Landing, arrival: Arrival) -> Outcome:
     outcome = landing.land(arrival)
+    if arrival.acknowledge and outcome.status != "quarantined":
+        arrival.acknowledge()
     log.info(
         "batch",
         status=outcome.status,

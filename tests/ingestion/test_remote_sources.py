@@ -113,7 +113,7 @@ def test_tables_land_whole_or_since_a_watermark(
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"path": "e.csv", "from_table": "orders"}, "from_table is of Postgres alone"),
+        ({"path": "e.csv", "from_table": "orders"}, "from_table is of databases alone"),
         ({"path": "postgresql:///shop"}, "from_table is missing"),
     ],
 )

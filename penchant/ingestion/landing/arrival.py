@@ -1,5 +1,6 @@
 """The interface of sources: the request of an ingest, and the files that arrived."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,12 +29,14 @@ class Arrival:
 
     ``folder``: what the file's name is relative to; its own folder if left out. Files of the same
     name are versions of one file, so ``dt=2024-01-01/part-0.parquet`` keeps its folder.
+    ``acknowledge``: is called when the file has landed, so that its sender need not send it again.
     """
 
     contract: Contract
     path: Path
     mapping: TableMapping | None = None
     folder: Path | None = None
+    acknowledge: Callable[[], None] | None = None
 
     @property
     def name(self) -> str:

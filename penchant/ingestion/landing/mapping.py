@@ -31,7 +31,7 @@ class TableMapping:
     ``derived``: name → SQL over the columns of the file, a further column. ``filter``: SQL
     condition on the columns; rows for which it isn't true don't land. ``last_of_key``: of rows with
     the same key the last one lands. ``source``: whose ids they are; None for the home's own.
-    ``from_table`` and ``watermark``: of the Postgres database at ``path``.
+    ``from_table`` and ``watermark``: of the database at ``path``.
     ``whole_table``: a file is the whole table, so rows of earlier
     files that it lacks are deleted. ``reject_rows``: the share of rows that may break a rule; they
     are left out.

@@ -34,8 +34,8 @@
         - {path: books.csv, columns: {item_id: isbn, title: name}}
         - {path: toys.jsonl, columns: {item_id: sku, title: title}}
       reviews:
-        path: postgresql://host/shop   # or https://…, s3://…, gs://…
-        from_table: public.reviews     # of Postgres
+        path: postgresql://host/shop   # or mysql://…, kafka://…, https://…, s3://…, gs://…
+        from_table: public.reviews     # of a database
         watermark: updated_at          # only rows since the last batch; the whole table if left out
 
 Where an event has no user, or the mapping names none, its session is the user: ``session:ID``.
@@ -70,6 +70,8 @@ TABLE_KEYS = (
     *("from_table", "watermark"),
 )
 
+DATABASES = ("postgresql", "postgres", "mysql")
+TOPIC = "kafka"
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")  # before the colon of an id
 
 
@@ -235,16 +237,19 @@ def _zone(path: Path, key: str, body: dict[str, Any], default: object) -> str:
 
 
 def _database(path: Path, key: str, body: dict[str, Any]) -> dict[str, str | None]:
-    """The table of a Postgres database, and its watermark."""
-    of_postgres = str(body.get("path")).startswith(("postgresql://", "postgres://"))
-    if of_postgres and body.get("watermark") and body.get("whole_table"):
+    """The table of a database, and its watermark."""
+    protocol = str(body.get("path")).partition("://")[0]
+    if protocol == TOPIC and body.get("whole_table"):
+        remedy = "remove it: an ingest reads the new messages, not the whole topic"
+        raise _wrong(path, f"{key}.whole_table", "is of files and tables", remedy)
+    if protocol in DATABASES and body.get("watermark") and body.get("whole_table"):
         remedy = "remove one: a watermark copies changed rows, not the whole table"
         raise _wrong(path, f"{key}.watermark", "is beside whole_table", remedy)
     for name in ("from_table", "watermark"):
-        if name in body and not of_postgres:
+        if name in body and protocol not in DATABASES:
             at, remedy = f"{key}.{name}", "give a path such as postgresql://host/database"
-            raise _wrong(path, at, "is of Postgres alone", remedy)
-    if not of_postgres:
+            raise _wrong(path, at, "is of databases alone", remedy)
+    if protocol not in DATABASES:
         return {}
     table = _text(path, f"{key}.from_table", body.get("from_table"))
     mark = body.get("watermark")

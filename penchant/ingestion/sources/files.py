@@ -2,7 +2,7 @@
 
 :mod:`penchant.ingestion.landing.mapping_file` describes the YAML. Its paths are relative to
 ``--path`` or PENCHANT_SOURCE_PATH if given, otherwise to the YAML file; or addresses of HTTP
-servers, object stores and Postgres databases. Unmapped columns do not land.
+servers, object stores, databases and Kafka topics. Unmapped columns do not land.
 """
 
 import json
@@ -11,10 +11,14 @@ from pathlib import Path
 from penchant.errors import NothingToDo, UsageError
 from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.canonical import OWN_FILES
+from penchant.ingestion.landing.contract import Contract
 from penchant.ingestion.landing.mapping import TableMapping
 from penchant.ingestion.landing.mapping_file import load
-from penchant.ingestion.sources.postgres_tables import copy_table, is_postgres, mark_of
+from penchant.ingestion.sources import mysql_tables, postgres_tables
+from penchant.ingestion.sources.kafka_topics import is_kafka, new_messages
+from penchant.ingestion.sources.mysql_tables import is_mysql
 from penchant.ingestion.sources.remote_files import fetch, is_remote
+from penchant.ingestion.sources.watermarks import mark_of
 
 NAME = "files"
 CONTRACTS = OWN_FILES
@@ -35,29 +39,33 @@ def arrivals(request: Request) -> list[Arrival]:
     folder = request.folder or request.mapping.parent
     by_table = {contract.table: contract for contract in CONTRACTS}
     return [
-        Arrival(by_table[mapping.table], file, mapping, names)
+        arrival
         for mapping in load(request.mapping, CONTRACTS)
-        for files, names in [_files(request, folder, mapping)]
-        for file in files
+        for arrival in _arrivals(request, folder, by_table[mapping.table], mapping)
     ]
 
 
-def _files(request: Request, folder: Path, mapping: TableMapping) -> tuple[list[Path], Path]:
-    """The files that a mapping names, and the folder that their names are relative to."""
-    key = f"{request.mapping}: {mapping.key}.path"
-    if is_postgres(mapping.path):
-        return _table(request, mapping, key)
+def _arrivals(
+    request: Request, folder: Path, contract: Contract, mapping: TableMapping
+) -> list[Arrival]:
+    """The files that a mapping names; none where a topic or a watermark has nothing new."""
+    key = f"{request.mapping}: {mapping.key}"
+    if is_kafka(mapping.path):
+        found = new_messages(contract, mapping, request.workspace / "kafka" / mapping.key)
+        return [] if found is None else [found]
+    if mapping.from_table is not None:
+        file = _table(request, mapping, mapping.from_table, f"{key}.path")
+        return [] if file is None else [Arrival(contract, file, mapping, file.parent)]
     pattern = mapping.path.replace("{day}", request.day.isoformat() if request.day else "*")
     if is_remote(pattern):
-        return fetch(pattern, request.workspace, key)
-    return _local(request, folder, mapping, pattern), folder
+        files, folder = fetch(pattern, request.workspace, f"{key}.path")
+    else:
+        files = _local(request, folder, mapping, pattern)
+    return [Arrival(contract, file, mapping, folder) for file in files]
 
 
-def _table(request: Request, mapping: TableMapping, key: str) -> tuple[list[Path], Path]:
-    """A table of a database, written to a file; no file where nothing is new."""
-    table = mapping.from_table
-    assert table is not None  # the mapping is checked
-    folder = request.workspace / "postgres" / mapping.key
+def _table(request: Request, mapping: TableMapping, table: str, key: str) -> Path | None:
+    """A table of a database, written to a file; None where a watermark has not moved."""
     landed = (request.settings.landing / NAME / mapping.table).glob("*/batch.json")
     batches = [json.loads(path.read_text()) for path in landed]
     marks = {
@@ -67,8 +75,9 @@ def _table(request: Request, mapping: TableMapping, key: str) -> tuple[list[Path
         and batch["mapped_by"] == mapping.key
     }
     after = marks[max(marks)] if marks else None
-    file = copy_table(mapping.path, table, mapping.watermark, after, folder, key)
-    return ([] if file is None else [file]), folder
+    copy_table = mysql_tables.copy_table if is_mysql(mapping.path) else postgres_tables.copy_table
+    folder = request.workspace / "tables" / mapping.key
+    return copy_table(mapping.path, table, mapping.watermark, after, folder, key)
 
 
 def _local(request: Request, folder: Path, mapping: TableMapping, pattern: str) -> list[Path]:

@@ -13,14 +13,9 @@ import psycopg
 from psycopg import sql
 
 from penchant.errors import PenchantError, UsageError
+from penchant.ingestion.sources.watermarks import named
 
-PROTOCOLS = ("postgresql", "postgres")
 SECONDS = 15  # to connect
-
-
-def is_postgres(address: str) -> bool:
-    """Whether a mapping's path is the address of a Postgres database."""
-    return urlsplit(address).scheme in PROTOCOLS
 
 
 def copy_table(
@@ -59,17 +54,6 @@ def copy_table(
             f"read: {str(error).splitlines()[0]}",
             "check the address and libpq's credentials, such as ~/.pgpass; then ingest again",
         ) from error
-
-
-def named(table: str, mark: str) -> str:
-    """The name of a batch with the rows up to a watermark."""
-    return f"{table} up to {mark.replace('/', '-')}"
-
-
-def mark_of(name: str, table: str) -> str | None:
-    """The watermark in the name of a landed batch; None of another's."""
-    start, end = f"{table} up to ", ".csv"
-    return name[len(start) : -len(end)] if name.startswith(start) and name.endswith(end) else None
 
 
 def _written(connection: psycopg.Connection, rows: sql.Composable, folder: Path, name: str) -> Path:
