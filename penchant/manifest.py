@@ -68,6 +68,33 @@ class Mart:
         return next(column for column in self.columns if column.name == name)
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """What reads ``marts``. ``families``: of models that are trained on them."""
+
+    name: str
+    marts: tuple[str, ...]
+    families: tuple[str, ...]
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a feature service."""
+        return self.name.startswith("feature_service_")
+
+
+def read_exposures(manifest_json: Path) -> tuple[Exposure, ...]:
+    """All exposures, sorted by name."""
+    exposures = json.loads(manifest_json.read_text())["exposures"].values()
+    return tuple(
+        Exposure(
+            name=each["name"],
+            marts=tuple(model.rpartition(".")[2] for model in each["depends_on"]["nodes"]),
+            families=tuple(each["config"]["meta"].get("families", ())),
+        )
+        for each in sorted(exposures, key=lambda each: str(each["name"]))
+    )
+
+
 def read_marts(manifest_json: Path) -> tuple[Mart, ...]:
     """All enabled marts, sorted by name."""
     manifest = json.loads(manifest_json.read_text())

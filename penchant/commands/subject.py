@@ -82,6 +82,23 @@ def list_requests() -> None:
 
 
 @subject.command()
+def lineage(
+    column: Annotated[
+        str, typer.Argument(help="column, table.column or source/table.column, of rows or models")
+    ],
+    snapshot: Annotated[
+        str | None, typer.Option(help="snapshot id; the live one if left out")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a column of personal data goes: dbt models, features, families, runs, releases."""
+    from penchant.privacy.lineage import lineage_of
+
+    report = lineage_of(Settings(), column, snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@subject.command()
 def verify(receipt: Annotated[Path, typer.Argument(help="receipt file")]) -> None:
     """Check that this home signed a receipt and nobody changed it."""
     from penchant.artifacts.receipt import read_receipt
