@@ -25,6 +25,8 @@ SCOPES = {
     ("GET", "/v1/search"): "recommendations:read",
     ("GET", "/v1/audience"): "features:read:direct",
     ("GET", "/v1/restock"): "insights:read",
+    ("GET", "/v1/voice"): "features:read:quasi",
+    ("GET", "/v1/answers"): "features:read:quasi",
     ("GET", "/v1/basket"): "recommendations:read",
     ("GET", "/v1/portrait"): "features:read:quasi",
     ("GET", "/v1/recommendations"): "recommendations:read",

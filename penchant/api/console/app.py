@@ -17,6 +17,7 @@ from penchant.api.console import (
     releases,
     search,
     users,
+    voice,
     what_if,
 )
 from penchant.api.console.render import page
@@ -27,10 +28,23 @@ from penchant.errors import PenchantError, UsageError
 from penchant.serving.status import status
 from penchant.settings import Settings
 
-PAGES = (search, users, items, what_if, insights, releases, families, platform, login, assets)
+PAGES = (
+    search,
+    users,
+    items,
+    what_if,
+    insights,
+    voice,
+    releases,
+    families,
+    platform,
+    login,
+    assets,
+)
 NAVIGATION = {
     "": "Search",
     "insights": "Insights",
+    "voice": "Reviews",
     "releases": "Releases",
     "families": "Families",
     "platform": "Platform",
