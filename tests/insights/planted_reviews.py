@@ -1,4 +1,4 @@
-"""A shop whose coffee is praised for its taste and whose lamps are blamed for their price."""
+"""A shop whose coffee is praised for its flavour and whose lamps are blamed for their price."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,19 +14,19 @@ SNAPSHOT = "s-20240401-0123456789ab"
 AS_OF = datetime(2024, 4, 1)
 SAID = {
     "en": {
-        "taste": ("The taste is wonderful.", "The taste is disappointing."),
+        "flavour": ("The flavour is wonderful.", "The flavour is disappointing."),
         "price": ("I love the price.", "I was unhappy with the price."),
     },
     "zh": {
-        "taste": ("味道非常好。", "味道让人失望。"),
+        "flavour": ("味道非常好。", "味道让人失望。"),
         "price": ("我很喜欢它的价格。", "我对价格不满意。"),
     },
     "ja": {
-        "taste": ("風味がとても良いです。", "風味は残念でした。"),
+        "flavour": ("風味がとても良いです。", "風味は残念でした。"),
         "price": ("値段が気に入りました。", "値段が悪いです。"),
     },
 }
-ASPECT_OF = {"Grocery": "taste", "Home": "price"}
+ASPECT_OF = {"Grocery": "flavour", "Home": "price"}
 ITEMS: list[dict[str, Any]] = [
     {
         "item_id": f"{kind}{number}",

@@ -86,24 +86,24 @@ def test_sentiment_is_learned_and_tested_on_other_users(read_once: Settings) -> 
 def test_aspects_have_their_sentiment_in_each_language(client: TestClient) -> None:
     found = client.get("/v1/voice").json()
     sentiment = {each["aspect"]: each["sentiment"] for each in found["aspects"]}
-    for good, bad in (("taste", "price"), ("味道", "价格"), ("風味", "値段")):
+    for good, bad in (("flavour", "price"), ("味道", "价格"), ("風味", "値段")):
         assert sentiment[good] > 0.7 and sentiment[bad] < 0.3
     assert not {"lamp", "coffee", "the", "is"} & sentiment.keys()
     assert {each["language"] for each in found["topics"]} == {"en", "ja", "zh"}
-    taste = next(each for each in found["aspects"] if each["aspect"] == "taste")
-    assert taste["quotes"][0]["text"] == "The taste is wonderful."
-    assert "user_id" not in taste["quotes"][0]
-    assert sum(month["mentions"] for month in taste["months"]) == taste["reviews"]
-    assert abs(taste["trend"]) < 0.3
+    flavour = next(each for each in found["aspects"] if each["aspect"] == "flavour")
+    assert flavour["quotes"][0]["text"] == "The flavour is wonderful."
+    assert "user_id" not in flavour["quotes"][0]
+    assert sum(month["mentions"] for month in flavour["months"]) == flavour["reviews"]
+    assert abs(flavour["trend"]) < 0.3
     of_category = client.get("/v1/voice", params={"category": "Home"}).json()["aspects"]
     assert of_category[0]["aspect"] == "price"
     of_item = client.get("/v1/voice", params={"item_id": "coffee1"}).json()["aspects"]
-    assert of_item[0]["aspect"] == "taste"
+    assert of_item[0]["aspect"] == "flavour"
 
 
 def test_question_is_answered_by_quotes_with_their_source(client: TestClient) -> None:
-    found = client.get("/v1/answers", params={"q": "How is the taste?"}).json()["passages"]
-    assert "taste" in found[0]["text"] and found[0]["source"] == "review"
+    found = client.get("/v1/answers", params={"q": "How is the flavour?"}).json()["passages"]
+    assert "flavour" in found[0]["text"] and found[0]["source"] == "review"
     asked = {"q": "Can I wash it?", "item_id": "lamp1"}
     (described, *_) = client.get("/v1/answers", params=asked).json()["passages"]
     assert described["text"] == "Wash it by hand." and described["source"] == "description"
@@ -127,8 +127,8 @@ def test_unknown_ids_and_both_filters_are_named(client: TestClient, settings: Se
 
 
 def test_console_page_shows_aspects_and_answers(client: TestClient) -> None:
-    shown = client.get("/console/voice", params={"q": "taste", "category": "Grocery"}).text
-    assert "The taste is wonderful." in shown and "<svg" in shown
+    shown = client.get("/console/voice", params={"q": "flavour", "category": "Grocery"}).text
+    assert "The flavour is wonderful." in shown and "<svg" in shown
 
 
 def test_empty_reviews_are_counted_and_left_out(settings: Settings) -> None:
@@ -159,11 +159,11 @@ def test_ratings_stand_in_where_there_is_one_class_only(settings: Settings) -> N
 def test_quotes_of_an_objecting_user_are_left_out(read_once: Settings, settings: Settings) -> None:
     shutil.copytree(read_once.home, settings.home)
     voice = published_voice(settings)
-    quoted = next(row for row in voice.of_shop() if row["aspect"] == "taste")["quotes"][0]
+    quoted = next(row for row in voice.of_shop() if row["aspect"] == "flavour")["quotes"][0]
     assert len(voice.of_user(quoted["user_id"])) >= 1
     Subjects(settings).request("object", quoted["user_id"], datetime(2024, 4, 2))
     aspects = TestClient(create_app(settings)).get("/v1/voice").json()["aspects"]
-    quotes = next(each for each in aspects if each["aspect"] == "taste")["quotes"]
+    quotes = next(each for each in aspects if each["aspect"] == "flavour")["quotes"]
     assert quoted["text"] not in [quote["text"] for quote in quotes]
 
 

@@ -15,14 +15,14 @@ MOST_ASPECTS = 3  # of a review
 SAID, RATED = 1.2, 1.5  # how much the item's quality and the rating weigh
 
 ASPECTS = {
-    "Grocery": ("taste", "packaging", "price", "delivery"),
+    "Grocery": ("flavour", "packaging", "price", "delivery"),
     "Home": ("quality", "size", "price", "delivery"),
     "Care": ("smell", "packaging", "price", "effect"),
     "Leisure": ("quality", "instructions", "price", "delivery"),
 }
 NAMES = {
     "zh": {
-        "taste": "味道",
+        "flavour": "味道",
         "packaging": "包装",
         "price": "价格",
         "delivery": "物流",
@@ -33,7 +33,7 @@ NAMES = {
         "instructions": "说明书",
     },
     "ja": {
-        "taste": "風味",
+        "flavour": "風味",
         "packaging": "包装",
         "price": "値段",
         "delivery": "配送",
