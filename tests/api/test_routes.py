@@ -136,6 +136,8 @@ def test_openapi_describes_operations_by_tag_and_client_method(app: FastAPI) -> 
         "retention",
         "search",
         "audience",
+        "answers",
+        "voice",
         "fading",
         "ads",
         "portrait",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 HASHES, BANDS = 64, 16
 SHINGLE = 3  # words
 SIMILAR = 0.8  # Jaccard similarity of the shingles of two copies
-LEAST_WORDS = 12  # shorter texts are alike by chance
+LEAST_WORDS = 12  # in shorter texts, copies are chance
 LEAST_DIFFERENT = 0.4  # share of a text's words that differ from those before
 PRIME = (1 << 31) - 1
 _CONTACT = re.compile(
