@@ -8,11 +8,13 @@ that is selected on other items joins the two.
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse as sp
+import torch
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from penchant.errors import DataError
@@ -113,8 +115,9 @@ def _scores(
     neighbours_DV, most = neighbours_VD.T.tocsr(), min(NEIGHBOURS, neighbours_VD.shape[0])
     for first in range(0, len(scores_NC), BATCH):
         similarity_BV = (items_ND[first : first + BATCH] @ neighbours_DV).toarray()
-        near_BK = np.argpartition(-similarity_BV, most - 1, axis=1)[:, :most]
-        similarity_BK = np.take_along_axis(similarity_BV, near_BK, axis=1)
+        # NumPy's partition is ten times slower on rows that are mostly 0
+        nearest = torch.from_numpy(similarity_BV).topk(most, sorted=False)
+        similarity_BK, near_BK = nearest.values.numpy(), nearest.indices.numpy()
         rows_B = np.repeat(np.arange(len(similarity_BV)), most)
         weight_BV = sp.csr_matrix(
             (similarity_BK.ravel(), (rows_B, near_BK.ravel())), similarity_BV.shape
@@ -134,6 +137,12 @@ def _columns(items: pa.Table, names: tuple[str, ...]) -> list[list[str]]:
 
 
 def _without(text: str, names: tuple[str, ...]) -> str:
-    for name in sorted(filter(None, names), key=len, reverse=True):
-        text = re.sub(rf"\b{re.escape(name)}\b", " ", text, flags=re.IGNORECASE)
-    return text
+    return _any_of(names).sub(" ", text)
+
+
+@cache
+def _any_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of the names as whole words, the longest first; without a name, nothing."""
+    named = sorted(filter(None, names), key=len, reverse=True)
+    pattern = "|".join(rf"\b{re.escape(name)}\b" for name in named) or r"(?!)"
+    return re.compile(pattern, re.IGNORECASE)

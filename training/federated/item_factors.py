@@ -38,9 +38,9 @@ class ItemFactors:
         config, factors_ID = self.config, _factors(arrays)
         ratings = ratings_of(histories, config.half_life_days)
         by_item = ratings.T.tocsr()
-        ridge = config.alpha, config.regularization
-        users_UD = als.solve(ratings, torch.from_numpy(factors_ID), *ridge)
-        solved_ID = als.solve(by_item, users_UD, *ridge).numpy()
+        items = als.Fixed(torch.from_numpy(factors_ID), config.regularization)
+        users = als.Fixed(items.solve(ratings, config.alpha), config.regularization)
+        solved_ID = users.solve(by_item, config.alpha).numpy()
         buyers_I1 = by_item.getnnz(axis=1)[:, None].astype(np.float32)
         known_I1 = buyers_I1 / (buyers_I1 + np.float32(KNOWN_BUYERS))
         return _weighted(np.where(known_I1 > 0, solved_ID, factors_ID), known_I1 + UNKNOWN)
@@ -48,7 +48,7 @@ class ItemFactors:
     def family(self, arrays: list[npt.NDArray[np.float32]], histories: Histories) -> Ranker:
         model = Model(self.config)
         model.strengths = dict(PURCHASES)
-        model.factors_ID = torch.from_numpy(_factors(arrays))
+        model.items = als.Fixed(torch.from_numpy(_factors(arrays)), self.config.regularization)
         model.observe(histories)
         return model
 

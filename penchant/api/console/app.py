@@ -17,7 +17,6 @@ from penchant.api.console import (
     releases,
     search,
     users,
-    voice,
     what_if,
 )
 from penchant.api.console.render import page
@@ -28,23 +27,10 @@ from penchant.errors import PenchantError, UsageError
 from penchant.serving.status import status
 from penchant.settings import Settings
 
-PAGES = (
-    search,
-    users,
-    items,
-    what_if,
-    insights,
-    voice,
-    releases,
-    families,
-    platform,
-    login,
-    assets,
-)
+PAGES = (search, users, items, what_if, insights, releases, families, platform, login, assets)
 NAVIGATION = {
     "": "Search",
     "insights": "Insights",
-    "voice": "Reviews",
     "releases": "Releases",
     "families": "Families",
     "platform": "Platform",

@@ -8,6 +8,8 @@ by the dual form.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,24 +19,38 @@ from torch.nn import functional as F
 CELLS_A_BATCH = 1 << 14  # padded (row, entry) pairs solved at once; small enough to stay in cache
 
 
-def solve(
-    ratings: sp.csr_matrix, factors_JD: torch.Tensor, alpha: float, regularization: float
-) -> torch.Tensor:
-    """The factors of each row of ``ratings`` (R x J) that fit it best against ``factors_JD``.
-
-    Row r solves (Y'Y + Y'(C - 1)Y + regularization) x = Y'Cp, where p = log(1 + rating) and C is
-    1 + alpha · rating on the row's entries and 1 elsewhere. A row without entries gets zeros.
+@dataclass(frozen=True)
+class Fixed:
+    """The side that is kept while the other is solved. What all rows share is computed once, so
+    that one user's fold-in doesn't read all items.
     """
-    device, dimensions = factors_JD.device, factors_JD.shape[1]
-    identity_DD = torch.eye(dimensions, device=device)
-    lower_DD = torch.linalg.cholesky(factors_JD.T @ factors_JD + regularization * identity_DD)
-    whiten_DD = torch.linalg.solve_triangular(lower_DD, identity_DD, upper=False)
-    white_JD = factors_JD @ whiten_DD.T
-    solved_RD = torch.zeros(ratings.shape[0], dimensions, device=device)
-    for rows, columns_RL, ratings_RL in _batches(ratings):
-        columns_RL, ratings_RL = columns_RL.to(device), ratings_RL.to(device)
-        solved_RD[rows] = _ridge(white_JD, columns_RL, ratings_RL, alpha)
-    return solved_RD @ whiten_DD
+
+    factors_JD: torch.Tensor
+    regularization: float
+
+    def solve(self, ratings: sp.csr_matrix, alpha: float) -> torch.Tensor:
+        """factors_RD of the rows of ``ratings`` (R x J) that fit them best.
+
+        Row r solves (Y'Y + Y'(C - 1)Y + regularization) x = Y'Cp, where p = log(1 + rating) and C
+        is 1 + alpha · rating on the row's entries and 1 elsewhere. A row without entries gets 0.
+        """
+        device, dimensions = self.factors_JD.device, self.factors_JD.shape[1]
+        white_JD, whiten_DD = self._white
+        solved_RD = torch.zeros(ratings.shape[0], dimensions, device=device)
+        for rows, columns_RL, ratings_RL in _batches(ratings):
+            columns_RL, ratings_RL = columns_RL.to(device), ratings_RL.to(device)
+            solved_RD[rows] = _ridge(white_JD, columns_RL, ratings_RL, alpha)
+        return solved_RD @ whiten_DD
+
+    @cached_property
+    def _white(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The factors where the shared form is the identity, and the way back."""
+        dimensions, device = self.factors_JD.shape[1], self.factors_JD.device
+        identity_DD = torch.eye(dimensions, device=device)
+        shared_DD = self.factors_JD.T @ self.factors_JD + self.regularization * identity_DD
+        lower_DD = torch.linalg.cholesky(shared_DD)
+        whiten_DD = torch.linalg.solve_triangular(lower_DD, identity_DD, upper=False)
+        return self.factors_JD @ whiten_DD.T, whiten_DD
 
 
 def _ridge(
