@@ -82,13 +82,14 @@ def test_families_without_support_are_refused_with_the_list(private: Planted) ->
 
 def test_runs_without_privacy_are_not_selected_under_it(planted: Planted) -> None:
     settings, snapshot_id = planted
-    for family in ("popularity", "item_cf"):
+    for family in ("popularity", "item_cf", "user_cf"):
         train(settings, snapshot_id, family)
     private = settings.model_copy(update={"dp_epsilon": 1.0, "dp_budget": 8.0})
     train(private, snapshot_id, "popularity")
     selection = select_models(private, snapshot_id)
     assert [row.family for row in selection.leaderboard] == ["popularity"]
-    assert selection.failures["item_cf"] == "it can't be trained under differential privacy"
+    assert selection.failures["item_cf"] == "it was not trained"  # with privacy
+    assert selection.failures["user_cf"] == "it can't be trained under differential privacy"
 
 
 @pytest.mark.parametrize(
