@@ -30,7 +30,7 @@ from training.fitting.context import TrainingContext
 from training.layers.ranking.candidate_sources import Source
 from training.layers.ranking.examples import Pairs, RankingExamples
 from training.layers.ranking.source_lists import SourceLists
-from training.layers.ranking.trees import TreesConfig, fit_trees
+from training.layers.ranking.trees import Trees, TreesConfig
 
 TITLE = "Ranking stage"
 METRIC, CONFIGURED = "ndcg@10", "as configured"
@@ -69,16 +69,17 @@ class Ablated(Model):
 
     hidden: tuple[str, ...] = ()
 
-    def fit_trees(self, parts: Sequence[RankingExamples], context: TrainingContext) -> None:
+    def learned(self, parts: Sequence[RankingExamples], context: TrainingContext) -> Trees:
         self.kept = parts
-        self.fit_without((), self.config.trees, context.seed)
+        return self.without((), self.config.trees, context.seed)
 
-    def fit_without(self, hidden: tuple[str, ...], trees: TreesConfig, seed: int) -> None:
+    def without(self, hidden: tuple[str, ...], trees: TreesConfig, seed: int) -> Trees:
         self.hidden = hidden
         parts = [replace(one, features_CF=self._without(one.features_CF)) for one in self.kept]
         started = time.process_time()
-        self.trees = fit_trees(parts, self.names, trees, seed, threads=1)
+        found = Trees.fit(parts, trees, seed, threads=1)
         self.seconds = time.process_time() - started
+        return found
 
     def _features(
         self,
@@ -118,7 +119,7 @@ def rows() -> list[dict[str, Any]]:
     for name, hidden in (*GROUPS.items(), (DEFAULTS, ())):
         if name != CONFIGURED:
             trees = LIGHTGBM if name == DEFAULTS else model.config.trees
-            model.fit_without(hidden, trees, context.seed)
+            model.model = model.without(hidden, trees, context.seed)
         row: dict[str, Any] = {"name": name, "seconds": round(model.seconds, 1)}
         row["validation"] = _compared(model, frequency, split.validation, settings.seed)
         if name == CONFIGURED:

@@ -18,12 +18,13 @@ from training.data.histories import Dataset, IntArray, read_dataset
 from training.data.split import Window, split_by_time
 from training.evaluation.metrics.full_ranking import evaluate_window
 from training.evaluation.metrics.intervals import BoolArray, FloatArray, Interval, bootstrap
-from training.families.lambdamart import SOURCES, Config, Model
+from training.families.lambdamart import Config, Model
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.fitting.progress import Recorder
+from training.layers.ranking.candidate_ranker import SOURCES
 from training.layers.ranking.examples import features_of, pairs_of
-from training.layers.ranking.trees import TreesConfig, predicted
+from training.layers.ranking.trees import TreesConfig
 
 FAMILY = "lambdamart"
 FAST = Config(
@@ -99,7 +100,7 @@ def _values(model: Model, window: Window) -> FloatArray:
     ndcg_U = evaluate_window(model.scores, window, ("all",))["all"].values["ndcg@10"]
     lists = model.remembered.of(window.histories)
     pairs = pairs_of(lists, window.histories)
-    score_C = predicted(model.trees, features_of(pairs, lists, window.histories, model.tables))
+    score_C = model.model.scores(features_of(pairs, lists, window.histories, model.tables))
     label_C = pairs.labels(window.targets)
     return np.stack([ndcg_U, auc_of_users(pairs.row_C, score_C, label_C, len(ndcg_U))])
 

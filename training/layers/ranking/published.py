@@ -1,16 +1,14 @@
-"""What serving needs of a ranking model: its record and file, and the sources' lists."""
+"""What serving needs of a ranking model: its calibration, and the sources' lists."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from sklearn.isotonic import IsotonicRegression
 
-from penchant.artifacts import Calibration, CandidateSource, ModelFile
-from penchant.artifacts.ranking_model import EVERYBODY, sha256_of
+from penchant.artifacts import Calibration, CandidateSource
+from penchant.artifacts.ranking_model import EVERYBODY
 from penchant.artifacts.record import Interval
 from training.data.histories import Dataset
 from training.evaluation.metrics.calibration import bins_of
@@ -18,20 +16,8 @@ from training.layers.ranking.candidate_sources import Source
 from training.layers.ranking.remembered_lists import RememberedLists
 from training.layers.ranking.source_lists import NONE, SourceLists
 
-FILE = "ranking_model.txt"
 USERS_A_PART = 500
-POINTS = 100  # of a calibration at most
-
-
-def write_trees(booster: lgb.Booster, folder: Path, leaves: int) -> ModelFile:
-    """Write the trees as LightGBM's text."""
-    (folder / FILE).write_text(booster.model_to_string())
-    return ModelFile(
-        name=FILE,
-        sha256=sha256_of(folder / FILE),
-        trees=booster.num_trees(),
-        max_leaves=leaves,
-    )
+POINTS = 100  # of a calibration, at most
 
 
 def source_records(
@@ -85,18 +71,27 @@ def _table(
 def isotonic(
     score_C: npt.NDArray[np.float64], label_C: npt.NDArray[np.bool_]
 ) -> Calibration | None:
-    """Probabilities of scores by isotonic regression (Zadrozny & Elkan 2002), of a few points.
+    """Probabilities of scores by isotonic regression (Zadrozny & Elkan 2002) of bins.
 
-    None where all labels are the same.
+    None where all labels are the same. Bins hold equal parts of the pairs and of the chosen ones
+    together, so that they are narrow where probabilities rise, and no single pair is a point.
     """
     if label_C.all() or not label_C.any():
         return None
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(score_C, label_C.astype(np.float64))
-    scores, probabilities = fitted.X_thresholds_, fitted.y_thresholds_
-    kept = np.unique(np.linspace(0, len(scores) - 1, POINTS).astype(np.int64))
-    kept = kept[np.concatenate([[True], np.diff(scores[kept]) > 0])]
+    score_S, place_C = np.unique(score_C, return_inverse=True)
+    count_S = np.bincount(place_C).astype(np.float64)
+    chosen_S = np.bincount(place_C, label_C)
+    part_S = (count_S / count_S.sum() + chosen_S / chosen_S.sum()) / 2
+    middle_S = np.cumsum(part_S) - part_S / 2
+    bin_S = np.minimum((POINTS * middle_S).astype(np.int64), POINTS - 1)
+    _, bin_S = np.unique(bin_S, return_inverse=True)
+    count_P = np.bincount(bin_S, count_S)
+    score_P = np.maximum.accumulate(np.bincount(bin_S, score_S * count_S) / count_P)
+    share_P = np.bincount(bin_S, chosen_S) / count_P
+    share_P = IsotonicRegression().fit_transform(score_P, share_P, sample_weight=count_P)
+    kept_P = np.concatenate([[True], np.diff(score_P) > 0])
     return Calibration(
-        scores=tuple(scores[kept].tolist()), probabilities=tuple(probabilities[kept].tolist())
+        scores=tuple(score_P[kept_P].tolist()), probabilities=tuple(share_P[kept_P].tolist())
     )
 
 

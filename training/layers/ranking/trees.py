@@ -7,14 +7,22 @@ better than either with as many trees.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from penchant.artifacts import ModelFile
+from penchant.artifacts.ranking_model import sha256_of
 from penchant.ranking.features import Features
+from training.fitting.family import State
 from training.layers.ranking.examples import RankingExamples
+from training.layers.ranking.saved import text_of, text_tensor
 from training.layers.ranking.tree_sums import summed
+
+TEXT = "text"
+FILE = "ranking_model.txt"
 
 
 @dataclass(frozen=True)
@@ -34,19 +42,66 @@ class TreesConfig:
     bins: int = 127
 
 
-def fit_trees(
-    parts: Sequence[RankingExamples],
-    names: Sequence[str],
-    config: TreesConfig,
-    seed: int,
-    threads: int,
+@dataclass(frozen=True)
+class Trees:
+    """``leaves``: of a tree at most."""
+
+    booster: lgb.Booster
+    leaves: int
+
+    @classmethod
+    def fit(
+        cls, parts: Sequence[RankingExamples], config: TreesConfig, seed: int, threads: int
+    ) -> "Trees":
+        """Learn to rank each user's candidates. The same seed gives the same trees."""
+        return cls(_fitted(parts, config, seed, threads), config.leaves)
+
+    @classmethod
+    def of(cls, state: State, leaves: int) -> "Trees":
+        """The trees of ``state``."""
+        return cls(lgb.Booster(model_str=text_of(state[TEXT])), leaves)
+
+    def scores(self, features_CF: Features) -> npt.NDArray[np.float64]:
+        if not len(features_CF):
+            return np.zeros(0)
+        return np.asarray(self.booster.predict(features_CF), np.float64)
+
+    def state(self) -> State:
+        return {TEXT: text_tensor(self.booster.model_to_string())}
+
+    def importance(self) -> tuple[float, ...]:
+        """The share of each feature in the gain of all splits."""
+        gain_F = self.booster.feature_importance("gain").astype(np.float64)
+        return tuple((gain_F / max(gain_F.sum(), np.finfo(np.float64).tiny)).tolist())
+
+    def write(self, folder: Path) -> ModelFile:
+        """Write LightGBM's text."""
+        (folder / FILE).write_text(self.booster.model_to_string())
+        return ModelFile(
+            name=FILE,
+            sha256=sha256_of(folder / FILE),
+            trees=self.booster.num_trees(),
+            max_leaves=self.leaves,
+        )
+
+    def spread(self, examples: RankingExamples) -> float:
+        """The standard deviation of scores within users."""
+        score_C = self.scores(examples.features_CF)
+        first_G = np.cumsum(examples.counts_G) - examples.counts_G
+        mean_G = np.add.reduceat(score_C, first_G) / examples.counts_G
+        deviation_C = score_C - np.repeat(mean_G, examples.counts_G)
+        return max(float(np.sqrt((deviation_C**2).mean())), float(np.finfo(np.float32).tiny))
+
+
+def _fitted(
+    parts: Sequence[RankingExamples], config: TreesConfig, seed: int, threads: int
 ) -> lgb.Booster:
-    """Learn to rank each user's candidates. The same seed gives the same trees."""
     data = lgb.Dataset(
         [part.features_CF for part in parts],
         np.concatenate([part.label_C for part in parts]).astype(np.float32),
         group=np.concatenate([part.counts_G for part in parts]),
-        feature_name=[f"f{place}" for place in range(len(names))],  # LightGBM allows no spaces
+        # the names of features have spaces, which LightGBM does not allow
+        feature_name=[f"f{place}" for place in range(parts[0].features_CF.shape[1])],
         params={"max_bin": config.bins, "verbosity": -1},
     )
     parameters = {
@@ -69,29 +124,5 @@ def fit_trees(
         lgb.train({"objective": objective, **parameters}, data, config.trees)
         for objective in config.objectives
     ]
-    spreads = [spread(booster, parts[0]) for booster in boosters]
+    spreads = [Trees(booster, config.leaves).spread(parts[0]) for booster in boosters]
     return summed(boosters, [spreads[0] / one for one in spreads])
-
-
-def spread(booster: lgb.Booster, examples: RankingExamples) -> float:
-    """The standard deviation of scores within users."""
-    score_C = predicted(booster, examples.features_CF)
-    first_G = np.cumsum(examples.counts_G) - examples.counts_G
-    mean_G = np.add.reduceat(score_C, first_G) / examples.counts_G
-    deviation_C = score_C - np.repeat(mean_G, examples.counts_G)
-    return max(float(np.sqrt((deviation_C**2).mean())), float(np.finfo(np.float32).tiny))
-
-
-def importance(booster: lgb.Booster, names: Sequence[str]) -> dict[str, float]:
-    """The share of each feature in the gain of all splits, largest first."""
-    gain_F = booster.feature_importance("gain").astype(np.float64)
-    share_F = gain_F / max(gain_F.sum(), np.finfo(np.float64).tiny)
-    order_F = np.argsort(-share_F, kind="stable")
-    return {names[place]: float(share_F[place]) for place in order_F}
-
-
-def predicted(booster: lgb.Booster, features_CF: Features) -> npt.NDArray[np.float64]:
-    """The score of each candidate."""
-    if not len(features_CF):
-        return np.zeros(0)
-    return np.asarray(booster.predict(features_CF), np.float64)
