@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from penchant.artifacts import PseudonymState, ReleaseManifest
 from penchant.encryption.keyring import establish_held
-from penchant.errors import DataError
+from penchant.errors import DataError, UsageError
 from penchant.home_key import derived, fingerprint, home_key, vault_path, where_from
 from penchant.identities import Identities
 from penchant.settings import Settings
@@ -45,6 +45,20 @@ class Coder:
         identity = digest[:IDENTITY_BYTES]
         packed = base64.b32encode(identity + self._tag(identity)).decode()
         return PREFIX + packed.rstrip("=").lower()
+
+    def of_given(self, user_id: str) -> str:
+        """``of`` an id that somebody asks with. Raises UsageError for a pseudonym of another key:
+        it is nobody's id here."""
+        if self.is_foreign(user_id):
+            raise UsageError(
+                f"user_id {user_id!r} is a pseudonym of another home",
+                "use the user id of the source, or this home's pseudonym of it",
+            )
+        return self.of(user_id)
+
+    def is_foreign(self, text: str) -> bool:
+        """Whether a text has the form of a pseudonym and isn't one of this key."""
+        return FORM.fullmatch(text) is not None and not self.owns(text)
 
     def owns(self, text: str) -> bool:
         """Whether a text is a pseudonym of this key."""
@@ -90,9 +104,13 @@ class Pseudonyms:
         return self._coder
 
     def of(self, user_id: str) -> str:
-        """The id under which the home serves a user: the subject, where ids are linked."""
+        """The id under which the home serves a user: the subject, where ids are linked.
+
+        Raises UsageError for a pseudonym of another home.
+        """
         coder = self.serving()
-        return self._identities.current().user(user_id if coder is None else coder.of(user_id))
+        own = user_id if coder is None else coder.of_given(user_id)
+        return self._identities.current().user(own)
 
     def serving(self) -> Coder | None:
         """For lookups in what is served; None while the live release holds user ids."""

@@ -75,6 +75,7 @@ class Vault:
             with connection:
                 removed = connection.executemany("DELETE FROM people WHERE pseudonym = ?", names)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.remove_unfinished()
             return removed.rowcount if names else 0
 
     @contextmanager
@@ -99,7 +100,7 @@ class Vault:
     def _make(self, key: str) -> None:
         """Make the whole file at another path, so that one without tables is a damaged one."""
         self._settings.privacy.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staging = self.path.with_name(f"{STAGING_PREFIX}{self.path.name}-{secrets.token_hex(4)}")
+        staging = self.path.with_name(f"{self._staging}{secrets.token_hex(4)}")
         staging.touch(mode=PRIVATE)
         try:
             connection = sqlite3.connect(staging)
@@ -114,11 +115,22 @@ class Vault:
                     connection.execute("INSERT INTO made_with VALUES (?)", (key,))
             finally:
                 connection.close()
-            with suppress(FileExistsError):  # another process has made it
+            with suppress(FileExistsError, FileNotFoundError):  # another process has made it
                 self.path.hardlink_to(staging)
         finally:
-            staging.unlink()
+            staging.unlink(missing_ok=True)
+        self.remove_unfinished()
         sync(self._settings.privacy)
+
+    def remove_unfinished(self) -> None:
+        """Remove what killed processes left while they made a vault, once there is one."""
+        if self.path.exists():
+            for file in self._settings.privacy.glob(f"{self._staging}*"):
+                file.unlink(missing_ok=True)
+
+    @property
+    def _staging(self) -> str:
+        return f"{STAGING_PREFIX}{self.path.name}-"
 
     def _require_key(self, connection: sqlite3.Connection, key: str) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -184,7 +184,7 @@ def pseudonym(
             f"{Settings().home} holds user ids, not pseudonyms",
             "use the id as it is; `penchant pseudonymize` migrates the home",
         )
-    typer.echo(Identities(Settings()).current().user(coder.of(user)))
+    typer.echo(Identities(Settings()).current().user(coder.of_given(user)))
 
 
 @data.command()

@@ -207,6 +207,7 @@ def _complete(settings: Settings, raw_snapshots: Sequence[str]) -> dict[str, int
                 "then run `penchant pseudonymize` again",
             )
     with held_alone(settings.privacy):
+        Vault(settings).remove_unfinished()
         removed = remove_derived(settings, raw_snapshots)
         removed["quarantine"] = _remove_quarantined(settings)
         removed["logs"] = _empty_logs(settings)

@@ -97,6 +97,16 @@ def test_an_invalid_id_is_rejected_as_in_every_home(client: TestClient, user_id:
     assert answer.status_code == 422 and "user_id" in answer.json()["detail"]
 
 
+def test_a_pseudonym_of_another_home_is_rejected(client: TestClient, home: Settings) -> None:
+    sent = client.post("/v1/events", json={"events": [event("bert"), event(P)]})
+    asked = client.get("/v1/events", params={"user_id": P})
+    for answer in (sent, asked):
+        assert answer.status_code == 422
+        assert "is a pseudonym of another home" in answer.json()["detail"]
+        assert "user id of the source" in answer.json()["remedy"]
+    assert not list(FeedbackLog.of(home).rows("events")) and not Vault(home).path.exists()
+
+
 def test_a_rejected_request_leaves_nobody_in_the_vault(client: TestClient, home: Settings) -> None:
     client.post("/v1/events", json={"events": [event("anna", event_type="dance")]})
     client.get("/v1/events", params={"user_id": "bert"}, headers={"Authorization": "Bearer no"})

@@ -198,6 +198,23 @@ def test_a_vault_that_was_killed_while_it_was_made_is_made_again(
     assert Vault(home).reveal(["u-a"]) == {"u-a": "anna"}
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_a_kill_leaves_of_a_new_vault_is_removed(home: Settings, linked: bool) -> None:
+    """Killed before the file got its name, or just after."""
+    left = home.privacy / ".staging-vault.db-0a1b2c3d"
+    if linked:
+        Vault(home).remember({"u-a": "anna"})
+        left.hardlink_to(Vault(home).path)
+        Vault(home).forget(["u-b"])
+    else:
+        home_key(home)
+        left.write_bytes(b"")
+        left.with_name(f"{left.name}-wal").write_bytes(b"")
+        Vault(home).remember({"u-a": "anna"})
+    assert not list(home.privacy.glob(".staging-*"))
+    assert Vault(home).reveal(["u-a"]) == {"u-a": "anna"}
+
+
 def test_a_file_that_is_no_vault_is_an_error(home: Settings) -> None:
     home_key(home)
     Vault(home).path.write_bytes(b"x" * 5000)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from penchant.cli import app
 from penchant.commands.user import echoed
 from penchant.errors import UsageError
-from penchant.pseudonyms import Pseudonyms
+from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 from penchant.vault import Vault
@@ -44,6 +44,14 @@ def test_errors_name_the_id_that_was_given(home: Settings) -> None:
     done = penchant("subject", "erase", "--user", "anna")
     assert isinstance(done.exception, UsageError)
     assert "nothing is stored of user 'anna'" in echoed(str(done.exception))
+
+
+@pytest.mark.parametrize("command", [("pseudonym",), ("subject", "erase", "--user")])
+def test_a_pseudonym_of_another_home_is_an_error(home: Settings, command: tuple[str, ...]) -> None:
+    foreign = Coder.of_key(bytes(32)).of("anna")
+    done = penchant(*command, foreign)
+    assert isinstance(done.exception, UsageError)
+    assert f"{foreign!r} is a pseudonym of another home" in str(done.exception)
 
 
 def test_a_home_of_user_ids_has_no_pseudonyms(

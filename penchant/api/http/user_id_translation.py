@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from penchant.api.http.body import replayed
 from penchant.api.http.problems import FEATURE_PATHS, problem_response
 from penchant.api_schemas import Id
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, UsageError
 from penchant.identities import Identities, Links
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
@@ -68,15 +68,20 @@ class UserIdTranslation:
             await self._app(scope, receive, send)
             return
         translation = Translation(coder, links)
-        if scope["query_string"]:
-            scope["query_string"] = translation.query(scope["query_string"])
         message = await receive()
         if message["type"] == "http.disconnect":
             return
         body = message.get("body", b"")
-        if translation.may_translate(body):
-            body = translation.body(body)
-            scope["headers"] = _with_length(scope["headers"], len(body))
+        try:
+            if scope["query_string"]:
+                scope["query_string"] = translation.query(scope["query_string"])
+            if translation.may_translate(body):
+                body = translation.body(body)
+                scope["headers"] = _with_length(scope["headers"], len(body))
+        except UsageError as error:
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            await problem_response(status, error.cause, error.remedy)(scope, receive, send)
+            return
         answer = Answer(translation, send, self._remember, self._vault.reveal, scope["path"])
         await self._app(scope, replayed(body, receive), answer)
 
@@ -111,12 +116,15 @@ class Translation:
         return any(name.encode() in body for name in self._names) or b"\\u" in body
 
     def of(self, user_id: str) -> str:
-        """The pseudonym of the subject; an invalid id as it is, so that it is rejected."""
+        """The pseudonym of the subject; an invalid id as it is, so that it is rejected.
+
+        Raises UsageError for a pseudonym of another home.
+        """
         try:
             _id.validate_python(user_id)
         except ValidationError:
             return user_id
-        own = user_id if self._coder is None else self._coder.of(user_id)
+        own = user_id if self._coder is None else self._coder.of_given(user_id)
         found = self._links.user(own)
         if own != user_id:
             self.people[own] = self.given[found] = user_id

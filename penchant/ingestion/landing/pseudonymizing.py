@@ -83,7 +83,7 @@ class Pseudonymizer:
             f"FROM ({query}) AS given WHERE regexp_full_match({user}, {literal(FORM.pattern)})"
         )
         found = connection.execute(f"SELECT {user}, count(*) {of_form} GROUP BY ALL").fetchall()
-        rows = sum(count for user_id, count in found if not self._coder.owns(user_id))
+        rows = sum(count for user_id, count in found if self._coder.is_foreign(user_id))
         if not rows:
             return ()
         detail = "a pseudonym of another home; deliver the user ids of the source"
