@@ -43,7 +43,7 @@ docs: $(READY) ## build the documentation site into site/
 bench-gpu: ## train on the GPU, or without one on the CPU; needs no installation beside torch
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,python3) -m benchmarks.gpu $(ARGS)
 
-bench-%: $(READY) ## run the benchmark NAME; main-job runs the demo and the tests
+bench-%: $(READY) ## run the benchmark NAME and write its page
 	$(BIN)/python -m benchmarks $* $(ARGS)
 
 client: $(READY) ## write the generated modules of the client from the OpenAPI description

@@ -65,7 +65,6 @@ Brackets hold the 95 % bootstrap confidence interval.
 """,
     ),
     "identities": Page("identities.md", ("identities",), "# Identities across channels"),
-    "main-job": Page("main-job.md", ("main_job",), "# The main job"),
     "onboarding": Page("onboarding.md", ("onboarding",), "# Onboarding a shop"),
     "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
     "privacy": Page("privacy.md", ("privacy",), "# Differential privacy"),

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.main_job import PORTS
 from benchmarks.processes import ROOT
 from benchmarks.servers import BIN, free_port
+from penchant.settings import Settings
 
 BUSY_LOOP = "while True: pass"
 # 1 MB, written through to the disk, again and again
@@ -21,6 +21,7 @@ while True:
     os.pwrite(file, bytes(2**20), 0)
     os.fsync(file)
 """
+PORTS = tuple(name.upper() for name in Settings.model_fields if name.endswith("_port"))
 COMMAND = (str(BIN / "penchant"), "demo")
 
 
