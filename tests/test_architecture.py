@@ -33,6 +33,7 @@ platform: report serving
 reconciliation: building training
 previewing: building quality features training
 pruning: privacy releases
+monitoring: alerts quality releases
 training: bandits encoders platform.processes
 dags: training.names platform.processes
 """

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from penchant.commands.answer import AsJson, SnapshotId, answer
+from penchant.commands.priority import INSIGHTS, yield_to_serving
 from penchant.errors import NothingToDo
 from penchant.settings import Settings
 
@@ -62,6 +63,16 @@ def check_deadline(as_json: AsJson = False) -> None:
 
     late = run(Settings())
     answer(late.line, late.as_dict(), as_json)
+
+
+@operations.command()
+def watch_drift(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Compare the last day with the days before, and alert on drift and old features."""
+    from penchant.monitoring.watch import watch_drift as run
+
+    yield_to_serving(INSIGHTS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
 
 
 @operations.command()

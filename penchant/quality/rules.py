@@ -15,16 +15,13 @@ from penchant.errors import DataError
 from penchant.manifest import Column, Mart, Relationship
 from penchant.quality.no_rows import CRITICAL, WARNING, no_rows
 from penchant.quality.policy_rules import policy_rules
-from penchant.quality.views import quoted
+from penchant.quality.views import FLOATS, NUMBERS, quoted
 
 NEVER_EMPTY = frozenset({"users", "items", "events", "interactions", "sequences"})
 FRESH = timedelta(days=2)  # maximum age of the last event at as_of
 COLLAPSE = 0.5  # the landing only grows: losing half of the rows is a fault
 SHRINK, SURGE = 0.9, 3.0  # a warning: legitimate after a backfill or an edited model
 DRIFT = 0.25  # population stability index, see drift.py
-
-FLOATS = frozenset({"DOUBLE", "FLOAT"})
-NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
 from penchant.quality.duckdb_source import DuckDBDatasource, read_only_url
 from penchant.quality.no_rows import CRITICAL, SAMPLE
-from penchant.quality.rules import NUMBERS, Evidence, History, drifting_columns, rules_of
-from penchant.quality.views import add_view, quoted, rows_of
+from penchant.quality.rules import Evidence, History, drifting_columns, rules_of
+from penchant.quality.views import NUMBERS, add_view, quoted, rows_of
 
 PREVIOUS = "previous__"  # prefix of the previous snapshot's views
 

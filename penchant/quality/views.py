@@ -4,6 +4,9 @@ from pathlib import Path
 
 import duckdb
 
+FLOATS = frozenset({"DOUBLE", "FLOAT"})
+NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
+
 
 def add_view(connection: duckdb.DuckDBPyConnection, view: str, parquet: Path) -> dict[str, str]:
     """Create ``view`` on a Parquet file; return its columns' names and DuckDB types, in order.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from penchant.artifacts import ModelSelection, ReleaseManifest, RunFailure, Snapshot
 from penchant.artifacts.audience import AudienceRecord
 from penchant.artifacts.demand import DemandRecord
+from penchant.artifacts.monitoring import MonitoringRecord
 from penchant.artifacts.retention import RetentionRecord
 from penchant.artifacts.search import SearchRecord
 from penchant.building.build import identify
@@ -168,6 +169,12 @@ def refreshed(settings: Settings, snapshot_id: str) -> bool:
     return all(use.live(settings).current() == snapshot_id for use in uses)
 
 
+def watched(settings: Settings, snapshot_id: str) -> bool:
+    """Whether a snapshot was watched beside the live release."""
+    key = MonitoringRecord.key(snapshot_id, settings.live_release.current())
+    return MonitoringRecord.path(settings, key).exists()
+
+
 def never(settings: Settings, snapshot_id: str) -> bool:
     """Of a DAG whose result depends on more than its snapshot: its task finds what is done."""
     return False
@@ -181,6 +188,7 @@ STAGES: dict[str, Stage] = {
     "learn_policy": Stage(selected, never),
     "evaluate_policy": Stage(selected, never),
     "refresh_insights": Stage(released, refreshed),
+    "watch_drift": Stage(lambda settings: settings.live_features.current(), watched),
     "evaluate_experiment": Stage(lambda settings: settings.live_snapshot.current(), never),
 }
 """By DAG; a test compares them with the files in ``dags/``."""

@@ -44,6 +44,7 @@ OTHERS = (
     "prune",
     "reconcile",
     "refresh_insights",
+    "watch_drift",
 )
 DAG_FILES = (*CHAIN, *OTHERS)
 RUNBOOK = ("## What it does", "## When it runs", "## Rerun and backfill", "## Troubleshooting")

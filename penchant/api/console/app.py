@@ -13,6 +13,7 @@ from penchant.api.console import (
     insights,
     items,
     login,
+    monitoring,
     platform,
     releases,
     search,
@@ -27,12 +28,25 @@ from penchant.errors import PenchantError, UsageError
 from penchant.serving.status import status
 from penchant.settings import Settings
 
-PAGES = (search, users, items, what_if, insights, releases, families, platform, login, assets)
+PAGES = (
+    search,
+    users,
+    items,
+    what_if,
+    insights,
+    releases,
+    families,
+    monitoring,
+    platform,
+    login,
+    assets,
+)
 NAVIGATION = {
     "": "Search",
     "insights": "Insights",
     "releases": "Releases",
     "families": "Families",
+    "monitoring": "Monitoring",
     "platform": "Platform",
 }
 

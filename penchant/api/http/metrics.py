@@ -21,8 +21,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import generate_latest
 
+from penchant.api.http.monitoring_metrics import monitoring_metrics
 from penchant.api_schemas import Fallback
 from penchant.artifacts import Snapshot
+from penchant.artifacts.monitoring import MonitoringRecord
 from penchant.errors import PenchantError
 from penchant.releases.release import Release
 from penchant.settings import Settings
@@ -110,7 +112,13 @@ class Metrics:
                 CounterMetricFamily(f"penchant_{name}", text, self._counted[name])
                 for name, text in COUNTED.items()
             ]
-        return [requests, seconds, rankings, *counted, *self._live()]
+        return [requests, seconds, rankings, *counted, *self._live(), *self._monitoring()]
+
+    def _monitoring(self) -> Iterable[Metric]:
+        record = None
+        with suppress(PenchantError):  # of another version of Penchant
+            record = MonitoringRecord.last(self._settings)
+        return monitoring_metrics(record)
 
     def _live(self) -> Iterable[Metric]:
         """Ids and ages of what the pointers name now."""
