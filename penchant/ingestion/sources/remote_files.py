@@ -33,6 +33,7 @@ def fetch(pattern: str, workspace: Path, key: str) -> tuple[list[Path], Path]:
     folder = workspace / "remote" / hashlib.sha256(pattern.encode()).hexdigest()[:12]
     try:
         system, path = fsspec.core.url_to_fs(pattern)
+        system.invalidate_cache()  # listings of an ingest before
         names = sorted(system.glob(path)) if set(GLOB) & set(path) else [path]
         files = [_download(system, name, folder / _below(path, name)) for name in names]
     except ImportError as error:
