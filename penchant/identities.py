@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from penchant.artifacts import Snapshot
@@ -20,17 +21,21 @@ from penchant.settings import Settings
 FILE = "identities.parquet"
 COLUMNS = ["kind", "id", "subject"]
 SAME_PEOPLE = """
-    WITH linked AS (
+    WITH RECURSIVE linked AS (
         FROM parquet_scan($files, union_by_name := true, filename := true)
         QUALIFY row_number() OVER (
             PARTITION BY user_id ORDER BY list_position($files, filename) DESC
         ) = 1
     ),
+    both_ways AS (
+        SELECT user_id AS one, subject AS other FROM linked
+        UNION ALL SELECT subject, user_id FROM linked
+    ),
     people AS (
-        SELECT subject FROM linked WHERE user_id IN (SELECT unnest($ids)) UNION SELECT unnest($ids)
+        SELECT unnest($ids) AS id
+        UNION SELECT other FROM people JOIN both_ways ON people.id = both_ways.one
     )
-    SELECT subject FROM people UNION SELECT user_id FROM linked WHERE subject IN (FROM people)
-    ORDER BY 1
+    FROM people ORDER BY id
 """
 
 
@@ -49,8 +54,23 @@ class Links:
         """The subject of an item's id; an id without a link is its own."""
         return self.items.get(item_id, item_id)
 
+    @cached_property
+    def items_of_source(self) -> dict[str, dict[str, str]]:
+        """Name of a source -> subject of an item -> its id there; of several the first."""
+        found: dict[str, dict[str, str]] = {}
+        for id_, subject in sorted(self.items.items()):
+            if (source := source_of(id_)) is not None:
+                found.setdefault(source, {}).setdefault(subject, id_)
+        return found
+
     def __bool__(self) -> bool:
         return bool(self.users or self.items)
+
+
+def source_of(id_: str) -> str | None:
+    """The name before an id's colon, also of a guest's, ``session:pos:17``; None without one."""
+    name, colon, _ = id_.removeprefix("session:").partition(":")
+    return name if colon else None
 
 
 class Identities:

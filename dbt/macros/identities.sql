@@ -3,14 +3,45 @@
     of identities link, `linked`: none in a home of one source.
 #}
 
-{#- The canonical ids: `subject` of each linked id. An id of a named source has its name before it. -#}
+{#- The canonical ids: `subject` of each linked id. An id of a named source has its name before it. A chain of links is
+    followed to its end, and of a circle the first id is the subject. -#}
 {% macro identities_of(id) -%}
+    with recursive links as (
+        select
+            {{ id }} as id,
+            subject
+        from {{ ref("stg_files__" ~ id | replace("_id", "_identities")) }}
+        where {{ id }} <> subject
+        qualify row_number() over (partition by {{ id }} order by source asc nulls last, subject asc) = 1
+    ),
+
+    reached as (
+        select
+            id,
+            subject
+        from links
+        union distinct
+        select
+            reached.id,
+            links.subject
+        from reached
+        inner join links on reached.subject = links.id
+    ),
+
+    ends as (
+        select
+            reached.id,
+            coalesce(min(reached.subject) filter (where links.id is null), min(reached.subject)) as subject
+        from reached
+        left join links on reached.subject = links.id
+        group by reached.id
+    )
+
     select
-        {{ id }},
+        id as {{ id }},
         subject
-    from {{ ref("stg_files__" ~ id | replace("_id", "_identities")) }}
-    where {{ id }} <> subject
-    qualify row_number() over (partition by {{ id }} order by source nulls last, subject) = 1
+    from ends
+    where id <> subject
 {%- endmacro %}
 
 {#- `columns` that landed tables link. -#}

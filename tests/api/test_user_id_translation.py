@@ -161,6 +161,29 @@ def test_linked_ids_are_their_subjects() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        (b"user_id=till:18", "till:900"),
+        (b"user_id=session:till:18", "till:900"),
+        (b"item_id=till:900", "till:900"),
+        (b"user_id=app:1", "b"),  # sells it under no id of its own
+        (b"user_id=anna", "b"),
+        (b"user_id=till:18&item_id=a", "b"),
+        (b"k=1", "b"),
+    ],
+)
+def test_items_have_the_ids_of_the_source_that_asks(query: bytes, named: str) -> None:
+    links = Links({}, {"till:900": "b", "till:901": "b", "app:9": "z"})
+    for coder in (CODER, None):
+        translation = Translation(coder, links)
+        translation.query(query)
+        answer = {"items": [{"item_id": "b", "because": [{"item_id": "a"}], "title": "b"}]}
+        found = translation.items(json.dumps(answer).encode(), "application/json")
+        answer["items"][0]["item_id"] = named
+        assert json.loads(found) == answer
+
+
 def test_an_escaped_name_of_the_field_is_translated() -> None:
     assert P.encode() in Translation(CODER).body(rb'{"user\u005fid": "anna"}')
     assert P.encode() in Translation(CODER).query(b"user%5Fid=anna&k=1")

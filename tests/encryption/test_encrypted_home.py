@@ -20,10 +20,12 @@ from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.features.materialize import materialize
 from penchant.features.training_sets import training_sets
 from penchant.feedback.log import FeedbackLog
+from penchant.identities import Identities, Links, linked
 from penchant.ingestion.ingest import ingest
 from penchant.privacy import encrypt as stage
 from penchant.privacy.encrypt import encrypt, rotate_key
 from penchant.privacy.mentions import mentions
+from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.quality.check import check
 from penchant.serving.status import at_rest
 from penchant.settings import Settings
@@ -62,6 +64,23 @@ def test_a_new_home_lands_encrypted(new_home: Settings) -> None:
     assert json.loads(read_any(log)) == {"user_id": "user-of-the-log"}
     assert mentions(log, ["user-of-the-log"])
     assert "are encrypted, with the key of PENCHANT_KEY_FILE; other files" in at_rest(new_home)
+
+
+def test_links_of_an_encrypted_home_are_read(new_home: Settings, tmp_path: Path) -> None:
+    (tmp_path / "cards.csv").write_text("card,customer\n17,ann\n")
+    columns = "{user_id: card, subject: customer}"
+    table = f"user_identities: {{path: cards.csv, columns: {columns}}}"
+    (tmp_path / "m.yml").write_text(f"source: till\ntables: {{{table}}}")
+    ingest(new_home, source="files", mapping=tmp_path / "m.yml")
+    coder = Pseudonyms(new_home).coder
+    assert isinstance(coder, Coder) and data_keys_in_use(new_home)[None] == 0
+    card, ann = coder.of("till:17"), coder.of("ann")
+    assert linked(new_home, [card]) == [card, ann]
+    (new_home.releases / "r-0").mkdir(parents=True)
+    rows = {"kind": ["user", "item"], "id": [card, "till:900"], "subject": [ann, "b"]}
+    parquet.write_table(pa.table(rows), new_home.releases / "r-0" / "identities.parquet")
+    new_home.live_release.flip("r-0")
+    assert Identities(new_home).current() == Links({card: ann}, {"till:900": "b"})
 
 
 def test_a_home_that_is_to_be_encrypted_needs_a_key(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import jinja2
 import pytest
 
 from penchant.artifacts import Snapshot
@@ -14,7 +15,7 @@ from penchant.identities import Identities, Links, linked, write_identities
 from penchant.ingestion.ingest import ingest
 from penchant.privacy.erase import erase
 from penchant.pseudonyms import Coder, Pseudonyms
-from penchant.settings import Settings
+from penchant.settings import PROJECT_ROOT, Settings
 from penchant.subjects import Subjects
 
 TABLES = """
@@ -75,6 +76,24 @@ def test_equal_ids_of_two_sources_stay_apart(settings: Settings, shop: Path) -> 
     assert read_landing(settings).linked == []
 
 
+def test_chains_of_links_end_in_one_subject() -> None:
+    """Of a circle the first id is the subject; a claim of a named source counts before others."""
+    macro = (PROJECT_ROOT / "dbt" / "macros" / "identities.sql").read_text()
+    template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
+        macro + "{{ identities_of('user_id') }}"
+    )
+    rows = [("a", "b"), ("b", "c"), ("x", "y"), ("y", "z"), ("z", "x"), ("s", "s"), ("a", "other")]
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table stg_files__user_identities (user_id text, subject text, source text)"
+        )
+        for number, (id_, subject) in enumerate(rows):
+            values = [id_, subject, None if subject == "other" else f"app{number}"]
+            connection.execute("insert into stg_files__user_identities values (?, ?, ?)", values)
+        found = dict(connection.execute(template.render(ref=lambda name: name)).fetchall())
+    assert found == {"a": "c", "b": "c", "y": "x", "z": "x"}
+
+
 @pytest.mark.long
 def test_linked_ids_have_one_history(settings: Settings, shop: Path) -> None:
     """Also what landed before the link; a link that a later file lacks is undone."""
@@ -122,6 +141,16 @@ def test_name_of_a_source_is_checked(settings: Settings, shop: Path, name: str) 
     (shop / "till.yml").write_text(f"source: {name!r}" + TABLES.format(channel="till"))
     with pytest.raises(UsageError, match="source is"):
         land(settings, shop, "till")
+
+
+def test_an_erasure_follows_chains_of_links(settings: Settings, shop: Path) -> None:
+    (shop / "more.yml").write_text(
+        "tables: {user_identities: {path: customers.csv, columns: {user_id: old, subject: new}}}"
+    )
+    (shop / "customers.csv").write_text("old,new\nann,4711\n18,17\n")
+    land(settings, shop, "web", "till", "links", "more")
+    assert set(linked(settings, ["till:17"])) == {"till:17", "ann", "4711"}
+    assert set(linked(settings, ["17"])) == {"17", "18"}
 
 
 def test_rows_name_their_own_source(settings: Settings, shop: Path) -> None:

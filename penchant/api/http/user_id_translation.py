@@ -3,7 +3,8 @@
 The only place where the API translates. A request's user ids, wherever they stand (``user_id`` in
 the query or at any depth of the body, alone or in a list), become pseudonyms before a route reads
 them, and linked ids of users and items their subjects. The answer has the user ids that the request
-named, and where it lists users those of the vault. So routes, logs and stores hold pseudonyms
+named, and where it lists users those of the vault. Where the request's ids are of one named source
+it has the items' ids in that source. So routes, logs and stores hold pseudonyms
 alone. The vault remembers who an accepted request names, except where features are read.
 """
 
@@ -24,7 +25,7 @@ from penchant.api.http.body import replayed
 from penchant.api.http.problems import FEATURE_PATHS, problem_response
 from penchant.api_schemas import Id
 from penchant.errors import PenchantError, UsageError
-from penchant.identities import Identities, Links
+from penchant.identities import Identities, Links, source_of
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.settings import Settings
 from penchant.subjects import Subjects
@@ -103,12 +104,14 @@ class UserIdTranslation:
 
 class Translation:
     """The ids of one request. ``given``: pseudonym -> user id, as the request named it, where
-    linked ids are replaced the subject's; ``people``: the pseudonym of that very id."""
+    linked ids are replaced the subject's; ``people``: the pseudonym of that very id. ``sources``:
+    whose ids they are, None for those without a name."""
 
     def __init__(self, coder: Coder | None, links: Links = NO_LINKS) -> None:
         self._coder, self._links = coder, links
         self.given: dict[str, str] = {}
         self.people: dict[str, str] = {}
+        self.sources: set[str | None] = set()
         self._names = (FIELD, ITEM) if links.items else (FIELD,)
 
     def may_translate(self, body: bytes) -> bool:
@@ -124,6 +127,7 @@ class Translation:
             _id.validate_python(user_id)
         except ValidationError:
             return user_id
+        self.sources.add(source_of(user_id))
         own = user_id if self._coder is None else self._coder.of_given(user_id)
         found = self._links.user(own)
         if own != user_id:
@@ -180,7 +184,26 @@ class Translation:
     def _text(self, name: str, text: str) -> str:
         if name == FIELD:
             return self.of(text)
-        return self._links.item(text) if name == ITEM else text
+        if name != ITEM:
+            return text
+        self.sources.add(source_of(text))
+        return self._links.item(text)
+
+    @property
+    def own_items(self) -> dict[str, str]:
+        """Subject of an item -> its id in the source that asks; empty where it isn't one source."""
+        (source, *others) = self.sources or {None}
+        return {} if source is None or others else self._links.items_of_source.get(source, {})
+
+    def items(self, body: bytes, content_type: str) -> bytes:
+        """An answer of JSON with the items' ids in the source that asks."""
+        own = self.own_items
+        if not own or "json" not in content_type or ITEM.encode() not in body:
+            return body
+        try:
+            return json.dumps(_with_items(json.loads(body), own), ensure_ascii=False).encode()
+        except ValueError:
+            return body
 
     def _field(self, name: str, value: Any) -> Any:
         if name in self._names and isinstance(value, str):
@@ -209,7 +232,7 @@ class Answer:
         self._parts: list[bytes] = []
 
     async def __call__(self, message: Any) -> None:
-        if not self._translation.given and not self._lists:
+        if not (self._translation.given or self._lists or self._translation.own_items):
             await self._send(message)
         elif message["type"] == "http.response.start":
             if message["status"] < 300 and self._remembers:
@@ -229,9 +252,24 @@ class Answer:
         if self._lists and self._start["status"] < 300:
             names = {found.decode() for found in _FORM.findall(body)}
             listed = await run_in_threadpool(self._reveal, names)
+        body = self._translation.items(body, content_type)
         body = self._translation.text(body, content_type, listed)
         await self._send({**self._start, "headers": _with_length(headers, len(body))})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _with_items(value: Any, own: Mapping[str, str]) -> Any:
+    """A value of JSON with other ids of its items, at any depth."""
+    if isinstance(value, list):
+        return [_with_items(each, own) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: own.get(each, each)
+        if name == ITEM and isinstance(each, str)
+        else _with_items(each, own)
+        for name, each in value.items()
+    }
 
 
 def _is_guest(user_id: object, session_id: object) -> bool:
