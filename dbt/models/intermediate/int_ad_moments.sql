@@ -6,6 +6,13 @@ ads as (
     select * from {{ ref('int_ads') }}
 ),
 
+-- nothing is learned from bots and test users
+users as (
+    select users.*
+    from {{ ref('int_users') }} as users
+    anti join {{ ref('int_excluded_users') }} as excluded on users.user_id = excluded.user_id
+),
+
 mailings as (
     select
         impressions.user_id,
@@ -15,6 +22,7 @@ mailings as (
         ads.ends_at
     from {{ ref('int_impressions') }} as impressions
     inner join ads on impressions.ad_id = ads.ad_id
+    anti join {{ ref('int_excluded_users') }} as excluded on impressions.user_id = excluded.user_id
 ),
 
 -- the time at which an ad was shown to a user; and for all users known at that time: the start of the
@@ -31,14 +39,14 @@ pairs as (
         ads.ad_id,
         ads.starts_at as moment
     from ads
-    inner join {{ ref('int_users') }} as users on ads.starts_at > users.first_seen_at
+    inner join users on ads.starts_at > users.first_seen_at
     union
     select
         users.user_id,
         ads.ad_id,
         {{ as_of() }} as moment
     from ads
-    cross join {{ ref('int_users') }} as users
+    cross join users
     where ads.starts_at <= {{ as_of() }} and ads.ends_at > {{ as_of() }}
 ),
 

@@ -1,8 +1,14 @@
 with
 
+test_users as (
+    select user_id from {{ ref('int_users') }}
+    where is_test
+),
+
 purchases as (
-    select *, {{ week_end('event_at') }} as feature_at
-    from {{ ref('int_purchases') }}
+    select all_purchases.*, {{ week_end('all_purchases.event_at') }} as feature_at
+    from {{ ref('int_purchases') }} as all_purchases
+    anti join test_users on all_purchases.user_id = test_users.user_id
 ),
 
 weeks as (

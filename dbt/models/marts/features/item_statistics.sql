@@ -1,5 +1,16 @@
 with
 
+test_users as (
+    select user_id from {{ ref('int_users') }}
+    where is_test
+),
+
+purchases as (
+    select all_purchases.*
+    from {{ ref('int_purchases') }} as all_purchases
+    anti join test_users on all_purchases.user_id = test_users.user_id
+),
+
 statistics as (
     select
         purchases.item_id,
@@ -18,7 +29,7 @@ statistics as (
         {{ decayed('1', var('popularity_half_life_days')) }} as decayed_popularity,
         sum(value) filter (where {{ within(91) }}) as value_91d,
         sum(quantity) filter (where {{ within(91) }}) as quantity_91d
-    from {{ ref('int_purchases') }} as purchases
+    from purchases
     inner join {{ ref('int_feature_times') }} as times on purchases.event_at < times.feature_at
     group by purchases.item_id, times.feature_at
 ),

@@ -1,8 +1,11 @@
 with
 
 drawn as (
-    select * from {{ ref('int_impressions') }}
-    where item_id is not null and propensity is not null
+    select impressions.*
+    from {{ ref('int_impressions') }} as impressions
+    -- nothing is learned from bots and test users
+    anti join {{ ref('int_excluded_users') }} as excluded on impressions.user_id = excluded.user_id
+    where impressions.item_id is not null and impressions.propensity is not null
 )
 
 select
