@@ -11,9 +11,11 @@ from typing import Any
 
 import duckdb
 import openpyxl
+import pyarrow as pa
 import pytest
 import yaml
 from own_files import COLUMNS, EVENTS, HEADER, NOW, ROW, landed, quarantined, run
+from pyarrow import orc
 
 from penchant.errors import DataError, UsageError
 from penchant.ingestion.ingest import ingest
@@ -90,6 +92,47 @@ def test_more_kinds_of_files(settings: Settings, tmp_path: Path, ending: str) ->
     report = run(settings, tmp_path, path=f"f{ending}")
     assert report.quarantined == []
     assert landed(settings, "event_id, event_at, value") == [("1", datetime(2024, 7, 1, 10), 9.5)]
+
+
+def test_orc_files_land_and_damaged_ones_are_quarantined(
+    settings: Settings, tmp_path: Path
+) -> None:
+    row = {name: [name] for name in ("event_id", "user_id", "session_id", "item_id")}
+    at = pa.array([datetime(2024, 7, 1, 10)], pa.timestamp("ns"))
+    orc.write_table(pa.table({**row, "event_at": at, "paid": [9.5]}), tmp_path / "f.orc")
+    assert run(settings, tmp_path, path="f.orc").quarantined == []
+    assert landed(settings, "user_id, event_at, value") == [
+        ("user_id", datetime(2024, 7, 1, 10), 9.5)
+    ]
+    whole = (tmp_path / "f.orc").read_bytes()
+    for number, damaged in enumerate((whole[: len(whole) // 2], whole[:9] + whole[60:], b"ORC")):
+        (tmp_path / f"damaged-{number}.orc").write_bytes(damaged)
+    report = run(settings, tmp_path, path="damaged-*.orc")
+    assert [file["reasons"][0]["code"] for file in report.quarantined] == ["unreadable_file"] * 3
+
+
+def test_folders_are_columns(settings: Settings, tmp_path: Path) -> None:
+    """As Hive and Spark write them."""
+    for item in ("a%20b", "__HIVE_DEFAULT_PARTITION__"):
+        (tmp_path / f"item_id={item}").mkdir()
+        row = "x" + ROW if item.startswith("_") else ROW
+        (tmp_path / f"item_id={item}" / "e.csv").write_text(
+            HEADER.replace("item_id,", "") + row.replace(",i,", ",")
+        )
+    [quarantined] = run(settings, tmp_path, path="item_id=*/e.csv").quarantined
+    assert quarantined["reasons"][0]["column"] == "item_id"
+    assert landed(settings, "item_id") == [("a b",)]
+
+
+def test_values_inside_of_json_are_columns(settings: Settings, tmp_path: Path) -> None:
+    names = [name for name in HEADER.strip().split(",") if name != "item_id"]
+    flat = dict(zip(names, ROW.replace(",i,", ",").strip().split(","), strict=True))
+    rows = [{**flat, "product": {"sku": "i", "tags": ["new", "red"]}}, {**flat, "event_id": "2"}]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {**COLUMNS, "item_id": "/product/sku", "session_id": "/product/tags/1"}
+    report = run(settings, tmp_path, path="f.jsonl", columns=columns, reject_rows=0.5)
+    assert report.landed[0]["rejected"] == 1
+    assert landed(settings, "item_id, session_id") == [("i", "red")]
 
 
 def edited_workbook(part: str, edit: Callable[[bytes], bytes]) -> bytes:

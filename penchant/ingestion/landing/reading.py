@@ -1,4 +1,4 @@
-"""Open CSV, Parquet and JSON files as DuckDB relations.
+"""Open CSV, JSON, Parquet, ORC and Excel files as DuckDB relations.
 
 All columns of text files are read as text: types are not guessed from a sample, and values of a
 wrong type are reported as written.
@@ -20,6 +20,7 @@ from penchant.ingestion.landing.unpacking import (
     CHUNK,
     Unreadable,
     expansion_limit,
+    orc_as_parquet,
     sheet_as_csv,
     unzip,
 )
@@ -29,6 +30,7 @@ ENDINGS = {
     **dict.fromkeys((".csv", ".csv.gz", ".txt", ".txt.gz", ".tsv", ".tsv.gz"), "csv"),
     **dict.fromkeys((".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"), "jsonl"),
     **dict.fromkeys((".json", ".json.gz"), "json"),
+    ".orc": "orc",
     ".xlsx": "xlsx",
     ".zip": "zip",
 }
@@ -128,6 +130,8 @@ def read(
         return read(connection, _table_of(unzip(path)), form)
     if ENDINGS[ending] == "parquet":
         return _read_parquet(connection, path)
+    if ENDINGS[ending] == "orc":
+        return replace(_read_parquet(connection, orc_as_parquet(path)), plain_parquet=False)
     if ENDINGS[ending] == "xlsx":
         return _read_csv(sheet_as_csv(path), TextForm(header=form.header))
     if form.encoding != "utf-8":

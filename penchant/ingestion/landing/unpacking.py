@@ -1,4 +1,4 @@
-"""Files inside files: the one table of a zip archive or of an Excel workbook."""
+"""Files written anew: the one table of a zip archive or of an Excel workbook, and ORC files."""
 
 import csv
 import lzma
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.orc import ORCFile
 
 CHUNK = 1 << 20  # bytes
 # Deflate can expand 1,032 times; tables of text compress 5 to 50 times.
@@ -94,6 +98,32 @@ def sheet_as_csv(workbook: Path) -> Path:
         if error.errno is not None:  # of the file system; openpyxl's own errors have no number
             raise
         raise Unreadable(f"damaged Excel workbook: {error}") from error
+    return written
+
+
+def orc_as_parquet(orc: Path) -> Path:
+    """Write an ORC file as Parquet beside it, stripe by stripe. Raises Unreadable.
+
+    Times are cut to microseconds.
+    """
+    written, limit, done = orc.with_name("orc.parquet"), expansion_limit(orc), 0
+    try:
+        opened = ORCFile(orc)
+        with pq.ParquetWriter(
+            written, opened.schema, coerce_timestamps="us", allow_truncated_timestamps=True
+        ) as out:
+            for stripe in range(opened.nstripes):
+                rows = opened.read_stripe(stripe)
+                done += rows.nbytes
+                if done > limit:
+                    raise Unreadable(f"decompresses to more than {limit:,} bytes")
+                out.write_batch(rows)
+    except pa.ArrowException as error:
+        raise Unreadable(f"damaged ORC file: {error}") from error
+    except OSError as error:
+        if error.errno is not None:  # of the file system; PyArrow's own errors have no number
+            raise
+        raise Unreadable(f"damaged ORC file: {error}") from error
     return written
 
 
