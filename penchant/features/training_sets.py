@@ -83,7 +83,7 @@ def training_sets(settings: Settings, snapshot_id: str) -> TrainingSetsReport:
         status = "assembled"
         folder = snapshot.training_set(SETS[0].name).parent
         with atomic_directory(folder) as staging, TemporaryDirectory() as scratch:
-            for name, table in _join_all(settings, snapshot, Path(scratch)):
+            for name, table in joined_sets(settings, snapshot, Path(scratch)):
                 pq.write_table(table, staging / paths[name].name, compression="zstd")
     schemas = {name: pq.read_metadata(path) for name, path in paths.items()}
     return TrainingSetsReport(
@@ -94,17 +94,20 @@ def training_sets(settings: Settings, snapshot_id: str) -> TrainingSetsReport:
     )
 
 
-def _join_all(
-    settings: Settings, snapshot: Snapshot, scratch: Path
+def joined_sets(
+    settings: Settings, snapshot: Snapshot, scratch: Path, sets: tuple[TrainingSet, ...] = SETS
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Each set's name, and its rows with the features of their user, sorted by key."""
+    """Each set's name, and its rows with the features of their user, sorted by key.
+
+    ``scratch``: an empty folder. Raises RuntimeError on feature leakage.
+    """
     defined = definitions(snapshot, parquet_folder=scratch, time_as=FEATURE_TIME)
     views = _views_of_service(defined)
     with connect(settings.home) as connection:
         for view in views:
             _copy_with_time(connection, snapshot.mart(view.name), view)
         store = _store(settings, snapshot, scratch, defined)
-        for each in SETS:
+        for each in sets:
             yield each.name, _join(connection, snapshot, store, each, views)
 
 

@@ -18,7 +18,7 @@ from penchant.building.volatile import check_repeatable
 from penchant.encryption import parquet as pq
 from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.encrypted_file import copy_plain
-from penchant.errors import BudgetExceeded, DataError, UsageError
+from penchant.errors import BudgetExceeded, DataError, NothingToDo, UsageError
 from penchant.manifest import Mart, read_marts
 from penchant.previewing.changes import Edit, find_edit
 from penchant.previewing.comparison import MartChange, compare
@@ -28,6 +28,7 @@ from penchant.storage import held_alone
 
 if TYPE_CHECKING:  # imports PyTorch
     from training.commands.compare_features import FeatureComparison
+    from training.commands.compare_responses import ResponseComparison
 
 EXAMPLES = {"items", "sequences", "users"}
 """The marts of which the ranking model's examples are made."""
@@ -47,7 +48,8 @@ class Cost:
 class Preview:
     """``landed_since``: batches that are in this build but not in the live snapshot, so differences
     may come from them. ``failures``: checks that would fail. ``refit``: what the edit does to the
-    ranking model, or the reason why that isn't known."""
+    ranking model, or the reason why that isn't known. ``responses``: to the models of ads, or the
+    reason; None where they read nothing that changes."""
 
     live: str
     edit: Edit
@@ -56,6 +58,7 @@ class Preview:
     failures: tuple[str, ...]
     landed_since: int
     refit: "FeatureComparison | str" = "nothing to refit"
+    responses: "ResponseComparison | str | None" = None
 
     @property
     def would_fail(self) -> bool:
@@ -100,8 +103,10 @@ def preview(settings: Settings) -> Preview:
         failures = _failures(settings, live, edited)
         if selected:
             failures += _unequal(settings, landing, described, folder, selected)
-        refit = _refit(settings, live, edited, described, changes)
-    return Preview(live.id, edit, changes, costs, failures, since, refit)
+        changed = {change.mart for change in changes if not change.is_equal}
+        refit = _refit(settings, live, edited, described, changed)
+        responses = _refit_responses(settings, live, edited, described, changed)
+    return Preview(live.id, edit, changes, costs, failures, since, refit, responses)
 
 
 def _database(settings: Settings, live: Snapshot, folder: Path) -> Path:
@@ -214,10 +219,9 @@ def _refit(
     live: Snapshot,
     edited: Snapshot,
     described: tuple[Mart, ...],
-    changes: tuple[MartChange, ...],
+    changed: set[str],
 ) -> "FeatureComparison | str":
     """What a refit of the ranking model finds, or why there is none."""
-    changed = {change.mart for change in changes if not change.is_equal}
     read = {view.name for view in service_views(described)}
     if not changed & read:
         return "no refit: no mart of the feature service ranking changes"
@@ -230,3 +234,30 @@ def _refit(
         return compare_features(settings, live, edited)
     except (DataError, BudgetExceeded) as error:
         return f"no refit: {error}"
+
+
+def _refit_responses(
+    settings: Settings,
+    live: Snapshot,
+    edited: Snapshot,
+    described: tuple[Mart, ...],
+    changed: set[str],
+) -> "ResponseComparison | str | None":
+    """What refits of the models of ads find, or why there is none; None where nothing changes."""
+    from penchant.features.training_sets import SERVICE, SETS, joined_sets  # imports Feast: 2 s
+
+    sets = tuple(each for each in SETS if each.name != "ad_candidates")
+    read = {view.name for view in service_views(described, SERVICE)} | {one.name for one in sets}
+    if not changed & read or not live.description.marts["ad_responses"].rows:
+        return None
+    from training.commands.compare_responses import compare_responses  # imports PyTorch: 2 s
+
+    try:
+        versions = []
+        for snapshot in (live, edited):
+            scratch = edited.path / f"training_sets_{len(versions)}"
+            scratch.mkdir()
+            versions.append(dict(joined_sets(settings, snapshot, scratch, sets)))
+        return compare_responses(settings, live, *versions)
+    except (DataError, NothingToDo, BudgetExceeded) as error:
+        return f"no refit of the models of ads: {error}"

@@ -38,7 +38,7 @@ def text(preview: Preview) -> str:
             lines.append(f"  {_cost(preview.costs[change.mart])}")
     if equal:
         lines += ["", f"equal: {', '.join(equal)}"]
-    lines += ["", *_refit(preview)]
+    lines += ["", *_refit(preview), *_responses(preview)]
     lines += (f"would fail: {failure}" for failure in preview.failures)
     lines.append(
         "nothing is live yet: fix what would fail"
@@ -69,8 +69,8 @@ def page(preview: Preview) -> str:
                 for one in change.columns
             ]
             parts.append(_table(("column", "change", "before", "after"), rows))
-    parts.append("<h2>The ranking model</h2>")
-    parts += [f"<p>{escape(line)}</p>" for line in _refit(preview)]
+    parts.append("<h2>Models on the edited features</h2>")
+    parts += [f"<p>{escape(line)}</p>" for line in (*_refit(preview), *_responses(preview))]
     failures = "".join(f"<li>{escape(failure)}</li>" for failure in preview.failures)
     parts.append(f"<h2>Checks that would fail</h2><ul>{failures or '<li>none</li>'}</ul>")
     return (
@@ -99,12 +99,23 @@ def _refit(preview: Preview) -> list[str]:
     return lines
 
 
+def _responses(preview: Preview) -> list[str]:
+    found = preview.responses
+    if found is None or isinstance(found, str):
+        return [] if found is None else [found]
+    return [
+        f"refit of the models of ads, users of the validation window ({found.seconds:g} s):",
+        *(f"  {name} {_change(change)}" for name, change in found.figures.items()),
+        *found.missing,
+    ]
+
+
 def _change(change: "Change") -> str:
     """Both means, and their difference with its 95 % interval."""
-    found = change.difference
+    found, digits = change.difference, 4 if abs(change.before) < 10 else 1
     return (
-        f"{change.before:.4f} -> {change.after:.4f}: "
-        f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+        f"{change.before:.{digits}f} -> {change.after:.{digits}f}: "
+        f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
     )
 
 

@@ -20,6 +20,7 @@ from penchant.building.build import build
 from penchant.building.dbt import dbt_variables
 from penchant.building.landed import Batch, Landing
 from penchant.errors import PenchantError
+from penchant.privacy.encrypt import encrypt
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import held_alone
 
@@ -102,9 +103,10 @@ def test_new_variables_have_dbt_parse_everything_again(settings: Settings) -> No
     assert described.read_text() != before
 
 
-def dbt(project: Path, *arguments: str) -> str:
-    """Run dbt as in a shell, without a variable of Penchant; return what it prints."""
+def dbt(project: Path, *arguments: str, **variables: str) -> str:
+    """Run dbt as in a shell, with no other variable of Penchant; return what it prints."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PENCHANT_", "DBT_"))}
+    environment |= variables
     done = subprocess.run(
         [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments],
         cwd=project,
@@ -138,6 +140,24 @@ def test_dbt_itself_works_in_the_project(checked_once: Path, tmp_path: Path) -> 
             assert "2 external models," in printed  # and its child
     assert (tmp_path / ".penchant" / "by_hand" / "marts" / "user_portrait.parquet").is_file()
     assert production.stat().st_mtime_ns == written
+
+
+@pytest.mark.long
+def test_dbt_itself_works_in_an_encrypted_home(checked_once: Path, tmp_path: Path) -> None:
+    """What it writes is not encrypted, as the page about privacy says."""
+    project, home = tmp_path / "dbt", tmp_path / ".penchant"
+    shutil.copytree(PROJECT_ROOT / "dbt", project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(checked_once, home, symlinks=True)
+    (tmp_path / "key").write_text("5a" * 32)
+    encrypt(Settings(home=home, key_file=tmp_path / "key"))
+    printed = dbt(project, "build", "--select", "user_lifecycle")
+    assert "no setting gives the home's key" in printed and "Traceback" not in printed
+    for select in ("stg_simulator__events", "user_lifecycle"):
+        printed = dbt(project, "build", "--select", select, PENCHANT_KEY_FILE=str(tmp_path / "key"))
+        assert not FAILED.search(printed), printed
+    shown = dbt(project, "show", "--select", "users", PENCHANT_KEY_FILE=str(tmp_path / "key"))
+    assert "user_id" in shown, shown
+    assert (home / "by_hand" / "marts" / "user_lifecycle.parquet").read_bytes()[:4] == b"PAR1"
 
 
 @pytest.mark.long

@@ -1,12 +1,17 @@
 """The metrics of the dbt project are what the console's figures count.
 
-MetricFlow, which makes queries of metrics, is not installed, and a snapshot has to be readable
-without the dbt project. So the code has its own queries, and this compares both.
+MetricFlow, which makes queries of metrics, is no part of the platform, and a snapshot has to be
+readable without the dbt project. So the code has its own queries, and this compares both. Where
+MetricFlow is installed, its queries are compared too.
 """
 
+import os
 import re
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -78,3 +83,39 @@ def test_measures_read_columns_of_the_mart() -> None:
     dimensions = {one.get("expr", one["name"]) for one in model["dimensions"]}
     keys = {one["expr"] for one in model["entities"]}
     assert dimensions | keys <= columns
+
+
+@pytest.mark.long
+def test_metricflow_reads_the_metrics(snapshot: Snapshot, tmp_path: Path) -> None:
+    """``pip install metricflow``; its SQL is run on the marts."""
+    pytest.importorskip("metricflow")
+    from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+    from metricflow.protocols.sql_client import SqlEngine
+    from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
+    from metricflow_semantics.model.dbt_manifest_parser import (
+        parse_manifest_from_dbt_generated_manifest,
+    )
+    from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+
+    client = SimpleNamespace(
+        sql_engine_type=SqlEngine.DUCKDB,
+        sql_plan_renderer=DuckDbSqlPlanRenderer(),
+        render_bind_parameter_key=lambda key: f"${key}",
+    )
+    subprocess.run(
+        [Path(sys.executable).with_name("dbt"), "parse", "--target-path", tmp_path / "target"],
+        cwd=PROJECT_ROOT / "dbt",
+        env={**os.environ, "PENCHANT_HOME": str(tmp_path / "home")},
+        check=True,
+    )
+    text = (tmp_path / "target" / "semantic_manifest.json").read_text()
+    lookup = SemanticManifestLookup(parse_manifest_from_dbt_generated_manifest(text))
+    engine = MetricFlowEngine(lookup, client)
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as penchant; use penchant")
+        connection.execute(f"create view events as from '{snapshot.mart('events')}'")
+        for name in ("pieces_sold", "revenue", "buyers", "active_users"):
+            request = MetricFlowQueryRequest.create(metric_names=[name])
+            sql = engine.explain(request).sql_statement.sql
+            [(found,)] = connection.execute(sql).fetchall()
+            assert float(found) == value_of(name, snapshot.mart("events")), name

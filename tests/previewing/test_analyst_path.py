@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
@@ -17,6 +18,7 @@ from penchant.previewing.preview import preview
 from penchant.previewing.promote import promote
 from penchant.settings import PROJECT_ROOT, Settings
 from training.commands.compare_features import Change, FeatureComparison
+from training.commands.compare_responses import ResponseComparison
 from training.commands.train import train
 from training.evaluation.metrics.intervals import Interval
 
@@ -83,7 +85,10 @@ def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path
     assert "user_statistics: SQL and YAML edited" in lines
     assert lines[-1] == "nothing is live yet: `penchant promote` makes it so"
     assert "  NDCG@10 " in shown.text(found) and isinstance(found.refit, FeatureComparison)
-    assert "spend_per_order_28d" in shown.page(found) and "NDCG@10" in shown.page(found)
+    assert isinstance(found.responses, ResponseComparison)
+    assert set(found.responses.figures) == {"log loss of responses", "squared error of uplift"}
+    page = shown.page(found)
+    assert all(name in page for name in ("spend_per_order_28d", "NDCG@10", "log loss of resp"))
     assert home.live_snapshot.current() == live
 
     promoted = promote(home)
@@ -121,6 +126,11 @@ def test_refit_is_shown_with_its_interval_or_why_there_is_none() -> None:
             " -> ", " -&gt; "
         )
     assert "no refit: items" in shown.text(replace(found, refit="no refit: items changes"))
+    responses = ResponseComparison({"log loss of responses": ndcg}, ("no squared error",), 2.5)
+    text = shown.text(replace(found, responses=responses))
+    assert "  log loss of responses 0.1000 -> 0.1200: +0.0200 [-0.0010, +0.0400]" in text
+    assert "no squared error" in text
+    assert "no refit of ads" in shown.text(replace(found, responses="no refit of ads"))
 
 
 def test_text_of_a_preview_without_an_edit_says_so() -> None:
@@ -152,6 +162,17 @@ def test_command_ends_with_65_if_a_check_would_fail(
         monkeypatch.setattr(previewing, "preview", lambda settings, found=found: found)
         assert CliRunner().invoke(app, ["preview"]).exit_code == status
         assert "m: x: y" in (tmp_path / "site" / "preview" / "index.html").read_text()
+
+
+def test_workflow_of_a_branch_previews_a_copy_of_the_home(settings: Settings) -> None:
+    workflow = yaml.safe_load((PROJECT_ROOT / "docs/examples/preview-workflow.yml").read_text())
+    steps = {step["name"]: step for step in workflow["jobs"]["preview"]["steps"] if "name" in step}
+    read = (settings.landing, settings.snapshots, settings.warehouse.parent, settings.privacy)
+    names = " ".join(folder.relative_to(settings.home).as_posix() for folder in read)
+    assert f"cp -a --reflink=auto {names} " in steps["Copy what the preview reads"]["run"]
+    assert ".venv/bin/penchant preview |" in steps["Preview"]["run"]
+    page = (settings.site / "preview").relative_to(settings.home)
+    assert steps["Keep the page"]["with"]["path"].endswith(f"/{page}")
 
 
 def test_tutorial_names_every_meta_key_and_no_other() -> None:

@@ -81,8 +81,8 @@ def compare_features(settings: Settings, before: Snapshot, after: Snapshot) -> F
     known_U = ~np.isnan(auc_SU).any(axis=0)
     return FeatureComparison(
         users=len(window.histories),
-        ndcg=_change(ndcg_SU, settings.seed),
-        auc=_change(auc_SU[:, known_U], settings.seed) if known_U.any() else None,
+        ndcg=change_of(ndcg_SU, settings.seed),
+        auc=change_of(auc_SU[:, known_U], settings.seed) if known_U.any() else None,
         seconds=round(time.monotonic() - started, 1),
     )
 
@@ -123,7 +123,8 @@ def auc_of_users(
     return auc_U
 
 
-def _change(values_SU: FloatArray, seed: int) -> Change:
+def change_of(values_SU: FloatArray, seed: int) -> Change:
+    """The change of a mean over users between two sides, with the same users in each."""
     before_U, after_U = values_SU
     return Change(
         float(before_U.mean()), float(after_U.mean()), bootstrap(after_U - before_U, seed)
