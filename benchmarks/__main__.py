@@ -57,7 +57,13 @@ Server, attacker and client share one machine. What is defended and what is not 
     "growth": Page("growth.md", ("growth",), "# Growth: 1.5 and 10 million events"),
     "insights": Page(
         "insights.md",
-        ("insights.demand", "insights.retention", "insights.search", "insights.audience"),
+        (
+            "insights.demand",
+            "insights.retention",
+            "insights.search",
+            "insights.audience",
+            "insights.voice",
+        ),
         """# Insights
 
 Each use of interests against what a shop would use today, on data that nothing was selected on.

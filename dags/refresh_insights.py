@@ -15,6 +15,9 @@ popularity, interests and earlier purchases count in the order of what is found.
 `rank_audiences`: `penchant rank-audiences` learns from the first buyers of earlier new items, and
 ranks users for each item that nobody bought, or that was first bought in the last four weeks.
 
+`read_reviews`: `penchant read-reviews` learns sentiment from ratings, finds aspects and topics of
+reviews and how they change, and indexes sentences as answers to questions.
+
 ## When it runs
 
 After each `publish_vectors`, triggered by the Asset `release`, at a low priority: it must not slow
@@ -32,6 +35,7 @@ it, remove the folder of the task below `insights/s-.../` in the home first.
 - `predict_retention` skipped: less than 112 days of purchases, or less than 50 users.
 - `index_search` skipped: the snapshot has no items.
 - `rank_audiences` skipped: less than ten items were new in one of the last windows of four weeks.
+- `read_reviews` skipped: no review has text.
 - *data rejected* by `predict_retention`: no user has bought twice.
 - Any other failure: the result of the snapshot before stays published; its id is in the answers.
   Fix the cause in the log, clear the task.
@@ -49,7 +53,7 @@ from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 with DAG(
     dag_id="refresh_insights",
     doc_md=__doc__,
-    description="Forecast demand, predict returns, index search, rank audiences",
+    description="Forecast demand, predict returns, index search, rank audiences, read reviews",
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
@@ -71,4 +75,7 @@ with DAG(
     rank_audiences = Command(
         task_id="rank_audiences", subcommand=["rank-audiences", "--snapshot", SNAPSHOT_ID]
     )
-    latest >> [forecast_demand, predict_retention, index_search, rank_audiences]
+    read_reviews = Command(
+        task_id="read_reviews", subcommand=["read-reviews", "--snapshot", SNAPSHOT_ID]
+    )
+    latest >> [forecast_demand, predict_retention, index_search, rank_audiences, read_reviews]

@@ -32,7 +32,7 @@ class FamilyEntry(NamedTuple):
 ENTRIES = (
     FamilyEntry("popularity", 10, private=True),
     FamilyEntry("personal_frequency", 15, private=True),
-    FamilyEntry("item_cf", 20),
+    FamilyEntry("item_cf", 20, private=True),
     FamilyEntry("user_cf", 30),
     FamilyEntry("tifu_knn", 32),
     FamilyEntry("up_cf", 34),
@@ -40,7 +40,7 @@ ENTRIES = (
     FamilyEntry("word2vec", 50),
     FamilyEntry("glove", 60),
     FamilyEntry("ease", 70, private=True),
-    FamilyEntry("matrix_factorization", 80),
+    FamilyEntry("matrix_factorization", 80, private=True),
     FamilyEntry("ncf", 90, private=True),
     FamilyEntry("vae", 100, ("ranking", "interests", "generation")),
     FamilyEntry("rnn", 110),

@@ -13,6 +13,7 @@ import httpx
 from penchant_client.models import (
     Activity,
     Ads,
+    Answers,
     Audience,
     BasketCompletion,
     Context,
@@ -44,6 +45,7 @@ from penchant_client.models import (
     SubjectRequests,
     UserSegment,
     UserToPut,
+    Voice,
 )
 from penchant_client.transport import Call, Transport
 
@@ -95,6 +97,24 @@ class Client:
                 Ads,
                 repeatable=False,
                 query={"user_id": user_id, "k": k, "placement": placement},
+            )
+        )
+
+    def answers(self, q: str, *, item_id: Optional[str] = None, k: int = 5) -> Answers:
+        """Sentences of reviews and descriptions that have the question's words, as they were
+        written.
+
+        q: A question in words.
+        item_id: Only passages about this item.
+        k: Maximum number of passages.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/answers",
+                Answers,
+                repeatable=True,
+                query={"q": q, "item_id": item_id, "k": k},
             )
         )
 
@@ -580,4 +600,22 @@ class Client:
         """Add or replace users. Their attributes are in the next snapshot."""
         return self._transport.send(
             Call("PUT", "/v1/users", Stored, repeatable=True, body={"users": users})
+        )
+
+    def voice(
+        self, *, item_id: Optional[str] = None, category: Optional[str] = None, k: int = 20
+    ) -> Voice:
+        """Aspects of reviews with their sentiment and trend: of an item, a category or the shop.
+
+        category: First level of a category path.
+        k: Maximum number of aspects.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/voice",
+                Voice,
+                repeatable=True,
+                query={"item_id": item_id, "category": category, "k": k},
+            )
         )

@@ -14,6 +14,10 @@ __all__ = [
     "ActivityEvent",
     "Ad",
     "Ads",
+    "AnswerPassage",
+    "Answers",
+    "Aspect",
+    "AspectMonth",
     "Audience",
     "AudienceSegment",
     "BasketCompletion",
@@ -36,6 +40,7 @@ __all__ = [
     "OwnEvents",
     "PastEvent",
     "Portrait",
+    "Quote",
     "RankItem",
     "RankedItem",
     "Ranking",
@@ -58,10 +63,13 @@ __all__ = [
     "SubjectExport",
     "SubjectRequest",
     "SubjectRequests",
+    "Topic",
+    "TopicMonth",
     "UserRecommendations",
     "UserRetention",
     "UserSegment",
     "UserToPut",
+    "Voice",
 ]
 
 
@@ -121,6 +129,28 @@ class Ads:
     policy: str
     slate_id: str
     ads: List[Ad]
+
+
+@dataclass(frozen=True)
+class AnswerPassage:
+    """A sentence as it was written.
+
+    score: Comparable only within one response.
+    """
+
+    item_id: str
+    source: Literal["review", "description"]
+    reviewed_at: Optional[datetime]
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Quoted passages, best first; none where nothing has a word of the question."""
+
+    snapshot_id: str
+    passages: List[AnswerPassage]
 
 
 @dataclass(frozen=True)
@@ -847,3 +877,80 @@ class UserToPut:
     home_ownership: Optional[str] = None
     marital_status: Optional[str] = None
     kids_count: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class AspectMonth:
+    """AspectMonth"""
+
+    month: str
+    mentions: int
+    sentiment: float
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence of a review, or a review, as it was written.
+
+    sentiment: Probability that it is favourable.
+    """
+
+    item_id: str
+    reviewed_at: Optional[datetime]
+    text: str
+    sentiment: Optional[float]
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """What reviews are about, with how favourable the sentences about it are.
+
+    language: ISO 639-1, und where unknown.
+    reviews: Reviews that mention it.
+    sentiment: Mean probability that a sentence is favourable.
+    trend: Sentiment of the last three months less that before; null with few mentions.
+    quotes: A typical favourable and unfavourable sentence.
+    """
+
+    aspect: str
+    language: str
+    reviews: int
+    sentiment: float
+    trend: Optional[float]
+    months: List[AspectMonth]
+    quotes: List[Quote]
+
+
+@dataclass(frozen=True)
+class TopicMonth:
+    """TopicMonth"""
+
+    month: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Topic:
+    """share: Mean share of the reviews of its language."""
+
+    language: str
+    words: List[str]
+    share: float
+    months: List[TopicMonth]
+    quotes: List[Quote]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Aspects, those of most reviews first; topics of the whole shop only.
+
+    scored_by: What sentiment is from: the text, or, with too few reviews, the rating.
+    """
+
+    snapshot_id: str
+    level: Literal["item", "category", "shop"]
+    item_id: Optional[str]
+    category: Optional[str]
+    scored_by: Literal["text", "rating"]
+    aspects: List[Aspect]
+    topics: List[Topic]

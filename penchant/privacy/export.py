@@ -13,6 +13,7 @@ from penchant.encryption.duckdb_connection import connect
 from penchant.errors import NothingToDo, UnknownId, UsageError
 from penchant.insights.audience.published import published_audiences
 from penchant.insights.retention.published import published_retention
+from penchant.insights.voice.published import published_voice
 from penchant.manifest import read_marts
 from penchant.privacy import stored
 from penchant.privacy.known_as import known_as
@@ -107,6 +108,9 @@ def _insights(settings: Settings, user_id: str) -> Iterator[Held]:
     with suppress(NothingToDo):
         rows = published_audiences(settings).of_user(user_id)
         yield Held("insights/audience", "new items to show the person", rows)
+    with suppress(NothingToDo):
+        rows = published_voice(settings).of_user(user_id)
+        yield Held("insights/voice", "what the person's reviews say", rows)
 
 
 def _in_marts(snapshot: Snapshot, user_id: str) -> Iterator[Held]:

@@ -43,7 +43,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
         "description": ["with peanuts"] + [None] * 5,
     }
     write_index(folder, texts)
-    return SearchIndex(folder, len(TITLES))
+    return SearchIndex.open(folder, len(TITLES))
 
 
 def titles(index: SearchIndex, query: str, **options: Any) -> list[str]:

@@ -15,7 +15,7 @@ from training.privacy import contributions, gradient, statistics
 from training.privacy.accounting import Guarantee, calibrated, epsilon_of
 from training.privacy.gradient import noisy_gradient
 from training.privacy.noise import Noise
-from training.privacy.statistics import noisy_moments, noisy_sums
+from training.privacy.statistics import noisy_gram, noisy_moments, noisy_sums
 
 DELTA = 1e-6
 CANARIES = 2000  # half of them in the data, each with an item of its own: independent trials
@@ -31,15 +31,22 @@ def seen_in_sums(rows: sp.csr_matrix, noise: Noise) -> Scores:
 
 
 def seen_in_moments(rows: sp.csr_matrix, noise: Noise) -> Scores:
-    """Of parts of the items: the moments are as many as pairs."""
-    size = 100
     found = []
-    for first in range(0, rows.shape[1], size):
-        part = rows[:, first : first + size]
+    for part in parts(rows):
         users = part.shape[0]
         moments = noisy_moments(part, part, np.arange(users), users, MECHANISM, noise)
         found.append(sum(moment.diagonal() for moment in moments))
     return np.concatenate(found)
+
+
+def seen_in_gram(rows: sp.csr_matrix, noise: Noise) -> Scores:
+    return np.concatenate([noisy_gram(part, MECHANISM, noise).diagonal() for part in parts(rows)])
+
+
+def parts(rows: sp.csr_matrix) -> list[sp.csr_matrix]:
+    """Of the items: moments are as many as pairs."""
+    size = 100
+    return [rows[:, first : first + size] for first in range(0, rows.shape[1], size)]
 
 
 class Squared(nn.Module):
@@ -63,6 +70,7 @@ def seen_in_gradient(rows: sp.csr_matrix, noise: Noise) -> Scores:
 RELEASES: dict[str, Release] = {
     "sums": seen_in_sums,
     "moments": seen_in_moments,
+    "gram": seen_in_gram,
     "gradient": seen_in_gradient,
 }
 
@@ -118,6 +126,11 @@ def test_no_user_changes_a_statistic_by_more_than_the_bound(seed: int) -> None:
             )
         )
         assert np.linalg.norm(whole - less) <= contributions.BOUND + 1e-9
+        gram, smaller = (
+            _upper(noisy_gram(each, MECHANISM, key(seed)))
+            for each in (rows, _without(rows, left_out))
+        )
+        assert np.linalg.norm(gram - smaller) <= contributions.BOUND + 1e-9
         sums, fewer = (
             noisy_sums(each, MECHANISM, key(seed)) for each in (rows, _without(rows, left_out))
         )

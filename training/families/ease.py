@@ -43,17 +43,18 @@ from training.layers.event_types import (
 from training.layers.popularity import popularity
 from training.privacy.accounting import Guarantee, calibrated
 from training.privacy.noise import Doubles, Noise
-from training.privacy.statistics import noisy_moments, noisy_popularity
+from training.privacy.statistics import (
+    COUNTS_THEN_MOMENTS,
+    above_noise,
+    noisy_moments,
+    noisy_popularity,
+)
 
 BLOCK = 512  # items whose row of a matrix is made at once; bounds the memory
 FAINT = 1e-3  # smaller inputs are dropped, for memory
 SPARSE_COST = 40  # dense multiplications in the time of a sparse one
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items without weights
-PRIVATE_SHAPE = (  # which items get weights, then the moments: most of the budget is theirs
-    Mechanism(noise_multiplier=2.5),
-    Mechanism(noise_multiplier=1),
-)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Model(Ranker):
     config: Config
 
     def mechanisms(self) -> tuple[Mechanism, ...]:
-        return calibrated(PRIVATE_SHAPE, self.config.privacy)
+        return calibrated(COUNTS_THEN_MOMENTS, self.config.privacy)
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         if self.config.privacy:
@@ -227,16 +228,10 @@ def solve_noisy(
 ) -> FloatArray:
     """weights_JJ from moments with noise of this standard deviation.
 
-    Cells beside the diagonal that noise alone could give are set to zero (the universal threshold,
-    Donoho & Johnstone 1994), and so are negative eigenvalues of the Gram matrix. The ridge grows
-    with what is left of the noise.
+    Negative eigenvalues of the Gram matrix are set to zero. The ridge grows with what is left of
+    the noise.
     """
-    items = len(gram_JJ)
-    threshold = deviation * np.sqrt(2 * np.log(items**2 + 1))
-    for moment_JJ in (gram_JJ, product_JJ):
-        kept_J = moment_JJ.diagonal().copy()
-        moment_JJ[np.abs(moment_JJ) < threshold] = 0
-        np.fill_diagonal(moment_JJ, kept_J)
+    gram_JJ, product_JJ = (above_noise(each, deviation) for each in (gram_JJ, product_JJ))
     values_J, vectors_JJ = np.linalg.eigh(gram_JJ)
     scale_J = 1 / (np.maximum(values_J, 0) + regularization + deviation)
     weights_JJ = (vectors_JJ * scale_J) @ (vectors_JJ.T @ product_JJ)

@@ -9,6 +9,9 @@ Where the shop records other event types than the one to predict, each has simil
 from the items viewed to the items bought by the same users, where an item may be its own neighbour.
 An item that was viewed counts among the bought by the strength of views, which is tuned on
 validation: most items of a catalogue are never bought in the data.
+
+Under differential privacy the similarities come from a noisy Gram matrix, in which each user has a
+row of length 1 over the most popular items, as in Deshpande & Karypis's normalized rows.
 """
 
 from collections.abc import Iterator
@@ -17,7 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn.preprocessing import normalize
 
+from penchant.artifacts import Mechanism
 from penchant.interactions import EVENT_TYPES
 from training.data.histories import Histories
 from training.data.split import Split
@@ -33,6 +38,14 @@ from training.layers.event_types import (
     with_unread,
 )
 from training.layers.popularity import popularity
+from training.privacy.accounting import Guarantee, calibrated
+from training.privacy.noise import Doubles, Noise
+from training.privacy.statistics import (
+    COUNTS_THEN_MOMENTS,
+    above_noise,
+    noisy_gram,
+    noisy_popularity,
+)
 
 SPARSE_COST = 40  # multiplications with a dense column in the time of a sparse one
 BLOCK = 128  # items whose similarities to all others are in memory at once, and stay in a cache
@@ -45,13 +58,20 @@ PARTS = ("values", "columns", "starts")  # of a compressed matrix
 class Config:
     """``shrinkage``: buyers in common at which a similarity counts half. ``half_lives_days`` of a
     user's events and ``neighbour_weights`` (of all neighbours against the item itself) are
-    tuned on validation, one after the other."""
+    tuned on validation, one after the other.
+
+    Under ``privacy`` the ``private_items`` of the noisiest count have neighbours, of weight
+    ``private_neighbour_weight``; nothing is tuned, and other event types aren't used.
+    """
 
     neighbours: int = 100
     min_buyers: int = 5
     shrinkage: float = 10.0
     half_lives_days: tuple[float, ...] = (120.0, 60.0, 240.0)
     neighbour_weights: tuple[float, ...] = (0.02, 0.01, 0.04)
+    private_items: int = 100
+    private_neighbour_weight: float = 0.1
+    privacy: Guarantee | None = None
 
 
 class Model(Ranker):
@@ -60,9 +80,15 @@ class Model(Ranker):
 
     config: Config
 
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        return calibrated(COUNTS_THEN_MOMENTS, self.config.privacy)
+
     def fit(self, split: Split, context: TrainingContext) -> None:
         config, train = self.config, split.train
         self.target = target_type(train)
+        if config.privacy:
+            self._fit_privately(train, Noise())
+            return
         self.observe(train)
         self.tuned = {
             "half_life_days": config.half_lives_days[0],
@@ -97,7 +123,27 @@ class Model(Ranker):
             for name, actors in acted.items()
         }
 
+    def _fit_privately(self, train: Histories, noise: Noise) -> None:
+        config, (counting, measuring) = self.config, self.mechanisms()
+        self.strengths = {self.target: 1.0}
+        self.tuned = {
+            "half_life_days": config.half_lives_days[0],
+            "neighbour_weight": config.private_neighbour_weight,
+        }
+        self.popularity_I = noisy_popularity(train, POPULARITY_DAYS, counting, noise)
+        items_J = np.sort(np.argsort(-self.popularity_I)[: config.private_items])
+        rows_UJ = normalize(_actors(train)[:, items_J])
+        gram_JJ = noisy_gram(rows_UJ, measuring, noise)
+        nearest_JJ = noisy_similarity(gram_JJ, measuring.noise_multiplier)
+        placed = sp.csr_matrix(
+            (np.ones(len(items_J), np.float32), (np.arange(len(items_J)), items_J)),
+            (len(items_J), len(self.popularity_I)),
+        )
+        self.similarities = {self.target: (placed.T @ sp.csr_matrix(nearest_JJ) @ placed).tocsr()}
+
     def observe(self, histories: Histories) -> None:
+        if self.config.privacy:
+            return
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
 
     def scores(self, batch: Histories) -> torch.Tensor:
@@ -157,6 +203,18 @@ class Model(Ranker):
 def _actors(histories: Histories) -> sp.csr_matrix:
     """1 where a user has an event with an item, U x I."""
     return histories.matrix(histories.weights_N).astype(bool).astype(np.float32)
+
+
+def noisy_similarity(gram_JJ: Doubles, deviation: float) -> np.ndarray:
+    """Damped cosines between items from their noisy Gram matrix; zero where noise alone could be.
+
+    The noise's standard deviation is both what damps and the least that an item counts.
+    """
+    common_JJ = np.maximum(above_noise(gram_JJ, deviation), 0)
+    np.fill_diagonal(common_JJ, 0)
+    root_J = np.sqrt(np.maximum(gram_JJ.diagonal(), deviation))
+    damped_JJ = common_JJ**2 / (common_JJ + deviation)
+    return (damped_JJ / np.outer(root_J, root_J)).astype(np.float32)
 
 
 def similarity(

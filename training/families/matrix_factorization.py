@@ -14,6 +14,10 @@ Events of other types than the one to predict add to r with strengths tuned on v
 BPR encodes popularity in the length of an item's factors and has no closed form for fold-in. So its
 factors are scaled to length 1, and a user's are the sum of those of the history, weighted by
 preference.
+
+Under differential privacy the factors are the greatest eigenvectors of the noisy Gram matrix of
+preferences, as in PureSVD (Cremonesi et al. 2010), shrunk by the noise; users are folded in as for
+BPR.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +28,7 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
+from penchant.artifacts import Mechanism
 from training.data.histories import Histories
 from training.data.split import Split
 from training.fitting import exported_encoder as encoder
@@ -34,11 +39,20 @@ from training.layers.event_types import (
     from_tensor,
     read_events,
     recorded,
+    target_type,
     to_tensor,
     tuned_strengths,
 )
 from training.layers.factors import als, bpr
 from training.layers.popularity import popularity
+from training.privacy.accounting import Guarantee, calibrated
+from training.privacy.noise import Noise
+from training.privacy.statistics import (
+    COUNTS_THEN_MOMENTS,
+    above_noise,
+    noisy_gram,
+    noisy_popularity,
+)
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-2  # orders items for an unknown user
@@ -47,7 +61,8 @@ POPULARITY_SHARE = 1e-2  # orders items for an unknown user
 @dataclass(frozen=True)
 class Config:
     """``half_life_days``: the decay of an event while learning; ``fold_half_life_days``: when a
-    user is folded in. ``sweeps`` over the data.
+    user is folded in. ``sweeps`` over the data. Under ``privacy`` the ``private_items`` of the
+    noisiest count get factors, and other event types than the one to predict aren't used.
 
     Items of fewer than ``min_buyers`` get no factors: too little data at the same cost.
     ``regularization`` is the ridge on every factor for "als", and the shrinking by each event for
@@ -65,6 +80,13 @@ class Config:
     sweeps: int = 3
     learning_rate: float = 0.1
     negatives: int = 16
+    private_items: int = 300
+    privacy: Guarantee | None = None
+
+    @property
+    def folds_by_sum(self) -> bool:
+        """Whether a user's factors are a sum over the history; else a ridge regression."""
+        return self.solver == "bpr" or self.privacy is not None
 
 
 class Model(VectorFamily):
@@ -77,7 +99,13 @@ class Model(VectorFamily):
 
     config: Config
 
+    def mechanisms(self) -> tuple[Mechanism, ...]:
+        return calibrated(COUNTS_THEN_MOMENTS, self.config.privacy)
+
     def fit(self, split: Split, context: TrainingContext) -> None:
+        if self.config.privacy:
+            self._fit_privately(split.train, Noise())
+            return
         self.observe(split.train)
         self.strengths = tuned_strengths(
             split.train,
@@ -128,6 +156,24 @@ class Model(VectorFamily):
             self.items = self._fixed(F.normalize(items_ID[:, :-1], dim=1) * learned_I1)
             context.curve("validation_ndcg@10", sweep, context.validate(self.scorer()))
 
+    def _fit_privately(self, train: Histories, noise: Noise) -> None:
+        config, (counting, measuring) = self.config, self.mechanisms()
+        self.strengths = {target_type(train): 1.0}
+        popularity_I = noisy_popularity(train, POPULARITY_DAYS, counting, noise)
+        self.popularity_I = torch.from_numpy(popularity_I)
+        items_J = np.sort(np.argsort(-popularity_I)[: config.private_items])
+        preferences_UJ = ratings_of(train, config.half_life_days)[:, items_J].log1p()
+        deviation = measuring.noise_multiplier
+        gram_JJ = above_noise(noisy_gram(preferences_UJ, measuring, noise), deviation)
+        values_J, vectors_JJ = np.linalg.eigh(gram_JJ)
+        values_D = np.maximum(values_J[-config.dimensions :], 0)
+        factors_JD = vectors_JJ[:, -config.dimensions :] * np.sqrt(
+            values_D / (values_D + deviation)
+        )
+        factors_ID = torch.zeros(len(popularity_I), factors_JD.shape[1])
+        factors_ID[torch.from_numpy(items_J)] = torch.from_numpy(factors_JD).float()
+        self.items = self._fixed(factors_ID)
+
     @property
     def factors_ID(self) -> torch.Tensor:
         return self.items.factors_JD
@@ -140,15 +186,17 @@ class Model(VectorFamily):
         return torch.randn(rows, dimensions, generator=generator) / dimensions**0.5
 
     def observe(self, histories: Histories) -> None:
+        if self.config.privacy:
+            return
         self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
 
     def user_vectors(self, batch: Histories) -> torch.Tensor:
         config = self.config
         ratings = ratings_of(read_events(batch, self.strengths), config.fold_half_life_days)
-        if config.solver == "als":
-            factors_BD = self.items.solve(ratings, config.alpha)
-        else:
+        if config.folds_by_sum:
             factors_BD = torch.from_numpy(ratings.log1p() @ self.factors_ID.cpu().numpy())
+        else:
+            factors_BD = self.items.solve(ratings, config.alpha)
         share_B1 = torch.full_like(factors_BD[:, :1], POPULARITY_SHARE)
         return torch.cat([factors_BD, share_B1], dim=1)
 
@@ -160,11 +208,11 @@ class Model(VectorFamily):
 
     def exported(self) -> encoder.Encoder:
         config, days = self.config, self.config.fold_half_life_days
-        if config.solver == "als":
+        if config.folds_by_sum:
+            found = encoder.weighted_mean(self.factors_ID, "log", days, POPULARITY_SHARE)
+        else:
             ridge = config.alpha, config.regularization
             found = encoder.ridge(self.factors_ID, *ridge, days, POPULARITY_SHARE)
-        else:
-            found = encoder.weighted_mean(self.factors_ID, "log", days, POPULARITY_SHARE)
         return replace(found, strengths=self.strengths)
 
     def state(self) -> State:

@@ -18,6 +18,7 @@ from penchant.api.console import (
     releases,
     search,
     users,
+    voice,
     what_if,
 )
 from penchant.api.console.render import page
@@ -34,6 +35,7 @@ PAGES = (
     items,
     what_if,
     insights,
+    voice,
     releases,
     families,
     monitoring,
@@ -44,6 +46,7 @@ PAGES = (
 NAVIGATION = {
     "": "Search",
     "insights": "Insights",
+    "voice": "Reviews",
     "releases": "Releases",
     "families": "Families",
     "monitoring": "Monitoring",

@@ -1,6 +1,6 @@
 """Models of the uses of interests beside recommendation."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +10,8 @@ from penchant.api_schemas import MAX_CATEGORY_LENGTH, Id, Item, ItemCount, Reque
 MAX_RESTOCK = 1000
 MAX_FADING = 1000
 MAX_AUDIENCE = 500
+MAX_ASPECTS = 100
+MAX_PASSAGES = 50
 MAX_QUERY_LENGTH = 200
 
 
@@ -164,3 +166,101 @@ class Audience(Response):
     method: Literal["learned", "category purchases"]
     segments: list[AudienceSegment]
     users: list[str]
+
+
+class VoiceQuery(Request):
+    """Without ``item_id`` and ``category``, the whole shop."""
+
+    item_id: Id | None = None
+    category: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_CATEGORY_LENGTH,
+        description="First level of a category path.",
+        examples=["Grocery"],
+    )
+    k: int = Field(20, ge=1, le=MAX_ASPECTS, description="Maximum number of aspects.")
+
+
+class Quote(Response):
+    """A sentence of a review, or a review, as it was written."""
+
+    item_id: str
+    reviewed_at: datetime | None
+    text: str
+    sentiment: float | None = Field(description="Probability that it is favourable.")
+
+
+class AspectMonth(Response):
+    month: str = Field(examples=["2024-03"])
+    mentions: int
+    sentiment: float
+
+
+class Aspect(Response):
+    """What reviews are about, with how favourable the sentences about it are."""
+
+    aspect: str
+    language: str = Field(description="ISO 639-1, und where unknown.")
+    reviews: int = Field(description="Reviews that mention it.")
+    sentiment: float = Field(description="Mean probability that a sentence is favourable.")
+    trend: float | None = Field(
+        description="Sentiment of the last three months less that before; null with few mentions."
+    )
+    months: list[AspectMonth]
+    quotes: list[Quote] = Field(description="A typical favourable and unfavourable sentence.")
+
+
+class TopicMonth(Response):
+    month: str = Field(examples=["2024-03"])
+    share: float
+
+
+class Topic(Response):
+    language: str
+    words: list[str]
+    share: float = Field(description="Mean share of the reviews of its language.")
+    months: list[TopicMonth]
+    quotes: list[Quote]
+
+
+class Voice(Response):
+    """Aspects, those of most reviews first; topics of the whole shop only."""
+
+    snapshot_id: str
+    level: Literal["item", "category", "shop"]
+    item_id: str | None
+    category: str | None
+    scored_by: Literal["text", "rating"] = Field(
+        description="What sentiment is from: the text, or, with too few reviews, the rating."
+    )
+    aspects: list[Aspect]
+    topics: list[Topic]
+
+
+class AnswersQuery(Request):
+    q: str = Field(
+        min_length=1,
+        max_length=MAX_QUERY_LENGTH,
+        description="A question in words.",
+        examples=["Does the colour fade in the wash?"],
+    )
+    item_id: Id | None = Field(None, description="Only passages about this item.")
+    k: int = Field(5, ge=1, le=MAX_PASSAGES, description="Maximum number of passages.")
+
+
+class AnswerPassage(Response):
+    """A sentence as it was written."""
+
+    item_id: str
+    source: Literal["review", "description"]
+    reviewed_at: datetime | None
+    text: str
+    score: float = Field(description="Comparable only within one response.")
+
+
+class Answers(Response):
+    """Quoted passages, best first; none where nothing has a word of the question."""
+
+    snapshot_id: str
+    passages: list[AnswerPassage]

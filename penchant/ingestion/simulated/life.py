@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from penchant.ingestion.simulated.campaigns import CAMPAIGN_PULL, Campaign
+from penchant.ingestion.simulated.review_texts import review_text
 from penchant.ingestion.simulated.shop import START, Shop
 
 SESSIONS_A_DAY = 0.12
@@ -168,13 +169,13 @@ def _return_or_review(
         rating = float(np.clip(round(2.5 + np.log1p(liked) + rng.normal(0, 0.7)), 1, 5))
         if returned:
             rating = max(1.0, rating - 2)
-        text = f"{shop.types[item]}: {'would buy again' if rating > 3 else 'not for me'}."
+        named = (shop.users[user], shop.items[item], shop.departments[item])
         log.reviews.append(
             {
                 "user_id": shop.users[user],
                 "item_id": shop.items[item],
                 "rating": rating,
-                "text": text,
+                "text": review_text(*named, rating, len(log.reviews)),
                 "reviewed_at": later,
             }
         )

@@ -52,6 +52,7 @@ class Shop:
     users: list[str]
     items: list[str]
     prices: np.ndarray  # (items,)
+    departments: list[str]  # (items,) the first category
     types: list[str]  # (items,) the third category
     popularity: np.ndarray  # (items,) sums to 1
     pull: np.ndarray  # (users, items) each row sums to 1
@@ -148,6 +149,7 @@ def _shop(rng: np.random.Generator, users: list[dict], items: list[dict]) -> Sho
         users=[user["user_id"] for user in users],
         items=[item["item_id"] for item in items],
         prices=np.array([item["price"] for item in items]),
+        departments=[item["category_1"] for item in items],
         types=[item["category_3"] for item in items],
         popularity=popularity,
         pull=pull / pull.sum(axis=1, keepdims=True),

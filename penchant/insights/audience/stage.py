@@ -12,7 +12,6 @@ from sklearn.linear_model import LogisticRegression
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.audience import AUDIENCES, AudienceQuality, AudienceRecord
-from penchant.artifacts.record import Interval
 from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
 from penchant.insights.audience.catalogue import Catalogue, Floats, read_catalogue
@@ -25,13 +24,13 @@ from penchant.insights.audience.profiles import (
     profiles_at,
     read_purchases,
 )
+from penchant.insights.intervals import mean_interval
 from penchant.settings import Settings
 
 WINDOW = 28  # days in which an item is new
 WINDOWS = (168, 140, 112, 84, 56, 28)  # days before as_of at which windows begin
 LEAST_BUYERS, LEAST_LAUNCHES, MOST_LAUNCHES = 3, 10, 1500
 NEGATIVES = 20  # users who did not buy, per user who did
-RESAMPLES = 300
 AUDIENCE, MOST_ITEMS, SEGMENTS = 500, 1000, 3
 VALIDATIONS = 3  # windows that the method is selected on
 LEARNED, CATEGORY = "learned", "category purchases"
@@ -286,22 +285,14 @@ def _fitted(windows: Sequence[Window]) -> Floats:
 
 def _quality(test: Window, score: Score) -> AudienceQuality:
     return AudienceQuality(
-        recall_100=_interval(test.recalls(score, 100)),
-        recall_500=_interval(test.recalls(score, 500)),
+        recall_100=mean_interval(test.recalls(score, 100)),
+        recall_500=mean_interval(test.recalls(score, 500)),
     )
 
 
 def _difference(test: Window, ours: Score, theirs: Score) -> AudienceQuality:
     """By item, so that items that are easy for both do not widen the interval."""
     return AudienceQuality(
-        recall_100=_interval(test.recalls(ours, 100) - test.recalls(theirs, 100)),
-        recall_500=_interval(test.recalls(ours, 500) - test.recalls(theirs, 500)),
+        recall_100=mean_interval(test.recalls(ours, 100) - test.recalls(theirs, 100)),
+        recall_500=mean_interval(test.recalls(ours, 500) - test.recalls(theirs, 500)),
     )
-
-
-def _interval(values_N: Floats) -> Interval:
-    """Mean with its 95 % bootstrap interval over items."""
-    random = np.random.default_rng(0)
-    means = random.choice(values_N, (RESAMPLES, len(values_N))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return {"mean": float(values_N.mean()), "low": float(low), "high": float(high)}

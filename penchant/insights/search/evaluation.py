@@ -12,6 +12,7 @@ import numpy as np
 from penchant.artifacts import Snapshot
 from penchant.artifacts.search import SearchQuality
 from penchant.encryption.duckdb_connection import connect
+from penchant.insights.intervals import mean_interval
 from penchant.insights.search.index import Matches, SearchIndex
 from penchant.insights.search.ranking import (
     CANDIDATES,
@@ -24,7 +25,7 @@ from penchant.insights.search.ranking import (
 from penchant.words import words
 
 WINDOW = timedelta(days=28)
-QUERIES, BEST, RESAMPLES = 1000, 10, 300
+QUERIES, BEST = 1000, 10
 GRID = {
     "popularity": (0.0, 0.1, 0.3, 1.0),
     "interest": (0.0, 0.1, 0.3, 1.0),
@@ -115,13 +116,7 @@ def select_weights(found: list[QuerySignals]) -> Weights:
 def quality(found: list[QuerySignals], weights: Weights) -> SearchQuality:
     """Mean reciprocal rank with its 95 % bootstrap interval over queries, and recall."""
     ranks_Q = _reciprocal_ranks(found, weights)
-    random = np.random.default_rng(0)
-    means = random.choice(ranks_Q, (RESAMPLES, len(ranks_Q))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return SearchQuality(
-        mrr={"mean": float(ranks_Q.mean()), "low": float(low), "high": float(high)},
-        recall=float((ranks_Q > 0).mean()),
-    )
+    return SearchQuality(mrr=mean_interval(ranks_Q), recall=float((ranks_Q > 0).mean()))
 
 
 def _reciprocal_ranks(found: list[QuerySignals], weights: Weights) -> np.ndarray:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -43,21 +44,50 @@ class Matches:
     corrected: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Postings:
+    """By word, sorted: the items with it are ``item_P[start_W1[w] : start_W1[w + 1]]``, each with
+    the word's impact on its score."""
+
+    words: Sequence[str]
+    start_W1: Ints
+    item_P: npt.NDArray[np.int32]
+    impact_P: Floats32
+
+
 class SearchIndex:
     """Immutable; safe to share between threads."""
 
-    def __init__(self, folder: Path, items: int) -> None:
+    def __init__(self, postings: Postings, items: int) -> None:
         """``items``: the number of items that were indexed."""
         self._count = items
-        self._words = np.load(folder / WORDS).tolist()
+        self._words = list(postings.words)
         self._place = {word: row for row, word in enumerate(self._words)}
         self._sorted = np.array(self._words, dtype=object)
-        self._start_W1 = np.load(folder / STARTS)
-        self._item_P = np.load(folder / ITEMS, mmap_mode="r")
-        self._impact_P = np.load(folder / IMPACTS, mmap_mode="r")
+        self._start_W1 = postings.start_W1
+        self._item_P = postings.item_P
+        self._impact_P = postings.impact_P
         frequency_W = np.diff(self._start_W1)
         self._spelling = Spelling(self._words, frequency_W)
         self._corrected = lru_cache(10_000)(self._spelling.correct)
+
+    @classmethod
+    def open(cls, folder: Path, items: int) -> Self:
+        """Map the arrays that ``write_index`` wrote."""
+        item_P, impact_P = (np.load(folder / name, mmap_mode="r") for name in (ITEMS, IMPACTS))
+        postings = Postings(
+            np.load(folder / WORDS).tolist(), np.load(folder / STARTS), item_P, impact_P
+        )
+        return cls(postings, items)
+
+    def scores(self, words: Sequence[str]) -> Floats32:
+        """scores_I of whole words as they are; those that no item has are left out."""
+        scores_I = np.zeros(self._count, np.float32)
+        counted_I = np.zeros(self._count, np.int8)
+        for word in list(dict.fromkeys(words))[:MAX_WORDS]:
+            if word in self._place:
+                self._add({self._place[word]: 1.0}, scores_I, counted_I)
+        return scores_I
 
     def search(self, query: str, most: int, correct: bool = True) -> Matches:
         """The ``most`` best items. Those with all words if there are any, else those with most.
@@ -127,9 +157,19 @@ class SearchIndex:
 
 def write_index(folder: Path, texts: Mapping[str, Sequence[str | None]]) -> int:
     """Index the items' texts by field; returns the number of different words."""
+    found = postings_of(texts, FIELDS)
+    np.save(folder / WORDS, np.array(found.words, dtype=np.str_))
+    np.save(folder / STARTS, found.start_W1)
+    np.save(folder / ITEMS, found.item_P)
+    np.save(folder / IMPACTS, found.impact_P)
+    return len(found.words)
+
+
+def postings_of(texts: Mapping[str, Sequence[str | None]], fields: Mapping[str, float]) -> Postings:
+    """Of the texts by field. ``fields``: the weight of each."""
     items = len(next(iter(texts.values())))
     weights: list[Counter[str]] = [Counter() for _ in range(items)]
-    for field, weight in FIELDS.items():
+    for field, weight in fields.items():
         split = [words_of(text) if text else [] for text in texts[field]]
         average = max(1.0, sum(map(len, split)) / max(1, items))
         for counter, words in zip(weights, split, strict=True):
@@ -148,10 +188,10 @@ def write_index(folder: Path, texts: Mapping[str, Sequence[str | None]]) -> int:
         frequency = np.array(postings[word][1])
         rarity = np.log1p((items - len(frequency) + 0.5) / (len(frequency) + 0.5))
         impacts.append(rarity * frequency * (K1 + 1) / (K1 + frequency))
-    np.save(folder / WORDS, np.array(vocabulary or [], dtype=np.str_))
-    np.save(folder / STARTS, np.r_[0, np.cumsum(lengths, dtype=np.int64)].astype(np.int64))
     rows_P = [np.array(postings[word][0], np.int32) for word in vocabulary]
-    np.save(folder / ITEMS, np.concatenate(rows_P) if rows_P else np.zeros(0, np.int32))
-    joined = np.concatenate(impacts) if impacts else np.zeros(0)
-    np.save(folder / IMPACTS, joined.astype(np.float32))
-    return len(vocabulary)
+    return Postings(
+        vocabulary,
+        np.r_[0, np.cumsum(lengths, dtype=np.int64)].astype(np.int64),
+        np.concatenate(rows_P) if rows_P else np.zeros(0, np.int32),
+        (np.concatenate(impacts) if impacts else np.zeros(0)).astype(np.float32),
+    )

@@ -59,7 +59,7 @@ class PublishedSearch:
             tuple(tuple(paths) for paths in table["paths"].to_pylist()),
             table["popularity"].to_numpy(),
         )
-        self._index = SearchIndex(folder, self.record.items)
+        self._index = SearchIndex.open(folder, self.record.items)
         self._weights = Weights(**self.record.weights)
         self._popular_N = np.argsort(-self._facts.popularity_I, kind="stable")[:CANDIDATES]
         self._learned = self._read_learned(folder)

@@ -89,7 +89,7 @@ def build_index(settings: Settings, snapshot: Snapshot, folder: Path) -> SearchR
         ),
         folder / CATALOGUE,
     )
-    index = SearchIndex(folder, len(rows))
+    index = SearchIndex.open(folder, len(rows))
     titles = [row["title"] or "" for row in rows]
     weights, queries, found = _evaluated(settings, snapshot, index, item_ids, paths, titles)
     return SearchRecord(
