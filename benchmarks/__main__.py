@@ -63,6 +63,7 @@ Server, attacker and client share one machine. What is defended and what is not 
             "insights.search",
             "insights.audience",
             "insights.voice",
+            "insights.competitors",
         ),
         """# Insights
 

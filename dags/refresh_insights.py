@@ -18,6 +18,9 @@ ranks users for each item that nobody bought, or that was first bought in the la
 `read_reviews`: `penchant read-reviews` learns sentiment from ratings, finds aspects and topics of
 reviews and how they change, and indexes sentences as answers to questions.
 
+`compare_competitors`: `penchant compare-competitors` matches competitors' items with ours, and
+compares prices, assortment and what reviews say.
+
 ## When it runs
 
 After each `publish_vectors`, triggered by the Asset `release`, at a low priority: it must not slow
@@ -36,6 +39,7 @@ it, remove the folder of the task below `insights/s-.../` in the home first.
 - `index_search` skipped: the snapshot has no items.
 - `rank_audiences` skipped: less than ten items were new in one of the last windows of four weeks.
 - `read_reviews` skipped: no review has text.
+- `compare_competitors` skipped: no competitor's catalogue has landed.
 - *data rejected* by `predict_retention`: no user has bought twice.
 - Any other failure: the result of the snapshot before stays published; its id is in the answers.
   Fix the cause in the log, clear the task.
@@ -53,7 +57,7 @@ from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 with DAG(
     dag_id="refresh_insights",
     doc_md=__doc__,
-    description="Forecast demand, predict returns, index search, rank audiences, read reviews",
+    description="Forecast demand and returns, index search, rank audiences, read reviews, compare",
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
@@ -78,4 +82,14 @@ with DAG(
     read_reviews = Command(
         task_id="read_reviews", subcommand=["read-reviews", "--snapshot", SNAPSHOT_ID]
     )
-    latest >> [forecast_demand, predict_retention, index_search, rank_audiences, read_reviews]
+    compare_competitors = Command(
+        task_id="compare_competitors", subcommand=["compare-competitors", "--snapshot", SNAPSHOT_ID]
+    )
+    latest >> [
+        forecast_demand,
+        predict_retention,
+        index_search,
+        rank_audiences,
+        read_reviews,
+        compare_competitors,
+    ]

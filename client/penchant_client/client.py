@@ -16,6 +16,7 @@ from penchant_client.models import (
     Answers,
     Audience,
     BasketCompletion,
+    Competitors,
     Context,
     DemandForecast,
     Event,
@@ -151,6 +152,22 @@ class Client:
                 BasketCompletion,
                 repeatable=False,
                 query={"item_id": item_id, "k": k, "user_id": user_id, "placement": placement},
+            )
+        )
+
+    def competitors(self, *, competitor: Optional[str] = None, k: int = 20) -> Competitors:
+        """Matched items, price index by category, what they have and we lack, sentiment by aspect.
+
+        competitor: Name of the competitor, the first one if left out.
+        k: Maximum number of each list.
+        """
+        return self._transport.send(
+            Call(
+                "GET",
+                "/v1/competitors",
+                Competitors,
+                repeatable=True,
+                query={"competitor": competitor, "k": k},
             )
         )
 

@@ -17,11 +17,14 @@ __all__ = [
     "AnswerPassage",
     "Answers",
     "Aspect",
+    "AspectDifference",
     "AspectMonth",
+    "AssortmentGap",
     "Audience",
     "AudienceSegment",
     "BasketCompletion",
     "BasketItem",
+    "Competitors",
     "Context",
     "Contribution",
     "DemandForecast",
@@ -36,10 +39,12 @@ __all__ = [
     "ItemToPut",
     "ListedItem",
     "Listing",
+    "MatchedItem",
     "OwnEvent",
     "OwnEvents",
     "PastEvent",
     "Portrait",
+    "PriceIndex",
     "Quote",
     "RankItem",
     "RankedItem",
@@ -208,6 +213,91 @@ class BasketCompletion:
     slate_id: Optional[str]
     ignored: List[str]
     items: List[BasketItem]
+
+
+@dataclass(frozen=True)
+class PriceIndex:
+    """Their price of what we sell over ours, weighed by our pieces sold.
+
+    category: First level of ours; null for all.
+    cheaper: Share of the items that they sell for less.
+    mean: 1 where prices are equal, below where theirs are lower.
+    """
+
+    category: Optional[str]
+    items: int
+    cheaper: float
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MatchedItem:
+    """MatchedItem"""
+
+    their_item_id: str
+    their_title: str
+    their_price: Optional[float]
+    item_id: str
+    title: str
+    price: Optional[float]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class AssortmentGap:
+    """An item of theirs that we do not have.
+
+    item_id: Their id.
+    category: Our category of the nearest items.
+    interest: Its share in the interests of our users.
+    score: Interest times how little it is like what we have.
+    """
+
+    item_id: str
+    title: str
+    brand: Optional[str]
+    price: Optional[float]
+    category: Optional[str]
+    interest: float
+    score: float
+
+
+@dataclass(frozen=True)
+class AspectDifference:
+    """Mean sentiment of reviews that mention an aspect.
+
+    difference: Theirs less ours.
+    """
+
+    aspect: str
+    language: str
+    our_reviews: int
+    their_reviews: int
+    ours: float
+    theirs: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Competitors:
+    """The comparison with one competitor.
+
+    known: All competitors.
+    """
+
+    snapshot_id: str
+    competitor: str
+    known: List[str]
+    items: int
+    matched: int
+    prices: List[PriceIndex]
+    matches: List[MatchedItem]
+    gaps: List[AssortmentGap]
+    aspects: List[AspectDifference]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from penchant.settings import Settings
 from penchant.subjects import Subjects
 
 BATCHES = "*/*/*/batch.json"
+COMPETITORS = "competitor_items"
 LINKS = {"user_id": "user_identities", "item_id": "item_identities"}
 
 
@@ -79,6 +80,11 @@ class Landing:
         return [id_ for id_, table in LINKS.items() if table in tables]
 
     @property
+    def has_competitors(self) -> bool:
+        """Whether a competitor's catalogue has landed."""
+        return any(batch.table == COMPETITORS for batch in self.batches)
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The dbt variables that a snapshot id depends on."""
         return {
@@ -86,6 +92,7 @@ class Landing:
             "as_of": self.as_of.isoformat(sep=" "),
             **({"objecting_users": self.objecting} if self.objecting else {}),
             **({"linked": self.linked} if self.linked else {}),
+            **({"competitors": True} if self.has_competitors else {}),
             "target_event_type": self.target_event_type,
             **DBT_VARIABLES,
         }

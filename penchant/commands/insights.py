@@ -81,6 +81,16 @@ def rank_audiences(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 
 
 @insights.command()
+def compare_competitors(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Match competitors' items with ours; compare prices, assortment and reviews."""
+    from penchant.insights.competitors.stage import compare_competitors as run
+
+    yield_to_serving(INSIGHTS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
 def read_reviews(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Find sentiment, aspects and topics in a snapshot's reviews, and index them for questions."""
     from penchant.insights.voice.stage import read_voice as run

@@ -40,6 +40,7 @@ WITHOUT = {  # a plan of ads, insights, events to delete, a complete erasure, an
     "GET /v1/fading": 503,
     "GET /v1/retention": 503,
     "GET /v1/search": 503,
+    "GET /v1/competitors": 503,
     "GET /v1/voice": 503,
     "GET /v1/answers": 503,
     "DELETE /v1/events": 404,

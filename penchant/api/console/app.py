@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from penchant.api.auth.access import AccessControl
 from penchant.api.console import (
     assets,
+    competitors,
     families,
     insights,
     items,
@@ -36,6 +37,7 @@ PAGES = (
     what_if,
     insights,
     voice,
+    competitors,
     releases,
     families,
     monitoring,
@@ -47,6 +49,7 @@ NAVIGATION = {
     "": "Search",
     "insights": "Insights",
     "voice": "Reviews",
+    "competitors": "Competitors",
     "releases": "Releases",
     "families": "Families",
     "monitoring": "Monitoring",

@@ -2,6 +2,7 @@
 
     timezone: Europe/Paris            # of timestamps without an offset; UTC if left out
     source: pos                       # whose ids they are: 17 lands as pos:17; left out as 17
+    kind: competitor                  # items and reviews of the competitor `source`; left out: ours
     tables:
       events:
         path: orders-{day}.csv        # beside this file, or in --path; may be a glob
@@ -72,6 +73,8 @@ TABLE_KEYS = (
 
 DATABASES = ("postgresql", "postgres", "mysql")
 TOPIC = "kafka"
+COMPETITOR = "competitor"  # the kind of a mapping, and a column of its tables
+COMPETITOR_TABLE = f"{COMPETITOR}_"
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")  # before the colon of an id
 
 
@@ -85,18 +88,44 @@ def load(path: Path, contracts: tuple[Contract, ...]) -> tuple[TableMapping, ...
         remedy = "write several files of a table as a list" if "duplicate" in str(error) else ""
         raise UsageError(f"{path} is not YAML: {error}", remedy or "fix the file") from error
     top = _dict(path, "the file", document)
-    _known(path, "", top, ("timezone", "source", "tables"))
+    _known(path, "", top, ("timezone", "source", "kind", "tables"))
     tables = _dict(path, "tables", top.get("tables"))
-    by_table = {contract.table: contract for contract in contracts}
+    zone, source = top.get("timezone", "UTC"), _source(path, "source", top.get("source"))
+    by_table = _offered(path, top.get("kind"), source, contracts)
     _known(path, "tables.", tables, tuple(by_table))
     if not tables:
         raise _wrong(path, "tables", "is empty", f"map at least one of {', '.join(by_table)}")
-    zone, source = top.get("timezone", "UTC"), _source(path, "source", top.get("source"))
     return tuple(
-        replace(_table(path, key, by_table[name], _dict(path, key, body), zone), source=source)
+        replace(_table(path, key, by_table[name], _body(path, key, body, top), zone), source=source)
         for name, bodies in tables.items()
         for key, body in _each(f"tables.{name}", bodies)
     )
+
+
+def _offered(
+    path: Path, kind: object, source: str | None, contracts: tuple[Contract, ...]
+) -> dict[str, Contract]:
+    """The contracts by the names that tables have in a mapping of this kind."""
+    if kind is None:
+        return {c.table: c for c in contracts if not c.table.startswith(COMPETITOR_TABLE)}
+    if kind != COMPETITOR:
+        raise _wrong(path, "kind", f"is {kind!r}", f"give {COMPETITOR}, or leave it out")
+    if source is None:
+        raise _wrong(path, "source", "is missing", "give the competitor's name, such as rival")
+    return {
+        c.table.removeprefix(COMPETITOR_TABLE): c
+        for c in contracts
+        if c.table.startswith(COMPETITOR_TABLE)
+    }
+
+
+def _body(path: Path, key: str, body: object, top: dict[str, Any]) -> dict[str, Any]:
+    """A table's mapping; of a competitor, with its name as a constant."""
+    found = _dict(path, key, body)
+    if top.get("kind") != COMPETITOR:
+        return found
+    constants = _dict(path, f"{key}.constants", found.get("constants", {}))
+    return {**found, "constants": {**constants, COMPETITOR: top["source"]}}
 
 
 class _UniqueKeys(yaml.SafeLoader):
