@@ -64,6 +64,7 @@ Server, attacker and client share one machine. What is defended and what is not 
             "insights.audience",
             "insights.voice",
             "insights.competitors",
+            "insights.vectors",
         ),
         """# Insights
 

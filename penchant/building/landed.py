@@ -17,7 +17,7 @@ from penchant.settings import Settings
 from penchant.subjects import Subjects
 
 BATCHES = "*/*/*/batch.json"
-COMPETITORS = "competitor_items"
+COMPETITORS, EMBEDDINGS = "competitor_items", "item_embeddings"
 LINKS = {"user_id": "user_identities", "item_id": "item_identities"}
 
 
@@ -85,6 +85,11 @@ class Landing:
         return any(batch.table == COMPETITORS for batch in self.batches)
 
     @property
+    def embedding_sources(self) -> list[str]:
+        """The sources of items' vectors."""
+        return sorted({batch.source for batch in self.batches if batch.table == EMBEDDINGS})
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The dbt variables that a snapshot id depends on."""
         return {
@@ -93,6 +98,7 @@ class Landing:
             **({"objecting_users": self.objecting} if self.objecting else {}),
             **({"linked": self.linked} if self.linked else {}),
             **({"competitors": True} if self.has_competitors else {}),
+            **({"embedding_sources": found} if (found := self.embedding_sources) else {}),
             "target_event_type": self.target_event_type,
             **DBT_VARIABLES,
         }

@@ -27,17 +27,34 @@ def ingest(
     users: Annotated[int, typer.Option(help="simulator: number of users")] = 200,
     items: Annotated[int, typer.Option(help="simulator: number of items")] = 300,
     days: Annotated[int, typer.Option(help="simulator: number of days")] = 180,
+    styles: Annotated[int, typer.Option(help="simulator: styles that only images show")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Land a source's files as batches; quarantine files that violate their contract."""
     from penchant.ingestion.ingest import ingest as run
 
     day = date.date() if date else None
-    report = run(Settings(), source, path, mapping, day, users=users, items=items, days=days)
+    sizes = {"users": users, "items": items, "days": days, "styles": styles}
+    report = run(Settings(), source, path, mapping, day, **sizes)
     for file in report.quarantined:
         tell_of_quarantine(file)
     if not report.landed:
         raise NothingToDo(f"nothing new: {report.summary()}", "nothing, or correct what is named")
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@data.command()
+def embed(
+    images: Annotated[Path, typer.Argument(help="folder of images named by their item's id")],
+    encoder: Annotated[Path, typer.Option(help="ONNX file of the image encoder")],
+    out: Annotated[Path, typer.Option(help="folder of the vectors")] = Path("vectors"),
+    kind: Annotated[str, typer.Option(help="name of the vectors")] = "image",
+    as_json: AsJson = False,
+) -> None:
+    """Compute vectors of images, to land as the table item_embeddings."""
+    from penchant.ingestion.embedding.embed import embed as run
+
+    report = run(images, encoder, kind, out, Settings().threads)
     answer(report.summary(), report.as_dict(), as_json)
 
 

@@ -88,7 +88,8 @@ def ingest(
     """Land a source's files.
 
     ``source``, ``path`` and ``mapping`` default to the settings. ``day`` selects one file of a
-    source with daily files; others ignore it. ``sizes`` (users, items, days) are for the simulator.
+    source with daily files; others ignore it. ``sizes`` (users, items, days, styles) are
+    for the simulator.
     A timestamp after ``now`` (naive UTC; by default the wall clock) is in the future.
 
     Raises UsageError when there is nothing to ingest, and DataError when every file was quarantined

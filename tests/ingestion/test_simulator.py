@@ -159,3 +159,11 @@ def test_truth_matches_the_landed_shop(settings: Settings, shop: duckdb.DuckDBPy
     own = np.corrcoef(known.shares.ravel(), looked_UC.ravel())[0, 1]
     other = np.corrcoef(known.shares.ravel(), np.roll(looked_UC, 1, axis=0).ravel())[0, 1]
     assert own > 0.7 > 0.3 > other
+
+
+def test_styles_are_seen_in_vectors_alone_and_change_nothing_without_them() -> None:
+    plain, styled = simulate(7, 20, 30, 30), simulate(7, 20, 30, 30, styles=3)
+    assert plain["item_embeddings"] == []
+    assert plain["items"] == styled["items"]
+    vectors = [row["vector"] for row in styled["item_embeddings"]]
+    assert 20 < len(vectors) < 30 and {len(vector) for vector in vectors} == {32}

@@ -210,21 +210,24 @@ def test_wrong_mappings_of_competitors_are_named(
         ingest(settings, "files", mapping=tmp_path / "m.yml")
 
 
-def test_catalogue_of_a_competitor_lands_apart_from_ours(
+def test_catalogue_of_a_competitor_and_vectors_become_marts_of_their_own(
     settings: Settings, tmp_path: Path
 ) -> None:
     for name, text in (
         ("theirs.csv", "id,name,price\n1,Mug,2.5\n2,Bowl,3\n"),
         (
             "reviews.csv",
-            "id,item,stars,text,at\na,1,5,Good,2024-01-05 10:00:00\nb,9,1,Bad,2024-01-05 10:00:00\n",
+            "id,item,stars,text,at\na,1,5,Good,2024-01-05 10:00:00\n"
+            "b,9,1,Bad,2024-01-05 10:00:00\n",
         ),
         ("m.yml", MAPPING),
         ("ours.csv", "id,name,price\n1,Cup,2\n"),
         ("sales.csv", "id,user,item,at\n1,u,1,2024-01-06 10:00:00\n"),
+        ("vectors.csv", 'item,vector\n1,"[0.5, 1]"\n9,"[1, 1]"\n'),
         (
             "o.yml",
-            "tables:\n  items: {path: ours.csv, columns: {item_id: id, title: name}}\n"
+            "tables:\n  item_embeddings:\n    path: vectors.csv\n    columns: {item_id: item, "
+            "vector: vector}\n    constants: {kind: image}\n  items: {path: ours.csv, columns: {item_id: id, title: name}}\n"
             "  events:\n    path: sales.csv\n    columns: {event_id: id, session_id: id, "
             "user_id: user, item_id: item, event_at: at}\n    constants: {event_type: purchase}\n",
         ),
@@ -242,4 +245,6 @@ def test_catalogue_of_a_competitor_lands_apart_from_ours(
     assert ids("competitor_items", "item_id") == ["rival:1", "rival:2"]
     assert set(ids("competitor_items", "competitor")) == {"rival"}
     assert ids("competitor_reviews", "review_id") == ["rival:a"]  # item 9 is not in the catalogue
+    vectors = pq.read_table(snapshot.mart("item_embeddings")).to_pylist()  # item 9 is none
+    assert vectors == [{"item_id": "1", "kind": "image", "vector": [0.5, 1.0], "dimensions": 2}]
     np.testing.assert_allclose(pq.read_table(snapshot.mart("competitor_items"))["price"], [2.5, 3])

@@ -28,6 +28,8 @@ NOT_HASHED = {"penchant.settings", "penchant.artifacts", "training.names", "trai
 """A run's identity has the values that they give, and records have format versions of their own."""
 READ_BY_ALL = ("items", "sequences", "users")
 """The marts that every family reads."""
+READ_TOO = {"content": ("item_embeddings",)}
+"""Further marts, by family."""
 STAGE = "training.commands.train"  # hashed alone: it imports the evaluators of every family
 
 
@@ -48,7 +50,8 @@ def inputs_of(snapshot: Snapshot, family: str) -> str:
     marts = snapshot.description.marts
     if not all(name in marts for name in READ_BY_ALL):
         return snapshot.id
-    names = sorted(marts) if family in READ_EVERY_MART else READ_BY_ALL
+    own = [*READ_BY_ALL, *(name for name in READ_TOO.get(family, ()) if name in marts)]
+    names = sorted(marts) if family in READ_EVERY_MART else own
     content: list[Any] = [snapshot.as_of, [(name, marts[name].content_hash) for name in names]]
     if family in READ_EVERY_MART and snapshot.manifest.is_file():
         content.append([asdict(mart) for mart in read_marts(snapshot.manifest)])

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from penchant.errors import DataError, UsageError
 from penchant.interactions import EVENT_TYPES
+from training.data.item_vectors import with_vectors
 
 if TYPE_CHECKING:  # types only: its validation needs packages that a benchmark on a GPU lacks
     from penchant.artifacts import Snapshot
@@ -165,7 +166,8 @@ class Histories:
 @dataclass(frozen=True)
 class Dataset:
     """A snapshot's users, catalogue and events. Rows of ``users`` and ``items`` (the whole
-    marts) are in the order of ``user_ids`` and ``item_ids``, which are sorted."""
+    marts, items with their vectors) are in the order of ``user_ids`` and ``item_ids``, which are
+    sorted."""
 
     user_ids: tuple[str, ...]
     item_ids: tuple[str, ...]
@@ -182,6 +184,8 @@ def read_dataset(snapshot: "Snapshot") -> Dataset:
     """
     users = _table(snapshot.mart("users")).sort_by("user_id")
     items = _table(snapshot.mart("items")).sort_by("item_id")
+    if snapshot.mart("item_embeddings").exists():
+        items = with_vectors(items, _table(snapshot.mart("item_embeddings")))
     # each of a million events is decoded and looked up by its place among the distinct items
     sequences = _table(snapshot.mart("sequences"), ["item_ids.list.element"])
     histories = _histories(sequences, users["user_id"], items["item_id"], epoch(snapshot.as_of))

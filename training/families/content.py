@@ -10,7 +10,9 @@ In the main job text vectors are decorrelated and profiles have a fixed length (
 NDCG@10 of .146 on Complete Journey, where popularity has .119 (200 users of validation, the 8,000
 items bought most).
 
-Only text is used, so items without events are ranked as well.
+Vectors that the shop brought, as of images, stand beside the text (layers/modalities.py).
+
+Only text and vectors are used, so items without events are ranked as well.
 """
 
 from dataclasses import dataclass, replace
@@ -21,11 +23,13 @@ import scipy.sparse as sp
 import torch
 
 from training.data.histories import Histories
+from training.data.item_vectors import vectors_of
 from training.data.split import Split
 from training.data.tags import words_of
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
+from training.layers.modalities import joined
 from training.layers.popularity import popularity
 from training.layers.text import TextEncoder, encode_texts
 from training.layers.user_profile import decorrelated, fixed_length_profile, log_share
@@ -35,6 +39,8 @@ from training.layers.user_profile import decorrelated, fixed_length_profile, log
 class Config:
     """``encoder``: minilm needs the extra ``text``. ``dimensions`` are kept of the TF-IDF.
 
+    ``vector_dimensions`` are kept of each kind of vector that the shop brought; 0 uses none.
+
     ``half_life_days`` of a user's events; ``popularity_days``, half-life of an item's;
     ``popularity_weight`` of the logarithm of its share: one beside the plain mean, or several to
     tune on validation beside decorrelated text and profiles of fixed length (user_profile.py).
@@ -42,6 +48,7 @@ class Config:
 
     encoder: TextEncoder = "tfidf"
     dimensions: int = 256
+    vector_dimensions: int = 64
     half_life_days: float = 120.0
     popularity_days: float = 90.0
     popularity_weight: float | tuple[float, ...] = (2.0, 3.0, 0.5)
@@ -49,7 +56,8 @@ class Config:
 
 class Model(VectorFamily):
     """State: ``words_TD``, the vector of each different text, the first of them 0: no text;
-    ``text_I``, which of them an item has; ``popularity_I`` as last observed.
+    ``text_I``, which of them an item has; ``popularity_I`` as last observed. An item with a vector
+    of its own has a row of its own.
 
     Many items share a text, so scores are computed by text: in Complete Journey there are a
     quarter as many texts as items.
@@ -62,6 +70,11 @@ class Model(VectorFamily):
         self.words_TD, self.text_I = encode_texts(
             context.items, self.config.encoder, self.config.dimensions, context
         )
+        vectors = vectors_of(context.items) if self.config.vector_dimensions else {}
+        if vectors:
+            self.words_TD, self.text_I = joined(
+                self.words_TD, self.text_I, vectors, self.config.vector_dimensions, context.seed
+            )
         if isinstance(self.config.popularity_weight, tuple):
             self._tune(self.config.popularity_weight, context)
         else:

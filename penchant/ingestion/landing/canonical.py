@@ -55,6 +55,7 @@ def _column(name: str, described: dict[str, Any], own_files: bool) -> Column:
         is_id=own_files and (name.endswith("_id") or name == SUBJECT),
         or_from=described.get("or_from"),
         rounds_up=own_files and described.get("rounds_up", False),
+        same_length_by=described.get("same_length_by"),
     )
 
 

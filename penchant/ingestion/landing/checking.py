@@ -16,6 +16,7 @@ INTEGERS = frozenset(
     f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 )
 FRACTIONS = frozenset({"FLOAT", "DOUBLE", "DECIMAL"})
+VECTOR = "FLOAT[]"
 # The Parquet types accepted for each contract type: only lossless casts.
 ACCEPTS = {
     "BIGINT": INTEGERS,
@@ -25,6 +26,7 @@ ACCEPTS = {
     "TIMESTAMP": frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "DATE"})
     | {"TIMESTAMP WITH TIME ZONE", "BIGINT", "UBIGINT", "VARCHAR"},
     "BOOLEAN": frozenset({"BOOLEAN"}),
+    VECTOR: frozenset({VECTOR, "DOUBLE[]"}),
 }
 ROW = '"row:"'  # place of a row in the file, from 1
 ONLY_NULLS = '"NULL"'  # DuckDB's type of a Parquet column without values
@@ -77,7 +79,8 @@ def check(
         return CheckResult(0, (Reason(Code.NO_ROWS, None, "the file has a header but no rows"),))
     broken = [(rule, wrong) for rule, wrong in zip(rules, found, strict=True) if wrong]
     reasons = _located(connection, typed, broken)
-    return CheckResult(rows, (*reasons, *_duplicates(connection, contract, typed)))
+    whole = (*_duplicates(connection, contract, typed), *_lengths(connection, contract, typed))
+    return CheckResult(rows, (*reasons, *whole))
 
 
 def broken_rows_sql(contract: Contract, reading: Reading, now: datetime) -> str:
@@ -268,6 +271,12 @@ def _value_rules(column: Column, reading: Reading, now: datetime) -> list[Rule]:
                 Code.NOT_FINITE, name, f"NOT isfinite({value})", "NaN and infinity are not allowed"
             )
         )
+    if column.type == VECTOR:
+        finite = f"len(list_filter({value}, lambda each: isfinite(each))) = len({value})"
+        rules += [
+            Rule(Code.NOT_FINITE, name, f"NOT {finite}", "null, NaN or infinity in a vector"),
+            Rule(Code.NOT_ALLOWED, name, f"len({value}) = 0", "an empty vector"),
+        ]
     if column.is_id and column.type == "VARCHAR":
         blank = f"trim({value}) = '' OR contains({value}, chr(0))"
         rules.append(Rule(Code.NOT_ALLOWED, name, blank, "blank, or with a NUL character"))
@@ -357,3 +366,21 @@ def _duplicates(
     names = ", ".join(contract.key)
     detail = f"duplicate key ({names})"
     return (Reason(Code.DUPLICATE_KEY, names, detail, extra, first, value[:MOST_OF_A_VALUE]),)
+
+
+def _lengths(connection: duckdb.DuckDBPyConnection, contract: Contract, typed: str) -> list[Reason]:
+    """A reason for each list column whose lengths differ within a group."""
+    reasons = []
+    for column in contract.columns:
+        if column.same_length_by is None:
+            continue
+        group, length = identifier(column.same_length_by), f"len({identifier(column.name)})"
+        query = (
+            f"SELECT {group}, min({length}), max({length}), arg_min({ROW}, {length}), count(*) "
+            f"FROM ({typed}) GROUP BY {group} HAVING min({length}) < max({length}) "
+            f"ORDER BY {group} LIMIT 1"
+        )
+        for value, shortest, longest, row, rows in connection.execute(query).fetchall():
+            detail = f"from {shortest} to {longest} numbers for {column.same_length_by} {value!r}"
+            reasons.append(Reason(Code.NOT_ALLOWED, column.name, detail, rows, row, str(shortest)))
+    return reasons

@@ -58,7 +58,8 @@ class Column:
     ``may_be_ahead`` allows future times, such as the end of a campaign; ``is_id`` forbids blank
     text and NUL, which no other system would show or find again. ``or_from``: the column that
     stands in where a shop's own file has no value. ``rounds_up`` takes fractions of a BIGINT and
-    rounds them away from zero: half a kilogram is one piece.
+    rounds them away from zero: half a kilogram is one piece. ``same_length_by``: lists have one
+    length in all rows with the same value of this column.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Column:
     is_id: bool = False
     or_from: str | None = None
     rounds_up: bool = False
+    same_length_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,7 @@ def _check_constant(path: Path, key: str, column: Column, value: object) -> None
         "DOUBLE": (int, float),
         "BOOLEAN": (bool,),
         "TIMESTAMP": (str,),
+        "FLOAT[]": (),
     }
     if not isinstance(value, fits[column.type]) or (
         isinstance(value, bool) and column.type != "BOOLEAN"

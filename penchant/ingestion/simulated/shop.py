@@ -34,6 +34,7 @@ CATALOGUE = {
 }
 LINKS = {"Books": "Coffee", "Outdoor": "Breakfast", "Toys": "Snacks"}
 """Second-level categories that share interests: the key's interest is mostly the value's."""
+LIKED_STYLES = 1.5  # Dirichlet mass of a user's styles: most like one or two
 LINKED_SHARE = 0.85  # share of a linked category's interest that is the other's
 BRANDS = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir")
 STYLES = ("Classic", "Fine", "Everyday", "Organic", "Little", "Grand")
@@ -56,6 +57,7 @@ class Shop:
     types: list[str]  # (items,) the third category
     popularity: np.ndarray  # (items,) sums to 1
     pull: np.ndarray  # (users, items) each row sums to 1
+    styles: np.ndarray  # (items,) -1 where the shop has no styles
     categories: list[str]  # second-level
     interests: np.ndarray  # (users, categories)
 
@@ -83,13 +85,13 @@ def truth(seed: int, users: int, items: int) -> Truth:
 
 
 def open_shop(
-    seed: int, users: int, items: int
+    seed: int, users: int, items: int, styles: int = 0
 ) -> tuple[np.random.Generator, Shop, list[dict], list[dict]]:
     """The shop, rows of its users and items, and the random generator for what follows."""
     rng = np.random.default_rng(seed)
     item_rows = _items(rng, items)
     user_rows = _users(rng, users)
-    return rng, _shop(rng, user_rows, item_rows), user_rows, item_rows
+    return rng, _shop(rng, user_rows, item_rows, styles), user_rows, item_rows
 
 
 def _items(rng: np.random.Generator, count: int) -> list[dict]:
@@ -138,13 +140,17 @@ def _users(rng: np.random.Generator, count: int) -> list[dict]:
     return rows
 
 
-def _shop(rng: np.random.Generator, users: list[dict], items: list[dict]) -> Shop:
+def _shop(rng: np.random.Generator, users: list[dict], items: list[dict], styles: int) -> Shop:
     categories = sorted({item["category_2"] for item in items})
     category = np.array([categories.index(item["category_2"]) for item in items])
     popularity = rng.lognormal(0.0, 0.8, len(items))
     popularity /= popularity.sum()
     interests = _interests(rng, len(users), categories)
     pull = interests[:, category] * popularity
+    style = np.full(len(items), -1)
+    if styles:
+        style = rng.integers(0, styles, len(items))
+        pull *= rng.dirichlet(np.full(styles, LIKED_STYLES / styles), len(users))[:, style] + 0.01
     return Shop(
         users=[user["user_id"] for user in users],
         items=[item["item_id"] for item in items],
@@ -153,6 +159,7 @@ def _shop(rng: np.random.Generator, users: list[dict], items: list[dict]) -> Sho
         types=[item["category_3"] for item in items],
         popularity=popularity,
         pull=pull / pull.sum(axis=1, keepdims=True),
+        styles=style,
         categories=categories,
         interests=interests,
     )

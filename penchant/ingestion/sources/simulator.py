@@ -17,11 +17,12 @@ from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.canonical import CONTRACTS
 from penchant.ingestion.landing.contract import Contract
 from penchant.ingestion.simulated.campaigns import campaigns_of
+from penchant.ingestion.simulated.images import image_rows
 from penchant.ingestion.simulated.life import Log, live, mail
 from penchant.ingestion.simulated.shop import open_shop
 
 NAME = "simulator"
-DEFAULT_SIZES = {"users": 80, "items": 60, "days": 120}
+DEFAULT_SIZES = {"users": 80, "items": 60, "days": 120, "styles": 0}
 MAX_DAYS = 600  # so that no event is in the future
 
 
@@ -33,11 +34,14 @@ def arrivals(request: Request) -> list[Arrival]:
     sizes = {**DEFAULT_SIZES, **request.sizes}
     unknown = sizes.keys() - DEFAULT_SIZES
     if unknown:
-        raise UsageError(f"unknown simulator size {min(unknown)!r}", "use users, items or days")
-    if min(sizes.values()) < 1 or sizes["days"] > MAX_DAYS:
+        raise UsageError(
+            f"unknown simulator size {min(unknown)!r}", "use users, items, days or styles"
+        )
+    least = {**dict.fromkeys(sizes, 1), "styles": 0}
+    if any(sizes[name] < least[name] for name in sizes) or sizes["days"] > MAX_DAYS:
         raise UsageError(
             f"invalid simulator sizes {sizes}",
-            f"use at least 1 for each, and at most {MAX_DAYS} days",
+            f"use at least 1 for each but styles, and at most {MAX_DAYS} days",
         )
     tables = simulate(request.settings.seed, **sizes)
     return [
@@ -47,9 +51,11 @@ def arrivals(request: Request) -> list[Arrival]:
     ]
 
 
-def simulate(seed: int, users: int, items: int, days: int) -> dict[str, list[dict]]:
+def simulate(
+    seed: int, users: int, items: int, days: int, styles: int = 0
+) -> dict[str, list[dict]]:
     """Rows of every canonical table, ordered by time."""
-    rng, shop, user_rows, item_rows = open_shop(seed, users, items)
+    rng, shop, user_rows, item_rows = open_shop(seed, users, items, styles)
     campaigns = campaigns_of(rng, shop, item_rows, days)
     log = Log()
     for user in range(users):
@@ -71,6 +77,7 @@ def simulate(seed: int, users: int, items: int, days: int) -> dict[str, list[dic
             for campaign in campaigns
             for item in campaign.items
         ],
+        "item_embeddings": image_rows(shop, seed),
         "reviews": sorted(log.reviews, key=lambda row: (row["reviewed_at"], row["user_id"])),
     }
 
@@ -87,6 +94,7 @@ ARROW_TYPES = {
     "DOUBLE": pa.float64(),
     "TIMESTAMP": pa.timestamp("us"),
     "BOOLEAN": pa.bool_(),
+    "FLOAT[]": pa.list_(pa.float32()),
 }
 
 

@@ -11,6 +11,8 @@ from penchant.encryption.duckdb_connection import connect
 from penchant.insights.competitors.matching import Listing, Similar
 
 MOST_GAPS = 1000  # of a competitor
+LEAST_SIMILAR = 0.1  # cosine to our item, to be of its category
+LEAST_SHARE = 0.5  # of their category's items that are nearest to one of ours
 
 
 def interest_by_category(snapshot: Snapshot, threads: int) -> dict[str, float]:
@@ -53,7 +55,7 @@ def gap_rows(
         each = theirs[place]
         path = _category(similar, place, paths) or their_category.get(each.category or "", ())
         known = [interest[level] for level in path if level in interest]
-        near = float(similar.score_TN[place].max(initial=0.0))
+        near = float(similar.cosine_TN[place].max(initial=0.0))
         rows.append(
             {
                 "competitor": competitor,
@@ -72,25 +74,30 @@ def gap_rows(
 def _category(
     similar: Similar, place: int, paths: Sequence[tuple[str, ...]]
 ) -> tuple[str, ...] | None:
-    """The path of our nearest items, by their summed scores; None where nothing is in common."""
+    """The path of our nearest items, by their summed cosines; None where none is near."""
     found: defaultdict[tuple[str, ...], float] = defaultdict(float)
-    nearest = zip(similar.ours_TN[place].tolist(), similar.score_TN[place].tolist(), strict=True)
-    for row, score in nearest:
-        if score > 0 and paths[row]:
-            found[paths[row]] += score
+    nearest = zip(similar.ours_TN[place].tolist(), similar.cosine_TN[place].tolist(), strict=True)
+    for row, cosine in nearest:
+        if cosine >= LEAST_SIMILAR and paths[row]:
+            found[paths[row]] += cosine
     return max(found, key=lambda path: (found[path], path)) if found else None
 
 
 def _their_categories(
     theirs: Sequence[Listing], similar: Similar, paths: Sequence[tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    """Our path that most items of each of their categories are nearest to."""
+    """Our path that most items of each of their categories are nearest to, if one is."""
     counts: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for place, each in enumerate(theirs):
         path = _category(similar, place, paths)
         if each.category and path:
             counts[each.category][path] += 1
-    return {name: counter.most_common(1)[0][0] for name, counter in counts.items()}
+    first = {name: counter.most_common(1)[0] for name, counter in counts.items()}
+    return {
+        name: path
+        for name, (path, count) in first.items()
+        if count >= LEAST_SHARE * counts[name].total()
+    }
 
 
 def unmatched_of(confidence_T: np.ndarray, least: float) -> list[int]:

@@ -34,10 +34,11 @@ class Listing:
 
 @dataclass(frozen=True)
 class Similar:
-    """``ours_TN``: rows of our nearest items of each of theirs, with ``score_TN``, best first;
-    scores of 0 where nothing is in common."""
+    """``ours_TN``: rows of our nearest items of each of theirs, best first. ``cosine_TN`` of their
+    texts; ``score_TN``, with the brands' agreement. Both are 0 where nothing is in common."""
 
     ours_TN: npt.NDArray[np.int64]
+    cosine_TN: npt.NDArray[np.float64]
     score_TN: npt.NDArray[np.float64]
 
 
@@ -45,9 +46,9 @@ def nearest(ours: Sequence[Listing], theirs: Sequence[Listing]) -> Similar:
     """Our nearest items of each of a competitor's."""
     found = min(NEAREST, len(ours))
     rows_TN = np.zeros((len(theirs), found), np.int64)
-    score_TN = np.zeros((len(theirs), found))
+    cosine_TN, score_TN = np.zeros((2, len(theirs), found))
     if not ours or not theirs:
-        return Similar(rows_TN, score_TN)
+        return Similar(rows_TN, cosine_TN, score_TN)
     vectorizer = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, dtype=np.float32)
     vectorizer.fit([each.title for each in (*ours, *theirs)])
     ours_IW = vectorizer.transform([each.title for each in ours]).T.tocsr()
@@ -58,13 +59,14 @@ def nearest(ours: Sequence[Listing], theirs: Sequence[Listing]) -> Similar:
         for at in range(cosine.shape[0]):
             span = slice(cosine.indptr[at], cosine.indptr[at + 1])
             rows, values = cosine.indices[span], cosine.data[span].astype(np.float64)
-            brand = _brand(theirs[start + at])
+            brand, agreed = _brand(theirs[start + at]), values
             if brand is not None:
-                values = values + [_agreement(brand, brands[row]) for row in rows.tolist()]
-            best = np.lexsort((rows, -values))[:found]
+                agreed = values + [_agreement(brand, brands[row]) for row in rows.tolist()]
+            best = np.lexsort((rows, -agreed))[:found]
             rows_TN[start + at, : len(best)] = rows[best]
-            score_TN[start + at, : len(best)] = np.clip(values[best], 0.0, 1.0)
-    return Similar(rows_TN, score_TN)
+            cosine_TN[start + at, : len(best)] = values[best]
+            score_TN[start + at, : len(best)] = np.clip(agreed[best], 0.0, 1.0)
+    return Similar(rows_TN, cosine_TN, score_TN)
 
 
 def match(similar: Similar) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:

@@ -6,10 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from penchant.errors import DataError, UsageError
 from training.data.catalogue import numbered
+from training.data.item_vectors import vectors_of, with_vectors
 from training.fitting.context import TrainingContext
+from training.layers.modalities import joined
 from training.layers.text import encode_texts, minilm, unique_words
 
 
@@ -67,3 +70,27 @@ def test_vectors_keep_order_of_texts(
     monkeypatch.setitem(sys.modules, "sentence_transformers", encoders)
     vectors_TD = minilm(["long words", "a", "bbb"], context)
     assert vectors_TD[:, 0].tolist() == [10.0, 1.0, 3.0]
+
+
+def test_missing_vectors_are_masked_and_others_stand_beside_the_text() -> None:
+    words_TD = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    text_I = torch.tensor([1, 1, 1, 2, 0])
+    image_ID = np.array([[5, 1], [5.2, 1], [-5, 1], [0, 0], [0, 0]], np.float32)
+    rows_RD, row_I = joined(words_TD, text_I, {"image": image_ID}, 64, 0)
+    vectors_ID = rows_RD[row_I]
+    assert vectors_ID.shape[1] == 4
+    near_II = vectors_ID @ vectors_ID.T
+    assert near_II[0, 1] == pytest.approx(2, abs=0.01)  # same text, same image
+    assert near_II[0, 2] == pytest.approx(0, abs=0.1)  # same text, opposite image
+    assert vectors_ID[3].tolist() == [0, 1, 0, 0] and not vectors_ID[4].any()
+    assert row_I[3] == 2 and row_I[4] == 0
+
+
+def test_catalogue_has_a_column_for_each_kind_of_vector() -> None:
+    embeddings = pa.table(
+        {"item_id": ["2", "1", "2"], "kind": ["b", "a", "a"], "vector": [[9.0], [1.0, 2], [3.0, 4]]}
+    )
+    found = vectors_of(with_vectors(numbered(3), embeddings))
+    assert found["a"].tolist() == [[1, 2], [3, 4], [0, 0]]
+    assert found["b"].tolist() == [[0], [9], [0]]
+    assert vectors_of(numbered(3)) == {}

@@ -1,0 +1,1 @@
+"""Vectors of a shop's image files, to land as the table ``item_embeddings``."""
