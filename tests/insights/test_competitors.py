@@ -227,7 +227,8 @@ def test_catalogue_of_a_competitor_and_vectors_become_marts_of_their_own(
         (
             "o.yml",
             "tables:\n  item_embeddings:\n    path: vectors.csv\n    columns: {item_id: item, "
-            "vector: vector}\n    constants: {kind: image}\n  items: {path: ours.csv, columns: {item_id: id, title: name}}\n"
+            "vector: vector}\n    constants: {kind: image}\n"
+            "  items: {path: ours.csv, columns: {item_id: id, title: name}}\n"
             "  events:\n    path: sales.csv\n    columns: {event_id: id, session_id: id, "
             "user_id: user, item_id: item, event_at: at}\n    constants: {event_type: purchase}\n",
         ),
