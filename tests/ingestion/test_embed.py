@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper
@@ -41,19 +42,20 @@ def images(tmp_path: Path) -> Path:
 
 
 def vectors(out: Path) -> dict[str, list[float]]:
-    table = pq.read_table(out)
+    table = pa.concat_tables(pq.read_table(part) for part in sorted(out.glob("*.parquet")))
     return dict(zip(table["item_id"].to_pylist(), table["vector"].to_pylist(), strict=True))
 
 
 def huge_png() -> bytes:
-    """The header of an image of 100 megapixels, without its pixels."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + struct.pack(">I", 13)
-        + header
-        + struct.pack(">I", zlib.crc32(header))
-    )
+    """An image of 100 megapixels, without its pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checked = name + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    size = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + pixels
 
 
 def test_images_are_embedded_once(images: Path, tmp_path: Path) -> None:
@@ -151,5 +153,6 @@ def test_wrong_vectors_are_quarantined(
 ) -> None:
     (tmp_path / "m.yml").write_text(MAPPING.replace("out/*.parquet", "v.csv"))
     (tmp_path / "v.csv").write_text("item_id,kind,vector\n" + rows)
-    (file,) = ingest(settings, "files", mapping=tmp_path / "m.yml").quarantined
-    assert reason in file["reasons"][0]["detail"]
+    with pytest.raises(DataError, match="quarantined 1") as raised:
+        ingest(settings, "files", mapping=tmp_path / "m.yml")
+    assert reason in raised.value.cause
