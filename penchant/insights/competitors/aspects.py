@@ -26,7 +26,7 @@ def aspect_comparison(
     """A row per aspect of which both have reviews, the clearest differences first.
 
     ``ours`` and ``theirs``: rows of reviews with text. ``names``: words of items' titles. Sentiment
-    is learned from both, so that neither is judged by words of the other. ``difference``: theirs
+    is learned from both, so that neither is scored by words of the other. ``difference``: theirs
     less ours, with its 95 % bootstrap interval over reviews.
     """
     if not ours or not theirs:
