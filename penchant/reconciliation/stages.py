@@ -164,7 +164,8 @@ def released(settings: Settings) -> str | None:
 
 
 def refreshed(settings: Settings, snapshot_id: str) -> bool:
-    """Whether every use of interests has its result for a snapshot."""
+    """Whether every use of interests has its result for a snapshot, but those of reviews and
+    competitors, which a shop may lack."""
     uses = (DemandRecord, RetentionRecord, SearchRecord, AudienceRecord)
     return all(use.live(settings).current() == snapshot_id for use in uses)
 
