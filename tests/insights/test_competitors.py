@@ -210,6 +210,7 @@ def test_wrong_mappings_of_competitors_are_named(
         ingest(settings, "files", mapping=tmp_path / "m.yml")
 
 
+@pytest.mark.long
 def test_catalogue_of_a_competitor_and_vectors_become_marts_of_their_own(
     settings: Settings, tmp_path: Path
 ) -> None:
