@@ -42,20 +42,29 @@ def ranking_model_sections(models: Sequence[RankingModelFigures]) -> str:
 
 def _section(model: RankingModelFigures) -> str:
     record = model.record
-    shares = sorted(record.importance.items(), key=lambda row: -row[1])[:MOST_FEATURES]
+    shares = sorted(record.importance.items(), key=lambda row: -row[1])
     bars = [
         Bar(name, share, share, share, f"{share:.1%}", "hue0", f"{name}: {share:.2%}")
-        for name, share in shares
+        for name, share in shares[:MOST_FEATURES]
     ]
     return section(
         f"Ranking model {family_name(record.family)}",
         f'<div class="soft">{record.model.trees} trees over {len(record.features)} features. The '
         "importance of a feature is its share of the gain of all splits.</div>"
         f"{bar_plot(bars, 'importance of features', lambda share: f'{share:.0%}')}"
+        f"<details><summary>every feature</summary>{_importance(shares)}</details>"
         f"{_sources(record.sources)}{_reliability(model.reliability)}"
         f"{_trade_off(model.by_value, 'value', VALUE)}"
         f"{_trade_off(model.by_exploration, 'exploration', EXPLORATION, 'novelty')}",
     )
+
+
+def _importance(shares: Sequence[tuple[str, float]]) -> str:
+    """Each feature with its whole name: one that an analyst added may be far down."""
+    rows = [
+        [str(place), escape(name), f"{share:.2%}"] for place, (name, share) in enumerate(shares, 1)
+    ]
+    return html_table(["", "feature", "importance"], rows, numbers={0, 2})
 
 
 def _sources(sources: Sequence[CandidateSource]) -> str:

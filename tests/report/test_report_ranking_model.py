@@ -38,6 +38,15 @@ def test_shows_importance_recall_and_reliability() -> None:
     assert "75.0%" in html and "0.2800" in html and "observed share" in html
 
 
+def test_every_feature_is_in_a_table_with_its_whole_name() -> None:
+    names = [f"user_statistics__a_feature_with_quite_a_long_name_{number}" for number in range(40)]
+    importance = {name: (40 - place) / 820 for place, name in enumerate(names)}
+    html = ranking_model_sections(
+        [RankingModelFigures(RECORD.model_copy(update={"importance": importance}), [])]
+    )
+    assert f'<td class="number">40</td><td>{names[-1]}</td><td class="number">0.12%</td>' in html
+
+
 def test_without_calibration_there_is_no_reliability() -> None:
     assert "observed share" not in ranking_model_sections([RankingModelFigures(RECORD, [])])
     assert ranking_model_sections([]) == ""
