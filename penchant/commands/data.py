@@ -35,7 +35,7 @@ def ingest(
 
     day = date.date() if date else None
     sizes = {"users": users, "items": items, "days": days, "styles": styles}
-    report = run(Settings(), source, path, mapping, day, **sizes)
+    report = run(Settings(), source, path, mapping, day, now=None, **sizes)
     for file in report.quarantined:
         tell_of_quarantine(file)
     if not report.landed:

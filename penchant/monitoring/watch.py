@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -211,7 +211,10 @@ def _shifts(
 ) -> Iterator[FeatureShift]:
     pointer = settings.live_snapshot
     previous = pointer.previous() if pointer.current() == snapshot.id else None
-    wanted = {"previous": previous, "training": release.snapshot_id if release else None}
+    wanted: dict[Literal["previous", "training"], str | None] = {
+        "previous": previous,
+        "training": release.snapshot_id if release else None,
+    }
     for against, snapshot_id in wanted.items():
         if snapshot_id is None or snapshot_id == snapshot.id:
             missing[f"features against {against}"] = "no other snapshot"

@@ -250,10 +250,11 @@ def _refit_responses(
     read = {view.name for view in service_views(described, SERVICE)} | {one.name for one in sets}
     if not changed & read or not live.description.marts["ad_responses"].rows:
         return None
-    from training.commands.compare_responses import compare_responses  # imports PyTorch: 2 s
+    # imports PyTorch: 2 s
+    from training.commands.compare_responses import Tables, compare_responses
 
     try:
-        versions = []
+        versions: list[Tables] = []
         for snapshot in (live, edited):
             scratch = edited.path / f"training_sets_{len(versions)}"
             scratch.mkdir()

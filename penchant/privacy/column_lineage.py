@@ -27,7 +27,7 @@ ADDED_WHEN_READ = ("filename",)
 NEAR = 5  # names in an error
 FILE = "file "  # a table that is read from other files than landed rows
 
-Schema = dict[str, dict[str, str]]
+Schema = dict[str, object]
 
 
 @dataclass(frozen=True, order=True)
@@ -162,7 +162,7 @@ def _name_table(table: exp.Table, schema: Schema) -> None:
     table.set("this", exp.to_identifier(name, quoted=True))
 
 
-def _match_by_name(query: exp.Expression) -> None:
+def _match_by_name(query: exp.Expr) -> None:
     """Order the columns of ``UNION ALL BY NAME`` as in its first query: sqlglot pairs by place."""
     for union in list(query.find_all(exp.SetOperation)):
         if union.args.get("by_name"):

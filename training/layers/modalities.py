@@ -42,7 +42,7 @@ def joined(
 
 def _reduced(vectors_ID: FloatArray, dimensions: int, seed: int) -> FloatArray:
     """Less the mean of the items that have one, on the main directions."""
-    known_I = vectors_ID.any(axis=1)
+    known_I = np.any(vectors_ID != 0, axis=1)
     centred_ID = np.where(known_I[:, None], vectors_ID - vectors_ID[known_I].mean(axis=0), 0.0)
     most = min(dimensions, *centred_ID.shape)
     _, _, directions_KD = randomized_svd(centred_ID, most, random_state=seed)

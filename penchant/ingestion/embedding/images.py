@@ -89,5 +89,7 @@ def read_pixels(path: Path, form: Form) -> Pixels:
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for damaged files
         raise Rejected(f"damaged: {error}") from None
     pixels_HW3 = np.asarray(fitted, np.float32) / 255
-    scaled_HW3 = (pixels_HW3 - np.float32(form.mean)) / np.float32(form.deviation)
+    scaled_HW3 = (pixels_HW3 - np.array(form.mean, np.float32)) / np.array(
+        form.deviation, np.float32
+    )
     return np.ascontiguousarray(scaled_HW3.transpose(2, 0, 1), np.float32)

@@ -104,7 +104,7 @@ def _consumer(address: str, key: str) -> Any:
             auto_offset_reset="earliest",
             **options,
         )
-    except (*_errors(), AssertionError, ValueError) as error:
+    except _errors(AssertionError, ValueError) as error:
         raise _unavailable(address, key, error) from error
 
 
@@ -175,10 +175,10 @@ def _commit(address: str, key: str, ends: Mapping[Any, int]) -> None:
         consumer.close()
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def _errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     from kafka.errors import KafkaError
 
-    return (KafkaError, OSError)
+    return (KafkaError, OSError, *others)
 
 
 def _unavailable(address: str, key: str, error: Exception) -> PenchantError:

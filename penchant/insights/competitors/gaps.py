@@ -50,7 +50,7 @@ def gap_rows(
     of our items: a near twin of it is no gap. ``paths``: of each of our items, by level.
     """
     their_category = _their_categories(theirs, similar, paths)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place in unmatched:
         each = theirs[place]
         path = _category(similar, place, paths) or their_category.get(each.category or "", ())
