@@ -51,6 +51,20 @@ def restock(
 
 
 @insights.command()
+def plan_campaign(
+    snapshot: SnapshotId,
+    brief: Annotated[Path, typer.Option(help="YAML file: goal, budget, dates, holdout, offers")],
+    as_json: AsJson = False,
+) -> None:
+    """Plan which offers to send to which users at which discount, by what they add."""
+    from training.campaigns.stage import plan_campaign as run
+
+    yield_to_serving(INSIGHTS)
+    report = run(Settings(), snapshot, brief)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
 def predict_retention(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Predict who returns within 28 days, what users spend in 90, and who is fading."""
     from penchant.insights.retention.stage import predict_retention as run

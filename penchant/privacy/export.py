@@ -12,6 +12,7 @@ from penchant.artifacts import Snapshot
 from penchant.encryption.duckdb_connection import connect
 from penchant.errors import NothingToDo, UnknownId, UsageError
 from penchant.insights.audience.published import published_audiences
+from penchant.insights.campaigns.published import published_campaigns
 from penchant.insights.retention.published import published_retention
 from penchant.insights.voice.published import published_voice
 from penchant.manifest import read_marts
@@ -101,7 +102,7 @@ def everything_held(settings: Settings, user_id: str) -> Iterator[Held]:
 
 
 def _insights(settings: Settings, user_id: str) -> Iterator[Held]:
-    """Predictions of the person and the audiences they are in, if any are published."""
+    """Predictions of the person, and the audiences and campaigns that they are in, if any."""
     with suppress(NothingToDo, UnknownId):
         row = published_retention(settings).of_user(user_id)
         yield Held("insights/retention", "whether to win the person back", [row])
@@ -111,6 +112,9 @@ def _insights(settings: Settings, user_id: str) -> Iterator[Held]:
     with suppress(NothingToDo):
         rows = published_voice(settings).of_user(user_id)
         yield Held("insights/voice", "what the person's reviews say", rows)
+    for campaign in published_campaigns(settings):
+        place = f"insights/campaigns/{campaign.record.name}"
+        yield Held(place, "offers to send the person", campaign.of_user(user_id))
 
 
 def _in_marts(snapshot: Snapshot, user_id: str) -> Iterator[Held]:

@@ -1,4 +1,4 @@
-"""The uses of interests beside recommendation: demand, what to order, returns, fading users."""
+"""The uses of interests beside recommendation: demand, orders, returns, fading users, campaigns."""
 
 from itertools import islice
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from penchant.api.console.render import page, safe_svg
 from penchant.api.console.session import READ_SCOPES, USER_SCOPE, RequireVisitor, Visitor
 from penchant.api.http.services import AppServices
 from penchant.errors import NothingToDo
+from penchant.insights.campaigns.published import PublishedCampaign, published_campaigns
 from penchant.insights.demand.published import (
     NodeForecast,
     PublishedDemand,
@@ -23,7 +24,7 @@ from penchant.insights.retention.published import PublishedRetention, published_
 from penchant.plots.band_plot import Band, band_plot
 from penchant.plots.bar_plot import Bar, bar_plot
 
-MAX_CATEGORIES, MAX_RESTOCK, MAX_FADING = 7, 20, 20
+MAX_CATEGORIES, MAX_RESTOCK, MAX_FADING, MAX_CAMPAIGNS = 7, 20, 20, 5
 LeadDays = Annotated[int, Query(ge=1, le=28)]
 ServiceLevel = Annotated[float, Query(ge=0.5, le=0.99)]
 router = APIRouter()
@@ -39,7 +40,9 @@ def insights(
 ) -> HTMLResponse:
     """Forecasts by category, their accuracy on held-out weeks, and the restock list."""
     demand, retention, missing = None, None, []
+    campaigns: list[PublishedCampaign] = []
     if visitor.allows(INSIGHTS):
+        campaigns = published_campaigns(services.settings)[:MAX_CAMPAIGNS]
         try:
             demand = published_demand(services.settings)
         except NothingToDo as error:
@@ -68,6 +71,7 @@ def insights(
         sees_users=visitor.allows(USER_SCOPE),
         retention=retention.record if retention else None,
         tenths=_tenths(retention) if retention else None,
+        campaigns=[(each.record, _by_budget(each)) for each in campaigns],
         **_demand(demand, policy),
     )
 
@@ -99,6 +103,25 @@ def _tenths(retention: PublishedRetention) -> Markup:
         for place, each in enumerate(model.deciles, start=1)
     ]
     return safe_svg(bar_plot(bars, "Returns within 28 days by tenth", "{:.0%}".format))
+
+
+def _by_budget(campaign: PublishedCampaign) -> Markup:
+    """What the goal gains less and less of, as the budget grows."""
+    record = campaign.record
+    bars = [
+        Bar(
+            label=f"budget {float(share) * record.budget:,.0f}",
+            value=worth,
+            low=worth,
+            high=worth,
+            note=f"{worth:,.0f}",
+            style="bar-all",
+            tip=f"{share} of the budget: {worth:,.0f}",
+        )
+        for share, worth in record.by_budget.items()
+    ]
+    title = f"Expected {record.goal.replace('_', ' ')} of {record.name} by budget"
+    return safe_svg(bar_plot(bars, title, "{:,.0f}".format))
 
 
 def _plot(forecast: NodeForecast) -> Markup:

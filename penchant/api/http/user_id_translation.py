@@ -32,7 +32,7 @@ from penchant.subjects import Subjects
 from penchant.vault import Vault
 
 FIELD, ITEM, SESSION = "user_id", "item_id", "session_id"
-LISTS = ("/v1/audience", "/v1/fading", "/v1/subjects/requests")
+LISTS = ("/v1/audience", "/v1/campaign_users", "/v1/fading", "/v1/subjects/requests")
 """Routes that list users, for scopes that may see them."""
 NO_LINKS = Links()
 LIVENESS = ("/healthz", "/livez")

@@ -1,0 +1,1 @@
+"""Reads the plans that `penchant plan-campaign` wrote."""
