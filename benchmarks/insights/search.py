@@ -48,11 +48,11 @@ def _speed(published: PublishedSearch) -> dict[str, Any]:
     random = np.random.default_rng(0)
     titles = [str(title) for title in random.choice(published.titles, ITEMS)]
     titles = [f"{title} w{random.integers(EXTRA_WORDS):05}" for title in titles]
-    queries = [_query(titles[at], random) for at in random.integers(0, ITEMS, QUERIES)]
+    queries = [query_of(titles[at], random) for at in random.integers(0, ITEMS, QUERIES)]
     kinds: dict[str, list[str]] = {
         "words of a title": [f"{query} " for query in queries],
         "a word's beginning": [query[: max(2, len(query) - 2)] for query in queries],
-        "a typing error": [f"{_mistyped(query, random)} " for query in queries],
+        "a typing error": [f"{mistyped(query, random)} " for query in queries],
     }
     searcher = Searcher(dict.fromkeys(published.some_paths(12), 0.1), frozenset(titles[:300]))
     rows = []
@@ -133,12 +133,13 @@ def _timed(what: str, queries: list[str], ask: Callable[[str], Any]) -> dict[str
     return {"what": what, "p50": p50, "p99": p99, "empty": empty / len(queries)}
 
 
-def _query(title: str, random: np.random.Generator) -> str:
+def query_of(title: str, random: np.random.Generator) -> str:
+    """One or two words of a title."""
     of_title = words(title)
     return " ".join(random.choice(of_title, min(2, len(of_title)), replace=False))
 
 
-def _mistyped(query: str, random: np.random.Generator) -> str:
+def mistyped(query: str, random: np.random.Generator) -> str:
     """One letter of the longest word is replaced."""
     longest = max(query.split(), key=len)
     at = int(random.integers(len(longest)))

@@ -38,11 +38,16 @@ class InsightRecord(Record):
         """The folder of the live snapshot. Raises NothingToDo until one is written."""
         snapshot_id = cls.live(settings).current()
         if snapshot_id is None or not cls.path(settings, snapshot_id).exists():
-            raise NothingToDo(
-                f"no {cls.CONTENT} published",
-                f"run `penchant {cls.COMMAND} --snapshot s-…`, as the DAG refresh_insights does",
-            )
+            raise NothingToDo(f"no {cls.CONTENT} published", cls._remedy(settings))
         return cls.folder(settings, snapshot_id)
+
+    @classmethod
+    def _remedy(cls, settings: Settings) -> str:
+        snapshot_id = settings.live_snapshot.current()
+        if snapshot_id is None:
+            return "run `penchant build`, then `penchant check`: no snapshot is live"
+        command = f"penchant {cls.COMMAND} --snapshot {snapshot_id}"
+        return f"run `{command}`, as the DAG refresh_insights does"
 
     @classmethod
     def publish_once(

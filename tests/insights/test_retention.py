@@ -191,7 +191,10 @@ def test_api_rejects_unknown_users_and_tells_what_is_missing(
     unknown = client.get("/v1/retention", params={"user_id": "nobody"})
     assert "'nobody' had bought nothing" in unknown.json()["detail"]
     empty = TestClient(create_app(settings)).get("/v1/fading")
-    assert empty.status_code == 503 and "predict-retention" in empty.json()["remedy"]
+    assert empty.status_code == 503 and "penchant build" in empty.json()["remedy"]
+    settings.live_snapshot.flip(SNAPSHOT)
+    remedy = TestClient(create_app(settings)).get("/v1/fading").json()["remedy"]
+    assert f"`penchant predict-retention --snapshot {SNAPSHOT}`" in remedy
 
 
 def test_objecting_user_has_no_prediction(predicted: Settings) -> None:

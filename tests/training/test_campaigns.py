@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.insights.campaigns.published import published_campaign
 from penchant.settings import Settings
 from penchant.subjects import Subjects
-from training.campaigns import allocation
+from training.campaigns import allocation, stage, uplift
 from training.campaigns.allocation import Choices, allocate
 from training.campaigns.discounts import elasticity
 from training.campaigns.stage import plan_campaign
+from training.layers.responses.hashing import HashingConfig
 
 
 def brief(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -33,6 +35,15 @@ def brief(folder: Path, *changes: tuple[str, str]) -> Path:
     path = folder / "brief.yml"
     path.write_text(text)
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_models() -> Iterator[None]:
+    """A matrix of fewer columns and fewer resamples, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uplift, "HASHING", HashingConfig(buckets=64))
+        patch.setattr(stage, "DRAWS", 20)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +80,8 @@ def test_offers_go_to_users_who_spend_more_because_of_them(
     assert sum(row["cost"] for row in sent) == pytest.approx(record.cost["mean"])
     assert 0.8 * 150 < record.cost["mean"] <= 150
     assert record.users == len(sent) and record.held_out == len(rows) - len(sent)
-    assert record.held_out / len(rows) == pytest.approx(0.2, abs=0.01)
-    assert {row["propensity"] for row in rows} == {0.8}
+    assert record.held_out / len(rows) == pytest.approx(0.2, abs=0.03)
+    assert {row["propensity"] for row in rows} == {1 - record.held_out / len(rows)}
     true = sum(truth[row["user_id"]] for row in sent if row["discount"] == 0.2)
     promised = sum(row["added"] for row in sent if row["discount"] == 0.2)
     assert promised == pytest.approx(true, rel=0.35)
@@ -129,6 +140,7 @@ def test_discounts_need_prices_that_changed(shop: Settings, tmp_path: Path) -> N
 def test_invalid_brief_is_refused(
     shop: Settings, tmp_path: Path, old: str, new: str, cause: str
 ) -> None:
+    shutil.rmtree(CampaignPlanRecord.folder(shop, SNAPSHOT, "spring"))
     with pytest.raises(UsageError) as refused:
         plan_campaign(shop, SNAPSHOT, brief(tmp_path, (old, new)))
     assert cause in refused.value.cause and "brief.yml" in refused.value.cause
@@ -167,7 +179,7 @@ def choices(saturation: float = 0.5, net: bool = False) -> Choices:
 
 
 @pytest.mark.parametrize("net", [False, True])
-def test_allocation_is_nearly_the_best_one(net: bool) -> None:
+def test_allocation_is_the_best_one_but_for_a_user(net: bool) -> None:
     asked, budget = choices(net=net), 6.0
     best, places = 0.0, [-1, 0, 1]
     for discounts in itertools.product(places, repeat=8):
@@ -181,7 +193,7 @@ def test_allocation_is_nearly_the_best_one(net: bool) -> None:
         best = max(best, worth if cost <= budget else 0.0)
     found = allocate(asked, budget, seed=0)
     assert found.at(asked.cost_UOD).sum() <= budget
-    assert found.worth(asked) == pytest.approx(best, rel=0.1)
+    assert best - 4 <= found.worth(asked) <= best, "at most one user's offers are missing"
 
 
 def test_saturated_users_get_no_second_offer() -> None:

@@ -21,13 +21,14 @@ from training.campaigns.candidates import Candidates, candidates
 from training.campaigns.comparison import compare
 from training.campaigns.discounts import Elasticity, elasticity, unit_elasticity
 from training.campaigns.expected import Expected, Money
-from training.campaigns.uplift import ADVERTISED, DRAWS, fit_uplift, tune
+from training.campaigns.uplift import ADVERTISED, fit_uplift, tune
 from training.data.histories import read_training_set
 from training.evaluation.metrics.intervals import FloatArray, IntArray
 from training.layers.responses.ads import RESPONSES, SPENDING, AdWindows, users
 
 OUTCOMES = {"profit": "spend_after", "sales": "spend_after", "offered_sales": ADVERTISED}
 BUDGET_SHARES = (0.25, 0.5, 1.0, 2.0)
+DRAWS = 100
 POWER = 2.8
 """Standard errors of the smallest effect that is found with a power of 80 % at 5 %."""
 
@@ -90,7 +91,7 @@ def _planned(
     offered = _profiled(settings, offered)
     tuned = tune(split, outcome, seed)
     compared = compare(split, outcome, tuned, seed)
-    uplift = fit_uplift(spending, outcome, tuned, seed)
+    uplift = fit_uplift(spending, outcome, tuned, seed, DRAWS)
     tables = [offered.of_offer(name, brief, spending.column_names) for name in brief.offers]
     answers = _answers_to_discounts(snapshot, brief, seed)
     expected = Expected.of(brief, uplift, answers, tables, tuned.strongest)
@@ -163,7 +164,7 @@ def _held_out(plan: Allocation, share: float, seed: int) -> np.ndarray:
     selected = np.flatnonzero(plan.chosen_UO.any(axis=1))
     held_U = np.zeros(len(plan.chosen_UO), bool)
     order = np.random.default_rng(seed).permutation(selected)
-    held_U[order[: int(np.ceil(share * len(order)))]] = True
+    held_U[order[: max(1, round(share * len(order)))]] = True
     return held_U
 
 
@@ -224,7 +225,7 @@ def _rows(
             "offer": pa.array([names[offer] for offer in offer_R], pa.string()),
             "discount": discount_R,
             "sent": ~held_U[user_R],
-            "propensity": np.full(len(user_R), 1 - brief.holdout),
+            "propensity": np.full(len(user_R), 1 - held_U.sum() / len(np.unique(user_R))),
             "added": added_UO[user_R, offer_R],
             "cost": cost_UO[user_R, offer_R],
         }

@@ -26,7 +26,7 @@ HASHING = HashingConfig(buckets=512)
 PENALTIES = (1e5, 3e4, 1e4, 3e3, 1e3, 300.0, 100.0)
 SATURATIONS = (1.0, 0.85, 0.7, 0.5, 0.3)
 SPENDING_PENALTY = 100.0
-GROUPS, DRAWS = 40, 100
+GROUPS = 40
 RUNNING = "ads_running"
 ADVERTISED = "advertised_spend_after"
 
@@ -76,9 +76,7 @@ def tune(split: AdSplit, outcome: str, seed: int) -> Tuned:
     return Tuned(penalty, saturation, min(possible))
 
 
-def fit_uplift(
-    table: pa.Table, outcome: str, tuned: Tuned, seed: int, draws: int = DRAWS
-) -> Uplift:
+def fit_uplift(table: pa.Table, outcome: str, tuned: Tuned, seed: int, draws: int) -> Uplift:
     """Fit on all rows of ``campaign_spending``."""
     table = with_days(table)
     design = design_of(table)

@@ -38,6 +38,7 @@ def campaigns(services: AppServices) -> CampaignPlans:
 @router.get(
     "/v1/campaign_users",
     summary="List what a campaign sends to whom",
+    responses={404: {"description": "Unknown campaign."}},
     dependencies=[Depends(RequireScope(FEATURE_SCOPES["direct"]))],
 )
 def campaign_users(

@@ -18,7 +18,6 @@ from penchant.insights.demand.selection import (
     Selection,
     bounds,
     composed,
-    errors_of,
     levels_wape,
     reconciled,
 )
@@ -41,15 +40,18 @@ class Backtest:
 
 
 def backtest(
-    past: Sequence[Origin], held_out: Sequence[Origin], selection: Selection, hierarchy: Hierarchy
+    held_out: Sequence[Origin],
+    selection: Selection,
+    baseline_errors: dict[str, dict[str, Errors]],
+    hierarchy: Hierarchy,
 ) -> Backtest:
-    """``past``: the origins of ``selection``, which give the baselines' errors too."""
+    """``baseline_errors``: by baseline and class, from the same past as those of ``selection``."""
     ours = [reconciled(origin, selection, hierarchy) for origin in held_out]
     evaluated = _held_out(held_out, ours, selection.errors)
     baselines = {}
     for name in BASELINES:
-        before = errors_of(past, [origin.base[name] for origin in past])
-        baselines[name] = _held_out(held_out, [origin.base[name] for origin in held_out], before)
+        means = [origin.base[name] for origin in held_out]
+        baselines[name] = _held_out(held_out, means, baseline_errors[name])
     classes_R = np.concatenate([origin.classes_M[origin.active_M] for origin in held_out])
     return Backtest(
         {

@@ -63,18 +63,28 @@ def origin_at(demand: Demand, week: int, seed: int, threads: int) -> Origin:
         fitted_M = np.isin(classes_M, classes)
         learned[name] = np.full((len(nodes_MT), HORIZON), np.nan)
         learned[name][fitted_M] = method(nodes_MT[fitted_M])
-    recent_MT = nodes_MT[:, -SCALE_WEEKS:]
     ahead = demand.pieces_ND[:, week * DAYS : (week + HORIZON) * DAYS]
     return Origin(
         week,
         classes_M,
         base | learned | {COMBINED: _mean_of(learned)},
-        np.maximum(np.sqrt(recent_MT.var(axis=1) + recent_MT.mean(axis=1)), LEAST_SCALE),
-        np.abs(np.diff(nodes_MT, axis=1)).mean(axis=1),
+        scale_of(nodes_MT),
+        change_of(nodes_MT),
         (nodes_MT[:, -RECENT_WEEKS:] != 0).max(axis=1),
         weekday_shares(known),
         nodes(demand, ahead),
     )
+
+
+def scale_of(series_MT: Floats) -> Floats:
+    """Pieces that a week typically deviates by: scale_M."""
+    recent_MT = series_MT[:, -SCALE_WEEKS:]
+    return np.maximum(np.sqrt(recent_MT.var(axis=1) + recent_MT.mean(axis=1)), LEAST_SCALE)
+
+
+def change_of(series_MT: Floats) -> Floats:
+    """Mean absolute change from week to week: change_M."""
+    return np.abs(np.diff(series_MT, axis=1)).mean(axis=1)
 
 
 def weekday_shares(known: Demand) -> Floats:

@@ -12,9 +12,11 @@ from penchant.artifacts import Snapshot
 from penchant.artifacts.demand import DAILY, WEEKLY, DemandRecord
 from penchant.encryption import parquet as pq
 from penchant.insights.demand.backtest import backtest
-from penchant.insights.demand.methods import HORIZON
+from penchant.insights.demand.methods import BASELINES, HORIZON
 from penchant.insights.demand.origins import LEAST_WEEKS, Origin, nodes, origin_at, origin_weeks
+from penchant.insights.demand.rolling import calibrated, calibrated_errors
 from penchant.insights.demand.selection import (
+    ABOVE,
     HIGH,
     LEVELS,
     LOW,
@@ -23,6 +25,7 @@ from penchant.insights.demand.selection import (
     bounds,
     daily_means,
     daily_scale,
+    errors_of,
     reconciled,
     select,
 )
@@ -83,8 +86,21 @@ def forecast(
         return origin_at(demand, week, settings.seed, settings.threads)
 
     past, held_out = [at(week) for week in validation], [at(week) for week in test]
-    evaluated = backtest(past, held_out, select(past, hierarchy), hierarchy)
-    final = select([*past, *held_out], hierarchy)
+    # nothing of a held-out week is known to its intervals
+    selected = calibrated(select(past, hierarchy), demand, test[0], len(past))
+    baseline_errors = {
+        name: calibrated_errors(
+            errors_of(past, [origin.base[name] for origin in past]),
+            dict.fromkeys(ABOVE, name),
+            demand,
+            test[0],
+            len(past),
+        )
+        for name in BASELINES
+    }
+    evaluated = backtest(held_out, selected, baseline_errors, hierarchy)
+    both = [*past, *held_out]
+    final = calibrated(select(both, hierarchy), demand, demand.weeks, len(both))
     now = at(demand.weeks)
     mean_MH = reconciled(now, final, hierarchy)
     record = DemandRecord(
