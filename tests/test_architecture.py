@@ -39,8 +39,8 @@ dags: training.names platform.processes
 """
 # Inside `training`, a package imports only packages to the left of it.
 TRAINING = (
-    "data privacy evaluation.metrics fitting layers families configs federated evaluation campaigns "
-    "commands"
+    "data privacy evaluation.metrics fitting layers families configs federated evaluation "
+    "campaigns commands"
 )
 FORBIDDEN_LIBRARIES = {
     "penchant.bandits": {"torch", "scipy", "pandas", "pyarrow", "duckdb", "airflow", "feast"},

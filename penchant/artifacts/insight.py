@@ -45,7 +45,7 @@ class InsightRecord(Record):
     def _remedy(cls, settings: Settings) -> str:
         snapshot_id = settings.live_snapshot.current()
         if snapshot_id is None:
-            return "run `penchant build`, then `penchant check`: no snapshot is live"
+            return f"run `penchant build`, `penchant check`, then `penchant {cls.COMMAND}`"
         command = f"penchant {cls.COMMAND} --snapshot {snapshot_id}"
         return f"run `{command}`, as the DAG refresh_insights does"
 
