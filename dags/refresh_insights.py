@@ -21,6 +21,10 @@ reviews and how they change, and indexes sentences as answers to questions.
 `compare_competitors`: `penchant compare-competitors` matches competitors' items with ours, and
 compares prices, assortment and what reviews say.
 
+`land_predictions`: `penchant ingest --source insights` lands the forecast and the predictions as a
+source. It triggers no build: the next `build_snapshot` makes the marts `item_forecast` and
+`user_retention` of them, and with these the feature service `insights`.
+
 ## When it runs
 
 After each `publish_vectors`, triggered by the Asset `release`, at a low priority: it must not slow
@@ -40,6 +44,7 @@ it, remove the folder of the task below `insights/s-.../` in the home first.
 - `rank_audiences` skipped: less than ten items were new in one of the last windows of four weeks.
 - `read_reviews` skipped: no review has text.
 - `compare_competitors` skipped: no competitor's catalogue has landed.
+- `land_predictions` skipped: nothing is published yet.
 - *data rejected* by `predict_retention`: no user has bought twice.
 - Any other failure: the result of the snapshot before stays published; its id is in the answers.
   Fix the cause in the log, clear the task.
@@ -47,7 +52,7 @@ it, remove the folder of the task below `insights/s-.../` in the home first.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import RELEASE
 from dags.command import Command
@@ -93,3 +98,9 @@ with DAG(
         read_reviews,
         compare_competitors,
     ]
+    land_predictions = Command(
+        task_id="land_predictions",
+        subcommand=["ingest", "--source", "insights"],
+        trigger_rule=TriggerRule.NONE_FAILED,
+    )
+    [forecast_demand, predict_retention] >> land_predictions

@@ -11,6 +11,7 @@ from penchant.manifest import Mart
 DESCRIPTIONS = {
     "ranking": "Features of the ranking model.",
     "portrait": "A user's interests and behaviour.",
+    "insights": "What was predicted of items and users on an earlier snapshot.",
     "response": "Features of the response models, online and in training sets.",
 }
 

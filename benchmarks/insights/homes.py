@@ -6,6 +6,8 @@ from pathlib import Path
 from penchant.artifacts import Snapshot
 from penchant.settings import Settings
 
+PREDICTED_OR_LOGGED = ("feedback", "insights")
+
 
 def homes_of(settings: Settings, others: str) -> Iterator[tuple[str, Settings]]:
     """``others``: further homes, comma-separated.
@@ -15,4 +17,4 @@ def homes_of(settings: Settings, others: str) -> Iterator[tuple[str, Settings]]:
     for home in (settings.home, *(Path(each) for each in others.split(",") if each)):
         each = settings.model_copy(update={"home": home})
         sources = Snapshot.live(each).description.sources
-        yield " and ".join(source for source in sources if source != "feedback"), each
+        yield " and ".join(source for source in sources if source not in PREDICTED_OR_LOGGED), each

@@ -128,12 +128,12 @@ def read_landing(settings: Settings) -> Landing:
     known = [{name: batch[name] for name in fields if name in batch} for batch in found]
     batches = sorted(Batch(**batch) for batch in known)
     times = _event_times(settings.dbt_project)
-    unknown = {batch.source for batch in batches} - {source for source, _ in times}
+    unknown = {batch.source for batch in batches} - _staged(settings.dbt_project)
     if unknown:
         name = min(unknown)
         raise UsageError(
             f"{settings.dbt_project} has no staging models for the source {name!r}",
-            f"add models/staging/{name}/_{name}.yml, with meta.event_time for at least one table",
+            f"add models/staging/{name}/_{name}.yml, with meta.event_time of tables of events",
         )
     rows_of_day = Counter[date]()
     for (source, table), column in times.items():
@@ -166,11 +166,23 @@ def _event_times(dbt_project: Path) -> dict[tuple[str, str], str]:
     """(source, table) → the column with the time of a row's event, from dbt's source YAML."""
     return {
         (source["name"], table["name"]): table["config"]["meta"]["event_time"]
-        for path in sorted(dbt_project.glob("models/staging/*/*.yml"))
-        for source in yaml.safe_load(path.read_text()).get("sources", [])
+        for source in _sources(dbt_project)
         for table in source["tables"]
         if "event_time" in table.get("config", {}).get("meta", {})
     }
+
+
+def _staged(dbt_project: Path) -> set[str]:
+    """The sources with staging models."""
+    return {source["name"] for source in _sources(dbt_project)}
+
+
+def _sources(dbt_project: Path) -> list[dict[str, Any]]:
+    return [
+        source
+        for path in sorted(dbt_project.glob("models/staging/*/*.yml"))
+        for source in yaml.safe_load(path.read_text()).get("sources", [])
+    ]
 
 
 def _rows_of_day(table: Path, column: str, batch: str = "*") -> dict[date, int]:

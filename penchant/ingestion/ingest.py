@@ -15,6 +15,7 @@ from penchant.ingestion.sources import (
     complete_journey,
     feedback,
     files,
+    insights,
     online_retail,
     open_bandit,
     simulator,
@@ -23,7 +24,10 @@ from penchant.settings import Settings
 
 SOURCES: dict[str, Source] = {
     module.NAME: module
-    for module in (complete_journey, feedback, files, online_retail, open_bandit, simulator)
+    for module in (
+        *(complete_journey, feedback, files, insights),
+        *(online_retail, open_bandit, simulator),
+    )
 }
 NAMED_IN_SUMMARY = 3  # quarantined files that the summary names
 MISSING = {

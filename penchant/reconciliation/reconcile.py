@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 
 from penchant.errors import NothingToDo
-from penchant.reconciliation.stages import only_feedback_waits, resolve
+from penchant.reconciliation.stages import only_deferred_waits, resolve
 from penchant.settings import Settings
 from penchant.storage import write_json
 
@@ -35,7 +35,7 @@ def reconcile(settings: Settings, dag_id: str) -> WakeUp:
     """Decide whether to wake a DAG of the chain. Raises NothingToDo if not."""
     resolved = resolve(settings, dag_id)
     path = settings.home / "reconciliation" / f"{dag_id}.json"
-    if resolved.done or (dag_id == BUILD and only_feedback_waits(settings)):
+    if resolved.done or (dag_id == BUILD and only_deferred_waits(settings)):
         path.unlink(missing_ok=True)
         raise NothingToDo(f"{dag_id} is done for {resolved.snapshot_id}", "nothing")
     before = json.loads(path.read_text()) if path.exists() else {}

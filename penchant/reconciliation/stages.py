@@ -20,7 +20,7 @@ from penchant.settings import Settings
 from training.commands.plan_training import cached_run_id, finished_run
 from training.names import FAMILIES
 
-FEEDBACK = "feedback"  # the source
+DEFERRED = ("feedback/", "insights/")  # sources that trigger no build
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,18 @@ def checked(settings: Settings, snapshot_id: str) -> bool:
     return results is not None and not results.passed
 
 
-def only_feedback_waits(settings: Settings) -> bool:
+def only_deferred_waits(settings: Settings) -> bool:
     """Whether the live snapshot has all other batches.
 
-    Feedback lands every few minutes and waits for the next snapshot.
+    Feedback lands every few minutes, and predictions after each release: a build of either would
+    lead to the next. They wait for the next snapshot.
     """
     live = settings.live_snapshot.current()
     if live is None:
         return False
     built = set(Snapshot.open(settings, live).description.landed)
     waiting = {batch.name for batch in read_landing(settings).batches} - built
-    return all(name.startswith(f"{FEEDBACK}/") for name in waiting)
+    return all(name.startswith(DEFERRED) for name in waiting)
 
 
 def materialized(settings: Settings, snapshot_id: str) -> bool:

@@ -16,7 +16,7 @@ from penchant.reconciliation.reconcile import reconcile
 from penchant.reconciliation.stages import (
     checked,
     materialized,
-    only_feedback_waits,
+    only_deferred_waits,
     resolve,
     selected,
     trained,
@@ -59,17 +59,20 @@ class FakeLanding:
 def test_snapshot_lacks_a_landed_batch(settings: Settings) -> None:
     snapshot(settings, FIRST, batch(settings, "files", 1))
     settings.live_snapshot.flip(FIRST)
-    assert only_feedback_waits(settings)
+    assert only_deferred_waits(settings)
     batch(settings, "files", 2)
-    assert not only_feedback_waits(settings)
+    assert not only_deferred_waits(settings)
     assert checked(settings, FIRST) and not checked(settings, SECOND)
 
 
-def test_feedback_waits_for_the_next_snapshot(settings: Settings) -> None:
+@pytest.mark.parametrize("source", ["feedback", "insights"])
+def test_feedback_and_predictions_wait_for_the_next_snapshot(
+    settings: Settings, source: str
+) -> None:
     snapshot(settings, FIRST, batch(settings, "files", 1))
     settings.live_snapshot.flip(FIRST)
-    batch(settings, "feedback", 2)
-    assert only_feedback_waits(settings)
+    batch(settings, source, 2)
+    assert only_deferred_waits(settings)
 
 
 def test_rejected_snapshot_is_not_checked_again(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from penchant.insights.retention.history import Floats, Users
 from penchant.manifest import Mart, read_marts
 
 NUMBERS = {"BIGINT", "BOOLEAN", "DOUBLE", "FLOAT", "INTEGER"}
+PREDICTIONS = "insights"  # the feature service of what was predicted
 OWN = ("orders", "age", "recency", "mean value", "usual gap", "recency over usual gap")
 
 
@@ -71,7 +72,10 @@ def _aligned(users: Users, rows: dict[str, np.ndarray], columns: tuple[str, ...]
 
 
 def _is_of_users(mart: Mart) -> bool:
-    return mart.meta.get("feature_view", {}).get("entities") == ["user"] and bool(_numbers(mart))
+    """Whether a mart describes users; predictions of earlier snapshots do not."""
+    view = mart.meta.get("feature_view", {})
+    predicted = view.get("services") == [PREDICTIONS]
+    return view.get("entities") == ["user"] and not predicted and bool(_numbers(mart))
 
 
 def _numbers(mart: Mart) -> tuple[str, ...]:

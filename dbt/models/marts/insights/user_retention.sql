@@ -1,0 +1,14 @@
+{{ of_source('insights') }}
+
+-- users who object to being profiled are not in the mart of users
+select
+    predictions.user_id,
+    predictions.predicted_at as feature_at,
+    predictions.return_probability,
+    predictions.expected_value,
+    predictions.alive_probability,
+    predictions.fading
+from {{ ref('stg_insights__user_returns') }} as predictions
+inner join {{ ref('users') }} as users on predictions.user_id = users.user_id
+where predictions.predicted_at <= {{ as_of() }}
+order by predictions.user_id, predictions.predicted_at
