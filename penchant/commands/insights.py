@@ -112,3 +112,30 @@ def read_reviews(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     yield_to_serving(INSIGHTS)
     report = run(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
+def plan_launch(
+    snapshot: SnapshotId,
+    item: Annotated[str, typer.Option(help="item that is new")],
+    budget: Annotated[float, typer.Option(help="money for impressions")],
+    price: Annotated[float, typer.Option(help="money of an impression")],
+    explore: Annotated[float, typer.Option(help="share of impressions that explore")] = 0.1,
+    cap: Annotated[int, typer.Option(help="most impressions of a user")] = 3,
+    out: Annotated[Path, typer.Option(help="CSV file to write")] = Path("launch.csv"),
+    as_json: AsJson = False,
+) -> None:
+    """Plan how many impressions of a new item to show to whom, with exploration."""
+    from penchant.insights.audience.launch import LaunchBudget
+    from penchant.insights.audience.launch import plan_launch as run
+
+    yield_to_serving(INSIGHTS)
+    money = LaunchBudget(budget, price, explore, cap)
+    expected = run(Settings(), snapshot, item, money, out)
+    answer(
+        f"{expected['impressions']:,.0f} impressions to {expected['users']:,.0f} users for "
+        f"{expected['cost']:,.2f}, {expected['explore']:,.0f} of them to explore; "
+        f"{expected['expected_buyers']:.1f} first buyers expected within four weeks: {out}",
+        {**expected, "path": out, "snapshot_id": snapshot},
+        as_json,
+    )

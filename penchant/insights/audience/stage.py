@@ -87,7 +87,7 @@ def audiences(settings: Settings, snapshot: Snapshot) -> tuple[AudienceRecord, p
     catalogue = read_catalogue(snapshot)
     purchases = read_purchases(snapshot, catalogue, settings.threads)
     random = np.random.default_rng(settings.seed)
-    windows = [_window(purchases, catalogue, days, random) for days in WINDOWS]
+    windows = [window_before(purchases, catalogue, days, random) for days in WINDOWS]
     counts = [len(each.launches) for each in windows]
     if min(counts[-2:]) < LEAST_LAUNCHES or sum(counts[:-2]) < LEAST_LAUNCHES:
         raise NothingToDo(
@@ -96,7 +96,7 @@ def audiences(settings: Settings, snapshot: Snapshot) -> tuple[AudienceRecord, p
             f"{LEAST_LAUNCHES} in each of the last two and before them",
             "nothing: audiences are ranked once enough items are new",
         )
-    test, weights_F = windows[-1], _fitted(windows[:-1])
+    test, weights_F = windows[-1], fitted(windows[:-1])
     method = _selected(windows[:-1])
     tested = {
         LEARNED: test.learned(weights_F),
@@ -104,7 +104,7 @@ def audiences(settings: Settings, snapshot: Snapshot) -> tuple[AudienceRecord, p
         "activity": lambda item: test.profiles.activity_U,
         "random": lambda item: np.random.default_rng(item).random(len(test.profiles.rows_U)),
     }
-    final_F = _fitted(windows)
+    final_F = fitted(windows)
     now = profiles_at(purchases, catalogue, 0)
     items = new_items(purchases)
     record = AudienceRecord(
@@ -157,7 +157,7 @@ def _selected(windows: Sequence[Window]) -> str:
     for number in range(len(windows) - VALIDATIONS, len(windows)):
         window = windows[number]
         if window.launches and any(each.launches for each in windows[:number]):
-            learned = window.learned(_fitted(windows[:number]))
+            learned = window.learned(fitted(windows[:number]))
             for name, score in ((LEARNED, learned), (CATEGORY, window.category)):
                 found[name].append(
                     sum(float(window.recalls(score, most).mean()) for most in (100, 500))
@@ -165,9 +165,10 @@ def _selected(windows: Sequence[Window]) -> str:
     return max(found, key=lambda name: sum(found[name]))
 
 
-def _window(
+def window_before(
     purchases: Purchases, catalogue: Catalogue, days_before: int, random: np.random.Generator
 ) -> Window:
+    """Profiles so many days before ``as_of``, and the items first sold in the 28 days after."""
     profiles = profiles_at(purchases, catalogue, days_before)
     return Window(profiles, catalogue, launches(purchases, profiles, days_before, random))
 
@@ -268,7 +269,7 @@ def _examples(
     return features_of(profiles, catalogue, launch.item)[rows], bought
 
 
-def _fitted(windows: Sequence[Window]) -> Floats:
+def fitted(windows: Sequence[Window]) -> Floats:
     """weights_F of a logistic regression on first buyers and sampled others, per unit."""
     random = np.random.default_rng(0)
     examples = [
