@@ -55,9 +55,7 @@ class ViewSpec:
 
 def feature_marts(marts: Iterable[Mart]) -> tuple[Mart, ...]:
     """The marts that become feature views."""
-    return tuple(
-        mart for mart in marts if mart.folder == "features" and "feature_view" in mart.meta
-    )
+    return tuple(mart for mart in marts if mart.has_features and "feature_view" in mart.meta)
 
 
 def view_spec(mart: Mart) -> ViewSpec:

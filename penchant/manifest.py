@@ -53,7 +53,7 @@ class Relationship:
 
 @dataclass(frozen=True)
 class Mart:
-    """A model under ``models/marts``; ``folder`` is core, features or training."""
+    """A model under ``models/marts``; ``folder`` is core, features, insights or training."""
 
     name: str
     folder: str
@@ -63,6 +63,11 @@ class Mart:
     relationships: tuple[Relationship, ...]
     accepted_values: dict[str, tuple[str, ...]]
     meta: dict[str, Any]
+
+    @property
+    def has_features(self) -> bool:
+        """Whether it describes entities at feature times: computed, or predicted."""
+        return self.folder in ("features", "insights")
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

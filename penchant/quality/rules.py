@@ -66,7 +66,7 @@ def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
 
 def drifting_columns(mart: Mart) -> list[str]:
     """The numeric columns whose drift is measured: those of events and features."""
-    if mart.folder != "features" and mart.name != "events":
+    if not mart.has_features and mart.name != "events":
         return []
     return [column.name for column in mart.columns if column.type in NUMBERS]
 
@@ -236,7 +236,7 @@ def _served(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
     mistake of an edit: a shop may have no catalogue.
     """
     before = evidence.history
-    if mart.folder != "features" or before is None:
+    if not mart.has_features or before is None:
         return
     retired = mart.meta.get("feature_view", {}).get("retired", [])
     kept = {column.name for column in mart.columns} | set(retired)
@@ -265,7 +265,7 @@ def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
         severity=CRITICAL,
         description="the number of rows equals that of the dbt build",
     )
-    if mart.name in NEVER_EMPTY or mart.folder == "features":
+    if mart.name in NEVER_EMPTY or mart.has_features:
         yield gxe.ExpectTableRowCountToBeBetween(
             min_value=1,
             severity=CRITICAL if mart.name in NEVER_EMPTY else WARNING,

@@ -159,7 +159,7 @@ def _without_values(
     connection: duckdb.DuckDBPyConnection, mart: Mart, view: str, columns: Mapping[str, str]
 ) -> frozenset[str]:
     """Columns of a feature mart that are null in every row."""
-    if mart.folder != "features" or not columns:
+    if not mart.has_features or not columns:
         return frozenset()
     counts = ", ".join(f"count({quoted(name)})" for name in columns)
     found = connection.execute(f"select {counts} from {quoted(view)}").fetchall()[0]
