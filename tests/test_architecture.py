@@ -28,7 +28,7 @@ publishing: releases features encoders
 serving: releases features bandits encoders ads
 api: serving releases features insights privacy
 privacy: building ingestion insights publishing releases
-report: serving releases bandits
+report: serving releases bandits insights
 platform: report serving
 reconciliation: building training
 previewing: building quality features training

@@ -11,6 +11,7 @@ from penchant.encryption.duckdb_connection import connect
 from penchant.errors import PenchantError, UsageError
 from penchant.releases.release import RANKED_LISTS
 from penchant.report.figures import figures
+from penchant.report.insights import insights_sections
 from penchant.report.page import page
 from penchant.report.policies import policy_section
 from penchant.report.portrait import portrait_section
@@ -95,6 +96,7 @@ def report(settings: Settings) -> Report:
         *_portrait(settings, users, release),
         policy_section(gates(settings, snapshot.id), results(settings)),
         regret_section(settings),
+        *insights_sections(settings),
         privacy_section(settings, state["privacy"]),
     ]
     write_atomic(path, page(state, snapshot.description.as_dict(), described, drawn, sections))

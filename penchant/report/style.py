@@ -39,6 +39,9 @@ svg .whisker.all { stroke: var(--all); } svg .whisker.new { stroke: var(--new); 
 svg .whisker.rest { stroke: var(--soft); }
 svg .bar-all { fill: var(--all); opacity: .45; } svg .bar-rest { fill: var(--soft); opacity: .25; }
 svg .nothing { fill: none; pointer-events: all; }
+svg .band { fill: var(--all); opacity: .18; } svg polyline { fill: none; }
+svg .past { stroke: var(--soft); stroke-width: 2; }
+svg .ahead { stroke: var(--all); stroke-width: 2; stroke-dasharray: 5 4; }
 svg.fluid .label { font-size: 13px; font-weight: 600; }
 svg .note { fill: var(--soft); font-size: 12px; }
 svg .interval { stroke: var(--ink); stroke-width: 1.5; stroke-linecap: round; opacity: .75; }
