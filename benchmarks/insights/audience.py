@@ -19,12 +19,12 @@ from penchant.insights.audience.launch import (
 )
 from penchant.insights.audience.profiles import features_of, read_purchases
 from penchant.insights.audience.stage import (
-    RESAMPLES,
     WINDOWS,
     audiences,
     fitted,
     window_before,
 )
+from penchant.insights.intervals import mean_interval
 from penchant.settings import Settings
 
 TITLE = "Launch audience"
@@ -80,15 +80,9 @@ def launch_plans(settings: Settings, snapshot: Snapshot) -> dict[str, Any]:
             gain = _log_loss(response, bought_U, rest_U) - _log_loss(learned, bought_U, rest_U)
             rows[name].append((float(bought_U[shown_U].sum() / bought_U.sum()), 1e4 * gain))
     return {
-        name: [interval_of(column) for column in np.array(found).T] for name, found in rows.items()
+        name: [mean_interval(column) for column in np.array(found).T]
+        for name, found in rows.items()
     }
-
-
-def interval_of(values_N: np.ndarray) -> dict[str, float]:
-    """Mean with its 95 % bootstrap interval over items."""
-    means = np.random.default_rng(0).choice(values_N, (RESAMPLES, len(values_N))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return {"mean": float(values_N.mean()), "low": float(low), "high": float(high)}
 
 
 def _log_loss(response: Response, bought_U: np.ndarray, rows_U: np.ndarray) -> float:

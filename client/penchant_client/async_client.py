@@ -16,6 +16,8 @@ from penchant_client.models import (
     Answers,
     Audience,
     BasketCompletion,
+    CampaignPlans,
+    CampaignUsers,
     Competitors,
     Context,
     DemandForecast,
@@ -153,6 +155,27 @@ class AsyncClient:
                 repeatable=False,
                 query={"item_id": item_id, "k": k, "user_id": user_id, "placement": placement},
             )
+        )
+
+    async def campaign_users(self, campaign: str, *, k: int = 100) -> CampaignUsers:
+        """The offers of a planned campaign by user, without users who are held out.
+
+        k: Maximum number of offers.
+        """
+        return await self._transport.send(
+            Call(
+                "GET",
+                "/v1/campaign_users",
+                CampaignUsers,
+                repeatable=True,
+                query={"campaign": campaign, "k": k},
+            )
+        )
+
+    async def campaigns(self) -> CampaignPlans:
+        """What each planned campaign is expected to add and to cost."""
+        return await self._transport.send(
+            Call("GET", "/v1/campaigns", CampaignPlans, repeatable=True)
         )
 
     async def competitors(self, *, competitor: Optional[str] = None, k: int = 20) -> Competitors:

@@ -24,6 +24,10 @@ __all__ = [
     "AudienceSegment",
     "BasketCompletion",
     "BasketItem",
+    "CampaignOffer",
+    "CampaignPlan",
+    "CampaignPlans",
+    "CampaignUsers",
     "Competitors",
     "Context",
     "Contribution",
@@ -31,6 +35,7 @@ __all__ = [
     "Event",
     "EventsDeleted",
     "EventsReceived",
+    "Expectation",
     "ExpectedPieces",
     "FadingUsers",
     "Features",
@@ -70,6 +75,7 @@ __all__ = [
     "SubjectRequests",
     "Topic",
     "TopicMonth",
+    "UserOffer",
     "UserRecommendations",
     "UserRetention",
     "UserSegment",
@@ -213,6 +219,87 @@ class BasketCompletion:
     slate_id: Optional[str]
     ignored: List[str]
     items: List[BasketItem]
+
+
+@dataclass(frozen=True)
+class UserOffer:
+    """discount: Share of the price.
+    added: Expected added spending.
+    cost: Expected cost.
+    """
+
+    user_id: str
+    offer: str
+    discount: float
+    added: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class CampaignUsers:
+    """Offers to send; users who are held out are not in it."""
+
+    snapshot_id: str
+    campaign: str
+    offers: List[UserOffer]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Money, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CampaignOffer:
+    """items: Number of items that the offer is for.
+    users: Number of users to send it to.
+    discounts: Number of them by discount.
+    added: Spending that the offer adds.
+    """
+
+    kind: str
+    items: int
+    users: int
+    discounts: Dict[str, int]
+    cost: Expectation
+    added: Expectation
+
+
+@dataclass(frozen=True)
+class CampaignPlan:
+    """What a campaign is expected to add and to cost.
+
+    users: Number of users to send an offer to.
+    held_out: Number of users who get nothing, to compare with.
+    added: Spending that the campaign adds.
+    worth: What the goal counts.
+    detectable: Smallest added spending per user that the held-out users can show.
+    """
+
+    name: str
+    snapshot_id: str
+    goal: Literal["profit", "sales", "offered_sales"]
+    budget: float
+    starts_on: str
+    ends_on: str
+    users: int
+    held_out: int
+    cost: Expectation
+    added: Expectation
+    worth: Expectation
+    detectable: float
+    offers: Dict[str, CampaignOffer]
+
+
+@dataclass(frozen=True)
+class CampaignPlans:
+    """Those that begin last first."""
+
+    campaigns: List[CampaignPlan]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ select
     forecasts.expected_28d,
     forecasts.low_28d,
     forecasts.high_28d
-from {{ ref('stg_insights__item_forecasts') }} as forecasts
+from {{ ref('int_insights__item_forecasts') }} as forecasts
 inner join {{ ref('items') }} as items on forecasts.item_id = items.item_id
-where forecasts.forecast_at <= {{ as_of() }}
 order by forecasts.item_id, forecasts.forecast_at

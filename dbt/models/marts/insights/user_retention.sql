@@ -8,7 +8,6 @@ select
     predictions.expected_value,
     predictions.alive_probability,
     predictions.fading
-from {{ ref('stg_insights__user_returns') }} as predictions
+from {{ ref('int_insights__user_returns') }} as predictions
 inner join {{ ref('users') }} as users on predictions.user_id = users.user_id
-where predictions.predicted_at <= {{ as_of() }}
 order by predictions.user_id, predictions.predicted_at

@@ -1,0 +1,5 @@
+{{ of_source('insights') }}
+
+select *
+from {{ ref('stg_insights__user_returns') }}
+where predicted_at <= {{ as_of() }}
