@@ -120,14 +120,22 @@ def _page_of(source: str, figures: dict[str, Any]) -> str:
                     for name, each in record.quality.items()
                 ],
             ),
-            f"Launch plans of {IMPRESSIONS} users for the same items, and how much their answers "
-            "lower the log loss of other users, in 1/10,000.",
-            grid(
-                ["impressions to", "first buyers reached", "learned"],
-                [
-                    [name, interval(reached, 3), interval(learned, 2, "+")]
-                    for name, (reached, learned) in figures.get("launch", {}).items()
-                ],
-            ),
+            *_plans(figures.get("launch")),
         ]
     )
+
+
+def _plans(launch: dict[str, Any] | None) -> list[str]:
+    if launch is None:
+        return []
+    return [
+        f"Launch plans of {IMPRESSIONS} users for the same items, and how much their answers lower "
+        "the log loss of other users, in 1/10,000.",
+        grid(
+            ["impressions to", "first buyers reached", "learned"],
+            [
+                [name, interval(reached, 3), interval(learned, 2, "+")]
+                for name, (reached, learned) in launch.items()
+            ],
+        ),
+    ]

@@ -25,7 +25,7 @@ from training.layers.responses.ads import RESPONSES, SPENDING, AdWindows
 
 TITLE = "Campaign planning"
 BRIEF: dict[str, Any] = {
-    "name": "bench",
+    "name": "january",
     "goal": "profit",
     "holdout": 0.1,
     "contact_cost": 0.5,

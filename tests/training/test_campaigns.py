@@ -202,8 +202,8 @@ def test_saturated_users_get_no_second_offer() -> None:
 
 
 def test_equal_users_share_the_budget() -> None:
-    alike = Choices(np.ones((100, 1, 1)), np.ones((100, 1, 1)), 1.0, 1, False)
-    assert allocate(alike, 30.5, seed=0).chosen_UO.sum() == 30
+    equal = Choices(np.ones((100, 1, 1)), np.ones((100, 1, 1)), 1.0, 1, False)
+    assert allocate(equal, 30.5, seed=0).chosen_UO.sum() == 30
 
 
 def test_api_lists_plans_and_offers_without_held_out_users(

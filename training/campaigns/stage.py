@@ -149,7 +149,7 @@ def _answers_to_discounts(snapshot: Snapshot, brief: Brief, seed: int) -> Elasti
 
 def _within_budget(brief: Brief, choices: Choices, seed: int) -> tuple[Allocation, np.ndarray]:
     """The plan, and which of its users are held out: at random, so that the others spend the budget
-    and both are alike. A budget for all selected users is lowered until it suffices."""
+    and both are comparable. A budget for all selected users is lowered until it suffices."""
     budget = brief.budget / (1 - brief.holdout)
     while True:
         plan = allocate(choices, budget, seed)
