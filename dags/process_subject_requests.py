@@ -14,6 +14,9 @@
 Daily at 02:10 UTC. A request is registered by `penchant subject erase --user ID`, which also
 removes the stored rows at once; the next run of the day after the release writes the receipt.
 
+The law gives a month. A week before, the task `check_deadline` of `reconcile` sends an alert for
+each request that is still open.
+
 ## Rerun and backfill
 
 Clear a task or *Trigger* the DAG: both steps go on where they stopped. There is no backfill.

@@ -5,7 +5,8 @@
 One task for each DAG of the chain: `penchant reconcile` compares the newest state in the home with
 what the DAG has done. If the DAG is behind and has no active run, an event of the asset that
 triggers it wakes it. Normally nothing is behind and all tasks are skipped. `check_deadline` sends
-an alert if the live snapshot has no release `PENCHANT_RELEASE_HOURS` after it passed its checks.
+an alert if the live snapshot has no release `PENCHANT_RELEASE_HOURS` after it passed its checks,
+and a week before the legal deadline of an erasure.
 
 ## When it runs
 

@@ -1,5 +1,6 @@
 """A small shop as earlier stages leave it: a snapshot, its features online, runs, a selection."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -237,6 +238,16 @@ def write_run(runs: Path, family: str, number: int, vectors: bool) -> str:
     )
     record.write(RunRecord.path(run))
     return run_id
+
+
+def release_of(settings: Settings, snapshot_id: str, published: Path) -> str:
+    """A release of a snapshot with the description of another home's, and no files."""
+    found = next((published / "releases").glob("r-*/release.json"))
+    described = json.loads(found.read_text()) | {"snapshot_id": snapshot_id}
+    folder = settings.releases / found.parent.name
+    folder.mkdir(parents=True)
+    (folder / "release.json").write_text(json.dumps(described))
+    return found.parent.name
 
 
 def _floats(values: np.ndarray) -> pa.Array:

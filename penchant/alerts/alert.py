@@ -13,7 +13,15 @@ from penchant.errors import UsageError
 from penchant.settings import Settings
 from penchant.storage import held_alone
 
-Kind = Literal["task-failed", "data-rejected", "quarantine", "no-release", "service-ended", "drift"]
+Kind = Literal[
+    "task-failed",
+    "data-rejected",
+    "quarantine",
+    "no-release",
+    "erasure-due",
+    "service-ended",
+    "drift",
+]
 
 log = structlog.get_logger()
 

@@ -74,11 +74,13 @@ def build(settings: Settings) -> BuildReport:
     Raises as ``read_landing`` and ``run_dbt`` do.
     """
     started = time.monotonic()
-    landing = read_landing(settings)
-    snapshot_id = identify(settings, landing)
-    final = settings.snapshots / snapshot_id
-    write_variables(settings, landing)
-    with held_alone(settings.warehouse.parent):
+    with held_alone(
+        settings.warehouse.parent
+    ):  # nobody is erased between the identity and the rows
+        landing = read_landing(settings)
+        snapshot_id = identify(settings, landing)
+        final = settings.snapshots / snapshot_id
+        write_variables(settings, landing)
         status = "unchanged" if final.exists() else "built"
         rejected = quarantine_rejected(settings, landing)
         if status == "built":

@@ -58,11 +58,12 @@ def alert(
 
 @operations.command()
 def check_deadline(as_json: AsJson = False) -> None:
-    """Send an alert if the live snapshot has no release by its deadline."""
+    """Send an alert if a release is late, or the legal deadline of an erasure is near."""
     from penchant.alerts.deadline import check_deadline as run
 
     late = run(Settings())
-    answer(late.line, late.as_dict(), as_json)
+    lines = "\n".join(alert.line for alert in late)
+    answer(lines, {"alerts": [alert.as_dict() for alert in late]}, as_json)
 
 
 @operations.command()

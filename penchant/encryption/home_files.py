@@ -20,6 +20,11 @@ PLACES = {
 }
 """Place -> endings of its encrypted files. Quarantined files are encrypted too, and the feedback
 and audit logs, line by line."""
+PLAIN = (
+    *("ads", "airflow", "by_hand", "federated", "mlflow"),
+    *("online", "postgres", "releases", "runs", "site"),
+)
+"""Places with plain files in an encrypted home; docs/privacy.md says which and why."""
 NOT_DELIVERED = ("reason.json", "batch.json")
 
 

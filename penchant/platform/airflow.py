@@ -87,6 +87,9 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "logging": {
             "base_log_folder": home / "logs",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",
+            # Airflow sets its own modes, whatever the umask is
+            "file_task_handler_new_folder_permissions": "0o700",
+            "file_task_handler_new_file_permissions": "0o600",
         },
     }
     return {

@@ -3,13 +3,16 @@
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from penchant.artifacts import RunRecord
+from penchant.errors import UsageError
 from penchant.privacy.mentions import mentions
 from penchant.publishing.removal import remove_releases
 from penchant.releases.release import on_disk
 from penchant.settings import Settings
+from penchant.storage import held_unless_in_use
 
 BY_SNAPSHOT = (
     "snapshots",
@@ -44,8 +47,21 @@ def still_live(settings: Settings, affected: Iterable[str]) -> list[str]:
 def remove_derived(settings: Settings, affected: Sequence[str]) -> dict[str, int]:
     """Remove everything made from these snapshots; place -> number of directories and files.
 
-    Idempotent: what is gone already is not counted.
+    Idempotent: what is gone already is not counted. Raises UsageError while another process works
+    with one of the snapshots: what it writes would outlive the removal.
     """
+    with ExitStack() as holds:
+        for snapshot_id in affected:
+            lock = settings.snapshot_lock(snapshot_id)
+            if not holds.enter_context(held_unless_in_use(lock)):
+                raise UsageError(
+                    f"another process works with snapshot {snapshot_id}",
+                    "wait until it ends, or end it; then run the same command again",
+                )
+        return _removed(settings, affected)
+
+
+def _removed(settings: Settings, affected: Sequence[str]) -> dict[str, int]:
     releases = [each for each in on_disk(settings) if each.snapshot_id in affected]
     removed = {
         "releases": remove_releases(settings, [each.id for each in releases]),

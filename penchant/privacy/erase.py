@@ -32,6 +32,7 @@ from penchant.privacy.derived import (
 from penchant.privacy.known_as import known_as
 from penchant.privacy.mentions import DISTINCTIVE, files_that_mention
 from penchant.privacy.signing import public_key, sign
+from penchant.releases.release import on_disk
 from penchant.settings import Settings
 from penchant.storage import held_alone
 from penchant.subjects import Subjects
@@ -74,6 +75,7 @@ def erase(
 ) -> ErasureReport:
     """Remove what is stored of these people, and of all who asked before and still wait.
 
+    Waits for a running build: its snapshot has the people, and is one of those to remove.
     ``now``: naive UTC. Raises UsageError for an id that nothing is stored of, and NothingToDo where
     nobody waits.
     """
@@ -94,8 +96,9 @@ def erase(
         raise NothingToDo("no erasure waits", "pass --user to request one")
     with held_alone(settings.privacy):
         people = known_as(settings, [each.user_id for each in waiting if each.user_id])
-        removed = _erase_stored(settings, people)
-        affected = snapshots_on_disk(settings)
+        with held_alone(settings.warehouse.parent):  # a build that read the rows ends first
+            removed = _erase_stored(settings, people)
+            affected = snapshots_on_disk(settings)
         for each in waiting:
             _save(settings, each, "cleaned", removed, affected)
     return ErasureReport(tuple(each.id for each in waiting), removed)
@@ -104,8 +107,8 @@ def erase(
 def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
     """Complete the erasures whose stored rows are gone, now that a release without them is live.
 
-    Raises NothingToDo where none waits, UsageError while earlier data is live, and PenchantError
-    for a file that still mentions a person.
+    Raises NothingToDo where none waits, UsageError while earlier data is live or a stage still
+    works with it, and PenchantError for a file that still mentions a person.
     """
     waiting = [
         each for each in Subjects(settings).requests() if each.forgets and each.state == "cleaned"
@@ -184,7 +187,9 @@ def _complete(
         snapshot_id=snapshot_id,
         release_id=settings.live_release.current(),
         models=tuple(
-            UnlearnedModel(family=family, run_id=run_id, how=RETRAINED)
+            UnlearnedModel(
+                family=family, run_id=run_id, how=f"{RETRAINED}; {_left_service(settings)}"
+            )
             for family, run_id in (models_of(settings, snapshot_id) if snapshot_id else ())
         ),
         searched_files=searched,
@@ -196,6 +201,19 @@ def _complete(
     path.chmod(0o600)
     _save(settings, request.model_copy(update={"user_id": None}), "complete", removed, ())
     return path
+
+
+def _left_service(settings: Settings) -> str:
+    """When the last model that had learned from the person left service, in words.
+
+    The releases on disk are those that were made without the person.
+    """
+    releases = on_disk(settings)
+    if not releases:
+        return "no release has served"
+    first = releases[-1]
+    made = f"{first.manifest.created_at:%F %T} UTC"
+    return f"release {first.id} of {made} replaced the last model that had learned from them"
 
 
 def _limits(settings: Settings, ids: Sequence[str]) -> tuple[str, ...]:

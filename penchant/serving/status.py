@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.artifacts import ModelSelection, RunRecord, Snapshot
-from penchant.encryption.home_files import PLACES, data_keys_in_use
+from penchant.encryption.home_files import PLACES, PLAIN, data_keys_in_use
 from penchant.encryption.keyring import is_encrypted
 from penchant.home_key import where_from
 from penchant.pseudonyms import Pseudonyms, holds_data
@@ -123,13 +123,18 @@ def at_rest(settings: Settings) -> str:
     """What the home encrypts, in words."""
     relied = "files are readable by their owner only, and rely on the volume's encryption"
     if is_encrypted(settings):
-        return f"{_encrypted(settings)}; other {relied}"
+        return f"{_encrypted(settings)}; other {relied}: {', '.join(_plain_places(settings))}"
     asked = "; `penchant encrypt` encrypts more, as PENCHANT_ENCRYPT asks" * settings.encrypt
     if not Vault(settings).path.exists():
         return f"nothing is encrypted: {relied}{asked}"
     own = settings.privacy / "key"
     kept = "in the home, so that a copy of the home has it too" if own.exists() else "elsewhere"
     return f"the vault is encrypted, its key is {kept}; all other {relied}{asked}"
+
+
+def _plain_places(settings: Settings) -> list[str]:
+    """The places of the home that hold plain files."""
+    return [f"{place}/" for place in PLAIN if (settings.home / place).is_dir()] or ["none"]
 
 
 def _encrypted(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from penchant.alerts.alert import Alert, kind_of, send
 from penchant.alerts.deadline import check_deadline
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
+from penchant.subjects import Subjects
 
 SNAPSHOT = "s-20180102-000000000001"
 
@@ -88,9 +89,26 @@ def test_snapshot_without_a_release_by_its_deadline(settings: Settings) -> None:
         check_deadline(settings)
     settings.live_snapshot.flip(SNAPSHOT)
     now = datetime.now(UTC)
-    with pytest.raises(NothingToDo, match="is due at"):
+    with pytest.raises(NothingToDo, match="no release and no erasure is late"):
         check_deadline(settings, now)
     for _ in range(2):
-        late = check_deadline(settings, now + timedelta(hours=25))
+        (late,) = check_deadline(settings, now + timedelta(hours=25))
         assert SNAPSHOT in late.text
     assert len(written(settings)) == 1
+
+
+def test_erasure_whose_legal_deadline_is_near(settings: Settings) -> None:
+    asked = datetime(2026, 3, 1)
+    subjects = Subjects(settings)
+    subjects.request("object", "u2", asked)
+    request = subjects.request("erase", "u1", asked)
+    near = asked.replace(tzinfo=UTC) + timedelta(days=23)
+    with pytest.raises(NothingToDo):
+        check_deadline(settings, near - timedelta(seconds=1))
+    for _ in range(2):
+        (late,) = check_deadline(settings, near)
+        assert late.text == f"erasure {request.id} must be complete by 2026-03-31: it is requested."
+    assert len(written(settings)) == 1
+    request.model_copy(update={"state": "complete", "user_id": None}).save(settings)
+    with pytest.raises(NothingToDo):
+        check_deadline(settings, near)

@@ -47,6 +47,13 @@ def test_keys_are_generated_once_and_private(settings: Settings) -> None:
     assert mode == 0o600
 
 
+def test_logs_are_for_the_owner_only(settings: Settings) -> None:
+    environment = airflow_environment(settings)
+    for name, mode in (("FOLDER", 0o700), ("FILE", 0o600)):
+        value = environment[f"AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_{name}_PERMISSIONS"]
+        assert int(value, 8) == mode
+
+
 def test_inherited_airflow_and_proxy_variables_have_no_effect(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,15 @@
 """Erasing people, on a small shop: batches, log, snapshots; late files; receipts."""
 
+import fcntl
 import json
+import threading
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from small_shop import release_of, write_run
 
 from penchant.artifacts import ErasureReceipt, Snapshot
 from penchant.building.build import build
@@ -19,6 +22,7 @@ from penchant.privacy.mentions import files_that_mention
 from penchant.privacy.signing import is_authentic
 from penchant.quality.check import check
 from penchant.settings import Settings
+from penchant.storage import held_alone
 from penchant.subjects import Subjects
 
 NOW = datetime(2026, 3, 1)
@@ -46,7 +50,7 @@ def rebuilt(settings: Settings) -> str:
 
 @pytest.mark.long
 def test_after_the_next_build_an_erased_person_is_nowhere_and_an_objecting_one_not_in_the_marts(
-    checked_home: Settings,
+    checked_home: Settings, published_once: Path
 ) -> None:
     settings = checked_home
     user_id, before = some_user(settings), settings.live_snapshot.current()
@@ -61,6 +65,8 @@ def test_after_the_next_build_an_erased_person_is_nowhere_and_an_objecting_one_n
         finish(settings, NOW)
     after = rebuilt(settings)
     assert after != before
+    write_run(settings.runs / after, "popularity", 1, vectors=False)
+    release_id = release_of(settings, after, published_once)
     finish(settings, NOW)
 
     for mart in ("users", "events", "impressions"):
@@ -76,6 +82,8 @@ def test_after_the_next_build_an_erased_person_is_nowhere_and_an_objecting_one_n
     changed = receipt.model_copy(update={"searched_files": 0})
     assert not is_authentic(changed, Subjects(settings).key())
     assert receipt.snapshot_id == after
+    (model,) = receipt.models
+    assert model.family == "popularity" and f"release {release_id} of 20" in model.how
     assert user_id not in (settings.privacy / "requests" / f"{receipt.request_id}.json").read_text()
 
 
@@ -112,6 +120,50 @@ def test_a_killed_erasure_goes_on(built_home: Settings, monkeypatch: pytest.Monk
     assert Subjects(built_home).excluded(user_id)
     erase(built_home, now=NOW)
     assert user_id not in people(built_home)
+
+
+def test_a_running_build_ends_before_rows_are_removed(built_home: Settings) -> None:
+    """Its snapshot has the person, so it is one of those to remove."""
+    user_id, late = some_user(built_home), "s-20260301-0123456789ab"
+    erasing = threading.Thread(target=erase, args=(built_home, [user_id], NOW))
+    with held_alone(built_home.warehouse.parent):
+        erasing.start()
+        while not Subjects(built_home).excluded(user_id):
+            assert erasing.is_alive()
+        assert user_id in people(built_home)
+        (built_home.snapshots / late).mkdir()
+    erasing.join()
+    assert user_id not in people(built_home)
+    (request,) = Subjects(built_home).requests()
+    assert late in request.affected
+
+
+def test_a_stage_that_works_with_the_persons_data_keeps_the_request_open(
+    built_home: Settings,
+) -> None:
+    (snapshot,) = built_home.snapshots.glob("s-*")
+    erase(built_home, [some_user(built_home)], NOW)
+    lock = built_home.snapshot_lock(snapshot.name)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as stage:
+        fcntl.flock(stage, fcntl.LOCK_SH)
+        with pytest.raises(UsageError, match=f"works with snapshot {snapshot.name}"):
+            finish(built_home, NOW)
+    assert snapshot.exists()
+    (request,) = Subjects(built_home).requests()
+    assert request.state == "cleaned"
+    assert finish(built_home, NOW).receipts and not snapshot.exists()
+
+
+def test_a_person_in_an_experiment_leaves_it(built_home: Settings) -> None:
+    user_id = some_user(built_home)
+    for name, text in (("theirs", f'{{"user_id": "{user_id}"}}'), ("other", "{}")):
+        path = built_home.home / "experiments" / name / "assigned.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    erase(built_home, [user_id], NOW)
+    finish(built_home, NOW)
+    assert [path.parent.name for path in built_home.home.glob("experiments/*/*")] == ["other"]
 
 
 def test_a_late_file_does_not_bring_a_person_back(settings: Settings, tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """Where a personal column goes, on the simulator's shop."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
-from small_shop import write_run
+from small_shop import release_of, write_run
 
 from penchant.artifacts import Snapshot
 from penchant.errors import UnknownId, UsageError
@@ -25,7 +24,7 @@ def test_a_column_is_followed_from_landed_rows_to_runs_and_releases(
     snapshot = Snapshot.live(checked_home)
     ranker = write_run(checked_home.runs / snapshot.id, "sasrec", 1, vectors=True)
     ad_family = write_run(checked_home.runs / snapshot.id, "linear_response", 2, vectors=False)
-    release = _release_of(checked_home, snapshot.id, published_once)
+    release = release_of(checked_home, snapshot.id, published_once)
 
     report = lineage_of(checked_home, "simulator/users.age_band")
 
@@ -89,13 +88,3 @@ def test_an_unknown_column_is_an_error_with_near_names(
 def test_a_home_without_a_snapshot_is_an_error(settings: Settings) -> None:
     with pytest.raises(UsageError, match="no snapshot"):
         lineage_of(settings, "age_band")
-
-
-def _release_of(settings: Settings, snapshot_id: str, published: Path) -> str:
-    """A release of a snapshot, with another's description."""
-    found = next((published / "releases").glob("r-*/release.json"))
-    described = json.loads(found.read_text()) | {"snapshot_id": snapshot_id}
-    folder = settings.releases / found.parent.name
-    folder.mkdir(parents=True)
-    (folder / "release.json").write_text(json.dumps(described))
-    return found.parent.name

@@ -185,16 +185,41 @@ def test_node_that_did_not_answer_is_named(tmp_path: Path) -> None:
     assert found.missing == ("c",)
 
 
+class NeverEnds(Adds):
+    """A straggler."""
+
+    def trained(self, arrays, histories, seed):
+        threading.Event().wait()
+
+
+def sends_nan(folder: Path) -> Path:
+    """A worker that sends NaN, which Penchant's own doesn't."""
+    address = folder / "worker"
+    listener = Listener(str(address), "AF_UNIX")
+
+    def answer_for_ever() -> None:
+        while True:
+            with listener.accept() as connection:
+                _, array = unpacked(connection.recv_bytes())
+                connection.send_bytes(ANSWER)
+                connection.send_bytes(packed([np.array(20), np.full_like(array, np.nan)]))
+
+    threading.Thread(target=answer_for_ever, daemon=True).start()
+    return address
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not (FLOWER / "bin" / "flwr").exists(), reason="no Flower environment")
-def test_rounds_survive_a_dead_and_a_poisoned_node(tmp_path: Path) -> None:
-    """Of four nodes one never comes and one sends updates of a thousand times the size."""
+def test_rounds_survive_dead_slow_broken_and_poisoned_nodes(tmp_path: Path) -> None:
+    """Of six nodes one never comes, one never ends, one sends NaN and one sends updates of a
+    thousand times the size."""
     flower, superlink = Flower(FLOWER), f"127.0.0.1:{free_port()}"
     commands = {"dead": ["sleep", "600"]}
-    for name, poison in (("first", 0.0), ("second", 0.0), ("poisoned", 1000.0)):
+    workers = {"first": Adds(), "second": Adds(), "poisoned": Adds(1000.0), "slow": NeverEnds()}
+    for name in (*workers, "nan"):
         folder = tmp_path / name
         folder.mkdir()
-        address = served(folder, Adds(poison))
+        address = served(folder, workers[name]) if name in workers else sends_nan(folder)
         node = f'name="{name}" address="{address}"'
         commands[name] = [
             *("env", f"PATH={FLOWER / 'bin'}:{os.environ['PATH']}", f"FLWR_HOME={folder}"),
@@ -203,8 +228,9 @@ def test_rounds_survive_a_dead_and_a_poisoned_node(tmp_path: Path) -> None:
         ]
     rounds = Rounds(2, "fedavg", secure=False, round_seconds=60)
     (final,), done = run_rounds(flower, tmp_path, Adds().initial(3, 0), commands, superlink, rounds)
-    assert [each.missing for each in done] == [("dead",), ("dead",)]
+    assert [each.missing for each in done] == [("dead", "slow"), ("dead", "slow")]
+    assert [each.rejected["nan"] for each in done] == ["NaN or infinity"] * 2
     assert "was shortened" in done[0].rejected["poisoned"]
-    assert final.max() < 10
+    assert final.max() < 10 and np.isfinite(final).all()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(superlink.split(":")[1]))) != 0
