@@ -69,21 +69,21 @@ def topic_quality(
     ours: list[float] = []
     random: list[float] = []
     generator = np.random.default_rng(seed)
-    for language in learned.keys() & held_out.keys():
+    for language in sorted(learned.keys() & held_out.keys()):
         words_K, _ = _topics([_content(reviews, row) for row in learned[language]], seed)
-        seen = [frozenset(_content(reviews, row)) for row in held_out[language]]
-        counts: defaultdict[str, int] = defaultdict(int)
-        for text in seen:
-            for word in text:
-                counts[word] += 1
-        known = sorted(word for word, count in counts.items() if count >= LEAST_SEEN)
+        places_of: defaultdict[str, set[int]] = defaultdict(set)
+        for place, row in enumerate(held_out[language]):
+            for word in _content(reviews, row):
+                places_of[word].add(place)
+        known = sorted(word for word, places in places_of.items() if len(places) >= LEAST_SEEN)
         if len(known) < TOP_WORDS:
             continue
-        ours += [_npmi([word for word in words if word in set(known)], seen) for words in words_K]
-        random += [
-            _npmi(generator.choice(known, TOP_WORDS, replace=False).tolist(), seen)
-            for _ in range(RANDOM_TOPICS)
-        ]
+        total = len(held_out[language])
+        for words in words_K:
+            ours.append(_npmi([places_of[word] for word in words if word in places_of], total))
+        for _ in range(RANDOM_TOPICS):
+            drawn = generator.choice(known, TOP_WORDS, replace=False).tolist()
+            random.append(_npmi([places_of[word] for word in drawn], total))
     if not ours:
         return None
     return TopicQuality(
@@ -125,18 +125,15 @@ def _topics(texts: Sequence[list[str]], seed: int) -> tuple[list[list[str]], Flo
     return [names[best].tolist() for best in best_KW], weight_RK
 
 
-def _npmi(words: Sequence[str], seen: Sequence[frozenset[str]]) -> float:
-    """Mean over pairs of words; -1 for a pair that is never in one text."""
+def _npmi(places: Sequence[set[int]], total: int) -> float:
+    """Mean over pairs of words, of which the places are given; -1 for a pair in no common text."""
     values = []
-    for first, second in combinations(words, 2):
-        both = sum(first in text and second in text for text in seen) / len(seen)
-        alone = [sum(word in text for text in seen) / len(seen) for word in (first, second)]
+    for first, second in combinations(places, 2):
+        both, apart = len(first & second) / total, len(first) * len(second) / total**2
         if not both:
             values.append(-1.0)
-        elif both == 1:
-            values.append(1.0)
         else:
-            values.append(log(both / (alone[0] * alone[1])) / -log(both))
+            values.append(1.0 if both == 1 else log(both / apart) / -log(both))
     return float(np.mean(values)) if values else 0.0
 
 
