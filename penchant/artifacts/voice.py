@@ -1,5 +1,7 @@
 """What customers say in the reviews of a snapshot."""
 
+from typing import Literal
+
 from penchant.artifacts.insight import InsightRecord
 from penchant.artifacts.record import Interval, Part
 
@@ -55,7 +57,7 @@ class VoiceRecord(InsightRecord):
     copies: int
     advertising: int
     languages: dict[str, int]
-    scored_by: str
+    scored_by: Literal["text", "rating"]
     aspects: int
     topics: int
     passages: int

@@ -5,7 +5,7 @@ Quotes of users who object to profiling are left out.
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -39,7 +39,8 @@ def voice(query: Annotated[VoiceQuery, Query()], services: AppServices) -> Voice
     if query.item_id is not None and query.category is not None:
         raise UsageError("item_id and category are both given", "pass one of them, or neither")
     published = published_voice(services.settings)
-    level, topics = "shop", published.topics
+    level: Literal["item", "category", "shop"] = "shop"
+    topics = published.topics
     if query.item_id is not None:
         level, topics, rows = "item", [], published.of_item(query.item_id)
     elif query.category is not None:

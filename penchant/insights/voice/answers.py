@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Passage:
     reviewed_at: datetime | None = None
 
     @property
-    def source(self) -> str:
+    def source(self) -> Literal["review", "description"]:
         return "description" if self.user_id is None else "review"
 
 
