@@ -4,7 +4,7 @@ A snapshot with a critical failure does not go live. Warnings are shown in the D
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,9 @@ FRESH = timedelta(days=2)  # maximum age of the last event at as_of
 COLLAPSE = 0.5  # the landing only grows: losing half of the rows is a fault
 SHRINK, SURGE = 0.9, 3.0  # a warning: legitimate after a backfill or an edited model
 DRIFT = 0.25  # population stability index, see drift.py
+
+BOUNDS = (("<", "min"), (">", "max"), ("<=", "above"))
+"""Signs of values beyond the bounds of a column's meta."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,13 @@ def _contract(mart: Mart) -> Iterator[Expectation]:
 
 
 def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
-    for column in present:
-        if column.name in mart.primary_key or not column.nullable:
-            yield gxe.ExpectColumnValuesToNotBeNull(
-                column=column.name, severity=CRITICAL, description=f"{column.name} is never null"
-            )
+    required = [c.name for c in present if c.name in mart.primary_key or not c.nullable]
+    if required:
+        yield _wrong_values(
+            "not_null",
+            f"{', '.join(required)} are never null",
+            {name: f"{quoted(name)} is null" for name in required},
+        )
     if {column.name for column in present}.issuperset(mart.primary_key):
         # GX's uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
         key = ", ".join(map(quoted, mart.primary_key))
@@ -107,21 +112,15 @@ def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
 
 
 def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
-    for column in present:
-        if column.type.endswith("[]"):
-            continue  # see _elements
-        lowest, highest = column.meta.get("min"), column.meta.get("max")
-        above = column.meta.get("above")
-        if any(limit is not None for limit in (lowest, highest, above)):
-            start = f"[{_limit(lowest)}" if above is None else f"({_limit(above)}"
-            yield gxe.ExpectColumnValuesToBeBetween(
-                column=column.name,
-                min_value=lowest if above is None else above,
-                max_value=highest,
-                strict_min=above is not None,
-                severity=CRITICAL,
-                description=f"{column.name} is in {start}, {_limit(highest)}]",
-            )
+    scalars = [column for column in present if not column.type.endswith("[]")]  # see _elements
+    bounded = [column for column in scalars if _beyond(column, quoted(column.name))]
+    if bounded:
+        yield _wrong_values(
+            "bounds",
+            ", ".join(map(_bounds, bounded)),
+            {column.name: _beyond(column, quoted(column.name)) for column in bounded},
+        )
+    for column in scalars:
         if column.name in mart.accepted_values:
             yield gxe.ExpectColumnValuesToBeInSet(
                 column=column.name,
@@ -153,10 +152,8 @@ def _elements(mart: Mart, lists: list[Column]) -> Expectation:
 def _wrong_elements(mart: Mart, column: Column) -> str:
     """SQL: an element is null or out of bounds, or the array differs in length from its mate."""
     name, mate = quoted(column.name), column.meta.get("aligned_with")
-    limits = (("<", "min"), (">", "max"), ("<=", "above"))
-    bounds = [(sign, column.meta.get(limit)) for sign, limit in limits]
-    tests = ["x is null", *(f"x {sign} {limit}" for sign, limit in bounds if limit is not None)]
-    wrong = f"len(list_filter({name}, lambda x: {' or '.join(tests)})) > 0"
+    tests = " or ".join(filter(None, ("x is null", _beyond(column, "x"))))
+    wrong = f"len(list_filter({name}, lambda x: {tests})) > 0"
     if mate is not None:
         if mate not in {each.name for each in mart.columns}:
             raise DataError(
@@ -167,8 +164,39 @@ def _wrong_elements(mart: Mart, column: Column) -> str:
     return f"coalesce({wrong}, false)"
 
 
+def _beyond(column: Column, value: str) -> str:
+    """SQL: a value is beyond the bounds of its column; empty for a column without bounds."""
+    limits = [(sign, column.meta.get(limit)) for sign, limit in BOUNDS]
+    return " or ".join(f"{value} {sign} {limit}" for sign, limit in limits if limit is not None)
+
+
+def _bounds(column: Column) -> str:
+    """Such as ``share is in [0, 1]``."""
+    above = column.meta.get("above")
+    start = f"[{_limit(column.meta.get('min'))}" if above is None else f"({_limit(above)}"
+    return f"{column.name} is in {start}, {_limit(column.meta.get('max'))}]"
+
+
+def _wrong_values(rule: str, description: str, wrong: Mapping[str, str]) -> Expectation:
+    """One rule for several columns: each expectation costs GX 20 ms. ``wrong``: column -> SQL.
+
+    A failure lists columns, how many of their values are wrong, and the first of those as text.
+    """
+    counts = [f"count(*) filter ({test})" for test in wrong.values()]
+    firsts = [f"min({quoted(name)}::varchar) filter ({test})" for name, test in wrong.items()]
+    return no_rows(
+        rule,
+        description,
+        "select column_name, wrong_values, first_value from ("
+        f"select unnest([{', '.join(map(_text, wrong))}]) as column_name, "
+        f"unnest([{', '.join(counts)}]) as wrong_values, "
+        f"unnest([{', '.join(firsts)}]) as first_value from {{batch}}"
+        ") where wrong_values > 0 order by all",
+    )
+
+
 def _finite(mart: Mart, floats: list[Column]) -> Expectation:
-    """One rule for all float columns of a mart: each expectation costs GX 20 ms."""
+    """One rule for all float columns of a mart."""
     wrong = {column.name: _not_finite(column) for column in floats}
     named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
     return no_rows(

@@ -55,14 +55,14 @@ FAULTS = {
         (
             "events",
             "select * replace (nullif(event_id, 'e5') as event_id) from mart",
-            "expect_column_values_to_not_be_null",
-            "event_id",
+            "not_null",
+            None,
         ),
         (
             "events",
             "select * replace (if(event_id = 'e6', -1, quantity) as quantity) from mart",
-            "expect_column_values_to_be_between",
-            "quantity",
+            "bounds",
+            None,
         ),
         (
             "events",
@@ -122,8 +122,8 @@ FAULTS = {
         (
             "policy_log",
             "select * replace (if(impression_id = 'm7', 0.0, propensity) as propensity) from mart",
-            "expect_column_values_to_be_between",
-            "propensity",
+            "bounds",
+            None,
         ),
         (
             "policy_log",
@@ -252,9 +252,7 @@ def test_expectation_that_cannot_be_computed_is_critical(
     with pytest.raises(DataError):
         check(settings, SECOND)
     assert ("events", "column_types", None) in failures(second, "critical")
-    assert ("events", "expect_column_values_to_be_between", "quantity") in failures(
-        second, "critical"
-    )
+    assert ("events", "bounds", None) in failures(second, "critical")
 
 
 KILLED = """
