@@ -23,24 +23,23 @@ def verify_view(
     """
     keys = [column.name for column in view.entity_columns]
     features = [feature.name for feature in view.features]
-    time = source_of(view).timestamp_field
-    latest = (
-        f"SELECT * FROM read_parquet($parquet) WHERE {time} BETWEEN $start AND $end "
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(keys)} ORDER BY {time} DESC) = 1"
-    )
+    time, key = source_of(view).timestamp_field, ", ".join(keys)
     window = {
         "parquet": str(parquet),
         "start": start.astimezone(UTC).replace(tzinfo=None),
         "end": end.astimezone(UTC).replace(tzinfo=None),
     }
     with connect(parquet) as connection:
-        wanted: int = connection.execute(f"SELECT count(*) FROM ({latest})", window).fetchall()[0][
-            0
-        ]
-        sample = connection.execute(
-            f"SELECT {', '.join(keys + features)} FROM ({latest}) "
-            f"ORDER BY hash({', '.join(keys)}), {', '.join(keys)} LIMIT {SAMPLE}",
+        connection.execute(
+            f"CREATE TEMP TABLE latest AS SELECT {key}, max({time}) AS {time} "
+            f"FROM read_parquet($parquet) WHERE {time} BETWEEN $start AND $end GROUP BY {key}",
             window,
+        )
+        (wanted,) = connection.execute("SELECT count(*) FROM latest").fetchall()[0]
+        sample = connection.execute(
+            f"SELECT {', '.join(keys + features)} FROM read_parquet($parquet) "
+            f"JOIN (FROM latest ORDER BY hash({key}), {key} LIMIT {SAMPLE}) USING ({key}, {time})",
+            {"parquet": str(parquet)},
         ).fetchall()
     online_store = store._get_provider().online_store
     if isinstance(online_store, WideSqliteOnlineStore):
