@@ -1,5 +1,6 @@
 {#
-    A mart: one Parquet file in the folder PENCHANT_MARTS, and a view on it.
+    A mart: one Parquet file in the folder PENCHANT_MARTS, and a view on it. With rows that are kept from the previous
+    build (kept.sql) it is in the order of its primary key, as every model that keeps rows orders them.
 
     It replaces dbt-duckdb's `external`, which writes a row of nulls for an empty mart and first creates a
     table. The contract is enforced, and the file is written atomically (USE_TMP_FILE).
@@ -19,7 +20,10 @@
     {%- endif %}
     {% call statement("main") %}
         {{ get_assert_columns_equivalent(sql) }}
-        copy (select {{ model.columns | join(", ") }} from {{ slices if parts | length > 1 else "(" ~ parts[0] ~ "\n)" }})
+        {%- set columns = model.columns | join(", ") -%}
+        {%- set built = "select " ~ columns ~ " from " ~ (slices if parts | length > 1 else "(" ~ parts[0] ~ "\n)") -%}
+        {%- set kept = kept_rows(columns) %}
+        copy ({{ kept ~ " union all (" ~ built ~ ") order by " ~ primary_key() if kept else built }})
         to '{{ location }}' (format parquet, compression zstd, use_tmp_file true)
     {% endcall %}
     {%- if parts | length > 1 %}
@@ -35,3 +39,10 @@
 
     {{ return({"relations": [target]}) }}
 {% endmaterialization %}
+
+{#- The columns of a mart's primary key. -#}
+{% macro primary_key() -%}
+    {%- for constraint in model.constraints if constraint.type == "primary_key" -%}
+        {{ constraint.columns | join(", ") }}
+    {%- endfor -%}
+{%- endmacro %}

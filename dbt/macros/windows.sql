@@ -43,11 +43,14 @@
     every later feature time.
 -#}
 {% macro period_end(at="event_at") -%}
-    {%- set days_before = "date_diff('day', " ~ at ~ ", " ~ as_of() ~ ") - 1" -%}
-    {{ as_of() }} - to_days(
-        cast(
-            ({{ days_before }}) // {{ var('feature_interval_days') }} * {{ var('feature_interval_days') }} as integer
-        )
+    least({{ grid_time(at) }} + interval '{{ var("feature_interval_days") }} days', {{ as_of() }})
+{%- endmacro %}
+
+{#- The last time on the grid of feature times that is not after a time; of weeks, with 7 days. -#}
+{% macro grid_time(at, days=none) -%}
+    {%- set start, days = "timestamp '" ~ var("feature_grid_start") ~ "'", days or var("feature_interval_days") -%}
+    {{ start }} + to_days(
+        cast(floor(date_diff('day', {{ start }}, {{ at }}) / {{ days }}.0) * {{ days }} as integer)
     )
 {%- endmacro %}
 
@@ -60,7 +63,7 @@
     )
 {%- endmacro %}
 
-{#- The first end of a week after an event; weeks end at as_of and every seven days before it. -#}
+{#- The end of an event's week; a feature time ends a week too. -#}
 {% macro week_end(at) -%}
-    {{ as_of() }} - to_days(cast((date_diff('day', {{ at }}, {{ as_of() }}) - 1) // 7 * 7 as integer))
+    {{ grid_time(at, 7) }} + interval '7 days'
 {%- endmacro %}

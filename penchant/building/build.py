@@ -20,6 +20,7 @@ from penchant.building.by_hand import run_by_hand, write_variables
 from penchant.building.dbt import run_dbt
 from penchant.building.future import check_no_future
 from penchant.building.landed import Landing, read_landing
+from penchant.building.previous import record, set_aside
 from penchant.building.project import content_version, edit_version
 from penchant.building.rejected import quarantine_rejected
 from penchant.building.shared_ids import shared_ids
@@ -31,7 +32,12 @@ from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic
 
-WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+CHECKED_LATER = tuple(
+    f"path:models/marts,test_name:{name}"
+    for name in ("unique_combination", "relationships", "accepted_values")
+)
+"""Tests that `penchant check` derives from the manifest."""
+WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude", *CHECKED_LATER)
 PARSED = "partial_parse.msgpack"
 PAGE_ONLY = ("--static", "--empty-catalog", "--no-compile")
 
@@ -68,9 +74,10 @@ class BuildReport:
         )
 
 
-def build(settings: Settings) -> BuildReport:
+def build(settings: Settings, full_refresh: bool = False) -> BuildReport:
     """Build the snapshot of all landed batches, unless it exists.
 
+    ``full_refresh``: keep no row of the previous build.
     Raises as ``read_landing`` and ``run_dbt`` do.
     """
     started = time.monotonic()
@@ -84,9 +91,11 @@ def build(settings: Settings) -> BuildReport:
         status = "unchanged" if final.exists() else "built"
         rejected = quarantine_rejected(settings, landing)
         if status == "built":
+            previous = set_aside(settings, landing)
             _remove_scratch(settings)
             with atomic_directory(final) as staging:
-                _build(settings, landing, snapshot_id, staging)
+                _build(settings, landing, snapshot_id, staging, None if full_refresh else previous)
+            record(settings, landing, Snapshot.open(settings, snapshot_id))
     if status == "unchanged" and _project_changed(settings):
         _run_unit_tests(settings)
     marts = Snapshot.open(settings, snapshot_id).description.marts
@@ -151,11 +160,20 @@ def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Pat
     return hashlib.sha256(described.encode()).hexdigest()
 
 
-def _build(settings: Settings, landing: Landing, snapshot_id: str, staging: Path) -> None:
+def _build(
+    settings: Settings, landing: Landing, snapshot_id: str, staging: Path, previous: Path | None
+) -> None:
     folder = staging / "marts"
     folder.mkdir()
     edited = _project_changed(settings)
-    target = run_dbt(settings, landing, folder, "build", *(() if edited else WITHOUT_UNIT_TESTS))
+    target = run_dbt(
+        settings,
+        landing,
+        folder,
+        "build",
+        *(() if edited else WITHOUT_TESTS),
+        previous=None if edited else previous,
+    )
     check_repeatable(target / "manifest.json")
     if edited:
         check_no_future(settings, landing, target / "manifest.json", folder)
@@ -195,9 +213,9 @@ def _project_built(settings: Settings) -> Path:
 
 
 def _project_changed(settings: Settings) -> bool:
-    """Whether models or their tests were edited since the last build here: then unit tests run.
+    """Whether models or their tests were edited since the last build here: then all tests run.
 
-    Those of the project as it is installed have passed before it was released.
+    The unit tests of the project as it is installed have passed before it was released.
     """
     built = _project_built(settings)
     return built.exists() and built.read_text() != edit_version(settings.dbt_project)

@@ -39,10 +39,15 @@ macro-paths: [macros]
 """
 PACKAGE_MACROS = """\
 {{% macro variables() %}}{{{{ return(fromjson({variables})) }}}}{{% endmacro %}}
-{{% macro as_of() %}}{{{{ return({as_of}) }}}}{{% endmacro %}}
 """
 TEMPLATE_MARKS = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "{}%#"})
-PRODUCTION = ("PENCHANT_LANDING", "PENCHANT_MARTS", "PENCHANT_WAREHOUSE", "DBT_AS_OF")
+PRODUCTION = (
+    "PENCHANT_LANDING",
+    "PENCHANT_MARTS",
+    "PENCHANT_WAREHOUSE",
+    "PENCHANT_PREVIOUS",
+    "DBT_AS_OF",
+)
 
 
 def run_by_hand(settings: Settings, arguments: Sequence[str]) -> int:
@@ -71,13 +76,10 @@ def live_of(settings: Settings) -> Path:
 def write_variables(settings: Settings, landing: Landing) -> None:
     """Write the package of which dbt reads what ``penchant build`` passes to it."""
     variables = json.dumps(dbt_variables(settings, landing), sort_keys=True)
-    as_of = landing.variables["as_of"]
     digest = hashlib.sha256(variables.encode()).hexdigest()
     package = folder_of(settings) / "packages" / PACKAGE
     written = {
-        package / "macros" / "landing.sql": PACKAGE_MACROS.format(
-            variables=_quoted(variables), as_of=_quoted(as_of)
-        ),
+        package / "macros" / "landing.sql": PACKAGE_MACROS.format(variables=_quoted(variables)),
         package / "dbt_project.yml": PACKAGE_PROJECT.format(name=PACKAGE, digest=digest),
     }
     for file, text in written.items():

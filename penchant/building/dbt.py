@@ -30,10 +30,12 @@ def run_dbt(
     marts: Path,
     *arguments: str,
     database: Path | None = None,
+    previous: Path | None = None,
 ) -> Path:
     """Run one dbt command that writes marts to the folder ``marts``; return its target folder.
 
     ``database``: the DuckDB file, the warehouse if left out; dbt's own files lie beside it.
+    ``previous``: the database of a build whose rows are kept, see ``previous.py``.
     Raises DataError when a data test fails, and PenchantError when dbt can't run or a model can't
     be built.
     """
@@ -58,7 +60,7 @@ def run_dbt(
         "--no-use-colors",
     ]
     (target / "run_results.json").unlink(missing_ok=True)
-    with _environment(settings, marts, landing, database):
+    with _environment(settings, marts, landing, database, previous):
         result = dbtRunner(callbacks=[_log_progress()]).invoke(command)
         DuckDBConnectionManager.close_all_connections()
     if (target / "run_results.json").exists():
@@ -99,11 +101,12 @@ def _dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[st
 
 @contextmanager
 def _environment(
-    settings: Settings, marts: Path, landing: Landing, database: Path
+    settings: Settings, marts: Path, landing: Landing, database: Path, previous: Path | None
 ) -> Iterator[None]:
     """Set dbt's environment variables, then restore them."""
     values = _dbt_environment(settings, marts, database)
     values["DBT_AS_OF"] = landing.variables["as_of"]
+    values["PENCHANT_PREVIOUS"] = str(previous.resolve()) if previous else ""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

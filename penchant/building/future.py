@@ -60,7 +60,7 @@ def check_no_future(settings: Settings, landing: Landing, manifest_json: Path, m
             found = [
                 difference
                 for mart in features
-                for difference in differences(connection, mart, marts, cut, at, _interval(settings))
+                for difference in differences(connection, mart, marts, cut, at, _grid(settings)[1])
             ]
     if found:
         named = "; ".join(
@@ -124,7 +124,7 @@ def _earlier_time(
     settings: Settings, as_of: datetime, features: list[Mart], marts: Path
 ) -> datetime | None:
     """The feature time in the middle of the history; None where there is none before ``as_of``."""
-    interval = _interval(settings)
+    start, interval = _grid(settings)
     earliest = as_of
     with connect(settings.home) as connection:
         for mart in features:
@@ -133,14 +133,17 @@ def _earlier_time(
                 f"select min({TIME}) from read_parquet(?)", [path]
             ).fetchall()[0]
             earliest = min(earliest, first or as_of)
-    steps = (as_of - earliest) // interval
-    return as_of - interval * max(1, steps // 2) if steps else None
+    middle = earliest + (as_of - earliest) / 2
+    at = start + (middle - start) // interval * interval
+    later = at if at > earliest else at + interval
+    return later if later < as_of else None
 
 
-def _interval(settings: Settings) -> timedelta:
-    """Between two feature times."""
+def _grid(settings: Settings) -> tuple[datetime, timedelta]:
+    """A feature time, and the interval between two."""
     project = yaml.safe_load((settings.dbt_project / "dbt_project.yml").read_text())
-    return timedelta(days=project["vars"]["feature_interval_days"])
+    start, days = (project["vars"][f"feature_{name}"] for name in ("grid_start", "interval_days"))
+    return datetime.fromisoformat(start), timedelta(days=days)
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def _sources(dbt_project: Path) -> list[dict[str, Any]]:
     return [
         source
         for path in sorted(dbt_project.glob("models/staging/*/*.yml"))
-        for source in yaml.safe_load(path.read_text()).get("sources", [])
+        for source in yaml.load(path.read_text(), yaml.CSafeLoader).get("sources", [])
     ]
 
 

@@ -110,11 +110,16 @@ def suggest_mapping(
 
 
 @data.command()
-def build(as_json: AsJson = False) -> None:
+def build(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Keep no rows of the previous build.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Build the marts with dbt from all landed batches, as a new snapshot."""
     from penchant.building.build import build as run
 
-    report = run(Settings())
+    report = run(Settings(), full_refresh)
     answer(report.summary(), report.as_dict(), as_json)
 
 

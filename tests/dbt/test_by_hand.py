@@ -85,11 +85,11 @@ def test_dbt_reads_what_a_build_passes(settings: Settings) -> None:
     package = by_hand.folder_of(settings) / "packages" / by_hand.PACKAGE
     returned: list[Any] = []
     template = jinja2.Environment().from_string(
-        (package / "macros" / "landing.sql").read_text() + "{{ variables() }}{{ as_of() }}"
+        (package / "macros" / "landing.sql").read_text() + "{{ variables() }}"
     )
     template.render({"fromjson": json.loads, "return": returned.append})
     passed = json.loads(json.dumps(dbt_variables(settings, landing)))
-    assert returned == [passed, "2024-03-01 00:00:00"]
+    assert returned == [passed]
     assert passed["objecting_users"] == [hostile] and passed["sources"] == ["files"]
 
 

@@ -1,12 +1,20 @@
 with
 
-steps as (
-    select unnest(
-        range(0, {{ var('feature_history_days') }} + 1, {{ var('feature_interval_days') }})
-    ) as days_before
+grid as (
+    select unnest(generate_series(
+        {{ grid_time(as_of() ~ " - interval '" ~ var("feature_history_days") ~ " days'") }},
+        {{ as_of() }},
+        interval '{{ var("feature_interval_days") }} days'
+    )) as feature_at
+),
+
+times as (
+    select feature_at from grid
+    where feature_at >= {{ as_of() }} - interval '{{ var("feature_history_days") }} days'
+    union
+    select {{ as_of() }} as feature_at
 )
 
-select {{ as_of() }} - to_days(cast(days_before as integer)) as feature_at
-from steps
+select feature_at from times
 -- no feature rows before the first event
 where feature_at > (select min(event_at) from {{ ref('int_events') }})

@@ -1,4 +1,4 @@
-{{ config(materialized="sliced") }}
+{{ config(materialized="sliced", kept="periods") }}
 
 with
 
@@ -22,6 +22,12 @@ daily as (
     inner join categories on events.item_id = categories.item_id
     where
         events.event_type in ('view', 'cart', 'purchase')
+        {%- if keeps_rows() %}
+        and (events.user_id, events.item_id) in (
+            select (recent.user_id, recent.item_id) from {{ ref('int_events') }} as recent
+            where recent.event_at >= {{ grid_time(first_change()) }}
+        )
+        {%- endif %}
         and {{ in_slice('events.user_id') }}
     group by events.user_id, events.item_id, categories.category, acted_on
 ),
@@ -60,4 +66,7 @@ select
     count(distinct acted_on) as days,
     min(acted_on) as first_on
 from acts
+{%- if keeps_rows() %}
+where acted_on >= {{ grid_time(first_change()) }}
+{%- endif %}
 group by user_id, category, period_end

@@ -1,8 +1,11 @@
+{{ config(materialized="sliced", kept="feature_times") }}
+
 with
 
 -- it is read three times: materialized, it would not fit in memory
 interests as not materialized (
     select * from {{ ref('int_interests') }}
+    where feature_at in (select times.feature_at from {{ ref('int_times_to_build') }} as times)
 ),
 
 shops as (

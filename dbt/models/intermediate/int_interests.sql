@@ -1,4 +1,4 @@
-{{ config(materialized="sliced") }}
+{{ config(materialized="sliced", kept="feature_times") }}
 
 with
 
@@ -15,7 +15,7 @@ counted as (
         date_diff('day', min(periods.first_on), times.feature_at) as days_since_first,
         coalesce(sum(periods.amount) filter (where periods.period_end = times.feature_at), 0) as recent
     from {{ ref('int_interest_periods') }} as periods
-    inner join {{ ref('int_feature_times') }} as times
+    inner join {{ ref('int_times_to_build') }} as times
         on
             periods.period_end <= times.feature_at
             and periods.period_end > times.feature_at - interval '364 days'

@@ -1,8 +1,14 @@
+{{ config(materialized="sliced", kept="events") }}
+
 with
 
 purchases as (
     select * from {{ ref('int_events') }}
-    where event_type = 'purchase'
+    where
+        event_type = 'purchase'
+        {%- if keeps_rows() %}
+        and user_id in (select user_id from {{ ref('int_events') }} where event_at >= {{ first_change() }})
+        {%- endif %}
 ),
 
 items as (
@@ -42,3 +48,6 @@ window
         partition by purchases.user_id, purchases.session_id, items.category_1
         order by purchases.event_at
     )
+{%- if keeps_rows() %}
+qualify purchases.event_at >= {{ first_change() }}
+{%- endif %}

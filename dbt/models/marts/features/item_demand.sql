@@ -1,3 +1,5 @@
+{{ config(kept="days") }}
+
 with
 
 test_users as (
@@ -9,6 +11,15 @@ purchases as (
     select all_purchases.*, {{ week_end('all_purchases.event_at') }} as feature_at
     from {{ ref('int_purchases') }} as all_purchases
     anti join test_users on all_purchases.user_id = test_users.user_id
+    -- a week has a row when it has ended
+    where
+        feature_at <= {{ as_of() }}
+        {%- if keeps_rows() %}
+        and all_purchases.item_id in (
+            select changed.item_id from {{ ref('int_purchases') }} as changed
+            where {{ week_end('changed.event_at') }} > {{ first_change() }}
+        )
+        {%- endif %}
 ),
 
 weeks as (
@@ -69,4 +80,7 @@ window
         partition by weeks.item_id order by weeks.feature_at
         rows between unbounded preceding and current row
     )
+{%- if keeps_rows() %}
+qualify weeks.feature_at > {{ first_change() }}
+{%- endif %}
 order by weeks.item_id, weeks.feature_at

@@ -1,3 +1,5 @@
+{{ config(kept="feature_times") }}
+
 with
 
 test_users as (
@@ -30,7 +32,7 @@ statistics as (
         sum(value) filter (where {{ within(91) }}) as value_91d,
         sum(quantity) filter (where {{ within(91) }}) as quantity_91d
     from purchases
-    inner join {{ ref('int_feature_times') }} as times on purchases.event_at < times.feature_at
+    inner join {{ ref('int_times_to_build') }} as times on purchases.event_at < times.feature_at
     group by purchases.item_id, times.feature_at
 ),
 
@@ -40,7 +42,7 @@ promoted as (
         times.feature_at,
         sum(promotions.store_weeks) as store_weeks_28d
     from {{ ref('int_promotions') }} as promotions
-    inner join {{ ref('int_feature_times') }} as times
+    inner join {{ ref('int_times_to_build') }} as times
         on
             promotions.starts_at < times.feature_at
             and {{ within(28, 'promotions.starts_at') }}

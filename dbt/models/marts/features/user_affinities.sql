@@ -1,3 +1,5 @@
+{{ config(kept="feature_times") }}
+
 with
 
 interests as (
@@ -39,7 +41,7 @@ weighed as (
         simultaneous.category,
         {{ decayed('weight', var('affinity_half_life_days'), 'events') }} as weight
     from simultaneous
-    inner join {{ ref('int_feature_times') }} as times on simultaneous.event_at < times.feature_at
+    inner join {{ ref('int_times_to_build') }} as times on simultaneous.event_at < times.feature_at
     group by simultaneous.user_id, times.feature_at, simultaneous.category
     having weight > 0
 ),

@@ -1,3 +1,5 @@
+{{ config(kept="feature_times") }}
+
 with
 
 statistics as (
@@ -12,7 +14,7 @@ statistics as (
         {{ decayed('1', var('affinity_half_life_days')) }} as weight,
         max(event_at) as last_order_at
     from {{ ref('int_purchases') }} as purchases
-    inner join {{ ref('int_feature_times') }} as times on purchases.event_at < times.feature_at
+    inner join {{ ref('int_times_to_build') }} as times on purchases.event_at < times.feature_at
     where purchases.category_1 is not null
     group by purchases.user_id, purchases.category_1, times.feature_at
 )

@@ -3,6 +3,7 @@
     an event, so there are as many rows as such days, not pairs times feature times. What depends on the moment,
     such as days since the last purchase, is computed from these columns by penchant/ranking/features.py.
 -#}
+{{ config(kept="days") }}
 {%- set half_lives = [7, 30, 90, 240] -%}
 
 with
@@ -20,7 +21,14 @@ days as (
         max(event_at) filter (where event_type = 'purchase') as purchased_at,
         max(event_at) as last_event_at
     from {{ ref('int_events') }}
-    where item_id is not null
+    where
+        item_id is not null
+        {%- if keeps_rows() %}
+        and (user_id, item_id) in (
+            select (changed.user_id, changed.item_id) from {{ ref('int_events') }} as changed
+            where changed.event_at >= {{ first_change() }}
+        )
+        {%- endif %}
     group by user_id, item_id, cast(event_at as date)
 ),
 
@@ -65,4 +73,7 @@ select
     cast(carts as bigint) as pair_carts,
     last_event_at as pair_last_event_at
 from cumulative
+{%- if keeps_rows() %}
+where cast(event_day as timestamp) >= {{ first_change() }}
+{%- endif %}
 order by user_id, item_id, event_day

@@ -1,4 +1,5 @@
 {#- Like user_item_statistics: a row at the midnight after each day with a purchase in the category. -#}
+{{ config(kept="days") }}
 {%- set half_lives = [7, 30, 120] -%}
 
 with
@@ -10,7 +11,14 @@ days as (
         cast(event_at as date) as event_day,
         count(*) filter (where previous_of_item_at is null) as new_items
     from {{ ref('int_purchases') }}
-    where leaf_category is not null
+    where
+        leaf_category is not null
+        {%- if keeps_rows() %}
+        and (user_id, leaf_category) in (
+            select (changed.user_id, changed.leaf_category) from {{ ref('int_purchases') }} as changed
+            where changed.event_at >= {{ first_change() }}
+        )
+        {%- endif %}
     group by user_id, leaf_category, cast(event_at as date)
 ),
 
@@ -42,4 +50,7 @@ select
     cast(purchase_days[-1] as timestamp) as leaf_last_purchased_at,
     cast(items as bigint) as leaf_items
 from cumulative
+{%- if keeps_rows() %}
+where cast(event_day as timestamp) >= {{ first_change() }}
+{%- endif %}
 order by user_id, leaf_category, event_day

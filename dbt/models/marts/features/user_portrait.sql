@@ -1,3 +1,5 @@
+{{ config(kept="feature_times") }}
+
 {%- set most = var('portrait_interests') -%}
 {%- set z = 1.6448536269514722 -%}
 {%- set columns = [
@@ -9,7 +11,9 @@ with
 
 interests as (
     select * from {{ ref('int_interests') }}
-    where {{ in_slice() }}
+    where
+        feature_at in (select times.feature_at from {{ ref('int_times_to_build') }} as times)
+        and {{ in_slice() }}
 ),
 
 priors as (
@@ -136,7 +140,7 @@ loyalties as (
         times.feature_at,
         round(sum(repeats.repeats) / sum(repeats.purchases), 6) as brand_loyalty
     from repeats
-    inner join {{ ref('int_feature_times') }} as times
+    inner join {{ ref('int_times_to_build') }} as times
         on
             repeats.period_end <= times.feature_at
             and repeats.period_end > times.feature_at - interval '364 days'
@@ -166,5 +170,7 @@ left join portraits
     on lifecycle.user_id = portraits.user_id and lifecycle.feature_at = portraits.feature_at
 left join loyalties
     on lifecycle.user_id = loyalties.user_id and lifecycle.feature_at = loyalties.feature_at
-where {{ in_slice('lifecycle.user_id') }}
+where
+    lifecycle.feature_at in (select times.feature_at from {{ ref('int_times_to_build') }} as times)
+    and {{ in_slice('lifecycle.user_id') }}
 order by lifecycle.user_id, lifecycle.feature_at

@@ -1,3 +1,5 @@
+{{ config(kept="feature_times") }}
+
 {#- Prices are compared within a period between two feature times, which excludes feature leakage. -#}
 
 with
@@ -68,7 +70,7 @@ summed as (
         sum(compared_value) / nullif(sum(value_at_mean_price), 0) as relative_price,
         sum(value) / nullif(sum(quantity), 0) as mean_unit_price
     from periods
-    inner join {{ ref('int_feature_times') }} as times
+    inner join {{ ref('int_times_to_build') }} as times
         on
             periods.period_end <= times.feature_at
             and periods.period_end > times.feature_at - interval '364 days'

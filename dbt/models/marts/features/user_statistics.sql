@@ -1,3 +1,5 @@
+{{ config(kept="feature_times") }}
+
 {%- set windows = [7, 28, 91, 364] -%}
 
 with
@@ -15,7 +17,7 @@ statistics as (
         min(event_at) as first_order_at,
         max(event_at) as last_order_at
     from {{ ref('int_purchases') }} as purchases
-    inner join {{ ref('int_feature_times') }} as times on purchases.event_at < times.feature_at
+    inner join {{ ref('int_times_to_build') }} as times on purchases.event_at < times.feature_at
     group by purchases.user_id, times.feature_at
 )
 

@@ -1,0 +1,46 @@
+{#-
+    The time from which on the data differs from that of the previous build; `-infinity` without one. An item that
+    changed differs since its first event, a user since it was first seen.
+-#}
+{%- set events, items = ref("int_events"), ref("int_items") -%}
+{%- set users, promotions = ref("int_users"), ref("int_promotions") -%}
+{#- without what depends on when a file landed: it is in no row that is kept -#}
+{%- set event = canonical_table("events")["columns"] | reject("in", ["ingested_at"]) | join(", ") -%}
+{%- set item = "item_id, category_1, category_2, category_3, brand, is_merchandise, is_private_label" -%}
+
+{%- if keeps_rows() %}
+with
+
+changed_items as (
+    {{ differing(items, item) }}
+),
+
+differences as (
+    select cast(day as timestamp) as differs_from
+    from ({{ differing(events, "cast(event_at as date) as day, " ~ fingerprint(event), "group by day") }})
+    union all
+    select min(event_at) as differs_from
+    from {{ events }}
+    where item_id in (select item_id from changed_items)
+    union all
+    select first_seen_at as differs_from
+    from ({{ differing(users, "user_id, first_seen_at, is_test") }})
+    union all
+    select starts_at as differs_from
+    from ({{ differing(promotions, "starts_at, " ~ fingerprint("item_id, store_weeks"), "group by starts_at") }})
+    union all
+    -- the rows as of the end of the data are not on the grid of feature times
+    select as_of as differs_from from {{ previous("int_first_change") }}
+    union all
+    select {{ as_of() }} as differs_from
+)
+
+select
+    date_trunc('day', min(differs_from)) as differs_from,
+    {{ as_of() }} as as_of
+from differences
+{%- else %}
+select
+    timestamp '-infinity' as differs_from,
+    {{ as_of() }} as as_of
+{%- endif %}
