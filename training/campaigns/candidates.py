@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -58,45 +59,50 @@ def candidates(
     snapshot: Snapshot, brief: Brief, columns: Sequence[str], path: Path, threads: int
 ) -> Candidates:
     """``columns``: of ``campaign_spending``. Raises UsageError for an offer without an item."""
+    views = sorted({name.split(SEPARATOR)[0] for name in columns if SEPARATOR in name})
     with connect(snapshot.path, config={"threads": threads}) as connection:
-        views = sorted({name.split(SEPARATOR)[0] for name in columns if SEPARATOR in name})
-        marts = {name: str(snapshot.mart(name)) for name in ("users", *OWN_MARTS, *views)}
+        marts = ("users", "impressions", "campaigns", *views)
         users = connection.sql(
             _users_sql(columns, views),
-            params={
-                **{f"mart_{name}": mart for name, mart in marts.items() if name in _used(views)},
-                "as_of": snapshot.as_of,
-            },
+            params={f"mart_{name}": str(snapshot.mart(name)) for name in marts}
+            | {"as_of": snapshot.as_of},
         ).to_arrow_table()
-        items, bought = {}, {}
-        for name, offer in brief.offers.items():
-            known, condition = _items_sql(offer)
-            found = connection.execute(
-                f"SELECT item_id FROM read_parquet($items) WHERE {condition} ORDER BY item_id",
-                {"items": marts["items"], **known},
-            ).fetchall()
-            if not found:
-                raise UsageError(
-                    f"{path}: offers.{name}: no item of the snapshot matches",
-                    "use ids or a category path of the items of this snapshot",
-                )
-            items[name] = tuple(row[0] for row in found)
-            rows = connection.execute(
-                "SELECT user_id, sum(value), count(DISTINCT item_id) FROM read_parquet($events) "
-                "WHERE event_type = 'purchase' AND list_contains($items, item_id) "
-                f"AND event_at >= $as_of::TIMESTAMP - INTERVAL {DAYS_BEFORE} DAY "
-                "GROUP BY user_id",
-                {"events": marts["events"], "items": items[name], "as_of": snapshot.as_of},
-            ).fetchall()
-            bought[name] = {user: (float(spent or 0), int(count)) for user, spent, count in rows}
+        items = {
+            name: _items(connection, snapshot, offer, f"{path}: offers.{name}")
+            for name, offer in brief.offers.items()
+        }
+        bought = {name: _bought(connection, snapshot, ids) for name, ids in items.items()}
     return Candidates(users, items, bought)
 
 
-OWN_MARTS = ("events", "items", "impressions", "campaigns")
+def _items(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, offer: Offer, where: str
+) -> tuple[str, ...]:
+    """Ids of the offer's items, sorted."""
+    known, condition = _items_sql(offer)
+    found = connection.execute(
+        f"SELECT item_id FROM read_parquet($items) WHERE {condition} ORDER BY item_id",
+        {"items": str(snapshot.mart("items")), **known},
+    ).fetchall()
+    if not found:
+        raise UsageError(
+            f"{where}: no item of the snapshot matches",
+            "use ids or a category path of the items of this snapshot",
+        )
+    return tuple(row[0] for row in found)
 
 
-def _used(views: Sequence[str]) -> set[str]:
-    return {"users", "impressions", "campaigns", *views}
+def _bought(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, items: tuple[str, ...]
+) -> dict[str, tuple[float, int]]:
+    """Money spent on the items by user, and the number of items bought."""
+    rows = connection.execute(
+        "SELECT user_id, sum(value), count(DISTINCT item_id) FROM read_parquet($events) "
+        "WHERE event_type = 'purchase' AND list_contains($items, item_id) "
+        f"AND event_at >= $as_of::TIMESTAMP - INTERVAL {DAYS_BEFORE} DAY GROUP BY user_id",
+        {"events": str(snapshot.mart("events")), "items": items, "as_of": snapshot.as_of},
+    ).fetchall()
+    return {user: (float(spent or 0), int(count)) for user, spent, count in rows}
 
 
 def _users_sql(columns: Sequence[str], views: Sequence[str]) -> str:
