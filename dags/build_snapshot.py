@@ -6,7 +6,7 @@
    new snapshot. It runs in the pool `duckdb`, because it is the only writer of the DuckDB file.
 2. `check`: `penchant check` validates the snapshot with Great Expectations and writes Data Docs.
    If validation passes, the snapshot becomes live. The Asset `snapshot`, which carries the
-   snapshot id, triggers `materialize_features`.
+   snapshot id and each mart's rows and seconds, triggers `materialize_features`.
 
 ## When it runs
 
@@ -60,6 +60,7 @@ with DAG(
         task_id="check",
         subcommand=["check", "--snapshot", BUILT],
         event={"snapshot_id": BUILT},
+        event_from_result=["marts"],
         outlets=[SNAPSHOT],
     )
     latest >> build >> check

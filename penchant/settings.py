@@ -142,6 +142,11 @@ class Settings(BaseSettings):
         None,
         description="URL of an OpenTelemetry collector (OTLP over HTTP) for spans; None for none",
     )
+    lineage: str | None = Field(
+        None,
+        description="URL or file that OpenLineage events of builds, trainings and releases go to, "
+        "such as http://127.0.0.1:5000/api/v1/lineage; None for none",
+    )
     audit_days: int = Field(90, gt=0, description="retention of the audit log, in days")
 
     pseudonyms: bool = Field(

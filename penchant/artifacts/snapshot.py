@@ -1,5 +1,6 @@
 """A snapshot: the marts of one dbt build as Parquet, their description and check results."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -145,6 +146,18 @@ class Snapshot:
             return CheckResults.read(self.checks)
         except FileNotFoundError:
             return None
+
+    def mart_sizes(self) -> dict[str, dict[str, float]]:
+        """Rows of each mart, and the seconds that dbt took for it where its results are kept."""
+        path = self.path / "run_results.json"
+        results = json.loads(path.read_text())["results"] if path.exists() else []
+        seconds = {each["unique_id"].split(".")[-1]: each["execution_time"] for each in results}
+        sizes: dict[str, dict[str, float]] = {}
+        for name, mart in self.description.marts.items():
+            sizes[name] = {"rows": mart.rows}
+            if name in seconds:
+                sizes[name]["seconds"] = round(seconds[name], 2)
+        return sizes
 
     @property
     def as_of(self) -> datetime:

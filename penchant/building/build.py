@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from structlog.contextvars import bind_contextvars
 
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.building.by_hand import run_by_hand, write_variables
@@ -86,6 +87,7 @@ def build(settings: Settings, full_refresh: bool = False) -> BuildReport:
     ):  # nobody is erased between the identity and the rows
         landing = read_landing(settings)
         snapshot_id = identify(settings, landing)
+        bind_contextvars(snapshot_id=snapshot_id)
         final = settings.snapshots / snapshot_id
         write_variables(settings, landing)
         status = "unchanged" if final.exists() else "built"

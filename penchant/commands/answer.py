@@ -4,6 +4,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from structlog.contextvars import bind_contextvars
 
 from penchant.artifacts.snapshot import SNAPSHOT_ID
 from penchant.commands.user import echoed, with_given_ids
@@ -14,7 +15,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object as t
 
 
 def held(snapshot_id: str) -> str:
-    """Keep the snapshot from being pruned until this process ends."""
+    """Keep the snapshot from being pruned until this process ends; log lines name it."""
+    bind_contextvars(snapshot_id=snapshot_id)
     if SNAPSHOT_ID.fullmatch(snapshot_id):  # else the subcommand rejects it
         hold(Settings().snapshot_lock(snapshot_id))
     return snapshot_id

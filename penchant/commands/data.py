@@ -117,9 +117,16 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build the marts with dbt from all landed batches, as a new snapshot."""
+    from penchant.artifacts import Snapshot
     from penchant.building.build import build as run
+    from penchant.lineage import stages
+    from penchant.lineage.events import lineage
 
-    report = run(Settings(), full_refresh)
+    settings = Settings()
+    with lineage(settings, "build") as stage:
+        report = run(settings, full_refresh)
+        snapshot = Snapshot.open(settings, report.snapshot_id)
+        stage.inputs, stage.outputs = stages.landed(snapshot), stages.marts(snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
 

@@ -1,7 +1,7 @@
 """Subcommands of releases: publishing, and what the live release answers."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,15 +10,16 @@ from penchant.commands.user import User
 from penchant.errors import NothingToDo, PenchantError
 from penchant.settings import Settings
 
+if TYPE_CHECKING:
+    from penchant.publishing.publish import PublishReport
+
 releases = typer.Typer()
 
 
 @releases.command()
 def publish(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Publish the selected models' vectors and lists as a release; make it live once verified."""
-    from penchant.publishing.publish import publish as run
-
-    report = run(Settings(), snapshot)
+    report = _published(Settings(), snapshot)
     answer(report.summary(), report.as_dict(), as_json)
 
 
@@ -37,13 +38,23 @@ def publish_first(snapshot: SnapshotId, as_json: AsJson = False) -> None:
             f"run it again after `penchant materialize --snapshot {snapshot}`",
         )
 
-    from penchant.publishing.publish import publish as run
     from training.commands.plan_training import FIRST
     from training.commands.select_models import select_models as select
 
     select(settings, snapshot, FIRST)
-    report = run(settings, snapshot)
+    report = _published(settings, snapshot)
     answer(report.summary(), report.as_dict(), as_json)
+
+
+def _published(settings: Settings, snapshot_id: str) -> "PublishReport":
+    from penchant.lineage import stages
+    from penchant.lineage.events import lineage
+    from penchant.publishing.publish import publish as run
+
+    with lineage(settings, "publish") as stage:
+        report = run(settings, snapshot_id)
+        stage.inputs, stage.outputs = stages.released(settings, report.release_id)
+    return report
 
 
 @releases.command()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from penchant.artifacts import ReleaseManifest, Snapshot
 from penchant.artifacts.release import RankingModelReference, Segment, VectorForm
@@ -85,6 +86,7 @@ def publish(settings: Settings, snapshot_id: str) -> PublishReport:
     snapshot = Snapshot.open(settings, snapshot_id)
     selected = SelectedRuns.of(settings, snapshot)
     identity = release_id(snapshot_id, selected.id, selected.kind, stores_of(settings))
+    bind_contextvars(snapshot_id=snapshot_id, release_id=identity)
     fencing = Fencing.of(settings)
     with held_alone(settings.releases):
         fencing_token = fencing.draw()

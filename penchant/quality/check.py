@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The result of a check. ``unchanged``: the snapshot had passed before."""
+    """The result of a check. ``unchanged``: the snapshot had passed before. ``marts``: rows of
+    each mart, and seconds that dbt took for it."""
 
     snapshot_id: str
     status: Literal["passed", "unchanged"]
     expectations: int
     critical_failures: int
     warnings: int
+    marts: dict[str, dict[str, float]]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -63,6 +65,7 @@ def check(settings: Settings, snapshot_id: str) -> CheckReport:
         expectations=counts.expectations,
         critical_failures=counts.failed_critical,
         warnings=counts.failed_warning,
+        marts=snapshot.mart_sizes(),
     )
 
 

@@ -53,7 +53,9 @@ def main(subcommand: str, options: dict[str, str]) -> dict[str, object]:
         time.sleep(0.1)
     if subcommand in WRITES:
         write(WRITES[subcommand], snapshot)
-    return {"snapshot_id": str(snapshot), "subcommands": [], "release_id": f"r-{snapshot}"}
+    release_id = f"r-{snapshot}"
+    done = {"snapshot_id": str(snapshot), "release_id": release_id}
+    return done | {"subcommands": [], "marts": {}}
 
 
 if __name__ == "__main__":

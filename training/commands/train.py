@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 import torch
 from safetensors.torch import load_file, save_file
+from structlog.contextvars import bind_contextvars
 from threadpoolctl import threadpool_limits
 
 from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapshot
@@ -88,6 +89,7 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     snapshot = Snapshot.checked(settings, snapshot_id)
     config = config_for(settings, family)
     run_id = run_id_for(settings, snapshot_id, family)
+    bind_contextvars(snapshot_id=snapshot_id, run_id=run_id)
     final = settings.runs / snapshot_id / run_id
     processes = started_together()
     if processes.first:
