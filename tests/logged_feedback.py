@@ -82,6 +82,7 @@ def impression(
         "propensity": propensity,
         "context": None,
         "release_id": "r-000000000000",
+        "score": 0.5,
         "shown_at": shown_at,
     }
 

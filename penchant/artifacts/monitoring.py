@@ -8,6 +8,8 @@ from penchant.settings import Settings
 from penchant.storage import Pointer
 
 Group = Literal["features", "predictions", "outcomes"]
+By = Literal["family", "segment"]
+Against = Literal["previous", "training"]
 Measure = Literal["psi", "ks", "share", "rows"]
 WITHOUT_RELEASE = "no-release"
 
@@ -36,7 +38,7 @@ class FeatureShift(Part):
 
     view: str
     column: str
-    against: Literal["previous", "training"]
+    against: Against
     snapshot_id: str
     stability_index: float
 
@@ -55,7 +57,7 @@ class ServedQuality(Part):
     earlier ones. ``calibration``: clicks per predicted one; None where scores are no probabilities.
     """
 
-    by: Literal["family", "segment"]
+    by: By
     name: str
     impressions: int
     clicks: int

@@ -42,7 +42,8 @@ class Outcome:
 
 def drift_tests(series: Sequence[Series]) -> tuple[tuple[DriftTest, ...], dict[str, str]]:
     """The result of each quantity that can be tested, and why the others can't, by name."""
-    outcomes, untested = [], {}
+    outcomes: list[Outcome] = []
+    untested: dict[str, str] = {}
     for each in series:
         found = _untestable(each)
         if found is None:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penchant.artifacts.monitoring import Group
 
@@ -18,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 MOST_CATEGORIES = 20  # the others are one
 QUANTILES = 50
-NULL, OTHER = "null", "other"
+OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ Series = Distribution | Share | Volume
 def categories(
     name: str, group: Group, days: int, day_N: Ints, text_N: pa.ChunkedArray
 ) -> Distribution:
-    """Of texts; null is a category of its own."""
-    labels, code_N = encoded(text_N)
+    """Of texts; nulls are left out, and counted by ``share``."""
+    known_N = pc.is_valid(text_N)
+    day_N = day_N[np.asarray(known_N)]
+    labels, code_N = encoded(text_N.filter(known_N))
     counts = np.bincount(code_N, minlength=len(labels))
     most = np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
     place = np.full(len(labels), len(most))
@@ -68,8 +71,8 @@ def categories(
 
 
 def encoded(text_N: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """The distinct texts, null among them as NULL, and the place of each row's."""
-    coded = text_N.fill_null(NULL).combine_chunks().dictionary_encode()
+    """The distinct texts, and the place of each row's; none is null."""
+    coded = text_N.combine_chunks().dictionary_encode()
     return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
 
 

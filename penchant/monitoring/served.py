@@ -6,22 +6,21 @@ that of the release's ranker; the segment is the lifecycle stage that the user w
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penchant.artifacts.monitoring import ScoreBin, ServedQuality
+from penchant.artifacts.monitoring import By, ScoreBin, ServedQuality
 from penchant.artifacts.record import Interval
 from penchant.monitoring.days import SAMPLE_ROWS, Days
 from penchant.monitoring.events import rows_by_day
 from penchant.monitoring.series import Floats, Series, Volume, categories, encoded, numbers, share
-from penchant.quality.views import columns_of
 
 OF_A_RELEASE = "release_id is not null"
 UNKNOWN = "unknown"
+PARTS: tuple[By, ...] = ("family", "segment")
 LEAST_OF_A_TENTH = 50  # impressions: with fewer the share that was clicked says little
 Z = 1.96  # 95 %
 
@@ -59,7 +58,7 @@ class Served:
             yield categories(f"served.{name}", "predictions", number, day_N, self._table[name])
         yield share("served: clicked", "outcomes", number, day_N, self._clicked_N)
         yield share("served: bought", "outcomes", number, day_N, self._bought_N)
-        for by in ("family", "segment"):
+        for by in PARTS:
             for name, kept_N in self._parts(by):
                 clicked_N = self._clicked_N[kept_N]
                 title = f"served to {name}" if by == "segment" else f"served by {name}"
@@ -72,18 +71,16 @@ class Served:
 
     def quality(self) -> Iterator[ServedQuality]:
         """By family, then by segment."""
-        for by in ("family", "segment"):
+        for by in PARTS:
             for name, kept_N in self._parts(by):
                 yield self._quality(by, name, kept_N)
 
-    def _parts(self, by: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    def _parts(self, by: By) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
         part_N = self._family_N if by == "family" else self._segment_N
         for name in np.unique(part_N):
             yield str(name), part_N == name
 
-    def _quality(
-        self, by: Literal["family", "segment"], name: str, kept_N: npt.NDArray[np.bool_]
-    ) -> ServedQuality:
+    def _quality(self, by: By, name: str, kept_N: npt.NDArray[np.bool_]) -> ServedQuality:
         clicked_N, score_N = self._clicked_N[kept_N], self._score_N[kept_N]
         known_N = np.isfinite(score_N)
         predicted_N = score_N[known_N]
@@ -132,13 +129,10 @@ def _tenths(score_N: Floats, clicked_N: npt.NDArray[np.bool_]) -> tuple[ScoreBin
 
 
 def _table(connection: duckdb.DuckDBPyConnection, days: Days, rows: int) -> pa.Table:
-    has_score = "score" in columns_of(connection, "impressions")
     return connection.sql(
         f"""
         with shown as (
-            select *, {days.day("shown_at")} as day,
-                {"score" if has_score else "cast(null as double) as score"}
-            from impressions
+            select *, {days.day("shown_at")} as day from impressions
             where {OF_A_RELEASE} and {days.within("shown_at")}
                 and hash(impression_id) % {max(rows, 1)} < {SAMPLE_ROWS}
         ),

@@ -4,12 +4,11 @@ Compared are the newest rows of each entity: those that are online.
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 import duckdb
 
 from penchant.artifacts import Snapshot
-from penchant.artifacts.monitoring import FeatureShift
+from penchant.artifacts.monitoring import Against, FeatureShift
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
 from penchant.quality.views import NUMBERS, add_view, columns_of, quoted
@@ -22,7 +21,7 @@ def feature_shifts(
     connection: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
     earlier: Snapshot,
-    against: Literal["previous", "training"],
+    against: Against,
 ) -> Iterator[FeatureShift]:
     """Of each numeric column that both have; views with fewer than 500 rows are left out."""
     for mart in feature_marts(snapshot):

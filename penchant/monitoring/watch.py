@@ -3,19 +3,21 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
 from penchant.alerts.alert import Alert, send
 from penchant.artifacts import ReleaseManifest, Snapshot
 from penchant.artifacts.monitoring import (
+    Against,
     DriftTest,
     FeatureShift,
     Finding,
     Freshness,
     ListsChange,
     MonitoringRecord,
+    ServedQuality,
 )
 from penchant.encryption.duckdb_connection import connect
 from penchant.errors import UsageError
@@ -103,7 +105,7 @@ def _record(
     with connect(settings.home, config={"threads": settings.threads}) as connection:
         _add_views(connection, snapshot, NEEDED)
         series = event_series(connection, days)
-        quality = []
+        quality: list[ServedQuality] = []
         if _has_served(connection, snapshot):
             served = Served(connection, days, families)
             series += list(served.series())
@@ -211,7 +213,7 @@ def _shifts(
 ) -> Iterator[FeatureShift]:
     pointer = settings.live_snapshot
     previous = pointer.previous() if pointer.current() == snapshot.id else None
-    wanted: dict[Literal["previous", "training"], str | None] = {
+    wanted: dict[Against, str | None] = {
         "previous": previous,
         "training": release.snapshot_id if release else None,
     }

@@ -70,6 +70,7 @@ def test_logs_recommendations_as_shown(served: tuple[Any, TestClient]) -> None:
     assert [row["item_id"] for row in impressions] == [item["item_id"] for item in answer["items"]]
     assert {row["policy"] for row in impressions} == {answer["policy"]}
     assert {row["release_id"] for row in impressions} == {answer["release_id"]}
+    assert [row["score"] for row in impressions] == [item["score"] for item in answer["items"]]
 
 
 def test_similar_items_name_their_release(

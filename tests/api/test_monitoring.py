@@ -12,10 +12,10 @@ from penchant.settings import Settings
 
 
 def samples(client: TestClient) -> dict[tuple[str, ...], float]:
-    """Name and labels -> value."""
+    """Name and the values of labels, sorted -> value."""
     families = text_string_to_metric_families(client.get("/metrics").text)
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *sorted(sample.labels.values())): sample.value
         for family in families
         for sample in family.samples
     }

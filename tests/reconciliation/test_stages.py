@@ -8,6 +8,7 @@ from records import model_selection
 from penchant.artifacts import CheckResults, ModelSelection, SnapshotDescription
 from penchant.artifacts.audience import AudienceRecord
 from penchant.artifacts.demand import DemandRecord
+from penchant.artifacts.monitoring import MonitoringRecord
 from penchant.artifacts.retention import RetentionRecord
 from penchant.artifacts.search import SearchRecord
 from penchant.errors import NothingToDo, UsageError
@@ -22,6 +23,7 @@ from penchant.reconciliation.stages import (
     trained,
 )
 from penchant.settings import Settings
+from penchant.storage import write_json
 
 FIRST, SECOND = "s-20180102-000000000001", "s-20180102-000000000002"
 
@@ -130,6 +132,16 @@ def test_insights_wait_for_the_release_of_all_families(
     assert not resolve(settings, "refresh_insights").done
     AudienceRecord.live(settings).flip(FIRST)
     assert resolve(settings, "refresh_insights").done
+
+
+def test_snapshot_is_watched_again_beside_another_release(settings: Settings) -> None:
+    settings.live_features.flip(FIRST)
+    assert not resolve(settings, "watch_drift").done
+    key = MonitoringRecord.key(FIRST, None)
+    write_json(MonitoringRecord.path(settings, key), {})
+    assert resolve(settings, "watch_drift").done
+    settings.live_release.flip("r-000000000001")
+    assert not resolve(settings, "watch_drift").done
 
 
 def test_dag_without_input_has_nothing_to_do(settings: Settings) -> None:

@@ -40,6 +40,7 @@ IMPRESSIONS = Contract(
         Column("propensity", "DOUBLE", maximum=1),
         Column("context", "VARCHAR", nullable=True),
         Column("release_id", "VARCHAR", nullable=True),
+        Column("score", "DOUBLE", nullable=True),
         Column("shown_at", "TIMESTAMP"),
     ),
     key=("impression_id",),

@@ -24,6 +24,7 @@ def log_ads(log: FeedbackLog, answer: Ads, placement: str, shown_at: datetime) -
             "propensity": 1.0,
             "context": None,
             "release_id": answer.release_id,
+            "score": ad.probability,
             "shown_at": shown_at,
         }
         for position, ad in enumerate(answer.ads)

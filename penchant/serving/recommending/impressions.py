@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def _impressions(
             "propensity": item.propensity,
             "context": described,
             "release_id": answer.release_id,
+            "score": item.score if isfinite(item.score) else None,
             "shown_at": shown_at,
         }
         for position, item in enumerate(answer.items)

@@ -13,6 +13,7 @@ select
     cast(reward as double) as reward,
     slate_id,
     context,
-    release_id
+    release_id,
+    score
 from {{ ref('int_impressions') }}
 order by impression_id
