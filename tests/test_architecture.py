@@ -17,8 +17,8 @@ NONE = "penchant.none"
 # An area is a package of `penchant` with all inside it, or a top-level package.
 LEAVES = (
     "api_schemas artifacts encryption errors feast_sdk feedback home_key identities interactions "
-    "logs manifest plots privacy_ledger pseudonyms ranking sequences settings storage subjects "
-    "telemetry vault vectors words"
+    "lineage logs manifest plots privacy_ledger pseudonyms ranking sequences settings storage "
+    "subjects telemetry vault vectors words"
 )
 DIRECTION = """
 ads alerts bandits building encoders ingestion insights quality feature_repo: none
@@ -26,7 +26,7 @@ features: feature_repo
 releases: features bandits encoders
 publishing: releases features encoders
 serving: releases features bandits encoders ads
-api: serving releases features insights privacy
+api: alerts serving releases features insights privacy
 privacy: building ingestion insights publishing releases
 report: serving releases bandits insights
 platform: report serving

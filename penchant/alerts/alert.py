@@ -20,7 +20,10 @@ Kind = Literal[
     "no-release",
     "erasure-due",
     "service-ended",
+    "over-budget",
+    "policy-refused",
     "drift",
+    "api-errors",
 ]
 
 log = structlog.get_logger()

@@ -21,6 +21,7 @@ from penchant.api.auth.audit_log import AuditLog
 from penchant.api.auth.rates import Rates, SharedRates
 from penchant.api.console.app import create_console
 from penchant.api.docs_page import add_docs_page
+from penchant.api.error_alarm import ErrorAlarm
 from penchant.api.http import repetition
 from penchant.api.http.body import WholeBody
 from penchant.api.http.compression import Compression
@@ -121,7 +122,9 @@ def create_app(settings: Settings, rates: Rates | None = None) -> FastAPI:
         seconds_to_wait=access.seconds_to_wait,
         charge=access.charge,
     )
-    app.add_middleware(RequestLog, metrics=services.metrics, audit=audit)
+    app.add_middleware(
+        RequestLog, metrics=services.metrics, audit=audit, alarm=ErrorAlarm(services.settings)
+    )
     return app
 
 

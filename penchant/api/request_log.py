@@ -5,6 +5,7 @@ from typing import Any
 
 from penchant.api.auth.audit_context import AuditContext
 from penchant.api.auth.audit_log import AuditLog, now
+from penchant.api.error_alarm import ErrorAlarm
 from penchant.api.http.metrics import Metrics
 from penchant.api.http.rate_limit import RATE_LIMIT
 from penchant.api.http.request_id import HEADER, request_id
@@ -15,8 +16,8 @@ UNKNOWN_ROUTE = "none"  # no route has the path, or the request was rejected bef
 class RequestLog:
     """Outermost ASGI middleware. A request is recorded before its response is sent."""
 
-    def __init__(self, app: Any, metrics: Metrics, audit: AuditLog) -> None:
-        self._app, self._metrics, self._audit = app, metrics, audit
+    def __init__(self, app: Any, metrics: Metrics, audit: AuditLog, alarm: ErrorAlarm) -> None:
+        self._app, self._metrics, self._audit, self._alarm = app, metrics, audit, alarm
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -32,6 +33,7 @@ class RequestLog:
             recorded = True
             route, seconds = _route(scope, root_path), time.perf_counter() - arrived
             self._metrics.record_request(route, method, status, seconds)
+            self._alarm.record(status)
             self._write_audit(scope, method, route, status, identity)
 
         async def record_and_send(message: Any) -> None:

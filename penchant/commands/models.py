@@ -8,7 +8,7 @@ import typer
 from penchant.commands.answer import AsJson, SnapshotId, answer
 from penchant.commands.priority import TRAINING, yield_to_serving
 from penchant.commands.user import User
-from penchant.errors import NothingToDo
+from penchant.errors import BudgetExceeded, NothingToDo
 from penchant.settings import Settings
 
 models = typer.Typer()
@@ -57,6 +57,9 @@ def train(
     if not show and (failure := nothing_to_learn(settings, snapshot, family)):
         raise NothingToDo(failure.cause, "land data that has it; this snapshot was tried before")
 
+    from penchant.artifacts import Snapshot
+    from penchant.lineage import stages
+    from penchant.lineage.events import lineage
     from training.commands.track import track
     from training.commands.train import train as run
     from training.fitting.distributed import started_together
@@ -66,11 +69,29 @@ def train(
     first = started_together().first
     if first:
         cached_run_id(settings, snapshot, family)  # for processes that don't import torch
-    report = run(settings, snapshot, family)
+    with lineage(settings, f"train.{family}", of_this_process=first) as stage:
+        stage.inputs = stages.marts(Snapshot.open(settings, snapshot), *stages.LEARNED_FROM)
+        try:
+            report = run(settings, snapshot, family)
+        except BudgetExceeded as error:
+            tell_of_budget(settings, snapshot, family, error)
+            raise
+        stage.outputs = [stages.trained(family, report.run_id)]
     if show and first:
         track(settings, snapshot)
     if first:
         answer(report.summary(), report.as_dict(), as_json)
+
+
+def tell_of_budget(
+    settings: Settings, snapshot_id: str, family: str, error: BudgetExceeded
+) -> None:
+    """Send an alert for a family that a snapshot goes without, once."""
+    from penchant.alerts.alert import Alert, send
+
+    text = f"{family} on {snapshot_id}: {error.cause}."
+    key = f"{family} {snapshot_id}"
+    send(settings, Alert("over-budget", text, key, tier="tier-3", runbook="train_families"))
 
 
 @models.command()
@@ -119,9 +140,14 @@ def evaluate_policy(snapshot: SnapshotId, as_json: AsJson = False) -> None:
 @models.command()
 def evaluate_experiment(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Evaluate the running experiment on a snapshot's log; end it when it is decided."""
+    from penchant.alerts.alert import Alert, send
     from penchant.bandits.experiments.stage import evaluate_experiment as run
 
-    report = run(Settings(), snapshot)
+    settings = Settings()
+    report = run(settings, snapshot)
+    if report.decision in ("rollback", "mismatch"):
+        text = f"{report.experiment_id}: {report.decision}: {report.reason}"
+        send(settings, Alert("policy-refused", text, key=report.experiment_id, tier="tier-3"))
     answer(report.summary(), report.as_dict(), as_json)
 
 

@@ -12,7 +12,8 @@ import pytest
 from penchant.alerts import sinks
 from penchant.alerts.alert import Alert, kind_of, send
 from penchant.alerts.deadline import check_deadline
-from penchant.errors import NothingToDo, UsageError
+from penchant.commands.models import tell_of_budget
+from penchant.errors import BudgetExceeded, NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 
@@ -112,3 +113,18 @@ def test_erasure_whose_legal_deadline_is_near(settings: Settings) -> None:
     request.model_copy(update={"state": "complete", "user_id": None}).save(settings)
     with pytest.raises(NothingToDo):
         check_deadline(settings, near)
+
+
+def test_clock_that_steps_back_raises_no_alarm(settings: Settings) -> None:
+    settings.live_snapshot.flip(SNAPSHOT)
+    with pytest.raises(NothingToDo, match="is due at"):
+        check_deadline(settings, datetime.now(UTC) - timedelta(days=400))
+
+
+def test_family_over_its_budget_is_told_once_a_snapshot(settings: Settings) -> None:
+    error = BudgetExceeded("training took more than its 240 s of CPU time", "raise the budget")
+    for _ in range(2):
+        tell_of_budget(settings, SNAPSHOT, "sasrec", error)
+    (alert,) = written(settings)
+    assert (alert["kind"], alert["tier"]) == ("over-budget", "tier-3")
+    assert "sasrec on s-20180102" in str(alert["text"])

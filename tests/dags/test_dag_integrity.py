@@ -214,7 +214,10 @@ def test_only_build_uses_the_duckdb_pool(bag: DagBag) -> None:
 
 
 @pytest.mark.parametrize("minutes_after", [0.5, 2.5, 61.5])
-@pytest.mark.parametrize("dag_id", ["ingest_landing", "ingest_feedback"])
+@pytest.mark.parametrize(
+    "dag_id",
+    ["ingest_landing", "ingest_feedback", "apply_retention", "process_subject_requests", "prune"],
+)
 def test_new_platform_does_not_run_past_times(
     bag: DagBag, monkeypatch: pytest.MonkeyPatch, dag_id: str, minutes_after: float
 ) -> None:
