@@ -40,10 +40,14 @@ class Server:
         raise OSError("/proc has no VmRSS: memory is read there, so on Linux only")
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process so far, in steps of a clock tick, usually 10 ms."""
-        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
-        user, system = int(fields[11]), int(fields[12])
-        return (user + system) / os.sysconf("SC_CLK_TCK")
+        """CPU time of the process and its workers so far, in steps of a clock tick, usually 10
+        ms."""
+        children = Path(f"/proc/{self.process_id}/task/{self.process_id}/children").read_text()
+        ticks = 0
+        for process_id in (self.process_id, *children.split()):
+            fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -60,7 +64,9 @@ def read_only_home(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def penchant_server(home: Path, path: str = "/readyz", limited: bool = False) -> Iterator[Server]:
+def penchant_server(
+    home: Path, path: str = "/readyz", limited: bool = False, workers: int = 1
+) -> Iterator[Server]:
     """Our server over a home, once it has answered ``path``. ``limited``: with the default rate
     limit, which measurements of speed do without."""
     port = free_port()
@@ -73,7 +79,8 @@ def penchant_server(home: Path, path: str = "/readyz", limited: bool = False) ->
     ensure_first_token(settings_at(home))
     with suppress(UsageError):  # the home has tokens made by hand
         TOKENS[port] = local_secret(settings_at(home))
-    with _started([str(BIN / "penchant"), "serve"], environment, port, path) as server:
+    command = [str(BIN / "penchant"), "serve", "--workers", str(workers)]
+    with _started(command, environment, port, path) as server:
         yield server
 
 

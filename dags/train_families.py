@@ -62,7 +62,7 @@ from dags.assets import FEATURES, MODELS, RELEASE
 from dags.command import Command
 from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
-from training.names import COMBINED, OF_RUNS
+from training.names import COMBINED, MAIN_JOB, OF_RUNS
 
 TRAINING: dict[str, Any] = {
     "pool": GPU_POOL,
@@ -72,6 +72,7 @@ TRAINING: dict[str, Any] = {
     "execution_timeout": timedelta(hours=2),
 }
 MAPPED: dict[str, Any] = {**TRAINING, "map_index_template": "{{ task.subcommand[2] }}"}
+COMBINATIONS = tuple(family for family in COMBINED if family in MAIN_JOB)
 
 
 with DAG(
@@ -119,7 +120,7 @@ with DAG(
             trigger_rule=TriggerRule.ALL_DONE,
             **TRAINING,
         )
-        for family in COMBINED
+        for family in COMBINATIONS
     ]
     select_models = Command(
         task_id="select_models",
@@ -135,6 +136,6 @@ with DAG(
     )
     latest >> [plan_first, plan]
     train_first >> [publish_first, train]
-    for family, combination in zip(COMBINED, combine, strict=True):
+    for family, combination in zip(COMBINATIONS, combine, strict=True):
         (train if family in OF_RUNS else train_first) >> combination >> [select_models, track]
     publish_first >> select_models

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from patience import PATIENCE
 
-from training.names import FAMILIES
+from training.names import MAIN_JOB
 
 PENCHANT = Path(sys.executable).with_name("penchant")
 
@@ -71,7 +71,7 @@ def test_demo_runs_from_files_to_recommendations(environment: dict[str, str]) ->
     state = answer(environment, "status")
     assert state["live_snapshot"]["id"] == state["live_release"]["snapshot_id"]
     assert state["live_release"]["id"] in output
-    assert {family["family"] for family in state["families"]} == set(FAMILIES)
+    assert {family["family"] for family in state["families"]} == set(MAIN_JOB)
     known = answer(environment, "recommend", "--user", "u00001", "--k", "5")
     assert len(known["items"]) == 5
     assert known["release_id"] == state["live_release"]["id"]

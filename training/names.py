@@ -17,7 +17,8 @@ class FamilyEntry(NamedTuple):
     and no member of a combination. ``of_runs``: the combination reads the others' runs, so it is
     trained after them and its own run depends on theirs. ``every_mart``: learns from training sets,
     from the policy log or from a feature service, so that any mart can change its run. ``private``:
-    can be trained under differential privacy; its config has a field ``privacy``.
+    can be trained under differential privacy; its config has a field ``privacy``. ``main_job``:
+    False for a family that is trained by name alone, with ``penchant train --family``.
     """
 
     name: str
@@ -27,6 +28,7 @@ class FamilyEntry(NamedTuple):
     of_runs: bool = False
     every_mart: bool = False
     private: bool = False
+    main_job: bool = True
 
 
 ENTRIES = (
@@ -57,6 +59,7 @@ ENTRIES = (
     FamilyEntry("logistic_response", 220, ("response",), every_mart=True),
     FamilyEntry("bandit", 230, ("off_policy_evaluation",), every_mart=True),
     FamilyEntry("lambdamart", 235, combines=True, every_mart=True),
+    FamilyEntry("dcn", 237, combines=True, every_mart=True, main_job=False),
     FamilyEntry("fusion", 240, ("ranking", "interests"), combines=True, of_runs=True),
 )
 
@@ -64,6 +67,7 @@ SERVING_COST = {entry.name: entry.serving_cost for entry in ENTRIES}
 TASKS = {entry.name: entry.tasks for entry in ENTRIES}
 
 FAMILIES = tuple(entry.name for entry in ENTRIES)
+MAIN_JOB = tuple(entry.name for entry in ENTRIES if entry.main_job)
 RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and not entry.combines)
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
 OF_RUNS = tuple(entry.name for entry in ENTRIES if entry.of_runs)

@@ -34,12 +34,14 @@ class CandidateSource(Part):
 
 
 class ModelFile(Part):
-    """``name``: in the directory of the record. Text of LightGBM, numerical splits only."""
+    """``name``: in the directory of the record. ``kind``: text of LightGBM, numerical splits only,
+    or an ONNX graph from ``features`` to ``scores``, without trees."""
 
+    kind: Literal["lightgbm", "onnx"] = "lightgbm"
     name: str
     sha256: str
-    trees: int
-    max_leaves: int = Field(le=MAX_LEAVES)
+    trees: int = 0
+    max_leaves: int = Field(0, le=MAX_LEAVES)
 
     def verify(self, folder: Path) -> Path:
         """The file's path. Raises DataError unless it has the recorded hash."""
@@ -80,8 +82,8 @@ class RankingModelRecord(Record):
     ``service_features``: all features of the feature service that it was trained on, also those
     that it doesn't read, as ``view__feature``. ``columns`` and ``sources``: what its features are
     made of. ``features``: their names, in the order of the model's inputs. ``candidates``: of a
-    request. ``calibration``: None where scores only rank. ``importance``: gain by feature, adds up
-    to 1.
+    request. ``calibration``: None where scores only rank. ``importance``: by feature, adds up to 1:
+    the gain of trees, the absolute gradient of a network.
     """
 
     REMEDY = "run `penchant train --family lambdamart`, then `penchant publish` again"

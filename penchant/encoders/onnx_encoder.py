@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from penchant.encoders.history import Events
+from penchant.encoders.onnx_session import open_session
 from penchant.vectors import FloatArray
 
 
@@ -20,23 +21,7 @@ class OnnxEncoder:
     @classmethod
     def open(cls, path: Path) -> "OnnxEncoder":
         """Raises ValueError for a file that is not a valid graph."""
-        import onnxruntime  # takes 0.2 s
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # requests run in parallel
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
-        except (
-            errors.Fail,
-            errors.InvalidArgument,
-            errors.InvalidGraph,
-            errors.InvalidProtobuf,
-        ) as error:
-            raise ValueError(str(error)) from error
+        session = open_session(path)
         return cls(session, tuple(each.name for each in session.get_inputs()))
 
     def __call__(self, events: Events) -> FloatArray:

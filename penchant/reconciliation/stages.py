@@ -18,7 +18,7 @@ from penchant.building.landed import has_landed, read_landing
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from training.commands.plan_training import cached_run_id, finished_run
-from training.names import FAMILIES
+from training.names import MAIN_JOB
 
 DEFERRED = ("feedback/", "insights/")  # sources that trigger no build
 
@@ -110,13 +110,14 @@ def learnable(settings: Settings) -> str | None:
 
 
 def trained(settings: Settings, snapshot_id: str) -> bool:
-    """Whether every family was selected among: it has its run, or it failed with this code."""
+    """Whether every family of the main job was selected among: it has its run, or it failed with
+    this code."""
     selection = selection_of(settings, snapshot_id)
     if selection is None:
         return False
     compared = {row.family: row.run_id for row in selection.leaderboard}
     return all(
-        _is_settled(settings, snapshot_id, family, compared.get(family)) for family in FAMILIES
+        _is_settled(settings, snapshot_id, family, compared.get(family)) for family in MAIN_JOB
     )
 
 

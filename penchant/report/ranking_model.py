@@ -49,8 +49,7 @@ def _section(model: RankingModelFigures) -> str:
     ]
     return section(
         f"Ranking model {family_name(record.family)}",
-        f'<div class="soft">{record.model.trees} trees over {len(record.features)} features. The '
-        "importance of a feature is its share of the gain of all splits.</div>"
+        f'<div class="soft">{_described(record)}</div>'
         f"{bar_plot(bars, 'importance of features', lambda share: f'{share:.0%}')}"
         f"<details><summary>every feature</summary>{_importance(shares)}</details>"
         f"{_sources(record.sources)}{_reliability(model.reliability)}"
@@ -65,6 +64,13 @@ def _importance(shares: Sequence[tuple[str, float]]) -> str:
         [str(place), escape(name), f"{share:.2%}"] for place, (name, share) in enumerate(shares, 1)
     ]
     return html_table(["", "feature", "importance"], rows, numbers={0, 2})
+
+
+def _described(record: RankingModelRecord) -> str:
+    over = f"over {len(record.features)} features. The importance of a feature is its share of"
+    if record.model.kind == "onnx":
+        return f"A network {over} the absolute gradient by the standardised features."
+    return f"{record.model.trees} trees {over} the gain of all splits."
 
 
 def _sources(sources: Sequence[CandidateSource]) -> str:

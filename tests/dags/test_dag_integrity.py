@@ -23,7 +23,9 @@ from penchant.platform import chain
 from penchant.reconciliation.stages import STAGES
 from penchant.settings import Settings
 from training.commands.plan_training import FIRST, LATER
-from training.names import COMBINED, FAMILIES, OF_RUNS
+from training.names import COMBINED, MAIN_JOB, OF_RUNS
+
+COMBINATIONS = [family for family in COMBINED if family in MAIN_JOB]
 
 DAGS_FOLDER = Path(__file__).resolve().parents[2] / "dags"
 CHAIN = (
@@ -166,15 +168,15 @@ def test_every_family_is_trained_in_the_gpu_pool(bag: DagBag) -> None:
         assert "task.subcommand[2]" in dag.get_task(mapped).partial_kwargs["map_index_template"]
     assert dag.get_task("plan_first").subcommand[:2] == ["plan-training", "--first"]
     assert dag.get_task("plan").subcommand[:2] == ["plan-training", "--later"]
-    assert sorted([*FIRST, *LATER, *COMBINED]) == sorted(FAMILIES)
-    combinations = [f"combine_{family}" for family in COMBINED]
+    assert sorted([*FIRST, *LATER, *COMBINATIONS]) == sorted(MAIN_JOB)
+    combinations = [f"combine_{family}" for family in COMBINATIONS]
     for task in (dag.get_task(name) for name in (*chain.PLANS, *combinations)):
         assert (task.pool, task.queue) == ("gpu", "gpu")
 
 
 def test_combinations_of_runs_wait_for_them_even_if_some_failed(bag: DagBag) -> None:
     dag = bag.dags["train_families"]
-    for family in COMBINED:
+    for family in COMBINATIONS:
         combine = dag.get_task(f"combine_{family}")
         assert combine.subcommand[:3] == ["train", "--family", family]
         assert combine.upstream_task_ids == {"train" if family in OF_RUNS else "train_first"}
@@ -184,14 +186,14 @@ def test_combinations_of_runs_wait_for_them_even_if_some_failed(bag: DagBag) -> 
 def test_no_combination_delays_the_runs_that_another_waits_for(bag: DagBag) -> None:
     dag = bag.dags["train_families"]
     following = {task.task_id: task.get_flat_relative_ids(upstream=False) for task in dag.tasks}
-    for family in COMBINED:  # Airflow's priority is the number of tasks that follow
+    for family in COMBINATIONS:  # Airflow's priority is the number of tasks that follow
         assert len(following[f"combine_{family}"]) < len(following["train"])
 
 
 def test_failed_or_skipped_family_does_not_stop_the_selection(bag: DagBag) -> None:
     select_models = bag.dags["train_families"].get_task("select_models")
     assert select_models.trigger_rule == "all_done"
-    combinations = {f"combine_{family}" for family in COMBINED}
+    combinations = {f"combine_{family}" for family in COMBINATIONS}
     assert select_models.upstream_task_ids == {"publish_first", *combinations}
 
 

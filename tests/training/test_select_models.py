@@ -9,7 +9,7 @@ from penchant.errors import PenchantError
 from penchant.settings import Settings
 from training.commands.select_models import Run, select, select_models
 from training.commands.train import train
-from training.names import FAMILIES
+from training.names import MAIN_JOB
 
 VECTORS = {"matrix_factorization", "sasrec"}
 
@@ -75,7 +75,7 @@ def test_untrained_families_are_failures_and_popularity_is_required(
         select_models(settings, snapshot_id)
     report = train(settings, snapshot_id, "popularity")
     selection = select_models(settings, snapshot_id)
-    untrained = [name for name in FAMILIES if name != "popularity"]
+    untrained = [name for name in MAIN_JOB if name != "popularity"]
     assert selection.failures == dict.fromkeys(untrained, "it was not trained")
     assert selection.ranker == selection.prior == report.run_id
     assert ModelSelection.of(settings, snapshot_id) == selection

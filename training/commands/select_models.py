@@ -23,7 +23,7 @@ from penchant.errors import PenchantError, PrivacyRefused
 from penchant.settings import Settings
 from training.commands.plan_training import cached_run_id, finished_run
 from training.evaluation.metrics.intervals import resampled_means
-from training.names import COMBINED, FAMILIES, SERVING_COST, check_name, trainable
+from training.names import COMBINED, FAMILIES, MAIN_JOB, SERVING_COST, check_name, trainable
 
 METRIC = "ndcg@10"
 POPULARITY = "popularity"
@@ -49,8 +49,8 @@ def select_models(
     The *ranker* is the best of all families and the *retriever* the best with vectors. A family
     goes live only if the lower end of its paired interval over popularity is above 0, and a
     costlier one only if that also holds against the current best among the cheaper ones. A family
-    without a run is a failure, with its cause. Raises PenchantError when that is popularity, as
-    PrivacyRefused where the privacy budget kept it from being trained.
+    of the main job without a run is a failure, with its cause. Raises PenchantError when that is
+    popularity, as PrivacyRefused where the privacy budget kept it from being trained.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
     for family in families:
@@ -69,7 +69,9 @@ def select_models(
             "then `penchant select-models` again",
         )
     failures = {
-        family: _cause(settings, snapshot.id, family) for family, run in found.items() if not run
+        family: _cause(settings, snapshot.id, family)
+        for family, run in found.items()
+        if not run and family in MAIN_JOB
     }
     runs = [run for run in found.values() if run]
     selection = select(snapshot.id, runs, failures, settings.seed)

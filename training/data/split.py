@@ -36,6 +36,10 @@ class Window:
         """Only the users with targets."""
         return self.take(np.flatnonzero(self.targets.lengths_U))
 
+    def without(self, users: IntArray) -> "Window":
+        """The other users."""
+        return self.take(np.flatnonzero(~np.isin(self.histories.users_U, users)))
+
     def sampled(self, most: int, seed: int) -> IntArray:
         """Users with targets, as rows of the data set: all of them, or ``most`` at random."""
         users = self.histories.users_U[self.targets.lengths_U > 0]

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from training.data.histories import Dataset
 from training.data.split import Split, Window
 from training.fitting.capabilities import LearnsFromValidation
@@ -39,8 +37,7 @@ class EvaluationContext:
         """
         validation = self.split.validation
         if isinstance(family, LearnsFromValidation):
-            others_U = ~np.isin(validation.histories.users_U, family.learned_from_U)
-            validation = validation.take(np.flatnonzero(others_U))
+            validation = validation.without(family.learned_from_U)
         for name, window in (("validation", validation), ("test", self.split.test)):
             family.observe(window.histories)
             yield name, window

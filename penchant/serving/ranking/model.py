@@ -1,4 +1,4 @@
-"""The ranking model of a release in memory."""
+"""The ranking model of a release as trees in memory."""
 
 from functools import lru_cache
 from pathlib import Path

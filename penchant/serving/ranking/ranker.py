@@ -12,6 +12,7 @@ from penchant.releases.item_arrays import BoolArray, FloatArray64
 from penchant.releases.opened import OpenRelease
 from penchant.releases.ranking_files import RankingFiles
 from penchant.serving.ranking.model import RankingModel
+from penchant.serving.ranking.network import RankingNetwork
 from penchant.serving.ranking.objective import Objective, novelty, order, probabilities
 from penchant.serving.ranking.online_features import FeaturesMissing, OnlineFeatures
 from penchant.serving.ranking.sources import find, merge
@@ -30,7 +31,7 @@ class OpenRanker:
     """A release's ranking model with all that it needs. Safe to share between threads."""
 
     files: RankingFiles
-    model: RankingModel
+    model: RankingModel | RankingNetwork
     features: OnlineFeatures
     novelty_I: FloatArray64
 
@@ -38,7 +39,7 @@ class OpenRanker:
     def open(cls, opened: OpenRelease, files: RankingFiles) -> "OpenRanker":
         """Raises DataError for a corrupt model, FeaturesMissing for a view that is not online."""
         features = OnlineFeatures(opened, files)
-        model = RankingModel.open(files.model, files.record, features.items)
+        model = _model(files, features)
         return cls(files, model, features, novelty(opened.items))
 
     def rank(
@@ -104,6 +105,12 @@ class Ranker:
                 while len(self._open) > MAX_OPEN:
                     del self._open[next(iter(self._open))]
             return found
+
+
+def _model(files: RankingFiles, features: OnlineFeatures) -> RankingModel | RankingNetwork:
+    if files.record.model.kind == "onnx":
+        return RankingNetwork.open(files.model, files.record)
+    return RankingModel.open(files.model, files.record, features.items)
 
 
 def _open(opened: OpenRelease) -> "OpenRanker | Fallback":
