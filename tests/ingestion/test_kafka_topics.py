@@ -11,6 +11,7 @@ from own_files import COLUMNS, EVENTS, NOW, landed
 
 from penchant.errors import PenchantError, UsageError
 from penchant.ingestion.ingest import IngestReport, ingest
+from penchant.ingestion.preview import preview
 from penchant.settings import Settings
 
 kafka = pytest.importorskip("kafka")
@@ -93,9 +94,13 @@ def event(number: str) -> dict[str, object]:
     }
 
 
-def run(settings: Settings, folder: Path, path: str = ADDRESS, **keys: Any) -> IngestReport:
+def mapping(path: str = ADDRESS, **keys: Any) -> str:
     events = {**EVENTS, "columns": {**COLUMNS, "value": "paid"}, "path": path, **keys}
-    (folder / "m.yml").write_text(yaml.safe_dump({"tables": {"events": events}}))
+    return yaml.safe_dump({"tables": {"events": events}})
+
+
+def run(settings: Settings, folder: Path, path: str = ADDRESS, **keys: Any) -> IngestReport:
+    (folder / "m.yml").write_text(mapping(path, **keys))
     return ingest(settings, "files", mapping=folder / "m.yml", now=NOW)
 
 
@@ -115,6 +120,15 @@ def test_offsets_are_committed_after_the_messages_have_landed(
 def _next(settings: Settings, folder: Path) -> list[tuple[Any, ...]]:
     run(settings, folder)
     return landed(settings, "event_id")
+
+
+def test_preview_of_a_mapping_commits_nothing(
+    settings: Settings, tmp_path: Path, broker: Broker
+) -> None:
+    broker.send(0, event("1"))
+    (tmp_path / "m.yml").write_text(mapping())
+    [shown] = preview(settings, tmp_path / "m.yml", None, NOW).files
+    assert shown.rows == 1 and shown.lands and not broker.committed
 
 
 def test_messages_land_once_more_if_their_offsets_were_not_committed(
