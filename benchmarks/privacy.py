@@ -28,16 +28,20 @@ HEAD = """NDCG@10 over all items on the test window, for users with purchases in
 epsilon that one run spends. Neighbouring data sets differ in one user, with all that the user did;
 the [ledger](../privacy.md#the-ledger) composes runs. The column without privacy is the family as
 the main job trains it, and brings its counts up to date; with privacy nothing after T1 is learned.
-A figure of several fits has the least and the greatest in brackets. The constants of `ease`,
-`item_cf` and `matrix_factorization` were chosen on the validation window of the first shop.
+A figure of several fits has the least and the greatest in brackets. The live snapshot is of
+Complete Journey; the constants of `ease`, `item_cf` and `matrix_factorization` were chosen on its
+validation window.
 
-- `personal_frequency` learns only shares of items from others, so privacy costs it nothing.
+- `personal_frequency` learns only shares of items from others: it is the same at every epsilon.
+  On the simulated shop it loses what it would have learned after T1, or tuned.
 - `popularity` counts users in place of events with privacy: each has one vote in L2 norm.
 - `ease` learns 100 items' weights with privacy; at epsilon 1 the noise is larger than they are.
-- `item_cf` learns similarities of 100 items; most of its score is the user's own items.
+- `item_cf` learns similarities of 100 items; most of its score is the user's own items. The
+  similarities that less noise lets through lower its figure on Complete Journey.
 - `matrix_factorization` has factors for 300 items alone: own items beyond them aren't ranked.
 - `ncf` starts at random with privacy and has embeddings for 1,000 items alone. Random embeddings
-  already match a user's own items: how much DP-SGD adds to them isn't measured.
+  already match a user's own items: how much DP-SGD adds to them isn't measured. Its row is one fit
+  of an earlier measurement, on the same data.
 """
 
 
