@@ -82,7 +82,8 @@ def page(figures: dict[str, Any]) -> str:
         [
             f"`content` on a simulated shop of {figures['users']:,} users, {figures['items']:,} "
             f"items and {figures['styles']} styles: NDCG@10 on the last 14 of {figures['days']} "
-            f"days. A cold item had at most {COLD} purchases before, and is ranked among cold items.",
+            f"days. A cold item had at most {COLD} purchases before; it is ranked among cold "
+            "items.",
             grid(head, rows),
         ]
     )
