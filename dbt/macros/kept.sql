@@ -8,12 +8,15 @@
 {#- By `kept`, the condition of the rows that are kept. -#}
 {% macro kept_condition(kept) -%}
     {%- set differs_from = "(select differs_from from " ~ target.schema ~ ".int_first_change)" -%}
+    {%- set of_users = "user_id not in (select user_id from " ~ target.schema ~ ".int_changed_users)" -%}
     {{ return({
         "events": "event_at < " ~ differs_from,
         "days": "feature_at <= " ~ differs_from,
         "feature_times": "feature_at <= " ~ differs_from
             ~ " and feature_at in (select feature_at from " ~ target.schema ~ ".int_feature_times)",
         "periods": "period_end <= " ~ grid_time(differs_from),
+        "users": of_users,
+        "sequences": of_users ~ " and target_event_type = " ~ target_event_type(target.schema ~ ".interactions"),
     }[kept]) }}
 {%- endmacro %}
 

@@ -158,7 +158,10 @@ def built(settings: Settings, full_refresh: bool = False) -> dict[str, pa.Table]
     snapshot = Snapshot.open(settings, build(settings, full_refresh).snapshot_id)
     found = {mart: pq.read_table(snapshot.mart(mart)) for mart in snapshot.description.marts}
     with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-        for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall():
+        tables = connection.execute("select table_name from duckdb_tables()").fetchall()
+        for (name,) in tables:
+            if name == "int_changed_users":
+                continue  # those since the previous build
             counted = connection.sql(f"select count(*) as rows from {name}")
             found[f"rows of {name}"] = counted.to_arrow_table()
     return found

@@ -2,6 +2,7 @@
     The order of types and the session are defined in penchant/interactions.py, which the API server uses for
     events that no snapshot has yet.
 -#}
+{{ config(kept="users") }}
 
 with
 
@@ -13,7 +14,11 @@ purchases as (
         event_at,
         arg_max(event_id, [{{ given('interaction_session') }}, event_id]) as event_id
     from {{ ref('int_events') }}
-    where event_type = 'purchase'
+    where
+        event_type = 'purchase'
+        {%- if keeps_rows() %}
+        and user_id in (select user_id from {{ ref('int_changed_users') }})
+        {%- endif %}
     group by user_id, item_id, pieces, event_at
 ),
 
@@ -50,6 +55,9 @@ positive as (
     -- fuel, coupons, gift cards and fees can't be recommended
     where
         items.is_merchandise
+        {%- if keeps_rows() %}
+        and events.user_id in (select changed.user_id from {{ ref('int_changed_users') }} as changed)
+        {%- endif %}
         and list_contains({{ given('interaction_event_types') }}, events.event_type)
         and (
             events.event_type != 'purchase'

@@ -1,4 +1,6 @@
+{{ config(kept="sequences") }}
 {%- set order = "event_at, strength, session_id, item_id" -%}
+{%- set predicted = target_event_type(ref('interactions')) %}
 
 with
 
@@ -15,12 +17,16 @@ select
     list(event_at order by {{ order }}) as event_ats,
     list(weight order by {{ order }}) as weights,
     list(event_type order by {{ order }}) as event_types,
-    {% if given('target_event_type') -%}
-    '{{ given("target_event_type") }}' as target_event_type
-    {%- else -%}
-    {{ given('interaction_event_types') }}[(select min(r.strength) from ranked as r)] as target_event_type
-    {%- endif %}
+    {{ predicted }} as target_event_type
 from ranked
-where {{ in_slice() }}
+where
+    {{ in_slice() }}
+    {%- if keeps_rows() %}
+    -- all users, if another type is predicted now
+    and (
+        user_id in (select changed.user_id from {{ ref('int_changed_users') }} as changed)
+        or {{ predicted }} not in (select target_event_type from {{ previous('sequences') }})
+    )
+    {%- endif %}
 group by user_id
 order by user_id
