@@ -31,6 +31,7 @@ from penchant.telemetry import disable_telemetry
 
 TITLE = "Encryption at rest"
 MB = 1e6
+DAYS = 180  # of the simulated shop
 LISTING = "SELECT title FROM read_parquet(?) WHERE item_id = ?"
 
 
@@ -49,16 +50,23 @@ def measure(
         rows = stages((encrypted, plain), users)
         rows += requests((encrypted, plain), items, reads)
         rows += changes(encrypted, plain)
-    return {"rows": [row.as_dict() for row in rows]}
+    return {
+        "shop": {"users": users, "items": items, "reads": reads},
+        "rows": [row.as_dict() for row in rows],
+    }
 
 
 def page(figures: dict[str, Any]) -> str:
-    return table(figures["rows"])
+    shop = figures["shop"]
+    return (
+        f"Stages on {shop['users']:,} simulated users with {DAYS} days; a release of "
+        f"{shop['items']:,} items, asked {shop['reads']:,} times.\n\n{table(figures['rows'])}"
+    )
 
 
 def stages(homes: Sequence[Settings], users: int) -> list[Row]:
     landed = [
-        cpu_seconds(lambda home=home: ingest(home, "simulator", users=users, days=180))
+        cpu_seconds(lambda home=home: ingest(home, "simulator", users=users, days=DAYS))
         for home in homes
     ]
     built = [cpu_seconds(lambda home=home: build(home)) for home in homes]
