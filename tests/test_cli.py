@@ -73,6 +73,16 @@ def test_full_or_read_only_disk_is_reported_without_a_traceback(
     )
 
 
+def test_landing_nothing_new_ends_with_66_so_that_nothing_is_built(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
+    ingest = ["ingest", "--source", "simulator", "--users", "3", "--items", "5", "--days", "10"]
+    assert run(monkeypatch, *ingest) == 0
+    assert run(monkeypatch, *ingest) == 66
+    assert "nothing new" in capsys.readouterr().err
+
+
 def test_first_release_does_not_replace_a_live_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
