@@ -196,13 +196,15 @@ def test_processes_of_another_home_are_not_ended(settings: Settings, tmp_path: P
         bystander.wait()
 
 
-def test_service_that_ended_is_started_again_in_a_platform_that_stays(settings: Settings) -> None:
+def test_service_that_ended_is_started_again_and_told_of(settings: Settings) -> None:
+    alerts = settings.home / "alerts" / "alerts.jsonl"
     with platform(settings) as started:
         started.start(script(settings, "import time; time.sleep(600)"))
         started.stay()
     first = wait_for_service(settings, restarts=0)
     psutil.Process(first).kill()
     assert wait_for_service(settings, restarts=1) != first
+    wait_for(lambda: alerts.exists() and '"kind": "service-ended"' in alerts.read_text())
     assert end_staying(settings.home)
 
 
