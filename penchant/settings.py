@@ -140,7 +140,8 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str | None = Field(
         None,
-        description="URL of an OpenTelemetry collector (OTLP over HTTP) for spans; None for none",
+        description="URL of an OpenTelemetry collector (OTLP over HTTP) for spans of the API, and "
+        "metrics and spans of Airflow; None for none",
     )
     lineage: str | None = Field(
         None,

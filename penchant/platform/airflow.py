@@ -92,8 +92,11 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "file_task_handler_new_file_permissions": "0o600",
         },
     }
+    if settings.otlp_endpoint is not None:
+        options |= {"metrics": {"otel_on": True}, "traces": {"otel_on": True}}
     return {
         "AIRFLOW_HOME": str(home),
+        **_collector(settings),
         "PYTHONPATH": os.pathsep.join(
             part for part in (str(PROJECT_ROOT), os.environ.get("PYTHONPATH")) if part
         ),
@@ -102,6 +105,17 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             for section, values in options.items()
             for name, value in values.items()
         },
+    }
+
+
+def _collector(settings: Settings) -> dict[str, str]:
+    """OpenTelemetry's own variables, which Airflow reads the collector from."""
+    if settings.otlp_endpoint is None:
+        return {}
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_SERVICE_NAME": "airflow",
     }
 
 

@@ -84,9 +84,19 @@ def test_services_depend_on_neither_locale_nor_time_zone(
         assert service.environment["PYTHONUTF8"] == "1"
 
 
+def test_airflow_sends_its_metrics_to_the_collector_of_the_setting(settings: Settings) -> None:
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in airflow_environment(settings)
+    url = "http://127.0.0.1:4318"
+    environment = airflow_environment(settings.model_copy(update={"otlp_endpoint": url}))
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == url
+    assert environment["AIRFLOW__METRICS__OTEL_ON"] == "True"
+    assert environment["AIRFLOW__TRACES__OTEL_ON"] == "True"
+
+
 def test_airflow_options_exist(settings: Settings) -> None:
     sections = retrieve_configuration_description(include_providers=False)
-    for name in airflow_environment(settings):
+    collecting = settings.model_copy(update={"otlp_endpoint": "http://127.0.0.1:4318"})
+    for name in airflow_environment(collecting):
         if name.startswith("AIRFLOW__"):
             _, section, option = name.lower().split("__")
             assert option in sections[section]["options"], name
