@@ -17,7 +17,7 @@ import psutil
 from penchant.errors import PenchantError, UsageError
 from penchant.platform.postgres import accepts_connections
 from penchant.platform.processes import end, end_marked, mark
-from penchant.platform.services import Service
+from penchant.platform.services import Service, settings_environment
 from penchant.serving.platform_services import is_supervisor
 from penchant.settings import Settings
 
@@ -64,7 +64,7 @@ class Platform:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._log(),
-            env={**os.environ, **mark(self.home)},
+            env={**os.environ, **settings_environment(settings), **mark(self.home)},
             start_new_session=True,
             # the supervisor holds the lock as long as it lives
             pass_fds=(lock.fileno(),),

@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from penchant.platform.airflow import airflow_environment, inherited_environment
 from penchant.platform.postgres import connection_string, server_command
 from penchant.platform.processes import mark
@@ -43,6 +45,8 @@ def settings_environment(settings: Settings) -> dict[str, str]:
             value = value.resolve()
         elif isinstance(value, tuple | list | dict):
             value = json.dumps(value)  # as pydantic-settings parses it
+        elif isinstance(value, SecretStr):
+            value = value.get_secret_value()
         environment[f"PENCHANT_{name.upper()}"] = str(value)
     return environment
 

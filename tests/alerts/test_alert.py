@@ -117,7 +117,7 @@ def test_erasure_whose_legal_deadline_is_near(settings: Settings) -> None:
 
 def test_clock_that_steps_back_raises_no_alarm(settings: Settings) -> None:
     settings.live_snapshot.flip(SNAPSHOT)
-    with pytest.raises(NothingToDo, match="is due at"):
+    with pytest.raises(NothingToDo):
         check_deadline(settings, datetime.now(UTC) - timedelta(days=400))
 
 

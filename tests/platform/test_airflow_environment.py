@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from airflow.configuration import retrieve_configuration_description
+from pydantic import SecretStr
 
 from penchant.platform.airflow import airflow_environment, secret_keys
 from penchant.platform.services import airflow_services, settings_environment, web_services
@@ -26,6 +27,7 @@ def test_services_listen_on_loopback_only(settings: Settings) -> None:
 def test_child_process_has_the_same_settings(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    settings = settings.model_copy(update={"key": SecretStr("0f" * 32)})
     for name, value in settings_environment(settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
