@@ -65,6 +65,19 @@ def plan_campaign(
 
 
 @insights.command()
+def evaluate_campaign(
+    snapshot: SnapshotId,
+    name: Annotated[str, typer.Option(help="name of a planned campaign that has ended")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare what users who were sent a campaign spent with the held-out users."""
+    from training.campaigns.outcome import campaign_outcome as run
+
+    report = run(Settings(), name, snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
 def predict_retention(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Predict who returns within 28 days, what users spend in 90, and who is fading."""
     from penchant.insights.retention.stage import predict_retention as run

@@ -7,13 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 from planted_campaigns import BRIEF, ELASTICITY, SNAPSHOT, demand_table, write_campaigns
 
 from penchant.api.app import create_app
-from penchant.artifacts import Snapshot
+from penchant.artifacts import Snapshot, SnapshotDescription
 from penchant.artifacts.campaign import PLAN, CampaignPlanRecord
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.insights.campaigns.published import published_campaign
@@ -22,6 +23,7 @@ from penchant.subjects import Subjects
 from training.campaigns import allocation, stage, uplift
 from training.campaigns.allocation import Choices, allocate
 from training.campaigns.discounts import elasticity
+from training.campaigns.outcome import campaign_outcome
 from training.campaigns.stage import plan_campaign
 from training.layers.responses.hashing import HashingConfig
 
@@ -231,6 +233,34 @@ def test_users_who_object_are_not_planned_for(shop: Settings, tmp_path: Path) ->
     Subjects(shop).request("object", first, datetime(2024, 4, 2))
     report = plan_campaign(shop, SNAPSHOT, brief(tmp_path, ("name: spring", "name: other")))
     assert first not in pq.read_table(report.path)["user_id"].to_pylist()
+
+
+def test_outcome_is_the_difference_of_sent_and_held_out_users(
+    shop: Settings, record: CampaignPlanRecord
+) -> None:
+    rows = pq.read_table(CampaignPlanRecord.folder(shop, SNAPSHOT, "spring") / PLAN).to_pylist()
+    with pytest.raises(NothingToDo, match="runs until 2024-04-17"):
+        campaign_outcome(shop, "spring", SNAPSHOT)
+    ended = Snapshot.live(shop)
+    SnapshotDescription(id=SNAPSHOT, as_of=datetime(2024, 5, 1)).write(ended.path / "snapshot.json")
+    users = sorted({row["user_id"] for row in rows})
+    sent = {row["user_id"] for row in rows if row["sent"]}
+    bought = {
+        "user_id": users * 2,
+        "item_id": ["i0"] * len(users) * 2,
+        "event_type": ["purchase"] * len(users) * 2,
+        # the last day counts, the day after does not
+        "event_at": pa.array(
+            [datetime(2024, 4, 17, 23)] * len(users) + [datetime(2024, 4, 18)] * len(users),
+            pa.timestamp("us"),
+        ),
+        "value": [7.0 if user in sent else 5.0 for user in users] + [99.0] * len(users),
+    }
+    pq.write_table(pa.table(bought), ended.mart("events"))
+    found = campaign_outcome(shop, "spring", SNAPSHOT)
+    assert found.added_per_user == {"mean": 2.0, "low": 2.0, "high": 2.0}
+    assert (found.users, found.held_out) == (record.users, record.held_out)
+    assert found.added["mean"] == 2.0 * record.users and "planned" in found.summary()
 
 
 def test_console_shows_the_plan(shop_once: tuple[Settings, dict[str, float]]) -> None:

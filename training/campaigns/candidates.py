@@ -68,14 +68,14 @@ def candidates(
             | {"as_of": snapshot.as_of},
         ).to_arrow_table()
         items = {
-            name: _items(connection, snapshot, offer, f"{path}: offers.{name}")
+            name: items_of(connection, snapshot, offer, f"{path}: offers.{name}")
             for name, offer in brief.offers.items()
         }
         bought = {name: _bought(connection, snapshot, ids) for name, ids in items.items()}
     return Candidates(users, items, bought)
 
 
-def _items(
+def items_of(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, offer: Offer, where: str
 ) -> tuple[str, ...]:
     """Ids of the offer's items, sorted."""
