@@ -58,7 +58,7 @@ def test_insights_are_refreshed_to_the_end(airflow: Airflow, local: Settings) ->
     states = {task.task_id: task.state for task in airflow.tasks(run)}
     assert run.state == "success", states
     done = [task for task, state in states.items() if state == "success"]
-    assert {"latest", "forecast_demand", "predict_retention", "index_search"} <= set(done)
+    assert {"latest", "forecast_demand", "predict_retention", "land_predictions"} <= set(done)
     assert set(states.values()) <= {"success", "skipped"}
     for record in (DemandRecord, RetentionRecord, SearchRecord):
         assert record.live(local).current() == snapshot_id
