@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant.artifacts.record import Interval, Part, Record
+from penchant.errors import UnknownId
 from penchant.settings import Settings
 
 PLAN = "plan.parquet"
@@ -75,3 +76,20 @@ class CampaignPlanRecord(Record):
     @classmethod
     def path(cls, settings: Settings, snapshot_id: str, name: str) -> Path:
         return cls.folder(settings, snapshot_id, name) / "plan.json"
+
+    @classmethod
+    def planned(cls, settings: Settings) -> dict[str, Path]:
+        """The path of each campaign's newest plan, by name."""
+        found = sorted((settings.home / "insights").glob("s-*/campaigns/*/plan.json"))
+        return {path.parent.name: path for path in found}
+
+    @classmethod
+    def path_of(cls, settings: Settings, name: str) -> Path:
+        """Of its newest plan. Raises UnknownId for a campaign that is not planned."""
+        planned = cls.planned(settings)
+        if name not in planned:
+            raise UnknownId(
+                f"campaign {name!r} is not planned",
+                "run `penchant plan-campaign`; `GET /v1/campaigns` lists planned campaigns",
+            )
+        return planned[name]

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from penchant.artifacts import Snapshot
-from penchant.artifacts.campaign import PLAN
+from penchant.artifacts.campaign import PLAN, CampaignPlanRecord
 from penchant.artifacts.record import Interval
 from penchant.encryption import parquet as pq
 from penchant.encryption.duckdb_connection import connect
 from penchant.errors import DataError, NothingToDo
-from penchant.insights.campaigns.published import published_campaign
 from penchant.settings import Settings
 from training.campaigns.brief import Brief
 from training.campaigns.candidates import items_of
@@ -54,18 +53,15 @@ def campaign_outcome(settings: Settings, name: str, snapshot_id: str) -> Campaig
     """Raises UnknownId for a campaign that is not planned, NothingToDo for one that had not ended
     at the snapshot's end, DataError with less than two users on either side.
     """
-    published, snapshot = (
-        published_campaign(settings, name),
-        Snapshot.checked(settings, snapshot_id),
-    )
-    record = published.record
+    path = CampaignPlanRecord.path_of(settings, name)
+    record, snapshot = CampaignPlanRecord.read(path), Snapshot.checked(settings, snapshot_id)
     if snapshot.as_of.date() <= record.ends_on:
         raise NothingToDo(
             f"campaign {name} runs until {record.ends_on}, snapshot {snapshot.id} ends at "
             f"{snapshot.as_of:%Y-%m-%d}",
             "evaluate it on a snapshot that ends later",
         )
-    plan = pq.read_table(published.folder / PLAN, columns=["user_id", "sent"]).to_pylist()
+    plan = pq.read_table(path.parent / PLAN, columns=["user_id", "sent"]).to_pylist()
     spent = _spent(settings, snapshot, Brief.model_validate(record.brief))
     users = {
         sent: {row["user_id"] for row in plan if row["sent"] == sent} for sent in (True, False)

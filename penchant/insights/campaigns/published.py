@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from penchant.artifacts.campaign import PLAN, CampaignPlanRecord
 from penchant.encryption import parquet as pq
-from penchant.errors import UnknownId
 from penchant.settings import Settings
 
 PAGE = 100  # rows that are read at once
@@ -39,19 +38,14 @@ class PublishedCampaign:
 
 def published_campaigns(settings: Settings) -> list[PublishedCampaign]:
     """Each campaign by its newest snapshot, those that begin last first."""
-    found: dict[str, PublishedCampaign] = {}
-    for path in sorted((settings.home / "insights").glob("s-*/campaigns/*/plan.json")):
-        record = CampaignPlanRecord.read(path)
-        found[record.name] = PublishedCampaign(path.parent, record)
-    return sorted(found.values(), key=lambda each: (each.record.starts_on, each.record.name))[::-1]
+    found = [_opened(path) for path in CampaignPlanRecord.planned(settings).values()]
+    return sorted(found, key=lambda each: (each.record.starts_on, each.record.name))[::-1]
 
 
 def published_campaign(settings: Settings, name: str) -> PublishedCampaign:
     """Raises UnknownId for a campaign that is not planned."""
-    for each in published_campaigns(settings):
-        if each.record.name == name:
-            return each
-    raise UnknownId(
-        f"campaign {name!r} is not planned",
-        "run `penchant plan-campaign`; `GET /v1/campaigns` lists planned campaigns",
-    )
+    return _opened(CampaignPlanRecord.path_of(settings, name))
+
+
+def _opened(path: Path) -> PublishedCampaign:
+    return PublishedCampaign(path.parent, CampaignPlanRecord.read(path))
