@@ -53,10 +53,8 @@ def elasticity(snapshot: Snapshot, draws: int, seed: int) -> Elasticity:
     pieces_N = np.log(table[PURCHASES].to_numpy().astype(np.float64))
     price_N = np.log(table[PRICE].to_numpy())
     enough_N = (np.bincount(item_N) >= LEAST_WEEKS)[item_N]
-    item_N, week_N, pieces_N, price_N = (
-        each[enough_N] for each in (item_N, week_N, pieces_N, price_N)
-    )
-    sums_I2 = _sums(item_N, week_N, pieces_N, price_N)
+    item_N, week_N = item_N[enough_N], week_N[enough_N]
+    sums_I2 = _sums(item_N, week_N, pieces_N[enough_N], price_N[enough_N])
     if len(sums_I2) < LEAST_ITEMS:
         raise DataError(
             f"the price of {len(sums_I2)} items changed, an elasticity needs {LEAST_ITEMS}",

@@ -143,7 +143,7 @@ class _Sums:
         gram_DD = np.tensordot(count_G, self.squares_GDD, 1) - total * np.outer(mean_D, mean_D)
         gram_DD[np.diag_indices_from(gram_DD)] += penalty
         product_D = count_G @ self.products_GD - total * target * mean_D
-        weights_D = np.linalg.solve(gram_DD, product_D)
+        weights_D: FloatArray = np.linalg.solve(gram_DD, product_D).astype(np.float64)
         return Linear(weights_D, float(target - mean_D @ weights_D))
 
 

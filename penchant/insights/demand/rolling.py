@@ -73,7 +73,7 @@ def _origin_above(demand: Demand, week: int, methods: Mapping[str, str]) -> tupl
         {},
         scale_of(series_MT),
         change_of(series_MT),
-        series_MT.any(axis=1),
+        np.any(series_MT != 0, axis=1),
         weekday_shares(known)[items:],
         nodes(demand, ahead)[items:],
     )

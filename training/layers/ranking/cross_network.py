@@ -145,7 +145,7 @@ class CrossNetwork(nn.Module):
     def importance(self, features_CF: Features) -> tuple[float, ...]:
         """The share of each feature in the absolute gradient by the standardised features."""
         inputs_CN = self.inputs(torch.from_numpy(features_CF)).requires_grad_()
-        self.of_inputs(inputs_CN).sum().backward()  # type: ignore[no-untyped-call]
+        self.of_inputs(inputs_CN).sum().backward()
         assert inputs_CN.grad is not None
         gradient_F = inputs_CN.grad.abs().mean(0)[: features_CF.shape[1]].double()
         return tuple((gradient_F / gradient_F.sum().clamp(min=1e-300)).tolist())
