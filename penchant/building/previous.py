@@ -38,8 +38,11 @@ def set_aside(settings: Settings, landing: Landing) -> Path | None:
 def record(settings: Settings, landing: Landing, snapshot: Snapshot) -> None:
     """Record in the database what it was built by, and remove the one before it.
 
-    What is built on it by hand keeps no rows, so nothing in it differs from a full build.
+    What is built on it by hand keeps no rows, so nothing in it differs from a full build. Nothing
+    is recorded in an encrypted home.
     """
+    if is_encrypted(settings):
+        return
     with duckdb.connect(str(settings.warehouse)) as connection:
         for mart in snapshot.description.marts:
             path = str(snapshot.mart(mart).resolve()).replace("'", "''")

@@ -121,8 +121,13 @@ READS_MORE = re.compile(r"\.(training_set|policy_log|feature_history)\(")
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_names_declare_the_families_that_read_every_mart(name: str) -> None:
+    classes = type(make(name, default_config(name))).__mro__
     modules = (
-        f"training.families.{name}",
+        *(
+            each.__module__
+            for each in classes
+            if re.match(r"training\.(famil|lay)", each.__module__)
+        ),
         *(f"training.evaluation.{task}" for task in TASKS[name]),
     )
     texts = [(PROJECT_ROOT / f"{module.replace('.', '/')}.py").read_text() for module in modules]
