@@ -58,10 +58,11 @@ def remove_derived(settings: Settings, affected: Sequence[str]) -> dict[str, int
                     f"another process works with snapshot {snapshot_id}",
                     "wait until it ends, or end it; then run the same command again",
                 )
-        return _removed(settings, affected)
+        return remove_held(settings, affected)
 
 
-def _removed(settings: Settings, affected: Sequence[str]) -> dict[str, int]:
+def remove_held(settings: Settings, affected: Sequence[str]) -> dict[str, int]:
+    """``remove_derived`` for a caller that holds the locks of the snapshots."""
     releases = [each for each in on_disk(settings) if each.snapshot_id in affected]
     removed = {
         "releases": remove_releases(settings, [each.id for each in releases]),

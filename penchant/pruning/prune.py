@@ -15,7 +15,7 @@ from typing import Any
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.snapshot import SNAPSHOT_ID
-from penchant.privacy.derived import BY_SNAPSHOT, remove_derived
+from penchant.privacy.derived import BY_SNAPSHOT, remove_held
 from penchant.releases.release import on_disk
 from penchant.settings import Settings
 from penchant.storage import held_alone, held_unless_in_use
@@ -122,7 +122,7 @@ def _remove(settings: Settings, snapshots: Sequence[str]) -> int:
             if path.exists():
                 path.rename(path.with_name(f"{PRUNED_PREFIX}{snapshot_id}"))
     if snapshots:
-        remove_derived(settings, snapshots)  # MLflow's runs
+        remove_held(settings, snapshots)  # MLflow's runs
     return sweep(settings)
 
 

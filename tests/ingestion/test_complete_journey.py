@@ -251,7 +251,8 @@ def test_no_landed_file_is_a_data_error(settings: Settings, good: Path) -> None:
 
 def test_unknown_source_error_lists_the_sources(settings: Settings) -> None:
     with pytest.raises(
-        UsageError, match="complete_journey, feedback, files, online_retail, open_bandit, simulator"
+        UsageError,
+        match="complete_journey, feedback, files, insights, online_retail, open_bandit, simulator",
     ):
         ingest(settings, source="comlete_journey")
 
