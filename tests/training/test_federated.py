@@ -15,7 +15,14 @@ from penchant.errors import DataError, UsageError
 from penchant.settings import Settings
 from training.commands.federate import Node, federate, federated_node
 from training.data.histories import DAY, Dataset, Histories, starts
-from training.federated.federation import Flower, Rounds, free_port, read_rounds, run_rounds
+from training.federated.federation import (
+    Flower,
+    Rounds,
+    free_port,
+    read_rounds,
+    run_again,
+    run_rounds,
+)
 from training.federated.item_factors import UNKNOWN, ItemFactors
 from training.federated.local_training import local_training
 from training.federated.nodes import over_catalogue, read_assignment, read_catalogue
@@ -167,6 +174,15 @@ def test_family_and_environment_that_are_not_there(tmp_path: Path) -> None:
         local_training("popularity")
     with pytest.raises(UsageError, match="has no flwr"):
         Flower(tmp_path).command("flwr")
+
+
+def test_node_that_ends_is_started_again(tmp_path: Path) -> None:
+    ports = iter(["1", "2", "3"])
+    log, tried = tmp_path / "log", tmp_path / "tried"
+    status = run_again(
+        lambda: ["sh", "-c", f"echo {next(ports)} >> '{tried}'; exit 7"], log, dict(os.environ)
+    )
+    assert (status, tried.read_text().split()) == (7, ["1", "2", "3"])
 
 
 def test_private_home_takes_no_part(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from training.federated.federation import (
     Rounds,
     free_port,
     node_command,
+    run_again,
     run_rounds,
-    running,
 )
 from training.federated.local_training import local_training
 from training.federated.nodes import over_catalogue, read_assignment, read_catalogue
@@ -179,18 +179,21 @@ def federated_node(settings: Settings, snapshot_id: str, family: str, node: Node
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="penchant-node-") as folder:
         address, log_path = f"{folder}/worker", Path(folder) / "supernode.log"
-        command = [
-            *(flower.command("flower-supernode"), "--insecure", "--superlink", node.superlink),
-            *("--port", str(free_port()), "--node-config"),
-            f"name={json.dumps(node.name)} address={json.dumps(address)}",
-        ]
         variables = flower.variables(Path(folder))
+
+        def command() -> list[str]:
+            return [
+                flower.command("flower-supernode"),
+                *("--insecure", "--superlink", node.superlink, "--port", str(free_port())),
+                *("--node-config", f"name={json.dumps(node.name)} address={json.dumps(address)}"),
+            ]
+
         # The socket's folder keeps other users of the machine out.
-        with Listener(address, "AF_UNIX") as listener, running(command, log_path, variables) as run:
+        with Listener(address, "AF_UNIX") as listener:
             work = (listener, training, train, settings.seed)
             threading.Thread(target=serve, args=work, daemon=True).start()
             log.info("node", name=node.name, users=len(train), superlink=node.superlink)
-            status = run.wait()
+            status = run_again(command, log_path, variables)
             output = log_path.read_text(errors="replace")
     raise PenchantError(
         f"Flower's node {node.name} ended with status {status}: {output[-500:]}",

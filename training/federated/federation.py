@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from training.federated.worker import unpacked
 APP = Path(__file__).parent / "flower_app"
 RULES = ("fedavg", "fedadam", "trimmed")
 START_SECONDS = 300.0
+NODE_STARTS = 3
 
 log = structlog.get_logger()
 
@@ -202,6 +203,17 @@ def running(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def run_again(command: Callable[[], list[str]], path: Path, variables: dict[str, str]) -> int:
+    """Run a process, again each time that it ends by itself; the last exit status.
+
+    On a slow machine Flower gives up its own start, or another process takes its port meanwhile.
+    """
+    for _ in range(NODE_STARTS):
+        with running(command(), path, variables) as process:
+            status = process.wait()
+    return status
 
 
 def await_port(port: int, process: subprocess.Popen[bytes], path: Path) -> None:
