@@ -13,19 +13,23 @@ CALIBRATION_STEPS = 2_000_000
 CALIBRATION_SECONDS = 0.1
 FILE_SECONDS = 8.0
 SECONDS: dict[str, float] = {
-    "tests/api/test_fuzz.py": 15.0,
-    "tests/dbt/test_build.py": 45.0,
+    "tests/api/test_fuzz.py": 35.0,
+    "tests/dbt/test_build.py": 55.0,
     "tests/dbt/test_open_bandit_marts.py": 10.0,
     "tests/dbt/test_own_files.py": 10.0,
+    "tests/encryption/test_encrypted_home.py": 18.0,
     "tests/features/test_materialize.py": 25.0,
     "tests/features/test_training_sets.py": 10.0,
-    "tests/quality/test_check.py": 20.0,
+    "tests/privacy/test_erase.py": 16.0,
+    "tests/quality/test_check.py": 25.0,
+    "tests/ranking/test_fresh_pairs.py": 20.0,  # its fixture, which other files share
     "tests/serving/test_publish.py": 35.0,
     "tests/serving/test_service.py": 12.0,
-    "tests/serving/test_stores.py": 20.0,
+    "tests/serving/test_stores.py": 27.0,
     "tests/test_main_job.py": 400.0,
     "tests/training/families/test_bandit.py": 40.0,  # first to need the runs of all families
     "tests/training/families/test_fusion.py": 15.0,
+    "tests/training/test_event_types.py": 25.0,
     "tests/training/test_families.py": 40.0,  # likewise, on the other worker
     "tests/training/test_generation.py": 12.0,
     "tests/training/test_response.py": 12.0,

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -98,16 +99,22 @@ def _unsynced_sqlite() -> Iterator[None]:
     readers and is flushed with its folder before that gets its name.
     """
 
-    def configure(connection: object, record: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", configure)
+    token = _unsynced.set(True)
     try:
         yield
     finally:
-        event.remove(Engine, "connect", configure)
+        _unsynced.reset(token)
+
+
+_unsynced: ContextVar[bool] = ContextVar("unsynced", default=False)
+
+
+@event.listens_for(Engine, "connect")
+def _configure(connection: object, _: object) -> None:
+    """Listens from the start: other threads' engines can't connect while a listener is added."""
+    if _unsynced.get() and isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 def require_configured_store(settings: Settings, directory: Path) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -265,8 +266,8 @@ def test_concurrent_reads_see_one_snapshot_during_refresh(
         while not done.is_set():
             try:
                 reads.append(set().union(*read()))
-            except Exception as error:  # noqa: BLE001  any failed or empty read counts
-                failures.append(repr(error))
+            except Exception:  # noqa: BLE001  any failed or empty read counts
+                failures.append(traceback.format_exc())
 
     readers = [threading.Thread(target=hammer, args=(read,)) for read in (in_python, over_http) * 2]
     for reader in readers:
