@@ -29,7 +29,8 @@ RUNS = {
 HEAD = """NDCG@10 on the test window, all items, over the users of all nodes. `pooled`: as many
 rounds with all histories in one place. `alone`: as many at each node by itself. The gain is of
 `federated` over `alone`, paired by user. Seconds are of all rounds, with the start of Flower's
-processes.
+processes. Rows are of runs of their own, some
+in other homes, so that nodes differ by a few users.
 """
 
 
