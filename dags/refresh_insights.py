@@ -21,9 +21,12 @@ reviews and how they change, and indexes sentences as answers to questions.
 `compare_competitors`: `penchant compare-competitors` matches competitors' items with ours, and
 compares prices, assortment and what reviews say.
 
-`land_predictions`: `penchant ingest --source insights` lands the forecast and the predictions as a
-source. It triggers no build: the next `build_snapshot` makes the marts `item_forecast` and
-`user_retention` of them, and with these the feature service `insights`.
+`plan_campaigns`: `penchant plan-campaigns` plans every brief in the folder `campaigns` of the home
+that begins after the snapshot: which offers go to which users at which discount.
+
+`land_predictions`: `penchant ingest --source insights` lands what all but `index_search` found. It
+triggers no build: the next `build_snapshot` makes the marts in `dbt/models/marts/insights` of it,
+and with these the feature service `insights`.
 
 ## When it runs
 
@@ -44,6 +47,10 @@ it, remove the folder of the task below `insights/s-.../` in the home first.
 - `rank_audiences` skipped: less than ten items were new in one of the last windows of four weeks.
 - `read_reviews` skipped: no review has text.
 - `compare_competitors` skipped: no competitor's catalogue has landed.
+- `plan_campaigns` skipped: no brief is in the folder, none begins later, or none adds more than it
+  costs; the log says why for each.
+- `plan_campaigns` failed with *invalid arguments*: its message names the brief and the key. The
+  other briefs are planned. Fix the file, clear the task.
 - `land_predictions` skipped: nothing is published yet.
 - *data rejected* by `predict_retention`: no user has bought twice.
 - Any other failure: the result of the snapshot before stays published; its id is in the answers.
@@ -62,7 +69,7 @@ from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 with DAG(
     dag_id="refresh_insights",
     doc_md=__doc__,
-    description="Forecast demand and returns, index search, rank audiences, read reviews, compare",
+    description="Forecast demand and returns, index search, rank audiences, read reviews, plan",
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
@@ -90,17 +97,17 @@ with DAG(
     compare_competitors = Command(
         task_id="compare_competitors", subcommand=["compare-competitors", "--snapshot", SNAPSHOT_ID]
     )
-    latest >> [
-        forecast_demand,
-        predict_retention,
-        index_search,
-        rank_audiences,
-        read_reviews,
-        compare_competitors,
+    plan_campaigns = Command(
+        task_id="plan_campaigns", subcommand=["plan-campaigns", "--snapshot", SNAPSHOT_ID]
+    )
+    landed = [
+        *(forecast_demand, predict_retention, rank_audiences),
+        *(read_reviews, compare_competitors, plan_campaigns),
     ]
+    latest >> [*landed, index_search]
     land_predictions = Command(
         task_id="land_predictions",
         subcommand=["ingest", "--source", "insights"],
         trigger_rule=TriggerRule.NONE_FAILED,
     )
-    [forecast_demand, predict_retention] >> land_predictions
+    landed >> land_predictions

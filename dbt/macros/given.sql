@@ -19,6 +19,11 @@
     {{ config(enabled=source_name in (given("sources") or [])) }}
 {%- endmacro %}
 
+{#- Leave a model out unless this table of insights has landed: a shop without competitors has no empty mart of them. -#}
+{% macro of_insight(table) -%}
+    {{ config(enabled=table in (given("insights") or [])) }}
+{%- endmacro %}
+
 {#- A source's files where this home has them. The YAML says `@landing`: a path there would be a change of the source in
     the eyes of `state:modified`. -#}
 {% macro landing(source_relation) -%}

@@ -18,6 +18,7 @@ from penchant.subjects import Subjects
 
 BATCHES = "*/*/*/batch.json"
 COMPETITORS, EMBEDDINGS = "competitor_items", "item_embeddings"
+INSIGHTS = "insights"
 LINKS = {"user_id": "user_identities", "item_id": "item_identities"}
 
 
@@ -90,6 +91,11 @@ class Landing:
         return sorted({batch.source for batch in self.batches if batch.table == EMBEDDINGS})
 
     @property
+    def insights(self) -> list[str]:
+        """The tables of insights that have landed."""
+        return sorted({batch.table for batch in self.batches if batch.source == INSIGHTS})
+
+    @property
     def variables(self) -> dict[str, Any]:
         """The dbt variables that a snapshot id depends on."""
         return {
@@ -99,6 +105,7 @@ class Landing:
             **({"linked": self.linked} if self.linked else {}),
             **({"competitors": True} if self.has_competitors else {}),
             **({"embedding_sources": found} if (found := self.embedding_sources) else {}),
+            **({"insights": found} if (found := self.insights) else {}),
             "target_event_type": self.target_event_type,
             **DBT_VARIABLES,
         }

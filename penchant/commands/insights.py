@@ -65,6 +65,16 @@ def plan_campaign(
 
 
 @insights.command()
+def plan_campaigns(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+    """Plan every campaign whose brief is in the folder `campaigns` of the home."""
+    from training.campaigns.briefs import plan_campaigns as run
+
+    yield_to_serving(INSIGHTS)
+    report = run(Settings(), snapshot)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@insights.command()
 def evaluate_campaign(
     snapshot: SnapshotId,
     name: Annotated[str, typer.Option(help="name of a planned campaign that has ended")],

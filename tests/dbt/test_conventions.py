@@ -19,13 +19,22 @@ from penchant.settings import PROJECT_ROOT
 
 MODELS = PROJECT_ROOT / "dbt" / "models"
 REF = re.compile(r"\bref\(\s*['\"](\w+)['\"]\s*\)")
-SOURCE = re.compile(r"\b(?:source|landed|canonical_staging)\(\s*['\"](\w+)['\"],\s*['\"](\w+)['\"]")
+SOURCE = re.compile(
+    r"\b(?:source|landed|canonical_staging|insight_staging)"
+    r"\(\s*['\"](\w+)['\"],\s*['\"](\w+)['\"]"
+)
 COMMENT = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 READS_A_TABLE = re.compile(r"(?<!distinct )\b(?:from|join)\s+(?:read_\w+\s*\(|['\"\w]+\.\w+)")
 PREFIX = {"staging": "stg_", "intermediate": "int_", "marts": ""}
 BATCHES = "stg_landing__batches"
 EXCEPTION = "stg_feedback__events"
-RAW = ("complete_journey", "feedback", "online_retail", "open_bandit")  # the others: canonical
+RAW = (
+    "complete_journey",
+    "feedback",
+    "insights",
+    "online_retail",
+    "open_bandit",
+)  # the others: canonical
 
 
 @cache

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from planted_insights import publish_audience, publish_comparison, publish_plan
 from planted_retention import AS_OF, SNAPSHOT, orders, write_shop
 
 from feature_repo.definitions import definitions
@@ -15,9 +16,10 @@ from penchant.artifacts.demand import DemandRecord, Errors
 from penchant.building.build import build
 from penchant.errors import NothingToDo
 from penchant.ingestion.ingest import ingest
-from penchant.ingestion.sources.insights import item_forecasts
+from penchant.ingestion.predicted.demand import item_forecasts
 from penchant.insights.demand.stage import forecast_demand
 from penchant.insights.retention.stage import predict_retention
+from penchant.insights.voice.stage import read_voice
 from penchant.quality.check import check
 from penchant.settings import Settings
 
@@ -28,7 +30,7 @@ def landed(settings: Settings, table: str) -> pa.Table:
 
 
 def test_nothing_published_is_nothing_to_do(settings: Settings) -> None:
-    with pytest.raises(NothingToDo, match="no demand forecast and no retention predictions"):
+    with pytest.raises(NothingToDo, match="no insights are published that land"):
         ingest(settings, source="insights")
 
 
@@ -40,6 +42,28 @@ def test_predictions_land_once_with_the_end_of_their_snapshot(settings: Settings
     rows = landed(settings, "user_returns")
     assert len(set(rows["user_id"].to_pylist())) == len(rows) > 200
     assert set(rows["predicted_at"].to_pylist()) == {AS_OF}
+
+
+def test_best_users_of_an_audience_land_with_their_places(settings: Settings) -> None:
+    write_shop(settings, orders(users=2))
+    publish_audience(settings, SNAPSHOT, {"new": [f"u{n}" for n in range(150)], "other": []})
+    ingest(settings, source="insights")
+    rows = landed(settings, "launch_audiences").sort_by("place").to_pylist()
+    assert [row["place"] for row in rows] == list(range(1, 101))
+    assert rows[0] == {"item_id": "new", "user_id": "u0", "ranked_at": AS_OF, "place": 1}
+
+
+def test_comparison_lands_without_doubtful_matches_and_empty_names(settings: Settings) -> None:
+    write_shop(settings, orders(users=2))
+    publish_comparison(settings, SNAPSHOT, "i1")
+    assert not ingest(settings, source="insights").quarantined
+    [match] = landed(settings, "competitor_matches").to_pylist()
+    assert (match["their_item_id"], match["compared_at"]) == ("rival:0", AS_OF)
+    prices = landed(settings, "competitor_prices").to_pylist()
+    assert sorted(row["category"] for row in prices) == ["", "Tea"]
+    [gap] = landed(settings, "competitor_gaps").to_pylist()
+    assert gap["category"] is None and gap["item_id"] == "rival:9"
+    assert len(landed(settings, "competitor_aspects")) == 1
 
 
 def test_four_weeks_of_a_forecast_are_their_sum_with_the_interval_of_totals(
@@ -76,16 +100,29 @@ def test_next_snapshot_has_predictions_as_marts_and_features(checked_home: Setti
     first = Snapshot.live(checked_home)
     forecast_demand(checked_home, first.id)
     predict_retention(checked_home, first.id)
+    read_voice(checked_home, first.id)
+    users, items = (
+        pq.read_table(first.mart(name), columns=[key])[key].to_pylist()
+        for name, key in (("users", "user_id"), ("items", "item_id"))
+    )
+    publish_audience(checked_home, first.id, {items[0]: [*users[:3], "nobody"]})
+    publish_comparison(checked_home, first.id, items[0])
+    publish_plan(checked_home, first.id, users[:2])
     ingest(checked_home, source="insights")
     report = build(checked_home)
     assert report.snapshot_id != first.id
     snapshot = Snapshot.open(checked_home, report.snapshot_id)
     assert snapshot.as_of == first.as_of, "predictions do not move the end of the data"
     check(checked_home, snapshot.id)
-    for mart in ("item_forecast", "user_retention"):
+    views = {"item_forecast", "user_retention", "launch_audience", "item_voice", "item_competition"}
+    tables = {"review_aspects", "competitor_price_index", "assortment_gaps", "competitor_aspects"}
+    tables.add("planned_offers")
+    for mart in views | tables:
         times = duckdb.read_parquet(str(snapshot.mart(mart))).project("feature_at").distinct()
         assert [row[0] for row in times.fetchall()] == [datetime.fromisoformat(f"{first.as_of}")]
+    assert len(pq.read_table(snapshot.mart("launch_audience"))) == 3
+    [competition] = pq.read_table(snapshot.mart("item_competition")).to_pylist()
+    assert competition["competitor_price_ratio"] == pytest.approx(0.9)
     defined = definitions(snapshot)
     [service] = [each for each in defined.services if each.name == "insights"]
-    views = {projection.name for projection in service.feature_view_projections}
-    assert views == {"item_forecast", "user_retention"}
+    assert {each.name for each in service.feature_view_projections} == views

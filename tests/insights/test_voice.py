@@ -3,13 +3,15 @@
 import shutil
 from datetime import datetime
 
+import pyarrow.compute as pc
 import pytest
 from fastapi.testclient import TestClient
-from planted_reviews import SNAPSHOT, planted_reviews, reviewed, write_shop
+from planted_reviews import AS_OF, SNAPSHOT, planted_reviews, reviewed, write_shop
 
 from penchant.api.app import create_app
 from penchant.artifacts.voice import VoiceRecord
 from penchant.errors import NothingToDo
+from penchant.ingestion.predicted.voice import item_sentiments, review_aspects
 from penchant.ingestion.simulated.review_texts import ASPECTS, review_text
 from penchant.insights.voice.language import UNKNOWN, languages_of
 from penchant.insights.voice.marking import copies, is_advertising
@@ -113,6 +115,18 @@ def test_question_is_answered_by_quotes_with_their_source(client: TestClient) ->
     assert (
         client.get("/v1/answers", params={"q": "quantum chromodynamics"}).json()["passages"] == []
     )
+
+
+def test_sentiments_and_aspects_land_without_anybody_s_words(read_once: Settings) -> None:
+    folder = VoiceRecord.folder(read_once, SNAPSHOT)
+    sentiments = item_sentiments(folder, AS_OF).to_pylist()
+    of_item = {row["item_id"]: row["sentiment"] for row in sentiments}
+    assert of_item["coffee1"] > 0.7 > 0.3 > of_item["lamp1"]
+    assert sum(row["reviews"] for row in sentiments) == 600
+    aspects = review_aspects(folder, AS_OF)
+    assert {"quotes", "months"}.isdisjoint(aspects.column_names)
+    shop = aspects.filter(pc.equal(aspects["level"], "shop"))
+    assert set(shop["name"].to_pylist()) == {""}
 
 
 def test_unknown_ids_and_both_filters_are_named(client: TestClient, settings: Settings) -> None:

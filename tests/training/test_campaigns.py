@@ -17,11 +17,13 @@ from penchant.api.app import create_app
 from penchant.artifacts import Snapshot, SnapshotDescription
 from penchant.artifacts.campaign import PLAN, CampaignPlanRecord
 from penchant.errors import DataError, NothingToDo, UsageError
+from penchant.ingestion.predicted.campaigns import planned_folders, planned_offers
 from penchant.insights.campaigns.published import published_campaign
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 from training.campaigns import allocation, stage, uplift
 from training.campaigns.allocation import Choices, allocate
+from training.campaigns.briefs import briefs_folder, plan_campaigns
 from training.campaigns.discounts import elasticity
 from training.campaigns.outcome import campaign_outcome
 from training.campaigns.stage import plan_campaign
@@ -267,3 +269,26 @@ def test_console_shows_the_plan(shop_once: tuple[Settings, dict[str, float]]) ->
     page = TestClient(create_app(shop_once[0])).get("/console/insights").text
     assert "Campaign spring" in page and "Expected sales of spring by budget" in page
     assert "what was done" in page
+
+
+def test_plans_land_with_held_out_users(shop: Settings) -> None:
+    [(snapshot_id, folder)] = planned_folders(shop)
+    table = planned_offers(folder, datetime(2024, 4, 1))
+    assert snapshot_id == SNAPSHOT and set(table["campaign"].to_pylist()) == {"spring"}
+    assert set(table["sent"].to_pylist()) == {True, False}
+    assert table["starts_on"][0].as_py() == datetime(2024, 4, 8)
+
+
+def test_briefs_in_the_home_are_planned_and_wrong_ones_named(shop: Settings) -> None:
+    with pytest.raises(NothingToDo, match="no brief to plan"):
+        plan_campaigns(shop, SNAPSHOT)
+    folder = briefs_folder(shop)
+    folder.mkdir()
+    (folder / "a.yml").write_text("name: [")
+    (folder / "b.yml").write_text(BRIEF)
+    with pytest.raises(UsageError, match=r"a\.yml: not YAML"):
+        plan_campaigns(shop, SNAPSHOT)
+    (folder / "a.yml").write_text(BRIEF.replace("2024-0", "2023-0"))
+    report = plan_campaigns(shop, SNAPSHOT)
+    assert report.planned == ("spring",) and report.left_out["a.yml"].startswith("began on 2023")
+    assert "left out 1; a.yml: began on 2023" in report.summary()

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
 
 from penchant.api.auth.tokens import INSIGHTS
 from penchant.api.console.render import page, safe_svg
@@ -13,13 +12,12 @@ from penchant.api.http.services import AppServices
 from penchant.api_schemas import MAX_ID_LENGTH
 from penchant.errors import NothingToDo
 from penchant.insights.competitors.published import (
-    Comparison,
     PublishedCompetitors,
     published_competitors,
 )
-from penchant.plots.bar_plot import Bar, bar_plot
+from penchant.insights.shown.plots import prices_plot
 
-MAX_CATEGORIES, MAX_ROWS = 12, 20
+MAX_ROWS = 20
 router = APIRouter()
 
 
@@ -49,22 +47,6 @@ def competitors(
         record=published.record if published else None,
         names=published.names() if published else [],
         found=found,
-        plot=_prices(found) if found else None,
+        plot=safe_svg(prices_plot(found.prices)) if found and found.prices else None,
         most=MAX_ROWS,
     )
-
-
-def _prices(found: Comparison) -> Markup:
-    bars = [
-        Bar(
-            label=row["category"] or "all",
-            value=row["mean"],
-            low=row["low"],
-            high=row["high"],
-            note=f"{row['mean']:.2f} of {row['items']:,} items",
-            style="bar-all",
-            tip=f"{row['category'] or 'all'}: {row['mean']:.3f}, {row['cheaper']:.0%} cheaper",
-        )
-        for row in found.prices[:MAX_CATEGORIES]
-    ]
-    return safe_svg(bar_plot(bars, "Their prices over ours by category", "{:.1f}".format))

@@ -1,4 +1,4 @@
-"""The uses of interests beside recommendation: demand, orders, returns, fading users, campaigns."""
+"""The uses of interests beside recommendation: demand, returns, search, launches, campaigns."""
 
 from itertools import islice
 from typing import Annotated, Any
@@ -18,8 +18,13 @@ from penchant.insights.demand.published import (
     published_demand,
 )
 from penchant.insights.demand.restock import RestockPolicy
-from penchant.insights.plots import budget_plot, demand_plot, returns_plot
 from penchant.insights.retention.published import published_retention
+from penchant.insights.shown.audience import audience_section
+from penchant.insights.shown.demand import demand_section
+from penchant.insights.shown.plots import budget_plot, demand_plot, returns_plot
+from penchant.insights.shown.published import made
+from penchant.insights.shown.search import search_section
+from penchant.settings import Settings
 
 MAX_CATEGORIES, MAX_RESTOCK, MAX_FADING, MAX_CAMPAIGNS = 7, 20, 20, 5
 LeadDays = Annotated[int, Query(ge=1, le=28)]
@@ -35,7 +40,7 @@ def insights(
     lead_days: LeadDays = 7,
     service_level: ServiceLevel = 0.95,
 ) -> HTMLResponse:
-    """Forecasts by category, their accuracy on held-out weeks, and the restock list."""
+    """Forecasts by category, restock list, returns, search, audiences and campaigns."""
     demand, retention, missing = None, None, []
     campaigns: list[PublishedCampaign] = []
     if visitor.allows(INSIGHTS):
@@ -68,17 +73,26 @@ def insights(
         sees_users=visitor.allows(USER_SCOPE),
         retention=retention.record if retention else None,
         tenths=safe_svg(returns_plot(retention.record)) if retention else None,
+        sections=[
+            (each, safe_svg(each.plot))
+            for make in (search_section, audience_section)
+            if visitor.allows(INSIGHTS)
+            for each in made(services.settings, make)
+        ],
         campaigns=[(each.record, safe_svg(budget_plot(each.record))) for each in campaigns],
-        **_demand(demand, policy),
+        **_demand(services.settings, demand, policy),
     )
 
 
-def _demand(demand: PublishedDemand | None, policy: RestockPolicy) -> dict[str, Any]:
+def _demand(
+    settings: Settings, demand: PublishedDemand | None, policy: RestockPolicy
+) -> dict[str, Any]:
     if demand is None:
-        return {"record": None, "plots": [], "listed": []}
+        return {"record": None, "plots": [], "listed": [], "accuracy": None}
     shown = [demand.of_shop(), *demand.categories(MAX_CATEGORIES)]
     return {
         "record": demand.record,
         "plots": [(each.category or "The shop", safe_svg(demand_plot(each))) for each in shown],
+        "accuracy": demand_section(settings),
         "listed": demand.titled(demand.restock(policy).slice(0, MAX_RESTOCK)),
     }

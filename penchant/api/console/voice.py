@@ -11,10 +11,10 @@ from penchant.api.console.session import READ_SCOPES, USER_SCOPE, RequireVisitor
 from penchant.api.http.services import AppServices
 from penchant.api.schemas.insights import MAX_QUERY_LENGTH
 from penchant.errors import NothingToDo
+from penchant.insights.shown.plots import MOST_ASPECTS, aspects_plot
 from penchant.insights.voice.published import PublishedVoice, published_voice
-from penchant.plots.bar_plot import Bar, bar_plot
 
-MAX_ASPECTS, MAX_PASSAGES, MAX_QUOTES = 12, 8, 24
+MAX_PASSAGES, MAX_QUOTES = 8, 24
 router = APIRouter()
 
 
@@ -57,33 +57,17 @@ def _shown(
         for each in found
         if each.passage.user_id is None or known(each.passage.user_id)
     )
-    bars = [
-        Bar(
-            label=row["aspect"],
-            value=row["sentiment"],
-            low=row["sentiment"],
-            high=row["sentiment"],
-            note=f"{row['reviews']:,} reviews{_trend(row['trend'])}",
-            style="bar-all",
-            tip=f"{row['aspect']}: {row['sentiment']:.0%} favourable in {row['reviews']:,} reviews",
-        )
-        for row in aspects[:MAX_ASPECTS]
-    ]
     quotes = [
         {"aspect": row["aspect"], **quote}
-        for row in aspects[:MAX_ASPECTS]
+        for row in aspects[:MOST_ASPECTS]
         for quote in row["quotes"]
         if known(quote["user_id"])
     ]
     return {
         "record": published.record,
         "categories": published.categories(),
-        "plot": safe_svg(bar_plot(bars, "How favourable reviews are by aspect", "{:.0%}".format)),
+        "plot": safe_svg(aspects_plot(aspects)),
         "quotes": quotes[:MAX_QUOTES],
         "topics": published.topics,
         "passages": list(islice(passages, MAX_PASSAGES)),
     }
-
-
-def _trend(change: float | None) -> str:
-    return "" if change is None else f", {change:+.0%} lately"

@@ -1,4 +1,4 @@
-{{ of_source('insights') }}
+{{ of_insight('item_forecasts') }}
 
 select *
 from {{ ref('stg_insights__item_forecasts') }}

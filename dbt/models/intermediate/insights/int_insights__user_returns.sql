@@ -1,4 +1,4 @@
-{{ of_source('insights') }}
+{{ of_insight('user_returns') }}
 
 select *
 from {{ ref('stg_insights__user_returns') }}

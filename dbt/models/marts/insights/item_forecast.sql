@@ -1,4 +1,4 @@
-{{ of_source('insights') }}
+{{ of_insight('item_forecasts') }}
 
 select
     forecasts.item_id,

@@ -1,4 +1,4 @@
-{{ of_source('insights') }}
+{{ of_insight('user_returns') }}
 
 -- users who object to being profiled are not in the mart of users
 select

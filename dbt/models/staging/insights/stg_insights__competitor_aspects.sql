@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'competitor_aspects', ['competitor', 'language', 'aspect', 'compared_at']) }}

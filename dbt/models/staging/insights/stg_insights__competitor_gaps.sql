@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'competitor_gaps', ['competitor', 'item_id', 'compared_at']) }}

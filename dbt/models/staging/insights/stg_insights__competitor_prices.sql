@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'competitor_prices', ['competitor', 'category', 'compared_at']) }}

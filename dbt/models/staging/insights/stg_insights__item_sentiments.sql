@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'item_sentiments', ['item_id', 'read_at']) }}

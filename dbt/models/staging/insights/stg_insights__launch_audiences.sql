@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'launch_audiences', ['item_id', 'user_id', 'ranked_at']) }}

@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'planned_offers', ['campaign', 'offer', 'user_id', 'planned_at']) }}

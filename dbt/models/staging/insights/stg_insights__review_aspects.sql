@@ -1,0 +1,1 @@
+{{ insight_staging('insights', 'review_aspects', ['level', 'name', 'language', 'aspect', 'read_at']) }}

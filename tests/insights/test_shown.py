@@ -1,0 +1,48 @@
+"""What the report and the console show of insights."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+from planted_insights import publish_audience, publish_comparison, publish_search
+from planted_retention import SNAPSHOT, orders, write_shop
+
+from penchant.api.app import create_app
+from penchant.artifacts import Snapshot
+from penchant.insights.shown.published import published_sections
+from penchant.report.insights import insights_sections
+from penchant.settings import Settings
+
+
+@pytest.fixture
+def shown(settings: Settings) -> Settings:
+    write_shop(settings, orders(users=2))
+    publish_search(settings, SNAPSHOT)
+    publish_audience(settings, SNAPSHOT, {"new": ["u1"]})
+    publish_comparison(settings, SNAPSHOT, "i1")
+    return settings
+
+
+def test_published_insights_have_sections_with_plots(shown: Settings) -> None:
+    search, audience, competitor = published_sections(shown)
+    assert search.rows == [] and "s-20240401" in search.text
+    assert search.plot.index("all signals") < search.plot.index(">text<"), "best first"
+    assert audience.rows == [["New new", "<Tea> (50%, of all 25%)"]]
+    assert competitor.title == "Competitor rival" and "<svg" in competitor.plot
+    assert competitor.rows == [["Bike", "", "99.00", "", "0.0%"]]
+
+
+def test_frequent_queries_are_listed_with_what_followed(shown: Settings) -> None:
+    names = ("query", "searches", "users", "followed", "bought")
+    rows = [("tea", 4, 2, 2, 1), ("lamp", 20, 9, 0, 0)]
+    table = pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+    pq.write_table(table, Snapshot.live(shown).mart("search_queries"))
+    search = published_sections(shown)[0]
+    assert search.rows == [["lamp", "20", "9", "0%", "0%"], ["tea", "4", "2", "50%", "25%"]]
+
+
+def test_report_and_console_escape_what_they_show(shown: Settings) -> None:
+    page = TestClient(create_app(shown)).get("/console/insights").text
+    for html in (page, "".join(insights_sections(shown))):
+        assert "Audiences of new items" in html and "&lt;Tea&gt; (50%" in html
+        assert "<Tea>" not in html and "<svg" in html
