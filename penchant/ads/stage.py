@@ -15,6 +15,7 @@ from penchant.ads.budgets import Budgets, read_budgets
 from penchant.ads.campaigns import Campaigns, Floats
 from penchant.artifacts import AdPlanRecord, ModelSelection, PlannedCampaign, Snapshot
 from penchant.encryption import parquet as pq
+from penchant.encryption.duckdb_connection import connect
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 
@@ -127,12 +128,13 @@ def _left_for_ads(snapshot: Snapshot, users_U: npt.NDArray[np.object_], budgets:
 
 def _curve(snapshot: Snapshot) -> tuple[float, ...]:
     """The smoothed cumulative share of the last four weeks' impressions by hour, UTC."""
-    recent = pc.field("shown_at") >= pa.scalar(
-        snapshot.as_of - timedelta(days=CURVE_DAYS), pa.timestamp("us")
-    )
-    shown = pq.read_table(snapshot.mart("impressions"), columns=["shown_at"], filters=recent)
-    hours = pc.hour(shown["shown_at"]).to_numpy()
-    counts = np.bincount(hours, minlength=HOURS) + SMOOTHING
+    with connect(snapshot.path) as connection:
+        shown = connection.execute(
+            f"SELECT hour(shown_at) AS hour FROM {snapshot.counted('impressions')} "
+            "WHERE shown_at >= $since",
+            {"since": snapshot.as_of - timedelta(days=CURVE_DAYS)},
+        ).fetchnumpy()
+    counts = np.bincount(shown["hour"], minlength=HOURS) + SMOOTHING
     cumulative = np.cumsum(counts) / counts.sum()
     return tuple(float(share) for share in cumulative)
 

@@ -131,6 +131,19 @@ class Snapshot:
         """The Parquet file of a mart."""
         return self.path / "marts" / f"{name}.parquet"
 
+    def counted(self, mart: str) -> str:
+        """A mart of users as an SQL relation, without the bots and test users of `excluded_users`.
+
+        For whatever counts or learns from all users. A snapshot from before that mart has all.
+        """
+        rows, excluded = self.mart(mart), self.mart("excluded_users")
+        if not excluded.is_file():
+            return f"read_parquet({_quoted(rows)})"
+        return (
+            f"(SELECT * FROM read_parquet({_quoted(rows)}) WHERE user_id NOT IN "
+            f"(SELECT user_id FROM read_parquet({_quoted(excluded)})))"
+        )
+
     def training_set(self, name: str) -> Path:
         """The Parquet file of a point-in-time joined training set."""
         return self.path / "training_sets" / f"{name}.parquet"
@@ -163,3 +176,8 @@ class Snapshot:
     def as_of(self) -> datetime:
         """The exclusive end of the data: every event is before it, no feature row after it."""
         return self.description.as_of
+
+
+def _quoted(path: Path) -> str:
+    """A path as a literal of SQL."""
+    return "'" + str(path).replace("'", "''") + "'"

@@ -80,8 +80,8 @@ def candidate_lists(
     found = {}
     with connect(snapshot.path) as connection:
         connection.execute("SET threads = 1")
-        for mart in ("events", "items"):
-            parquet_relation(connection, snapshot.mart(mart)).create_view(mart)
+        connection.sql(f"SELECT * FROM {snapshot.counted('events')}").create_view("events")
+        parquet_relation(connection, snapshot.mart("items")).create_view("items")
         connection.execute(_literal(_BOUGHT, window))
         found[CO_OCCURRENCE] = _lists(
             connection, _CO_OCCURRENCE, {"largest": MAX_BASKET}, most=TOGETHER

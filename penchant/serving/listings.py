@@ -136,12 +136,12 @@ def _latest(snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
 
 def _trending(snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
     return (
-        """
+        f"""
         WITH counted AS (
             SELECT item_id,
                 count(DISTINCT user_id) FILTER (WHERE event_at >= $recent) AS recent,
                 count(DISTINCT user_id) FILTER (WHERE event_at < $recent) * $share AS expected
-            FROM read_parquet($events)
+            FROM {snapshot.counted("events")}
             WHERE item_id IS NOT NULL AND event_type != 'return' AND event_at >= $before
             GROUP BY item_id
         )
@@ -149,7 +149,6 @@ def _trending(snapshot: Snapshot) -> tuple[str, dict[str, Any]]:
         WHERE recent > expected ORDER BY score DESC, item_id
         """,
         {
-            "events": str(snapshot.mart("events")),
             "recent": snapshot.as_of - RECENT,
             "before": snapshot.as_of - RECENT - BEFORE,
             "share": RECENT / BEFORE,

@@ -117,6 +117,15 @@ class RandomShop:
         name = self.random.choice([name for name, events in self.files.items() if events])
         self.land(name, self.files[name][::2])
 
+    def bot(self) -> None:
+        """A user with earlier purchases looks at more in an hour than a person."""
+        found = self.event(self.day)
+        views = [
+            found | {"event_id": f"b{self.events}-{at}", "event_type": "view"} for at in range(601)
+        ]
+        self.land(f"bot{self.events}", views)
+        self.ordinary()
+
     def empty(self) -> None:
         """A day without events, then one with some."""
         self.land(f"day{self.day}", [])
@@ -181,7 +190,7 @@ def test_a_build_after_any_landing_equals_a_full_one(
         *(shop.removed, shop.empty, shop.catalogue, shop.users),
     ]
     shop.random.shuffle(arrivals)
-    for arrive in arrivals[:5]:
+    for arrive in [*arrivals[:5], shop.bot]:
         arrive()
         land(settings, shop)
         kept = built(settings)

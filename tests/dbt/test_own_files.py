@@ -74,6 +74,10 @@ def test_own_files_become_marts(settings: Settings, tmp_path: Path) -> None:
     assert rows("select sum(value), count(*)", "events") == [(14.5, 5)]
     assert rows("select count(*)", "interactions") == [(3,)]  # of ann and the guest
     assert rows("select count(*)", "sequences") == [(2,)]
+    assert rows("select user_id, reason", "excluded_users") == [("bob", "test")]
+    assert rows("select list(distinct item_id order by item_id)", "item_statistics") == [
+        (["a", "b"],)  # not postage, which bob alone bought
+    ]
 
 
 @pytest.mark.long

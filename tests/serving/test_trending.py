@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penchant.artifacts import Snapshot, SnapshotDescription
 from penchant.serving.listings import Listings, _trending
 from penchant.settings import Settings
 
@@ -29,7 +29,9 @@ def test_users_of_the_last_week_count_once_and_against_the_weeks_before(
     items, users, types, days = zip(*rows, strict=True)
     table: dict[str, Any] = {"item_id": items, "user_id": users, "event_type": types}
     table["event_at"] = [AS_OF - timedelta(days=each) for each in days]
-    pq.write_table(pa.table(table), tmp_path / "events.parquet")
-    snapshot: Any = SimpleNamespace(as_of=AS_OF, mart=lambda name: tmp_path / f"{name}.parquet")
+    snapshot = Snapshot("s-20240301-0123456789ab", tmp_path)
+    snapshot.mart("events").parent.mkdir()
+    pq.write_table(pa.table(table), snapshot.mart("events"))
+    SnapshotDescription(id=snapshot.id, as_of=AS_OF).write(tmp_path / "snapshot.json")
     found = Listings(settings)._rows(_trending, snapshot)
     assert found == [("i1", 4.0), ("i3", 1.0)]

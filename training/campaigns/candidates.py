@@ -61,9 +61,9 @@ def candidates(
     """``columns``: of ``campaign_spending``. Raises UsageError for an offer without an item."""
     views = sorted({name.split(SEPARATOR)[0] for name in columns if SEPARATOR in name})
     with connect(snapshot.path, config={"threads": threads}) as connection:
-        marts = ("users", "impressions", "campaigns", *views)
+        marts = ("impressions", "campaigns", *views)
         users = connection.sql(
-            _users_sql(columns, views),
+            _users_sql(snapshot.counted("users"), columns, views),
             params={f"mart_{name}": str(snapshot.mart(name)) for name in marts}
             | {"as_of": snapshot.as_of},
         ).to_arrow_table()
@@ -97,16 +97,18 @@ def _bought(
 ) -> dict[str, tuple[float, int]]:
     """Money spent on the items by user, and the number of items bought."""
     rows = connection.execute(
-        "SELECT user_id, sum(value), count(DISTINCT item_id) FROM read_parquet($events) "
-        "WHERE event_type = 'purchase' AND list_contains($items, item_id) "
+        "SELECT user_id, sum(value), count(DISTINCT item_id) "
+        f"FROM {snapshot.counted('events')} WHERE event_type = 'purchase' "
+        "AND list_contains($items, item_id) "
         f"AND event_at >= $as_of::TIMESTAMP - INTERVAL {DAYS_BEFORE} DAY GROUP BY user_id",
-        {"events": str(snapshot.mart("events")), "items": items, "as_of": snapshot.as_of},
+        {"items": items, "as_of": snapshot.as_of},
     ).fetchall()
     return {user: (float(spent or 0), int(count)) for user, spent, count in rows}
 
 
-def _users_sql(columns: Sequence[str], views: Sequence[str]) -> str:
-    """A row per user with the newest row of each view, and the campaigns before."""
+def _users_sql(counted: str, columns: Sequence[str], views: Sequence[str]) -> str:
+    """A row per user with the newest row of each view, and the campaigns before. ``counted``: the
+    relation of the users."""
     joins, selected = [], []
     for view in views:
         of_view = [name for name in columns if name.startswith(f"{view}{SEPARATOR}")]
@@ -139,7 +141,7 @@ def _users_sql(columns: Sequence[str], views: Sequence[str]) -> str:
             coalesce(answers_before, 0) AS answers_before,
             coalesce(ads_running, 0) AS ads_running
             {listed}
-        FROM read_parquet($mart_users) AS users
+        FROM {counted} AS users
         LEFT JOIN mailings ON users.user_id = mailings.user_id
         {" ".join(joins)}
         ORDER BY users.user_id

@@ -1,9 +1,10 @@
 {#-
     The time from which on the data differs from that of the previous build; `-infinity` without one. An item that
-    changed differs since its first event, a user since it was first seen.
+    changed differs since its first event, a user since it was first seen, also one who is found to be a bot.
 -#}
 {%- set events, items = ref("int_events"), ref("int_items") -%}
 {%- set users, promotions = ref("int_users"), ref("int_promotions") -%}
+{%- set excluded = ref("int_excluded_users") -%}
 {#- without what depends on when a file landed: it is in no row that is kept -#}
 {%- set event = canonical_table("events")["columns"] | reject("in", ["ingested_at"]) | join(", ") -%}
 {%- set item = "item_id, category_1, category_2, category_3, brand, is_merchandise, is_private_label" -%}
@@ -24,7 +25,11 @@ differences as (
     where item_id in (select item_id from changed_items)
     union all
     select first_seen_at as differs_from
-    from ({{ differing(users, "user_id, first_seen_at, is_test") }})
+    from ({{ differing(users, "user_id, first_seen_at") }})
+    union all
+    select min(event_at) as differs_from
+    from {{ events }}
+    where user_id in (select user_id from ({{ differing(excluded, "user_id") }}))
     union all
     select starts_at as differs_from
     from ({{ differing(promotions, "starts_at, " ~ fingerprint("item_id, store_weeks"), "group by starts_at") }})

@@ -4,8 +4,11 @@ with
 
 -- it is read three times: materialized, it would not fit in memory
 interests as not materialized (
-    select * from {{ ref('int_interests') }}
-    where feature_at in (select times.feature_at from {{ ref('int_times_to_build') }} as times)
+    select all_interests.*
+    from {{ ref('int_interests') }} as all_interests
+    -- nothing is learned from bots and test users
+    anti join {{ ref('int_excluded_users') }} as excluded on all_interests.user_id = excluded.user_id
+    where all_interests.feature_at in (select times.feature_at from {{ ref('int_times_to_build') }} as times)
 ),
 
 shops as (

@@ -55,10 +55,11 @@ def read_purchases(snapshot: Snapshot, catalogue: Catalogue, threads: int) -> Pu
     with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
             "SELECT DISTINCT user_id, item_id, "
-            "date_diff('day', event_at, $as_of::TIMESTAMP) AS day FROM read_parquet($events) "
-            "WHERE event_type = 'purchase' AND item_id IS NOT NULL "
-            "AND event_at < $as_of::TIMESTAMP ORDER BY user_id, item_id, day",
-            {"events": str(snapshot.mart("events")), "as_of": snapshot.as_of},
+            "date_diff('day', event_at, $as_of::TIMESTAMP) AS day "
+            f"FROM {snapshot.counted('events')} WHERE event_type = 'purchase' "
+            "AND item_id IS NOT NULL AND event_at < $as_of::TIMESTAMP "
+            "ORDER BY user_id, item_id, day",
+            {"as_of": snapshot.as_of},
         ).fetchnumpy()
     users, user_R = np.unique(rows["user_id"].astype(object), return_inverse=True)
     item_R = np.searchsorted(

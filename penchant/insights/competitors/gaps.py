@@ -22,15 +22,15 @@ def interest_by_category(snapshot: Snapshot, threads: int) -> dict[str, float]:
         return {}
     with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
-            """
+            f"""
             WITH listed AS (
                 SELECT user_id, unnest(interests) AS category, unnest(interest_weights) AS weight
-                FROM read_parquet($portraits) WHERE feature_at = $as_of::TIMESTAMP
+                FROM {snapshot.counted("user_portrait")} WHERE feature_at = $as_of::TIMESTAMP
             )
             SELECT category, sum(weight) / (SELECT count(DISTINCT user_id) FROM listed)
             FROM listed GROUP BY category
             """,
-            {"portraits": str(snapshot.mart("user_portrait")), "as_of": snapshot.as_of},
+            {"as_of": snapshot.as_of},
         ).fetchall()
     return dict(rows)
 

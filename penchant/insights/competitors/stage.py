@@ -224,15 +224,20 @@ def _summary(
 
 def _ours(settings: Settings, snapshot: Snapshot) -> Ours:
     items = _rows(snapshot.mart("items"))
-    reviews = [row for row in _rows(snapshot.mart("reviews")) if (row["text"] or "").strip()]
     with connect(snapshot.path, config={"threads": settings.threads}) as connection:
+        reviewed = f"FROM {snapshot.counted('reviews')} WHERE trim(text) <> ''"
+        reviews = (
+            connection.sql(reviewed).to_arrow_table().to_pylist()
+            if snapshot.mart("reviews").exists()
+            else []
+        )
         pieces = dict(
             connection.execute(
-                "SELECT item_id, sum(coalesce(quantity, 1))::DOUBLE FROM read_parquet($events) "
-                "WHERE event_type = 'purchase' "
+                "SELECT item_id, sum(coalesce(quantity, 1))::DOUBLE "
+                f"FROM {snapshot.counted('events')} WHERE event_type = 'purchase' "
                 f"AND event_at >= $as_of::TIMESTAMP - INTERVAL {YEAR} "
                 "GROUP BY item_id",
-                {"events": str(snapshot.mart("events")), "as_of": snapshot.as_of},
+                {"as_of": snapshot.as_of},
             ).fetchall()
         )
     return Ours(

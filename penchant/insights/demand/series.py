@@ -80,9 +80,9 @@ def read_demand(snapshot: Snapshot, threads: int, least_weeks: int) -> Demand:
             "CREATE TEMP TABLE sold AS SELECT item_id, "
             "date_diff('day', event_at, $as_of::TIMESTAMP) - 1 AS days_before, "
             "sum(coalesce(quantity, 1)) AS pieces, sum(value) AS value "
-            "FROM read_parquet($events) WHERE event_type = 'purchase' AND item_id IS NOT NULL "
-            "AND event_at < $as_of::TIMESTAMP GROUP BY ALL",
-            {"events": str(snapshot.mart("events")), "as_of": snapshot.as_of},
+            f"FROM {snapshot.counted('events')} WHERE event_type = 'purchase' "
+            "AND item_id IS NOT NULL AND event_at < $as_of::TIMESTAMP GROUP BY ALL",
+            {"as_of": snapshot.as_of},
         )
         oldest = _one(connection.execute("SELECT max(days_before) FROM sold").fetchone())
         weeks = 0 if oldest is None else min((oldest + 1) // DAYS, MAX_WEEKS)

@@ -69,10 +69,10 @@ def read_orders(snapshot: Snapshot, threads: int) -> Orders:
     with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
             "SELECT user_id, date_diff('day', event_at, $as_of::TIMESTAMP) AS day, "
-            "sum(coalesce(value, 0)) AS value FROM read_parquet($events) "
+            f"sum(coalesce(value, 0)) AS value FROM {snapshot.counted('events')} "
             "WHERE event_type = 'purchase' AND event_at < $as_of::TIMESTAMP "
             "GROUP BY ALL ORDER BY user_id, day DESC",
-            {"events": str(snapshot.mart("events")), "as_of": snapshot.as_of},
+            {"as_of": snapshot.as_of},
         ).fetchnumpy()
     user_ids, user_R = np.unique(rows["user_id"].astype(object), return_inverse=True)
     return Orders(

@@ -59,10 +59,10 @@ def popularity(snapshot: Snapshot, item_ids: tuple[str, ...], moment: datetime) 
     """popularity_I from 0 to 1: logarithm of the users who bought an item in the last 91 days."""
     with connect(snapshot.path) as connection:
         rows = connection.execute(
-            "SELECT item_id, count(DISTINCT user_id) FROM read_parquet($events) "
+            f"SELECT item_id, count(DISTINCT user_id) FROM {snapshot.counted('events')} "
             "WHERE event_type = 'purchase' AND event_at < $moment::TIMESTAMP "
             "AND event_at >= $moment::TIMESTAMP - INTERVAL 91 DAY GROUP BY item_id",
-            {"events": str(snapshot.mart("events")), "moment": moment},
+            {"moment": moment},
         ).fetchall()
     buyers = dict(rows)
     counted_I = np.log1p(np.array([buyers.get(item_id, 0) for item_id in item_ids], np.float64))
@@ -76,10 +76,10 @@ def title_queries(
     row_of = {item_id: row for row, item_id in enumerate(facts.item_ids)}
     with connect(snapshot.path) as connection:
         bought = connection.execute(
-            "SELECT DISTINCT user_id, item_id FROM read_parquet($events) "
+            f"SELECT DISTINCT user_id, item_id FROM {snapshot.counted('events')} "
             "WHERE event_type = 'purchase' AND event_at >= $moment::TIMESTAMP "
             "AND event_at < $moment::TIMESTAMP + INTERVAL 28 DAY ORDER BY user_id, item_id",
-            {"events": str(snapshot.mart("events")), "moment": moment},
+            {"moment": moment},
         ).fetchall()
     random = np.random.default_rng(seed)
     drawn = random.permutation(len(bought))[:QUERIES]

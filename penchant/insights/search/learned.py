@@ -18,10 +18,10 @@ def learned_items(snapshot: Snapshot, threads: int) -> pa.Table:
     """Query key, item and number of users who viewed, carted or bought it after the search."""
     with connect(snapshot.path, config={"threads": threads}) as connection:
         rows = connection.execute(
-            """
+            f"""
             WITH events AS (
                 SELECT user_id, session_id, event_type, event_at, item_id, query
-                FROM read_parquet($events)
+                FROM {snapshot.counted("events")}
             )
             SELECT searched.query, acted.item_id, acted.user_id
             FROM events AS searched
@@ -31,8 +31,7 @@ def learned_items(snapshot: Snapshot, threads: int) -> pa.Table:
             WHERE searched.event_type = 'search' AND searched.query IS NOT NULL
                 AND acted.event_type IN ('view', 'cart', 'purchase')
             GROUP BY ALL
-            """,
-            {"events": str(snapshot.mart("events"))},
+            """
         ).fetchall()
     users: dict[tuple[str, str], set[str]] = {}
     for query, item_id, user_id in rows:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from penchant.artifacts import Snapshot
 from penchant.encryption import parquet as pq
+from penchant.encryption.duckdb_connection import connect
 from penchant.insights.voice.language import languages_of
 from penchant.words import words
 
@@ -56,8 +57,10 @@ def read_reviews(snapshot: Snapshot) -> tuple[Reviews, int]:
     """The reviews with text, and the number of those without, which tell nothing here."""
     if not snapshot.mart("reviews").exists():
         return as_reviews([], {}), 0
-    columns = ["user_id", "item_id", "reviewed_at", "rating", "text"]
-    table = pq.read_table(snapshot.mart("reviews"), columns=columns)
+    columns = "user_id, item_id, reviewed_at, rating, text"
+    with connect(snapshot.path) as connection:
+        counted = f"SELECT {columns} FROM {snapshot.counted('reviews')}"
+        table = connection.sql(counted).to_arrow_table()
     written = table.filter(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(_texts(table))), 0))
     rows = written.sort_by([("reviewed_at", "ascending"), ("user_id", "ascending")]).to_pylist()
     items = pq.read_table(snapshot.mart("items"), columns=["item_id", "category_1"])

@@ -2,15 +2,11 @@
 
 with
 
-test_users as (
-    select user_id from {{ ref('int_users') }}
-    where is_test
-),
-
 purchases as (
     select all_purchases.*
     from {{ ref('int_purchases') }} as all_purchases
-    anti join test_users on all_purchases.user_id = test_users.user_id
+    -- nothing is learned from bots and test users
+    anti join {{ ref('int_excluded_users') }} as excluded on all_purchases.user_id = excluded.user_id
 ),
 
 statistics as (
