@@ -55,6 +55,7 @@ lock: ## update requirements.lock to the newest versions that pyproject.toml all
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet 'torch==2.13.0' -e '.[dev]'
+	$(VENV)-lock/bin/pip install --quiet --no-deps dp-accounting # ADR 33 says why
 	{ sed -n '/^#/p' requirements.lock; \
 	  $(VENV)-lock/bin/pip freeze --exclude-editable \
 	    | sed -E -e '/^nvidia-/d' -e 's/^(torch==[0-9.]+)\+.*/\1/'; } > requirements.lock.new

@@ -1,1 +1,1 @@
-"""The figures of docs/results/. Opacus installs a package of the same name, so this is one too."""
+"""The figures of docs/results/."""

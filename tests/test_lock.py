@@ -49,6 +49,17 @@ def test_lock_contains_all_dependencies() -> None:
     assert needed - LOCKED.keys() == set()
 
 
+def test_dp_accounting_lacks_only_an_older_attrs() -> None:
+    """pip can't resolve it beside Airflow (ADR 33), so no requirement of Penchant's names it."""
+    assert "dp-accounting" in LOCKED
+    unmet = {
+        requirement.name
+        for requirement in map(Requirement, distribution("dp-accounting").requires or [])
+        if not requirement.specifier.contains(LOCKED[canonicalize_name(requirement.name)])
+    }
+    assert unmet == {"attrs"}
+
+
 def test_extras_of_the_production_image_are_locked() -> None:
     """Their packages aren't installed here, so only what names them is resolved."""
     locked = LOCKED | OF_EXTRAS

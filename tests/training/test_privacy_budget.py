@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from penchant.artifacts import RunFailure, RunRecord
+from penchant.artifacts import Mechanism, RunFailure, RunRecord
 from penchant.errors import DataError, PenchantError, PrivacyRefused, UsageError
 from penchant.privacy_ledger import PrivacyLedger
 from penchant.settings import Settings
@@ -15,6 +15,7 @@ from training.commands.train import train
 from training.fitting.capabilities import LearnsPrivately
 from training.fitting.factory import default_config, make
 from training.names import FAMILIES, PRIVATE
+from training.privacy.accounting import epsilon_of
 
 Planted = tuple[Settings, str]
 
@@ -47,12 +48,27 @@ def test_a_run_that_would_exceed_the_budget_learns_nothing(
     train(settings.model_copy(update={"seed": 1}), snapshot_id, "popularity")
     monkeypatch.setattr("training.commands.train.read_checked", lambda _: pytest.fail("read data"))
     refused = settings.model_copy(update={"seed": 2})
-    with pytest.raises(PrivacyRefused, match=r"2 runs spent epsilon 1\.451, .* it would be 1\.8"):
+    with pytest.raises(PrivacyRefused, match=r"2 runs spent epsilon 1\.454, .* it would be 1\.8"):
         train(refused, snapshot_id, "popularity")
     assert len(PrivacyLedger(settings).entries()) == 2
     assert RunFailure.read(RunFailure.path(settings.runs / snapshot_id, "popularity")).refused
     with pytest.raises(PrivacyRefused, match="popularity has no run"):
         select_models(refused, snapshot_id)
+
+
+def test_the_total_is_composed_from_the_mechanisms_of_all_entries(private: Planted) -> None:
+    """An entry of an earlier version has a larger total, by Rényi divergences."""
+    settings, snapshot_id = private
+    settings = settings.model_copy(update={"dp_budget": 8.0})
+    train(settings, snapshot_id, "popularity")
+    ledger = PrivacyLedger(settings)
+    (first,) = ledger.entries()
+    steps = Mechanism(noise_multiplier=5.0, sample_rate=0.1, steps=20)
+    ledger.append(first.model_copy(update={"mechanisms": (steps,), "total_epsilon": 1.4}))
+    train(settings.model_copy(update={"seed": 1}), snapshot_id, "popularity")
+    *_, last = ledger.entries()
+    composed = epsilon_of([*first.mechanisms, steps, *last.mechanisms], settings.dp_delta)
+    assert first.total_epsilon < last.total_epsilon == composed
 
 
 def test_a_run_that_fails_has_spent(private: Planted, monkeypatch: pytest.MonkeyPatch) -> None:

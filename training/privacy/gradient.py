@@ -5,10 +5,10 @@ scales it down to the bound, adds them up and adds noise (Abadi et al. 2016; by 
 et al. 2018). The noisy sum takes the place of the gradient of Adam, which doesn't need its scale,
 so that the number of users isn't disclosed. Nothing is validated or stopped early.
 
-Opacus clips by example of a batch and by layer type; here an example is a user with several
-positions, and the tables of embeddings are plain parameters. So gradients come from ``vmap``, a
-few users at a time: memory is that of ``USERS_AT_ONCE`` copies of the parameters, however large
-the batch.
+Opacus isn't used: it clips by example of a batch and by layer type; here an example is a user with
+several positions, and the tables of embeddings are plain parameters. So gradients come from
+``vmap``, a few users at a time: memory is that of ``USERS_AT_ONCE`` copies of the parameters,
+however large the batch.
 """
 
 from collections.abc import Callable
