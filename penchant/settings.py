@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         description="event type that families predict: purchase, cart, view or rating; None for "
         "the strongest that the shop records, in this order",
     )
+    sentence_encoder: Path | None = Field(
+        None,
+        description="folder of a sentence encoder that the family `content` reads texts with: "
+        "`tokenizer.json`, `model.onnx` and its pooling; None for TF-IDF",
+    )
     published_data: Path | None = Field(
         None, description="folder of the S3-Rec files, for `make bench-quality`"
     )

@@ -4,17 +4,23 @@ from pathlib import Path
 from typing import Any
 
 
-def open_session(path: Path) -> Any:
-    """Raises ValueError for a file that is not a valid graph."""
+def open_session(path: Path, threads: int = 1, weights_beside: bool = False) -> Any:
+    """``threads``: one in a server, whose requests run in parallel. ``weights_beside``: the graph
+    may have its weights in files beside it.
+
+    Raises ValueError for a file that is not a valid graph.
+    """
     import onnxruntime  # takes 0.2 s
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # requests run in parallel
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            str(path) if weights_beside else path.read_bytes(),
+            options,
+            providers=["CPUExecutionProvider"],
         )
     except (
         errors.Fail,

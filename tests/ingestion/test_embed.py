@@ -1,8 +1,10 @@
 """Images to vectors by an encoder that gives an image's mean colours, and what is no image."""
 
+import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -156,3 +158,39 @@ def test_wrong_vectors_are_quarantined(
     with pytest.raises(DataError, match="quarantined 1") as raised:
         ingest(settings, "files", mapping=tmp_path / "m.yml")
     assert reason in raised.value.cause
+
+
+def land_vectors(settings: Settings, folder: Path, *files: str, more: str = "") -> Any:
+    """``files``: rows of one file each, in the order of their names."""
+    (folder / "m.yml").write_text(MAPPING.replace("out/*.parquet", f"v*.csv{more}"))
+    for place, rows in enumerate(files):
+        (folder / f"v{place}.csv").write_text(f"item_id,kind,vector\n{rows}")
+    return ingest(settings, "files", mapping=folder / "m.yml")
+
+
+def test_a_kind_has_one_length_over_all_files(settings: Settings, tmp_path: Path) -> None:
+    report = land_vectors(
+        settings, tmp_path, 'a,image,"[1, 2]"\n', 'b,image,"[1, 2, 3]"\n', 'b,sound,"[1]"\n'
+    )
+    (wrong,) = report.quarantined
+    assert len(report.landed) == 2 and wrong["original_name"] == "v1.csv"
+    (reason,) = wrong["reasons"]
+    assert "3 numbers for kind 'image', but 2 in v0.csv" in reason["detail"]
+
+
+def test_batches_without_recorded_lengths_count_too(settings: Settings, tmp_path: Path) -> None:
+    (batch,) = land_vectors(settings, tmp_path, 'a,image,"[1, 2]"\n').landed
+    record = Path(batch["path"]) / "batch.json"
+    content = json.loads(record.read_text())
+    assert content.pop("lengths") == {"image": 2}
+    record.write_text(json.dumps(content))
+    (tmp_path / "v0.csv").unlink()
+    report = land_vectors(settings, tmp_path, 'b,image,"[1]"\n')
+    assert "but 2 in v0.csv" in report.quarantined[0]["reasons"][0]["detail"]
+
+
+def test_a_whole_table_may_have_another_length(settings: Settings, tmp_path: Path) -> None:
+    whole = "\n    whole_table: true"
+    land_vectors(settings, tmp_path, 'a,image,"[1, 2]"\n', more=whole)
+    report = land_vectors(settings, tmp_path, 'a,image,"[1, 2, 3]"\n', more=whole)
+    assert len(report.landed) == 1 and not report.quarantined

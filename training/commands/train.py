@@ -246,6 +246,7 @@ def context_for(
         policy_log=lambda: read_policy_log(snapshot, dataset),
         feature_history=lambda: FeatureHistory.read(snapshot, dataset),
         members=lambda: members(settings, snapshot),
+        sentence_encoder=settings.sentence_encoder,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from penchant.settings import Settings
 from training.fitting.factory import default_config
+from training.layers.encoder_folder import read_encoder_folder
 from training.names import PRIVATE
 from training.privacy.accounting import Guarantee
 
@@ -34,8 +35,14 @@ def published(table: str, family: str) -> Any:
 
 
 def config_for(settings: Settings, family: str) -> Any:
-    """The config that this installation trains on a snapshot."""
+    """The config that this installation trains on a snapshot.
+
+    Raises UsageError for a sentence encoder that can't be read.
+    """
     config = reference(family) if settings.reference_configs else main_job(family)
+    if family == "content" and settings.sentence_encoder is not None:
+        folder = read_encoder_folder(settings.sentence_encoder)
+        config = replace(config, encoder="folder", encoder_sha256=folder.sha256)
     if settings.dp_epsilon is None or family not in PRIVATE:
         return config
     return replace(config, privacy=Guarantee(settings.dp_epsilon, settings.dp_delta))

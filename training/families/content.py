@@ -37,7 +37,8 @@ from training.layers.user_profile import decorrelated, fixed_length_profile, log
 
 @dataclass(frozen=True)
 class Config:
-    """``encoder``: minilm needs the extra ``text``. ``dimensions`` are kept of the TF-IDF.
+    """``encoder``: minilm and folder need the extra ``text``. ``encoder_sha256``: of that folder,
+    so that another encoder is another run. ``dimensions`` are kept of the TF-IDF.
 
     ``vector_dimensions`` are kept of each kind of vector that the shop brought; 0 uses none.
 
@@ -47,6 +48,7 @@ class Config:
     """
 
     encoder: TextEncoder = "tfidf"
+    encoder_sha256: str | None = None
     dimensions: int = 256
     vector_dimensions: int = 64
     half_life_days: float = 120.0

@@ -53,6 +53,7 @@ class TrainingContext:
     ``feature_history``: reads the marts of the service ``ranking``, for point-in-time joins.
     ``policy_log``: reads the log of impressions with their propensities. ``members``: the fitted
     families of this snapshot by name, on the CPU, for families that combine others.
+    ``sentence_encoder``: folder of the shop's own (layers/encoder_folder.py).
     """
 
     window: Window
@@ -69,6 +70,7 @@ class TrainingContext:
     policy_log: "Callable[[], PolicyLog]" = field(default=no_policy_log)
     feature_history: "Callable[[], FeatureHistory]" = field(default=no_feature_history)
     members: "Callable[[], dict[str, Ranker]]" = field(default=dict)
+    sentence_encoder: Path | None = None
 
     def validate(self, score: Scorer) -> float:
         """Mean NDCG@10 of a scorer on the validation window; raises when over budget."""

@@ -1,6 +1,7 @@
 """Texts of items as vectors: TF-IDF with a truncated SVD, or a sentence encoder."""
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -14,11 +15,14 @@ from penchant.words import words
 from training.data.catalogue import texts
 from training.data.histories import IntArray
 from training.fitting.context import TrainingContext
+from training.layers.encoder_folder import SETTING, read_encoder_folder
+from training.layers.sentence_encoder import SentenceEncoder
 
-TextEncoder = Literal["tfidf", "minilm"]
+TextEncoder = Literal["tfidf", "minilm", "folder"]
+"""Of words; all-MiniLM-L6-v2; or the encoder in the folder of ``context.sentence_encoder``."""
 
 TEXTS_A_CALL = 1024  # the budget is checked after each call
-MOST_TOKENS = 64  # of a text, read by the sentence encoder
+MOST_TOKENS = 64  # of a text, read by minilm
 
 
 def encode_texts(
@@ -41,6 +45,8 @@ def encode_texts(
     text_I = np.array([row_of.get(text, 0) for text in found])
     if encoder == "minilm":
         vectors_TD = minilm(different, context)
+    elif encoder == "folder":
+        vectors_TD = by_folder(different, context)
     else:
         vectors_TD = tfidf(different, text_I[text_I > 0] - 1, dimensions, context.seed)
     vectors_TD /= np.maximum(np.linalg.norm(vectors_TD, axis=1, keepdims=True), 1e-12)
@@ -74,12 +80,32 @@ def minilm(different: list[str], context: TrainingContext) -> np.ndarray:
         ) from error
     encoder: SentenceTransformer = load_model(device=str(context.device))
     encoder.max_seq_length = MOST_TOKENS
+    return _in_calls(different, lambda some: encoder.encode(some, show_progress_bar=False), context)
+
+
+def by_folder(different: list[str], context: TrainingContext) -> np.ndarray:
+    """vectors_TD of texts by the shop's own encoder (encoder_folder.py), without repeated words.
+
+    Raises UsageError where there is none, or it can't be used.
+    """
+    if context.sentence_encoder is None:
+        raise UsageError(
+            f"{SETTING} is not set", "set it to the folder of the encoder, as when it was trained"
+        )
+    folder = read_encoder_folder(context.sentence_encoder)
+    encoder = SentenceEncoder(folder, torch.get_num_threads())
+    return _in_calls(different, encoder.vectors, context)
+
+
+def _in_calls(
+    different: list[str], encode: Callable[[list[str]], np.ndarray], context: TrainingContext
+) -> np.ndarray:
+    """vectors_TD, in calls of texts of like length; the budget is checked between them."""
     texts = [unique_words(text) for text in different]
     order_T = np.argsort([len(text) for text in texts], kind="stable")
     parts = []
     for first in range(0, len(texts), TEXTS_A_CALL):
-        some = [texts[row] for row in order_T[first : first + TEXTS_A_CALL]]
-        parts.append(encoder.encode(some, show_progress_bar=False))
+        parts.append(encode([texts[row] for row in order_T[first : first + TEXTS_A_CALL]]))
         context.budget.check()
     return np.concatenate(parts)[np.argsort(order_T)]
 

@@ -36,6 +36,7 @@ from penchant.ingestion.landing.checking import (
 from penchant.ingestion.landing.contract import Code, Contract, Reason
 from penchant.ingestion.landing.derived import derive
 from penchant.ingestion.landing.engine import Engine
+from penchant.ingestion.landing.list_lengths import Lengths, lengths_of, other_lengths
 from penchant.ingestion.landing.pseudonymizing import Pseudonymizer
 from penchant.ingestion.landing.qualifying import qualified_sql
 from penchant.ingestion.landing.reading import (
@@ -197,6 +198,13 @@ class Landing:
             query = landed_sql(arrival.contract, reading)
             foreign = self.pseudonymizer.foreign(connection, arrival.contract, query)
             result = replace(result, reasons=foreign)
+        lengths: Lengths = {}
+        if not result.reasons:
+            lengths = lengths_of(
+                connection, arrival.contract, landed_sql(arrival.contract, reading)
+            )
+            others = other_lengths(connection, self.settings.landing, arrival, lengths)
+            result = replace(result, reasons=others)
         if result.reasons:
             return self._quarantine(arrival, original, sha256, self._shown(arrival, result.reasons))
         with self._appearing(final) as staging:
@@ -204,6 +212,8 @@ class Landing:
             self._write_rows(arrival, reading, original, staging / "data.parquet")
             erased = self._leave_out_erased(arrival.contract, staging / "data.parquet")
             batch = self._batch(arrival, size, sha256, result.rows - erased, erased)
+            if lengths:
+                batch["lengths"] = lengths
             if rejected:
                 write_rejected(staging, self._shown(arrival, rejected))
             (staging / "batch.json").write_text(json.dumps(batch, indent=2) + "\n")

@@ -94,3 +94,12 @@ def test_catalogue_has_a_column_for_each_kind_of_vector() -> None:
     assert found["a"].tolist() == [[1, 2], [3, 4], [0, 0]]
     assert found["b"].tolist() == [[0], [9], [0]]
     assert vectors_of(numbered(3)) == {}
+
+
+def test_vectors_of_a_kind_that_differ_in_length_are_named() -> None:
+    embeddings = pa.table(
+        {"item_id": ["1", "3"], "kind": ["image", "image"], "vector": [[1.0, 2], [1.0, 2, 3]]}
+    )
+    cause = "kind 'image' differ in length: 2 numbers of item '1', 3 of item '3'"
+    with pytest.raises(DataError, match=cause):
+        with_vectors(numbered(3), embeddings)
