@@ -28,7 +28,9 @@ NOT_HASHED = {"penchant.settings", "penchant.artifacts", "training.names", "trai
 """A run's identity has the values that they give, and records have format versions of their own."""
 READ_BY_ALL = ("items", "sequences", "users")
 """The marts that every family reads."""
-READ_TOO = {"content": ("item_embeddings",)}
+READ_TOO = dict.fromkeys(
+    ("content", "rnn", "gru", "lstm", "sasrec", "bert4rec", "hstu", "fusion"), ("item_embeddings",)
+)
 """Further marts, by family."""
 STAGE = "training.commands.train"  # hashed alone: it imports the evaluators of every family
 

@@ -76,15 +76,22 @@ def distil(
 @torch.no_grad()
 def inherit(student: Network, teacher: Network) -> None:
     """Start from the teacher's embeddings, of fewer dimensions from their principal ones."""
-    known_RD = torch.cat([teacher.embedding.weight, teacher.tag_embedding.weight]).cpu()
+    taught = _embeddings(teacher)
+    known_RD = torch.cat(taught).cpu()
     kept = student.embedding.embedding_dim
     if kept < known_RD.shape[1]:
         _, _, directions_DD = torch.linalg.svd(known_RD, full_matrices=False)
         known_RD = known_RD @ directions_DD[:kept].T
-    items = len(teacher.embedding.weight)
-    student.embedding.weight.copy_(known_RD[:items])
-    student.tag_embedding.weight.copy_(known_RD[items:])
+    parts = known_RD.split([len(part) for part in taught])
+    for own, part in zip(_embeddings(student), parts, strict=True):
+        own.copy_(part)
     student.sum_weight.copy_(teacher.sum_weight)
+
+
+def _embeddings(network: Network) -> list[torch.Tensor]:
+    """All weights that an item's embedding is made of."""
+    projected = [] if network.projection is None else [network.projection.weight_VD]
+    return [network.embedding.weight, network.tag_embedding.weight, *projected]
 
 
 class Distilling(nn.Module):

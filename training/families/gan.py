@@ -57,7 +57,8 @@ PRICE_OF_NDCG = 100.0  # of each further unit, in energy distance
 
 
 def generator_learning() -> NextItemConfig:
-    return replace(main_job_learning(), temperature=0.0)
+    """Without the shop's vectors: rare items are generated as groups that share an embedding."""
+    return replace(main_job_learning(), temperature=0.0, vector_dimensions=0)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ PRIOR_EVENTS = 10.0  # the weight of the prior, everybody's shares
 def trunk_learning() -> NextItemConfig:
     """Shorter than sasrec's: the time is shared with the adaptation."""
     learning = main_job_learning()
-    return replace(learning, trainer=replace(learning.trainer, steps=120, validate_every=60))
+    trainer = replace(learning.trainer, steps=120, validate_every=60)
+    return replace(learning, vector_dimensions=0, trainer=trainer)
 
 
 def scratch_learning() -> NextItemConfig:
@@ -65,7 +66,7 @@ def scratch_learning() -> NextItemConfig:
     trainer = TrainerConfig(
         steps=60, learning_rate=2e-3, warmup_steps=10, validate_every=20, patience=2
     )
-    return replace(main_job_learning(), min_events=2, trainer=trainer)
+    return replace(main_job_learning(), vector_dimensions=0, min_events=2, trainer=trainer)
 
 
 def main_job_moving() -> AdaptationConfig:

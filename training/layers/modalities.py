@@ -27,8 +27,7 @@ def joined(
     ``vectors``: vectors_ID by kind, 0 for items without. Items without any vector share the row of
     their text; the first row is 0.
     """
-    parts = [_unit(_reduced(each, dimensions, seed)) for _, each in sorted(vectors.items())]
-    both_ID = np.concatenate(parts, axis=1)
+    both_ID = side_by_side(vectors, dimensions, seed)
     seen = np.flatnonzero(both_ID.any(axis=1))
     texts = len(words_TD)
     row_I = text_I.clone()
@@ -38,6 +37,15 @@ def joined(
     rows_RD[texts:, : words_TD.shape[1]] = words_TD[text_I[seen]]
     rows_RD[texts:, words_TD.shape[1] :] = torch.from_numpy(both_ID[seen])
     return rows_RD, row_I
+
+
+def side_by_side(vectors: Mapping[str, FloatArray], dimensions: int, seed: int) -> FloatArray:
+    """All kinds of each item, each of length 1 and at most ``dimensions``, 0 where it is missing.
+
+    ``vectors``: vectors_ID by kind, at least one.
+    """
+    parts = [_unit(_reduced(each, dimensions, seed)) for _, each in sorted(vectors.items())]
+    return np.concatenate(parts, axis=1)
 
 
 def _reduced(vectors_ID: FloatArray, dimensions: int, seed: int) -> FloatArray:

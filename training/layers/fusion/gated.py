@@ -3,7 +3,8 @@
 Modalities: behaviour, the mean of the embeddings of bought items; content, the mean of their text
 vectors; profile, the columns of the mart `users`; context, the length of the history and the time
 of the year and of the week. Each gives a hidden state, and gates that see all modalities weigh them
-dimension by dimension. An item is its embedding plus a projection of its text vector.
+dimension by dimension. An item is its embedding plus a projection of its text vector. Vectors that
+the shop brought, as of images, stand beside the text (layers/modalities.py).
 
 Changes to the paper. The other modalities are added to the behaviour vector, which has no
 nonlinearity of its own, and their projection starts at zero: training starts from PureSVD, as in
@@ -20,10 +21,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.data.histories import DAY, Histories
+from training.data.item_vectors import vectors_of
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.modalities import joined
 from training.layers.popularity import popularity
 from training.layers.probe import Probe, fit_probe, without_probe
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
@@ -41,11 +44,13 @@ UNKNOWN = ("user_id", "first_seen_at")  # identifiers and dates are no profile
 
 @dataclass(frozen=True)
 class GateConfig:
-    """``words``: dimensions of the items' text vectors. Items of fewer than ``min_events`` share
+    """``words``: dimensions of the items' text vectors; ``vector_dimensions``: of each kind of
+    vector that the shop brought, 0 for none. Items of fewer than ``min_events`` share
     one embedding and differ by text and popularity alone."""
 
     dimensions: int = 64
     words: int = 64
+    vector_dimensions: int = 64
     temperature: float = 0.1
     input_dropout: float = 0.3
     min_events: int = 10
@@ -68,6 +73,11 @@ class Gated(VectorFamily):
         gate, train = self.gate, split.train
         row_I = torch.from_numpy(embedding_rows(train, gate.min_events))
         words_TD, text_I = encode_texts(context.items, "tfidf", gate.words, context)
+        vectors = vectors_of(context.items) if gate.vector_dimensions else {}
+        if vectors:
+            words_TD, text_I = joined(
+                words_TD.float(), text_I, vectors, gate.vector_dimensions, context.seed
+            )
         profile_UF = profiles(context.users)
         words_TD = words_TD.float()
         self.network = Network(gate, int(row_I.max()) + 1, words_TD, text_I, profile_UF)

@@ -11,6 +11,7 @@ from training.data.histories import Histories
 from training.layers.popularity import popularity
 from training.layers.sequences.inputs import GAPS, gap_of, warm_embeddings
 from training.layers.sequences.softmax import log_chances, log_never, softmax_loss
+from training.layers.sequences.vector_projection import VectorProjection
 from training.layers.sequences.windows import TOKEN, Batch, Details
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Network(nn.Module):
     A state is the encoder's plus, where ``sum_weight`` isn't 0, a learned weight times the sum of
     the items visible to it, over the root of their number: a linear path that starts as PureSVD
     (Cremonesi et al. 2010) where the embeddings do. ``causal``: a state sees earlier items only.
-    ``types``: event types are read. An encoder with ``reads_ages`` gets the ages of what it reads
+    ``types``: event types are read. ``vectors_IV``: of the items, None where the shop brought none
+    (vector_projection.py). An encoder with ``reads_ages`` gets the ages of what it reads
     as a third argument.
     """
 
@@ -39,6 +41,7 @@ class Network(nn.Module):
         encoder: nn.Module,
         causal: bool,
         types: bool = False,
+        vectors_IV: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
         self.config, self.causal = config, causal
@@ -68,6 +71,8 @@ class Network(nn.Module):
         self.register_buffer("tags_IK", tags_IK)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.zeros_(self.tag_embedding.weight)
+        projected = None if vectors_IV is None else VectorProjection(vectors_IV, dimensions)
+        self.projection = projected
 
     @torch.no_grad()
     def start_from(self, train: Histories, read: Histories, row_I: torch.Tensor) -> None:
@@ -83,6 +88,8 @@ class Network(nn.Module):
         if self.config.warm_start:
             warm_RD = warm_embeddings(read, row_I.numpy(), self.embedding.embedding_dim)
             self.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
+            if self.projection is not None:
+                self.projection.start_from(self.embedding.weight, row_I)
 
     def forward(
         self, read_BT: torch.Tensor, lengths_B: torch.Tensor, details: Details | None = None
@@ -139,6 +146,8 @@ class Network(nn.Module):
     def embed(self, items: torch.Tensor) -> torch.Tensor:
         """Embeddings of items, of any shape."""
         embeddings = self.embedding(self.row_I[items])
+        if self.projection is not None:
+            embeddings = embeddings + self.projection(items)
         if not self.config.tags:
             return embeddings
         tags_PK = self.tags_IK[items.flatten()]

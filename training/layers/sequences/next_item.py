@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from penchant.interactions import EVENT_TYPES
 from training.data.histories import Histories
+from training.data.item_vectors import vectors_of
 from training.data.split import Split
 from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting import exported_encoder as encoder
@@ -22,6 +23,7 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily, scorer_of_rows
 from training.fitting.remembered_vectors import RememberedVectors
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
+from training.layers.modalities import side_by_side
 from training.layers.sequences.inputs import (
     embedding_rows,
     padded_details,
@@ -43,7 +45,9 @@ class NextItemConfig:
     beside its targets; 0 is the whole catalogue.
     ``temperature``: 0 is the dot product of state and embedding plus the item's bias; above 0 it is
     their cosine over the temperature. ``tags``: whether an item's embedding is its own plus the
-    mean of its tags' (see catalogue.py). ``sum_weight``: see ``Network``.
+    mean of its tags' (see catalogue.py). ``vector_dimensions`` are kept of each kind of vector that
+    the shop brought of its items, and projected to the embedding; 0 uses none. ``sum_weight``: see
+    ``Network``.
     Training ends after ``epochs`` passes over small data, after the trainer's ``steps`` on large.
     """
 
@@ -54,6 +58,7 @@ class NextItemConfig:
     negatives: int = 1024
     temperature: float = 0.0
     tags: bool = False
+    vector_dimensions: int = 64
     warm_start: bool = False
     sum_weight: float = 0.0
     embedding_dropout: float = 0.0
@@ -118,7 +123,8 @@ class NextItem(VectorFamily):
         read = train.every_type() if types else train
         row_I = torch.from_numpy(embedding_rows(read, learning.min_events))
         tags_IK = padded_tags(context.items) if learning.tags else torch.zeros(train.item_count, 1)
-        self.network = self._network(int(row_I.max()) + 1, tags_IK.long(), types)
+        vectors_IV = self._vectors_of(context)
+        self.network = self._network(int(row_I.max()) + 1, tags_IK.long(), types, vectors_IV)
         self.network.start_from(train, read, row_I)
         windows = Windows(
             read,
@@ -162,14 +168,16 @@ class NextItem(VectorFamily):
     def scorer(self) -> Scorer:
         """Scores each embedding once: rare items share one, and differ by their bias alone."""
         network = self.network
-        if network.config.tags:
+        if network.config.tags or network.projection is not None:
             return super().scorer()
         rows_RD, bias_I = network.embedding.weight.detach(), network.bias_I.detach()
         rows_RD = F.normalize(rows_RD, dim=1) if network.config.temperature else rows_RD
         return scorer_of_rows(self.user_vectors, rows_RD, network.row_I, bias_I - bias_I.mean())
 
     def learned_items(self) -> torch.Tensor:
-        return (self.network.row_I > 0) | self.network.tags_IK.any(dim=1)
+        network = self.network
+        learned_I = (network.row_I > 0) | network.tags_IK.any(dim=1)
+        return learned_I if network.projection is None else learned_I | network.projection.known_I
 
     def exported(self) -> encoder.Encoder:
         reader = ExportedEncoder(self.network, bool(self.masking))
@@ -185,11 +193,26 @@ class NextItem(VectorFamily):
 
     def load_state(self, state: State) -> None:
         types = "types.weight" in state
-        self.network = self._network(len(state["embedding.weight"]), state["tags_IK"], types)
+        rows, vectors_IV = len(state["embedding.weight"]), state.get("projection.vectors_IV")
+        self.network = self._network(rows, state["tags_IK"], types, vectors_IV)
         self.network.load_state_dict(state)
         self.network.eval()
         self.remember()
 
-    def _network(self, row_count: int, tags_IK: torch.Tensor, types: bool = False) -> Network:
+    def _vectors_of(self, context: TrainingContext) -> torch.Tensor | None:
+        dimensions = self.learning.vector_dimensions
+        vectors = vectors_of(context.items) if dimensions else {}
+        if not vectors:
+            return None
+        return torch.from_numpy(side_by_side(vectors, dimensions, context.seed))
+
+    def _network(
+        self,
+        row_count: int,
+        tags_IK: torch.Tensor,
+        types: bool = False,
+        vectors_IV: torch.Tensor | None = None,
+    ) -> Network:
         causal, encoder = self.masking is None, self.encoder()
-        return Network(self.learning, self.dimensions, row_count, tags_IK, encoder, causal, types)
+        size = self.dimensions, row_count
+        return Network(self.learning, *size, tags_IK, encoder, causal, types, vectors_IV)
