@@ -77,10 +77,18 @@ def _page_of(source: str, figures: dict[str, Any]) -> str:
         f"{figures['cpu_seconds']:.0f} CPU seconds.",
         grid(["what", "ours", "baseline", "measured on"], _rows(record)),
     ]
-    if record.sentiment:
-        by_language = record.sentiment.accuracy_by_language
-        shown = ", ".join(f"{name} {value:.1%}" for name, value in by_language.items())
-        parts.append(f"Accuracy by language: {shown}.")
+    if len(record.languages) > 1:
+        head = [
+            "language",
+            "sentiment",
+            "majority",
+            "gain",
+            "topics",
+            "random",
+            "answers",
+            "random",
+        ]
+        parts.append(grid(head, _by_language(record)))
     aspects = ", ".join(f"{name} ({reviews:,}; {s:.0%})" for name, reviews, s in figures["aspects"])
     parts.append(f"Aspects of most reviews, with how favourable their sentences are: {aspects}.")
     topics = "; ".join(" ".join(row["words"][:5]) for row in figures["topics"])
@@ -117,6 +125,30 @@ def _rows(record: VoiceRecord) -> list[list[str]]:
                 interval(answers.recall, 3),
                 interval(answers.random, 3),
                 f"{answers.questions:,} questions of held-out reviews",
+            ]
+        )
+    return rows
+
+
+def _by_language(record: VoiceRecord) -> list[list[str]]:
+    """Accuracy of the sentiment, coherence of topics and recall of answers."""
+    rows = []
+    for name in record.languages:
+        sentiment = record.sentiment.by_language.get(name) if record.sentiment else None
+        topics = record.coherence.by_language.get(name) if record.coherence else None
+        answers = record.answers.by_language.get(name) if record.answers else None
+        if not (sentiment or topics or answers):
+            continue
+        rows.append(
+            [
+                name,
+                f"{interval(sentiment.accuracy, 3)}, {sentiment.reviews:,}" if sentiment else "",
+                interval(sentiment.majority, 3) if sentiment else "",
+                interval(sentiment.gain, 3, sign="+") if sentiment else "",
+                interval(topics.npmi, 3) if topics else "",
+                interval(topics.random_npmi, 3) if topics else "",
+                f"{interval(answers.recall, 3)}, {answers.questions:,}" if answers else "",
+                interval(answers.random, 3) if answers else "",
             ]
         )
     return rows

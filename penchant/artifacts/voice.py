@@ -9,35 +9,51 @@ REVIEWS, ASPECTS, TOPICS = "reviews.parquet", "aspects.parquet", "topics.parquet
 PASSAGES, POSTINGS = "passages.parquet", "postings.parquet"
 
 
-class SentimentQuality(Part):
-    """On reviews of users that nothing was learned from. ``majority``: accuracy of calling every
-    review what most training reviews are; ``gain``: accuracy less that, by review."""
+class Accuracy(Part):
+    """``majority``: accuracy of calling every review of a language what most of its training
+    reviews are; ``gain``: accuracy less that, by review."""
 
     reviews: int
-    users: int
     accuracy: Interval
     majority: Interval
     gain: Interval
+
+
+class SentimentQuality(Accuracy):
+    """On reviews of users that nothing was learned from."""
+
+    users: int
     auc: Interval
-    accuracy_by_language: dict[str, float]
+    by_language: dict[str, Accuracy]
 
 
-class TopicQuality(Part):
-    """Mean normalized pointwise mutual information of topics' words, and of as many random ones, in
-    reviews of users that the topics were not learned from."""
+class Coherence(Part):
+    """Mean normalized pointwise mutual information of topics' words, and of as many random ones."""
 
     topics: int
     npmi: Interval
     random_npmi: Interval
 
 
-class AnswerQuality(Part):
-    """Of questions made of held-out reviews: the share with a passage about the same item among
-    the best ten of all passages; ``random``: among ten random ones."""
+class TopicQuality(Coherence):
+    """In reviews of users that the topics were not learned from."""
+
+    by_language: dict[str, Coherence]
+
+
+class Recall(Part):
+    """The share of questions with a passage about the same item among the best ten of all
+    passages; ``random``: among ten random ones."""
 
     questions: int
     recall: Interval
     random: Interval
+
+
+class AnswerQuality(Recall):
+    """Of questions made of held-out reviews."""
+
+    by_language: dict[str, Recall]
 
 
 class VoiceRecord(InsightRecord):
@@ -48,6 +64,7 @@ class VoiceRecord(InsightRecord):
     ``text``, or ``rating`` where too few reviews of a class were there to learn from.
     """
 
+    FORMAT = 2
     KIND, COMMAND, CONTENT = "voice", "read-reviews", "customer voice is"
     REMEDY = "run `penchant read-reviews` again"
 

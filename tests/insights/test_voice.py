@@ -12,7 +12,8 @@ from penchant.api.app import create_app
 from penchant.artifacts.voice import VoiceRecord
 from penchant.errors import NothingToDo
 from penchant.ingestion.predicted.voice import item_sentiments, review_aspects
-from penchant.ingestion.simulated.review_texts import ASPECTS, review_text
+from penchant.ingestion.simulated.review_sentences import ASPECTS, FAVOURABLE, UNFAVOURABLE
+from penchant.ingestion.simulated.review_texts import review_text
 from penchant.insights.voice.language import UNKNOWN, languages_of
 from penchant.insights.voice.marking import copies, is_advertising
 from penchant.insights.voice.published import published_voice
@@ -82,7 +83,13 @@ def test_sentiment_is_learned_and_tested_on_other_users(read_once: Settings) -> 
     assert record.sentiment.auc["mean"] > 0.95
     assert record.sentiment.gain["low"] > 0.1
     assert set(record.languages) == {"en", "ja", "zh"}
-    assert set(record.sentiment.accuracy_by_language) == {"en", "ja", "zh"}
+    assert record.answers is not None
+    for quality in (record.sentiment, record.answers):
+        assert set(quality.by_language) == {"en", "ja", "zh"}
+    for language in record.sentiment.by_language.values():
+        assert language.gain["low"] > 0
+    of_language = record.sentiment.by_language.values()
+    assert sum(each.reviews for each in of_language) == record.sentiment.reviews
 
 
 def test_aspects_have_their_sentiment_in_each_language(client: TestClient) -> None:
@@ -183,9 +190,17 @@ def test_quotes_of_an_objecting_user_are_left_out(read_once: Settings, settings:
 
 def test_simulated_texts_say_what_the_rating_says() -> None:
     good, bad = (
-        " ".join(review_text(f"u{n}", f"i{n}", "Home", rating, n) for n in range(200))
+        " ".join(review_text(f"u{n}", f"i{n}", "Home", rating, n) for n in range(300))
         for rating in (5.0, 1.0)
     )
     assert good.count("wonderful") > 3 * good.count("disappointing")
     assert bad.count("disappointing") > 3 * bad.count("wonderful")
     assert any(aspect in good for aspect in ASPECTS["Home"]) and "质量" in good and "品質" in good
+
+
+def test_simulated_sentences_are_two_dozen_a_language_and_in_it() -> None:
+    for language in FAVOURABLE:
+        said = (*FAVOURABLE[language], *UNFAVOURABLE[language])
+        assert len(set(said)) == len(said) >= 24
+        text = "".join(each.format("") for each in said)
+        assert languages_of([text]) == [language] and all("{}" in each for each in said)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penchant.artifacts.voice import AnswerQuality
+from penchant.artifacts.voice import AnswerQuality, Recall
 from penchant.insights.intervals import mean_interval
 from penchant.insights.search.index import Postings, SearchIndex, postings_of
 from penchant.insights.voice.language import is_content, languages_of
@@ -23,6 +23,7 @@ from penchant.words import words
 
 FIELDS = {"text": 1.0, "title": 0.5}
 BEST = 10
+Floats = npt.NDArray[np.float64]
 QUESTIONS, QUESTION_WORDS, LEAST_QUESTIONS = 1000, 6, 20
 
 
@@ -119,8 +120,20 @@ def answer_quality(
         best = best_passages(index, asked, BEST)
         found_Q[number] = bool({place for place, _ in best}.intersection(right))
         random_Q[number] = 1 - (1 - len(right) / len(passages)) ** BEST
+    language_Q = np.array([reviews.languages[row] for row, _ in asked_of], object)
     return AnswerQuality(
-        questions=len(asked_of), recall=mean_interval(found_Q), random=mean_interval(random_Q)
+        **_recall(found_Q, random_Q).model_dump(),
+        by_language={
+            language: _recall(found_Q[own_Q], random_Q[own_Q])
+            for language in sorted(set(language_Q))
+            for own_Q in [language_Q == language]
+        },
+    )
+
+
+def _recall(found_Q: Floats, random_Q: Floats) -> Recall:
+    return Recall(
+        questions=len(found_Q), recall=mean_interval(found_Q), random=mean_interval(random_Q)
     )
 
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from penchant.artifacts.record import Interval
-from penchant.artifacts.voice import SentimentQuality
+from penchant.artifacts.voice import Accuracy, SentimentQuality
 from penchant.insights.intervals import RESAMPLES, mean_interval
 from penchant.insights.voice.reviews import Reviews
 
@@ -71,7 +71,7 @@ def learn_sentiment(
         ),
     )
     tested = _fit(reviews, train_R | validation_R, strength).of(_tokens(reviews, test_R))
-    quality = _quality(reviews, test_R, tested, bool(counts[0][1] >= counts[0][0]))
+    quality = _quality(reviews, train_R, test_R, tested)
     return _fit(reviews, rated_R, strength), quality
 
 
@@ -93,23 +93,37 @@ def _tokens(reviews: Reviews, rows_R: Bools) -> list[tuple[str, ...]]:
 
 
 def _quality(
-    reviews: Reviews, test_R: Bools, probability_T: Floats, mostly_liked: bool
+    reviews: Reviews, train_R: Bools, test_R: Bools, probability_T: Floats
 ) -> SentimentQuality:
     liked_T = reviews.liked_R[test_R]
     right_T = ((probability_T >= 0.5) == (liked_T == 1)).astype(np.float64)
-    majority_T = (liked_T == mostly_liked).astype(np.float64)
-    language_T = np.array(reviews.languages, object)[test_R]
+    language_R = np.array(reviews.languages, object)
+    majority_T = np.zeros(len(liked_T))
+    for language in sorted(set(language_R[test_R])):
+        of_language_R = train_R & (language_R == language)
+        known_R = of_language_R if of_language_R.any() else train_R
+        mostly_liked = float(reviews.liked_R[known_R].mean()) >= 0.5
+        own_T = language_R[test_R] == language
+        majority_T[own_T] = liked_T[own_T] == mostly_liked
     users = len({user for user, is_test in zip(reviews.user_ids, test_R, strict=True) if is_test})
     return SentimentQuality(
-        reviews=len(liked_T),
+        **_accuracy(right_T, majority_T).model_dump(),
         users=users,
+        auc=_auc_interval(liked_T, probability_T),
+        by_language={
+            language: _accuracy(right_T[own_T], majority_T[own_T])
+            for language in sorted(set(language_R[test_R]))
+            for own_T in [language_R[test_R] == language]
+        },
+    )
+
+
+def _accuracy(right_T: Floats, majority_T: Floats) -> Accuracy:
+    return Accuracy(
+        reviews=len(right_T),
         accuracy=mean_interval(right_T),
         majority=mean_interval(majority_T),
         gain=mean_interval(right_T - majority_T),
-        auc=_auc_interval(liked_T, probability_T),
-        accuracy_by_language={
-            name: float(right_T[language_T == name].mean()) for name in sorted(set(language_T))
-        },
     )
 
 

@@ -6,7 +6,7 @@ Baldwin, 2014), counted in reviews of users that the topics were not learned fro
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from math import log
 from typing import Any
 
@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.decomposition import NMF
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from penchant.artifacts.voice import TopicQuality
+from penchant.artifacts.voice import Coherence, TopicQuality
 from penchant.insights.intervals import mean_interval
 from penchant.insights.voice.language import is_content
 from penchant.insights.voice.reviews import Reviews
@@ -66,8 +66,8 @@ def topic_quality(
     train_R, validation_R, test_R = split_users(reviews.user_ids)
     learned = _by_language(reviews, kept_R & (train_R | validation_R))
     held_out = _by_language(reviews, kept_R & test_R, least=LEAST_REVIEWS // 2)
-    ours: list[float] = []
-    random: list[float] = []
+    ours: dict[str, list[float]] = {}
+    random: dict[str, list[float]] = {}
     generator = np.random.default_rng(seed)
     for language in sorted(learned.keys() & held_out.keys()):
         words_K, _ = _topics([_content(reviews, row) for row in learned[language]], seed)
@@ -79,14 +79,27 @@ def topic_quality(
         if len(known) < TOP_WORDS:
             continue
         total = len(held_out[language])
-        for words in words_K:
-            ours.append(_npmi([places_of[word] for word in words if word in places_of], total))
-        for _ in range(RANDOM_TOPICS):
-            drawn = generator.choice(known, TOP_WORDS, replace=False).tolist()
-            random.append(_npmi([places_of[word] for word in drawn], total))
+        if not words_K:
+            continue
+        ours[language] = [
+            _npmi([places_of[word] for word in words if word in places_of], total)
+            for words in words_K
+        ]
+        random[language] = [
+            _npmi([places_of[word] for word in drawn], total)
+            for _ in range(RANDOM_TOPICS)
+            for drawn in [generator.choice(known, TOP_WORDS, replace=False).tolist()]
+        ]
     if not ours:
         return None
     return TopicQuality(
+        **_coherence([*chain(*ours.values())], [*chain(*random.values())]).model_dump(),
+        by_language={name: _coherence(ours[name], random[name]) for name in ours},
+    )
+
+
+def _coherence(ours: list[float], random: list[float]) -> Coherence:
+    return Coherence(
         topics=len(ours),
         npmi=mean_interval(np.array(ours)),
         random_npmi=mean_interval(np.array(random)),
