@@ -149,8 +149,8 @@ def test_a_student_starts_from_the_projection_too(dimensions: int, tmp_path: Any
         known_II, kept_II = (
             each.embed(items_I) @ each.embed(items_I).T for each in (taught, student.network)
         )
-    alike = torch.corrcoef(torch.stack([known_II.ravel(), kept_II.ravel()]))[0, 1]
-    assert alike > (0.999 if dimensions == 64 else 0.6)
+    similarity = torch.corrcoef(torch.stack([known_II.ravel(), kept_II.ravel()]))[0, 1]
+    assert similarity > (0.999 if dimensions == 64 else 0.6)
 
 
 def test_gate_reads_vectors_beside_the_text(tmp_path: Any) -> None:

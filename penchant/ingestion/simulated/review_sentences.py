@@ -1,7 +1,7 @@
 """What simulated reviews are made of in each language: a small grammar of aspects and sentences.
 
-A sentence is of an aspect or says nothing of it. Some are negated, so that no single word tells
-whether it is favourable: "not bad at all", "没有让我失望", "悪くない".
+A sentence praises or blames an aspect, or is about something else. Some are negated, so that no
+single word tells whether it is favourable: "not bad at all", "没有让我失望", "悪くない".
 """
 
 ASPECTS = {
@@ -156,7 +156,7 @@ REMARKS = {
         "同僚に教えてもらいました。",
     ),
 }
-"""Sentences that say nothing of how good it is."""
+"""Sentences without sentiment."""
 ENDS = {
     "en": ("It is not for me.", "I would buy it again."),
     "zh": ("不会再买了。", "会再次购买。"),
