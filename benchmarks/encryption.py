@@ -21,10 +21,14 @@ from benchmarks.synthetic_shop import SNAPSHOT, write_shop
 from penchant.building.build import build
 from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.keyring import establish
+from penchant.encryption.parquet import read_table
+from penchant.features.materialize import materialize
+from penchant.features.online_features import online_features
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.privacy.encrypt import encrypt, rotate_key
 from penchant.publishing.publish import publish
+from penchant.quality.check import check
 from penchant.serving.service import RecommendationService
 from penchant.settings import Settings
 from penchant.telemetry import disable_telemetry
@@ -47,7 +51,7 @@ def measure(
             for name in ("plain", "encrypted")
         )
         establish(encrypted)
-        rows = stages((encrypted, plain), users)
+        rows = stages((encrypted, plain), users, reads)
         rows += requests((encrypted, plain), items, reads)
         rows += changes(encrypted, plain)
     return {
@@ -64,17 +68,27 @@ def page(figures: dict[str, Any]) -> str:
     )
 
 
-def stages(homes: Sequence[Settings], users: int) -> list[Row]:
+def stages(homes: Sequence[Settings], users: int, reads: int) -> list[Row]:
     landed = [
         cpu_seconds(lambda home=home: ingest(home, "simulator", users=users, days=DAYS))
         for home in homes
     ]
     built = [cpu_seconds(lambda home=home: build(home)) for home in homes]
     sizes = [size_mb(home.landing) + size_mb(home.snapshots) for home in homes]
+    (snapshot,) = {path.name for home in homes for path in home.snapshots.glob("s-*")}
+    for home in homes:
+        check(home, snapshot)
+    stored = [cpu_seconds(lambda home=home: materialize(home, snapshot)) for home in homes]
+    user_ids = read_table(homes[0].snapshots / snapshot / "marts" / "users.parquet")["user_id"]
+    drawn = np.random.default_rng(0).choice(user_ids.to_pylist(), reads)
+    read = by_turns([portrait(home) for home in homes], drawn.tolist())
     return [
         beside("land, CPU", landed, "s"),
         beside("build, CPU", built, "s"),
         beside("size of batches and marts", sizes, "MB"),
+        beside("write the online store and read it back, CPU", stored, "s"),
+        beside("size of the online store", [size_mb(home.online) for home in homes], "MB"),
+        *percentiles("read a user's portrait online", read),
     ]
 
 
@@ -112,6 +126,11 @@ def changes(encrypted: Settings, plain: Settings) -> list[Row]:
         Row(f"encrypt a home of {size:,.0f} MB, CPU", started, "s"),
         Row("change its data key, CPU", rotated, "s"),
     ]
+
+
+def portrait(home: Settings) -> Callable[[str], Any]:
+    """Reads the features of a user by Feast, as a request for a portrait does."""
+    return lambda user_id: online_features(home, "portrait", [{"user_id": user_id}])
 
 
 def listing(shop: Settings) -> Callable[[str], Any]:

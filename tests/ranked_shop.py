@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from small_shop import AS_OF, ITEMS, USERS, Shop, snapshot_id
 
 from penchant.artifacts import Calibration, CandidateSource, ModelFile, RankingModelRecord
-from penchant.artifacts.ranking_model import sha256_of
+from penchant.encryption.encrypted_file import sha256_of
 from penchant.ranking.features import FeatureColumn, feature_names
 
 HISTORY, POPULAR = "tifu_knn", "popularity"

@@ -1,6 +1,5 @@
 """A ranking model: its input features in order, candidate sources, objective and model file."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -42,19 +41,6 @@ class ModelFile(Part):
     sha256: str
     trees: int = 0
     max_leaves: int = Field(0, le=MAX_LEAVES)
-
-    def verify(self, folder: Path) -> Path:
-        """The file's path. Raises DataError unless it has the recorded hash."""
-        path = folder / self.name
-        try:
-            found = sha256_of(path)
-        except FileNotFoundError:
-            found = "no file"
-        if found != self.sha256:
-            raise DataError(
-                f"{path}: SHA-256 must be {self.sha256}, got {found}", RankingModelRecord.REMEDY
-            )
-        return path
 
 
 class Calibration(Part):
@@ -122,17 +108,6 @@ class RankingModelRecord(Record):
         scores, best first."""
         return run / "candidates.parquet"
 
-    @classmethod
-    def of(cls, folder: Path) -> "RankingModelRecord | None":
-        """None where the folder has no ranking model. Raises DataError for one that can't be read
-        and for a model file with another hash."""
-        try:
-            record = cls.read(cls.path(folder))
-        except FileNotFoundError:
-            return None
-        record.model.verify(folder)
-        return record
-
     def require_service(self, service_features: Iterable[str]) -> None:
         """Raise DataError with both lists unless the service has the features it was trained on."""
         served = tuple(service_features)
@@ -143,9 +118,3 @@ class RankingModelRecord(Record):
                 f"; the service has {', '.join(sorted(served))}",
                 f"train {self.family} on this snapshot again, then `penchant select-models`",
             )
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

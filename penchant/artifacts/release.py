@@ -51,8 +51,8 @@ class RankingModelReference(Part):
 
 
 class ReleaseManifest(Record):
-    """``release.json``: what a release was made of. ``files``: the SHA-256 of each, by its path in
-    the release; readers verify them.
+    """``release.json``: what a release was made of. ``files``: the SHA-256 of the content of each,
+    by its path in the release; readers verify them.
 
     ``attempt``: the publish attempt that wrote it; names its Feast project and its tables in
     shared stores. ``counts``: rows of each view. Without a retriever, everything about vectors is
@@ -61,7 +61,7 @@ class ReleaseManifest(Record):
     """
 
     REMEDY = "run `penchant publish` again"
-    FORMAT = 10  # part of a release's id: raise it when what publish writes changes
+    FORMAT = 11  # part of a release's id: raise it when what publish writes changes
 
     id: str
     attempt: str

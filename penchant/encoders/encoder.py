@@ -8,13 +8,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file
 
 from penchant.encoders.history import Events, History
 from penchant.encoders.ids import Ids
 from penchant.encoders.onnx_encoder import OnnxEncoder
 from penchant.encoders.ridge import Ridge
 from penchant.encoders.weighted_mean import WeightedMean
+from penchant.encryption.weights import read_weights
 from penchant.errors import DataError
 from penchant.vectors import FloatArray
 
@@ -126,7 +126,7 @@ def _open(folder: Path, described: dict[str, Any]) -> HistoryEncoder:
     kind = described["kind"]
     if kind == "onnx":
         return OnnxEncoder.open(folder / "encoder.onnx")
-    tensors = load_file(folder / "encoder.safetensors")
+    tensors = read_weights(folder / "encoder.safetensors")
     if kind == "ridge":
         return Ridge.of(tensors, described)
     if kind == "weighted_mean":

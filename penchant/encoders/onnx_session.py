@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from penchant.encryption.encrypted_file import read_bytes
+
 
 def open_session(path: Path, threads: int = 1, weights_beside: bool = False) -> Any:
     """``threads``: one in a server, whose requests run in parallel. ``weights_beside``: the graph
@@ -18,7 +20,7 @@ def open_session(path: Path, threads: int = 1, weights_beside: bool = False) -> 
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
-            str(path) if weights_beside else path.read_bytes(),
+            str(path) if weights_beside else read_bytes(path),
             options,
             providers=["CPUExecutionProvider"],
         )

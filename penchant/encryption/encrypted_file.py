@@ -10,6 +10,7 @@ Misuse-Resistance", section 5).
 Reading accepts plain files too: a home that is being encrypted has both.
 """
 
+import hashlib
 import io
 import os
 import secrets
@@ -191,6 +192,12 @@ def open_for_writing(path: Path) -> BinaryIO:
 def read_bytes(path: Path) -> bytes:
     with open_for_reading(path) as file:
         return file.read()
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's plain bytes: the same for every data key."""
+    with open_for_reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -1,30 +1,65 @@
-"""Which files of a home are encrypted, and how many of them are."""
+"""Which files of a home are encrypted, how, and how many of them are."""
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from penchant.encryption.encrypted_file import data_key_of
+from penchant.encryption.encrypted_file import data_key_of, encrypt_in_place
+from penchant.encryption.store import data_key_of_store, encrypt_store
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX
 
 TABLES = (".parquet", ".arrow", ".npy")
+WEIGHTS = (".safetensors", ".onnx", "ranking_model.txt")
+RELEASED = (*TABLES, ".usearch", *WEIGHTS)
+"""Of a release, beside its store, which is encrypted as it is written."""
+ONLINE_STORE, AD_COUNTS = "online.db", "shown.db"
+STORES = (ONLINE_STORE, AD_COUNTS)
 PLACES = {
     "landing": TABLES,
     "snapshots": TABLES,
-    "runs": (".parquet",),
-    "releases": TABLES,
+    "online": (ONLINE_STORE,),
+    "runs": (".parquet", ".npy", *WEIGHTS),
+    "releases": (*RELEASED, ONLINE_STORE),
+    "policies": WEIGHTS,
+    "mlflow": WEIGHTS,
+    "federated": (".npz",),
     "insights": (".parquet",),
-    "ads": (".parquet",),
+    "ads": (".parquet", AD_COUNTS),
     "warehouse": (".duckdb",),
 }
 """Place -> endings of its encrypted files. Quarantined files are encrypted too, and the feedback
 and audit logs, line by line."""
-PLAIN = (
-    *("ads", "airflow", "by_hand", "federated", "mlflow"),
-    *("online", "postgres", "releases", "runs", "site"),
+FEAST_FILES = ("feature_store.yaml", "registry.db", "registry.pb")
+PLAIN = {
+    "airflow/*": "Airflow writes its logs; Penchant logs no ids there",
+    "by_hand/*": "dbt and editors open its database and marts",
+    "federated/*": "logs of Flower and figures, without ids",
+    "mlflow/*": "MLflow opens its database by Python's SQLite; it has figures, without ids",
+    "postgres/*": "Postgres has no encryption of its own; it holds Airflow's metadata",
+    "privacy/*": "pseudonyms in requests, receipts and the vault, whose ids are encrypted",
+    "site/*": "pages for browsers; example users have pseudonyms",
+}
+"""Pattern of plain files -> why: an encrypted home relies on its volume for these."""
+WITHOUT_PEOPLE = (
+    # pointers and locks
+    *("*/.lock", "*/CURRENT", "feedback/*/last", "insights/[A-Z]*", "pins/*", "pruning/*"),
+    "releases/FENCING",
+    # records of what was made
+    *("landing/*/batch.json", "quarantine/*/batch.json", "quarantine/*/reason.json"),
+    *(f"{place}/*.json" for place in ("snapshots", "runs", "releases", "policies", "ads")),
+    *("insights/*.json", "run_ids/*.json", "experiments/*.json", "simulation/*.json"),
+    # definitions of features, and dbt's SQL and logs
+    *(f"{place}/*/{name}" for place in ("online", "releases") for name in FEAST_FILES),
+    *("online/*/features.json", "warehouse/dbt_project.*", "warehouse/logs/*"),
+    "warehouse/target/*",
+    # the words and items of the search index
+    "insights/*.npy",
+    # the platform itself: states and logs of services, alerts, hashes of tokens, public data sets
+    *("alerts/*", "downloads/*", "monitoring/*", "platform/*", "reconciliation/*"),
+    *("token", "tokens.json"),
 )
-"""Places with plain files in an encrypted home; docs/privacy.md says which and why."""
+"""Patterns of plain files that say nothing of people."""
 NOT_DELIVERED = ("reason.json", "batch.json")
 
 
@@ -37,8 +72,13 @@ def files_to_encrypt(settings: Settings, place: str) -> Iterator[Path]:
         if place == "quarantine":
             if file.name not in NOT_DELIVERED:
                 yield file
-        elif file.name.endswith(PLACES[place]):
+        elif file.name.endswith(PLACES[place]) and not (_is_store(file) and _is_empty(file)):
             yield file
+
+
+def encrypt_file(file: Path) -> bool:
+    """Encrypt one of these files with the newest data key; False if it is."""
+    return encrypt_store(file) if _is_store(file) else encrypt_in_place(file)
 
 
 def data_keys_in_use(settings: Settings) -> Counter[int | None]:
@@ -47,10 +87,22 @@ def data_keys_in_use(settings: Settings) -> Counter[int | None]:
     for place in (*PLACES, "quarantine"):
         for file in files_to_encrypt(settings, place):
             try:
-                found[data_key_of(file)] += 1
+                found[data_key_of_store(file) if _is_store(file) else data_key_of(file)] += 1
             except FileNotFoundError:
                 continue  # removed meanwhile
     return found
+
+
+def _is_store(file: Path) -> bool:
+    return file.name in STORES
+
+
+def _is_empty(file: Path) -> bool:
+    """Whether a store was opened but not written yet; also one that was removed meanwhile."""
+    try:
+        return not file.stat().st_size
+    except FileNotFoundError:
+        return True
 
 
 def _is_staged(path: Path) -> bool:

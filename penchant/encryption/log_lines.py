@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from penchant.encryption.encrypted_file import read_bytes, require_home
 from penchant.encryption.keyring import Keyring, home_of, keyring
+from penchant.encryption.store import is_encrypted_store, plain_store
 from penchant.errors import DataError
 from penchant.home_key import derived
 
@@ -68,8 +69,10 @@ def read_log(path: Path) -> bytes:
 
 
 def read_any(path: Path) -> bytes:
-    """The plain bytes of a file or log, encrypted or not."""
-    return read_log(path) if path.suffix == ".jsonl" else read_bytes(path)
+    """The plain bytes of a file, log or store, encrypted or not."""
+    if path.suffix == ".jsonl":
+        return read_log(path)
+    return plain_store(path) if is_encrypted_store(path) else read_bytes(path)
 
 
 def _sealed(line: bytes, known: Keyring) -> bytes:

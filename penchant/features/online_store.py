@@ -2,7 +2,8 @@
 
 Feast's SQLite store has a row, two timestamps and two index entries per feature value. This layout
 stores Complete Journey in 25 MB instead of 278 MB and takes half the time to write. The file is
-written once and then only read: readers open it as immutable, without locks.
+written once and then only read: readers open it as immutable, without locks. In an encrypted home
+SQLCipher encrypts it.
 """
 
 import sqlite3
@@ -13,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penchant.encryption.store import open_store
 from penchant.feast_sdk import (
     Array,
     Bool,
@@ -299,7 +300,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         if config.online_store.read_only:
             raise PermissionError(f"{config.online_store.path} is read-only")
         if self._conn is None:
-            self._conn = sqlite3.connect(_path(config), check_same_thread=False)
+            self._conn = open_store(_path(config), check_same_thread=False)
             self._conn.execute("PRAGMA journal_mode = OFF")
             self._conn.execute("PRAGMA synchronous = OFF")
             self._conn.execute("PRAGMA cache_size = -65536")  # KiB: rows are not in key order
@@ -311,9 +312,8 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             return self._get_conn(config)
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            path = quote(str(_path(config)))
-            connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
-            connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+            connection = open_store(_path(config), read_only=True)
+            connection.execute(f"PRAGMA mmap_size = {MAPPED}")  # SQLCipher maps nothing
             self._readers.connection = connection
         return connection
 

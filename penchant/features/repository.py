@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from sqlalchemy import Engine, event
 
+from penchant.encryption.home_files import ONLINE_STORE
 from penchant.errors import UsageError
 from penchant.feast_sdk import FeatureStore, RepoConfig
 from penchant.features.registry_store import REGISTRY_FILE, with_relative_paths
@@ -19,7 +20,6 @@ from penchant.settings import Settings
 TEMPLATE = Path(__file__).with_name("repository.yaml")
 READ_ONLY_REGISTRY = "penchant.features.registry_store.ReadOnlyRegistryStore"
 REGISTRY = "registry.db"
-ONLINE_STORE = "online.db"
 
 
 def project_name(snapshot_id: str) -> str:

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from penchant.encryption import keyring, log_lines
-from penchant.encryption.encrypted_file import encrypt_in_place
-from penchant.encryption.home_files import PLACES, data_keys_in_use, files_to_encrypt
+from penchant.encryption.home_files import (
+    PLACES,
+    data_keys_in_use,
+    encrypt_file,
+    files_to_encrypt,
+)
 from penchant.errors import NothingToDo, UsageError
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.sources import feedback
@@ -88,7 +92,7 @@ def _encrypt_place(settings: Settings, place: str) -> int:
             held.enter_context(held_alone(folder))
         for file in files_to_encrypt(settings, place):
             try:
-                count += encrypt_in_place(file)
+                count += encrypt_file(file)
             except FileNotFoundError:
                 continue  # removed meanwhile, such as by `penchant prune`
     return count
@@ -104,6 +108,8 @@ def _locked_folders(settings: Settings, place: str) -> Iterator[Path]:
         yield from sorted(path for path in settings.landing.glob("*") if path.is_dir())
     elif place == "warehouse":
         yield settings.warehouse.parent
+    elif place == "ads" and (settings.home / "ads").is_dir():
+        yield settings.home / "ads"
 
 
 def _require_no_key_inside(settings: Settings) -> None:

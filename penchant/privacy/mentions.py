@@ -3,7 +3,7 @@
 How a file is searched depends on what it is:
 
 - Parquet and Arrow: the values of columns that name users;
-- SQLite: the values of such columns, and Feast's serialized entity keys;
+- SQLite, encrypted or not: the values of such columns, and Feast's serialized entity keys;
 - other files, compressed ones too: ``"user_id": "<id>"`` and such as text. An id of at least
   ``DISTINCTIVE`` characters is searched for as bytes in every file, wherever it stands.
 
@@ -25,6 +25,7 @@ import pyarrow as pa
 from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.encrypted_file import open_for_reading
 from penchant.encryption.log_lines import read_log
+from penchant.encryption.store import is_encrypted_store, is_store, open_store, rows_of_store
 from penchant.ingestion.ingest import SOURCES
 from penchant.ingestion.landing.reading import identifier, literal
 
@@ -36,7 +37,6 @@ USER_COLUMNS = {"user_id"} | {
     for column in contract.user_columns
 }
 CHUNK = 1 << 22  # bytes
-SQLITE = b"SQLite format 3\x00"
 
 
 def mentions(file: Path, user_ids: Sequence[str]) -> bool:
@@ -46,9 +46,9 @@ def mentions(file: Path, user_ids: Sequence[str]) -> bool:
         return True
     if head.startswith(b"ARROW1") and _in_arrow(file, user_ids):
         return True
-    if head.startswith(SQLITE) and _in_sqlite(file, user_ids):
+    if is_store(file) and _in_sqlite(file, user_ids):
         return True
-    return _in_bytes(file, user_ids)
+    return (_in_rows if is_encrypted_store(file) else _in_bytes)(file, user_ids)
 
 
 def files_that_mention(
@@ -66,7 +66,7 @@ def files_that_mention(
 
 def _head(file: Path) -> bytes:
     with open_for_reading(file) as opened:
-        return opened.read(len(SQLITE))
+        return opened.read(len(b"ARROW1"))
 
 
 def _in_parquet(file: Path, user_ids: Sequence[str]) -> bool:
@@ -98,7 +98,7 @@ def _in_arrow(file: Path, user_ids: Sequence[str]) -> bool:
 
 
 def _in_sqlite(file: Path, user_ids: Sequence[str]) -> bool:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+    with closing(open_store(file)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         for (table,) in tables.fetchall():
             columns = connection.execute(f"SELECT name FROM pragma_table_info({literal(table)})")
@@ -129,6 +129,16 @@ def _feast_value(user_id: str) -> bytes:
     """A text value in Feast's entity keys, version 3: its length in four bytes, then the value."""
     value = user_id.encode()
     return len(value).to_bytes(4, "little") + value
+
+
+def _in_rows(file: Path, user_ids: Sequence[str]) -> bool:
+    """``_in_bytes`` of the values of a store whose bytes are encrypted."""
+    found = re.compile(b"|".join(_patterns(user_ids)))
+    return any(
+        found.search(value if isinstance(value, bytes) else str(value).encode())
+        for row in rows_of_store(file)
+        for value in row
+    )
 
 
 def _in_bytes(file: Path, user_ids: Sequence[str]) -> bool:

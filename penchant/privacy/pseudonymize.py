@@ -13,9 +13,8 @@ Each goes on where a killed one stopped: the pseudonym of a pseudonym is itself.
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ import duckdb
 from penchant.artifacts import PseudonymState, SubjectRequest
 from penchant.building.rejected import ROWS
 from penchant.encryption.duckdb_connection import connect, written
+from penchant.encryption.store import opened_alone
 from penchant.errors import NothingToDo, PenchantError
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.home_key import fingerprint, home_key
@@ -169,7 +169,7 @@ def _convert_ad_counts(settings: Settings, coder: Coder) -> None:
     path = settings.home / "ads" / "shown.db"
     if not path.exists():
         return
-    with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+    with opened_alone(path, timeout=30) as connection, connection:
         found = connection.execute("SELECT DISTINCT user_id FROM shown").fetchall()
         raw = [user_id for (user_id,) in found if not coder.owns(user_id)]
         connection.executemany(

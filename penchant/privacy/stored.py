@@ -3,9 +3,7 @@ quarantined files and today's ad counts."""
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pyarrow as pa
 
 from penchant.building.rejected import ROWS
 from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.store import opened_alone
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.ingestion.ingest import SOURCES
 from penchant.ingestion.landing.user_rows import remove_rows, rows_of
@@ -142,7 +141,7 @@ def erase_ad_counts(settings: Settings, user_ids: Sequence[str]) -> int:
     if not path.exists():
         return 0
     marks = ", ".join("?" * len(user_ids))
-    with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+    with opened_alone(path, timeout=30) as connection, connection:
         deleted = connection.execute(
             f"DELETE FROM shown WHERE user_id IN ({marks})", tuple(user_ids)
         )

@@ -20,7 +20,7 @@ from penchant.artifacts import ReleaseManifest, Snapshot
 from penchant.artifacts.release import RankingModelReference, Segment, VectorForm
 from penchant.encryption import parquet as pq
 from penchant.encryption.encrypted_file import open_for_reading, protect_files
-from penchant.encryption.home_files import TABLES
+from penchant.encryption.home_files import RELEASED
 from penchant.errors import DataError, PenchantError
 from penchant.feast_sdk import FeatureStore
 from penchant.features.repository import open_features
@@ -210,7 +210,7 @@ def _fill(
         index = indexing.result() if indexing else None
     write_policy_facts(selected.snapshot, staging)
     write_identities(staging, selected.snapshot)
-    protect_files(staging, TABLES)
+    protect_files(staging, RELEASED)
     sides = {view.name: tables[view] for view in selected.views if view in tables}
     vectors = {name: matrix(table) for name, table in sides.items()}
     manifest = ReleaseManifest(

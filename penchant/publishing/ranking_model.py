@@ -18,6 +18,7 @@ from penchant.features.request import resolve
 from penchant.publishing.candidate_lists import candidate_lists
 from penchant.publishing.item_values import item_values
 from penchant.publishing.selected_runs import Run
+from penchant.releases.model_file import ranking_model_in
 from penchant.releases.ranking_files import ITEM_VALUES, OWN_SOURCES, SourceLists
 from penchant.releases.release import RANKING
 
@@ -36,7 +37,7 @@ def record_of(ranker: Run, features: FeatureStore) -> RankingModelRecord | None:
     Raises DataError where its file is corrupt, or where it was trained on other features than the
     feature service has.
     """
-    record = RankingModelRecord.of(ranker.path)
+    record = ranking_model_in(ranker.path)
     if record is not None:
         record.require_service(service_features(features, record.feature_service))
     return record

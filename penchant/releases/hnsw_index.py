@@ -12,6 +12,7 @@ import pyarrow as pa
 from usearch.index import BatchMatches, Index
 
 from penchant.encryption import parquet as pq
+from penchant.encryption.encrypted_file import is_encrypted_file, read_bytes
 from penchant.errors import DataError
 from penchant.storage import is_mapped
 
@@ -49,7 +50,12 @@ class HnswIndex:
     def open(cls, directory: Path) -> "HnswIndex":
         """Raises DataError for a file that is no index."""
         path = directory / INDEX_FILE
-        index = Index.restore(str(path), view=is_mapped(path), expansion_search=EXPANSION_SEARCH)
+        encrypted = is_encrypted_file(path)
+        index = Index.restore(
+            read_bytes(path) if encrypted else str(path),
+            view=is_mapped(path) and not encrypted,
+            expansion_search=EXPANSION_SEARCH,
+        )
         if index is None:
             raise DataError(f"{path} is not an index", "publish it again")
         ids = pq.read_table(directory / IDS_FILE, columns=["item_id"])

@@ -17,6 +17,7 @@ from penchant.artifacts.ranking_model import SourceKey
 from penchant.artifacts.release import RankingModelReference
 from penchant.encoders.ids import Ids
 from penchant.errors import DataError
+from penchant.releases.model_file import ranking_model_in
 from penchant.releases.release import RANKING, Release
 from penchant.vectors import load_array
 
@@ -93,7 +94,7 @@ class RankingFiles:
         """Raises DataError for a file that is missing or is not as it was published."""
         release.verify_ranking()
         folder = release.path / RANKING
-        record = RankingModelRecord.of(folder)
+        record = ranking_model_in(folder)
         if record is None:
             raise DataError(f"{RankingModelRecord.path(folder)} does not exist", REMEDY)
         own = {name: key for name, key in OWN_SOURCES.items() if (folder / name).is_dir()}

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from penchant.artifacts import ReleaseManifest
-from penchant.encryption.encrypted_file import open_for_reading
+from penchant.encryption.encrypted_file import sha256_of
+from penchant.encryption.home_files import ONLINE_STORE
+from penchant.encryption.store import digest_of_store, is_store
 from penchant.errors import DataError
 from penchant.settings import Settings
 from penchant.vectors import FLOAT, FloatArray, Frame
@@ -187,14 +189,16 @@ def release_id(
 
 
 def hashes_of(directory: Path) -> dict[str, str]:
-    """The SHA-256 of every file, by its path in the directory."""
+    """The SHA-256 of every file's content, by its path in the directory."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {str(path.relative_to(directory)): _sha256(path) for path in files}
 
 
 def _sha256(path: Path) -> str:
-    with open_for_reading(path) as file:  # the same for every data key
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of the plain bytes, or of a store's rows: the same for every data key."""
+    if path.name == ONLINE_STORE and is_store(path):
+        return digest_of_store(path)
+    return sha256_of(path)
 
 
 def on_disk(settings: Settings) -> list[Release]:

@@ -14,8 +14,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from penchant.artifacts import RankingModelRecord, RunRecord, Snapshot
+from penchant.artifacts import RunRecord, Snapshot
 from penchant.encryption.duckdb_connection import connect
+from penchant.releases.model_file import ranking_model_in
 from penchant.report.ranking_model import RankingModelFigures
 from penchant.settings import Settings
 
@@ -120,7 +121,7 @@ def ranking_models(paths: dict[str, Path]) -> list[RankingModelFigures]:
     """The ranking models among the runs."""
     found = []
     for path in paths.values():
-        if record := RankingModelRecord.of(path):
+        if record := ranking_model_in(path):
             curve = RunRecord.read(RunRecord.path(path)).curve
             predicted_B, observed_B = (
                 [value for name, _, value, _ in curve if name == wanted]

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from penchant.artifacts import PolicyDescription
 from penchant.bandits.assignment import PolicyAssignment, assign, logged_context
 from penchant.bandits.learned import LearnedPolicy
 from penchant.bandits.policies import single_scorer
 from penchant.bandits.slates import FloatArray, draw_slate
+from penchant.encryption.weights import read_weights
 from penchant.errors import DataError
 from penchant.releases.context_features import PublishedContext
 from penchant.serving.recommending.slate_selection import Slate, SlateCandidates
@@ -90,7 +90,7 @@ def read_policy(settings: Settings, policy_id: str) -> LearnedPolicy:
     folder = settings.policies / policy_id
     try:
         description = PolicyDescription.read(PolicyDescription.path(folder))
-        return LearnedPolicy.read(description, load_file(folder / "model.safetensors"))
+        return LearnedPolicy.read(description, read_weights(folder / "model.safetensors"))
     except FileNotFoundError:
         raise DataError(
             f"policy {policy_id} is live, but {folder} is missing",

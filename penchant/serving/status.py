@@ -133,8 +133,9 @@ def at_rest(settings: Settings) -> str:
 
 
 def _plain_places(settings: Settings) -> list[str]:
-    """The places of the home that hold plain files."""
-    return [f"{place}/" for place in PLAIN if (settings.home / place).is_dir()] or ["none"]
+    """The places of the home whose files are plain."""
+    places = [pattern.removesuffix("*") for pattern in PLAIN]
+    return [place for place in places if (settings.home / place).is_dir()]
 
 
 def _encrypted(settings: Settings) -> str:

@@ -12,8 +12,8 @@ from penchant.api.auth.audit_log import AuditLog
 from penchant.building.build import build
 from penchant.encryption import parquet
 from penchant.encryption.duckdb_connection import connect, parquet_relation, written
-from penchant.encryption.encrypted_file import copy_plain, data_key_of, encrypt_in_place
-from penchant.encryption.home_files import PLAIN, data_keys_in_use
+from penchant.encryption.encrypted_file import copy_plain, data_key_of
+from penchant.encryption.home_files import data_keys_in_use, encrypt_file
 from penchant.encryption.keyring import establish, keyring
 from penchant.encryption.log_lines import read_any
 from penchant.errors import DataError, NothingToDo, UsageError
@@ -28,7 +28,7 @@ from penchant.privacy.mentions import mentions
 from penchant.pseudonyms import Coder, Pseudonyms
 from penchant.quality.check import check
 from penchant.serving.status import at_rest
-from penchant.settings import PROJECT_ROOT, Settings
+from penchant.settings import Settings
 
 TABLE = pa.table({"n": range(1000), "user_id": [f"user-{number}" for number in range(1000)]})
 
@@ -64,17 +64,7 @@ def test_a_new_home_lands_encrypted(new_home: Settings) -> None:
     assert json.loads(read_any(log)) == {"user_id": "user-of-the-log"}
     assert mentions(log, ["user-of-the-log"])
     assert "are encrypted, with the key of PENCHANT_KEY_FILE; other files" in at_rest(new_home)
-    assert at_rest(new_home).endswith("volume's encryption: none")
-
-
-def test_status_and_docs_name_the_places_of_plain_files(new_home: Settings) -> None:
-    establish(new_home)
-    for place in ("online", "mlflow"):
-        (new_home.home / place).mkdir()
-    assert at_rest(new_home).endswith("volume's encryption: mlflow/, online/")
-    page = (PROJECT_ROOT / "docs" / "privacy.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("|") and "| plain" in line]
-    assert all(any(f"`{place}/" in row for row in rows) for place in PLAIN)
+    assert at_rest(new_home).endswith("volume's encryption: privacy/")
 
 
 def test_links_of_an_encrypted_home_are_read(new_home: Settings, tmp_path: Path) -> None:
@@ -171,9 +161,9 @@ def test_a_killed_rotation_goes_on_with_its_data_key(
         if len(done) == 5:
             raise KeyboardInterrupt
         done.append(file)
-        return encrypt_in_place(file)
+        return encrypt_file(file)
 
-    monkeypatch.setattr(stage, "encrypt_in_place", kill)
+    monkeypatch.setattr(stage, "encrypt_file", kill)
     with pytest.raises(KeyboardInterrupt):
         rotate_key(encrypted_home)
     files = data_keys_in_use(encrypted_home)

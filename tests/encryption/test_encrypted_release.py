@@ -6,7 +6,7 @@ from pathlib import Path
 from small_shop import snapshot_id
 
 from penchant.encryption.encrypted_file import is_encrypted_file
-from penchant.encryption.home_files import TABLES, data_keys_in_use
+from penchant.encryption.home_files import RELEASED, data_keys_in_use
 from penchant.privacy.encrypt import encrypt, rotate_key
 from penchant.publishing.publish import publish
 from penchant.releases.release import Release
@@ -22,7 +22,7 @@ def test_a_release_is_encrypted_and_serves_what_a_plain_one_does(
     encrypt(home)
     published = publish(home, snapshot_id(1))
     release = Release.open(home, published.release_id)
-    tables = [file for file in release.path.rglob("*") if file.name.endswith(TABLES)]
+    tables = [file for file in release.path.rglob("*") if file.name.endswith(RELEASED)]
     assert tables and all(is_encrypted_file(file) for file in tables)
     plain = settings.model_copy(update={"home": published_once})
     expected = RecommendationService(plain).recommend("u1", 10).items

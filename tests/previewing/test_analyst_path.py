@@ -10,12 +10,12 @@ import yaml
 from fastapi.testclient import TestClient
 
 from penchant.api.app import create_app
-from penchant.artifacts import RankingModelRecord
 from penchant.errors import DataError, PenchantError
 from penchant.manifest import COLUMN_META, FEATURE_VIEW_META
 from penchant.previewing import shown
 from penchant.previewing.preview import preview
 from penchant.previewing.promote import promote
+from penchant.releases.model_file import ranking_model_in
 from penchant.settings import PROJECT_ROOT, Settings
 from training.commands.compare_features import Change, FeatureComparison
 from training.commands.compare_responses import ResponseComparison
@@ -104,7 +104,7 @@ def test_an_edit_is_previewed_promoted_and_read(checked_home: Settings, tmp_path
 
     train(home, promoted.snapshot_id, "lambdamart")
     [run] = (home.runs / promoted.snapshot_id).glob("lambdamart-*")
-    assert "user_statistics__spend_per_order_28d" in RankingModelRecord.of(run).importance
+    assert "user_statistics__spend_per_order_28d" in ranking_model_in(run).importance
 
     knowing = edited(checked_home, tmp_path, NEXT, "spend_next_28d")
     with pytest.raises(DataError, match=r"user_statistics\.spend_next_28d: \d+ rows, such as u0"):

@@ -11,9 +11,10 @@ from penchant.artifacts import (
     ModelFile,
     RankingModelRecord,
 )
-from penchant.artifacts.ranking_model import sha256_of
+from penchant.encryption.encrypted_file import sha256_of
 from penchant.errors import DataError
 from penchant.ranking.features import FeatureColumn, feature_names
+from penchant.releases.model_file import ranking_model_in
 
 COLUMN = FeatureColumn("user_item_statistics", "pair_pieces", "number")
 
@@ -41,18 +42,18 @@ def record(folder: Path, **fields: Any) -> RankingModelRecord:
 def test_reads_as_written(tmp_path: Path) -> None:
     written = record(tmp_path)
     written.write(RankingModelRecord.path(tmp_path))
-    assert RankingModelRecord.of(tmp_path) == written
+    assert ranking_model_in(tmp_path) == written
 
 
 def test_is_none_without_a_ranking_model(tmp_path: Path) -> None:
-    assert RankingModelRecord.of(tmp_path) is None
+    assert ranking_model_in(tmp_path) is None
 
 
 def test_rejects_a_model_file_that_changed(tmp_path: Path) -> None:
     record(tmp_path).write(RankingModelRecord.path(tmp_path))
     (tmp_path / "ranking_model.txt").write_text("other tree")
     with pytest.raises(DataError, match="SHA-256 must be"):
-        RankingModelRecord.of(tmp_path)
+        ranking_model_in(tmp_path)
 
 
 def test_rejects_feature_names_that_its_columns_do_not_make(tmp_path: Path) -> None:

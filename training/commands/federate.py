@@ -17,6 +17,8 @@ import torch
 
 from penchant.artifacts import Snapshot
 from penchant.artifacts.federated import FederatedRecord
+from penchant.encryption.encrypted_file import protect_files
+from penchant.encryption.home_files import PLACES
 from penchant.errors import PenchantError, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
@@ -107,6 +109,7 @@ def federate(
             ndcg={name: asdict(each) for name, each in ndcg.items()},
             difference={name: asdict(each) for name, each in difference.items()},
         )
+        protect_files(folder, PLACES["federated"])
         record.write(FederatedRecord.path(folder))
     return FederateReport(record, final, repeated=False)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from penchant.artifacts import RunRecord, Snapshot
 from penchant.errors import DataError, UsageError
@@ -17,6 +16,7 @@ from training.data.histories import read_dataset
 from training.data.interest_labels import row_of
 from training.fitting.capabilities import ClassifiesInterests
 from training.fitting.factory import make
+from training.fitting.weights import read_weights
 from training.names import FAMILIES
 
 BY = "auc_macro"  # on validation: of the family that is asked where none is named
@@ -68,7 +68,7 @@ def predict(
         )
     model = make(name, config_for(settings, name))
     assert isinstance(model, ClassifiesInterests)
-    model.load_state(load_file(run / "model.safetensors"))
+    model.load_state(read_weights(run / "model.safetensors"))
     user = dataset.histories.take(np.array([dataset.user_ids.index(user_id)]))
     said = dict(zip(titles, model.interests(user)[0].tolist(), strict=True))
     found = sorted(((title, said[title]) for title in wanted), key=lambda one: -one[1])

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import structlog
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from structlog.contextvars import bind_contextvars
 from threadpoolctl import threadpool_limits
 
 from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapshot
 from penchant.encryption import parquet as pq
+from penchant.encryption.encrypted_file import protect_files
+from penchant.encryption.home_files import PLACES
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX, atomic_directory
 from training.commands.equal_runs import adopt_equal_run
@@ -35,6 +37,7 @@ from training.fitting.factory import make, make_ranker
 from training.fitting.failure import KILLED, recorded_failure
 from training.fitting.family import Family, Ranker
 from training.fitting.progress import Recorder
+from training.fitting.weights import read_weights
 from training.names import COMBINED, FAMILIES, OF_RUNS, TASKS, check_trainable
 
 UNRANKED: dict[str, Any] = {
@@ -165,6 +168,7 @@ def _make_run(
             pq.write_table(lists, RankingModelRecord.lists_path(folder))
             ranking_model = family.ranking_model(folder, run_id, snapshot.id)
             ranking_model.write(RankingModelRecord.path(folder))
+        protect_files(folder, PLACES["runs"])
         budget.check()
         record = RunRecord(
             run_id=run_id,
@@ -255,7 +259,7 @@ def members(settings: Settings, snapshot: Snapshot) -> dict[str, Ranker]:
     found = {}
     for name, run_id in member_runs(settings, snapshot.id).items():
         family = make_ranker(name, config_for(settings, name))
-        family.load_state(load_file(settings.runs / snapshot.id / run_id / "model.safetensors"))
+        family.load_state(read_weights(settings.runs / snapshot.id / run_id / "model.safetensors"))
         found[name] = family
     return found
 

@@ -14,11 +14,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 import structlog
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from penchant import vectors
 from penchant.artifacts import CompressionRecord, ModelSelection, Snapshot
 from penchant.encryption import parquet as pq
+from penchant.encryption.encrypted_file import protect_files
+from penchant.encryption.home_files import PLACES
 from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
@@ -35,6 +37,7 @@ from training.fitting.budget import Budget
 from training.fitting.factory import make
 from training.fitting.family import VectorFamily
 from training.fitting.progress import Recorder
+from training.fitting.weights import read_weights
 from training.layers.sequences.next_item import NextItem
 from training.names import check_name
 
@@ -118,6 +121,7 @@ def compress(
             for folder, make_it in missing:
                 with atomic_directory(folder) as staging:
                     record = make_it(settings, snapshot, run, staging, budget)
+                    protect_files(staging, PLACES["runs"])
                     written = CompressionRecord(run_id=run_id, family=name, **record)
                     written.write(CompressionRecord.path(staging))
     return _report(run_id, "compressed" if missing else "unchanged", [each for each, _ in wanted])
@@ -164,7 +168,7 @@ def read_run(settings: Settings, snapshot: Snapshot, name: str, run_id: str) -> 
             "compress a family that has: its run's capabilities say `vectors`",
         )
     folder = settings.runs / snapshot.id / run_id
-    family.load_state(load_file(folder / "model.safetensors"))
+    family.load_state(read_weights(folder / "model.safetensors"))
     dataset = read_checked(snapshot)
     split = split_by_time(dataset.histories)
     return Run(folder, name, family, dataset, split, settings.seed)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from penchant.encryption.weights import read_weights
 from penchant.errors import DataError, PenchantError
 from training.data.histories import DAY, Histories
 from training.data.interest_labels import CUTS, Interests, cut_points, find_interests, known
@@ -177,7 +178,7 @@ def _write(
 def read_answers(run: Path, of: str) -> tuple[Answers, FloatArray]:
     """Answers on the test window in a run, of the family (``ITSELF``) or a baseline, and its
     thresholds."""
-    arrays = load_file(run / ANSWERS)
+    arrays = read_weights(run / ANSWERS)
     probability_UC = arrays[f"{of}.probability_UC"].astype(np.float64)
     return Answers(probability_UC, arrays["label_UC"]), arrays[f"{of}.threshold_C"].astype(
         np.float64

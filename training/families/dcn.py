@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from penchant.artifacts import ModelFile
-from penchant.artifacts.ranking_model import sha256_of
+from penchant.encryption.encrypted_file import sha256_of
 from penchant.ranking.features import Features
 from training.fitting.context import TrainingContext
 from training.fitting.exported_encoder import OPSET

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import load_file
-
 from penchant.artifacts import PolicyDescription, PromotionDecision, RunRecord, Snapshot
 from penchant.bandits.assignment import live_policy
 from penchant.bandits.experiments import store
 from penchant.bandits.learned import LearnedPolicy
+from penchant.encryption.encrypted_file import protect
+from penchant.encryption.weights import read_weights
 from penchant.errors import DataError, NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory, held_alone
@@ -132,7 +132,7 @@ def _keep(settings: Settings, run: Path, policy_id: str, gate: PromotionDecision
     """Copy the files that serving reads, after reading them as serving does; an existing policy is
     left unchanged."""
     description = PolicyDescription.read(PolicyDescription.path(run))
-    LearnedPolicy.read(description, load_file(run / FILES[1]))
+    LearnedPolicy.read(description, read_weights(run / FILES[1]))
     with held_alone(settings.policies):
         final = settings.policies / policy_id
         if final.exists():
@@ -140,4 +140,5 @@ def _keep(settings: Settings, run: Path, policy_id: str, gate: PromotionDecision
         with atomic_directory(final) as folder:
             for name in FILES:
                 shutil.copyfile(run / name, folder / name)
+            protect(folder / FILES[1])
             gate.write(folder / GATE)

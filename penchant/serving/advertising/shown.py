@@ -7,10 +7,12 @@ afterwards; a server killed in between has counted an ad that was not shown, nev
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from penchant.encryption.store import opened_alone
 
 WAIT = 5.0  # seconds for another server's lock
 
@@ -64,8 +66,7 @@ def counted(path: Path, now: datetime) -> Iterator[Counts]:
 
     Counts of past days are deleted.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, timeout=WAIT, isolation_level=None)) as connection:
+    with opened_alone(path, timeout=WAIT, isolation_level=None) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_TABLE)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from penchant.artifacts import RankingModelRecord
+from penchant.encryption.encrypted_file import read_bytes
 from penchant.errors import DataError
 from penchant.ranking.tree_ensemble import Bits, TreeEnsemble
 from penchant.releases.item_arrays import FloatArray64, IntArray
@@ -33,7 +34,7 @@ class RankingModel:
     def open(cls, path: Path, record: RankingModelRecord, items: ItemFeatures) -> "RankingModel":
         """Raises DataError for a file that isn't a model over the record's features."""
         try:
-            trees = TreeEnsemble.of(path.read_text())
+            trees = TreeEnsemble.of(read_bytes(path).decode())
         except (ValueError, KeyError, IndexError) as error:
             raise DataError(f"{path}: {error}", RankingModelRecord.REMEDY) from error
         if trees.features != len(record.features):

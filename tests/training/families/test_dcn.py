@@ -9,6 +9,7 @@ from planted import plant
 
 from penchant.artifacts import RankingModelRecord, Snapshot
 from penchant.encoders.onnx_session import open_session
+from penchant.releases.model_file import ranking_model_in
 from penchant.settings import Settings
 from training.data.feature_history import FeatureHistory
 from training.data.histories import Dataset, read_dataset
@@ -55,7 +56,7 @@ def test_exported_loaded_and_fitted_again_it_scores_the_same(
 
     record = model.ranking_model(tmp_path, "dcn-1", snapshot.id)
     record.write(RankingModelRecord.path(tmp_path))
-    assert RankingModelRecord.of(tmp_path) == record and record.model.kind == "onnx"
+    assert ranking_model_in(tmp_path) == record and record.model.kind == "onnx"
     assert sum(record.importance.values()) == pytest.approx(1)
     lists = model.remembered.of(dataset.histories)
     pairs = pairs_of(lists, dataset.histories)

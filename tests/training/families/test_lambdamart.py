@@ -13,6 +13,7 @@ from planted import USERS, plant
 from planted_features import MART
 
 from penchant.artifacts import RankingModelRecord, Snapshot
+from penchant.releases.model_file import ranking_model_in
 from penchant.settings import Settings
 from penchant.storage import write_json
 from training.data.feature_history import FeatureHistory
@@ -91,7 +92,7 @@ def test_leaves_a_verified_model_and_lists_of_all_sources(
     model, dataset = fitted(snapshot, tmp_path)
     record = model.ranking_model(tmp_path, "lambdamart-1", snapshot.id)
     record.write(RankingModelRecord.path(tmp_path))
-    assert RankingModelRecord.of(tmp_path) == record
+    assert ranking_model_in(tmp_path) == record
     assert sum(record.importance.values()) == pytest.approx(1)
     assert all(source.recall_at_100 for source in record.sources)
     lists = model.candidate_lists(replace(dataset))

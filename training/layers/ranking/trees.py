@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.artifacts import ModelFile
-from penchant.artifacts.ranking_model import sha256_of
+from penchant.encryption.encrypted_file import sha256_of
 from penchant.ranking.features import Features
 from training.fitting.family import State
 from training.layers.ranking.examples import RankingExamples
