@@ -77,7 +77,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         },
         "dag_processor": {
             # parsing all files takes two CPU seconds; a changed one is parsed when it is listed
-            "min_file_process_interval": 600,
+            "min_file_process_interval": 1200,
             "refresh_interval": 60,
             "stale_dag_threshold": 1800,
             "dag_file_processor_timeout": 600,

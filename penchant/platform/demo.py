@@ -24,7 +24,7 @@ from penchant.platform.view import view_on
 from penchant.settings import Settings
 from penchant.storage import write_json
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 4.0
 """The API server answers a poll in a tenth of a CPU second."""
 INTERRUPTED = 130
 RECOMMEND = "`.venv/bin/penchant recommend --user U`"

@@ -27,8 +27,8 @@ class Config:
     model that learns from them; ``users``: most users that it is evaluated on. ``cuts``: windows
     that the classifier learns from."""
 
-    made: int = 300
-    users: int = 600
+    made: int = 150
+    users: int = 400
     cuts: int = 3
     ranker: RankerConfig = field(default_factory=RankerConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)

@@ -36,7 +36,7 @@ class Config:
     """``components``: at most. ``costs``: of an error, tuned on validation."""
 
     components: int = 96
-    costs: tuple[float, ...] = (1e-4, 1e-3)
+    costs: tuple[float, ...] = (3e-5, 1e-4)
 
 
 class Model(Family):

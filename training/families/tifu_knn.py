@@ -77,7 +77,7 @@ class Model(Ranker):
         """weights_BU: 1 / neighbours for each of the nearest known users, 0 for the others."""
         count = min(self.config.neighbours, self.known.shape[0])
         # |a - b|^2 without |a|^2, which is the same for all candidates of a row
-        distances_BU = self.squares_U - 2 * dot_products(own, self.known)
+        distances_BU = self.squares_U - 2 * dot_products(own, self.by_item)
         nearest_BK = torch.topk(torch.from_numpy(distances_BU), count, dim=1, largest=False).indices
         weights_BU = np.zeros(distances_BU.shape, np.float32)
         np.put_along_axis(weights_BU, nearest_BK.numpy(), np.float32(1 / count), axis=1)

@@ -78,7 +78,7 @@ def main_job_moving() -> AdaptationConfig:
 @dataclass(frozen=True)
 class Config:
     """``learning``: of the trunk; ``scratch``: of the model trained on the target alone.
-    ``curve_shares``: of the target's events, for the record's curve."""
+    ``curve_shares``: of the target's events, for the record's curve; each costs two more fits."""
 
     dimensions: int = 64
     layers: int = 2
@@ -88,7 +88,7 @@ class Config:
     scratch: NextItemConfig = field(default_factory=scratch_learning)
     moving: AdaptationConfig = field(default_factory=main_job_moving)
     domains: DomainsConfig = field(default_factory=DomainsConfig)
-    curve_shares: tuple[float, ...] = (0.01, 0.05)
+    curve_shares: tuple[float, ...] = ()
 
     def model(self, learning: NextItemConfig) -> NextItem:
         """An unfitted sequence model of this shape."""

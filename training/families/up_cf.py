@@ -49,7 +49,7 @@ class Model(Ranker):
 
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
-        similar_BU = dot_products(scaled(item_sets(batch), config.asymmetry), self.scaled_sets)
+        similar_BU = dot_products(scaled(item_sets(batch), config.asymmetry), self.sets_by_item)
         known_B = np.flatnonzero((batch.users_U >= 0) & (batch.users_U < similar_BU.shape[1]))
         similar_BU[known_B, batch.users_U[known_B]] = 0  # a user's own row is added apart
         scores_BI = sums_over(similar_BU**config.locality, self.frequencies_by_item)
@@ -73,7 +73,7 @@ class Model(Ranker):
 
     def _index(self, sets: sp.csr_matrix, frequencies: sp.csr_matrix) -> None:
         self.sets, self.frequencies = sets, frequencies
-        self.scaled_sets = scaled(sets, 1 - self.config.asymmetry)
+        self.sets_by_item = scaled(sets, 1 - self.config.asymmetry).T.tocsr()
         self.frequencies_by_item = frequencies.T.tocsr()
 
 

@@ -57,7 +57,7 @@ class Model(Ranker):
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
         own = decayed(batch, config.half_life_days)
-        similar_BU = dot_products(unit(own @ self.rarity), self.known)
+        similar_BU = dot_products(unit(own @ self.rarity), self.known_by_item)
         weights_BU = nearest(similar_BU, config.neighbours) ** np.float32(config.sharpness)
         total_B1 = np.maximum(weights_BU.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         weights_BU *= config.neighbour_weight / total_B1
@@ -84,7 +84,7 @@ class Model(Ranker):
         buyers_I = np.maximum(bought.getnnz(axis=0), 1)
         rarity_I = (bought.shape[0] / buyers_I) ** self.config.rarity
         self.rarity = sp.diags(rarity_I.astype(np.float32))
-        self.known = unit(bought @ self.rarity)
+        self.known_by_item = unit(bought @ self.rarity).T.tocsr()
         self.bought_by_item = bought.T.tocsr()
 
 

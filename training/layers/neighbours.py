@@ -1,9 +1,9 @@
 """Products of a batch of users with all known users: similarities, and sums over neighbours.
 
-One factor is sparse and has one row for each known user or item; the other is dense, with a column
-for each user of the batch. SciPy adds whole columns at a time then, which takes a fraction of the
-time of a sparse product whose result is nearly dense. Axes: B users of the batch, U known users, I
-items.
+Similarities are a product of two sparse matrices: only the buyers of a user's own items are
+visited. A weighted sum over neighbours is nearly dense, so its factor of weights is dense, with a
+column for each user of the batch, and SciPy adds whole columns at a time. Axes: B users of the
+batch, U known users, I items.
 """
 
 import numpy as np
@@ -13,10 +13,11 @@ import torch
 from training.data.histories import FloatArray
 
 
-def dot_products(batch: sp.csr_matrix, known: sp.csr_matrix) -> FloatArray:
-    """products_BU of the rows of ``batch`` (B x I) and of ``known`` (U x I)."""
-    products_UB: FloatArray = known @ batch.T.toarray(order="C")
-    return np.ascontiguousarray(products_UB.T)
+def dot_products(batch: sp.csr_matrix, by_item: sp.csr_matrix) -> FloatArray:
+    """products_BU of the rows of ``batch`` (B x I) and of the known users, the columns of
+    ``by_item`` (I x U)."""
+    products_BU: FloatArray = (batch @ by_item).toarray()
+    return products_BU
 
 
 def sums_over(weights_BU: FloatArray, by_item: sp.csr_matrix) -> torch.Tensor:

@@ -28,8 +28,8 @@ class PrivacyConfig:
     """``users``: most members and most non-members; ``made``: most histories; ``steps``: share of
     the run's steps."""
 
-    users: int = 400
-    made: int = 200
+    users: int = 200
+    made: int = 100
     steps: float = 1 / 6
     tuning_users: int = 50
 

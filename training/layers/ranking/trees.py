@@ -31,9 +31,9 @@ class TreesConfig:
     ``share_*``: of the rows, groups of a user or features, that a tree sees."""
 
     objectives: tuple[str, ...] = ("lambdarank", "rank_xendcg")
-    trees: int = 80
+    trees: int = 60
     leaves: int = 15
-    learning_rate: float = 0.1
+    learning_rate: float = 0.13
     truncation: int = 20
     min_rows_of_leaf: int = 300
     share_of_features: float = 0.4
