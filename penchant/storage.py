@@ -41,11 +41,18 @@ def atomic_directory(final: Path) -> Iterator[Path]:
 @contextmanager
 def held_alone(folder: Path) -> Iterator[None]:
     """Wait until no other process holds ``folder``; the lock of a killed process ends with it."""
-    path, flags = folder / ".lock", os.O_RDWR | os.O_CREAT
+    with locked(folder / ".lock"):
+        yield
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """``held_alone`` for a lock file of any name."""
+    flags = os.O_RDWR | os.O_CREAT
     try:
         lock = os.open(path, flags, 0o666)
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, flags, 0o666)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

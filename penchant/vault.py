@@ -2,8 +2,9 @@
 
 ``privacy/vault.db``, a SQLite file. Each user id is encrypted with AES-256-GCM under a key derived
 from the home's, with a random nonce of 96 bits and the pseudonym as associated data, so entries
-can't be exchanged. Nothing that is served depends on the vault: services ask with user ids, whose
-pseudonyms are computed. It is read to show people to those who may see them, and for erasure.
+can't be exchanged. In an encrypted home SQLCipher encrypts the whole file too. Nothing that is
+served depends on the vault: services ask with user ids, whose pseudonyms are computed. It is read
+to show people to those who may see them, and for erasure.
 """
 
 import secrets
@@ -16,13 +17,14 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from penchant.encryption.store import open_store, opened_alone
 from penchant.errors import DataError
 from penchant.home_key import derived, fingerprint, home_key, vault_path
 from penchant.settings import Settings
 from penchant.storage import PRIVATE, STAGING_PREFIX, sync
 
 NONCE_BYTES = 12
-A_TRANSACTION = 10_000  # entries, so that other writers wait for milliseconds
+A_TRANSACTION = 1_000  # entries, so that others wait for milliseconds
 WAIT_SECONDS = 30.0
 REMEDY = "restore privacy/vault.db and the key from the same backup"
 
@@ -42,14 +44,11 @@ class Vault:
 
         Raises DataError for a vault of another key.
         """
-        if not user_ids:
-            return
-        with self._opened() as (connection, cipher):
-            entries = iter(user_ids.items())
-            while some := list(islice(entries, A_TRANSACTION)):
+        entries = iter(user_ids.items())
+        while some := list(islice(entries, A_TRANSACTION)):
+            with self._opened() as (connection, cipher), connection:
                 sealed = [(name, _sealed(cipher, name, user_id)) for name, user_id in some]
-                with connection:
-                    connection.executemany("INSERT OR IGNORE INTO people VALUES (?, ?)", sealed)
+                connection.executemany("INSERT OR IGNORE INTO people VALUES (?, ?)", sealed)
 
     def reveal(self, pseudonyms: Iterable[str]) -> dict[str, str]:
         """The user ids of pseudonyms, without those that have no entry.
@@ -76,6 +75,8 @@ class Vault:
                 removed = connection.executemany("DELETE FROM people WHERE pseudonym = ?", names)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.remove_unfinished()
+            unfinished = self.path.with_name(f"{STAGING_PREFIX}{self.path.name}")
+            unfinished.unlink(missing_ok=True)  # of a killed change of the data key
             return removed.rowcount if names else 0
 
     @contextmanager
@@ -85,17 +86,15 @@ class Vault:
             self._make(fingerprint(key))
         if not self.path.stat().st_size:  # SQLite would make an empty vault of it
             raise DataError(f"{self.path} is damaged: it has 0 bytes", REMEDY)
-        connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
         try:
-            connection.execute("PRAGMA secure_delete = ON")
-            self._require_key(connection, fingerprint(key))
-            yield connection, AESGCM(derived(key, b"penchant vault"))
+            with opened_alone(self.path, timeout=WAIT_SECONDS) as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                self._require_key(connection, fingerprint(key))
+                yield connection, AESGCM(derived(key, b"penchant vault"))
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise  # locked, or the disk is full
+                raise  # the disk is full
             raise DataError(f"{self.path} is damaged: {error}", REMEDY) from error
-        finally:
-            connection.close()
 
     def _make(self, key: str) -> None:
         """Make the whole file at another path, so that one without tables is a damaged one."""
@@ -103,7 +102,7 @@ class Vault:
         staging = self.path.with_name(f"{self._staging}{secrets.token_hex(4)}")
         staging.touch(mode=PRIVATE)
         try:
-            connection = sqlite3.connect(staging)
+            connection = open_store(staging)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 with connection:

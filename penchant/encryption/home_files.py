@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from penchant.encryption.encrypted_file import data_key_of, encrypt_in_place
-from penchant.encryption.store import data_key_of_store, encrypt_store
+from penchant.encryption.store import alone, data_key_of_store, encrypt_store
 from penchant.settings import Settings
 from penchant.storage import STAGING_PREFIX
 
@@ -13,8 +13,9 @@ TABLES = (".parquet", ".arrow", ".npy")
 WEIGHTS = (".safetensors", ".onnx", "ranking_model.txt")
 RELEASED = (*TABLES, ".usearch", *WEIGHTS)
 """Of a release, beside its store, which is encrypted as it is written."""
-ONLINE_STORE, AD_COUNTS = "online.db", "shown.db"
-STORES = (ONLINE_STORE, AD_COUNTS)
+ONLINE_STORE, AD_COUNTS, VAULT = "online.db", "shown.db", "vault.db"
+WRITTEN_BY_SEVERAL = (AD_COUNTS, VAULT)
+STORES = (ONLINE_STORE, *WRITTEN_BY_SEVERAL)
 PLACES = {
     "landing": TABLES,
     "snapshots": TABLES,
@@ -27,6 +28,7 @@ PLACES = {
     "insights": (".parquet",),
     "ads": (".parquet", AD_COUNTS),
     "warehouse": (".duckdb",),
+    "privacy": (VAULT,),
 }
 """Place -> endings of its encrypted files. Quarantined files are encrypted too, and the feedback
 and audit logs, line by line."""
@@ -37,13 +39,13 @@ PLAIN = {
     "federated/*": "logs of Flower and figures, without ids",
     "mlflow/*": "MLflow opens its database by Python's SQLite; it has figures, without ids",
     "postgres/*": "Postgres has no encryption of its own; it holds Airflow's metadata",
-    "privacy/*": "pseudonyms in requests, receipts and the vault, whose ids are encrypted",
+    "privacy/*.json": "requests and receipts name people by pseudonym, and are signed or sealed",
     "site/*": "pages for browsers; example users have pseudonyms",
 }
 """Pattern of plain files -> why: an encrypted home relies on its volume for these."""
 WITHOUT_PEOPLE = (
     # pointers and locks
-    *("*/.lock", "*/CURRENT", "feedback/*/last", "insights/[A-Z]*", "pins/*", "pruning/*"),
+    *("*.lock", "*/CURRENT", "feedback/*/last", "insights/[A-Z]*", "pins/*", "pruning/*"),
     "releases/FENCING",
     # records of what was made
     *("landing/*/batch.json", "quarantine/*/batch.json", "quarantine/*/reason.json"),
@@ -78,7 +80,10 @@ def files_to_encrypt(settings: Settings, place: str) -> Iterator[Path]:
 
 def encrypt_file(file: Path) -> bool:
     """Encrypt one of these files with the newest data key; False if it is."""
-    return encrypt_store(file) if _is_store(file) else encrypt_in_place(file)
+    if file.name not in WRITTEN_BY_SEVERAL:
+        return encrypt_store(file) if _is_store(file) else encrypt_in_place(file)
+    with alone(file):
+        return encrypt_store(file)
 
 
 def data_keys_in_use(settings: Settings) -> Counter[int | None]:

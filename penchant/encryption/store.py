@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from penchant.encryption.encrypted_file import REMEDY, require_home
 from penchant.encryption.keyring import home_of, keyring
 from penchant.errors import DataError
-from penchant.storage import STAGING_PREFIX, held_alone, sync
+from penchant.storage import STAGING_PREFIX, locked, sync
 
 SQLITE = b"SQLite format 3\x00"
 MARK = b"PSC4"
@@ -69,10 +69,18 @@ def open_store(path: Path, read_only: bool = False, **options: Any) -> sqlite3.C
 def opened_alone(path: Path, **options: Any) -> Iterator[sqlite3.Connection]:
     """Open a store that several processes write, once no other has it open.
 
-    Its file may be replaced by one of another data key in between.
+    Its file may be replaced by one of another data key in between. Raises the errors of
+    ``sqlite3``, also for an encrypted store, and DataError as ``open_store``.
     """
-    with held_alone(path.parent), closing(open_store(path, **options)) as connection:
+    with alone(path), _errors_of_sqlite3(path), closing(open_store(path, **options)) as connection:
         yield connection
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process has a store open that is opened by ``opened_alone``."""
+    with locked(path.with_name(f"{path.name}.lock")):
+        yield
 
 
 def is_store(path: Path) -> bool:
@@ -94,7 +102,7 @@ def encrypt_store(path: Path) -> bool:
     """Replace a store of an encrypted home by one of the newest data key; False if it is one.
 
     A kill leaves the old file or the new. Readers that have the old one open go on; writers must
-    open it by ``opened_alone``, whose lock the caller holds.
+    open it by ``opened_alone``, and the caller holds it ``alone``.
     """
     if data_key_of_store(path) == keyring(require_home(path)).newest:
         return False
@@ -148,6 +156,19 @@ def rows_of_store(path: Path) -> Iterator[tuple[Any, ...]]:
                 yield from rows
     except (sqlite3.DatabaseError, _sqlcipher().DatabaseError) as error:
         raise DataError(f"{path} is damaged: {error}", REMEDY) from None
+
+
+@contextmanager
+def _errors_of_sqlite3(path: Path) -> Iterator[None]:
+    """Raise SQLCipher's errors as those of ``sqlite3`` with the same names."""
+    if _salt(path) is None:
+        yield
+        return
+    sqlcipher = _sqlcipher()
+    try:
+        yield
+    except sqlcipher.Error as error:
+        raise getattr(sqlite3, type(error).__name__)(str(error)) from error
 
 
 def _sqlcipher() -> Any:

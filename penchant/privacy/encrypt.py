@@ -108,8 +108,6 @@ def _locked_folders(settings: Settings, place: str) -> Iterator[Path]:
         yield from sorted(path for path in settings.landing.glob("*") if path.is_dir())
     elif place == "warehouse":
         yield settings.warehouse.parent
-    elif place == "ads" and (settings.home / "ads").is_dir():
-        yield settings.home / "ads"
 
 
 def _require_no_key_inside(settings: Settings) -> None:

@@ -134,7 +134,7 @@ def at_rest(settings: Settings) -> str:
 
 def _plain_places(settings: Settings) -> list[str]:
     """The places of the home whose files are plain."""
-    places = [pattern.removesuffix("*") for pattern in PLAIN]
+    places = [f"{pattern.partition('/')[0]}/" for pattern in PLAIN]
     return [place for place in places if (settings.home / place).is_dir()]
 
 
@@ -145,7 +145,7 @@ def _encrypted(settings: Settings) -> str:
     left = f", but {plain:,} are plain: `penchant encrypt` encrypts them" if plain else ""
     return (
         f"{in_use.total() - plain:,} files of {', '.join((*PLACES, 'quarantine'))}, the feedback "
-        f"and audit logs and the vault are encrypted, with the key of {where_from(settings)}{left}"
+        f"and audit logs are encrypted, with the key of {where_from(settings)}{left}"
     )
 
 

@@ -25,8 +25,10 @@ from penchant.serving.advertising.shown import counted
 from penchant.serving.service import RecommendationService
 from penchant.serving.status import at_rest
 from penchant.settings import PROJECT_ROOT, Settings
+from penchant.vault import Vault
 
 NOW = datetime(2026, 3, 1, 12)
+PEOPLE = {"u-pseudonym": "anna"}
 
 
 def plain_files(home: Path) -> list[str]:
@@ -61,6 +63,7 @@ def served_home(
     (home.policies / "p-1").mkdir(parents=True)
     save_file({"weights": np.zeros(3)}, home.policies / "p-1" / "model.safetensors")
     count_ad(home)
+    Vault(home).remember(PEOPLE)
     encrypt(home)
     publish(home, snapshot_id(1))
     FeedbackLog.of(home).append("seen", [{"user_id": "u1"}])
@@ -97,6 +100,10 @@ def test_a_new_data_key_reaches_stores_and_weights_while_they_are_read(
     assert RecommendationService(served_home).recommend("u1", 10).items == expected
     Release.open(served_home, str(served_home.live_release.current())).verify_ranking()
     assert count_ad(served_home) == {"c1": 2}
+    vault = Vault(served_home)
+    assert vault.reveal(PEOPLE) == PEOPLE and b"u-pseudonym" not in vault.path.read_bytes()
+    vault.remember({"u-other": "bert"})
+    assert vault.forget(PEOPLE) == 1 and vault.reveal([*PEOPLE, "u-other"]) == {"u-other": "bert"}
 
 
 def test_the_home_of_a_built_snapshot_has_no_other_plain_file(encrypted_home: Settings) -> None:

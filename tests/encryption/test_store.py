@@ -219,10 +219,10 @@ def test_a_store_is_not_replaced_while_it_is_written(path: Path, new_home: Setti
                 "from penchant.encryption.keyring import add_data_key\n"
                 "from penchant.encryption.store import encrypt_store\n"
                 "from penchant.settings import Settings\n"
-                "from penchant.storage import held_alone\n"
+                "from penchant.encryption.store import alone\n"
                 f"add_data_key(Settings(_env_file=None, home=Path({str(new_home.home)!r})))\n"
                 f"path = Path({str(path)!r})\n"
-                "with held_alone(path.parent):\n"
+                "with alone(path):\n"
                 "    encrypt_store(path)\n",
             ]
         )
