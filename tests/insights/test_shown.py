@@ -41,6 +41,18 @@ def test_frequent_queries_are_listed_with_what_followed(shown: Settings) -> None
     assert search.rows == [["lamp", "20", "9", "0%", "0%"], ["tea", "4", "2", "50%", "25%"]]
 
 
+def test_vectors_are_counted_by_kind(shown: Settings) -> None:
+    live = Snapshot.live(shown)
+    pq.write_table(pa.table({"item_id": ["a", "b", "c", "d"]}), live.mart("items"))
+    vectors = {"kind": ["image", "text", "image"], "dimensions": [8, 2, 8]}
+    pq.write_table(pa.table(vectors), live.mart("item_embeddings"))
+    section = published_sections(shown)[-1]
+    assert section.anchor == "vectors"
+    assert section.rows == [["image", "2", "8"], ["text", "1", "2"]]
+    pq.write_table(pa.table(vectors).slice(0, 0), live.mart("item_embeddings"))
+    assert published_sections(shown)[-1].anchor != "vectors"
+
+
 def test_report_and_console_escape_what_they_show(shown: Settings) -> None:
     page = TestClient(create_app(shown)).get("/console/insights").text
     for html in (page, "".join(insights_sections(shown))):

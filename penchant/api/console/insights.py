@@ -24,6 +24,7 @@ from penchant.insights.shown.demand import demand_section
 from penchant.insights.shown.plots import budget_plot, demand_plot, returns_plot
 from penchant.insights.shown.published import made
 from penchant.insights.shown.search import search_section
+from penchant.insights.shown.vectors import vectors_section
 from penchant.settings import Settings
 
 MAX_CATEGORIES, MAX_RESTOCK, MAX_FADING, MAX_CAMPAIGNS = 7, 20, 20, 5
@@ -75,7 +76,7 @@ def insights(
         tenths=safe_svg(returns_plot(retention.record)) if retention else None,
         sections=[
             (each, safe_svg(each.plot))
-            for make in (search_section, audience_section)
+            for make in (search_section, audience_section, vectors_section)
             if visitor.allows(INSIGHTS)
             for each in made(services.settings, make)
         ],

@@ -14,6 +14,7 @@ from penchant.plots.bar_plot import Bar, bar_plot
 
 STYLE = "bar-all"
 MOST_ASPECTS, MOST_CATEGORIES = 12, 12
+LEAST_CHANGE = 0.01  # of a sentiment that is worth a word
 
 
 def demand_plot(forecast: NodeForecast) -> str:
@@ -128,4 +129,4 @@ def _best_first(figures: dict[str, Interval], number: str) -> list[Bar]:
 
 
 def _change(trend: float | None) -> str:
-    return "" if trend is None else f", {trend:+.0%} lately"
+    return f", {trend:+.0%} lately" if trend is not None and abs(trend) >= LEAST_CHANGE else ""

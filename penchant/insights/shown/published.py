@@ -10,13 +10,14 @@ from penchant.insights.shown.demand import demand_section
 from penchant.insights.shown.retention import returns_section
 from penchant.insights.shown.search import search_section
 from penchant.insights.shown.section import InsightSection
+from penchant.insights.shown.vectors import vectors_section
 from penchant.insights.shown.voice import voice_section
 from penchant.settings import Settings
 
 Make = Callable[[Settings], InsightSection | list[InsightSection]]
 ALL: tuple[Make, ...] = (
     *(demand_section, returns_section, search_section, audience_section, voice_section),
-    *(competitor_sections, campaign_sections),
+    *(competitor_sections, campaign_sections, vectors_section),
 )
 
 

@@ -27,9 +27,10 @@ def search_section(settings: Settings) -> InsightSection:
         "search",
         "Search",
         f"{record.items:,} items with {record.words:,} words, from snapshot {record.snapshot_id}. "
-        f"{tested} The table has queries of at least two users.",
+        f"{tested} The table has queries of at least two users, and the share of their searches "
+        "after which something was looked at, and bought.",
         search_plot(record) if record.quality else "",
-        ["query", "searches", "users", "something was looked at", "something was bought"],
+        ["query", "searches", "users", "looked at", "bought"],
         frequent_queries(Snapshot.open(settings, record.snapshot_id), MOST_QUERIES),
         frozenset({1, 2, 3, 4}),
     )
