@@ -2,9 +2,10 @@
 
 ## What it does
 
-1. `finish`: `penchant subject finish` completes the erasures of earlier days: it removes everything
-   made from snapshots with the people's data, searches the home for their ids and writes a signed
-   receipt for each.
+1. `finish`: `penchant subject finish` completes the erasures of earlier days: it compares the
+   models that unlearn exactly with their earlier runs, removes everything made from snapshots with
+   the people's data, searches the home for their ids and vectors and writes a signed receipt for
+   each.
 2. `erase`, whatever became of `finish`: `penchant subject erase` removes what is stored of the
    people who asked since. The Asset `landing` triggers `build_snapshot`; every family is then
    trained on a snapshot without them.

@@ -19,6 +19,7 @@ class FamilyEntry(NamedTuple):
     from the policy log or from a feature service, so that any mart can change its run. ``private``:
     can be trained under differential privacy; its config has a field ``privacy``. ``main_job``:
     False for a family that is trained by name alone, with ``penchant train --family``.
+    ``unlearns``: is of counts or in closed form, so that users can be subtracted from it exactly.
     """
 
     name: str
@@ -29,19 +30,20 @@ class FamilyEntry(NamedTuple):
     every_mart: bool = False
     private: bool = False
     main_job: bool = True
+    unlearns: bool = False
 
 
 ENTRIES = (
-    FamilyEntry("popularity", 10, private=True),
-    FamilyEntry("personal_frequency", 15, private=True),
-    FamilyEntry("item_cf", 20, private=True),
-    FamilyEntry("user_cf", 30),
-    FamilyEntry("tifu_knn", 32),
-    FamilyEntry("up_cf", 34),
+    FamilyEntry("popularity", 10, private=True, unlearns=True),
+    FamilyEntry("personal_frequency", 15, private=True, unlearns=True),
+    FamilyEntry("item_cf", 20, private=True, unlearns=True),
+    FamilyEntry("user_cf", 30, unlearns=True),
+    FamilyEntry("tifu_knn", 32, unlearns=True),
+    FamilyEntry("up_cf", 34, unlearns=True),
     FamilyEntry("content", 40, ("ranking", "tags")),
     FamilyEntry("word2vec", 50),
     FamilyEntry("glove", 60),
-    FamilyEntry("ease", 70, private=True),
+    FamilyEntry("ease", 70, private=True, unlearns=True),
     FamilyEntry("matrix_factorization", 80, private=True),
     FamilyEntry("ncf", 90, private=True),
     FamilyEntry("vae", 100, ("ranking", "interests", "generation")),
@@ -71,6 +73,7 @@ MAIN_JOB = tuple(entry.name for entry in ENTRIES if entry.main_job)
 RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and not entry.combines)
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
 OF_RUNS = tuple(entry.name for entry in ENTRIES if entry.of_runs)
+UNLEARNS = tuple(entry.name for entry in ENTRIES if entry.unlearns)
 PRIVATE = tuple(entry.name for entry in ENTRIES if entry.private)
 READ_EVERY_MART = tuple(entry.name for entry in ENTRIES if entry.every_mart)
 

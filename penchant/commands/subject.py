@@ -43,6 +43,23 @@ def erase(user: Users = [], as_json: AsJson = False) -> None:  # noqa: B006  Typ
 def finish(as_json: AsJson = False) -> None:
     """Complete erasures after a new release: remove earlier data, verify, write the receipts."""
     from penchant.privacy.erase import finish as run
+    from penchant.privacy.erase import require_waiting
+    from training.commands.unlearning import record_unlearning
+
+    settings = Settings()
+    require_waiting(settings)
+    record_unlearning(settings)  # while the earlier runs are there
+    report = run(settings)
+    answer(report.summary(), report.as_dict(), as_json)
+
+
+@subject.command()
+def unlearn(as_json: AsJson = False) -> None:
+    """Publish a release without the people at once, of the families that unlearn exactly.
+
+    The other families follow with the main job.
+    """
+    from penchant.commands.unlearn import unlearn as run
 
     report = run(Settings())
     answer(report.summary(), report.as_dict(), as_json)

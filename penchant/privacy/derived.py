@@ -61,6 +61,16 @@ def remove_derived(settings: Settings, affected: Sequence[str]) -> dict[str, int
         return remove_held(settings, affected)
 
 
+def folders_of(settings: Settings, affected: Sequence[str]) -> list[Path]:
+    """The folders of these snapshots, and of what was made from them."""
+    releases = [each.id for each in on_disk(settings) if each.snapshot_id in affected]
+    return [
+        *(settings.releases / each for each in releases),
+        *(settings.home / place / snapshot for place in BY_SNAPSHOT for snapshot in affected),
+        settings.home / "by_hand",
+    ]
+
+
 def remove_held(settings: Settings, affected: Sequence[str]) -> dict[str, int]:
     """``remove_derived`` for a caller that holds the locks of the snapshots."""
     releases = [each for each in on_disk(settings) if each.snapshot_id in affected]

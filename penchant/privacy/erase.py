@@ -19,10 +19,12 @@ from typing import Any
 
 from penchant.artifacts import ErasureReceipt, SubjectRequest
 from penchant.artifacts.receipt import UnlearnedModel
+from penchant.artifacts.unlearning import UnlearnedRun, Unlearning
 from penchant.errors import NothingToDo, PenchantError, UsageError
 from penchant.identities import linked
 from penchant.privacy import stored
 from penchant.privacy.derived import (
+    folders_of,
     models_of,
     remove_derived,
     remove_mentioning,
@@ -32,13 +34,19 @@ from penchant.privacy.derived import (
 from penchant.privacy.known_as import known_as
 from penchant.privacy.mentions import DISTINCTIVE, files_that_mention
 from penchant.privacy.signing import public_key, sign
+from penchant.privacy.vectors import files_with, vectors_of
 from penchant.releases.release import on_disk
 from penchant.settings import Settings
 from penchant.storage import held_alone
 from penchant.subjects import Subjects
 from penchant.vault import Vault
 
-RETRAINED = "trained from nothing on a snapshot without the person"
+RETRAINED = "trained again: from nothing, on a snapshot without the person"
+UNLEARNED = (
+    "exactly unlearned: fitted on a snapshot without the person, and run {before} less what the "
+    "person contributed is the same model (largest relative difference {difference:.0e})"
+)
+UNTRAINED = "removed, nothing of it serves; trained again by the next run of DAG train_families"
 NEXT = "run the main job (DAG build_snapshot), then `penchant subject finish`"
 
 
@@ -83,12 +91,12 @@ def erase(
     subjects = Subjects(settings)
     user_ids = linked(settings, user_ids)
     known = {each.pseudonym for each in subjects.requests() if each.forgets}
-    for user_id in user_ids:
-        if subjects.pseudonym(user_id) not in known and not is_stored(settings, user_id):
-            raise UsageError(
-                f"nothing is stored of user {user_id!r}",
-                "pass the user_id as the source has it; `penchant subject list` lists requests",
-            )
+    new = [each for each in user_ids if subjects.pseudonym(each) not in known]
+    for user_id in not_stored(settings, new):
+        raise UsageError(
+            f"nothing is stored of user {user_id!r}",
+            "pass the user_id as the source has it; `penchant subject list` lists requests",
+        )
     for user_id in user_ids:
         subjects.request("erase", user_id, at)
     waiting = [each for each in subjects.requests() if each.forgets and each.state == "requested"]
@@ -110,17 +118,14 @@ def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
     Raises NothingToDo where none waits, UsageError while earlier data is live or a stage still
     works with it, and PenchantError for a file that still mentions a person.
     """
-    waiting = [
-        each for each in Subjects(settings).requests() if each.forgets and each.state == "cleaned"
-    ]
-    if not waiting:
-        raise NothingToDo("no erasure waits to be finished", "`penchant subject erase` begins one")
+    waiting = require_waiting(settings)
     affected = sorted({snapshot for each in waiting for snapshot in each.affected})
     if live := still_live(settings, affected):
         raise UsageError(f"built with the person's data and still live: {', '.join(live)}", NEXT)
     at = now or datetime.now(UTC).replace(tzinfo=None)
     with held_alone(settings.privacy):
         user_ids = known_as(settings, [each.user_id for each in waiting if each.user_id])
+        _require_no_copy(settings, affected, user_ids)  # while their vectors are there
         removed = remove_derived(settings, affected)
         removed |= remove_mentioning(settings, user_ids)
         searched = _verify(settings, user_ids)
@@ -128,13 +133,20 @@ def finish(settings: Settings, now: datetime | None = None) -> FinishReport:
     return FinishReport(tuple(map(str, receipts)))
 
 
-def is_stored(settings: Settings, user_id: str) -> bool:
-    """Whether any landed batch or the feedback log has the person."""
-    ids = known_as(settings, [user_id])
-    return any(stored.logged_rows(settings, ids).values()) or any(
-        stored.landed_rows(settings, table) is not None
-        for table in stored.stored_tables(settings, ids)
-    )
+def require_waiting(settings: Settings) -> list[SubjectRequest]:
+    """The erasures whose stored rows are gone. Raises NothingToDo where there are none."""
+    requests = Subjects(settings).requests()
+    waiting = [each for each in requests if each.forgets and each.state == "cleaned"]
+    if not waiting:
+        raise NothingToDo("no erasure waits to be finished", "`penchant subject erase` begins one")
+    return waiting
+
+
+def not_stored(settings: Settings, user_ids: Sequence[str]) -> list[str]:
+    """Those of the people whom no landed batch and no line of the feedback log has."""
+    ids_of = {user_id: known_as(settings, [user_id]) for user_id in user_ids}
+    held = stored.ids_held(settings, [each for ids in ids_of.values() for each in ids])
+    return [user_id for user_id, ids in ids_of.items() if held.isdisjoint(ids)]
 
 
 def receipt_path(settings: Settings, request_id: str) -> Path:
@@ -144,7 +156,7 @@ def receipt_path(settings: Settings, request_id: str) -> Path:
 def _erase_stored(settings: Settings, user_ids: Sequence[str]) -> dict[str, int]:
     slates = stored.slates_of(settings, user_ids)
     removed = stored.erase_logged(settings, user_ids, slates)
-    for table in stored.stored_tables(settings, user_ids):
+    for table in stored.stored_tables(user_ids, slates):
         if count := stored.erase_landed(settings, table):
             removed[table.place] = count
     if count := stored.erase_quarantined(settings, user_ids):
@@ -152,6 +164,18 @@ def _erase_stored(settings: Settings, user_ids: Sequence[str]) -> dict[str, int]
     if count := stored.erase_ad_counts(settings, user_ids):
         removed["ads/shown.db"] = count
     return removed
+
+
+def _require_no_copy(settings: Settings, affected: Sequence[str], user_ids: Sequence[str]) -> None:
+    """Raise PenchantError for a vector of the people anywhere but where it will be removed."""
+    leaving = folders_of(settings, affected)
+    vectors = vectors_of(leaving, user_ids)
+    skip = [*leaving, settings.privacy, settings.home / "postgres"]
+    if found := list(files_with(settings.home, vectors, skip)):
+        raise PenchantError(
+            f"{len(found)} files have a vector of the person, such as {found[0]}",
+            "remove or replace the file, then run `penchant subject finish` again",
+        )
 
 
 def _verify(settings: Settings, user_ids: Sequence[str]) -> int:
@@ -186,12 +210,7 @@ def _complete(
         removed=_sum(request.removed, removed),
         snapshot_id=snapshot_id,
         release_id=settings.live_release.current(),
-        models=tuple(
-            UnlearnedModel(
-                family=family, run_id=run_id, how=f"{RETRAINED}; {_left_service(settings)}"
-            )
-            for family, run_id in (models_of(settings, snapshot_id) if snapshot_id else ())
-        ),
+        models=_models(settings, snapshot_id) if snapshot_id else (),
         searched_files=searched,
         limits=_limits(settings, ids),
         public_key=public_key(key),
@@ -201,6 +220,36 @@ def _complete(
     path.chmod(0o600)
     _save(settings, request.model_copy(update={"user_id": None}), "complete", removed, ())
     return path
+
+
+def _models(settings: Settings, snapshot_id: str) -> tuple[UnlearnedModel, ...]:
+    """What became of each family's model."""
+    path, left = Unlearning.path(settings, snapshot_id), _left_service(settings)
+    found = Unlearning.read(path) if path.exists() else None
+    compared = {each.run_id: each for each in found.runs} if found else {}
+    models = [
+        UnlearnedModel(family=family, run_id=run_id, how=f"{_how(compared.get(run_id))}; {left}")
+        for family, run_id in models_of(settings, snapshot_id)
+    ]
+    trained = {model.family for model in models}
+    return (
+        *models,
+        *(
+            UnlearnedModel(family=family, run_id="", how=UNTRAINED)
+            for family in (found.untrained if found else ())
+            if family not in trained
+        ),
+    )
+
+
+def _how(run: UnlearnedRun | None) -> str:
+    if run is None:
+        return RETRAINED
+    if run.is_exact:
+        return UNLEARNED.format(before=run.before, difference=run.difference)
+    if run.why_not:
+        return f"{RETRAINED}; not compared with its earlier run: {run.why_not}"
+    return f"{RETRAINED}; its earlier run less the person is another model"
 
 
 def _left_service(settings: Settings) -> str:

@@ -88,11 +88,12 @@ def export(settings: Settings, user_id: str, folder: Path) -> ExportReport:
 def everything_held(settings: Settings, user_id: str) -> Iterator[Held]:
     """What each place holds of the person, empty places too."""
     ids = known_as(settings, [user_id])
-    for table in stored.stored_tables(settings, ids):
+    slates = stored.slates_of(settings, ids)
+    for table in stored.stored_tables(ids, slates):
         rows = stored.landed_rows(settings, table)
         purpose = "as the source delivered it: the input of all that follows"
         yield Held(table.place, purpose, [] if rows is None else rows.to_pylist())
-    for name, logged in stored.logged_rows(settings, ids).items():
+    for name, logged in stored.logged_rows(settings, ids, slates).items():
         yield Held(f"feedback/{name}", "waits to land: what was shown and done since", logged)
     yield from _insights(settings, user_id)
     if settings.live_snapshot.current():

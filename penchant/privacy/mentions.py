@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.encrypted_file import open_for_reading
@@ -28,6 +29,7 @@ from penchant.encryption.log_lines import read_log
 from penchant.encryption.store import is_encrypted_store, is_store, open_store, rows_of_store
 from penchant.ingestion.ingest import SOURCES
 from penchant.ingestion.landing.reading import identifier, literal
+from penchant.ingestion.landing.user_rows import is_one_of
 
 DISTINCTIVE = 8
 USER_COLUMNS = {"user_id"} | {
@@ -77,9 +79,7 @@ def _in_parquet(file: Path, user_ids: Sequence[str]) -> bool:
             columns = [name for name, *_ in described if name in USER_COLUMNS]
             return any(
                 connection.execute(
-                    f"SELECT 1 FROM {relation} "
-                    f"WHERE list_contains(?, CAST({identifier(column)} AS VARCHAR)) LIMIT 1",
-                    [list(user_ids)],
+                    f"SELECT 1 FROM {relation} WHERE {is_one_of(column, user_ids)} LIMIT 1"
                 ).fetchall()
                 for column in columns
             )
@@ -89,11 +89,12 @@ def _in_parquet(file: Path, user_ids: Sequence[str]) -> bool:
 
 def _in_arrow(file: Path, user_ids: Sequence[str]) -> bool:
     with open_for_reading(file) as opened:
-        table = pa.ipc.open_file(opened).read_all()
+        reader = pa.ipc.open_file(opened)
+        columns = USER_COLUMNS & set(reader.schema.names)
         return any(
-            value in user_ids
-            for column in USER_COLUMNS & set(table.column_names)
-            for value in table[column].to_pylist()
+            pc.any(pc.is_in(batch[column].cast(pa.string()), pa.array(user_ids))).as_py()
+            for batch in map(reader.get_batch, range(reader.num_record_batches if columns else 0))
+            for column in columns
         )
 
 
@@ -142,6 +143,7 @@ def _in_rows(file: Path, user_ids: Sequence[str]) -> bool:
 
 
 def _in_bytes(file: Path, user_ids: Sequence[str]) -> bool:
+    ids = [user_id.encode() for user_id in user_ids]
     found = re.compile(b"|".join(_patterns(user_ids)))
     longest = 64 + 4 * max(len(user_id.encode()) for user_id in user_ids)
     before = b""
@@ -149,7 +151,9 @@ def _in_bytes(file: Path, user_ids: Sequence[str]) -> bool:
         opened = gzip.GzipFile(fileobj=raw) if file.name.endswith(".gz") else raw
         try:
             while chunk := opened.read(CHUNK):
-                if found.search(before + chunk):
+                text = before + chunk
+                # every pattern has an id, which is found a hundred times faster
+                if any(each in text for each in ids) and found.search(text):
                     return True
                 before = chunk[-longest:]
         except (OSError, EOFError):

@@ -15,7 +15,13 @@ from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.store import opened_alone
 from penchant.feedback.log import TABLES, FeedbackLog
 from penchant.ingestion.ingest import SOURCES
-from penchant.ingestion.landing.user_rows import remove_rows, rows_of
+from penchant.ingestion.landing.user_rows import (
+    count_where,
+    is_one_of,
+    remove_where,
+    rows_of,
+    users_where,
+)
 from penchant.ingestion.sources import feedback
 from penchant.privacy.mentions import mentions
 from penchant.settings import Settings
@@ -38,20 +44,34 @@ class StoredTable:
         return f"landing/{self.source}/{self.table}"
 
 
-def stored_tables(settings: Settings, user_ids: Sequence[str]) -> list[StoredTable]:
+def stored_tables(user_ids: Sequence[str], slates: set[str]) -> list[StoredTable]:
     """Every landed table that can have rows of these people, in the order of erasure.
 
-    Propensities name a slate, which impressions link to a person: they come first.
+    Propensities name one of the ``slates``, which impressions link to a person: they come first.
     """
-    slates = tuple(sorted(slates_of(settings, user_ids)))
+    shown = StoredTable(feedback.NAME, feedback.PROPENSITIES.table, SLATE, tuple(sorted(slates)))
+    return [shown, *_tables_of_users(user_ids)]
+
+
+def ids_held(settings: Settings, user_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that a landed batch or the feedback log has."""
+    log, asked = FeedbackLog.of(settings), set(user_ids)
+    found = {str(row.get("user_id")) for table in TABLES for row in log.rows(table)} & asked
+    with connect(settings.home) as connection:
+        for stored in _tables_of_users(user_ids):
+            theirs = is_one_of(stored.column, stored.values)
+            for batch in _batches(settings, stored.source, stored.table):
+                held = users_where(connection, batch / "data.parquet", stored.column, theirs)
+                found |= held
+    return found
+
+
+def _tables_of_users(user_ids: Sequence[str]) -> list[StoredTable]:
     return [
-        StoredTable(feedback.NAME, feedback.PROPENSITIES.table, SLATE, slates),
-        *(
-            StoredTable(name, contract.table, column, tuple(user_ids))
-            for name, source in SOURCES.items()
-            for contract in source.CONTRACTS
-            for column in contract.user_columns
-        ),
+        StoredTable(name, contract.table, column, tuple(user_ids))
+        for name, source in SOURCES.items()
+        for contract in source.CONTRACTS
+        for column in contract.user_columns
     ]
 
 
@@ -86,13 +106,14 @@ def erase_landed(settings: Settings, stored: StoredTable) -> int:
     with held_alone(settings.landing / stored.source), connect(settings.home) as connection:
         for batch in _batches(settings, stored.source, stored.table):
             parquet, description = batch / "data.parquet", batch / "batch.json"
-            found = len(rows_of(connection, parquet, stored.column, stored.values))
+            theirs = is_one_of(stored.column, stored.values)
+            found = count_where(connection, parquet, theirs)
             if found:
                 described = json.loads(description.read_text())
                 described["erased"] = described.get("erased", 0) + found
                 described["rows"] -= found
                 write_json(description, described)
-                removed += remove_rows(connection, parquet, stored.column, stored.values)
+                removed += remove_where(connection, parquet, theirs)
     return removed
 
 
@@ -109,9 +130,11 @@ def erase_logged(settings: Settings, user_ids: Sequence[str], slates: set[str]) 
         }
 
 
-def logged_rows(settings: Settings, user_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def logged_rows(
+    settings: Settings, user_ids: Sequence[str], slates: set[str]
+) -> dict[str, list[dict[str, Any]]]:
     """The rows of these people in the feedback log, by table."""
-    theirs = _theirs(user_ids, slates_of(settings, user_ids))
+    theirs = _theirs(user_ids, slates)
     log = FeedbackLog.of(settings)
     return {table: [row for row in log.rows(table) if theirs(row)] for table in TABLES}
 

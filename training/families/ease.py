@@ -18,7 +18,7 @@ as in EASE.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.event_types import (
     Strengths,
+    from_record,
     from_tensor,
     read_events,
     recorded,
@@ -108,10 +109,17 @@ class Model(Ranker):
         self.tuned = recorded(self.strengths)
         context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
-    def _solve(self, train: Histories, context: TrainingContext, strengths: Strengths) -> None:
+    def _solve(
+        self,
+        train: Histories,
+        context: TrainingContext,
+        strengths: Strengths,
+        gone_B: IntArray | None = None,
+    ) -> None:
+        """``gone_B``: rows of users who are subtracted from the moments."""
         config, self.strengths = self.config, strengths
         self.items_J = frequent_items(
-            train.every_type(strengths), config.min_buyers, config.most_items
+            train.every_type(strengths), config.min_buyers, config.most_items, gone_B
         )
         inputs, outputs = examples(train, strengths, context.items, self.items_J, config)
         context.budget.check()
@@ -120,6 +128,13 @@ class Model(Ranker):
         difference_JJ = (
             product(inputs, less) if dense_is_faster(inputs) else (inputs.T @ less).tocsr()
         )
+        if gone_B is not None:
+            own = replace(config, same_tag=0.0)  # no user's rows
+            theirs, came = examples(train.take(gone_B), strengths, context.items, self.items_J, own)
+            gram_JJ -= (theirs.T @ theirs).toarray()
+            theirs_JJ = theirs.T @ (theirs - came)
+            is_sparse = sp.issparse(difference_JJ)
+            difference_JJ = difference_JJ - (theirs_JJ if is_sparse else theirs_JJ.toarray())
         context.budget.check()
         self.weights_JJ = solve(gram_JJ, config.regularization, difference_JJ, config.repeats)
 
@@ -143,6 +158,13 @@ class Model(Ranker):
         if self.config.privacy:
             return
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
+
+    def unlearn(
+        self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
+    ) -> None:
+        strengths = from_record(self.tuned, target_type(split.train))
+        self._solve(split.train, context, strengths, gone_B)
+        self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
 
     def scores(self, batch: Histories) -> torch.Tensor:
         past = decayed(read_events(batch, self.strengths), self.config.half_life_days)
@@ -172,9 +194,14 @@ def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
     return histories.matrix(np.where(weights_N < FAINT, 0, weights_N))
 
 
-def frequent_items(histories: Histories, min_buyers: int, most_items: int) -> IntArray:
-    """items_J in ascending order, at least one."""
-    buyers_I = histories.matrix(histories.weights_N).getnnz(axis=0)
+def frequent_items(
+    histories: Histories, min_buyers: int, most_items: int, gone_B: IntArray | None = None
+) -> IntArray:
+    """items_J in ascending order, at least one; without the users in rows ``gone_B``."""
+    bought = histories.matrix(histories.weights_N)
+    buyers_I = bought.getnnz(axis=0)
+    if gone_B is not None:
+        buyers_I = buyers_I - bought[gone_B].getnnz(axis=0)
     order_I = np.argsort(-buyers_I, kind="stable")
     enough = int((buyers_I >= min_buyers).sum())
     return np.sort(order_I[: max(1, min(enough, most_items))]).astype(np.int64)

@@ -24,12 +24,13 @@ from sklearn.preprocessing import normalize
 
 from penchant.artifacts import Mechanism
 from penchant.interactions import EVENT_TYPES
-from training.data.histories import Histories
+from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.event_types import (
     Strengths,
+    from_record,
     from_tensor,
     recorded,
     target_type,
@@ -101,7 +102,13 @@ class Model(Ranker):
         self._tune("neighbour_weight", config.neighbour_weights, context)
         self.tuned |= recorded(self.strengths)
 
-    def _fit(self, train: Histories, context: TrainingContext, strengths: Strengths) -> None:
+    def _fit(
+        self,
+        train: Histories,
+        context: TrainingContext,
+        strengths: Strengths,
+        gone_B: IntArray | None = None,
+    ) -> None:
         config, self.strengths = self.config, strengths
         acted = {
             name: _actors(train.every_type({name: 1.0})) for name in strengths if strengths[name]
@@ -119,6 +126,7 @@ class Model(Ranker):
                 config.shrinkage,
                 name != self.target,
                 context,
+                gone_B,
             )
             for name, actors in acted.items()
         }
@@ -145,6 +153,13 @@ class Model(Ranker):
         if self.config.privacy:
             return
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
+
+    def unlearn(
+        self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
+    ) -> None:
+        strengths = from_record(self.tuned, self.target)
+        self._fit(split.train, context, strengths, gone_B)
+        self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
 
     def scores(self, batch: Histories) -> torch.Tensor:
         bought = batch.every_type({self.target: 1.0})
@@ -225,6 +240,7 @@ def similarity(
     shrinkage: float,
     itself: bool,
     context: TrainingContext,
+    gone_B: IntArray | None = None,
 ) -> sp.csr_matrix:
     """Row j: how near the nearest items i are to item j, at most ``neighbours`` of them;
     ``itself``: j may be among them.
@@ -232,17 +248,18 @@ def similarity(
     ``acted``: ones, U x I, where a user has an event of some type with an item; ``goals``: 1 where
     one of the type to predict, less where one of another type. With n_ij users in common:
     n_ij / sqrt(n_i · n_j) · n_ij / (n_ij + shrinkage). Items of fewer than ``min_buyers`` have no
-    neighbours and are none.
+    neighbours and are none. Of the users in rows ``gone_B`` all counts are subtracted.
     """
-    actors_I = np.asarray(acted.sum(axis=0)).ravel()
-    buyers_I = np.asarray(goals.sum(axis=0)).ravel()
+    actors_I, buyers_I = _counts(acted, gone_B), _counts(goals, gone_B)
     rows_J = np.flatnonzero(actors_I >= min_buyers)
-    columns_K = np.flatnonzero(np.asarray((goals > 0).sum(axis=0)).ravel() >= min_buyers)
+    columns_K = np.flatnonzero(_counts(goals > 0, gone_B) >= min_buyers)
+    actors, buyers = acted[:, rows_J].T.tocsr(), goals[:, columns_K].tocsr()
     pairs = _Pairs(
-        acted[:, rows_J].T.tocsr(),
-        goals[:, columns_K].tocsr(),
+        actors,
+        buyers,
         np.sqrt(actors_I[rows_J]),
         np.sqrt(buyers_I[columns_K]),
+        None if gone_B is None else (actors[:, gone_B], buyers[gone_B]),
     )
     kept = [
         _nearest(block_RK, rows, neighbours)
@@ -256,14 +273,22 @@ def similarity(
     return matrix
 
 
+def _counts(matrix: sp.csr_matrix, gone_B: IntArray | None) -> np.ndarray:
+    """Sums of columns, less those of some rows."""
+    sums_I = np.asarray(matrix.sum(axis=0)).ravel()
+    return sums_I if gone_B is None else sums_I - np.asarray(matrix[gone_B].sum(axis=0)).ravel()
+
+
 @dataclass(frozen=True)
 class _Pairs:
-    """``actors``: J x U; ``buyers``: U x K; the roots of how many users each item has."""
+    """``actors``: J x U; ``buyers``: U x K; the roots of how many users each item has; ``gone``:
+    the columns and rows of users who are subtracted."""
 
     actors: sp.csr_matrix
     buyers: sp.csr_matrix
     scale_J: np.ndarray
     scale_K: np.ndarray
+    gone: tuple[sp.csr_matrix, sp.csr_matrix] | None = None
 
     def blocks(
         self, shrinkage: float, itself: bool, context: TrainingContext
@@ -278,6 +303,8 @@ class _Pairs:
                 block_RK = (actors @ self.buyers).toarray()
             else:  # whole rows are added up, see layers/neighbours.py
                 block_RK = np.ascontiguousarray((of_buyers @ actors.T.toarray(order="C")).T)
+            if self.gone is not None:
+                block_RK -= (self.gone[0][rows] @ self.gone[1]).toarray()
             damped_RK = block_RK + np.float32(shrinkage)
             block_RK *= block_RK
             block_RK /= damped_RK

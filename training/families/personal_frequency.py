@@ -12,7 +12,7 @@ import scipy.sparse as sp
 import torch
 
 from penchant.artifacts import Mechanism
-from training.data.histories import DAY, Histories
+from training.data.histories import DAY, Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
@@ -63,6 +63,11 @@ class Model(Ranker):
         if self.config.privacy:
             return
         self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS))
+
+    def unlearn(
+        self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
+    ) -> None:
+        self.popularity_I = torch.from_numpy(popularity(histories, POPULARITY_DAYS, gone_B))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         own = daily_frequency(batch, self.tuned["half_life_days"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from penchant.artifacts import Mechanism
-from training.data.histories import Histories
+from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
@@ -60,6 +60,12 @@ class Model(Ranker):
         if self.config.privacy:
             return
         self.popularity_I = torch.from_numpy(popularity(histories, self.tuned["half_life_days"]))
+
+    def unlearn(
+        self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
+    ) -> None:
+        half_life = self.tuned["half_life_days"]
+        self.popularity_I = torch.from_numpy(popularity(histories, half_life, gone_B))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         return self.popularity_I.repeat(len(batch), 1)

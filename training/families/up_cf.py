@@ -12,12 +12,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data.histories import Histories
+from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
-from training.layers.neighbours import add_rows, dot_products, sums_over
+from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
@@ -46,6 +46,12 @@ class Model(Ranker):
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
         self._index(item_sets(histories), recent_frequencies(histories, self.config.window))
+
+    def unlearn(
+        self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
+    ) -> None:
+        self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
+        self._index(without_rows(self.sets, gone_B), without_rows(self.frequencies, gone_B))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config

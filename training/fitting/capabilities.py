@@ -127,6 +127,24 @@ class LearnsPrivately(Protocol):
         """All that ``fit`` spends, known before it reads any data."""
 
 
+@runtime_checkable
+class Unlearns(Protocol):
+    """A family of counts or in closed form, from which users can be subtracted exactly.
+
+    Such an entry of ``training/names.py`` says ``unlearns=True``.
+    """
+
+    def unlearn(
+        self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
+    ) -> None:
+        """Subtract from a loaded state what users contributed.
+
+        It is then that of a fit and an ``observe`` without them, at the values in ``tuned``, up to
+        rounding. ``split`` and ``histories``: what was learned from and what was
+        observed last, with the users; ``gone_B``: their rows.
+        """
+
+
 @dataclass(frozen=True)
 class TransferDecision:
     """Whether a target category is served by transfer.
@@ -175,5 +193,6 @@ def capabilities(family: Family) -> tuple[str, ...]:
         "chooses actions": isinstance(family, ChoosesActions),
         "proposes tags": isinstance(family, ProposesTags),
         "transfers": isinstance(family, Transfers),
+        "unlearns": isinstance(family, Unlearns),
     }
     return tuple(name for name, has in found.items() if has)

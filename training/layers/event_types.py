@@ -5,7 +5,7 @@ tried from the strongest down, one type after the other, and a type that doesn't
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -92,6 +92,12 @@ def recorded(strengths: Strengths) -> dict[str, float]:
     if len(strengths) == 1:
         return {}
     return {f"strength_{name}": strength for name, strength in strengths.items()}
+
+
+def from_record(tuned: Mapping[str, float], target: str) -> Strengths:
+    """The strengths of a run record; see ``recorded``."""
+    found = {name: tuned[key] for name in EVENT_TYPES if (key := f"strength_{name}") in tuned}
+    return found or {target: 1.0}
 
 
 def to_tensor(strengths: Strengths) -> torch.Tensor:

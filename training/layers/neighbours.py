@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data.histories import FloatArray
+from training.data.histories import FloatArray, IntArray
 
 
 def dot_products(batch: sp.csr_matrix, by_item: sp.csr_matrix) -> FloatArray:
@@ -35,3 +35,10 @@ def add_rows(scores_BI: torch.Tensor, rows: sp.csr_matrix, weight: float = 1.0) 
     values_N = torch.from_numpy((weight * rows.data).astype(np.float32))
     cells = (torch.from_numpy(rows_N), torch.from_numpy(rows.indices.astype(np.int64)))
     scores_BI.index_put_(cells, values_N, accumulate=True)
+
+
+def without_rows(known: sp.csr_matrix, gone_B: IntArray) -> sp.csr_matrix:
+    """The known users but for some rows."""
+    kept_U = np.ones(known.shape[0], bool)
+    kept_U[gone_B] = False
+    return known[kept_U]

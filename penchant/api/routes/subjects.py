@@ -25,7 +25,7 @@ from penchant.api.schemas.subjects import (
 from penchant.artifacts import ErasureReceipt
 from penchant.artifacts import SubjectRequest as Registered
 from penchant.errors import UsageError
-from penchant.privacy.erase import is_stored, receipt_path
+from penchant.privacy.erase import not_stored, receipt_path
 from penchant.privacy.export import everything_held
 from penchant.settings import Settings
 from penchant.subjects import Subjects
@@ -131,7 +131,7 @@ def _described(registered: Registered) -> SubjectRequest:
 
 
 def _require_stored(settings: Settings, user_id: str) -> None:
-    if not is_stored(settings, user_id):
+    if not_stored(settings, [user_id]):
         raise _unknown(user_id)
 
 

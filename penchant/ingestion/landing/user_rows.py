@@ -25,36 +25,35 @@ def users_where(
     return {row[0] for row in connection.execute(query).fetchall() if row[0] is not None}
 
 
+def count_where(connection: duckdb.DuckDBPyConnection, parquet: Path, condition: str) -> int:
+    """The number of rows of which an SQL condition is true."""
+    count = f"SELECT count(*) FROM {_relation(parquet)} WHERE {condition}"
+    return int(connection.execute(count).fetchall()[0][0])
+
+
 def rows_of(
     connection: duckdb.DuckDBPyConnection, parquet: Path, column: str, values: Sequence[str]
 ) -> pa.Table:
     """The rows with one of ``values``, as text, in a column."""
-    query = f"SELECT * FROM {_relation(parquet)} WHERE {_is_one(column)}"
-    return connection.sql(query, params=[list(values)]).to_arrow_table()
+    query = f"SELECT * FROM {_relation(parquet)} WHERE {is_one_of(column, values)}"
+    return connection.sql(query).to_arrow_table()
 
 
 def remove_rows(
     connection: duckdb.DuckDBPyConnection, parquet: Path, column: str, values: Sequence[str]
 ) -> int:
     """Remove these rows and return their number; the file is replaced whole, in the same order."""
-    return remove_where(connection, parquet, _is_one(column), [list(values)])
+    return remove_where(connection, parquet, is_one_of(column, values))
 
 
-def remove_where(
-    connection: duckdb.DuckDBPyConnection,
-    parquet: Path,
-    condition: str,
-    parameters: Sequence[object] = (),
-) -> int:
+def remove_where(connection: duckdb.DuckDBPyConnection, parquet: Path, condition: str) -> int:
     """``remove_rows`` for the rows of which an SQL condition is true."""
-    count = f"SELECT count(*) FROM {_relation(parquet)} WHERE {condition}"
-    removed: int = connection.execute(count, parameters).fetchall()[0][0]
+    removed = count_where(connection, parquet, condition)
     if removed:
         staging = parquet.with_name(f"{STAGING_PREFIX}{parquet.name}")
         connection.execute(
             f"COPY (SELECT * FROM {_relation(parquet)} WHERE ({condition}) IS NOT TRUE) "
-            f"TO {written(staging)} (FORMAT parquet, COMPRESSION snappy)",
-            parameters,
+            f"TO {written(staging)} (FORMAT parquet, COMPRESSION snappy)"
         )
         sync(staging)
         staging.replace(parquet)
@@ -70,5 +69,10 @@ def _text(column: str) -> str:
     return f"CAST({identifier(column)} AS VARCHAR)"
 
 
-def _is_one(column: str) -> str:
-    return f"list_contains(?, {_text(column)})"
+def is_one_of(column: str, values: Sequence[str]) -> str:
+    """SQL that is true where a column has, as text, one of the values; false for none.
+
+    Constants, unlike a list, are compared while the file is read: its other columns are read only
+    where a row is found.
+    """
+    return f"{_text(column)} IN ({', '.join(map(literal, values))})" if values else "false"
