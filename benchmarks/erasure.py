@@ -61,7 +61,7 @@ def page(figures: dict[str, Any]) -> str:
             f"{people} {'person' if people == 1 else 'people'} of each home, with "
             f"{figures['threads']} threads. Seconds and CPU seconds. Simulated homes have "
             f"{EVENTS_A_USER} events a user in a batch a month, impressions with propensities, and "
-            "the largest marts, an online store, a run and a release, all made up. Of Complete "
+            "the largest marts, an online store, a run and a release, all synthetic. Of Complete "
             "Journey what has landed is erased and searched.",
             grid(
                 ["step", *names],

@@ -1,6 +1,6 @@
 """A home with any number of users, as the stages before an erasure leave it, without any of them.
 
-Everything is made up, in the form and the order of columns of the real thing: a year of landed
+Everything is synthetic, in the form and the order of columns of the real thing: a year of landed
 events in a batch a month, users, impressions with their propensities; of one snapshot its largest
 marts, an online store, a run and a release. Ids are as long as pseudonyms.
 """

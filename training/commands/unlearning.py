@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from penchant.artifacts import RunRecord, Snapshot
 from penchant.artifacts.unlearning import UnlearnedRun, Unlearning
@@ -26,6 +25,7 @@ from training.fitting.capabilities import Unlearns
 from training.fitting.factory import config_from_json, make_ranker
 from training.fitting.family import Ranker, State
 from training.fitting.progress import Recorder
+from training.fitting.weights import read_weights
 from training.names import UNLEARNS
 
 
@@ -154,7 +154,7 @@ def _loaded(settings: Settings, run: RunRecord) -> Ranker:
     config = config_from_json(run.family, json.dumps(run.config).encode())
     family = make_ranker(run.family, config)
     path = settings.runs / run.snapshot_id / run.run_id / "model.safetensors"
-    family.load_state(load_file(path))
+    family.load_state(read_weights(path))
     return family
 
 
