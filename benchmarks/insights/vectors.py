@@ -1,13 +1,17 @@
-"""What images add to `content`: on a simulated shop whose users like styles that no text names.
+"""What images add to families: on simulated shops whose users like styles that no text names.
 
 The same family is fitted with and without the items' image vectors, on the same split. The gain in
 NDCG@10 is paired, user by user: on all test purchases, on those of items new to the user, and on
 those of cold items, with at most three purchases before the test window, ranked among themselves.
-One item in ten has no image. The control has vectors that belong to other items: they say which
-item a user bought before, and nothing of what it is like, so they help with repeat purchases alone.
+One item in ten has no image. ``content`` and the gate of ``fusion`` have texts on both sides; the
+sequence families have the item's embedding alone, which rare items share. The control has vectors
+that belong to other items: they say which item a user bought before, and nothing of what it is
+like, so they help with repeat purchases alone. Users of all shops are pooled.
 """
 
-from dataclasses import asdict
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -23,67 +27,107 @@ from training.data.item_vectors import PREFIX, with_vectors
 from training.data.split import Split, Window, split_by_time
 from training.evaluation.metrics.full_ranking import Scorer, evaluate_window
 from training.evaluation.metrics.intervals import bootstrap
-from training.families import content
+from training.fitting.factory import default_config, make_ranker
 
 TITLE = "Vectors"
 SIZES = {"users": 1000, "items": 2000, "days": 180, "styles": 8}
+SHOPS = 3
 COLD = 3  # purchases of an item before the window, at most
 POPULATIONS = {"all items": "all", "items new to the user": "new"}
 COLD_ITEMS = "cold items new to the user"
-SIDES = ("text", "text and images", "text and other items' images")
+WITHOUT, WITH, OTHERS = "without", "with images", "with other items' images"
+CONTROLLED = "content"  # the family of the control
+FAMILIES: dict[str, Callable[[], Any]] = {
+    CONTROLLED: lambda: default_config(CONTROLLED),
+    "gru": lambda: default_config("gru"),
+    "sasrec": lambda: default_config("sasrec"),
+    "hstu": lambda: default_config("hstu"),
+    "fusion": lambda: replace(default_config("fusion"), mode="gate"),
+}
+Values = dict[str, dict[str, list[np.ndarray]]]
+"""Targets -> side -> NDCG@10 of the users of each shop."""
 
 
-def measure(settings: Settings) -> dict[str, Any]:
-    tables = simulate(settings.seed, **SIZES)
+def measure(
+    settings: Settings, *, families: str = ",".join(FAMILIES), shops: int = SHOPS
+) -> dict[str, Any]:
+    """``families``: comma-separated. ``shops``: simulated ones, each with its seed."""
+    found = dict[str, Any]()
+    for name in families.split(","):
+        values: Values = {target: {} for target in (*POPULATIONS, COLD_ITEMS)}
+        started = time.process_time()
+        for seed in range(settings.seed, settings.seed + shops):
+            _of_shop(name, seed, values)
+        found[name] = {"cpu_seconds": time.process_time() - started, "rows": _rows(values)}
+    return {**SIZES, "shops": shops, "families": found}
+
+
+def _of_shop(name: str, seed: int, values: Values) -> None:
+    tables = simulate(seed, **SIZES)
     split, items = _split(tables)
+    users = pa.Table.from_pylist(tables["users"])
     without = items.drop_columns([name for name in items.column_names if name.startswith(PREFIX)])
-    sides = dict(zip(SIDES, (without, items, _shuffled(items, settings.seed)), strict=True))
-    ndcg: dict[str, dict[str, np.ndarray]] = {name: {} for name in (*POPULATIONS, COLD_ITEMS)}
+    sides = {WITHOUT: without, WITH: items}
+    if name == CONTROLLED:
+        sides[OTHERS] = _shuffled(items, seed)
     for side, catalogue in sides.items():
-        with training_context(split.validation, catalogue) as context:
-            model = content.Model(content.Config())
+        with training_context(split.validation, catalogue, seed, users=users) as context:
+            model = make_ranker(name, FAMILIES[name]())
             model.fit(split, context)
         model.observe(split.test.histories)
         found = evaluate_window(model.scores, split.test, tuple(POPULATIONS.values()))
-        for name, population in POPULATIONS.items():
-            ndcg[name][side] = found[population].values["ndcg@10"]
+        for target, population in POPULATIONS.items():
+            values[target].setdefault(side, []).append(found[population].values["ndcg@10"])
         window, scorer = _cold(split.test, model.scores)
-        cold = evaluate_window(scorer, window, ("new",))["new"]
-        ndcg[COLD_ITEMS][side] = cold.values["ndcg@10"]
-    return {
-        **SIZES,
-        "purchases": len(split.test.histories.items_N),
-        "rows": [
-            {
-                "targets": name,
-                "users": len(values[SIDES[0]]),
-                **{side: asdict(bootstrap(values[side], 0)) for side in SIDES},
-                "gain": asdict(bootstrap(values[SIDES[1]] - values[SIDES[0]], 0)),
-                "other gain": asdict(bootstrap(values[SIDES[2]] - values[SIDES[0]], 0)),
-            }
-            for name, values in ndcg.items()
-        ],
-    }
+        cold = evaluate_window(scorer, window, ("new",))["new"].values["ndcg@10"]
+        values[COLD_ITEMS].setdefault(side, []).append(cold)
+
+
+def _rows(values: Values) -> list[dict[str, Any]]:
+    rows = []
+    for target, sides in values.items():
+        pooled = {side: np.concatenate(shops) for side, shops in sides.items()}
+        gains = [
+            with_ - without for with_, without in zip(sides[WITH], sides[WITHOUT], strict=True)
+        ]
+        row = {
+            "targets": target,
+            "users": len(pooled[WITHOUT]),
+            **{side: asdict(bootstrap(pooled[side], 0)) for side in (WITHOUT, WITH)},
+            "gain": asdict(bootstrap(np.concatenate(gains), 0)),
+            "gains by shop": [float(gain.mean()) for gain in gains],
+        }
+        if OTHERS in pooled:
+            row["other gain"] = asdict(bootstrap(pooled[OTHERS] - pooled[WITHOUT], 0))
+        rows.append(row)
+    return rows
 
 
 def page(figures: dict[str, Any]) -> str:
     rows = [
         [
+            name,
             row["targets"],
             f"{row['users']:,}",
-            *(interval(row[side]) for side in SIDES[:2]),
+            *(interval(row[side]) for side in (WITHOUT, WITH)),
             interval(row["gain"], sign="+"),
-            interval(row["other gain"], sign="+"),
+            ", ".join(f"{gain:+.4f}" for gain in row["gains by shop"]),
+            interval(row["other gain"], sign="+") if "other gain" in row else "",
         ]
-        for row in figures["rows"]
+        for name, family in figures["families"].items()
+        for row in family["rows"]
     ]
-    head = ["test purchases of", "users", *SIDES[:2], "gain", "gain of other items' images"]
+    head = ["family", "test purchases of", "users", WITHOUT, WITH, "gain", "by shop", "control"]
+    seconds = ", ".join(
+        f"{name} {family['cpu_seconds']:.0f}" for name, family in figures["families"].items()
+    )
     return "\n\n".join(
         [
-            f"`content` on a simulated shop of {figures['users']:,} users, {figures['items']:,} "
-            f"items and {figures['styles']} styles: NDCG@10 on the last 14 of {figures['days']} "
-            f"days. A cold item had at most {COLD} purchases before; it is ranked among cold "
-            "items.",
+            f"{figures['shops']} simulated shops of {figures['users']:,} users, "
+            f"{figures['items']:,} items and {figures['styles']} styles: NDCG@10 on the last 14 of "
+            f"{figures['days']} days. A cold item had at most {COLD} purchases before; it is "
+            "ranked among cold items. `fusion` is in the mode `gate`. The control has other items' "
+            f"images. CPU seconds of all fits: {seconds}.",
             grid(head, rows),
         ]
     )

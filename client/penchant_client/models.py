@@ -144,15 +144,18 @@ class Ads:
 
 @dataclass(frozen=True)
 class AnswerPassage:
-    """A sentence as it was written.
+    """A sentence, or the shop's answer to an earlier question, as it was written.
 
+    item_id: Null for an answer about the shop.
+    question: The earlier question that the shop answered.
     score: Comparable only within one response.
     """
 
-    item_id: str
-    source: Literal["review", "description"]
+    item_id: Optional[str]
+    source: Literal["review", "description", "answer"]
     reviewed_at: Optional[datetime]
     text: str
+    question: Optional[str]
     score: float
 
 

@@ -1,7 +1,8 @@
 {#- All rows of a canonical table, from every source that has landed; no rows where no source has it.
     Without those of users who object to being profiled: `penchant build` passes their ids. Linked ids are replaced
-    by their subject; `with_origin` adds the replaced one as `origin`. -#}
-{% macro union_of_sources(table, with_origin=none) -%}
+    by their subject; `with_origin` adds the replaced one as `origin`. `sources`: those that landed the table, where
+    its staging models are off without. -#}
+{% macro union_of_sources(table, with_origin=none, sources=none) -%}
     {%- set ids = linked(canonical_table(table)["columns"]) -%}
     {%- set objecting = (given("objecting_users") or []) if "user_id" in canonical_table(table)["columns"] else [] -%}
     {%- if objecting %}select * from ({% endif %}
@@ -20,7 +21,7 @@
         cast(null as {{ column["type"] }}) as {{ name }}{{ "," if not loop.last }}
     {%- endfor %}
     where false
-    {%- for source in (given("sources") or []) if source in var("canonical_models")[table] %}
+    {%- for source in (given("sources") or [] if sources is none else sources) if source in var("canonical_models")[table] %}
     union all by name
     select * from {{ ref(var("canonical_models")[table][source]) }}
     {%- endfor %}

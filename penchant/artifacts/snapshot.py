@@ -140,8 +140,8 @@ class Snapshot:
         if not excluded.is_file():
             return f"read_parquet({_quoted(rows)})"
         return (
-            f"(SELECT * FROM read_parquet({_quoted(rows)}) WHERE user_id NOT IN "
-            f"(SELECT user_id FROM read_parquet({_quoted(excluded)})))"
+            f"(SELECT * FROM read_parquet({_quoted(rows)}) WHERE (user_id NOT IN "
+            f"(SELECT user_id FROM read_parquet({_quoted(excluded)}))) IS NOT FALSE)"
         )
 
     def training_set(self, name: str) -> Path:

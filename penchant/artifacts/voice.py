@@ -56,6 +56,15 @@ class AnswerQuality(Recall):
     by_language: dict[str, Recall]
 
 
+class QuestionQuality(Part):
+    """Of customers' questions: ``without_answer`` of the shop. ``answerable``: of those about an
+    item, the share of which its reviews or description have a word."""
+
+    questions: int
+    without_answer: int
+    answerable: Interval
+
+
 class VoiceRecord(InsightRecord):
     """``voice.json``; its tables are beside it.
 
@@ -81,3 +90,4 @@ class VoiceRecord(InsightRecord):
     sentiment: SentimentQuality | None
     coherence: TopicQuality | None
     answers: AnswerQuality | None
+    questions: QuestionQuality | None

@@ -17,7 +17,7 @@ from penchant.settings import Settings
 from penchant.subjects import Subjects
 
 BATCHES = "*/*/*/batch.json"
-COMPETITORS, EMBEDDINGS = "competitor_items", "item_embeddings"
+COMPETITORS, EMBEDDINGS, QUESTIONS = "competitor_items", "item_embeddings", "questions"
 INSIGHTS = "insights"
 LINKS = {"user_id": "user_identities", "item_id": "item_identities"}
 
@@ -85,10 +85,9 @@ class Landing:
         """Whether a competitor's catalogue has landed."""
         return any(batch.table == COMPETITORS for batch in self.batches)
 
-    @property
-    def embedding_sources(self) -> list[str]:
-        """The sources of items' vectors."""
-        return sorted({batch.source for batch in self.batches if batch.table == EMBEDDINGS})
+    def sources_of(self, table: str) -> list[str]:
+        """The sources that landed a table."""
+        return sorted({batch.source for batch in self.batches if batch.table == table})
 
     @property
     def insights(self) -> list[str]:
@@ -104,7 +103,8 @@ class Landing:
             **({"objecting_users": self.objecting} if self.objecting else {}),
             **({"linked": self.linked} if self.linked else {}),
             **({"competitors": True} if self.has_competitors else {}),
-            **({"embedding_sources": found} if (found := self.embedding_sources) else {}),
+            **({"embedding_sources": found} if (found := self.sources_of(EMBEDDINGS)) else {}),
+            **({"question_sources": found} if (found := self.sources_of(QUESTIONS)) else {}),
             **({"insights": found} if (found := self.insights) else {}),
             "target_event_type": self.target_event_type,
             **DBT_VARIABLES,

@@ -22,7 +22,7 @@ def shop(settings: Settings) -> duckdb.DuckDBPyConnection:
     report = ingest(settings, source="simulator", **SIZES)
     assert not report.quarantined
     connection = duckdb.connect()
-    for table in ("users", "items", "events", "impressions", "campaigns", "reviews"):
+    for table in ("users", "items", "events", "impressions", "campaigns", "reviews", "questions"):
         batches = settings.landing / "simulator" / table / "*" / "data.parquet"
         connection.execute(f"CREATE VIEW {table} AS FROM read_parquet('{batches}')")
     return connection
@@ -51,7 +51,7 @@ def test_logs_every_event_type(shop: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_foreign_keys_exist(shop: duckdb.DuckDBPyConnection) -> None:
-    for table in ("events", "impressions", "reviews", "campaigns"):
+    for table in ("events", "impressions", "reviews", "questions", "campaigns"):
         unknown = f"SELECT 1 FROM {table} WHERE item_id NOT IN (SELECT item_id FROM items)"
         assert not shop.sql(unknown).fetchall()
     assert not shop.sql(

@@ -39,6 +39,18 @@ ITEMS: list[dict[str, Any]] = [
 ]
 
 
+QUESTIONS: list[dict[str, Any]] = [
+    {"question_id": "q1", "user_id": "u1", "item_id": "lamp1", "text": "Which bulb does it take?"}
+    | {"answer": "An E27 of at most 40 W."},
+    {"question_id": "q2", "user_id": None, "item_id": None, "text": "Do you ship to Norway?"}
+    | {"answer": "Yes, within a week."},
+    {"question_id": "q3", "user_id": None, "item_id": "lamp1", "text": "Is the price fair?"}
+    | {"answer": None},
+    {"question_id": "q4", "user_id": None, "item_id": "lamp2", "text": "Quantum chromodynamics?"}
+    | {"answer": " "},
+]
+
+
 def planted_reviews(count: int = 600) -> list[dict[str, Any]]:
     """Coffee has mostly five stars, lamps one; a tenth of the texts is the other way round."""
     random = np.random.default_rng(5)
@@ -81,6 +93,8 @@ def write_shop(settings: Settings, rows: list[dict[str, Any]]) -> str:
         ]
     )
     pq.write_table(pa.Table.from_pylist(rows, schema), folder / "marts" / "reviews.parquet")
+    asked = [row | {"asked_at": AS_OF - timedelta(days=9)} for row in QUESTIONS]
+    pq.write_table(pa.Table.from_pylist(asked), folder / "marts" / "questions.parquet")
     pq.write_table(pa.Table.from_pylist(ITEMS), folder / "marts" / "items.parquet")
     SnapshotDescription(id=SNAPSHOT, as_of=AS_OF).write(folder / "snapshot.json")
     CheckResults(snapshot_id=SNAPSHOT, passed=True).write(folder / "checks.json")

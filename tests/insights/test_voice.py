@@ -136,11 +136,39 @@ def test_sentiments_and_aspects_land_without_anybody_s_words(read_once: Settings
     assert set(shop["name"].to_pylist()) == {""}
 
 
+def test_earlier_answers_of_the_shop_are_quoted_with_their_question(client: TestClient) -> None:
+    asked = {"q": "What bulb is right?", "item_id": "lamp1"}
+    (answered, *_) = client.get("/v1/answers", params=asked).json()["passages"]
+    assert answered["text"] == "An E27 of at most 40 W." and answered["source"] == "answer"
+    assert answered["question"] == "Which bulb does it take?" and answered["item_id"] == "lamp1"
+    (of_shop, *_) = client.get("/v1/answers", params={"q": "shipping, ship Norway"}).json()[
+        "passages"
+    ]
+    assert of_shop["text"] == "Yes, within a week." and of_shop["item_id"] is None
+    shown = client.get("/console/voice", params={"q": "Norway"}).text
+    assert "Yes, within a week." in shown and "Do you ship to Norway?" in shown
+
+
+def test_questions_that_reviews_could_answer_are_counted(read_once: Settings) -> None:
+    quality = VoiceRecord.read(VoiceRecord.path(read_once, SNAPSHOT)).questions
+    assert quality is not None
+    assert (quality.questions, quality.without_answer) == (4, 2)
+    assert quality.answerable["mean"] == pytest.approx(1 / 3)
+
+
+def test_answer_to_an_objecting_user_is_left_out(read_once: Settings, settings: Settings) -> None:
+    shutil.copytree(read_once.home, settings.home)
+    Subjects(settings).request("object", "u1", datetime(2024, 4, 2))
+    asked = {"q": "Which bulb?", "item_id": "lamp1"}
+    found = TestClient(create_app(settings)).get("/v1/answers", params=asked).json()["passages"]
+    assert "answer" not in [each["source"] for each in found]
+
+
 def test_unknown_ids_and_both_filters_are_named(client: TestClient, settings: Settings) -> None:
     unknown = client.get("/v1/voice", params={"item_id": "nothing"}).json()
     assert "'nothing' has no aspect" in unknown["detail"]
     unknown = client.get("/v1/answers", params={"q": "price", "item_id": "no"}).json()
-    assert "no review and no description" in unknown["detail"]
+    assert "no review, description or answer" in unknown["detail"]
     both = client.get("/v1/voice", params={"item_id": "lamp1", "category": "Home"}).json()
     assert "both given" in both["detail"]
     empty = TestClient(create_app(settings)).get("/v1/voice")

@@ -17,7 +17,7 @@ catalogue as (
         ) = 1
 ),
 
--- items of events, impressions, reviews and campaigns exist even if no catalogue has them
+-- items of events, impressions, reviews, questions and campaigns exist even if no catalogue has them
 traces as (
     select
         item_id,
@@ -33,6 +33,11 @@ traces as (
         item_id,
         reviewed_at as seen_at
     from {{ ref('int_reviews') }}
+    union all
+    select
+        item_id,
+        asked_at as seen_at
+    from {{ ref('int_questions') }}
     union all
     select
         item_id,

@@ -17,7 +17,7 @@ listed as (
         ) = 1
 ),
 
--- users of events, impressions and reviews exist even if no source lists them
+-- users of events, impressions, reviews and questions exist even if no source lists them
 traces as (
     select
         user_id,
@@ -33,6 +33,12 @@ traces as (
         user_id,
         reviewed_at as seen_at
     from {{ ref('int_reviews') }}
+    union all
+    select
+        user_id,
+        asked_at as seen_at
+    from {{ ref('int_questions') }}
+    where user_id is not null
 ),
 
 first_traces as (

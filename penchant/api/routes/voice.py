@@ -62,7 +62,8 @@ def voice(query: Annotated[VoiceQuery, Query()], services: AppServices) -> Voice
 def answers(
     request: Request, query: Annotated[AnswersQuery, Query()], services: AppServices
 ) -> Answers:
-    """Sentences of reviews and descriptions that have the question's words, as they were written.
+    """Sentences of reviews and descriptions, and the shop's answers to earlier questions, that have
+    the question's words, as they were written.
 
     No text is generated.
     """
@@ -77,8 +78,9 @@ def answers(
             AnswerPassage(
                 item_id=each.passage.item_id,
                 source=each.passage.source,
-                reviewed_at=each.passage.reviewed_at,
+                reviewed_at=each.passage.written_at if each.passage.source == "review" else None,
                 text=each.passage.text,
+                question=each.passage.question,
                 score=each.score,
             )
             for each in islice(shown, query.k)

@@ -250,12 +250,13 @@ class AnswersQuery(Request):
 
 
 class AnswerPassage(Response):
-    """A sentence as it was written."""
+    """A sentence, or the shop's answer to an earlier question, as it was written."""
 
-    item_id: str
-    source: Literal["review", "description"]
+    item_id: str | None = Field(description="Null for an answer about the shop.")
+    source: Literal["review", "description", "answer"]
     reviewed_at: datetime | None
     text: str
+    question: str | None = Field(description="The earlier question that the shop answered.")
     score: float = Field(description="Comparable only within one response.")
 
 

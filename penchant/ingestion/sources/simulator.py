@@ -17,6 +17,7 @@ from penchant.ingestion.landing.arrival import Arrival, Request
 from penchant.ingestion.landing.canonical import CONTRACTS
 from penchant.ingestion.landing.contract import Contract
 from penchant.ingestion.simulated.campaigns import campaigns_of
+from penchant.ingestion.simulated.customer_questions import question_rows
 from penchant.ingestion.simulated.images import image_rows
 from penchant.ingestion.simulated.life import Log, live, mail
 from penchant.ingestion.simulated.shop import open_shop
@@ -61,10 +62,11 @@ def simulate(
     for user in range(users):
         live(rng, shop, campaigns, user, days, log)
     mail(shop, campaigns, log)
+    events = _numbered(log.events, "event_id", "e", "event_at")
     return {
         "users": user_rows,
         "items": item_rows,
-        "events": _numbered(log.events, "event_id", "e", "event_at"),
+        "events": events,
         "impressions": _numbered(log.impressions, "impression_id", "m", "shown_at"),
         "campaigns": [
             {
@@ -77,6 +79,7 @@ def simulate(
             for campaign in campaigns
             for item in campaign.items
         ],
+        "questions": question_rows(events, dict(zip(shop.items, shop.departments, strict=True))),
         "item_embeddings": image_rows(shop, seed),
         "reviews": sorted(log.reviews, key=lambda row: (row["reviewed_at"], row["user_id"])),
     }

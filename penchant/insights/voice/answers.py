@@ -1,27 +1,32 @@
-"""Answers to questions: passages of reviews and descriptions, found by BM25 and quoted as they are.
+"""Answers to questions: passages that somebody wrote, found by BM25 and quoted as they are.
 
-No text is generated. A passage is a sentence; its item's title counts too, at half the weight.
+No text is generated. A passage is a sentence of a review or a description, or the shop's answer to
+an earlier question, which is found by that question's words too. Its item's title counts at half
+the weight.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from penchant.artifacts.voice import AnswerQuality, Recall
+from penchant.artifacts.voice import AnswerQuality, QuestionQuality, Recall
 from penchant.insights.intervals import mean_interval
 from penchant.insights.search.index import Postings, SearchIndex, postings_of
 from penchant.insights.voice.language import is_content, languages_of
+from penchant.insights.voice.questions import Question
 from penchant.insights.voice.reviews import Reviews, Sentence, sentences
 from penchant.insights.voice.sentiment import split_users
 from penchant.words import words
 
-FIELDS = {"text": 1.0, "title": 0.5}
+FIELDS = {"text": 1.0, "question": 1.0, "title": 0.5}
+Source = Literal["review", "description", "answer"]
+REVIEW, DESCRIPTION, ANSWER = get_args(Source)
 BEST = 10
 Floats = npt.NDArray[np.float64]
 QUESTIONS, QUESTION_WORDS, LEAST_QUESTIONS = 1000, 6, 20
@@ -29,41 +34,50 @@ QUESTIONS, QUESTION_WORDS, LEAST_QUESTIONS = 1000, 6, 20
 
 @dataclass(frozen=True)
 class Passage:
-    """A sentence of a review, or of a description: then without author and time."""
+    """``user_id``, ``written_at``: author and time of a review; of an answer those of the
+    ``question``. ``item_id``: None for an answer about the shop."""
 
-    item_id: str
+    item_id: str | None
     text: str
+    source: Source
     user_id: str | None = None
-    reviewed_at: datetime | None = None
-
-    @property
-    def source(self) -> Literal["review", "description"]:
-        return "description" if self.user_id is None else "review"
+    written_at: datetime | None = None
+    question: str | None = None
 
 
 def passages_of(
-    reviews: Reviews, said: Sequence[Sentence], descriptions: Mapping[str, str | None]
+    reviews: Reviews,
+    said: Sequence[Sentence],
+    descriptions: Mapping[str, str | None],
+    questions: Sequence[Question] = (),
 ) -> list[Passage]:
-    """Sentences of reviews, then of descriptions by item."""
+    """Sentences of reviews, then of descriptions by item, then answers to questions."""
     found = [
         Passage(
             reviews.item_ids[each.review],
             each.text,
+            REVIEW,
             reviews.user_ids[each.review],
             reviews.reviewed_at[each.review],
         )
         for each in said
     ]
     for item_id, description in sorted(descriptions.items()):
-        found += [Passage(item_id, text) for text in sentences(description or "")]
-    return found
+        found += [Passage(item_id, text, DESCRIPTION) for text in sentences(description or "")]
+    return found + [
+        Passage(each.item_id, answer, ANSWER, each.user_id, each.asked_at, each.text)
+        for each in questions
+        if (answer := (each.answer or "").strip())
+    ]
 
 
 def index_passages(passages: Sequence[Passage], titles: Mapping[str, str | None]) -> Postings:
-    texts = [passage.text for passage in passages]
-    return postings_of(
-        {"text": texts, "title": [titles.get(passage.item_id) for passage in passages]}, FIELDS
-    )
+    fields: dict[str, list[str | None]] = {
+        "text": [passage.text for passage in passages],
+        "question": [passage.question for passage in passages],
+        "title": [titles.get(passage.item_id) if passage.item_id else None for passage in passages],
+    }
+    return postings_of(fields, FIELDS)
 
 
 def question_words(question: str) -> list[str]:
@@ -100,7 +114,7 @@ def answer_quality(
     )
     rows_of: defaultdict[str, list[int]] = defaultdict(list)
     for row, passage in enumerate(passages):
-        rows_of[passage.item_id].append(row)
+        rows_of[str(passage.item_id)].append(row)
     random = np.random.default_rng(seed)
     asked_of = [
         (row, content)
@@ -137,6 +151,30 @@ def _recall(found_Q: Floats, random_Q: Floats) -> Recall:
     )
 
 
+def question_quality(
+    questions: Sequence[Question], passages: Sequence[Passage], index: SearchIndex
+) -> QuestionQuality | None:
+    """None without a question about an item."""
+    about = [question for question in questions if question.item_id is not None]
+    if not about:
+        return None
+    item_P = np.array([each.item_id for each in passages], dtype=object)
+    written_P = np.array([each.source != ANSWER for each in passages], bool)
+    found_Q = [
+        bool(
+            best_passages(
+                index, question_words(question.text), 1, (item_P == question.item_id) & written_P
+            )
+        )
+        for question in about
+    ]
+    return QuestionQuality(
+        questions=len(questions),
+        without_answer=sum(not (question.answer or "").strip() for question in questions),
+        answerable=mean_interval(np.array(found_Q, np.float64)),
+    )
+
+
 def _content(reviews: Reviews, row: int) -> list[str]:
     language = reviews.languages[row]
     return sorted({word for word in reviews.tokens[row] if is_content(word, language)})
@@ -147,8 +185,10 @@ def passages_table(passages: Sequence[Passage]) -> pa.Table:
         {
             "item_id": pa.array([each.item_id for each in passages], pa.string()),
             "text": pa.array([each.text for each in passages], pa.string()),
+            "source": pa.array([each.source for each in passages], pa.string()),
             "user_id": pa.array([each.user_id for each in passages], pa.string()),
-            "reviewed_at": pa.array([each.reviewed_at for each in passages], pa.timestamp("us")),
+            "written_at": pa.array([each.written_at for each in passages], pa.timestamp("us")),
+            "question": pa.array([each.question for each in passages], pa.string()),
         }
     )
 

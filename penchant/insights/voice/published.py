@@ -70,14 +70,14 @@ class PublishedVoice:
     def answer(self, question: str, item_id: str | None, most: int) -> list[FoundPassage]:
         """The passages with most of the question's words, best first; none where none has any.
 
-        Raises UnknownId for an item without reviews and description.
+        Raises UnknownId for an item without review, description and answer.
         """
         among = None
         if item_id is not None:
             among = self._item_P == item_id
             if not among.any():
                 raise UnknownId(
-                    f"item {item_id!r} has no review and no description in snapshot "
+                    f"item {item_id!r} has no review, description or answer in snapshot "
                     f"{self.record.snapshot_id}",
                     "leave item_id out to search those of all items",
                 )

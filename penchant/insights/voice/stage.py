@@ -21,15 +21,18 @@ from penchant.artifacts.voice import (
 )
 from penchant.encryption import parquet as pq
 from penchant.errors import NothingToDo
+from penchant.insights.search.index import SearchIndex
 from penchant.insights.voice.answers import (
     answer_quality,
     index_passages,
     passages_of,
     passages_table,
     postings_table,
+    question_quality,
 )
 from penchant.insights.voice.aspects import aspect_rows, mentions
 from penchant.insights.voice.marking import copies, is_advertising
+from penchant.insights.voice.questions import read_questions
 from penchant.insights.voice.reviews import Reviews, Sentence, read_reviews, sentences_of
 from penchant.insights.voice.sentiment import Sentiment, learn_sentiment
 from penchant.insights.voice.topics import topic_quality, topic_rows
@@ -143,12 +146,14 @@ def write_voice(settings: Settings, snapshot: Snapshot, folder: Path) -> VoiceRe
     topics = topic_rows(reviews, kept_R, settings.seed)
     descriptions = {item_id: row["description"] for item_id, row in items.items()}
     titles = {item_id: row["title"] for item_id, row in items.items()}
-    passages = passages_of(reviews, said, descriptions)
+    questions = read_questions(snapshot)
+    passages = passages_of(reviews, said, descriptions, questions)
+    postings = index_passages(passages, titles)
     pq.write_table(_reviews_table(reviews, model, original_R, advertising_R), folder / REVIEWS)
     pq.write_table(pa.Table.from_pylist(aspects, ASPECT_SCHEMA), folder / ASPECTS)
     pq.write_table(pa.Table.from_pylist(topics, TOPIC_SCHEMA), folder / TOPICS)
     pq.write_table(passages_table(passages), folder / PASSAGES)
-    pq.write_table(postings_table(index_passages(passages, titles)), folder / POSTINGS)
+    pq.write_table(postings_table(postings), folder / POSTINGS)
     return VoiceRecord(
         snapshot_id=snapshot.id,
         reviews=len(reviews),
@@ -163,6 +168,7 @@ def write_voice(settings: Settings, snapshot: Snapshot, folder: Path) -> VoiceRe
         sentiment=quality,
         coherence=topic_quality(reviews, kept_R, settings.seed),
         answers=answer_quality(reviews, said, descriptions, titles, settings.seed),
+        questions=question_quality(questions, passages, SearchIndex(postings, len(passages))),
     )
 
 
