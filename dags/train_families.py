@@ -2,18 +2,20 @@
 
 ## What it does
 
-1. `plan_first` and `plan`: `penchant plan-training` lists the families in `training/names.py` that
-   have no run with this snapshot, configuration, seed and code. Only these are trained.
+1. `plan_first`, `plan` and `plan_others`: `penchant plan-training` lists the families in
+   `training/names.py` that have no run with this snapshot, configuration, seed and code. Only these
+   are trained.
 2. `train_first`: one mapped task per family runs `penchant train`, for the families that train
    fastest. The pool `gpu` limits how many run at a time (`PENCHANT_TRAININGS_AT_ONCE` on one
    machine). The tasks request the queue `gpu`: under CeleryExecutor, workers beside an accelerator
    take them.
 3. `publish_first`: `penchant publish-first` publishes a release from these families. It is skipped
    if a release is live.
-4. `train`: the same for the other families.
+4. `train`: the same for the other families that rank.
 5. `combine_fusion`: trains the family that combines other families' runs, from the runs that
    exist. `combine_lambdamart` combines sources of its own and waits for no run: its priority is
    lower than that of the families that `combine_fusion` waits for, so that both train at a time.
+   So do the families of `train_others`, which don't rank.
 6. `select_models`: `penchant select-models` compares the families and selects the retriever and
    the ranker. It runs when all families are done, whether or not they succeeded, and lists the
    missing ones. The Asset `models` triggers `publish_vectors`.
@@ -90,12 +92,17 @@ with DAG(
     latest = Latest(dag_id="train_families")
     plan_first = Command(
         task_id="plan_first",
-        subcommand=["plan-training", "--first", "--snapshot", SNAPSHOT_ID],
+        subcommand=["plan-training", "--group", "first", "--snapshot", SNAPSHOT_ID],
         output_field="subcommands",
     )
     plan = Command(
         task_id="plan",
-        subcommand=["plan-training", "--later", "--snapshot", SNAPSHOT_ID],
+        subcommand=["plan-training", "--group", "ranking", "--snapshot", SNAPSHOT_ID],
+        output_field="subcommands",
+    )
+    plan_others = Command(
+        task_id="plan_others",
+        subcommand=["plan-training", "--group", "others", "--snapshot", SNAPSHOT_ID],
         output_field="subcommands",
     )
     train_first = Command.partial(task_id="train_first", **MAPPED).expand(
@@ -112,6 +119,9 @@ with DAG(
     train = Command.partial(task_id="train", trigger_rule=TriggerRule.ALL_DONE, **MAPPED).expand(
         subcommand=plan.output
     )
+    train_others = Command.partial(
+        task_id="train_others", trigger_rule=TriggerRule.ALL_DONE, **MAPPED
+    ).expand(subcommand=plan_others.output)
     # not ALL_DONE_MIN_ONE_SUCCESS: it is skipped as soon as one family is skipped
     combine = [
         Command(
@@ -134,8 +144,9 @@ with DAG(
         subcommand=["track", "--snapshot", SNAPSHOT_ID],
         trigger_rule=TriggerRule.ALL_DONE,
     )
-    latest >> [plan_first, plan]
-    train_first >> [publish_first, train]
+    latest >> [plan_first, plan, plan_others]
+    train_first >> [publish_first, train, train_others]
+    train_others >> [select_models, track]
     for family, combination in zip(COMBINATIONS, combine, strict=True):
         (train if family in OF_RUNS else train_first) >> combination >> [select_models, track]
     publish_first >> select_models

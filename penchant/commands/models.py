@@ -1,7 +1,7 @@
 """Subcommands of models: training, selection, policies, ads, compression."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,16 +17,17 @@ models = typer.Typer()
 @models.command()
 def plan_training(
     snapshot: SnapshotId,
-    first: Annotated[
-        bool, typer.Option("--first/--later", help="families of the first release, or the others")
-    ] = False,
+    group: Annotated[
+        Literal["first", "ranking", "others"],
+        typer.Option(help="families of the first release, the others that rank, or the rest"),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """List the families that have no run on a snapshot with the current code and config."""
-    from training.commands.plan_training import FIRST, LATER
+    from training.commands.plan_training import GROUPS
     from training.commands.plan_training import plan_training as run
 
-    plan = run(Settings(), snapshot, FIRST if first else LATER)
+    plan = run(Settings(), snapshot, GROUPS[group])
     answer(plan.summary(), plan.as_dict(), as_json)
 
 

@@ -17,7 +17,7 @@ CHAIN = (
 )
 """The DAGs in execution order; a test compares them with the files in ``dags/``."""
 
-PLANS = {"train_first": "plan_first", "train": "plan"}
+PLANS = {"train_first": "plan_first", "train": "plan", "train_others": "plan_others"}
 """The tasks that are mapped over families, and the tasks that list the families."""
 FIRST_RELEASE = "publish_first"
 EMITTERS = {

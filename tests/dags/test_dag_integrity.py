@@ -22,7 +22,7 @@ from dags.wakeups import Latest, Wake
 from penchant.platform import chain
 from penchant.reconciliation.stages import STAGES
 from penchant.settings import Settings
-from training.commands.plan_training import FIRST, LATER
+from training.commands.plan_training import GROUPS
 from training.names import COMBINED, MAIN_JOB, OF_RUNS
 
 COMBINATIONS = [family for family in COMBINED if family in MAIN_JOB]
@@ -166,9 +166,10 @@ def test_every_family_is_trained_in_the_gpu_pool(bag: DagBag) -> None:
         assert planned.operator.task_id == plan
         assert dag.get_task(plan).output_field == "subcommands"
         assert "task.subcommand[2]" in dag.get_task(mapped).partial_kwargs["map_index_template"]
-    assert dag.get_task("plan_first").subcommand[:2] == ["plan-training", "--first"]
-    assert dag.get_task("plan").subcommand[:2] == ["plan-training", "--later"]
-    assert sorted([*FIRST, *LATER, *COMBINATIONS]) == sorted(MAIN_JOB)
+    plans = [dag.get_task(plan).subcommand[:3] for plan in chain.PLANS.values()]
+    assert plans == [["plan-training", "--group", group] for group in GROUPS]
+    trained = [family for group in GROUPS.values() for family in group]
+    assert sorted([*trained, *COMBINATIONS]) == sorted(MAIN_JOB)
     combinations = [f"combine_{family}" for family in COMBINATIONS]
     for task in (dag.get_task(name) for name in (*chain.PLANS, *combinations)):
         assert (task.pool, task.queue) == ("gpu", "gpu")
@@ -188,13 +189,14 @@ def test_no_combination_delays_the_runs_that_another_waits_for(bag: DagBag) -> N
     following = {task.task_id: task.get_flat_relative_ids(upstream=False) for task in dag.tasks}
     for family in COMBINATIONS:  # Airflow's priority is the number of tasks that follow
         assert len(following[f"combine_{family}"]) < len(following["train"])
+    assert len(following["train_others"]) < len(following["train"])
 
 
 def test_failed_or_skipped_family_does_not_stop_the_selection(bag: DagBag) -> None:
     select_models = bag.dags["train_families"].get_task("select_models")
     assert select_models.trigger_rule == "all_done"
     combinations = {f"combine_{family}" for family in COMBINATIONS}
-    assert select_models.upstream_task_ids == {"publish_first", *combinations}
+    assert select_models.upstream_task_ids == {"publish_first", "train_others", *combinations}
 
 
 def test_first_release_waits_for_the_fastest_families_only(bag: DagBag) -> None:

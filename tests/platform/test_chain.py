@@ -14,7 +14,7 @@ from rich.console import Console
 
 from penchant.errors import PenchantError
 from penchant.platform import chain as chain_module
-from penchant.platform.chain import CHAIN, Chain, Families, Stage, busy_seconds, idle_share
+from penchant.platform.chain import CHAIN, PLANS, Chain, Families, Stage, busy_seconds, idle_share
 from penchant.platform.demo import Ended, Unfinished, ended_by_signals
 from penchant.platform.progress import SHARES, Progress
 from penchant.platform.rest import Run, Task
@@ -63,8 +63,8 @@ class FakeAirflow:
         return [task(run.dag_id, 0, 1, state)]
 
     def returned(self, run: Run, task_id: str) -> list[list[str]]:
-        names = ["popularity"] if task_id == "plan_first" else ["item_cf", "ease", "ncf"]
-        return [["train", "--family", name] for name in names]
+        planned = {"plan_first": ["popularity"], "plan": ["item_cf", "ease", "ncf"]}
+        return [["train", "--family", name] for name in planned.get(task_id, ())]
 
 
 def test_chain_is_tracked_to_its_end() -> None:
@@ -151,8 +151,7 @@ TRAINED = [
     family("train", 2, None, None, "scheduled"),
 ]
 PLANNED = [
-    replace(task("train_families", 0, 1), task_id=name, label=name)
-    for name in ("plan_first", "plan")
+    replace(task("train_families", 0, 1), task_id=name, label=name) for name in PLANS.values()
 ]
 
 

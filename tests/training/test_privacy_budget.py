@@ -9,7 +9,7 @@ from penchant.artifacts import Mechanism, RunFailure, RunRecord
 from penchant.errors import DataError, PenchantError, PrivacyRefused, UsageError
 from penchant.privacy_ledger import PrivacyLedger
 from penchant.settings import Settings
-from training.commands.plan_training import FIRST, LATER, plan_training
+from training.commands.plan_training import GROUPS, plan_training
 from training.commands.select_models import select_models
 from training.commands.train import train
 from training.fitting.capabilities import LearnsPrivately
@@ -90,7 +90,7 @@ def test_families_without_support_are_refused_with_the_list(private: Planted) ->
         train(settings, snapshot_id, "sasrec")
     planned = {
         arguments[2]
-        for families in (FIRST, LATER)
+        for families in GROUPS.values()
         for arguments in plan_training(settings, snapshot_id, families).subcommands
     }
     assert planned == set(PRIVATE)

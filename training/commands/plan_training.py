@@ -21,11 +21,12 @@ from training.names import COMBINED, FAMILIES, OF_RUNS, RANKERS, trainable
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
 LONGEST = ("gan", "transfer", "hstu", "sasrec", "vae", "content", "ncf", "lstm", "cnn_lstm")
-LATER = (
-    *LONGEST,
-    *(family for family in FAMILIES if family not in (*FIRST, *LONGEST, *COMBINED)),
-)
-"""The other families, longest run first, so that no slot is idle while the last one trains."""
+RANKING = (*LONGEST, *(family for family in RANKERS if family not in (*FIRST, *LONGEST)))
+"""The others that rank, longest run first, so that no slot is idle while the last one trains."""
+OTHERS = tuple(family for family in FAMILIES if family not in (*FIRST, *RANKING, *COMBINED))
+"""The families that don't rank. No combination waits for them."""
+GROUPS = {"first": FIRST, "ranking": RANKING, "others": OTHERS}
+"""The mapped tasks of the DAG `train_families`."""
 CODE = ("penchant", "training")
 
 
@@ -44,9 +45,7 @@ class TrainingPlan:
         return {"snapshot_id": self.snapshot_id, "subcommands": self.subcommands}
 
 
-def plan_training(
-    settings: Settings, snapshot_id: str, families: Sequence[str] = LATER
-) -> TrainingPlan:
+def plan_training(settings: Settings, snapshot_id: str, families: Sequence[str]) -> TrainingPlan:
     """Plan the runs of ``families`` that don't exist, except those with nothing to learn from
     and, with PENCHANT_DP_EPSILON, those that can't be trained under differential privacy.
 
