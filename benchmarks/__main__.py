@@ -52,7 +52,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     "encryption": Page("encryption.md", ("encryption",), "# Encryption at rest"),
     "erasure": Page("erasure.md", ("erasure",), "# Erasure"),
     "event-types": Page("event-types.md", ("event_types",), "# Every event type"),
-    "federated": Page("federated.md", ("federated",), "# Federated training"),
+    "federated": Page("federated.md", ("federated", "federated_costs"), "# Federated training"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),
     "freshness": Page("freshness.md", ("freshness",), "# Freshness"),
     "growth": Page("growth.md", ("growth",), "# Growth: 1.5 and 10 million events"),

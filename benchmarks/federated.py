@@ -21,15 +21,20 @@ from training.federated.federation import Rounds
 
 TITLE = "Four regions of a chain"
 REGIONS = 4
-RUNS = {
-    "matrix_factorization": ("matrix_factorization", Rounds(5, "fedavg", secure=False)),
-    "matrix_factorization, secure": ("matrix_factorization", Rounds(2, "fedavg", secure=True)),
-    "gru, FedAdam": ("gru", Rounds(3, "fedadam", secure=False)),
+FACTORS = "matrix_factorization"
+RUNS: dict[str, tuple[str, Rounds, float | None]] = {
+    FACTORS: (FACTORS, Rounds(5, "fedavg", secure=False), None),
+    f"{FACTORS}, secure": (FACTORS, Rounds(2, "fedavg", secure=True), None),
+    "gru, FedAdam": ("gru", Rounds(3, "fedadam", secure=False), None),
+    f"{FACTORS}, ε = 1": (FACTORS, Rounds(2, "fedavg", secure=False), 1.0),
+    f"{FACTORS}, ε = 8": (FACTORS, Rounds(2, "fedavg", secure=False), 8.0),
 }
+BUDGET = 100.0  # of the benchmark's home, whose models aren't released
 HEAD = """NDCG@10 on the test window, all items, over the users of all nodes. `pooled`: as many
 rounds with all histories in one place. `alone`: as many at each node by itself. The gain is of
-`federated` over `alone`, paired by user. Seconds are of all rounds, with the start of Flower's
-processes. Rows are of runs of their own, some
+`federated` over `alone`, paired by user. With an epsilon, all three are under differential privacy
+of that epsilon for each user, `alone` at each node. Seconds are of all rounds, with the
+start of Flower's processes. Rows are of runs of their own, some
 in other homes, so that nodes differ by a few users.
 """
 
@@ -41,8 +46,17 @@ def measure(settings: Settings, *, runs: tuple[str, ...] = tuple(RUNS)) -> dict[
         assignment = Path(folder) / "regions.csv"
         write_regions(settings, assignment)
         rows = [
-            row(name, federate(settings, snapshot.id, family, assignment, rounds).record)
-            for name, (family, rounds) in RUNS.items()
+            row(
+                name,
+                federate(
+                    settings.model_copy(update={"dp_epsilon": epsilon, "dp_budget": BUDGET}),
+                    snapshot.id,
+                    family,
+                    assignment,
+                    rounds,
+                ).record,
+            )
+            for name, (family, rounds, epsilon) in RUNS.items()
             if name in runs
         ]
     return {"rows": rows}

@@ -17,6 +17,7 @@ Clear the task. The same snapshot, assignment and rules are trained once.
 ## Troubleshooting
 
 - *PENCHANT_FLOWER ... has no flwr*: run `make federated-environment` on the workers.
+- Skipped: the rounds would exceed `PENCHANT_DP_BUDGET`; the log has the figures.
 - *rounds did not finish*: a node trains longer than `round_seconds`; the record and `logs/` beside
   it name it.
 """
@@ -45,6 +46,7 @@ with DAG(
         "rounds": Param(5, type="integer", minimum=1),
         "rule": Param("fedavg", enum=["fedavg", "fedadam", "trimmed"]),
         "secure": Param(False, type="boolean", description="show the server sums of updates alone"),
+        "encrypted": Param(False, type="boolean", description="show it encrypted updates alone"),
     },
 ):
     Command(
@@ -57,6 +59,7 @@ with DAG(
             *("--rounds", "{{ params.rounds }}"),
             *("--rule", "{{ params.rule }}"),
             "{{ '--secure' if params.secure else '--no-secure' }}",
+            "{{ '--encrypted' if params.encrypted else '--no-encrypted' }}",
         ],
         pool=GPU_POOL,
         execution_timeout=timedelta(hours=10),

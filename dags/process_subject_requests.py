@@ -16,7 +16,8 @@ Daily at 02:10 UTC. A request is registered by `penchant subject erase --user ID
 removes the stored rows at once; the next run of the day after the release writes the receipt.
 
 The law gives a month. A week before, the task `check_deadline` of `reconcile` sends an alert for
-each request that is still open.
+each request that is still open; docs/adr/0041-legal-deadlines-are-a-task.md says why not a deadline
+of this DAG.
 
 ## Rerun and backfill
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from penchant.artifacts.privacy import PrivacySpent
 from penchant.artifacts.record import Interval, Part, Record
 from penchant.settings import Settings
 
@@ -20,6 +21,7 @@ class FederatedRound(Part):
 class FederatedRecord(Record):
     """``federated.json``; the shared arrays, ``final.npz``, and the logs are beside it.
 
+    ``secure``: by SecAgg+; ``encrypted``: by CKKS. ``privacy``: what the users of all nodes spent.
     ``ndcg``: NDCG@10 on the test window over the users of all nodes, of training on all histories
     in one place (``pooled``), in rounds (``federated``), and at each node by itself (``alone``),
     with as many rounds each. ``difference``: ``federated`` less each of the others, paired by user.
@@ -31,6 +33,8 @@ class FederatedRecord(Record):
     family: str
     rule: str
     secure: bool
+    encrypted: bool = False
+    privacy: PrivacySpent | None = None
     nodes: dict[str, int]
     rounds: tuple[FederatedRound, ...]
     seconds: float

@@ -228,18 +228,31 @@ def federate(
     secure: Annotated[
         bool, typer.Option(help="show the server sums of updates alone (SecAgg+)")
     ] = False,
+    encrypted: Annotated[
+        bool, typer.Option(help="show the server encrypted updates alone (CKKS)")
+    ] = False,
     round_seconds: Annotated[
         float, typer.Option(help="how long a round waits for its slowest node")
     ] = 600.0,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of the server's certificate, for TLS", exists=True)
+    ] = None,
+    certificate_key: Annotated[
+        Path | None, typer.Option(help="PEM file of its private key", exists=True)
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="PEM file of the authority that signed it", exists=True)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a family at nodes that keep their users' histories, and compare it with pooled data."""
     from training.commands.federate import federate as run
     from training.federated.federation import Rounds
+    from training.federated.tls import certificates_of
 
-    report = run(
-        Settings(), snapshot, family, assignment, Rounds(rounds, rule, secure, round_seconds)
-    )
+    planned = Rounds(rounds, rule, secure, round_seconds, encrypted)
+    certificates = certificates_of(certificate, certificate_key, authority)
+    report = run(Settings(), snapshot, family, assignment, planned, certificates)
     answer(report.summary(), report.as_dict(), as_json)
 
 
@@ -255,9 +268,20 @@ def federated_node(
     users: Annotated[
         Path | None, typer.Option(help="file of user ids; default: all users", exists=True)
     ] = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of the authority of the server's certificate; default: no TLS"),
+    ] = None,
+    secret_key: Annotated[
+        Path | None, typer.Option(help="the nodes' key for encrypted updates", exists=True)
+    ] = None,
+    grant: Annotated[
+        Path | None, typer.Option(help="file of `penchant federate`, which entered the rounds")
+    ] = None,
 ) -> None:
     """Be a node of a federation: train whenever the server asks, until SIGTERM."""
     from training.commands.federate import Node
     from training.commands.federate import federated_node as run
 
-    run(Settings(), snapshot, family, Node(name, superlink, catalogue, users))
+    node = Node(name, superlink, catalogue, users, authority, secret_key, grant)
+    run(Settings(), snapshot, family, node)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from certificates import write_certificates
 
 from penchant.errors import DataError, UsageError
-from penchant.settings import Settings
-from training.commands.federate import Node, federate, federated_node
+from training.commands.federate import Node
 from training.data.histories import DAY, Dataset, Histories, starts
 from training.federated.federation import (
     Flower,
+    Link,
     Rounds,
     free_port,
     read_rounds,
@@ -60,6 +61,9 @@ class Adds:
 
     def trained(self, arrays, histories, seed):
         return [array + 1 + self.poison for array in arrays]
+
+    def weight(self, histories):
+        return len(histories)
 
     def family(self, arrays, histories):
         raise NotImplementedError
@@ -162,6 +166,8 @@ def test_assignment_that_makes_no_federation(tmp_path: Path, content: str, messa
         (Rounds(0, "fedavg", secure=False), 4, "0 rounds"),
         (Rounds(3, "trimmed", secure=True), 4, "nothing can be trimmed"),
         (Rounds(3, "fedavg", secure=True), 2, "--secure needs 3"),
+        (Rounds(3, "fedavg", secure=True, encrypted=True), 4, "got --secure with --encrypted"),
+        (Rounds(3, "fedadam", secure=False, encrypted=True), 4, "got the rule fedadam with"),
     ],
 )
 def test_rounds_that_cannot_be_run(rounds: Rounds, nodes: int, message: str) -> None:
@@ -183,14 +189,6 @@ def test_node_that_ends_is_started_again(tmp_path: Path) -> None:
         lambda: ["sh", "-c", f"echo {next(ports)} >> '{tried}'; exit 7"], log, dict(os.environ)
     )
     assert (status, tried.read_text().split()) == (7, ["1", "2", "3"])
-
-
-def test_private_home_takes_no_part(tmp_path: Path) -> None:
-    private = Settings(_env_file=None, home=tmp_path, dp_epsilon=1.0, dp_budget=8.0)
-    with pytest.raises(UsageError, match="PENCHANT_DP_EPSILON=1: federated training"):
-        federate(private, "s-1", "gru", tmp_path, Rounds(1, "fedavg", secure=False))
-    with pytest.raises(UsageError, match="PENCHANT_DP_EPSILON=1: federated training"):
-        federated_node(private, "s-1", "gru", Node("a", "127.0.0.1:1", tmp_path, None))
 
 
 def test_node_that_did_not_answer_is_named(tmp_path: Path) -> None:
@@ -224,6 +222,14 @@ def sends_nan(folder: Path) -> Path:
     return address
 
 
+def supernode(folder: Path, node: Node, address: Path) -> list[str]:
+    return [
+        *("env", f"PATH={FLOWER / 'bin'}:{os.environ['PATH']}", f"FLWR_HOME={folder}"),
+        *(Flower(FLOWER).command("flower-supernode"), *node.link, "--port", str(free_port())),
+        *("--node-config", node.config(str(address))),
+    ]
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not (FLOWER / "bin" / "flwr").exists(), reason="no Flower environment")
 def test_rounds_survive_dead_slow_broken_and_poisoned_nodes(tmp_path: Path) -> None:
@@ -236,17 +242,37 @@ def test_rounds_survive_dead_slow_broken_and_poisoned_nodes(tmp_path: Path) -> N
         folder = tmp_path / name
         folder.mkdir()
         address = served(folder, workers[name]) if name in workers else sends_nan(folder)
-        node = f'name="{name}" address="{address}"'
-        commands[name] = [
-            *("env", f"PATH={FLOWER / 'bin'}:{os.environ['PATH']}", f"FLWR_HOME={folder}"),
-            *(flower.command("flower-supernode"), "--insecure", "--superlink", superlink),
-            *("--port", str(free_port()), "--node-config", node),
-        ]
+        commands[name] = supernode(folder, Node(name, superlink, folder), address)
     rounds = Rounds(2, "fedavg", secure=False, round_seconds=60)
-    (final,), done = run_rounds(flower, tmp_path, Adds().initial(3, 0), commands, superlink, rounds)
+    link = Link(superlink)
+    (final,), done = run_rounds(flower, tmp_path, Adds().initial(3, 0), commands, link, rounds)
     assert [each.missing for each in done] == [("dead", "slow"), ("dead", "slow")]
     assert [each.rejected["nan"] for each in done] == ["NaN or infinity"] * 2
     assert "was shortened" in done[0].rejected["poisoned"]
     assert final.max() < 10 and np.isfinite(final).all()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(superlink.split(":")[1]))) != 0
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not (FLOWER / "bin" / "flwr").exists(), reason="no Flower environment")
+def test_encrypted_updates_are_added_over_tls(tmp_path: Path) -> None:
+    """The third node sends its update as it is, which the server doesn't take."""
+    flower, superlink = Flower(FLOWER), f"127.0.0.1:{free_port()}"
+    secret, public = tmp_path / "secret", tmp_path / "public"
+    flower.make_key(secret, public)
+    assert secret.stat().st_mode & 0o77 == 0 and public.stat().st_size < 1000
+    certificates = write_certificates(tmp_path)
+    commands = {}
+    for name, training in {"one": Adds(), "two": Adds(2.0), "plain": Adds()}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        key = None if name == "plain" else secret
+        node = Node(name, superlink, folder, authority=certificates.authority, secret_key=key)
+        commands[name] = supernode(folder, node, served(folder, training))
+    rounds = Rounds(2, "fedavg", secure=False, round_seconds=60, encrypted=True)
+    link = Link(superlink, certificates, secret, public)
+    (final,), done = run_rounds(flower, tmp_path, Adds().initial(3000, 0), commands, link, rounds)
+    np.testing.assert_allclose(final, np.full((3000, 2), 4.0), atol=1e-4)
+    assert [each.answered for each in done] == [("one", "two")] * 2
+    assert done[0].rejected == {"plain": "not encrypted"}

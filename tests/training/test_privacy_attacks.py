@@ -11,6 +11,8 @@ from privacy_attacks import Scores, lower_bound
 from torch import nn
 
 from penchant.artifacts import Mechanism
+from training.data.histories import DAY, Histories, starts
+from training.federated.private_factors import PrivateItemFactors
 from training.privacy import contributions, gradient, statistics
 from training.privacy.accounting import Guarantee, calibrated, epsilon_of
 from training.privacy.gradient import noisy_gradient
@@ -67,11 +69,30 @@ def seen_in_gradient(rows: sp.csr_matrix, noise: Noise) -> Scores:
     return noisy["weight_I"].double().numpy()
 
 
+def seen_by_the_server(rows: sp.csr_matrix, noise: Noise) -> Scores:
+    """In the first round of a federation."""
+    entries = rows.tocoo()
+    users, items = rows.shape
+    histories = Histories(
+        np.arange(users),
+        starts(np.ones(users, np.int64)),
+        entries.col.astype(np.int32),
+        np.zeros(users, np.int64),
+        entries.data.astype(np.float32),
+        items,
+        DAY,
+    )
+    node = PrivateItemFactors(Guarantee(4.0, DELTA), 1, noise)
+    counts_I, _ = node.trained(node.initial(items, 0), histories, 0)
+    return counts_I.astype(np.float64)
+
+
 RELEASES: dict[str, Release] = {
     "sums": seen_in_sums,
     "moments": seen_in_moments,
     "gram": seen_in_gram,
     "gradient": seen_in_gradient,
+    "federation": seen_by_the_server,
 }
 
 

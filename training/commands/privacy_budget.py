@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from penchant.artifacts import LedgerEntry, Mechanism, PrivacySpent, RunRecord, Snapshot
+from penchant.artifacts.federated import FederatedRecord
 from penchant.encryption import parquet as pq
 from penchant.errors import DataError, PrivacyRefused, UsageError
 from penchant.privacy_ledger import PrivacyLedger
@@ -76,8 +77,11 @@ def _budget(settings: Settings, snapshot: Snapshot) -> float:
 
 def _check_runs(settings: Settings, entries: int) -> None:
     """An older ledger, restored from a backup, lacks the entries of runs that are on disk."""
-    for path in settings.runs.glob("s-*/*/run.json"):
-        privacy = RunRecord.read(path).privacy
+    runs = (*settings.runs.glob("s-*/*/run.json"),)
+    federated = (*settings.home.glob("federated/s-*/*/federated.json"),)
+    spent = {path: RunRecord.read(path).privacy for path in runs}
+    spent |= {path: FederatedRecord.read(path).privacy for path in federated}
+    for path, privacy in spent.items():
         if privacy and privacy.entry > entries:
             raise DataError(
                 f"privacy ledger: it has {entries} entries, but run {path.parent.name} is entry "

@@ -29,7 +29,7 @@ import torch
 from torch.nn import functional as F
 
 from penchant.artifacts import Mechanism
-from training.data.histories import Histories
+from training.data.histories import FloatArray, Histories, IntArray
 from training.data.split import Split
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
@@ -46,7 +46,7 @@ from training.layers.event_types import (
 from training.layers.factors import als, bpr
 from training.layers.popularity import popularity
 from training.privacy.accounting import Guarantee, calibrated
-from training.privacy.noise import Noise
+from training.privacy.noise import Doubles, Noise
 from training.privacy.statistics import (
     COUNTS_THEN_MOMENTS,
     above_noise,
@@ -160,12 +160,18 @@ class Model(VectorFamily):
         config, (counting, measuring) = self.config, self.mechanisms()
         self.strengths = {target_type(train): 1.0}
         popularity_I = noisy_popularity(train, POPULARITY_DAYS, counting, noise)
-        self.popularity_I = torch.from_numpy(popularity_I)
         items_J = np.sort(np.argsort(-popularity_I)[: config.private_items])
         preferences_UJ = ratings_of(train, config.half_life_days)[:, items_J].log1p()
-        deviation = measuring.noise_multiplier
-        gram_JJ = above_noise(noisy_gram(preferences_UJ, measuring, noise), deviation)
-        values_J, vectors_JJ = np.linalg.eigh(gram_JJ)
+        gram_JJ = noisy_gram(preferences_UJ, measuring, noise)
+        self.learn_from(popularity_I, items_J, gram_JJ, measuring.noise_multiplier)
+
+    def learn_from(
+        self, popularity_I: FloatArray, items_J: IntArray, gram_JJ: Doubles, deviation: float
+    ) -> None:
+        """Factors of ``items_J`` from a Gram matrix with noise of this standard deviation."""
+        config = self.config
+        self.popularity_I = torch.from_numpy(popularity_I)
+        values_J, vectors_JJ = np.linalg.eigh(above_noise(gram_JJ, deviation))
         values_D = np.maximum(values_J[-config.dimensions :], 0)
         factors_JD = vectors_JJ[:, -config.dimensions :] * np.sqrt(
             values_D / (values_D + deviation)

@@ -1,5 +1,7 @@
 """Federated training beside training on all data in one place, and at each node by itself."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from training.data.histories import Histories, IntArray
@@ -12,7 +14,7 @@ FEDERATED, POOLED, ALONE = "federated", "pooled", "alone"
 
 
 def compare(
-    training: LocalTraining,
+    make: Callable[[int], LocalTraining],
     final: Arrays,
     split: Split,
     nodes: dict[str, IntArray],
@@ -21,19 +23,22 @@ def compare(
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """NDCG@10 of each way over the test users of all nodes, and what ``federated`` adds to each.
 
-    ``nodes``: rows of their users. ``pooled`` and ``alone`` take as many rounds from the same
-    initial arrays, so only where the data is differs.
+    ``make``: a training whose arrays are means of so many nodes. ``nodes``: rows of their users.
+    ``pooled`` and ``alone`` take as many rounds from the same initial arrays, so only where the
+    data is differs.
     """
     item_count = split.train.item_count
     everybody = np.sort(np.concatenate(list(nodes.values())))
-    initial = training.initial(item_count, seed)
-    together = repeated(training, initial, split.train.take(everybody), rounds, seed)
+    pooled = make(1)
+    initial = pooled.initial(item_count, seed)
+    together = repeated(pooled, initial, split.train.take(everybody), rounds, seed)
     values = {
-        FEDERATED: ndcg_by_user(training, final, split, nodes),
-        POOLED: ndcg_by_user(training, together, split, nodes),
+        FEDERATED: ndcg_by_user(make(len(nodes)), final, split, nodes),
+        POOLED: ndcg_by_user(pooled, together, split, nodes),
     }
     alone: dict[int, float] = {}
     for rows in nodes.values():
+        training = make(1)
         arrays = repeated(training, initial, split.train.take(rows), rounds, seed)
         alone |= ndcg_by_user(training, arrays, split, {"": rows})
     values[ALONE] = alone

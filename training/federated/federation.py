@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from penchant.artifacts.federated import FederatedRound
 from penchant.errors import PenchantError, UsageError
 from penchant.platform.processes import die_with_parent
 from training.federated.local_training import Arrays
+from training.federated.tls import Certificates
 from training.federated.worker import unpacked
 
 APP = Path(__file__).parent / "flower_app"
@@ -35,12 +35,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Rounds:
-    """``round_seconds``: how long a round waits for its slowest node."""
+    """``secure``: SecAgg+. ``encrypted``: CKKS. ``round_seconds``: how long a round waits for its
+    slowest node."""
 
     count: int
     rule: str
     secure: bool
     round_seconds: float = 600.0
+    encrypted: bool = False
 
     def check(self, nodes: int) -> None:
         """Raises UsageError for what can't be run."""
@@ -54,6 +56,12 @@ class Rounds:
             raise UsageError(
                 "secure aggregation shows the server sums alone, of which nothing can be trimmed",
                 "use the rule fedavg or fedadam, or leave out --secure",
+            )
+        if self.encrypted and (self.secure or self.rule != "fedavg"):
+            raise UsageError(
+                "encrypted updates can be added and nothing else, got "
+                f"{'--secure' if self.secure else f'the rule {self.rule}'} with --encrypted",
+                "use the rule fedavg, and one of --secure and --encrypted",
             )
         least = 3 if self.secure or self.rule == "trimmed" else 2
         if nodes < least:
@@ -85,16 +93,60 @@ class Flower:
         path = f"{self.environment / 'bin'}:{os.environ.get('PATH', '')}"
         return {**os.environ, "PATH": path, "FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0"}
 
+    def make_key(self, secret: Path, public: Path) -> None:
+        """Write the nodes' key for encrypted updates, and the server's public context."""
+        self._sealing("make", secret, public)
 
-def node_command(
-    family: str, snapshot_id: str, catalogue: Path, users: Path, superlink: str
-) -> list[str]:
-    """The command that makes this installation a node."""
-    return [
-        *(str(Path(sys.executable).with_name("penchant")), "federated-node"),
-        *("--family", family, "--snapshot", snapshot_id, "--superlink", superlink),
-        *("--catalogue", str(catalogue), "--users", str(users), "--name", users.stem),
-    ]
+    def open_sealed(self, secret: Path, sealed: Path, to: Path) -> None:
+        """Decrypt a mean of updates."""
+        self._sealing("open", secret, sealed, to)
+
+    def _sealing(self, *arguments: str | Path) -> None:
+        program = APP / "penchant_federated" / "homomorphic.py"
+        command = [self.command("python"), str(program), *map(str, arguments)]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        if ended.returncode:
+            raise PenchantError(
+                f"CKKS: {ended.stderr.strip().splitlines()[-1:]}",
+                "run `make federated-environment` again: it installs tenseal",
+            )
+
+
+@dataclass(frozen=True)
+class Link:
+    """How nodes and server speak. ``superlink``: host:port. ``certificates``: for TLS. ``secret``
+    and ``public``: files of the key of encrypted updates."""
+
+    superlink: str
+    certificates: Certificates | None = None
+    secret: Path | None = None
+    public: Path | None = None
+
+    @property
+    def of_server(self) -> list[str]:
+        """Options of ``flower-superlink``."""
+        if self.certificates is None:
+            return ["--insecure"]
+        return [
+            *("--ssl-certfile", str(self.certificates.certificate)),
+            *("--ssl-keyfile", str(self.certificates.key)),
+            *("--ssl-ca-certfile", str(self.certificates.authority)),
+        ]
+
+    @property
+    def of_run(self) -> str:
+        """How ``flwr run`` finds the server, in its configuration file."""
+        if self.certificates is None:
+            return "insecure = true"
+        return f"root-certificates = {json.dumps(str(self.certificates.authority))}"
+
+    @property
+    def of_nodes(self) -> list[str]:
+        """Options of ``penchant federated-node``."""
+        found = ["--superlink", self.superlink]
+        if self.certificates is not None:
+            found += ["--authority", str(self.certificates.authority)]
+        return found if self.secret is None else [*found, "--secret-key", str(self.secret)]
 
 
 def run_rounds(
@@ -102,7 +154,7 @@ def run_rounds(
     folder: Path,
     initial: Arrays,
     node_commands: dict[str, list[str]],
-    superlink: str,
+    link: Link,
     rounds: Rounds,
 ) -> tuple[Arrays, tuple[FederatedRound, ...]]:
     """The shared arrays after the last round, and what each round did.
@@ -117,27 +169,36 @@ def run_rounds(
         variables = flower.variables(Path(home))
         (Path(home) / "config.toml").write_text(
             '[superlink]\ndefault = "here"\n'
-            f'[superlink.here]\naddress = "{superlink}"\ninsecure = true\n'
+            f'[superlink.here]\naddress = "{link.superlink}"\n{link.of_run}\n'
         )
-        port = superlink.rpartition(":")[2]
-        server = [flower.command("flower-superlink"), "--insecure", "--port", port]
+        port = link.superlink.rpartition(":")[2]
+        server = [flower.command("flower-superlink"), *link.of_server, "--port", port]
         server.append("--disable-runtime-dependency-installation")
         with running(server, logs / "superlink.log", variables) as process:
             await_port(int(port), process, logs / "superlink.log")
             with running_nodes(node_commands, logs):
-                _run(flower, folder, variables, len(node_commands), rounds)
+                _run(flower, folder, variables, len(node_commands), rounds, link)
+    if link.secret is not None:
+        sealed = (folder / "final.npz").rename(folder / "sealed.npz")
+        flower.open_sealed(link.secret, sealed, folder / "final.npz")
     final = unpacked((folder / "final.npz").read_bytes())
     return final, read_rounds(folder / "rounds.jsonl", node_commands)
 
 
 def _run(
-    flower: Flower, folder: Path, variables: dict[str, str], nodes: int, rounds: Rounds
+    flower: Flower,
+    folder: Path,
+    variables: dict[str, str],
+    nodes: int,
+    rounds: Rounds,
+    link: Link,
 ) -> None:
     config = {
         "folder": str(folder),
         "rounds": rounds.count,
         "rule": rounds.rule,
         "secure": rounds.secure,
+        "public-context": str(link.public or ""),
         "nodes": nodes,
         "round-seconds": rounds.round_seconds,
     }

@@ -45,6 +45,9 @@ class ItemFactors:
         known_I1 = buyers_I1 / (buyers_I1 + np.float32(KNOWN_BUYERS))
         return _weighted(np.where(known_I1 > 0, solved_ID, factors_ID), known_I1 + UNKNOWN)
 
+    def weight(self, histories: Histories) -> int:
+        return len(histories)
+
     def family(self, arrays: list[npt.NDArray[np.float32]], histories: Histories) -> Ranker:
         model = Model(self.config)
         model.strengths = dict(PURCHASES)

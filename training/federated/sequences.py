@@ -46,6 +46,9 @@ class Sequences:
             optimizer.step()
         return _arrays(network)
 
+    def weight(self, histories: Histories) -> int:
+        return len(histories)
+
     def family(self, arrays: list[npt.NDArray[np.float32]], histories: Histories) -> Ranker:
         model = Model(self.config)
         model.network = self._loaded(arrays, histories)

@@ -26,8 +26,8 @@ def serve(listener: Listener, training: LocalTraining, histories: Histories, see
 def answer(
     connection: Connection, training: LocalTraining, histories: Histories, seed: int
 ) -> None:
-    """One round: receives its number and the shared arrays, sends the number of users and the
-    arrays trained on them."""
+    """One round: receives its number and the shared arrays, sends the trained ones after their
+    weight."""
     number, *arrays = unpacked(connection.recv_bytes())
     try:
         trained = training.trained(arrays, histories, seed + int(number))
@@ -40,7 +40,7 @@ def answer(
         return
     log.info("trained", round=int(number), users=len(histories))
     connection.send_bytes(ANSWER)
-    connection.send_bytes(packed([np.array(len(histories)), *trained]))
+    connection.send_bytes(packed([np.array(training.weight(histories)), *trained]))
 
 
 def packed(arrays: Sequence[npt.NDArray[np.generic]]) -> bytes:

@@ -25,7 +25,12 @@ def noisy_popularity(
 ) -> FloatArray:
     """Share of each item in the decayed weight of all users: float32 over I, sums to 1."""
     decayed_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
-    counts_I = np.maximum(noisy_sums(histories.matrix(decayed_N), mechanism, noise), 0)
+    return shares(noisy_sums(histories.matrix(decayed_N), mechanism, noise))
+
+
+def shares(sums_I: Doubles) -> FloatArray:
+    """Of noisy sums, of which those below 0 are 0: float32, sums to 1."""
+    counts_I = np.maximum(sums_I, 0)
     return (counts_I / max(counts_I.sum(), np.finfo(np.float32).tiny)).astype(np.float32)
 
 

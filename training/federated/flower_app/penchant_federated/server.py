@@ -17,6 +17,7 @@ from flwr.server.workflow import DefaultWorkflow, SecAggPlusWorkflow
 from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD, Key
 
 from penchant_federated.guard import Guard
+from penchant_federated.sealed_sum import SealedSum
 
 app = ServerApp()
 
@@ -32,9 +33,10 @@ def main(grid: Grid, context: Context) -> None:
     seconds = float(config["round-seconds"])
     with np.load(folder / "initial.npz", allow_pickle=False) as content:
         initial = [content[name] for name in content.files]
-    guard = Guard(
-        strategy_of(str(config["rule"]), nodes, initial), folder / "rounds.jsonl", initial
-    )
+    rule = strategy_of(str(config["rule"]), nodes, initial)
+    guard = Guard(rule, folder / "rounds.jsonl", initial)
+    if config["public-context"]:
+        guard = SealedSum(rule, guard.log, initial, Path(str(config["public-context"])))
     await_nodes(grid, nodes, seconds)
     legacy = LegacyContext(
         context=context, config=ServerConfig(num_rounds=int(config["rounds"])), strategy=guard
