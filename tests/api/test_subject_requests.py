@@ -1,5 +1,6 @@
 """People's requests over HTTP."""
 
+import json
 from typing import Any
 
 import pytest
@@ -71,3 +72,26 @@ def test_other_scopes_are_not_enough(client: TestClient, settings: Settings) -> 
         headers={"Authorization": f"Bearer {secret}"},
     )
     assert answer.status_code == 403
+
+
+def test_every_route_is_audited_without_ids(client: TestClient, settings: Settings) -> None:
+    request_id = asked(client, "object").json()["request_id"]
+    client.get("/v1/subjects/requests")
+    client.get("/v1/subjects/export", params={"user_id": "u1"})
+    client.get("/v1/subjects/receipt", params={"request_id": request_id})
+    client.delete("/v1/subjects/objection", params={"user_id": "u1"})
+    client.get("/v1/subjects/export", params={"user_id": "u1"}, headers={"Authorization": ""})
+    (file,) = settings.audit.iterdir()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(line["route"].rpartition("/")[2], line["status"]) for line in lines] == [
+        ("requests", 202),
+        ("requests", 200),
+        ("export", 200),
+        ("receipt", 404),
+        ("objection", 200),
+        ("export", 401),
+    ]
+    assert {line["scope"] for line in lines[:-1]} == {PRIVACY}
+    routes = {route.path for route in client.app.routes if "/subjects/" in route.path}
+    assert {line["route"] for line in lines} == routes
+    assert not any("u1" in json.dumps(line) for line in lines)

@@ -140,5 +140,24 @@ def test_the_receipt_says_what_became_of_each_model(cleaned: Settings) -> None:
     assert models["vae"].startswith("removed, nothing of it serves; trained again by")
 
 
+@pytest.mark.long
+def test_runs_and_artifacts_of_their_snapshots_leave_mlflow(cleaned: Settings) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(cleaned.mlflow_uri)
+    experiment = client.create_experiment("families", str(cleaned.home / "mlflow" / "artifacts"))
+    runs = {
+        snapshot_id: client.create_run(experiment, tags={"snapshot_id": snapshot_id}).info
+        for snapshot_id in (BEFORE, AFTER)
+    }
+    for run in runs.values():
+        client.log_text(run.run_id, "{}", "figures.json")
+    finish(cleaned, NOW)
+    assert all(each.removed["mlflow"] == 1 for each in receipts(cleaned))
+    (kept,) = client.search_runs([experiment])
+    assert kept.info.run_id == runs[AFTER].run_id
+    assert len(list((cleaned.home / "mlflow").rglob("figures.json"))) == 1
+
+
 def _event(user_id: str) -> dict[str, object]:
     return {"event_id": f"e-{user_id}", "user_id": user_id, "event_type": "view"}
