@@ -4,9 +4,11 @@ The households of the live snapshot are split into nodes by the store in which t
 number is hashed: a chain of four regions that may not pool their data.
 """
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 
@@ -46,20 +48,28 @@ def measure(settings: Settings, *, runs: tuple[str, ...] = tuple(RUNS)) -> dict[
         assignment = Path(folder) / "regions.csv"
         write_regions(settings, assignment)
         rows = [
-            row(
-                name,
-                federate(
-                    settings.model_copy(update={"dp_epsilon": epsilon, "dp_budget": BUDGET}),
-                    snapshot.id,
-                    family,
-                    assignment,
-                    rounds,
-                ).record,
-            )
-            for name, (family, rounds, epsilon) in RUNS.items()
+            row(name, _trained(settings, snapshot.id, assignment, *RUNS[name]))
+            for name in RUNS
             if name in runs
         ]
     return {"rows": rows}
+
+
+def _trained(
+    settings: Settings,
+    snapshot_id: str,
+    assignment: Path,
+    family: str,
+    rounds: Rounds,
+    epsilon: float | None,
+) -> FederatedRecord:
+    """The nodes' processes read their settings from the environment."""
+    if epsilon is None:
+        return federate(settings, snapshot_id, family, assignment, rounds).record
+    variables = {"PENCHANT_DP_EPSILON": str(epsilon), "PENCHANT_DP_BUDGET": str(BUDGET)}
+    with patch.dict(os.environ, variables):
+        private = settings.model_copy(update={"dp_epsilon": epsilon, "dp_budget": BUDGET})
+        return federate(private, snapshot_id, family, assignment, rounds).record
 
 
 def write_regions(settings: Settings, path: Path) -> None:

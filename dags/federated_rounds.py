@@ -17,6 +17,8 @@ Clear the task. The same snapshot, assignment and rules are trained once.
 ## Troubleshooting
 
 - *PENCHANT_FLOWER ... has no flwr*: run `make federated-environment` on the workers.
+- *nodes share one noisy statistic in each of 2 rounds*: trigger it with `rounds` 2, or in a home
+  without `PENCHANT_DP_EPSILON`.
 - Skipped: the rounds would exceed `PENCHANT_DP_BUDGET`; the log has the figures.
 - *rounds did not finish*: a node trains longer than `round_seconds`; the record and `logs/` beside
   it name it.

@@ -147,6 +147,13 @@ def test_a_grant_of_something_else_is_refused(
         federated_node(settings, snapshot_id, "matrix_factorization", node)
 
 
+def test_a_grant_without_an_epsilon_is_refused(planted: Planted, tmp_path: Path) -> None:
+    settings, snapshot_id = planted
+    node = Node("north", "127.0.0.1:1", tmp_path, grant=tmp_path / "north.grant")
+    with pytest.raises(UsageError, match="PENCHANT_DP_EPSILON isn't set"):
+        federated_node(settings, snapshot_id, "matrix_factorization", node)
+
+
 def test_a_user_of_two_nodes_is_refused(private: Planted, tmp_path: Path) -> None:
     settings, snapshot_id = private
     user_ids = read_dataset(Snapshot.checked(settings, snapshot_id)).user_ids[:4]

@@ -65,9 +65,10 @@ class FederateReport:
             {name for each in record.rounds for name in (*each.rejected, *each.missing)}
         )
         named = f"; not all updates were used of {', '.join(troubled)}" if troubled else ""
+        private = f", for epsilon {record.privacy.epsilon:.3f}" if record.privacy else ""
         return (
             f"{'unchanged' if self.repeated else 'trained'} {record.family} at "
-            f"{len(record.nodes)} nodes in {len(record.rounds)} rounds by {record.rule}: "
+            f"{len(record.nodes)} nodes in {len(record.rounds)} rounds by {record.rule}{private}: "
             f"NDCG@10 {ndcg}{named}"
         )
 
@@ -257,6 +258,12 @@ def federated_node(settings: Settings, snapshot_id: str, family: str, node: Node
     snapshot = Snapshot.checked(settings, snapshot_id)
     if node.authority is not None:
         check_server(node.superlink, node.authority)
+    if node.grant is not None and settings.dp_epsilon is None:
+        raise UsageError(
+            f"{node.grant}: a grant of training under differential privacy, and "
+            "PENCHANT_DP_EPSILON isn't set",
+            "set it to what `penchant federate` was called with",
+        )
     if isinstance(training, PrivateItemFactors):
         spend_once(settings, snapshot, family, node, training.mechanisms())
     dataset = read_checked(snapshot)

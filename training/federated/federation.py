@@ -181,6 +181,7 @@ def run_rounds(
     if link.secret is not None:
         sealed = (folder / "final.npz").rename(folder / "sealed.npz")
         flower.open_sealed(link.secret, sealed, folder / "final.npz")
+        sealed.unlink()
     final = unpacked((folder / "final.npz").read_bytes())
     return final, read_rounds(folder / "rounds.jsonl", node_commands)
 
