@@ -36,12 +36,13 @@ def test_questions_of_users_and_guests_land(settings: Settings, tmp_path: Path) 
     coder = Pseudonyms(settings).establish()
     assert coder is not None
     assert found == [(coder.of("ann"), "lamp", "E27"), (None, None, None)]
-    held = [
-        stored.landed_rows(settings, table)
-        for table in stored.stored_tables(settings, [coder.of("ann")])
+    (of_ann,) = (
+        table
+        for table in stored.stored_tables([coder.of("ann")], set())
         if (table.source, table.table) == ("files", "questions")
-    ]
-    assert [len(each) for each in held if each is not None] == [1]
+    )
+    assert stored.erase_landed(settings, of_ann) == 1
+    assert duckdb.execute(f"SELECT question_id FROM '{landed}'").fetchall() == [("2",)]
 
 
 def test_a_question_without_text_is_quarantined(settings: Settings, tmp_path: Path) -> None:
