@@ -50,7 +50,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     "baskets": Page("baskets.md", ("baskets",), "# Next basket"),
     "days": Page("days.md", ("days",), "# The cost of a day"),
     "encryption": Page("encryption.md", ("encryption",), "# Encryption at rest"),
-    "erasure": Page("erasure.md", ("erasure",), "# Erasure"),
+    "erasure": Page("erasure.md", ("erasure", "unlearning"), "# Erasure"),
     "event-types": Page("event-types.md", ("event_types",), "# Every event type"),
     "federated": Page("federated.md", ("federated", "federated_costs"), "# Federated training"),
     "first-run": Page("first-run.md", ("first_run.starts", "first_run.demos"), "# The first run"),

@@ -30,7 +30,7 @@ from penchant.privacy.mentions import files_that_mention
 from penchant.settings import Settings
 from penchant.telemetry import disable_telemetry
 
-TITLE = "Erasure"
+TITLE = "Time, cost and bytes"
 MB = 1e6
 Files = dict[Path, tuple[int, int]]
 

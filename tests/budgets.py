@@ -21,6 +21,8 @@ SECONDS: dict[str, float] = {
     "tests/features/test_materialize.py": 25.0,
     "tests/features/test_training_sets.py": 10.0,
     "tests/privacy/test_erase.py": 16.0,
+    "tests/privacy/test_finish_erasure.py": 12.0,
+    "tests/privacy/test_unlearn.py": 60.0,
     "tests/quality/test_check.py": 25.0,
     "tests/ranking/test_fresh_pairs.py": 20.0,  # its fixture, which other files share
     "tests/serving/test_publish.py": 35.0,

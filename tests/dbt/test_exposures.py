@@ -11,7 +11,7 @@ from penchant.settings import PROJECT_ROOT
 from training.names import FAMILIES
 
 MODELS = PROJECT_ROOT / "dbt" / "models"
-READ_BY_CODE = re.compile(r"\.mart\(\"(\w+)\"\)")
+READ_BY_CODE = re.compile(r"\.(?:mart|counted)\([\"'](\w+)[\"']\)")
 SOMETIMES = {"competitor_items", "competitor_reviews", "identities"}
 """Marts that are off without competitors or linked ids: dbt refuses an exposure of them."""
 
