@@ -14,6 +14,7 @@ from planted import SNAPSHOT, plant
 
 from penchant.artifacts import SubjectRequest
 from penchant.artifacts.unlearning import TOLERANCE
+from penchant.errors import BudgetExceeded
 from penchant.settings import Settings
 from training.commands.train import train
 from training.commands.unlearning import difference, record_unlearning
@@ -132,6 +133,18 @@ def test_other_data_that_landed_is_why_nothing_was_compared(erased: Settings) ->
     assert found is not None
     (run,) = found.runs
     assert not run.is_exact and run.why_not == "data of other people has landed or changed since"
+
+
+def test_a_comparison_over_its_budget_keeps_no_request_open(
+    erased: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over(*_: object) -> None:
+        raise BudgetExceeded("training took more than its 1 MB", "raise it")
+
+    monkeypatch.setattr("training.commands.unlearning._differences", over)
+    found = record_unlearning(erased)
+    assert found is not None
+    assert [each.why_not for each in found.runs] == ["training took more than its 1 MB"]
 
 
 def test_nothing_is_recorded_while_their_snapshot_is_live(erased: Settings) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from penchant.artifacts import RunRecord, Snapshot
 from penchant.artifacts.unlearning import UnlearnedRun, Unlearning
+from penchant.errors import BudgetExceeded
 from penchant.settings import Settings
 from penchant.subjects import Subjects
 from training.commands.train import context_for, interactions
@@ -62,19 +63,23 @@ def compared(settings: Settings, before: Snapshot, after: Snapshot) -> Iterator[
         return
     data = Comparison.of(before, after)
     for name in families:
-        run, record = current[name], earlier.get(name)
-        why_not = "it has no earlier run" if record is None else _why_not(run, record, data)
-        found = (None, None)
-        if record is not None and why_not is None:
-            found = _differences(settings, record, run, data)
-        yield UnlearnedRun(
-            family=name,
-            run_id=run.run_id,
-            before=None if record is None else record.run_id,
-            contributed=found[0],
-            difference=found[1],
-            why_not=why_not,
-        )
+        yield _compared(settings, current[name], earlier.get(name), data)
+
+
+def _compared(
+    settings: Settings, run: RunRecord, earlier: RunRecord | None, data: "Comparison"
+) -> UnlearnedRun:
+    found = UnlearnedRun(family=run.family, run_id=run.run_id, before=None)
+    if earlier is None:
+        return found.model_copy(update={"why_not": "it has no earlier run"})
+    found = found.model_copy(update={"before": earlier.run_id})
+    if why_not := _why_not(run, earlier, data):
+        return found.model_copy(update={"why_not": why_not})
+    try:
+        contributed, left = _differences(settings, earlier, run, data)
+    except BudgetExceeded as error:  # no reason to keep the request open
+        return found.model_copy(update={"why_not": error.cause})
+    return found.model_copy(update={"contributed": contributed, "difference": left})
 
 
 @dataclass(frozen=True)
