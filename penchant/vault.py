@@ -25,7 +25,6 @@ from penchant.storage import PRIVATE, STAGING_PREFIX, sync
 
 NONCE_BYTES = 12
 A_TRANSACTION = 1_000  # entries, so that others wait for milliseconds
-WAIT_SECONDS = 30.0
 REMEDY = "restore privacy/vault.db and the key from the same backup"
 
 
@@ -87,7 +86,8 @@ class Vault:
         if not self.path.stat().st_size:  # SQLite would make an empty vault of it
             raise DataError(f"{self.path} is damaged: it has 0 bytes", REMEDY)
         try:
-            with opened_alone(self.path, timeout=WAIT_SECONDS) as connection:
+            with opened_alone(self.path) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")  # a new data key ends it
                 connection.execute("PRAGMA secure_delete = ON")
                 self._require_key(connection, fingerprint(key))
                 yield connection, AESGCM(derived(key, b"penchant vault"))
@@ -104,7 +104,6 @@ class Vault:
         try:
             connection = open_store(staging)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
                 with connection:
                     connection.execute("CREATE TABLE made_with (key TEXT PRIMARY KEY)")
                     connection.execute(

@@ -169,7 +169,7 @@ def _convert_ad_counts(settings: Settings, coder: Coder) -> None:
     path = settings.home / "ads" / "shown.db"
     if not path.exists():
         return
-    with opened_alone(path, timeout=30) as connection, connection:
+    with opened_alone(path) as connection, connection:
         found = connection.execute("SELECT DISTINCT user_id FROM shown").fetchall()
         raw = [user_id for (user_id,) in found if not coder.owns(user_id)]
         connection.executemany(

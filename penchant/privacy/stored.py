@@ -164,7 +164,7 @@ def erase_ad_counts(settings: Settings, user_ids: Sequence[str]) -> int:
     if not path.exists():
         return 0
     marks = ", ".join("?" * len(user_ids))
-    with opened_alone(path, timeout=30) as connection, connection:
+    with opened_alone(path) as connection, connection:
         deleted = connection.execute(
             f"DELETE FROM shown WHERE user_id IN ({marks})", tuple(user_ids)
         )

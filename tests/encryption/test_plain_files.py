@@ -17,8 +17,11 @@ from penchant.encryption.encrypted_file import is_encrypted_file
 from penchant.encryption.home_files import PLAIN, WITHOUT_PEOPLE, data_keys_in_use
 from penchant.encryption.log_lines import MARK
 from penchant.encryption.store import is_encrypted_store
+from penchant.encryption.weights import read_weights
+from penchant.features.materialize import materialize
 from penchant.feedback.log import FeedbackLog
 from penchant.privacy.encrypt import encrypt, rotate_key
+from penchant.privacy.mentions import mentions
 from penchant.publishing.publish import publish
 from penchant.releases.release import Release
 from penchant.serving.advertising.shown import counted
@@ -26,6 +29,9 @@ from penchant.serving.service import RecommendationService
 from penchant.serving.status import at_rest
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.vault import Vault
+from training.commands.track import track
+from training.commands.train import train
+from training.compression.compress import compress
 
 NOW = datetime(2026, 3, 1, 12)
 PEOPLE = {"u-pseudonym": "anna"}
@@ -104,6 +110,34 @@ def test_a_new_data_key_reaches_stores_and_weights_while_they_are_read(
     assert vault.reveal(PEOPLE) == PEOPLE and b"u-pseudonym" not in vault.path.read_bytes()
     vault.remember({"u-other": "bert"})
     assert vault.forget(PEOPLE) == 1 and vault.reveal([*PEOPLE, "u-other"]) == {"u-other": "bert"}
+
+
+def test_a_search_for_a_person_reads_encrypted_stores(served_home: Settings) -> None:
+    release = served_home.releases / str(served_home.live_release.current())
+    for file, person in (
+        (served_home.home / "ads" / "shown.db", "u1"),
+        (release / "online.db", "u1"),
+        (Vault(served_home).path, "u-pseudonym"),
+    ):
+        assert mentions(file, [person]), file
+        assert not mentions(file, ["u-nobody"]), file
+
+
+@pytest.mark.long
+def test_a_home_that_trains_has_no_other_plain_file(encrypted_home: Settings) -> None:
+    home = encrypted_home
+    snapshot = str(home.live_snapshot.current())
+    run_id = train(home, snapshot, "matrix_factorization").run_id
+    track(home, snapshot)
+    compress(home, snapshot, "matrix_factorization")  # reads the weights
+    materialize(home, snapshot)
+    run = home.runs / snapshot / run_id
+    (artifact,) = (home.home / "mlflow").rglob("model.safetensors")
+    for weights in (run / "model.safetensors", run / "encoder" / "encoder.safetensors", artifact):
+        assert is_encrypted_file(weights)
+    assert read_weights(artifact).keys() == read_weights(run / "model.safetensors").keys()
+    assert plain_files(home.home) == []
+    assert data_keys_in_use(home)[None] == 0
 
 
 def test_the_home_of_a_built_snapshot_has_no_other_plain_file(encrypted_home: Settings) -> None:

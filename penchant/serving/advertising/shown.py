@@ -14,8 +14,6 @@ from pathlib import Path
 
 from penchant.encryption.store import opened_alone
 
-WAIT = 5.0  # seconds for another server's lock
-
 _TABLE = """
     CREATE TABLE IF NOT EXISTS shown (
         day TEXT, period INTEGER, ad_id TEXT, user_id TEXT, times INTEGER,
@@ -66,7 +64,7 @@ def counted(path: Path, now: datetime) -> Iterator[Counts]:
 
     Counts of past days are deleted.
     """
-    with opened_alone(path, timeout=WAIT, isolation_level=None) as connection:
+    with opened_alone(path, isolation_level=None) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_TABLE)
