@@ -75,7 +75,7 @@ class Model(VectorFamily):
         vectors = vectors_of(context.items) if self.config.vector_dimensions else {}
         if vectors:
             self.words_TD, self.text_I = joined(
-                self.words_TD, self.text_I, vectors, self.config.vector_dimensions, context.seed
+                self.words_TD, self.text_I, vectors, self.config.vector_dimensions
             )
         if isinstance(self.config.popularity_weight, tuple):
             self._tune(self.config.popularity_weight, context)

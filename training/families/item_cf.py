@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn.preprocessing import normalize
 
 from penchant.artifacts import Mechanism
 from penchant.interactions import EVENT_TYPES
@@ -38,6 +37,7 @@ from training.layers.event_types import (
     tuned_strengths,
     with_unread,
 )
+from training.layers.neighbours import unit_rows
 from training.layers.popularity import popularity
 from training.privacy.accounting import Guarantee, calibrated
 from training.privacy.noise import Doubles, Noise
@@ -140,7 +140,7 @@ class Model(Ranker):
         }
         self.popularity_I = noisy_popularity(train, POPULARITY_DAYS, counting, noise)
         items_J = np.sort(np.argsort(-self.popularity_I)[: config.private_items])
-        rows_UJ = normalize(_actors(train)[:, items_J])
+        rows_UJ = unit_rows(_actors(train)[:, items_J])
         gram_JJ = noisy_gram(rows_UJ, measuring, noise)
         nearest_JJ = noisy_similarity(gram_JJ, measuring.noise_multiplier)
         placed = sp.csr_matrix(

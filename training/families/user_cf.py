@@ -18,7 +18,7 @@ from training.data.histories import FloatArray, Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
-from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
+from training.layers.neighbours import add_rows, dot_products, sums_over, unit_rows, without_rows
 from training.layers.popularity import popularity
 
 POPULARITY_DAYS = 90.0
@@ -63,7 +63,7 @@ class Model(Ranker):
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
         own = decayed(batch, config.half_life_days)
-        similar_BU = dot_products(unit(own @ self.rarity), self.known_by_item)
+        similar_BU = dot_products(unit_rows(own @ self.rarity), self.known_by_item)
         weights_BU = nearest(similar_BU, config.neighbours) ** np.float32(config.sharpness)
         total_B1 = np.maximum(weights_BU.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         weights_BU *= config.neighbour_weight / total_B1
@@ -90,7 +90,7 @@ class Model(Ranker):
         buyers_I = np.maximum(bought.getnnz(axis=0), 1)
         rarity_I = (bought.shape[0] / buyers_I) ** self.config.rarity
         self.rarity = sp.diags(rarity_I.astype(np.float32))
-        self.known_by_item = unit(bought @ self.rarity).T.tocsr()
+        self.known_by_item = unit_rows(bought @ self.rarity).T.tocsr()
         self.bought_by_item = bought.T.tocsr()
 
 
@@ -98,13 +98,6 @@ def decayed(histories: Histories, half_life_days: float) -> sp.csr_matrix:
     """log(1 + decayed events) of each user and item, U x I."""
     weights_N = histories.weights_N * 0.5 ** (histories.ages_N / half_life_days)
     return histories.matrix(weights_N).log1p()
-
-
-def unit(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Rows of length 1; an empty row stays empty."""
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    scale = 1 / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return (sp.diags(scale.astype(np.float32)) @ matrix).tocsr()
 
 
 def nearest(similar_BU: FloatArray, count: int) -> FloatArray:

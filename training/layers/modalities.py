@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.utils.extmath import randomized_svd
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -20,14 +19,13 @@ def joined(
     text_I: torch.Tensor,
     vectors: Mapping[str, FloatArray],
     dimensions: int,
-    seed: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of text and vectors together, and the row of each item, as ``encode_texts`` returns.
 
     ``vectors``: vectors_ID by kind, 0 for items without. Items without any vector share the row of
     their text; the first row is 0.
     """
-    both_ID = side_by_side(vectors, dimensions, seed)
+    both_ID = side_by_side(vectors, dimensions)
     seen = np.flatnonzero(both_ID.any(axis=1))
     texts = len(words_TD)
     row_I = text_I.clone()
@@ -39,22 +37,22 @@ def joined(
     return rows_RD, row_I
 
 
-def side_by_side(vectors: Mapping[str, FloatArray], dimensions: int, seed: int) -> FloatArray:
+def side_by_side(vectors: Mapping[str, FloatArray], dimensions: int) -> FloatArray:
     """All kinds of each item, each of length 1 and at most ``dimensions``, 0 where it is missing.
 
     ``vectors``: vectors_ID by kind, at least one.
     """
-    parts = [_unit(_reduced(each, dimensions, seed)) for _, each in sorted(vectors.items())]
+    parts = [_unit(_reduced(each, dimensions)) for _, each in sorted(vectors.items())]
     return np.concatenate(parts, axis=1)
 
 
-def _reduced(vectors_ID: FloatArray, dimensions: int, seed: int) -> FloatArray:
+def _reduced(vectors_ID: FloatArray, dimensions: int) -> FloatArray:
     """Less the mean of the items that have one, on the main directions."""
     known_I = np.any(vectors_ID != 0, axis=1)
     centred_ID = np.where(known_I[:, None], vectors_ID - vectors_ID[known_I].mean(axis=0), 0.0)
     most = min(dimensions, *centred_ID.shape)
-    _, _, directions_KD = randomized_svd(centred_ID, most, random_state=seed)
-    reduced: FloatArray = (centred_ID @ directions_KD.T).astype(np.float32)
+    _, directions_DD = np.linalg.eigh(centred_ID.T @ centred_ID)  # the last is the main one
+    reduced: FloatArray = (centred_ID @ directions_DD[:, : -most - 1 : -1]).astype(np.float32)
     return reduced
 
 

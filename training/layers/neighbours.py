@@ -13,6 +13,13 @@ import torch
 from training.data.histories import FloatArray, IntArray
 
 
+def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Rows of length 1; an empty row stays empty."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scale = 1 / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return (sp.diags(scale.astype(np.float32)) @ matrix).tocsr()
+
+
 def dot_products(batch: sp.csr_matrix, by_item: sp.csr_matrix) -> FloatArray:
     """products_BU of the rows of ``batch`` (B x I) and of the known users, the columns of
     ``by_item`` (I x U)."""

@@ -76,7 +76,7 @@ def test_missing_vectors_are_masked_and_others_stand_beside_the_text() -> None:
     words_TD = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     text_I = torch.tensor([1, 1, 1, 2, 0])
     image_ID = np.array([[5, 1], [5.2, 1], [-5, 1], [0, 0], [0, 0]], np.float32)
-    rows_RD, row_I = joined(words_TD, text_I, {"image": image_ID}, 64, 0)
+    rows_RD, row_I = joined(words_TD, text_I, {"image": image_ID}, 64)
     vectors_ID = rows_RD[row_I]
     assert vectors_ID.shape[1] == 4
     near_II = vectors_ID @ vectors_ID.T

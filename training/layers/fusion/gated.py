@@ -75,9 +75,7 @@ class Gated(VectorFamily):
         words_TD, text_I = encode_texts(context.items, "tfidf", gate.words, context)
         vectors = vectors_of(context.items) if gate.vector_dimensions else {}
         if vectors:
-            words_TD, text_I = joined(
-                words_TD.float(), text_I, vectors, gate.vector_dimensions, context.seed
-            )
+            words_TD, text_I = joined(words_TD.float(), text_I, vectors, gate.vector_dimensions)
         profile_UF = profiles(context.users)
         words_TD = words_TD.float()
         self.network = Network(gate, int(row_I.max()) + 1, words_TD, text_I, profile_UF)

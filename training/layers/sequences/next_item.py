@@ -204,7 +204,7 @@ class NextItem(VectorFamily):
         vectors = vectors_of(context.items) if dimensions else {}
         if not vectors:
             return None
-        return torch.from_numpy(side_by_side(vectors, dimensions, context.seed))
+        return torch.from_numpy(side_by_side(vectors, dimensions))
 
     def _network(
         self,
