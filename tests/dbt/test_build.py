@@ -63,6 +63,7 @@ def test_every_mart_meets_its_contract(built_home: Settings) -> None:
     rows = {name: mart.rows for name, mart in snapshot.description.marts.items()}
     assert rows.pop("ad_candidates") == 0  # no campaign is running at as_of
     assert rows.pop("item_embeddings") == 0  # the shop brought no vectors
+    assert rows.pop("excluded_users") == 0  # no bot, no test user
     assert min(rows.values()) > 0, rows
     assert snapshot.as_of == datetime(2024, 4, 30)
 
@@ -218,7 +219,7 @@ def test_empty_landing_error_names_the_command(settings: Settings) -> None:
 
 def test_rejects_landing_without_events(built_home: Settings, tmp_path: Path) -> None:
     home = landed_only(built_home, tmp_path / "eventless")
-    for table in ("events", "history", "impressions", "reviews"):
+    for table in ("events", "history", "impressions", "reviews", "questions"):
         for batch in home.landing.glob(f"*/{table}/[!_]*"):
             shutil.rmtree(batch)
     with pytest.raises(DataError, match="have no event"):

@@ -88,8 +88,6 @@ class Network(nn.Module):
         if self.config.warm_start:
             warm_RD = warm_embeddings(read, row_I.numpy(), self.embedding.embedding_dim)
             self.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
-            if self.projection is not None:
-                self.projection.start_from(self.embedding.weight, row_I)
 
     def forward(
         self, read_BT: torch.Tensor, lengths_B: torch.Tensor, details: Details | None = None

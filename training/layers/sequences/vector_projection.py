@@ -9,8 +9,7 @@ kind centred, reduced and of length 1. A missing kind is masked: it is 0, and ad
 import torch
 from torch import nn
 
-REGULARIZATION = 10.0  # of the first projection, in items
-FIRST_DEVIATION = 0.02  # of the first weights, where embeddings do not start from the data
+FIRST_DEVIATION = 0.02  # of the weights
 
 
 class VectorProjection(nn.Module):
@@ -32,15 +31,3 @@ class VectorProjection(nn.Module):
     def known_I(self) -> torch.Tensor:
         """Which items have a vector of any kind."""
         return self.vectors_IV.any(dim=1)
-
-    @torch.no_grad()
-    def start_from(self, embedding_RD: torch.Tensor, row_I: torch.Tensor) -> None:
-        """Start with the ridge regression of the embeddings on the vectors, and take its share out
-        of the embeddings: the sums stay as they are, and rare items start where frequent ones of
-        like vectors are."""
-        learned_I = self.known_I & (row_I > 0)
-        vectors_JV, rows_J = self.vectors_IV[learned_I], row_I[learned_I]
-        gram_VV = vectors_JV.T @ vectors_JV
-        gram_VV.diagonal().add_(REGULARIZATION)
-        self.weight_VD.copy_(torch.linalg.solve(gram_VV, vectors_JV.T @ embedding_RD[rows_J]))
-        embedding_RD[rows_J] -= vectors_JV @ self.weight_VD
