@@ -24,7 +24,8 @@ compares prices, assortment and what reviews say.
 `plan_campaigns`: `penchant plan-campaigns` plans every brief in the folder `campaigns` of the home
 that begins after the snapshot: which offers go to which users at which discount.
 
-`land_predictions`: `penchant ingest --source insights` lands what all but `index_search` found. It
+`land_predictions`: `penchant ingest --source insights` lands what the others found. It doesn't wait
+for `plan_campaigns`, whose briefs people write: a plan that comes later lands the next time. It
 triggers no build: the next `build_snapshot` makes the marts in `dbt/models/marts/insights` of it,
 and with these the feature service `insights`.
 
@@ -102,9 +103,9 @@ with DAG(
     )
     landed = [
         *(forecast_demand, predict_retention, rank_audiences),
-        *(read_reviews, compare_competitors, plan_campaigns),
+        *(read_reviews, compare_competitors),
     ]
-    latest >> [*landed, index_search]
+    latest >> [*landed, index_search, plan_campaigns]
     land_predictions = Command(
         task_id="land_predictions",
         subcommand=["ingest", "--source", "insights"],

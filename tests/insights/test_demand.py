@@ -15,11 +15,12 @@ from penchant.artifacts import Snapshot
 from penchant.artifacts.demand import DemandRecord
 from penchant.errors import NothingToDo, UsageError
 from penchant.insights.demand.methods import HORIZON, croston, mean_of_four, seasonal_naive
-from penchant.insights.demand.origins import LEAST_WEEKS, origin_at, origin_weeks
+from penchant.insights.demand.origins import LEAST_WEEKS, Origin, origin_at, origin_weeks
 from penchant.insights.demand.published import published_demand
 from penchant.insights.demand.reconcile import bottom_up, min_trace
 from penchant.insights.demand.restock import RestockPolicy, read_stock, restock
-from penchant.insights.demand.series import read_demand
+from penchant.insights.demand.selection import errors_of
+from penchant.insights.demand.series import DAYS, read_demand
 from penchant.insights.demand.stage import forecast_demand
 from penchant.settings import Settings
 
@@ -47,6 +48,28 @@ def test_forecast_is_near_the_known_rates(forecast_once: Settings) -> None:
         weeks = published.of_item(item).weeks
         assert [week.mean for week in weeks] == pytest.approx([RATES[item]] * HORIZON, rel=0.25)
         assert all(week.low < RATES[item] < week.high for week in weeks)
+
+
+def test_errors_of_a_single_category_count_once() -> None:
+    """The category is the shop; with twice the errors, the interval would be too narrow."""
+    random = np.random.default_rng(0)
+
+    def origin(*actual: float) -> Origin:
+        classes_M = np.array(["category", "shop"][-len(actual) :], dtype=object)
+        actual_MD = np.repeat(np.array(actual)[:, None], HORIZON * DAYS, axis=1)
+        ones_M = np.ones(len(actual))
+        return Origin(
+            *(9, classes_M, {}, ones_M, ones_M, ones_M > 0),
+            share_M7=np.full((len(actual), DAYS), 1 / DAYS),
+            actual_MD=actual_MD,
+        )
+
+    sold = random.poisson(10, 30).tolist()
+    both, alone = (
+        errors_of(origins, [np.zeros((len(each.classes_M), HORIZON)) for each in origins])
+        for origins in ([origin(n, n) for n in sold], [origin(n) for n in sold])
+    )
+    assert both["category"] == both["shop"] == alone["shop"]
 
 
 def test_forecasts_add_up_by_category_and_by_day(forecast_once: Settings) -> None:

@@ -9,6 +9,7 @@ from planted_retention import SNAPSHOT, orders, write_shop
 
 from penchant.api.app import create_app
 from penchant.artifacts import Snapshot
+from penchant.artifacts.audience import AudienceRecord
 from penchant.insights.shown.published import published_sections
 from penchant.report.insights import insights_sections
 from penchant.settings import Settings
@@ -51,6 +52,14 @@ def test_vectors_are_counted_by_kind(shown: Settings) -> None:
     assert section.rows == [["image", "2", "8"], ["text", "1", "2"]]
     pq.write_table(pa.table(vectors).slice(0, 0), live.mart("item_embeddings"))
     assert published_sections(shown)[-1].anchor != "vectors"
+
+
+def test_insight_of_an_earlier_version_says_what_to_do_beside_the_others(shown: Settings) -> None:
+    path = AudienceRecord.path(shown, SNAPSHOT)
+    path.write_text(path.read_text().replace('"launches"', '"started"'))
+    _, audience, competitor = published_sections(shown)
+    assert "launches: Field required" in audience.text and "rank-audiences" in audience.text
+    assert competitor.title == "Competitor rival"
 
 
 def test_report_and_console_escape_what_they_show(shown: Settings) -> None:

@@ -48,7 +48,8 @@ def calibrated_errors(
     origins: int,
 ) -> dict[str, Errors]:
     """``methods`` by class, which ``errors`` are of."""
-    if origins * (len(demand.categories) + 1) >= LEAST_SCORES:
+    categories = len(demand.categories)
+    if origins * (categories + 1 if categories > 1 else 1) >= LEAST_SCORES:
         return errors
     weeks = range(FIRST_ORIGIN, week - HORIZON + 1)
     found = [_origin_above(demand, each, methods) for each in weeks]

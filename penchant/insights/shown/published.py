@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from penchant.errors import NothingToDo
+from penchant.errors import DataError, NothingToDo
 from penchant.insights.shown.audience import audience_section
 from penchant.insights.shown.campaigns import campaign_sections
 from penchant.insights.shown.competitors import competitor_sections
@@ -27,9 +27,16 @@ def published_sections(settings: Settings) -> list[InsightSection]:
 
 
 def made(settings: Settings, make: Make) -> list[InsightSection]:
-    """The sections of one insight, none where it is not published in this home."""
+    """The sections of one insight, none where it is not published in this home.
+
+    What an earlier version published is not read: its section says what to do, and the page has the
+    others.
+    """
     try:
         shown = make(settings)
     except NothingToDo:
         return []
+    except DataError as error:
+        text = f"{error.cause}. What to do: {error.remedy}."
+        return [InsightSection("unreadable", "An insight that can't be read", text, "", (), ())]
     return [shown] if isinstance(shown, InsightSection) else shown
