@@ -50,7 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 DEFAULTS = "LightGBM's defaults"
 LIGHTGBM = TreesConfig(
-    objectives=("lambdarank",),
+    objective="lambdarank",
     trees=100,
     leaves=31,
     learning_rate=0.1,

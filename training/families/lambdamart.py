@@ -1,4 +1,5 @@
-"""LambdaMART: boosted trees that rank the candidates of several sources (Burges 2010).
+"""LambdaMART: boosted trees that rank the candidates of several sources (Burges 2010), with the
+loss of Bruch 2021.
 
 The candidates, their features and the fortnights that the trees learn from are those of
 layers/ranking/candidate_ranker.py.
