@@ -53,7 +53,10 @@ class Relationship:
 
 @dataclass(frozen=True)
 class Mart:
-    """A model under ``models/marts``; ``folder`` is core, features, insights or training."""
+    """A model under ``models/marts``; ``folder`` is core, features, insights or training.
+
+    ``kept_by``: the column that decides which rows builds keep, see dbt/macros/kept.sql.
+    """
 
     name: str
     folder: str
@@ -63,6 +66,7 @@ class Mart:
     relationships: tuple[Relationship, ...]
     accepted_values: dict[str, tuple[str, ...]]
     meta: dict[str, Any]
+    kept_by: str | None = None
 
     @property
     def has_features(self) -> bool:
@@ -138,6 +142,7 @@ def _mart(node: dict[str, Any], tests: list[dict[str, Any]]) -> Mart:
             if test["test_metadata"]["name"] == "accepted_values"
         },
         meta=node["config"]["meta"],
+        kept_by=(node["config"].get("kept") or {}).get("by"),
     )
 
 

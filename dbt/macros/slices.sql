@@ -32,16 +32,13 @@
     {% endfor %}
 {%- endmacro %}
 
-{#- A table that is built slice by slice, with the rows that are kept from the previous build. -#}
+{#- A table that is built slice by slice. -#}
 {% materialization sliced, adapter="duckdb" %}
     {%- set target = this.incorporate(type="table") -%}
 
     {{ run_hooks(pre_hooks) }}
     {% call statement("main") %}
         {{ fill_table(target, sql_of_slices(sql)) }}
-        {%- if kept_rows() %}
-        insert into {{ target }} by name ({{ kept_rows() }});
-        {%- endif %}
     {% endcall %}
     {{ run_hooks(post_hooks) }}
     {% do adapter.commit() %}

@@ -54,6 +54,11 @@
     )
 {%- endmacro %}
 
+{#- The last time on the grid that is not after the beginning of the history of features. -#}
+{% macro history_start(as_of) -%}
+    {{ grid_time(as_of ~ " - interval '" ~ var("feature_history_days") ~ " days'") }}
+{%- endmacro %}
+
 {#- A sum over a period, decayed to feature_at: multiplied by `by` for every half-life since. -#}
 {% macro aged(sum, by) -%}
     cast(

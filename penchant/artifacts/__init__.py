@@ -21,6 +21,8 @@ from penchant.artifacts.simulation import SimulatedPolicy, SimulationRecord
 from penchant.artifacts.snapshot import (
     CheckResults,
     CheckStatistics,
+    Fingerprint,
+    KeptRows,
     MartChecks,
     MartDescription,
     Snapshot,
@@ -40,6 +42,8 @@ __all__ = [
     "ErasureReceipt",
     "Experiment",
     "ExperimentResult",
+    "Fingerprint",
+    "KeptRows",
     "LeaderboardRow",
     "LedgerEntry",
     "LedgerHead",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,16 +17,56 @@ from penchant.settings import Settings
 SNAPSHOT_ID = re.compile(r"s-\d{8}-[0-9a-f]{12}")
 
 
+class KeptRows(Part):
+    """What a mart has in common with that of the snapshot that a build kept rows of.
+
+    Rows whose time ``by`` is before ``since`` are rows of that snapshot too. ``by`` user_id: the
+    rows of users without an event since then, in either snapshot.
+    """
+
+    by: str
+    since: Moment
+
+
+class Fingerprint(Part):
+    """Sums over rows that their order doesn't change: that of two sets of rows is the sum.
+
+    ``rows``: their number; ``total``: the sum of their hashes; ``parity``: the exclusive or of
+    other hashes.
+    """
+
+    rows: int = 0
+    total: int = 0
+    parity: int = 0
+
+    def __add__(self, other: "Fingerprint") -> "Fingerprint":
+        return Fingerprint(
+            rows=self.rows + other.rows,
+            total=self.total + other.total,
+            parity=self.parity ^ other.parity,
+        )
+
+    def __sub__(self, other: "Fingerprint") -> "Fingerprint":
+        return Fingerprint(
+            rows=self.rows - other.rows,
+            total=self.total - other.total,
+            parity=self.parity ^ other.parity,
+        )
+
+
 class MartDescription(Part):
-    """A mart's rows and the hash of its content."""
+    """A mart's rows and the hash of its content. ``kept``: None where every row was built."""
 
     rows: int
     content_hash: str
+    fingerprint: Fingerprint | None = None
+    kept: KeptRows | None = None
 
 
 class SnapshotDescription(Record):
     """``snapshot.json``. ``landed``: its batches, as source/table/hash. ``last_feedback``: the
-    newest file of the event log that it contains."""
+    newest file of the event log that it contains. ``previous``: the snapshot, of the same dbt
+    project, that ``MartDescription.kept`` is about."""
 
     REMEDY = "run `penchant build` again"
 
@@ -36,6 +76,7 @@ class SnapshotDescription(Record):
     batches: int = 0
     landed: tuple[str, ...] = ()
     last_feedback: str | None = None
+    previous: str | None = None
     marts: dict[str, MartDescription] = Field(default_factory=dict)
 
 
@@ -55,13 +96,19 @@ class MartChecks(Part):
 
 
 class CheckResults(Record):
-    """``checks.json``: results of the Great Expectations checkpoints."""
+    """``checks.json``: results of the Great Expectations checkpoints.
+
+    ``rows``: those that were validated. ``all_rows_at``: the end of the data of the last snapshot
+    of which all were.
+    """
 
     REMEDY = "run `penchant check` again"
 
     snapshot_id: str
     passed: bool
     compared_with: str | None = None
+    rows: Literal["all", "changed"] = "all"
+    all_rows_at: Moment | None = None
     statistics: CheckStatistics = CheckStatistics()
     marts: dict[str, MartChecks] = Field(default_factory=dict)
 
@@ -127,9 +174,14 @@ class Snapshot:
         """The file of ``CheckResults``; absent until ``penchant check`` ran."""
         return self.path / "checks.json"
 
+    @property
+    def marts(self) -> Path:
+        """The folder of its marts."""
+        return self.path / "marts"
+
     def mart(self, name: str) -> Path:
-        """The Parquet file of a mart."""
-        return self.path / "marts" / f"{name}.parquet"
+        """The Parquet file of a mart, or a folder of several, one for each period."""
+        return self.marts / f"{name}.parquet"
 
     def counted(self, mart: str) -> str:
         """A mart of users as an SQL relation, without the bots and test users of `excluded_users`.

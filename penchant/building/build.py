@@ -13,15 +13,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from structlog.contextvars import bind_contextvars
 
 from penchant.artifacts import MartDescription, Snapshot, SnapshotDescription
 from penchant.building.by_hand import run_by_hand, write_variables
+from penchant.building.content import describe
 from penchant.building.dbt import run_dbt
 from penchant.building.future import check_no_future
+from penchant.building.kept_build import build_on
 from penchant.building.landed import Landing, read_landing
-from penchant.building.previous import record, set_aside
+from penchant.building.previous import Previous, kept_rows, record, set_aside
 from penchant.building.project import content_version, edit_version
 from penchant.building.rejected import quarantine_rejected
 from penchant.building.shared_ids import shared_ids
@@ -31,7 +32,7 @@ from penchant.encryption.encrypted_file import protect
 from penchant.errors import PenchantError
 from penchant.manifest import Mart, read_marts
 from penchant.settings import Settings
-from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic
+from penchant.storage import STAGING_PREFIX, atomic_directory, held_alone, write_atomic, write_json
 
 CHECKED_LATER = tuple(
     f"path:models/marts,test_name:{name}"
@@ -145,47 +146,32 @@ def docs(settings: Settings) -> Path:
     return page
 
 
-def content_hash(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) -> str:
-    """Hash of a mart's column names, types and rows, independent of the order of rows.
-
-    Row hashes are summed, so a repeated row counts each time. Columns marked ``wall_clock`` are
-    left out.
-    """
-    columns = [column for column in mart.columns if not column.meta.get("wall_clock")]
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    summed = connection.execute(
-        f"select count(*), sum(hash({names})::hugeint), bit_xor(hash('again', {names})) "
-        "from read_parquet(?)",
-        [str(parquet)],
-    ).fetchone()
-    described = json.dumps([[[column.name, column.type] for column in columns], summed])
-    return hashlib.sha256(described.encode()).hexdigest()
-
-
 def _build(
-    settings: Settings, landing: Landing, snapshot_id: str, staging: Path, previous: Path | None
+    settings: Settings, landing: Landing, snapshot_id: str, staging: Path, previous: Previous | None
 ) -> None:
     folder = staging / "marts"
     folder.mkdir()
     edited = _project_changed(settings)
-    target = run_dbt(
-        settings,
-        landing,
-        folder,
-        "build",
-        *(() if edited else WITHOUT_TESTS),
-        previous=None if edited else previous,
-    )
-    check_repeatable(target / "manifest.json")
-    if edited:
-        check_no_future(settings, landing, target / "manifest.json", folder)
-    write_atomic(_project_built(settings), edit_version(settings.dbt_project))
-    for artifact in ("manifest.json", "run_results.json"):
-        shutil.copyfile(target / artifact, staging / artifact)
+    previous = None if edited else previous
+    if previous:
+        results = build_on(settings, landing, folder, previous)
+        shutil.copyfile(previous.snapshot.manifest, staging / "manifest.json")
+        write_json(staging / "run_results.json", {"results": results})
+    else:
+        _build_by_dbt(settings, landing, staging, edited)
+    marts = read_marts(staging / "manifest.json")
+    kept = kept_rows(settings, previous, marts, folder) if previous else {}
+
+    def before(mart: Mart) -> tuple[MartDescription, Path] | None:
+        if previous is None or mart.name not in previous.snapshot.description.marts:
+            return None
+        earlier = previous.snapshot
+        return earlier.description.marts[mart.name], earlier.mart(mart.name)
+
     with connect(settings.home, config={"threads": settings.threads}) as connection:
-        marts = {
-            mart.name: _describe(connection, mart, folder / f"{mart.name}.parquet")
-            for mart in read_marts(staging / "manifest.json")
+        described = {
+            mart.name: describe(connection, mart, folder / f"{mart.name}.parquet", before(mart))
+            for mart in marts
         }
     description = SnapshotDescription(
         id=snapshot_id,
@@ -194,19 +180,26 @@ def _build(
         batches=len(landing.batches),
         landed=tuple(batch.name for batch in landing.batches),
         last_feedback=landing.last_feedback,
-        marts=marts,
+        previous=previous.snapshot.id if previous else None,
+        marts={
+            name: mart.model_copy(update={"kept": kept.get(name)})
+            for name, mart in described.items()
+        },
     )
     description.write(staging / "snapshot.json")
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, mart: Mart, parquet: Path) -> MartDescription:
-    """Number of rows and content hash. Raises PenchantError when dbt wrote no file."""
-    if not parquet.is_file():
-        raise PenchantError(
-            f"dbt wrote no {parquet.name}", f"materialize the model {mart.name} as `external`"
-        )
-    counted = connection.execute("select count(*) from read_parquet(?)", [str(parquet)]).fetchall()
-    return MartDescription(rows=counted[0][0], content_hash=content_hash(connection, mart, parquet))
+def _build_by_dbt(settings: Settings, landing: Landing, staging: Path, edited: bool) -> None:
+    """Build all rows, and after an edit of the project run all of its tests."""
+    folder = staging / "marts"
+    arguments = () if edited else WITHOUT_TESTS
+    target = run_dbt(settings, landing, folder, "build", *arguments)
+    check_repeatable(target / "manifest.json")
+    if edited:
+        check_no_future(settings, landing, target / "manifest.json", folder)
+    write_atomic(_project_built(settings), edit_version(settings.dbt_project))
+    for artifact in ("manifest.json", "run_results.json"):
+        shutil.copyfile(target / artifact, staging / artifact)
 
 
 def _project_built(settings: Settings) -> Path:

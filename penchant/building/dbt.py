@@ -13,6 +13,7 @@ import yaml
 from penchant.building.contract import broken_contract
 from penchant.building.landed import Landing, landed_rows
 from penchant.building.limits import Limits
+from penchant.building.previous import Previous
 from penchant.encryption.file_system import PREFIX
 from penchant.encryption.keyring import is_encrypted
 from penchant.errors import DataError, PenchantError
@@ -30,12 +31,12 @@ def run_dbt(
     marts: Path,
     *arguments: str,
     database: Path | None = None,
-    previous: Path | None = None,
+    previous: Previous | None = None,
 ) -> Path:
     """Run one dbt command that writes marts to the folder ``marts``; return its target folder.
 
     ``database``: the DuckDB file, the warehouse if left out; dbt's own files lie beside it.
-    ``previous``: the database of a build whose rows are kept, see ``previous.py``.
+    ``previous``: compile for a build that keeps rows of it, see ``previous.py``.
     Raises DataError when a data test fails, and PenchantError when dbt can't run or a model can't
     be built.
     """
@@ -101,12 +102,12 @@ def _dbt_environment(settings: Settings, marts: Path, database: Path) -> dict[st
 
 @contextmanager
 def _environment(
-    settings: Settings, marts: Path, landing: Landing, database: Path, previous: Path | None
+    settings: Settings, marts: Path, landing: Landing, database: Path, previous: Previous | None
 ) -> Iterator[None]:
     """Set dbt's environment variables, then restore them."""
     values = _dbt_environment(settings, marts, database)
     values["DBT_AS_OF"] = landing.variables["as_of"]
-    values["PENCHANT_PREVIOUS"] = str(previous.resolve()) if previous else ""
+    values["PENCHANT_PREVIOUS"] = str(previous.database.resolve()) if previous else ""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

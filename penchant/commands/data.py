@@ -173,11 +173,17 @@ def promote(as_json: AsJson = False) -> None:
 
 
 @data.command()
-def check(snapshot: SnapshotId, as_json: AsJson = False) -> None:
+def check(
+    snapshot: SnapshotId,
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="Validate rows that have passed before, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Validate a snapshot with Great Expectations; make it live if it passes."""
     from penchant.quality.check import check as run
 
-    report = run(Settings(), snapshot)
+    report = run(Settings(), snapshot, all_rows)
     answer(report.summary(), report.as_dict(), as_json)
 
 

@@ -15,13 +15,21 @@ from penchant.encryption.encrypted_file import is_encrypted_file, open_for_readi
 
 
 def read_table(path: Path, **options: Any) -> pa.Table:
+    """A file, or the files of a folder in the order of their names."""
+    if path.is_dir():
+        return pa.concat_tables([read_table(part, **options) for part in parts_of(path)])
     with _opened(path) as file:
         return pq.read_table(file, **options)
 
 
 def read_schema(path: Path) -> pa.Schema:
-    with _opened(path) as file:
+    with _opened(parts_of(path)[0]) as file:
         return pq.read_schema(file)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files of a folder, or the one file."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def read_metadata(path: Path) -> pq.FileMetaData:

@@ -18,7 +18,8 @@ import structlog
 from feature_repo.definitions import definitions
 from penchant.artifacts import Snapshot
 from penchant.feast_sdk import FeatureStore, FeatureView, SqlRegistry
-from penchant.features.online_store import WideSqliteOnlineStore
+from penchant.features.earlier import Earlier
+from penchant.features.online_store import LAYOUT, WideSqliteOnlineStore
 from penchant.features.repository import (
     open_store,
     repository_path,
@@ -71,7 +72,8 @@ def materialize(settings: Settings, snapshot_id: str) -> MaterializeReport:
         status = "materialized"
         with atomic_directory(final) as staging:
             rows = _fill(settings, snapshot, staging)
-            write_json(staging / "features.json", {"snapshot_id": snapshot_id, "rows": rows})
+            features = {"snapshot_id": snapshot_id, "rows": rows, "layout": LAYOUT}
+            write_json(staging / "features.json", features)
     require_configured_store(settings, final)
     settings.live_features.flip(snapshot_id)
     _link(settings.online / LIVE_LINK, snapshot_id)
@@ -89,7 +91,13 @@ def served_from(view: FeatureView, as_of: datetime) -> datetime:
 
 
 def _fill(settings: Settings, snapshot: Snapshot, directory: Path) -> dict[str, int]:
-    """Create registry and online store in ``directory``; return each view's number of entities."""
+    """Create registry and online store in ``directory``; return each view's number of entities.
+
+    The online store starts as a copy of the one before, where the snapshot was built from that.
+    """
+    earlier = Earlier.of(settings, snapshot)
+    if earlier:
+        earlier.copy(directory)
     store = open_store(settings, snapshot.id, directory, read_only=False)
     defined = definitions(snapshot)
     as_of = _utc(snapshot.as_of)
@@ -98,9 +106,15 @@ def _fill(settings: Settings, snapshot: Snapshot, directory: Path) -> dict[str, 
         store.apply(defined.objects())
         for view in (view for view in defined.views if view.online):
             start = served_from(view, as_of)
-            store.materialize(start, as_of, feature_views=[view.name])
-            rows[view.name] = verify_view(store, snapshot.mart(view.name), view, start, as_of)
-            log.info("materialized", view=view.name, entities=rows[view.name])
+            since = earlier.unchanged_before(view) if earlier else None
+            if earlier and since is None:
+                earlier.clear(store, view)
+            if since is None or since <= as_of:
+                store.materialize(since or start, as_of, feature_views=[view.name])
+            rows[view.name] = verify_view(
+                store, snapshot.mart(view.name), view, since or start, as_of, since is not None
+            )
+            log.info("materialized", view=view.name, entities=rows[view.name], since=since)
     write_for_feast(settings, snapshot.id, directory, store)
     _close(store)
     return rows

@@ -62,6 +62,9 @@ KEY_PARTS = 100_000
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+LAYOUT = 1
+"""Of the file: raise it when a later version reads or writes another one."""
+
 ROWS_A_BATCH = 4_000
 """Rows held in memory as Python objects at a time."""
 
@@ -157,6 +160,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
     def write_table(self, config: RepoConfig, view: FeatureView, table: pa.Table) -> None:
         """Write a table with the view's keys, features and timestamp, one row per entity.
 
+        A row replaces the one that the entity has.
         Writes the same as ``online_write_batch``, several times faster.
         """
         time = view.batch_source.timestamp_field if view.batch_source else ""
@@ -183,7 +187,9 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
     ) -> None:
         holders = ", ".join("?" * (len(_columns(view)) + 2))
         with self._get_conn(config) as connection:
-            connection.executemany(f"INSERT INTO {quoted(view.name)} VALUES ({holders})", rows)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO {quoted(view.name)} VALUES ({holders})", rows
+            )
 
     def online_read(
         self,
@@ -279,6 +285,11 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             query += f" WHERE {' AND '.join(f'{quoted(name)} = ?' for name in text)}"
         blobs = [ValueProto(string_val=value).SerializeToString() for value in text.values()]
         return int(self._reading(config).execute(query, blobs).fetchone()[0])
+
+    def clear(self, config: RepoConfig, view: FeatureView) -> None:
+        """Delete all rows of a view."""
+        with self._get_conn(config) as connection:
+            connection.execute(f"DELETE FROM {quoted(view.name)}")
 
     def has_rows(self, config: RepoConfig, view: FeatureView) -> bool:
         """Whether a view has an entity."""

@@ -76,7 +76,7 @@ class UserRowsTable:
         )
 
     def write(self, connection: sqlite3.Connection, table: pa.Table, time: str) -> None:
-        """Write whole columns. Raises sqlite3.IntegrityError for a user who has rows already."""
+        """Write whole columns. Rows replace those of the same keys."""
         users, others = (
             table[name].combine_chunks().cast(pa.string()).dictionary_encode()
             for name in (USER, self.other)
@@ -89,18 +89,19 @@ class UserRowsTable:
             rows_N = order_N[part]
             (batch,) = table.take(pa.array(rows_N)).combine_chunks().to_batches()
             micros_N = batch.column(time).cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
-            blobs, numbers_P, users_P = self.packed.blobs(batch), number_N[rows_N], user_N[rows_N]
+            rows_P = self.packed.rows(b"".join(self.packed.blobs(batch)))
+            numbers_P, users_P = number_N[rows_N], user_N[rows_N]
             edges = [*_edges(users_P), len(users_P)]
             self._insert(
                 connection,
-                (
-                    (
+                [
+                    self._merged(
+                        connection,
                         user_ids[users_P[first]],
-                        end - first,
-                        _blob(numbers_P[first:end], micros_N[first:end], blobs[first:end]),
+                        UserRows(numbers_P[first:end], micros_N[first:end], rows_P[first:end]),
                     )
                     for first, end in pairwise(edges)
-                ),
+                ],
             )
 
     def add(self, connection: sqlite3.Connection, rows: dict[Entity, Written]) -> None:
@@ -112,22 +113,13 @@ class UserRowsTable:
         for (user_id, other), written in rows.items():
             by_user.setdefault(user_id, {})[number_of[other]] = written
         for user_id, new in by_user.items():
-            known = self.read(connection, user_id)
-            before = {
-                number: (at, row.tobytes())
-                for number, at, row in zip(
-                    known.numbers_R.tolist(), known.micros_R.tolist(), known.rows_R, strict=True
-                )
-            }
-            merged = sorted((before | new).items())
-            blob = _blob(
-                np.array([number for number, _ in merged]),
-                np.array([at for _, (at, _) in merged]),
-                [row for _, (_, row) in merged],
+            numbers, written = zip(*sorted(new.items()), strict=True)
+            rows = UserRows(
+                np.array(numbers),
+                np.array([at for at, _ in written]),
+                self.packed.rows(b"".join(row for _, row in written)),
             )
-            with connection:
-                connection.execute(f"DELETE FROM {self._rows} WHERE user_id = ?", [user_id])
-            self._insert(connection, [(user_id, len(merged), blob)])
+            self._insert(connection, [self._merged(connection, user_id, rows)])
 
     def read(self, connection: sqlite3.Connection, user_id: str) -> UserRows:
         """All rows of a user; none for an unknown one."""
@@ -160,9 +152,22 @@ class UserRowsTable:
     def _numbers(self) -> str:
         return quoted(f"{self.view}: {self.other}")
 
+    def _merged(
+        self, connection: sqlite3.Connection, user_id: str, new: UserRows
+    ) -> tuple[str, int, bytes]:
+        """What is stored of a user: the rows that are there, and new ones in place of older."""
+        known = self.read(connection, user_id)
+        # of equal numbers, the first place: that of the new row
+        numbers_R, place_R = np.unique(
+            np.concatenate([new.numbers_R, known.numbers_R]), return_index=True
+        )
+        micros_R = np.concatenate([new.micros_R, known.micros_R])[place_R]
+        rows_R = np.concatenate([new.rows_R, known.rows_R])[place_R]
+        return user_id, len(numbers_R), _blob(numbers_R, micros_R, rows_R)
+
     def _insert(self, connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
         with connection:
-            connection.executemany(f"INSERT INTO {self._rows} VALUES (?, ?, ?)", rows)
+            connection.executemany(f"INSERT OR REPLACE INTO {self._rows} VALUES (?, ?, ?)", rows)
 
     def _numbered(self, connection: sqlite3.Connection, values: pa.Array) -> IntArray:
         """number_N of distinct values; new ones get the next numbers, in their order as text."""
@@ -181,8 +186,8 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _blob(numbers_R: IntArray, micros_R: IntArray, rows: Sequence[bytes]) -> bytes:
-    return micros_R.astype("<i8").tobytes() + numbers_R.astype("<i4").tobytes() + b"".join(rows)
+def _blob(numbers_R: IntArray, micros_R: IntArray, rows_R: Rows) -> bytes:
+    return micros_R.astype("<i8").tobytes() + numbers_R.astype("<i4").tobytes() + rows_R.tobytes()
 
 
 def _ranks(values: pa.Array) -> IntArray:

@@ -28,7 +28,7 @@ def freshness(
     if last is not None:
         yield _age("events", snapshot.as_of, last, EVENTS_HOURS)
     for mart in feature_marts(snapshot):
-        if expires(mart) and snapshot.mart(mart.name).is_file():
+        if expires(mart) and snapshot.mart(mart.name).exists():
             newest = connection.execute(
                 f"select max({quoted(time_of(mart))}) from read_parquet(?)",
                 [str(snapshot.mart(mart.name))],

@@ -25,7 +25,7 @@ def feature_shifts(
 ) -> Iterator[FeatureShift]:
     """Of each numeric column that both have; views with fewer than 500 rows are left out."""
     for mart in feature_marts(snapshot):
-        if not snapshot.mart(mart.name).is_file() or not earlier.mart(mart.name).is_file():
+        if not snapshot.mart(mart.name).exists() or not earlier.mart(mart.name).exists():
             continue
         for view, of in ((NOW, snapshot), (BEFORE, earlier)):
             _add_newest(connection, view, mart, of)

@@ -189,7 +189,7 @@ def _add_views(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, names: Sequence[str]
 ) -> None:
     for name in names:
-        if not snapshot.mart(name).is_file():
+        if not snapshot.mart(name).exists():
             raise UsageError(
                 f"snapshot {snapshot.id} has no mart {name}", "run `penchant build` again"
             )
@@ -197,7 +197,7 @@ def _add_views(
 
 
 def _has_served(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> bool:
-    if not all(snapshot.mart(name).is_file() for name in OF_SERVED):
+    if not all(snapshot.mart(name).exists() for name in OF_SERVED):
         return False
     _add_views(connection, snapshot, OF_SERVED)
     counted = connection.execute("select count(release_id) from impressions").fetchall()

@@ -169,11 +169,15 @@ def _costs(live: Snapshot, marts: Path, run_results: Path) -> dict[str, Cost]:
         file.stem: Cost(
             before.get(file.stem),
             after[file.stem],
-            live.mart(file.stem).stat().st_size if live.mart(file.stem).exists() else None,
-            file.stat().st_size,
+            _bytes(live.mart(file.stem)) if live.mart(file.stem).exists() else None,
+            _bytes(file),
         )
         for file in sorted(marts.glob("*.parquet"))
     }
+
+
+def _bytes(mart: Path) -> int:
+    return sum(part.stat().st_size for part in pq.parts_of(mart))
 
 
 def _seconds(run_results: Path) -> dict[str, float]:
@@ -194,7 +198,7 @@ def _edited(live: Snapshot, described: tuple[Mart, ...], manifest: Path, folder:
     for mart in described:
         built, before = folder / "marts" / f"{mart.name}.parquet", live.mart(mart.name)
         edited.mart(mart.name).symlink_to((built if built.exists() else before).resolve())
-        count = pq.read_metadata(edited.mart(mart.name)).num_rows
+        count = sum(pq.read_metadata(part).num_rows for part in pq.parts_of(edited.mart(mart.name)))
         rows[mart.name] = MartDescription(rows=count, content_hash="-")
     shutil.copyfile(manifest, edited.manifest)
     live.description.model_copy(update={"marts": rows}).write(edited.path / "snapshot.json")

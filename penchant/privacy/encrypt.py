@@ -4,11 +4,14 @@ Each file is replaced whole, so a kill leaves the old file or the new and the ne
 Readers go on too: a file that they have open stays as it was, and a file names its data key.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from penchant.encryption import keyring, log_lines
 from penchant.encryption.home_files import (
@@ -21,7 +24,10 @@ from penchant.errors import NothingToDo, UsageError
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.sources import feedback
 from penchant.settings import Settings
-from penchant.storage import held_alone
+from penchant.storage import STAGING_PREFIX, held_alone
+
+UNMERGED = f"{STAGING_PREFIX}parts-"
+"""What the name of a folder begins with while one file takes its place."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,11 @@ def _encrypt_files(settings: Settings) -> dict[str, int]:
 
 def _encrypt_place(settings: Settings, place: str) -> int:
     count = 0
+    if place == "snapshots":
+        for mart in settings.snapshots.glob(f"*/marts/{UNMERGED}*.parquet"):
+            _restore_parts(mart)
+        for mart in settings.snapshots.glob("*/marts/[!.]*.parquet"):
+            _merge_parts(mart)
     with ExitStack() as held:
         for folder in _locked_folders(settings, place):
             held.enter_context(held_alone(folder))
@@ -96,6 +107,28 @@ def _encrypt_place(settings: Settings, place: str) -> int:
             except FileNotFoundError:
                 continue  # removed meanwhile, such as by `penchant prune`
     return count
+
+
+def _merge_parts(mart: Path) -> None:
+    """Replace a mart that is a folder of files by one file: DuckDB lists no encrypted folder."""
+    if not mart.is_dir():
+        return
+    staging = mart.with_name(f"{STAGING_PREFIX}{mart.name}")
+    with duckdb.connect() as connection:
+        connection.read_parquet(str(mart)).write_parquet(str(staging), compression="zstd")
+    parts = mart.with_name(f"{UNMERGED}{mart.name}")
+    mart.rename(parts)
+    staging.rename(mart)
+    shutil.rmtree(parts)
+
+
+def _restore_parts(parts: Path) -> None:
+    """Undo what a kill has interrupted, unless it was done."""
+    mart = parts.with_name(parts.name.removeprefix(UNMERGED))
+    if mart.exists():
+        shutil.rmtree(parts)
+    else:
+        parts.rename(mart)
 
 
 def _logs(settings: Settings) -> list[Path]:

@@ -123,7 +123,7 @@ class SelectedRuns:
 
     def _segments(self, retriever: Run, vectors: pa.Table) -> pa.Table:
         portraits = self.snapshot.mart(PORTRAITS)
-        if not portraits.is_file():
+        if not portraits.exists():
             raise DataError(
                 f"snapshot {self.snapshot.id} has no mart {PORTRAITS}, which names segments",
                 "restore it in dbt/models/marts/features and run `penchant build`",

@@ -7,22 +7,25 @@ exception, a kill or a critical failure the last good snapshot stays live.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from penchant.artifacts import CheckResults, CheckStatistics, MartChecks, Snapshot
 from penchant.errors import DataError
+from penchant.quality.changed_rows import validate_changed
 from penchant.quality.docs import GX, replaced_page, write_list, write_summary
+from penchant.quality.results import MartResult
 from penchant.settings import Settings
 
-if TYPE_CHECKING:
-    from penchant.quality.validation import MartResult
+ALL_ROWS_EVERY = timedelta(days=7)
+"""Of data: after that Great Expectations validates rows again that no build has changed."""
 
 
 @dataclass(frozen=True)
 class CheckReport:
     """The result of a check. ``unchanged``: the snapshot had passed before. ``marts``: rows of
-    each mart, and seconds that dbt took for it."""
+    each mart, and seconds that dbt took for it. ``rows``: those that were validated."""
 
     snapshot_id: str
     status: Literal["passed", "unchanged"]
@@ -30,20 +33,24 @@ class CheckReport:
     critical_failures: int
     warnings: int
     marts: dict[str, dict[str, float]]
+    rows: Literal["all", "changed"]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def summary(self) -> str:
         return (
-            f"{self.snapshot_id} {self.status}: {self.expectations} expectations, "
+            f"{self.snapshot_id} {self.status}: {self.expectations} expectations on "
+            f"{self.rows} rows, "
             f"{self.critical_failures} critical failures, {self.warnings} warnings"
         )
 
 
-def check(settings: Settings, snapshot_id: str) -> CheckReport:
+def check(settings: Settings, snapshot_id: str, all_rows: bool = False) -> CheckReport:
     """Validate a snapshot, write its ``checks.json`` and Data Docs, and make it live if it passes.
 
+    Rows that the snapshot before it has, and has passed with, are validated again once a week of
+    data, with ``all_rows``, and when a changed row fails.
     A snapshot that has passed is not validated again. A failed one is: the rules or the snapshot
     that it is compared with may have changed. Raises DataError on a critical failure, UsageError on
     an unknown id.
@@ -52,7 +59,7 @@ def check(settings: Settings, snapshot_id: str) -> CheckReport:
     results = snapshot.check_results()
     unchanged = results is not None and results.passed
     if results is None or not results.passed:
-        results = _validate(settings, snapshot)
+        results = _validate(settings, snapshot, all_rows)
         results.write(snapshot.checks)
     write_list(_site(settings), _all_results(settings))
     if not results.passed:
@@ -66,6 +73,7 @@ def check(settings: Settings, snapshot_id: str) -> CheckReport:
         critical_failures=counts.failed_critical,
         warnings=counts.failed_warning,
         marts=snapshot.mart_sizes(),
+        rows=results.rows,
     )
 
 
@@ -81,20 +89,46 @@ def _site(settings: Settings) -> Path:
     return settings.site / "data_docs"
 
 
-def _validate(settings: Settings, snapshot: Snapshot) -> CheckResults:
+def _validate(settings: Settings, snapshot: Snapshot, all_rows: bool) -> CheckResults:
     """Validate a snapshot and write its pages of the Data Docs."""
-    from penchant.quality.validation import validate  # imports Great Expectations: 6 s
-
     previous = _previous(settings, snapshot)
     with replaced_page(_site(settings), snapshot.id) as page:
-        marts = validate(snapshot, previous, page / GX, settings.threads)
-        results = _results(snapshot, previous, marts)
+        results = None if all_rows else _of_changed_rows(settings, snapshot, previous)
+        if results is None:
+            from penchant.quality.validation import validate  # imports Great Expectations: 6 s
+
+            marts = validate(snapshot, previous, page / GX, settings.threads)
+            results = _results(snapshot, previous, marts)
         write_summary(page, results)
     return results
 
 
+def _of_changed_rows(
+    settings: Settings, snapshot: Snapshot, previous: Snapshot | None
+) -> CheckResults | None:
+    """None where all rows must be validated."""
+    if previous is None or snapshot.description.previous != previous.id:
+        return None
+    before = previous.check_results()
+    if before is None or not before.passed or before.statistics.failed_warning:
+        return None
+    if before.all_rows_at is None or not _is_recent(before.all_rows_at, snapshot.as_of):
+        return None
+    marts = validate_changed(snapshot, previous, settings.threads)
+    if marts is None:
+        return None
+    changed = {"rows": "changed", "all_rows_at": before.all_rows_at}
+    return _results(snapshot, previous, marts).model_copy(update=changed)
+
+
+def _is_recent(all_rows_at: datetime, as_of: datetime) -> bool:
+    return timedelta() <= as_of - all_rows_at < ALL_ROWS_EVERY
+
+
 def _results(
-    snapshot: Snapshot, previous: Snapshot | None, marts: Mapping[str, "MartResult"]
+    snapshot: Snapshot,
+    previous: Snapshot | None,
+    marts: Mapping[str, MartResult],
 ) -> CheckResults:
     """Contains no time, so that a repeated check gives the same results."""
     failures = [failure for mart in marts.values() for failure in mart.failures]
@@ -103,6 +137,7 @@ def _results(
         snapshot_id=snapshot.id,
         compared_with=previous.id if previous else None,
         passed=len(failures) == len(warnings),
+        all_rows_at=snapshot.as_of,
         statistics=CheckStatistics(
             expectations=sum(mart.expectations for mart in marts.values()),
             failed_critical=len(failures) - len(warnings),

@@ -47,8 +47,7 @@ def write_summary(folder: Path, results: CheckResults) -> None:
     ]
     body = (
         f"<p>{_outcome(results)}; "
-        f"compared with {results.compared_with or 'no earlier snapshot'}. "
-        f"<a href='{GX}/index.html'>Great Expectations' own index</a></p>"
+        f"compared with {results.compared_with or 'no earlier snapshot'}. {_validated(folder)}</p>"
         f"<table><tr><th>Mart<th>Expectations<th>Failures{''.join(rows)}</table>"
     )
     _write(folder / "index.html", f"Data quality of {results.snapshot_id}", body)
@@ -76,6 +75,12 @@ def _outcome(results: CheckResults) -> str:
         f"<b class='{kind}'>{word}</b>: {counts.expectations} expectations, "
         f"{counts.failed_critical} critical failures, {counts.failed_warning} warnings"
     )
+
+
+def _validated(folder: Path) -> str:
+    if (folder / GX).is_dir():
+        return f"<a href='{GX}/index.html'>Great Expectations' own index</a>"
+    return "Only the rows that are not in that snapshot were validated."
 
 
 def _mart_link(folder: Path, mart: str) -> str:

@@ -39,6 +39,15 @@ def stability_indices(
     return {column: _stability_index(now[column], before[column]) for column in columns}
 
 
+def largest_index(share: float) -> float:
+    """The largest PSI of tables that have all but a share of their rows in common.
+
+    The differences p - q add up to twice the share at most, and no |ln(p / q)| is beyond that of
+    the smallest share.
+    """
+    return 2 * share * -math.log(SMALLEST_SHARE)
+
+
 def _sample(
     connection: duckdb.DuckDBPyConnection,
     table: str,

@@ -6,28 +6,25 @@ critical failure. A small effective sample size makes estimates useless: a warni
 
 from collections.abc import Iterator
 
-from great_expectations.expectations.expectation import Expectation
-
 from penchant.manifest import Mart
-from penchant.quality.no_rows import CRITICAL, WARNING, no_rows
+from penchant.quality.rule import WARNING, Rule
 
 TOLERANCE = 1e-6  # of propensities that were summed in double precision and written as text
 MIN_EFFECTIVE_SHARE = 0.05  # effective sample size as a share of a policy's rows
 
 
-def policy_rules(mart: Mart) -> Iterator[Expectation]:
+def policy_rules(mart: Mart) -> Iterator[Rule]:
     """The expectations of the marts ``propensities`` and ``policy_log``; none for other marts."""
     if mart.name == "propensities":
-        yield no_rows(
+        yield Rule(
             "propensities_sum_to_one",
             "the propensities of each position of a slate sum to one",
             "select slate_id, position, sum(propensity) as total from {batch} "
             f"group by slate_id, position having abs(sum(propensity) - 1) > {TOLERANCE} "
             "order by all",
-            CRITICAL,
         )
     if mart.name == "policy_log":
-        yield no_rows(
+        yield Rule(
             "support",
             "each shown item is a candidate of its slate, with the logged propensity",
             "select impression_id, shown.propensity, chances.propensity as of_candidate "
@@ -37,9 +34,8 @@ def policy_rules(mart: Mart) -> Iterator[Expectation]:
             "where shown.slate_id in (select slate_id from propensities) and "
             "(chances.propensity is null or "
             f"abs(chances.propensity - shown.propensity) > {TOLERANCE}) order by all",
-            CRITICAL,
         )
-        yield no_rows(
+        yield Rule(
             "effective_sample_size",
             f"the effective sample size is at least {MIN_EFFECTIVE_SHARE:.0%} of a policy's rows",
             "select policy, count(*) as rows, pow(sum(1 / propensity), 2) / "

@@ -5,17 +5,14 @@ A snapshot with a critical failure does not go live. Warnings are shown in the D
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-
-import great_expectations.expectations as gxe
-from great_expectations.expectations.expectation import Expectation
 
 from penchant.errors import DataError
 from penchant.manifest import Column, Mart, Relationship
-from penchant.quality.no_rows import CRITICAL, WARNING, no_rows
 from penchant.quality.policy_rules import policy_rules
-from penchant.quality.views import FLOATS, NUMBERS, quoted
+from penchant.quality.rule import CRITICAL, WARNING, BuiltIn, Rule, Severity, rule_of_rows
+from penchant.quality.views import FLOATS, NUMBERS, PREVIOUS, quoted
 
 NEVER_EMPTY = frozenset({"users", "items", "events", "interactions", "sequences"})
 FLUCTUATING = frozenset({"excluded_users"})  # a shop without bots is no fault
@@ -52,11 +49,11 @@ class Evidence:
     without_values: frozenset[str] = frozenset()
 
 
-def rules_of(mart: Mart, evidence: Evidence) -> list[Expectation]:
+def rules_of(mart: Mart, evidence: Evidence) -> list[Rule]:
     """Every expectation of a mart; a missing column fails the column list only."""
     present = [column for column in mart.columns if column.name in evidence.columns]
     return [
-        *_contract(mart),
+        *_contract(mart, evidence),
         *_keys(mart, present),
         *_values(mart, present),
         *_relationships(mart.relationships, evidence),
@@ -75,15 +72,17 @@ def drifting_columns(mart: Mart) -> list[str]:
     return [column.name for column in mart.columns if column.type in NUMBERS]
 
 
-def _contract(mart: Mart) -> Iterator[Expectation]:
+def _contract(mart: Mart, evidence: Evidence) -> Iterator[Rule]:
     names = [column.name for column in mart.columns]
-    yield gxe.ExpectTableColumnsToMatchOrderedList(
-        column_list=names,
-        severity=CRITICAL,
-        description="columns and their order equal the contract",
+    found = f"select {_texts(evidence.columns)} as found"
+    yield Rule(
+        "expect_table_columns_to_match_ordered_list",
+        "columns and their order equal the contract",
+        f"select found from ({found}) where found <> {_texts(names)}",
+        built_in=BuiltIn("ExpectTableColumnsToMatchOrderedList", {"column_list": names}),
     )
     expected = ", ".join(f"({_text(column.name)}, {_text(column.type)})" for column in mart.columns)
-    yield no_rows(
+    yield Rule(
         "column_types",
         "column types equal the contract",
         "select column_name, column_type from (describe select * from {batch}) "
@@ -92,7 +91,7 @@ def _contract(mart: Mart) -> Iterator[Expectation]:
     )
 
 
-def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
+def _keys(mart: Mart, present: list[Column]) -> Iterator[Rule]:
     required = [c.name for c in present if c.name in mart.primary_key or not c.nullable]
     if required:
         yield _wrong_values(
@@ -103,16 +102,20 @@ def _keys(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
     if {column.name for column in present}.issuperset(mart.primary_key):
         # GX's uniqueness joins the table to itself: 3 s on 1.5 million rows against 0.3 s
         key = ", ".join(map(quoted, mart.primary_key))
-        yield no_rows(
+        copies = f"group by {key} having copies > 1 order by all"
+        among = "{changed}"  # a key of a changed row has another time or user than a kept row's
+        if mart.kept_by not in mart.primary_key:
+            among = f"{{batch}} where ({key}) in (select ({key}) from {{changed}})"
+        yield Rule(
             "primary_key",
             f"({', '.join(mart.primary_key)}) is unique",
-            f"select {key}, count(*) as copies from {{batch}} group by {key} having copies > 1 "
-            "order by all",
+            f"select {key}, count(*) as copies from {{batch}} {copies}",
             column=", ".join(mart.primary_key),
+            of_changed=f"select {key}, count(*) as copies from {among} {copies}",
         )
 
 
-def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
+def _values(mart: Mart, present: list[Column]) -> Iterator[Rule]:
     scalars = [column for column in present if not column.type.endswith("[]")]  # see _elements
     bounded = [column for column in scalars if _beyond(column, quoted(column.name))]
     if bounded:
@@ -123,12 +126,7 @@ def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
         )
     for column in scalars:
         if column.name in mart.accepted_values:
-            yield gxe.ExpectColumnValuesToBeInSet(
-                column=column.name,
-                value_set=list(mart.accepted_values[column.name]),
-                severity=CRITICAL,
-                description=f"{column.name} is one of {_listed(mart.accepted_values[column.name])}",
-            )
+            yield _accepted(column, mart.accepted_values[column.name])
     lists = [column for column in present if column.type.endswith("[]")]
     if lists:
         yield _elements(mart, lists)
@@ -137,11 +135,23 @@ def _values(mart: Mart, present: list[Column]) -> Iterator[Expectation]:
         yield _finite(mart, floats)
 
 
-def _elements(mart: Mart, lists: list[Column]) -> Expectation:
+def _accepted(column: Column, values: tuple[str, ...]) -> Rule:
+    name = quoted(column.name)
+    return rule_of_rows(
+        "expect_column_values_to_be_in_set",
+        f"{column.name} is one of {_listed(values)}",
+        f"select {name} from {{batch}} where {name} is not null "
+        f"and cast({name} as varchar) not in ({', '.join(map(_text, map(str, values)))})",
+        column.name,
+        BuiltIn("ExpectColumnValuesToBeInSet", {"column": column.name, "value_set": list(values)}),
+    )
+
+
+def _elements(mart: Mart, lists: list[Column]) -> Rule:
     """One rule for all arrays of a mart: Feast has no null elements, and aligned arrays pair up."""
     wrong = {column.name: _wrong_elements(mart, column) for column in lists}
     named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
-    return no_rows(
+    return rule_of_rows(
         "elements",
         f"elements of {', '.join(wrong)} are not null and within their bounds, and aligned arrays "
         "have the same length",
@@ -178,14 +188,14 @@ def _bounds(column: Column) -> str:
     return f"{column.name} is in {start}, {_limit(column.meta.get('max'))}]"
 
 
-def _wrong_values(rule: str, description: str, wrong: Mapping[str, str]) -> Expectation:
+def _wrong_values(rule: str, description: str, wrong: Mapping[str, str]) -> Rule:
     """One rule for several columns: each expectation costs GX 20 ms. ``wrong``: column -> SQL.
 
     A failure lists columns, how many of their values are wrong, and the first of those as text.
     """
     counts = [f"count(*) filter ({test})" for test in wrong.values()]
     firsts = [f"min({quoted(name)}::varchar) filter ({test})" for name, test in wrong.items()]
-    return no_rows(
+    return rule_of_rows(
         rule,
         description,
         "select column_name, wrong_values, first_value from ("
@@ -196,11 +206,11 @@ def _wrong_values(rule: str, description: str, wrong: Mapping[str, str]) -> Expe
     )
 
 
-def _finite(mart: Mart, floats: list[Column]) -> Expectation:
+def _finite(mart: Mart, floats: list[Column]) -> Rule:
     """One rule for all float columns of a mart."""
     wrong = {column.name: _not_finite(column) for column in floats}
     named = ", ".join(f"case when {test} then {_text(name)} end" for name, test in wrong.items())
-    return no_rows(
+    return rule_of_rows(
         "finite",
         f"{', '.join(wrong)} are never NaN or infinite",
         f"select {_key(mart)}, concat_ws(', ', {named}) as not_finite from {{batch}} "
@@ -215,24 +225,24 @@ def _not_finite(column: Column) -> str:
     return f"not isfinite({name})"
 
 
-def _relationships(
-    relationships: Iterable[Relationship], evidence: Evidence
-) -> Iterator[Expectation]:
+def _relationships(relationships: Iterable[Relationship], evidence: Evidence) -> Iterator[Rule]:
     for link in relationships:
         if link.column not in evidence.columns:
             continue
         name, target = quoted(link.column), quoted(link.to_column)
-        yield no_rows(
+        listed = f"select {target} from {quoted(link.to_mart)} where {target} is not null"
+        rule = rule_of_rows(
             "relationship",
             f"every {link.column} is in {link.to_mart}.{link.to_column}",
             f"select {name}, count(*) as rows from {{batch}} where {name} is not null and {name} "
-            f"not in (select {target} from {quoted(link.to_mart)} where {target} is not null) "
-            f"group by {name} order by all",
+            f"not in ({listed}) group by {name} order by all",
             column=link.column,
         )
+        vanished = f"select {target} from {quoted(PREVIOUS + link.to_mart)} except ({listed})"
+        yield replace(rule, unless=f"{vanished} limit 1")
 
 
-def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expectation]:
+def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Rule]:
     """No time is in the future: feature times are at most ``as_of``, others before it."""
     limit = f"timestamp '{as_of:%Y-%m-%d %H:%M:%S.%f}'"
     for column in present:
@@ -241,7 +251,7 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
         name = quoted(column.name)
         latest = f"list_max({name})" if column.type.endswith("[]") else name
         operator = ">" if column.name == "feature_at" else ">="
-        yield no_rows(
+        yield rule_of_rows(
             "not_in_the_future",
             f"{column.name} is {'at most' if operator == '>' else 'before'} {as_of}",
             f"select {_key(mart)}, {latest} as latest from {{batch}} "
@@ -249,7 +259,7 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
             column=column.name,
         )
     if mart.name == "events":
-        yield no_rows(
+        yield Rule(
             "fresh",
             f"the latest event is at most {FRESH.days} days before {as_of}",
             f"select max(event_at) as latest from {{batch}} "
@@ -258,7 +268,7 @@ def _time(mart: Mart, present: list[Column], as_of: datetime) -> Iterator[Expect
         )
 
 
-def _served(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
+def _served(mart: Mart, evidence: Evidence) -> Iterator[Rule]:
     """Features that vanish from what services read, by name or by having no value any more.
 
     Without a snapshot before it, or where that had no value either, a column without values is no
@@ -281,47 +291,57 @@ def _served(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
         yield _named_columns("values", "some row has a value of each column", empty)
 
 
-def _named_columns(rule: str, description: str, columns: list[str]) -> Expectation:
+def _named_columns(rule: str, description: str, columns: list[str]) -> Rule:
     """A failure that lists columns."""
     listed = " union all ".join(f"select {_text(name)} as column_name" for name in columns)
     query = f"from ({listed}) where exists (select 1 from {{batch}}) order by all"
-    return no_rows(rule, description, f"select * {query}")
+    return Rule(rule, description, f"select * {query}")
 
 
-def _volume(mart: Mart, evidence: Evidence) -> Iterator[Expectation]:
-    yield gxe.ExpectTableRowCountToEqual(
-        value=evidence.rows_built,
-        severity=CRITICAL,
-        description="the number of rows equals that of the dbt build",
+def _volume(mart: Mart, evidence: Evidence) -> Iterator[Rule]:
+    yield Rule(
+        "expect_table_row_count_to_equal",
+        "the number of rows equals that of the dbt build",
+        f"select count(*) as rows from {{batch}} having rows <> {evidence.rows_built}",
+        built_in=BuiltIn("ExpectTableRowCountToEqual", {"value": evidence.rows_built}),
     )
     if mart.name in NEVER_EMPTY or mart.has_features:
-        yield gxe.ExpectTableRowCountToBeBetween(
-            min_value=1,
-            severity=CRITICAL if mart.name in NEVER_EMPTY else WARNING,
-            description="the mart is not empty",
-        )
+        severity = CRITICAL if mart.name in NEVER_EMPTY else WARNING
+        yield _row_count("the mart is not empty", severity, 1)
     history = None if mart.name in FLUCTUATING else evidence.history
     if history is not None and history.rows > 0:
         before = history.rows
-        yield gxe.ExpectTableRowCountToBeBetween(
-            min_value=math.ceil(before * COLLAPSE),
-            severity=CRITICAL,
-            description=f"at least {COLLAPSE:.0%} of the previous snapshot's {before:,} rows",
+        yield _row_count(
+            f"at least {COLLAPSE:.0%} of the previous snapshot's {before:,} rows",
+            CRITICAL,
+            math.ceil(before * COLLAPSE),
         )
-        yield gxe.ExpectTableRowCountToBeBetween(
-            min_value=math.ceil(before * SHRINK),
-            max_value=math.floor(before * SURGE),
-            severity=WARNING,
-            description=f"{SHRINK:.0%} to {SURGE:.0%} of the previous snapshot's {before:,} rows",
+        yield _row_count(
+            f"{SHRINK:.0%} to {SURGE:.0%} of the previous snapshot's {before:,} rows",
+            WARNING,
+            math.ceil(before * SHRINK),
+            math.floor(before * SURGE),
         )
 
 
-def _drift(history: History | None) -> Iterator[Expectation]:
+def _row_count(description: str, severity: Severity, least: int, most: int | None = None) -> Rule:
+    beyond = f"rows < {least}" + (f" or rows > {most}" if most is not None else "")
+    arguments = {"min_value": least} | ({"max_value": most} if most is not None else {})
+    return Rule(
+        "expect_table_row_count_to_be_between",
+        description,
+        f"select count(*) as rows from {{batch}} having {beyond}",
+        severity,
+        built_in=BuiltIn("ExpectTableRowCountToBeBetween", arguments),
+    )
+
+
+def _drift(history: History | None) -> Iterator[Rule]:
     """Compare the indices, which drift.py has measured, with the limit."""
     if history is None or not history.drift:
         return
     measured = ", ".join(f"({_text(name)}, {index})" for name, index in history.drift.items())
-    yield no_rows(
+    yield Rule(
         "drift",
         f"{', '.join(history.drift)} have no drift from the previous snapshot "
         f"(population stability index at most {DRIFT})",
@@ -342,6 +362,11 @@ def _limit(value: float | None) -> str:
 
 def _listed(values: Iterable[str]) -> str:
     return ", ".join(map(str, values))
+
+
+def _texts(values: Iterable[str]) -> str:
+    """An array in SQL."""
+    return f"[{', '.join(map(_text, values))}]"
 
 
 def _text(value: str) -> str:

@@ -8,7 +8,6 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,37 +30,13 @@ from penchant.errors import DataError
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
 from penchant.quality.duckdb_source import DuckDBDatasource, read_only_url
-from penchant.quality.no_rows import CRITICAL, SAMPLE
+from penchant.quality.expectations import SAMPLE, expectation_of
+from penchant.quality.results import Failure, MartResult
+from penchant.quality.rule import CRITICAL
 from penchant.quality.rules import Evidence, History, drifting_columns, rules_of
-from penchant.quality.views import NUMBERS, add_view, quoted, rows_of
-
-PREVIOUS = "previous__"  # prefix of the previous snapshot's views
+from penchant.quality.views import NUMBERS, PREVIOUS, add_view, quoted, rows_of
 
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failed expectation. ``sample``: a few unexpected rows or values."""
-
-    expectation: str
-    column: str | None
-    severity: str
-    rule: str
-    observed: Any
-    unexpected_count: int | None
-    sample: list[Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class MartResult:
-    """The number of expectations of a mart, and those that failed."""
-
-    expectations: int
-    failures: tuple[Failure, ...]
 
 
 def validate(
@@ -125,7 +100,7 @@ def _files(snapshot: Snapshot) -> list[str]:
 
 
 def _critical(expectation: str, rule: str, observed: str = "it is not") -> MartResult:
-    failure = Failure(expectation, None, CRITICAL.value, rule, observed.splitlines()[0], None, [])
+    failure = Failure(expectation, None, CRITICAL, rule, observed.splitlines()[0], None, [])
     return MartResult(expectations=1, failures=(failure,))
 
 
@@ -136,7 +111,7 @@ def _history(
     previous: Snapshot | None,
 ) -> History | None:
     """The mart in the previous snapshot, if it exists; new columns have no drift."""
-    if previous is None or not previous.mart(mart.name).is_file():
+    if previous is None or not previous.mart(mart.name).exists():
         return None
     view = PREVIOUS + mart.name
     before = add_view(connection, view, previous.mart(mart.name))
@@ -217,7 +192,9 @@ def _context(docs: Path) -> EphemeralDataContext:
 def _validation(
     context: EphemeralDataContext, source: DuckDBDatasource, mart: Mart, evidence: Evidence
 ) -> gx.ValidationDefinition:
-    suite = gx.ExpectationSuite(name=mart.name, expectations=rules_of(mart, evidence))
+    suite = gx.ExpectationSuite(
+        name=mart.name, expectations=list(map(expectation_of, rules_of(mart, evidence)))
+    )
     asset = source.add_table_asset(mart.name, table_name=mart.name)
     definition = gx.ValidationDefinition(
         name=mart.name,
@@ -244,7 +221,7 @@ def _failure(found: ExpectationValidationResult) -> Failure:
     return Failure(
         expectation=config.meta.get("rule", config.type),
         column=config.meta.get("column", config.kwargs.get("column")),
-        severity=(CRITICAL if error else config.severity).value,
+        severity=CRITICAL if error else config.severity.value,
         rule=config.description or "",
         observed=error or outcome.get("observed_value"),
         unexpected_count=outcome.get("unexpected_count"),

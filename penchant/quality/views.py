@@ -6,6 +6,8 @@ import duckdb
 
 FLOATS = frozenset({"DOUBLE", "FLOAT"})
 NUMBERS = FLOATS | {"BIGINT", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT"}
+PREVIOUS = "previous__"
+"""Prefix of the views of the previous snapshot."""
 
 
 def add_view(connection: duckdb.DuckDBPyConnection, view: str, parquet: Path) -> dict[str, str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from penchant.building.build import content_hash, identify
+from penchant.building.build import identify
+from penchant.building.content import describe
 from penchant.building.dbt import _check_results
 from penchant.building.landed import Batch, Landing
 from penchant.errors import DataError, PenchantError
@@ -28,7 +29,7 @@ def hash_of(tmp_path: Path, rows: str, name: str = "a", kind: str = "BIGINT") ->
             f"copy (select a::bigint as {name}, b, landed from (values {rows}) as t(a, b, landed)) "
             f"to '{parquet}' (format parquet)"
         )
-        return content_hash(connection, mart, parquet)
+        return describe(connection, mart, parquet).content_hash
 
 
 ONE, TWO = "(1, ['x'], timestamp '2024-01-01')", "(2, ['y', null], timestamp '2024-01-01')"
@@ -91,3 +92,18 @@ def test_error_names_each_node_that_did_not_pass(tmp_path: Path, status: str, ki
         _check_results(run_results, tmp_path / "dbt.log")
     assert type(raised.value) is kind
     assert "dbt.log" in str(raised.value)
+
+
+def test_hash_of_shared_files_is_that_of_all_files(tmp_path: Path) -> None:
+    mart = Mart("mart", "core", "", (Column("a", "BIGINT", "", False, {}),), ("a",), (), {}, {})
+    old, new = tmp_path / "old", tmp_path / "new"
+    with duckdb.connect() as connection:
+        for folder, files in ((old, {"1": 10, "2": 5}), (new, {"2": 6, "3": 1})):
+            folder.mkdir()
+            for name, rows in files.items():
+                to = folder / f"{name}.parquet"
+                connection.execute(f"copy (from range({rows}) t(a)) to '{to}' (format parquet)")
+        (new / "1.parquet").hardlink_to(old / "1.parquet")
+        before = describe(connection, mart, old)
+        assert describe(connection, mart, new, (before, old)) == describe(connection, mart, new)
+        assert describe(connection, mart, new).rows == 17

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from penchant.feast_sdk import Float64, Int64
@@ -90,10 +91,12 @@ def test_rows_added_one_by_one_join_those_of_the_user(connection: sqlite3.Connec
     assert TABLE.count(connection) == 5
 
 
-def test_a_user_is_written_once(connection: sqlite3.Connection) -> None:
+def test_rows_written_again_replace_those_of_their_keys(connection: sqlite3.Connection) -> None:
     TABLE.write(connection, pairs(), "at")
-    with pytest.raises(sqlite3.IntegrityError):
-        TABLE.write(connection, pairs(), "at")
+    before = read(connection, "u1")
+    TABLE.write(connection, pairs().filter(pc.equal(pairs()["item_id"], "b")), "at")
+    assert read(connection, "u1") == before
+    assert TABLE.count(connection) == 5
 
 
 def test_more_values_than_one_query_takes(connection: sqlite3.Connection) -> None:

@@ -155,5 +155,5 @@ def edit_mart(snapshot: Snapshot, name: str, query: str) -> None:
     (snapshot.path / "edited" / file.name).replace(file)
     path = snapshot.path / "snapshot.json"
     description = SnapshotDescription.read(path)
-    marts = description.marts | {name: MartDescription(rows=rows, content_hash="-")}
+    marts = description.marts | {name: MartDescription(rows=rows, content_hash="edited")}
     description.model_copy(update={"marts": marts}).write(path)

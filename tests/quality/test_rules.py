@@ -15,15 +15,7 @@ def expected(first: Snapshot, name: str, history: History | None = None) -> set[
     mart = next(mart for mart in read_marts(first.manifest) if mart.name == name)
     columns = {column.name: column.type for column in mart.columns}
     rules = rules_of(mart, Evidence(columns, datetime(2024, 3, 1), 1000, history))
-    configs = [rule.configuration for rule in rules]
-    return {
-        (
-            config.meta.get("rule") or config.type.removeprefix("expect_"),
-            config.meta.get("column") or config.kwargs.get("column") or "",
-            config.severity.value,
-        )
-        for config in configs
-    }
+    return {(rule.name.removeprefix("expect_"), rule.column or "", rule.severity) for rule in rules}
 
 
 def test_rules_follow_from_the_manifest(first: Snapshot) -> None:

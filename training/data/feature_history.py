@@ -101,7 +101,7 @@ class ViewRows:
         cls, snapshot: Snapshot, view: ServiceView, ids: Mapping[str, pa.Array], entities: Entities
     ) -> "ViewRows":
         names = [*view.keys, view.timestamp, *(column.name for column in view.columns)]
-        table = pq.ParquetFile(snapshot.mart(view.name)).read(columns=names)
+        table = pq.read_table(snapshot.mart(view.name), columns=names)
         rows = {name: _filled(pc.index_in(table[name], ids[name]), -1) for name in view.keys}
         key_N, time_N = (
             entities.keys(view.keys, rows),

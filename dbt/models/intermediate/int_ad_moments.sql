@@ -1,3 +1,5 @@
+{{ config(kept=kept("ads")) }}
+
 {%- set days_before = 91 -%}
 
 with
@@ -64,6 +66,9 @@ moments as (
     where
         pairs.moment >= (select min(feature_at) from {{ ref('int_feature_times') }})
         and (ads.ends_at <= {{ as_of() }} or pairs.moment = {{ as_of() }})
+        {%- if keeps_rows() %}
+        and ads.ends_at > (select differs_from from {{ ref('int_first_ad_change') }})
+        {%- endif %}
 ),
 
 spending as (
@@ -90,6 +95,10 @@ advertised as (
         campaigns.campaign_id as ad_id
     from {{ ref('int_purchases') }} as purchases
     inner join {{ ref('int_campaigns') }} as campaigns on purchases.item_id = campaigns.item_id
+    where
+        purchases.event_at >= (
+            select min(moments.moment) - interval '{{ days_before }} days' from moments
+        )
 ),
 
 advertised_spending as (

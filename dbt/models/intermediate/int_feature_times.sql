@@ -2,7 +2,7 @@ with
 
 grid as (
     select unnest(generate_series(
-        {{ grid_time(as_of() ~ " - interval '" ~ var("feature_history_days") ~ " days'") }},
+        {{ history_start(as_of()) }},
         {{ as_of() }},
         interval '{{ var("feature_interval_days") }} days'
     )) as feature_at

@@ -38,6 +38,11 @@ differences as (
     select as_of as differs_from from {{ previous("int_first_change") }}
     union all
     select {{ as_of() }} as differs_from
+    union all
+    -- feature times before those that the previous build has
+    select timestamp '-infinity' as differs_from
+    from {{ previous("int_first_change") }}
+    where {{ history_start(as_of()) }} < {{ history_start("as_of") }}
 )
 
 select

@@ -1,4 +1,4 @@
-{{ config(materialized="sliced", kept="periods") }}
+{{ config(materialized="sliced", kept=kept("periods")) }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(materialized="sliced", kept="feature_times") }}
+{{ config(materialized="sliced", kept=kept("feature_times")) }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(materialized="sliced", kept="events") }}
+{{ config(materialized="sliced", kept=kept("events")) }}
 
 with
 

@@ -1,3 +1,5 @@
+{{ config(kept=kept("events"), parts=part_end("event_at")) }}
+
 select
     event_id,
     user_id,
@@ -10,4 +12,7 @@ select
     event_at,
     ingested_at
 from {{ ref('int_events') }}
+{%- if keeps_rows() %}
+where event_at >= {{ first_change() }}
+{%- endif %}
 order by event_at, event_id

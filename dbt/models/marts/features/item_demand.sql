@@ -1,4 +1,4 @@
-{{ config(kept="days") }}
+{{ config(kept=kept("days"), parts=part_end("feature_at")) }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(kept="feature_times") }}
+{{ config(kept=kept("feature_times"), parts=part_end("feature_at")) }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(kept="feature_times") }}
+{{ config(kept=kept("feature_times")) }}
 
 with
 

@@ -3,7 +3,7 @@
     an event, so there are as many rows as such days, not pairs times feature times. What depends on the moment,
     such as days since the last purchase, is computed from these columns by penchant/ranking/features.py.
 -#}
-{{ config(kept="days") }}
+{{ config(kept=kept("days"), parts=part_end("feature_at")) }}
 {%- set half_lives = [7, 30, 90, 240] -%}
 
 with

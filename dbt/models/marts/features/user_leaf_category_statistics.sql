@@ -1,5 +1,5 @@
 {#- Like user_item_statistics: a row at the midnight after each day with a purchase in the category. -#}
-{{ config(kept="days") }}
+{{ config(kept=kept("days"), parts=part_end("feature_at")) }}
 {%- set half_lives = [7, 30, 120] -%}
 
 with

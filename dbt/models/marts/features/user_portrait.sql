@@ -1,4 +1,4 @@
-{{ config(kept="feature_times") }}
+{{ config(kept=kept("feature_times"), parts=part_end("feature_at")) }}
 
 {%- set most = var('portrait_interests') -%}
 {%- set z = 1.6448536269514722 -%}

@@ -1,4 +1,4 @@
-{{ config(kept="feature_times") }}
+{{ config(kept=kept("feature_times")) }}
 
 {#- Prices are compared within a period between two feature times, which excludes feature leakage. -#}
 

@@ -1,4 +1,4 @@
-{{ config(kept="feature_times") }}
+{{ config(kept=kept("feature_times")) }}
 
 {%- set windows = [7, 28, 91, 364] -%}
 

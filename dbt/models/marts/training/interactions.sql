@@ -2,7 +2,7 @@
     The order of types and the session are defined in penchant/interactions.py, which the API server uses for
     events that no snapshot has yet.
 -#}
-{{ config(kept="users") }}
+{{ config(kept=kept("users")) }}
 
 with
 

@@ -1,4 +1,4 @@
-{{ config(kept="sequences") }}
+{{ config(kept=kept("sequences")) }}
 {%- set order = "event_at, strength, session_id, item_id" -%}
 {%- set predicted = target_event_type(ref('interactions')) %}
 

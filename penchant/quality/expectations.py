@@ -1,4 +1,4 @@
-"""The expectation that a query returns no rows."""
+"""The rules of marts as expectations of Great Expectations."""
 
 from typing import Any, ClassVar
 
@@ -7,7 +7,8 @@ from great_expectations.execution_engine import ExecutionEngine
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-CRITICAL, WARNING = FailureSeverity.CRITICAL, FailureSeverity.WARNING
+from penchant.quality.rule import Rule
+
 SAMPLE = 5  # unexpected rows shown with a failure
 
 
@@ -39,17 +40,18 @@ class ExpectNoRows(gxe.UnexpectedRowsExpectation):
         }
 
 
-def no_rows(
-    rule: str,
-    description: str,
-    query: str,
-    severity: FailureSeverity = CRITICAL,
-    column: str | None = None,
-) -> Expectation:
-    """Expect that a query returns no rows; ``{batch}`` in it stands for the mart."""
+def expectation_of(rule: Rule) -> Expectation:
+    """The expectation that Great Expectations runs for a rule."""
+    severity = FailureSeverity(rule.severity)
+    if rule.built_in is not None:
+        kind = getattr(gxe, rule.built_in.expectation)
+        built_in: Expectation = kind(
+            **rule.built_in.arguments, severity=severity, description=rule.description
+        )
+        return built_in
     return ExpectNoRows(
-        unexpected_rows_query=query,
-        description=description,
+        unexpected_rows_query=rule.query,
+        description=rule.description,
         severity=severity,
-        meta={"rule": rule, "column": column},
+        meta={"rule": rule.name, "column": rule.column},
     )
