@@ -48,7 +48,7 @@ def test_a_failed_stage_has_its_error_and_status(tmp_path: Path) -> None:
 def test_days_of_a_shop_are_disjoint_and_complete(tmp_path: Path) -> None:
     shop = days.shop_of(tmp_path, 5_000)
     shop.land_history()
-    for day in (-4, -3, -2, -1):
+    for day in (-5, -4, -3, -2, -1):
         shop.land(day)
     counted = f"select count(*), count(distinct event_id) from '{shop.folder}/events_*.parquet'"
     assert duckdb.execute(counted).fetchall() == [(5_000, 5_000)]

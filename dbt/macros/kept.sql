@@ -24,7 +24,11 @@
                 ~ " and moment >= (select min(feature_at) from " ~ target.schema ~ ".int_feature_times)",
         },
         "periods": {"by": "period_end", "where": "period_end <= " ~ grid_time(since)},
-        "users": {"by": "user_id", "where": of_users},
+        "sessions": {
+            "by": "user_id",
+            "where": "(user_id, session_id) not in (select (user_id, session_id) from " ~ target.schema ~ ".int_changed_sessions)"
+                ~ " and user_id not in (select user_id from " ~ target.schema ~ ".int_excluded_users)",
+        },
         "sequences": {
             "by": "user_id",
             "where": of_users ~ " and target_event_type = " ~ target_event_type(target.schema ~ ".interactions"),

@@ -14,6 +14,8 @@ from typing import Any
 SLICE = "/* slice */ 1"
 """What stands for the number of a slice, see dbt/macros/slices.sql."""
 END_OF_DATA = "end_of_data()"
+BATCHES = "landing/batches"
+"""The list of landed files. A model of it reads all tables; what reads that model, some."""
 PREVIOUS = "previous."
 """What SQL reads the previous database with."""
 
@@ -53,7 +55,12 @@ class Model:
             kept.get("where"),
             kept.get("by"),
             config.get("parts"),
-            frozenset(table for each in upstream for table in _landed(each)),
+            frozenset(
+                table
+                for each in upstream
+                for table in _landed(each)
+                if table != BATCHES or each is node
+            ),
             any(END_OF_DATA in each["compiled_code"] for each in upstream),
         )
 

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import structlog
 
-from penchant.building.compiled import Model, read_models
+from penchant.building.compiled import BATCHES, Model, read_models
 from penchant.building.dbt import dbt_variables, run_dbt
 from penchant.building.landed import Landing
 from penchant.building.limits import Limits
@@ -46,7 +46,7 @@ def build_on(
         build = _Build(connection, previous, marts, slices)
         landed = {batch.name for batch in landing.batches}
         other = landed.symmetric_difference(previous.snapshot.description.landed)
-        changed = {"/".join(name.split("/")[:2]) for name in other}
+        changed = {BATCHES, *("/".join(name.split("/")[:2]) for name in other)}
         as_of_changed = landing.as_of != previous.snapshot.as_of
         for number, model in enumerate(models, start=1):
             started = time.monotonic()

@@ -288,8 +288,10 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
 
     def clear(self, config: RepoConfig, view: FeatureView) -> None:
         """Delete all rows of a view."""
+        of_users = UserRowsTable.of(view)
         with self._get_conn(config) as connection:
-            connection.execute(f"DELETE FROM {quoted(view.name)}")
+            for table in of_users.tables if of_users else (quoted(view.name),):
+                connection.execute(f"DELETE FROM {table}")
 
     def has_rows(self, config: RepoConfig, view: FeatureView) -> bool:
         """Whether a view has an entity."""

@@ -145,6 +145,11 @@ class UserRowsTable:
         return int(connection.execute(query).fetchone()[0])
 
     @property
+    def tables(self) -> tuple[str, str]:
+        """Their names as SQL."""
+        return self._rows, self._numbers
+
+    @property
     def _rows(self) -> str:
         return quoted(self.view)
 

@@ -13,7 +13,9 @@ purchases as (
         {%- if keeps_rows() %}
         and all_purchases.item_id in (
             select changed.item_id from {{ ref('int_purchases') }} as changed
-            where {{ week_end('changed.event_at') }} > {{ first_change() }}
+            where
+                {{ week_end('changed.event_at') }} > {{ first_change() }}
+                and {{ week_end('changed.event_at') }} <= {{ as_of() }}
         )
         {%- endif %}
 ),

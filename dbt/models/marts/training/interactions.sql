@@ -2,7 +2,7 @@
     The order of types and the session are defined in penchant/interactions.py, which the API server uses for
     events that no snapshot has yet.
 -#}
-{{ config(kept=kept("users")) }}
+{{ config(kept=kept("sessions"), parts=part_end("event_at")) }}
 
 with
 
@@ -17,7 +17,7 @@ purchases as (
     where
         event_type = 'purchase'
         {%- if keeps_rows() %}
-        and user_id in (select user_id from {{ ref('int_changed_users') }})
+        and user_id in (select user_id from {{ ref('int_changed_sessions') }})
         {%- endif %}
     group by user_id, item_id, pieces, event_at
 ),
@@ -56,7 +56,9 @@ positive as (
     where
         items.is_merchandise
         {%- if keeps_rows() %}
-        and events.user_id in (select changed.user_id from {{ ref('int_changed_users') }} as changed)
+        and (events.user_id, {{ given('interaction_session') }}) in (
+            select (changed.user_id, changed.session_id) from {{ ref('int_changed_sessions') }} as changed
+        )
         {%- endif %}
         and list_contains({{ given('interaction_event_types') }}, events.event_type)
         and (
