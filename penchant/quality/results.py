@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from penchant.quality.rule import Severity
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -12,7 +10,7 @@ class Failure:
 
     expectation: str
     column: str | None
-    severity: Severity
+    severity: str
     rule: str
     observed: Any
     unexpected_count: int | None
