@@ -36,8 +36,12 @@ HEAD = """NDCG@10 on the test window, all items, over the users of all nodes. `p
 rounds with all histories in one place. `alone`: as many at each node by itself. The gain is of
 `federated` over `alone`, paired by user. With an epsilon, all three are under differential privacy
 of that epsilon for each user, `alone` at each node. Seconds are of all rounds, with the
-start of Flower's processes. Rows are of runs of their own, some
-in other homes, so that nodes differ by a few users.
+start of Flower's processes. Rows are of runs of their own, some in other homes, so that nodes
+differ by a few users.
+
+With an epsilon the family learns from a noisy Gram matrix of 300 items, in place of alternating
+least squares over all. Of four nodes, each of which adds all the noise, the sum has twice the noise
+of pooled data.
 """
 
 
