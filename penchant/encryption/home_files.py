@@ -25,7 +25,7 @@ PLACES = {
     "policies": WEIGHTS,
     "mlflow": WEIGHTS,
     "federated": (".npz",),
-    "insights": (".parquet",),
+    "insights": (".parquet", ".npy"),
     "ads": (".parquet", AD_COUNTS),
     "warehouse": (".duckdb",),
     "privacy": (VAULT,),
@@ -51,12 +51,10 @@ WITHOUT_PEOPLE = (
     *("landing/*/batch.json", "quarantine/*/batch.json", "quarantine/*/reason.json"),
     *(f"{place}/*.json" for place in ("snapshots", "runs", "releases", "policies", "ads")),
     *("insights/*.json", "run_ids/*.json", "experiments/*.json", "simulation/*.json"),
-    # definitions of features, and dbt's SQL and logs
+    # definitions of features and campaigns, and dbt's SQL and logs
     *(f"{place}/*/{name}" for place in ("online", "releases") for name in FEAST_FILES),
-    *("online/*/features.json", "warehouse/dbt_project.*", "warehouse/logs/*"),
+    *("campaigns/*", "online/*/features.json", "warehouse/dbt_project.*", "warehouse/logs/*"),
     "warehouse/target/*",
-    # the words and items of the search index
-    "insights/*.npy",
     # the platform itself: states and logs of services, alerts, hashes of tokens, public data sets
     *("alerts/*", "downloads/*", "monitoring/*", "platform/*", "reconciliation/*"),
     *("token", "tokens.json"),

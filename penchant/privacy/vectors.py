@@ -8,6 +8,7 @@ import numpy as np
 
 from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.encrypted_file import open_for_reading
+from penchant.encryption.store import is_encrypted_store, rows_of_store
 from penchant.ingestion.landing.user_rows import rows_of
 from penchant.privacy.mentions import CHUNK
 from penchant.releases.release import USER_VECTORS
@@ -47,6 +48,14 @@ def _bytes(vector: Sequence[float]) -> bytes:
 
 
 def _has(file: Path, vectors: set[bytes], longest: int) -> bool:
+    if is_encrypted_store(file):
+        return any(
+            each in value
+            for row in rows_of_store(file)
+            for value in row
+            if isinstance(value, bytes)
+            for each in vectors
+        )
     before = b""
     with open_for_reading(file) as opened:
         while chunk := opened.read(CHUNK):

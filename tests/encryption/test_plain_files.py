@@ -22,6 +22,7 @@ from penchant.features.materialize import materialize
 from penchant.feedback.log import FeedbackLog
 from penchant.privacy.encrypt import encrypt, rotate_key
 from penchant.privacy.mentions import mentions
+from penchant.privacy.vectors import files_with, vectors_of
 from penchant.publishing.publish import publish
 from penchant.releases.release import Release
 from penchant.serving.advertising.shown import counted
@@ -121,6 +122,9 @@ def test_a_search_for_a_person_reads_encrypted_stores(served_home: Settings) -> 
     ):
         assert mentions(file, [person]), file
         assert not mentions(file, ["u-nobody"]), file
+    vectors = vectors_of([served_home.runs], ["u1"])
+    assert release / "online.db" in files_with(release, vectors, [])
+    assert not list(files_with(release, {bytes(range(64))}, []))
 
 
 @pytest.mark.long

@@ -16,7 +16,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from penchant.encryption.encrypted_file import protect_files
+from penchant.encryption.home_files import PLACES
 from penchant.insights.search.spelling import Spelling
+from penchant.vectors import load_array
 from penchant.words import words as words_of
 
 FIELDS = {"title": 3.0, "brand": 1.0, "category": 1.0, "description": 0.5}
@@ -73,12 +76,9 @@ class SearchIndex:
 
     @classmethod
     def open(cls, folder: Path, items: int) -> Self:
-        """Map the arrays that ``write_index`` wrote."""
-        item_P, impact_P = (np.load(folder / name, mmap_mode="r") for name in (ITEMS, IMPACTS))
-        postings = Postings(
-            np.load(folder / WORDS).tolist(), np.load(folder / STARTS), item_P, impact_P
-        )
-        return cls(postings, items)
+        """Read the arrays that ``write_index`` wrote."""
+        words, *arrays = (load_array(folder / name) for name in (WORDS, STARTS, ITEMS, IMPACTS))
+        return cls(Postings(words.tolist(), *arrays), items)
 
     def scores(self, words: Sequence[str]) -> Floats32:
         """scores_I of whole words as they are; those that no item has are left out."""
@@ -162,6 +162,7 @@ def write_index(folder: Path, texts: Mapping[str, Sequence[str | None]]) -> int:
     np.save(folder / STARTS, found.start_W1)
     np.save(folder / ITEMS, found.item_P)
     np.save(folder / IMPACTS, found.impact_P)
+    protect_files(folder, PLACES["insights"])
     return len(found.words)
 
 
