@@ -1,6 +1,7 @@
 """Vectors of items beside their embeddings, in next-item models and in the gate of fusion."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pyarrow as pa
 import pytest
 import torch
 
+from penchant.encoders.encoder import FOLDER, Encoder
+from penchant.encoders.history import History
 from training.commands.run_identity import READ_TOO
 from training.compression.distillation import inherit
 from training.data.catalogue import numbered
@@ -58,7 +61,7 @@ def shop() -> tuple[Split, pa.Table]:
     return split_by_time(histories), with_vectors(numbered(ITEMS), embeddings)
 
 
-def context_of(window: Window, items: pa.Table, tmp_path: Any) -> TrainingContext:
+def context_of(window: Window, items: pa.Table, tmp_path: Path) -> TrainingContext:
     return TrainingContext(window, items, torch.device("cpu"), 0, Budget(600, 10**5), tmp_path)
 
 
@@ -74,7 +77,7 @@ def small(family: str, steps: int = 4, **learning: Any) -> NextItem:
 
 
 @pytest.mark.parametrize("family", ("gru", "bert4rec"))
-def test_rare_items_stand_where_items_of_like_vectors_are(family: str, tmp_path: Any) -> None:
+def test_rare_items_stand_where_items_of_like_vectors_are(family: str, tmp_path: Path) -> None:
     split, items = shop()
     model = small(family, steps=100)
     model.learn(split, context_of(split.validation, items, tmp_path), lambda network: network)
@@ -89,7 +92,7 @@ def test_rare_items_stand_where_items_of_like_vectors_are(family: str, tmp_path:
 
 
 @pytest.mark.parametrize("family", FAMILIES_WITH)
-def test_model_comes_back_whole_and_scores_are_products(family: str, tmp_path: Any) -> None:
+def test_model_comes_back_whole_and_scores_are_products(family: str, tmp_path: Path) -> None:
     split, items = shop()
     model = small(family)
     model.learn(split, context_of(split.validation, items, tmp_path), lambda network: network)
@@ -103,7 +106,7 @@ def test_model_comes_back_whole_and_scores_are_products(family: str, tmp_path: A
     torch.testing.assert_close(loaded.scores(batch), expected_BI)
 
 
-def test_without_vectors_nothing_is_projected(tmp_path: Any) -> None:
+def test_without_vectors_nothing_is_projected(tmp_path: Path) -> None:
     split, items = shop()
     bare = items.drop_columns(["vector:image"])
     for catalogue, learning in ((bare, {}), (items, {"vector_dimensions": 0})):
@@ -122,7 +125,7 @@ def test_a_missing_vector_adds_nothing() -> None:
 
 
 @pytest.mark.parametrize("dimensions", (64, 16))
-def test_a_student_starts_from_the_projection_too(dimensions: int, tmp_path: Any) -> None:
+def test_a_student_starts_from_the_projection_too(dimensions: int, tmp_path: Path) -> None:
     split, items = shop()
     context = context_of(split.validation, items, tmp_path)
     teacher = small("gru")
@@ -145,7 +148,22 @@ def test_a_student_starts_from_the_projection_too(dimensions: int, tmp_path: Any
     assert similarity > (0.999 if dimensions == 64 else 0.6)
 
 
-def test_gate_reads_vectors_beside_the_text(tmp_path: Any) -> None:
+@pytest.mark.parametrize("family", ("gru", "hstu"))
+def test_exported_encoder_reads_vectors_too(family: str, tmp_path: Path) -> None:
+    split, items = shop()
+    model = small(family)
+    model.learn(split, context_of(split.validation, items, tmp_path), lambda network: network)
+    item_ids = tuple(f"i{item:02d}" for item in range(ITEMS))  # sorted, as in a data set
+    model.exported().save(tmp_path, item_ids)
+    encoder, histories = Encoder.open(tmp_path / FOLDER), split.validation.histories
+    expected_BD = model.user_vectors(histories.take(np.arange(3))).numpy()
+    for row, vector_D in enumerate(expected_BD):
+        one = histories.take(np.array([row]))
+        read = History(tuple(item_ids[item] for item in one.items_N), one.ages_N, one.weights_N)
+        np.testing.assert_allclose(encoder.encode(read), vector_D, atol=1e-4)
+
+
+def test_gate_reads_vectors_beside_the_text(tmp_path: Path) -> None:
     split, items = shop()
     titles = pa.array(["same words"] * ITEMS, pa.string())
     users = pa.table({"user_id": [f"u{user}" for user in range(USERS)]})
