@@ -38,7 +38,11 @@ class Config:
     time_bias: bool = True
     repeat: RepeatConfig | None = field(default_factory=RepeatConfig)
     learning: NextItemConfig = field(
-        default_factory=lambda: replace(main_job_learning(), every_type=True)
+        default_factory=lambda: replace(
+            main_job_learning(),
+            every_type=True,
+            trainer=replace(main_job_learning().trainer, steps=200, validate_every=100),
+        )
     )
 
 

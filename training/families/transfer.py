@@ -57,7 +57,7 @@ PRIOR_EVENTS = 10.0  # the weight of the prior, everybody's shares
 def trunk_learning() -> NextItemConfig:
     """Shorter than sasrec's: the time is shared with the adaptation."""
     learning = main_job_learning()
-    trainer = replace(learning.trainer, steps=120, validate_every=60)
+    trainer = replace(learning.trainer, steps=100, validate_every=50)
     return replace(learning, vector_dimensions=0, trainer=trainer)
 
 
