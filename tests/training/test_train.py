@@ -43,7 +43,7 @@ def test_what_a_run_leaves(planted: Planted) -> None:
     prior = pq.read_table(run / "prior.parquet")
     assert prior["score"].to_pylist() == sorted(prior["score"].to_pylist(), reverse=True)
     record = json.loads((run / "run.json").read_text())
-    assert record["capabilities"] == ["ranks", "prior"]
+    assert record["capabilities"] == ["ranks", "prior", "unlearns"]
     interval = record["metrics"]["all"]["ndcg@10"]
     assert interval["low"] <= interval["mean"] <= interval["high"]
 
