@@ -1,11 +1,12 @@
 """What interests are used for: written once per snapshot, then published by a pointer."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self
 
 from penchant.artifacts.record import Record
-from penchant.errors import NothingToDo
+from penchant.errors import DataError, NothingToDo
 from penchant.settings import Settings
 from penchant.storage import Pointer, atomic_directory
 
@@ -56,12 +57,23 @@ class InsightRecord(Record):
         """Make the snapshot's folder live, and return its record.
 
         ``write`` puts the tables into an empty folder and returns the record; it is called for a
-        snapshot without a folder. The second value is whether there was one.
+        snapshot without a folder, or with one of an earlier version, which is replaced. The second
+        value is whether there was one that could be read.
         """
         path = cls.path(settings, snapshot_id)
-        written = path.exists()
+        written = cls._is_readable(path)
         if not written:
             with atomic_directory(path.parent) as staging:
                 write(staging).write(staging / path.name)
+                if path.parent.exists():
+                    shutil.rmtree(path.parent)
         cls.live(settings).flip(snapshot_id)
         return cls.read(path), written
+
+    @classmethod
+    def _is_readable(cls, path: Path) -> bool:
+        try:
+            cls.read(path)
+        except (FileNotFoundError, DataError):
+            return False
+        return True

@@ -31,6 +31,7 @@ td.number, th.number { text-align: right; white-space: nowrap; }
 .badge { display: inline-block; border: 1px solid var(--all); color: var(--all);
   border-radius: 99px; font-size: 12px; padding: 0 8px; margin: 0 4px 2px 0; }
 svg { width: 100%; display: block; margin-top: 8px; } svg[viewBox] { height: auto; }
+svg.band-plot { max-width: 560px; } .scroll td:first-child { min-width: 7em; }
 svg text { fill: var(--ink); font-size: 14px; } svg .tick { fill: var(--soft); font-size: 12px; }
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--line); stroke-width: 1; }

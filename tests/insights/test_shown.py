@@ -30,7 +30,7 @@ def test_published_insights_have_sections_with_plots(shown: Settings) -> None:
     assert search.plot.index("all signals") < search.plot.index(">text<"), "best first"
     assert audience.rows == [["New new", "<Tea> (50%, of all 25%)"]]
     assert competitor.title == "Competitor rival" and "<svg" in competitor.plot
-    assert competitor.rows == [["Bike", "", "99.00", "", "0.0%"]]
+    assert competitor.rows == [["Bike", "99.00", "", "0.0%"]]
 
 
 def test_frequent_queries_are_listed_with_what_followed(shown: Settings) -> None:
@@ -60,6 +60,8 @@ def test_insight_of_an_earlier_version_says_what_to_do_beside_the_others(shown: 
     _, audience, competitor = published_sections(shown)
     assert "launches: Field required" in audience.text and "rank-audiences" in audience.text
     assert competitor.title == "Competitor rival"
+    publish_audience(shown, SNAPSHOT, {"newer": ["u1"]})
+    assert published_sections(shown)[1].rows[0][0] == "New newer", "the remedy replaces it"
 
 
 def test_report_and_console_escape_what_they_show(shown: Settings) -> None:

@@ -20,18 +20,18 @@ def _section(found: Comparison, number: int) -> InsightSection:
         f"competitor-{number}",
         f"Competitor {summary.competitor}",
         f"{summary.matched:,} of {summary.items:,} items are ours too. Their price over ours, "
-        "weighed by our pieces sold; lines are 95 % intervals. The table has what we lack.",
+        "weighed by our pieces sold; lines are 95 % intervals. The table has what we lack, with "
+        "the share of our users' interests that is in its category.",
         prices_plot(found.prices) if found.prices else "",
-        ["item", "brand", "price", "our category", "share of our users' interests"],
+        ["item", "price", "our category", "interest"],
         [
             [
-                row["title"],
-                row["brand"] or "",
+                f"{row['title']} ({row['brand']})" if row["brand"] else row["title"],
                 "" if row["price"] is None else f"{row['price']:,.2f}",
                 row["category"] or "",
                 f"{row['interest']:.1%}",
             ]
             for row in found.gaps[:MOST_GAPS]
         ],
-        frozenset({2, 4}),
+        frozenset({1, 3}),
     )
