@@ -32,6 +32,7 @@ from penchant.telemetry import disable_telemetry
 
 TITLE = "Time, cost and bytes"
 MB = 1e6
+NOTHING = "0.00 / 0.00"
 Files = dict[Path, tuple[int, int]]
 
 
@@ -52,34 +53,29 @@ def measure(
 
 def page(figures: dict[str, Any]) -> str:
     homes, people = figures["homes"], figures["people"]
-    names = [home["name"] for home in homes]
-    steps = list(dict.fromkeys(step for home in homes for step in home["steps"]))
-    places = list(dict.fromkeys(place for home in homes for place in home["rewritten_mb"]))
-    searched = list(dict.fromkeys(place for home in homes for place in home["searched"]))
-    return "\n\n".join(
-        [
-            f"{people} {'person' if people == 1 else 'people'} of each home, with "
-            f"{figures['threads']} threads. Seconds and CPU seconds. Simulated homes have "
-            f"{EVENTS_A_USER} events a user in a batch a month, impressions with propensities, and "
-            "the largest marts, an online store, a run and a release, all synthetic. Of Complete "
-            "Journey what has landed is erased and searched.",
-            grid(
-                ["step", *names],
-                [[step, *(_times(home["steps"].get(step)) for home in homes)] for step in steps],
-            ),
-            grid(
-                ["searched for the ids", *names],
-                [
-                    [each, *(_times(home["searched"].get(each)) for home in homes)]
-                    for each in searched
-                ],
-            ),
-            grid(
-                ["MB rewritten of MB there", *names],
-                [[place, *(_of(home, place) for home in homes)] for place in places],
-            ),
-        ]
+    introduction = (
+        f"{people} {'person' if people == 1 else 'people'} of each home, with "
+        f"{figures['threads']} threads. Simulated homes have {EVENTS_A_USER} events a user in a "
+        "batch a month, impressions with propensities, and the largest marts, an online store, a "
+        "run and a release, all synthetic: nothing in them was built or trained. Of Complete "
+        "Journey what has landed is erased and searched."
     )
+    tables = (
+        ("seconds / CPU seconds", "steps", lambda home, step: _times(home["steps"].get(step))),
+        ("searched for ids", "searched", lambda home, place: _times(home["searched"].get(place))),
+        ("MB rewritten / MB there", "rewritten_mb", _of),
+    )
+    return "\n\n".join([introduction, *(_table(homes, *each) for each in tables)])
+
+
+def _table(
+    homes: list[dict[str, Any]], what: str, key: str, cell: Callable[[dict[str, Any], str], str]
+) -> str:
+    """A row for each entry that is not zero everywhere."""
+    names = dict.fromkeys(name for home in homes for name in home[key])
+    rows = [[name, *(cell(home, name) for home in homes)] for name in names]
+    kept = [row for row in rows if any(each not in ("", NOTHING) for each in row[1:])]
+    return grid([what, *(home["name"] for home in homes)], kept)
 
 
 def example_home(threads: int, people: int) -> dict[str, Any]:
