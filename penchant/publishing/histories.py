@@ -85,7 +85,7 @@ def _rows(snapshot: Snapshot, query: str) -> Iterator[pa.Table]:
 
 def _events(snapshot: Snapshot) -> Path:
     mart = snapshot.mart("events")
-    if not mart.is_file():
+    if not mart.exists():
         raise DataError(
             f"snapshot {snapshot.id} has no mart `events`, from which histories are published",
             "run `penchant build` again",

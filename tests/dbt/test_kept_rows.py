@@ -177,7 +177,7 @@ class RandomShop:
         pq.write_table(pa.Table.from_pylist(campaigns), self.folder / "campaigns_all.parquet")
 
     def mailings(self) -> None:
-        """To two thirds of the users; some of the answers differ from those of before."""
+        """Those up to now, to two thirds of the users; some of the answers differ from before."""
         mailings = [
             {
                 "impression_id": f"m{number}-{user}",
@@ -188,7 +188,7 @@ class RandomShop:
             }
             for number in range(6)
             for user in range(USERS)
-            if (number + user) % 3
+            if (number + user) % 3 and 20 * number + 6 < self.day
         ]
         pq.write_table(pa.Table.from_pylist(mailings), self.folder / "impressions_all.parquet")
 

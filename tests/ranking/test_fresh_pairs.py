@@ -118,7 +118,8 @@ MANY = 300  # pairs of consecutive rows
 
 def test_equals_the_mart_with_the_same_events(built_once: Path) -> None:
     marts = next(built_once.glob("snapshots/s-*")) / "marts"
-    mart = pq.read_table(marts / f"{PAIR_VIEW}.parquet").to_pylist()
+    keys = [(name, "ascending") for name in ("user_id", "item_id", "feature_at")]
+    mart = pq.read_table(marts / f"{PAIR_VIEW}.parquet").sort_by(keys).to_pylist()
     on_day: dict[tuple[str, str, object], list[Happened]] = {}
     names = ["user_id", "item_id", "event_type", "quantity", "event_at"]
     for row in pq.read_table(marts / "events.parquet", columns=names).to_pylist():
