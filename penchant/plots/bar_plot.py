@@ -18,8 +18,9 @@ EDGE = 8  # per cent at each end where a tick's number is set inside
 
 @dataclass(frozen=True)
 class Bar:
-    """A value from 0 with its interval; ``note`` stands to the right of its label, ``style`` is the
-    CSS class that colours it, and ``tip`` says it all."""
+    """A value from 0 with its interval, drawn unless both ends are the same; ``note`` stands
+    to the right of its label, ``style`` is the CSS class that colours it, and ``tip`` says it all.
+    """
 
     label: str
     value: float
@@ -53,7 +54,6 @@ def _tick(x: float, bottom: float, number: str) -> str:
 
 def _row(scale: Scale, bar: Bar, top: float) -> str:
     middle = top + ROW - THICK / 2 - 4
-    low, high = scale.at(bar.low), scale.at(bar.high)
     label = bar.label if len(bar.label) <= LONGEST else f"{bar.label[: LONGEST - 1]}…"
     return (
         f"<g><title>{escape(bar.tip)}</title>"
@@ -62,8 +62,18 @@ def _row(scale: Scale, bar: Bar, top: float) -> str:
         f'<text x="100%" y="{top + 17}" class="note end">{escape(bar.note)}</text>'
         f'<rect x="0" y="{middle - THICK / 2}" width="{max(scale.at(bar.value), 0.3):.2f}%" '
         f'height="{THICK}" rx="2" class="{bar.style}"/>'
+        f"{_interval(scale, bar, middle)}</g>"
+    )
+
+
+def _interval(scale: Scale, bar: Bar, middle: float) -> str:
+    """Nothing for a value that is known exactly."""
+    if bar.low == bar.high:
+        return ""
+    low, high = scale.at(bar.low), scale.at(bar.high)
+    return (
         f'<line x1="{low:.2f}%" y1="{middle}" x2="{high:.2f}%" y2="{middle}" class="interval"/>'
-        f"{_cap(low, middle)}{_cap(high, middle)}</g>"
+        f"{_cap(low, middle)}{_cap(high, middle)}"
     )
 
 

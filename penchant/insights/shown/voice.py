@@ -22,9 +22,9 @@ def voice_section(settings: Settings) -> InsightSection:
         f"what most of them mention. {record.copies:,} copies and {record.advertising:,} with "
         f"advertising are left out. Sentiment: {learned}.",
         aspects_plot(published.of_shop()),
-        ["language", "topic", "share of reviews"],
+        ["topic", "language", "share of reviews"],
         [
-            [each["language"], ", ".join(each["words"]), f"{each['share']:.0%}"]
+            [", ".join(each["words"]), each["language"], f"{each['share']:.0%}"]
             for each in published.topics
         ],
         frozenset({2}),
