@@ -26,6 +26,7 @@ from penchant.encryption.parquet import read_table
 from penchant.feast_sdk import EntityKeyProto, ValueProto
 from penchant.features.materialize import materialize
 from penchant.features.online_features import LiveFeatures, online_features
+from penchant.features.user_rows import UserRowsTable
 from penchant.feedback.log import FeedbackLog
 from penchant.ingestion.ingest import ingest
 from penchant.privacy.encrypt import encrypt, rotate_key
@@ -86,6 +87,7 @@ def stages(homes: Sequence[Settings], users: int, reads: int) -> list[Row]:
     user_ids = read_table(homes[0].snapshots / snapshot / "marts" / "users.parquet")["user_id"]
     drawn = np.random.default_rng(0).choice(user_ids.to_pylist(), reads)
     read = by_turns([portrait(home) for home in homes], drawn.tolist())
+    pairs = by_turns([user_rows(home) for home in homes], drawn.tolist())
     return [
         beside("land, CPU", landed, "s"),
         beside("build, CPU", built, "s"),
@@ -93,6 +95,7 @@ def stages(homes: Sequence[Settings], users: int, reads: int) -> list[Row]:
         beside("write the online store and read it back, CPU", stored, "s"),
         beside("size of the online store", [size_mb(home.online) for home in homes], "MB"),
         *percentiles("read a user's portrait online", read),
+        *percentiles("read a user's rows of items from the online store", pairs),
     ]
 
 
@@ -153,6 +156,14 @@ def opening(shop: Settings) -> float:
 def portrait(home: Settings) -> Callable[[str], Any]:
     """Reads the features of a user by Feast, as a request for a portrait does."""
     return lambda user_id: online_features(home, "portrait", [{"user_id": user_id}])
+
+
+def user_rows(home: Settings) -> Callable[[str], Any]:
+    """Reads the rows of a user with all items by the store alone, as ranking does."""
+    store = LiveFeatures(home).current().store
+    table = UserRowsTable.of(store.get_feature_view("user_item_statistics"))
+    online_store = store._get_provider().online_store
+    return lambda user_id: online_store.read_user(store.config, table, user_id)
 
 
 def stored_rows(shop: Settings) -> Callable[[list[EntityKeyProto]], Any]:
