@@ -122,6 +122,7 @@ def page(figures: dict[str, Any]) -> str:
         f"{figures['nodes']} nodes with arrays of {figures['values']:,} values "
         f"({4 * figures['values'] / 1e6:.1f} MB in float32). Nothing is trained: seconds are of "
         "Flower's processes and of the protection. MB are of the loopback device, to and from all "
-        "nodes, with what passes between Flower's own processes at each.\n\n"
+        "nodes, with what passes between Flower's own processes at each. SecAgg+ rounds more the "
+        "smaller a node's weight is: here 10 users of at most 10,000.\n\n"
         f"{grid(head, figures['rows'])}"
     )
