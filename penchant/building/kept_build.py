@@ -6,6 +6,7 @@ and gets those that its SQL selects (dbt/macros/kept.sql); one without is built 
 that of a full build by dbt, which tests/dbt/test_kept_rows.py holds.
 """
 
+import errno
 import json
 import shutil
 import time
@@ -27,6 +28,8 @@ from penchant.settings import Settings
 from penchant.storage import write_json
 
 NEW_ROWS = "new_rows"
+NOT_LINKED = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK)
+"""Errors of a disk that has no hard links, or no more of a file."""
 
 log = structlog.get_logger()
 
@@ -146,7 +149,7 @@ class _Build:
             if before.is_dir():
                 path.mkdir()
             for file in parts_of(before):
-                (path / file.name if before.is_dir() else path).hardlink_to(file)
+                _link(file, path / file.name if before.is_dir() else path)
             self._create_view(model)
 
     def _path(self, model: Model) -> Path:
@@ -181,7 +184,7 @@ class _Build:
         path.mkdir()
         for file in before.glob("*.parquet"):
             if file.stem not in written:
-                (path / file.name).hardlink_to(file)
+                _link(file, path / file.name)
         columns, order = ", ".join(model.columns), _listed((model.kept_by, *model.primary_key))
         for part in sorted(written):
             rows = f"SELECT {columns} FROM {NEW_ROWS} WHERE {model.parts} = TIMESTAMP '{part}'"
@@ -202,6 +205,16 @@ class _Build:
 
     def _run(self, sql: str) -> None:
         self.connection.execute(sql)
+
+
+def _link(file: Path, to: Path) -> None:
+    """Share a file; on a disk without hard links, copy it."""
+    try:
+        to.hardlink_to(file)
+    except OSError as error:
+        if error.errno not in NOT_LINKED:
+            raise
+        shutil.copyfile(file, to)
 
 
 def _parquet(path: Path) -> str:
