@@ -95,7 +95,7 @@ class Flower:
 
     def make_key(self, secret: Path, public: Path) -> None:
         """Write the nodes' key for encrypted updates, and the server's public context."""
-        self._sealing("make", secret, public)
+        self._sealing("new", secret, public)
 
     def open_sealed(self, secret: Path, sealed: Path, to: Path) -> None:
         """Decrypt a mean of updates."""

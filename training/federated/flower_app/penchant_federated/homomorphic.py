@@ -5,7 +5,7 @@ can't decrypt. A sealed update is two arrays of bytes, so that it travels as arr
 JSON, and the ciphertexts one after another. Whoever has the key and sees a node's ciphertexts can
 read them: a node that colludes with the server reads all nodes' updates.
 
-As a program: ``make SECRET PUBLIC`` writes a new key, ``open SECRET SEALED TO`` decrypts a file.
+As a program: ``new SECRET PUBLIC`` writes a new key, ``open SECRET SEALED TO`` decrypts a file.
 """
 
 import json
@@ -123,4 +123,4 @@ def open_file(secret: Path, sealed: Path, to: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"make": make_key, "open": open_file}[sys.argv[1]](*map(Path, sys.argv[2:]))
+    {"new": make_key, "open": open_file}[sys.argv[1]](*map(Path, sys.argv[2:]))
