@@ -113,13 +113,13 @@ class UserRowsTable:
         for (user_id, other), written in rows.items():
             by_user.setdefault(user_id, {})[number_of[other]] = written
         for user_id, new in by_user.items():
-            numbers, written = zip(*sorted(new.items()), strict=True)
-            rows = UserRows(
-                np.array(numbers),
-                np.array([at for at, _ in written]),
-                self.packed.rows(b"".join(row for _, row in written)),
+            ordered = sorted(new.items())
+            added = UserRows(
+                np.array([number for number, _ in ordered]),
+                np.array([at for _, (at, _) in ordered]),
+                self.packed.rows(b"".join(row for _, (_, row) in ordered)),
             )
-            self._insert(connection, [self._merged(connection, user_id, rows)])
+            self._insert(connection, [self._merged(connection, user_id, added)])
 
     def read(self, connection: sqlite3.Connection, user_id: str) -> UserRows:
         """All rows of a user; none for an unknown one."""

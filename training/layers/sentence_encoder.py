@@ -169,7 +169,8 @@ def _mean(tokens_BTD: Floats, mask_BT: npt.NDArray[np.int64]) -> Floats:
 
 
 def _mean_sqrt(tokens_BTD: Floats, mask_BT: npt.NDArray[np.int64]) -> Floats:
-    return _sum(tokens_BTD, mask_BT) / np.sqrt(_count(mask_BT))
+    lengths_B1: Floats = np.sqrt(_count(mask_BT))
+    return _sum(tokens_BTD, mask_BT) / lengths_B1
 
 
 def _weighted_mean(tokens_BTD: Floats, mask_BT: npt.NDArray[np.int64]) -> Floats:

@@ -38,7 +38,7 @@ ANSWERS = {
 
 def question_rows(events: Sequence[dict], department_of: Mapping[str, str]) -> list[dict]:
     """Rows of ``questions``, by time. ``events``: with ids, by time."""
-    rows = []
+    rows: list[dict] = []
     for event in events:
         if event["event_type"] != "view":
             continue

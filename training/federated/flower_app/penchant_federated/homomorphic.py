@@ -123,4 +123,8 @@ def open_file(secret: Path, sealed: Path, to: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"new": make_key, "open": open_file}[sys.argv[1]](*map(Path, sys.argv[2:]))
+    command, *paths = sys.argv[1:]
+    if command == "new":
+        make_key(*map(Path, paths))
+    else:
+        open_file(*map(Path, paths))
