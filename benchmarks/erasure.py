@@ -111,11 +111,8 @@ def _measured(
     steps["remove what was derived, search the home, write the receipt"] = _timed(
         lambda: finish(settings)
     )
-    searched = {
-        place.name: _timed(lambda place=place: list(files_that_mention(place, ids, [])))  # type: ignore[misc]
-        for place in sorted(settings.home.iterdir())
-        if place.is_dir() and place != settings.privacy
-    }
+    places = [each for each in sorted(settings.home.iterdir()) if each.is_dir()]
+    searched = {each.name: _search(each, ids) for each in places if each != settings.privacy}
     return {
         "name": name,
         "steps": steps,
@@ -123,6 +120,10 @@ def _measured(
         "rewritten_mb": _by_place(settings, rewritten),
         "landed_mb": _by_place(settings, {file: size for file, (size, _) in before.items()}),
     }
+
+
+def _search(place: Path, ids: Sequence[str]) -> list[float]:
+    return _timed(lambda: list(files_that_mention(place, ids, [])))
 
 
 def _timed(work: Callable[[], Any]) -> list[float]:
