@@ -74,7 +74,8 @@ def page(figures: dict[str, Any]) -> str:
         f"One user with {figures['of_the_user']:,} events, of {figures['users']:,} users with "
         f"{figures['events']:,}. CPU seconds of a fit without the user, with its tuning, and of "
         "subtracting the user from the earlier model; the largest difference between the two "
-        "models' values, relative to the largest of its array, before and after.\n\n"
+        "models' values, relative to the largest of its array, before and after. It is near 1 "
+        "where other values were tuned, or other items are frequent enough, without the user.\n\n"
         + grid(["family", "fit without", "subtract", "difference before", "and after"], rows)
     )
 

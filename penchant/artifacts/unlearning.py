@@ -5,17 +5,15 @@ from pathlib import Path
 from penchant.artifacts.record import Part, Record
 from penchant.settings import Settings
 
-TOLERANCE = 1e-5
-"""Largest relative difference that is rounding: 32-bit sums have other orders."""
-
 
 class UnlearnedRun(Part):
     """A run of a family from which people can be subtracted exactly, beside an earlier run.
 
     ``before``: that run, which had learned from the people. ``difference``: the largest one between
     values of the run's model and of the earlier model less the people, relative to the largest
-    value of its array; ``contributed``: the same before the people were subtracted. None where
-    arrays have other shapes, and where models weren't compared: ``why_not`` says why.
+    value of its array; ``rounding``: how much of it 32-bit arithmetic explains;
+    ``contributed``: the same before the people were subtracted. None where arrays have other
+    shapes, and where models weren't compared: ``why_not`` says why.
     """
 
     family: str
@@ -23,11 +21,14 @@ class UnlearnedRun(Part):
     before: str | None
     contributed: float | None = None
     difference: float | None = None
+    rounding: float | None = None
     why_not: str | None = None
 
     @property
     def is_exact(self) -> bool:
-        return self.difference is not None and self.difference <= TOLERANCE
+        if self.difference is None or self.rounding is None:
+            return False
+        return self.difference <= self.rounding
 
 
 class Unlearning(Record):

@@ -13,7 +13,6 @@ import torch
 from planted import SNAPSHOT, plant
 
 from penchant.artifacts import SubjectRequest
-from penchant.artifacts.unlearning import TOLERANCE
 from penchant.errors import BudgetExceeded
 from penchant.settings import Settings
 from training.commands.train import train
@@ -76,7 +75,7 @@ def test_less_users_a_model_is_that_of_a_fit_without_them(
 
     expected = refit.state()
     left = difference(subtracted.state(), expected)
-    assert left is not None and left < TOLERANCE
+    assert left is not None and left <= subtracted.rounding
     contributed = difference(whole.state(), expected)
     assert contributed is None or contributed > 100 * left
     batch = replace(rest, users_U=np.arange(len(rest)))  # as in data without them
@@ -115,7 +114,7 @@ def test_runs_of_both_snapshots_are_compared_once(erased: Settings) -> None:
     found = record_unlearning(erased)
     assert found is not None and found.untrained == ("user_cf",)
     (run,) = found.runs
-    assert run.is_exact and run.difference is not None and run.difference < TOLERANCE
+    assert run.is_exact and run.difference is not None and run.difference < 1e-6
     assert run.before and run.before != run.run_id
     for path in (erased.runs / SNAPSHOT).glob("popularity-*/model.safetensors"):
         path.unlink()  # as the end of a killed call
@@ -141,7 +140,7 @@ def test_a_comparison_over_its_budget_keeps_no_request_open(
     def over(*_: object) -> None:
         raise BudgetExceeded("training took more than its 1 MB", "raise it")
 
-    monkeypatch.setattr("training.commands.unlearning._differences", over)
+    monkeypatch.setattr("training.commands.unlearning._figures", over)
     found = record_unlearning(erased)
     assert found is not None
     assert [each.why_not for each in found.runs] == ["training took more than its 1 MB"]

@@ -76,10 +76,10 @@ def _compared(
     if why_not := _why_not(run, earlier, data):
         return found.model_copy(update={"why_not": why_not})
     try:
-        contributed, left = _differences(settings, earlier, run, data)
+        figures = _figures(settings, earlier, run, data)
     except BudgetExceeded as error:  # no reason to keep the request open
         return found.model_copy(update={"why_not": error.cause})
-    return found.model_copy(update={"contributed": contributed, "difference": left})
+    return found.model_copy(update=figures)
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,10 @@ def _why_not(run: RunRecord, earlier: RunRecord, data: Comparison) -> str | None
     return data.why_not
 
 
-def _differences(
+def _figures(
     settings: Settings, earlier: RunRecord, run: RunRecord, data: Comparison
-) -> tuple[float | None, float | None]:
-    """Of the earlier model from the fitted one, before and after people were subtracted from it."""
+) -> dict[str, float | None]:
+    """Differences of the earlier model from the fitted one, as fields of ``UnlearnedRun``."""
     subtracted, fitted = _loaded(settings, earlier), _loaded(settings, run).state()
     assert isinstance(subtracted, Unlearns), f"{run.family} is not what training/names.py says"
     before = difference(subtracted.state(), fitted)
@@ -138,7 +138,11 @@ def _differences(
     context = context_for(settings, data.before, data.earlier, split, recorder, earlier.run_id)
     subtracted.tuned = dict(run.tuned)  # values too that were tuned without the people
     subtracted.unlearn(split, data.earlier.histories, data.gone_B, context)
-    return before, difference(subtracted.state(), fitted)
+    return {
+        "contributed": before,
+        "difference": difference(subtracted.state(), fitted),
+        "rounding": subtracted.rounding,
+    }
 
 
 def difference(first: State, second: State) -> float | None:

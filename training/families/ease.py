@@ -91,6 +91,7 @@ class Model(Ranker):
     catalogue these are, popularity, and the strengths of event types."""
 
     config: Config
+    rounding = 5e-4  # of the solve, whose matrix has a condition number of thousands
 
     def mechanisms(self) -> tuple[Mechanism, ...]:
         return calibrated(COUNTS_THEN_MOMENTS, self.config.privacy)

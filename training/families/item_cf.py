@@ -38,7 +38,7 @@ from training.layers.event_types import (
     with_unread,
 )
 from training.layers.neighbours import unit_rows
-from training.layers.popularity import popularity
+from training.layers.popularity import SUMS, popularity
 from training.privacy.accounting import Guarantee, calibrated
 from training.privacy.noise import Doubles, Noise
 from training.privacy.statistics import (
@@ -80,6 +80,7 @@ class Model(Ranker):
     was tuned."""
 
     config: Config
+    rounding = SUMS
 
     def mechanisms(self) -> tuple[Mechanism, ...]:
         return calibrated(COUNTS_THEN_MOMENTS, self.config.privacy)

@@ -16,7 +16,7 @@ from training.data.histories import DAY, Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
-from training.layers.popularity import popularity
+from training.layers.popularity import SUMS, popularity
 from training.privacy.accounting import Guarantee, calibrated
 from training.privacy.noise import Noise
 from training.privacy.statistics import noisy_popularity
@@ -39,6 +39,7 @@ class Model(Ranker):
     """State: the popularity of items and the tuned half-life."""
 
     config: Config
+    rounding = SUMS
 
     def mechanisms(self) -> tuple[Mechanism, ...]:
         return calibrated((Mechanism(noise_multiplier=1),), self.config.privacy)

@@ -14,7 +14,7 @@ from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
-from training.layers.popularity import popularity
+from training.layers.popularity import SUMS, popularity
 from training.privacy.accounting import Guarantee, calibrated
 from training.privacy.noise import Noise
 from training.privacy.statistics import noisy_popularity
@@ -34,6 +34,7 @@ class Model(Ranker):
     """State: ``popularity_I``, sums to 1, and ``half_life_days``."""
 
     config: Config
+    rounding = SUMS
 
     def mechanisms(self) -> tuple[Mechanism, ...]:
         return calibrated((Mechanism(noise_multiplier=1),), self.config.privacy)

@@ -19,7 +19,7 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
 from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
-from training.layers.popularity import popularity
+from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-6  # orders the items that neither the user nor a neighbour had
@@ -40,6 +40,8 @@ class Model(Ranker):
     """State: the vectors of all known users, U x I in compressed rows, and popularity."""
 
     config: Config
+
+    rounding = SUMS
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)

@@ -18,7 +18,7 @@ from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
 from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
-from training.layers.popularity import popularity
+from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-9  # orders the items that no similar user had
@@ -38,6 +38,8 @@ class Model(Ranker):
     """State: item sets and recent frequencies of all known users, and popularity."""
 
     config: Config
+
+    rounding = SUMS
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)

@@ -19,7 +19,7 @@ from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.neighbours import add_rows, dot_products, sums_over, unit_rows, without_rows
-from training.layers.popularity import popularity
+from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items of no neighbour
@@ -45,6 +45,8 @@ class Model(Ranker):
     popularity."""
 
     config: Config
+
+    rounding = SUMS
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)

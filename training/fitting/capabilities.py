@@ -131,8 +131,12 @@ class LearnsPrivately(Protocol):
 class Unlearns(Protocol):
     """A family of counts or in closed form, from which users can be subtracted exactly.
 
-    Such an entry of ``training/names.py`` says ``unlearns=True``.
+    Such an entry of ``training/names.py`` says ``unlearns=True``. ``rounding``: the largest
+    difference from a fit without the users that 32-bit arithmetic explains, relative to the largest
+    value of an array.
     """
+
+    rounding: float
 
     def unlearn(
         self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext

@@ -4,6 +4,8 @@ import numpy as np
 
 from training.data.histories import Histories, IntArray
 
+SUMS = 1e-6
+"""What the order of a sum can change in its 32-bit result, relative to the largest."""
 ROUNDING = 1e-13  # what is left of an item that only users had whose events were subtracted
 
 
