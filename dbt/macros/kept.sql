@@ -8,30 +8,30 @@
 
 {#- The config `kept`: the condition of the rows that are kept, and the column that decides it. -#}
 {% macro kept(rows) -%}
-    {%- set since = "(select differs_from from " ~ target.schema ~ ".int_first_change)" -%}
-    {%- set of_users = "user_id not in (select user_id from " ~ target.schema ~ ".int_changed_users)" -%}
+    {%- set since = "(select differs_from from " ~ this.schema ~ ".int_first_change)" -%}
+    {%- set of_users = "user_id not in (select user_id from " ~ this.schema ~ ".int_changed_users)" -%}
     {{ return({
         "events": {"by": "event_at", "where": "event_at < " ~ since},
         "days": {"by": "feature_at", "where": "feature_at <= " ~ since},
         "feature_times": {
             "by": "feature_at",
             "where": "feature_at <= " ~ since
-                ~ " and feature_at in (select feature_at from " ~ target.schema ~ ".int_feature_times)",
+                ~ " and feature_at in (select feature_at from " ~ this.schema ~ ".int_feature_times)",
         },
         "ads": {
             "by": "answered_at",
-            "where": "answered_at <= (select differs_from from " ~ target.schema ~ ".int_first_ad_change)"
-                ~ " and moment >= (select min(feature_at) from " ~ target.schema ~ ".int_feature_times)",
+            "where": "answered_at <= (select differs_from from " ~ this.schema ~ ".int_first_ad_change)"
+                ~ " and moment >= (select min(feature_at) from " ~ this.schema ~ ".int_feature_times)",
         },
         "periods": {"by": "period_end", "where": "period_end <= " ~ grid_time(since)},
         "sessions": {
             "by": "user_id",
-            "where": "(user_id, session_id) not in (select (user_id, session_id) from " ~ target.schema ~ ".int_changed_sessions)"
-                ~ " and user_id not in (select user_id from " ~ target.schema ~ ".int_excluded_users)",
+            "where": "(user_id, session_id) not in (select (user_id, session_id) from " ~ this.schema ~ ".int_changed_sessions)"
+                ~ " and user_id not in (select user_id from " ~ this.schema ~ ".int_excluded_users)",
         },
         "sequences": {
             "by": "user_id",
-            "where": of_users ~ " and target_event_type = " ~ target_event_type(target.schema ~ ".interactions"),
+            "where": of_users ~ " and target_event_type = " ~ target_event_type(this.schema ~ ".interactions"),
         },
     }[rows]) }}
 {%- endmacro %}
@@ -43,7 +43,7 @@
 
 {#- A table of the previous build. -#}
 {% macro previous(name) -%}
-    previous.{{ target.schema }}.{{ name }}
+    previous.{{ this.schema }}.{{ name }}
 {%- endmacro %}
 
 {#- From when on the data differs from that of the previous build. -#}

@@ -1,5 +1,7 @@
-{#- The sessions whose interactions may differ from those of the previous build: a return cancels a purchase before it. -#}
-{%- set since = first_change() ~ " - interval '" ~ (given("interaction_cancelled_within_hours") or 0) ~ " hours'" %}
+{#- The sessions whose interactions may differ from those of the previous build: a return cancels a
+    purchase before it. -#}
+{%- set hours = given("interaction_cancelled_within_hours") or 0 -%}
+{%- set since = first_change() ~ " - interval '" ~ hours ~ " hours'" %}
 
 {%- set session = given("interaction_session") or "session_id" %}
 

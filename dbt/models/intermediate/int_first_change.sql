@@ -8,6 +8,7 @@
 {#- without what depends on when a file landed: it is in no row that is kept -#}
 {%- set event = canonical_table("events")["columns"] | reject("in", ["ingested_at"]) | join(", ") -%}
 {%- set item = "item_id, category_1, category_2, category_3, brand, is_merchandise, is_private_label" -%}
+{%- set promoted = "starts_at, " ~ fingerprint("item_id, store_weeks") -%}
 
 {%- if keeps_rows() %}
 with
@@ -32,7 +33,7 @@ differences as (
     where user_id in (select user_id from ({{ differing(excluded, "user_id") }}))
     union all
     select starts_at as differs_from
-    from ({{ differing(promotions, "starts_at, " ~ fingerprint("item_id, store_weeks"), "group by starts_at") }})
+    from ({{ differing(promotions, promoted, "group by starts_at") }})
     union all
     -- the rows as of the end of the data are not on the grid of feature times
     select as_of as differs_from from {{ previous("int_first_change") }}

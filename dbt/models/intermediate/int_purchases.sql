@@ -7,7 +7,10 @@ purchases as (
     where
         event_type = 'purchase'
         {%- if keeps_rows() %}
-        and user_id in (select user_id from {{ ref('int_events') }} where event_at >= {{ first_change() }})
+        and user_id in (
+            select changed.user_id from {{ ref('int_events') }} as changed
+            where changed.event_at >= {{ first_change() }}
+        )
         {%- endif %}
 ),
 

@@ -1,5 +1,6 @@
 {{ config(kept=kept("days"), parts=part_end("feature_at")) }}
 
+-- noqa: disable=LT02
 with
 
 purchases as (

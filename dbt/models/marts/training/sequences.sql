@@ -2,6 +2,7 @@
 {%- set order = "event_at, strength, session_id, item_id" -%}
 {%- set predicted = target_event_type(ref('interactions')) %}
 
+-- noqa: disable=LT02
 with
 
 ranked as (
