@@ -17,7 +17,9 @@ from penchant.encryption.encrypted_file import is_encrypted_file, open_for_readi
 def read_table(path: Path, **options: Any) -> pa.Table:
     """A file, or the files of a folder in the order of their names."""
     if path.is_dir():
-        return pa.concat_tables([read_table(part, **options) for part in parts_of(path)])
+        parts = [read_table(part, **options) for part in parts_of(path)]
+        # DuckDB marks the columns of some parts as not null
+        return pa.concat_tables(parts, promote_options="default")
     with _opened(path) as file:
         return pq.read_table(file, **options)
 

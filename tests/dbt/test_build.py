@@ -51,7 +51,8 @@ def landed_only(settings: Settings, home: Path, **changes: object) -> Settings:
 def test_every_mart_meets_its_contract(built_home: Settings) -> None:
     snapshot = the_snapshot(built_home)
     marts = read_marts(snapshot.manifest)
-    assert {mart.folder for mart in marts} == {"core", "features", "training"}
+    folders = {"core", "features", "insights", "serving", "training"}
+    assert {mart.folder for mart in marts} == folders
     for mart in marts:
         found = duckdb.execute(
             "select column_name, column_type from (describe select * from read_parquet(?))",

@@ -1,6 +1,7 @@
 """Point-in-time joins of the ranking model: they equal Feast's, and see nothing later."""
 
 import io
+import shutil
 from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
@@ -121,6 +122,7 @@ def test_later_row_is_not_seen(live: Snapshot) -> None:
     late = table.column("feature_at").to_numpy() > np.datetime64(moment, "s")
     days = table.column("pair_purchase_days").to_numpy() + 1000 * late
     place = table.schema.get_field_index("pair_purchase_days")
+    shutil.rmtree(path)  # a folder of parts
     pq.write_table(table.set_column(place, "pair_purchase_days", pa.array(days)), path)
     after = FeatureHistory.read(live, read_dataset(live))
     columns, reference = before.columns(moment), f"{MART}__pair_purchase_days"
