@@ -63,14 +63,16 @@ def users_table(users: Sequence[UserState], known: Mapping[str, str]) -> Table:
     ``known``: the source's user ids by pseudonym, for the owner's terminal.
     """
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("user", "recent purchases", "recommendations"):
+    ids = [known.get(user.user_id, user.user_id) for user in users]
+    table.add_column("user", no_wrap=True, min_width=min(20, max(map(len, ids), default=0)))
+    for column in ("recent purchases", "recommendations"):
         table.add_column(column, no_wrap=True)
-    for user in users:
+    for user_id, user in zip(ids, users, strict=True):
         bought = [f"{purchase.day}  {purchase.title}" for purchase in user.purchases][:ITEMS]
         recommended = [item.title or item.item_id for item in user.recommended][:ITEMS]
         for number in range(max(len(bought), len(recommended))):
             table.add_row(
-                Text(known.get(user.user_id, user.user_id) if number == 0 else ""),
+                Text(user_id if number == 0 else ""),
                 Text(bought[number] if number < len(bought) else ""),
                 Text(recommended[number] if number < len(recommended) else ""),
             )
