@@ -105,16 +105,17 @@ def _run_chain(settings: Settings, console: Console, started: datetime) -> Chain
                 time.sleep(POLL_SECONDS)
         ended = datetime.now(UTC)
         unfinished.clear()
-        if chain.done:
-            figures = Figures(
-                (ended - started).total_seconds(),
-                (ready - started).total_seconds(),
-                first_release_seconds,
-                idle_share(chain.tasks, started, ended),
-                [asdict(task) | {"seconds": task.seconds(ended)} for task in chain.tasks],
-            )
-            write_json(settings.home / "platform" / "demo.json", asdict(figures))
-            _print_summary(settings, console, _notes(settings, chain, figures))
+    # the platform has ended: what the release has started since would delay the summary
+    if chain.done:
+        figures = Figures(
+            (ended - started).total_seconds(),
+            (ready - started).total_seconds(),
+            first_release_seconds,
+            idle_share(chain.tasks, started, ended),
+            [asdict(task) | {"seconds": task.seconds(ended)} for task in chain.tasks],
+        )
+        write_json(settings.home / "platform" / "demo.json", asdict(figures))
+        _print_summary(settings, console, _notes(settings, chain, figures))
     return chain
 
 
