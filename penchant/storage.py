@@ -106,6 +106,22 @@ def write_atomic_bytes(path: Path, content: bytes, mode: int = 0o666) -> None:
     sync(path.parent)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside an existing file, for what replaces it when the block ends, with its mode. A
+    kill leaves the old file or the new."""
+    staging = path.with_name(f"{STAGING_PREFIX}{path.name}")
+    try:
+        yield staging
+        staging.chmod(path.stat().st_mode & 0o777)
+        sync(staging)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+    staging.replace(path)
+    sync(path.parent)
+
+
 def write_private(path: Path, text: str) -> None:
     """``write_atomic``, readable by the owner only from its first byte."""
     write_atomic(path, text, PRIVATE)

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from penchant.encryption.keyring import home_of, keyring
 from penchant.errors import DataError
-from penchant.storage import STAGING_PREFIX, sync
+from penchant.storage import replacing
 
 MAGIC = b"PENCHANT AES-GCM"
 SALT_BYTES = 32
@@ -219,17 +219,12 @@ def encrypt_in_place(path: Path) -> bool:
     home = require_home(path)
     if data_key_of(path) == keyring(home).newest:
         return False
-    staging = path.with_name(f"{STAGING_PREFIX}{path.name}")
-    try:
-        with open_for_reading(path) as file, EncryptedWriter(staging, home) as writer:
-            shutil.copyfileobj(file, cast(BinaryIO, writer), CHUNK_BYTES * 16)
-        staging.chmod(path.stat().st_mode & 0o777)
-        sync(staging)
-    except BaseException:
-        staging.unlink(missing_ok=True)
-        raise
-    staging.replace(path)
-    sync(path.parent)
+    with (
+        replacing(path) as staging,
+        open_for_reading(path) as file,
+        EncryptedWriter(staging, home) as writer,
+    ):
+        shutil.copyfileobj(file, cast(BinaryIO, writer), CHUNK_BYTES * 16)
     return True
 
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from penchant.encryption.encrypted_file import REMEDY, require_home
 from penchant.encryption.keyring import home_of, keyring
 from penchant.errors import DataError
-from penchant.storage import STAGING_PREFIX, locked, sync
+from penchant.storage import locked, replacing
 
 SQLITE = b"SQLite format 3\x00"
 MARK = b"PSC4"
@@ -106,16 +106,8 @@ def encrypt_store(path: Path) -> bool:
     """
     if data_key_of_store(path) == keyring(require_home(path)).newest:
         return False
-    staging = path.with_name(f"{STAGING_PREFIX}{path.name}")
-    try:
+    with replacing(path) as staging:
         _export(path, staging, _key(path, _new_salt(path)))
-        staging.chmod(path.stat().st_mode & 0o777)
-        sync(staging)
-    except BaseException:
-        staging.unlink(missing_ok=True)
-        raise
-    staging.replace(path)
-    sync(path.parent)
     return True
 
 
