@@ -9,9 +9,11 @@ import sys
 import textwrap
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from penchant import storage
 from penchant.encryption import store
 from penchant.encryption.encrypted_file import write_bytes
 from penchant.encryption.keyring import add_data_key, establish
@@ -183,12 +185,12 @@ def test_a_write_ahead_log_of_a_killed_process_is_not_lost(path: Path, new_home:
     assert not log.exists() and count(path) == 1
 
 
-@pytest.mark.parametrize("name", ["_export", "sync"])
+@pytest.mark.parametrize(("module", "name"), [(store, "_export"), (storage, "sync")])
 def test_a_kill_leaves_the_old_store_or_the_new(
-    path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
     content = plain(path).replace(path).read_bytes()
-    done = getattr(store, name)
+    done = getattr(module, name)
 
     def kill(*arguments: object) -> None:
         done(*arguments)
@@ -196,7 +198,7 @@ def test_a_kill_leaves_the_old_store_or_the_new(
             os._exit(9)  # nothing is cleaned up
 
     if not (child := os.fork()):
-        monkeypatch.setattr(store, name, kill)
+        monkeypatch.setattr(module, name, kill)
         try:
             encrypt_store(path)
         finally:
