@@ -86,7 +86,9 @@ def sasrec_large() -> sasrec.Config:
 
 def transfer_large() -> transfer.Config:
     config = transfer.Config()
-    return replace(config, dimensions=128, learning=_longer(config.learning))
+    return replace(
+        config, dimensions=128, learning=_longer(config.learning), curve_shares=(0.01, 0.05)
+    )
 
 
 def vae_large() -> vae.Config:
