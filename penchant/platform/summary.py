@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from penchant.report.report import Report, UserState, report
+from penchant.report.report import Report, UserState, report, reported
 from penchant.settings import Settings
 from penchant.vault import Vault
 
@@ -17,8 +17,13 @@ ITEMS = 2
 
 
 def print_summary(settings: Settings, console: Console, notes: Sequence[str]) -> None:
-    """Write the report of the live release; print its summary, the notes and what to do next."""
-    written = report(settings)
+    """Print a summary of the live release's report, the notes and what to do next.
+
+    The task `report` has written the page. It is written here where it was removed since.
+    """
+    written = reported(settings)
+    if not written.path.exists():
+        written = report(settings)
     console.print(leaderboard(written.families))
     console.print(release_line(written), highlight=False, soft_wrap=True)
     for note in notes:

@@ -80,27 +80,36 @@ def report(settings: Settings) -> Report:
 
     Raises UsageError before anything is published.
     """
+    shown = reported(settings)
+    release = shown.state["live_release"]
+    snapshot = Snapshot.open(settings, release["snapshot_id"])
+    retriever = release["retriever"]
+    drawn = figures(settings, snapshot, shown.families, retriever["run_id"] if retriever else None)
+    described = [asdict(each) for each in shown.users]
+    sections = [
+        *_portrait(settings, shown.users, release),
+        policy_section(gates(settings, snapshot.id), results(settings)),
+        regret_section(settings),
+        *insights_sections(settings),
+        privacy_section(settings, shown.state["privacy"]),
+    ]
+    html = page(shown.state, snapshot.description.as_dict(), described, drawn, sections)
+    write_atomic(shown.path, html)
+    return shown
+
+
+def reported(settings: Settings) -> Report:
+    """What the report says about the live release, without its figures: these take seconds to draw.
+
+    Raises UsageError before anything is published.
+    """
     state = status(settings)
     release = state["live_release"]
     if release is None:
         raise UsageError("no release is live to report on", "run `penchant publish` first")
     snapshot = Snapshot.open(settings, release["snapshot_id"])
-    users = example_users(settings, snapshot, release["id"])
     path = settings.site / "reports" / f"{release['id']}.html"
-    retriever = release["retriever"]
-    drawn = figures(
-        settings, snapshot, state["families"], retriever["run_id"] if retriever else None
-    )
-    described = [asdict(each) for each in users]
-    sections = [
-        *_portrait(settings, users, release),
-        policy_section(gates(settings, snapshot.id), results(settings)),
-        regret_section(settings),
-        *insights_sections(settings),
-        privacy_section(settings, state["privacy"]),
-    ]
-    write_atomic(path, page(state, snapshot.description.as_dict(), described, drawn, sections))
-    return Report(path, release["id"], state, users)
+    return Report(path, release["id"], state, example_users(settings, snapshot, release["id"]))
 
 
 def _portrait(

@@ -19,7 +19,7 @@ from penchant.plots.charts import (
 from penchant.publishing.publish import publish
 from penchant.report.figures import figures
 from penchant.report.fusion import fusion_section
-from penchant.report.report import report
+from penchant.report.report import report, reported
 from penchant.serving.status import status
 from penchant.settings import Settings
 
@@ -76,7 +76,7 @@ def test_three_users_with_purchases_latest_first_and_recommendations(published: 
         days = [purchase.day for purchase in user.purchases]
         assert days == sorted(days, reverse=True)
         assert len(user.purchases) == len(user.recommended) == 5
-    assert written.users == report(published.settings).users
+    assert written.users == report(published.settings).users == reported(published.settings).users
     assert {family["family"] for family in written.families} == {
         "popularity",
         "matrix_factorization",
