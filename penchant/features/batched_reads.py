@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,27 +46,31 @@ class ViewReader:
     view: FeatureView
 
     @cached_property
-    def of_users(self) -> UserRowsTable | None:
-        """Where our own store has all rows of a user together."""
-        own = isinstance(self.store._get_provider().online_store, WideSqliteOnlineStore)
-        return UserRowsTable.of(self.view) if own else None
+    def own_store(self) -> WideSqliteOnlineStore | None:
+        """The online store, where it is our own."""
+        online_store = self.store._get_provider().online_store
+        return online_store if isinstance(online_store, WideSqliteOnlineStore) else None
 
     @cached_property
-    def _is_packed(self) -> bool:
-        own = isinstance(self.store._get_provider().online_store, WideSqliteOnlineStore)
-        return own and self.of_users is None and PackedRows.of(self.view) is not None
+    def of_users(self) -> UserRowsTable | None:
+        """Where our own store has all rows of a user together."""
+        return UserRowsTable.of(self.view) if self.own_store else None
 
-    @property
+    @cached_property
+    def _packed_rows(self) -> PackedRows | None:
+        """Where our own store has one packed row for each key."""
+        return PackedRows.of(self.view) if self.own_store and not self.of_users else None
+
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """The join keys, such as ``user_id``."""
         return tuple(column.name for column in self.view.entity_columns)
 
     def is_empty(self) -> bool:
         """Whether it has no row online. False where the store can't tell, as Redis."""
-        online_store = self.store._get_provider().online_store
-        if not isinstance(online_store, WideSqliteOnlineStore):
-            return False
-        return not online_store.has_rows(self.store.config, self.view)
+        return self.own_store is not None and not self.own_store.has_rows(
+            self.store.config, self.view
+        )
 
     def read(
         self,
@@ -76,11 +80,10 @@ class ViewReader:
     ) -> ViewRows:
         """The row of each entity, in order. ``ids``: by join key. ``as_of``, naive UTC: rows that
         had expired by then count as missing, as in historical retrieval."""
-        online_store = self.store._get_provider().online_store
-        if self._is_packed:
-            rows = self._packed(cast(WideSqliteOnlineStore, online_store), ids, features)
+        if self.own_store and self._packed_rows:
+            rows = self._packed(self.own_store, self._packed_rows, ids, features)
         else:
-            rows = self._messages(online_store, ids, features)
+            rows = self._messages(ids, features)
         return _without(rows, rows.times_N < self.earliest(as_of))
 
     def earliest(self, as_of: datetime | None) -> float:
@@ -92,28 +95,32 @@ class ViewReader:
     def _packed(
         self,
         online_store: WideSqliteOnlineStore,
+        packed: PackedRows,
         ids: Mapping[str, Sequence[str]],
         features: Sequence[str],
     ) -> ViewRows:
-        config = self.store.config
-        keys = entity_keys(config, self.view, ids)
-        places_R, times_R, found = online_store.read_packed(config, self.view, keys, features)
-        return ViewRows(
-            _spread(times_R, places_R, len(keys)),
-            {name: _spread(found[name], places_R, len(keys)) for name in features},
+        config, view = self.store.config, self.view
+        keys = entity_keys(config, view, ids)
+        places_R, times_R, values_FR = online_store.read_packed(
+            config, view, packed, keys, features
         )
+        return _spread(places_R, times_R, values_FR, features, len(keys))
 
-    def _messages(
-        self, online_store: Any, ids: Mapping[str, Sequence[str]], features: Sequence[str]
-    ) -> ViewRows:
-        keys = [
-            EntityKeyProto(
-                join_keys=list(self.keys),
-                entity_values=[ValueProto(string_val=each) for each in row],
-            )
-            for row in zip(*(ids[name] for name in self.keys), strict=True)
-        ]
-        rows = online_store.online_read(self.store.config, self.view, keys, list(features))
+    def _messages(self, ids: Mapping[str, Sequence[str]], features: Sequence[str]) -> ViewRows:
+        config = self.store.config
+        if self.own_store and not self.of_users:
+            keys = entity_keys(config, self.view, ids)
+            rows = self.own_store.read_keys(config, self.view, keys, features)
+        else:
+            messages = [
+                EntityKeyProto(
+                    join_keys=list(self.keys),
+                    entity_values=[ValueProto(string_val=each) for each in row],
+                )
+                for row in zip(*(ids[name] for name in self.keys), strict=True)
+            ]
+            online_store = self.store._get_provider().online_store
+            rows = online_store.online_read(config, self.view, messages, list(features))
         times = [np.nan if at is None else _seconds(at) for at, _ in rows]
         columns = {
             name: _column([_value(values[name]) if values else None for _, values in rows])
@@ -140,37 +147,51 @@ class RowReader:
     @cached_property
     def _number_V(self) -> npt.NDArray[np.int64]:
         """The number of each value in our own store."""
-        assert self.reader.of_users
-        store = self.reader.store
-        online_store = store._get_provider().online_store
-        assert isinstance(online_store, WideSqliteOnlineStore)
-        return online_store.numbers(
-            store.config, self.reader.of_users, self.names(np.arange(self.count))
-        )
+        store, table = self._own
+        return store.numbers(self.reader.store.config, table, self.names(np.arange(self.count)))
+
+    @cached_property
+    def _earliest(self) -> float:
+        return self.reader.earliest(self.as_of)
+
+    @property
+    def _own(self) -> tuple[WideSqliteOnlineStore, UserRowsTable]:
+        assert self.reader.own_store and self.reader.of_users
+        return self.reader.own_store, self.reader.of_users
 
     def read(
         self, user_id: str, values_W: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], ViewRows]:
         """The rows that exist: their places in ``values_W``, and the rows in this order."""
-        table = self.reader.of_users
-        if table is None:
-            users, names = [user_id] * len(values_W), self.names(values_W)
-            ids = {key: users if key == USER else names for key in self.reader.keys}
-            rows = self.reader.read(ids, self.features, self.as_of)
+        if self.reader.of_users is None:
+            rows = self.read_all(user_id, values_W)
             found_R = np.flatnonzero(np.isfinite(rows.times_N))
             columns = {name: column[found_R] for name, column in rows.columns.items()}
             return found_R, ViewRows(rows.times_N[found_R], columns)
-        store = self.reader.store
-        online_store = store._get_provider().online_store
-        assert isinstance(online_store, WideSqliteOnlineStore)
-        of_user = online_store.read_user(store.config, table, user_id)
+        found_R, times_R, values_FR = self._of_user(user_id, values_W)
+        return found_R, ViewRows(times_R, dict(zip(self.features, values_FR, strict=True)))
+
+    def read_all(self, user_id: str, values_W: npt.NDArray[np.int64]) -> ViewRows:
+        """The row of each value, NaN where there is none."""
+        if self.reader.of_users is None:
+            users, names = [user_id] * len(values_W), self.names(values_W)
+            ids = {key: users if key == USER else names for key in self.reader.keys}
+            return self.reader.read(ids, self.features, self.as_of)
+        return _spread(*self._of_user(user_id, values_W), self.features, len(values_W))
+
+    def _of_user(
+        self, user_id: str, values_W: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+        """Of our own store: the places of the rows that exist, their times and values_FR."""
+        store, table = self._own
+        of_user = store.read_user(self.reader.store.config, table, user_id)
         place_W = of_user.places(self._number_V[values_W])
         found_R = np.flatnonzero(place_W >= 0)
-        times_R = of_user.micros_R[place_W[found_R]] / MICROSECONDS
-        if len(late_R := np.flatnonzero(times_R < self.reader.earliest(self.as_of))):
-            found_R, times_R = np.delete(found_R, late_R), np.delete(times_R, late_R)
-        rows_R = of_user.rows_R[place_W[found_R]]
-        return found_R, ViewRows(times_R, table.packed.columns(rows_R, self.features))
+        place_R = place_W[found_R]
+        times_R = of_user.micros_R[place_R] / MICROSECONDS
+        if (late_R := times_R < self._earliest).any():
+            found_R, place_R, times_R = found_R[~late_R], place_R[~late_R], times_R[~late_R]
+        return found_R, times_R, table.packed.values(of_user.rows_R[place_R], self.features)
 
 
 def view_readers(store: FeatureStore, service: str) -> dict[str, ViewReader]:
@@ -180,11 +201,20 @@ def view_readers(store: FeatureStore, service: str) -> dict[str, ViewReader]:
     return {view.name: ViewReader(store, view) for view in views}
 
 
-def _spread(values_R: FloatArray, places_R: npt.NDArray[np.int64], count: int) -> FloatArray:
-    """Values at their places; NaN at the others."""
-    spread_N = np.full(count, np.nan)
-    spread_N[places_R] = values_R
-    return spread_N
+def _spread(
+    places_R: npt.NDArray[np.int64],
+    times_R: FloatArray,
+    values_FR: FloatArray,
+    features: Sequence[str],
+    count: int,
+) -> ViewRows:
+    """Rows at their places; NaN at the others."""
+    if len(places_R) < count or count > 1:
+        times_N, values_FN = np.full(count, np.nan), np.full((len(features), count), np.nan)
+        times_N[places_R], values_FN[:, places_R] = times_R, values_FR
+    else:
+        times_N, values_FN = times_R, values_FR
+    return ViewRows(times_N, dict(zip(features, values_FN, strict=True)))
 
 
 def _without(rows: ViewRows, gone_N: npt.NDArray[np.bool_]) -> ViewRows:

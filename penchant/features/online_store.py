@@ -201,8 +201,14 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         """Row time and features of each entity, in key order; ``(None, None)`` if unknown."""
         if of_users := UserRowsTable.of(table):
             return self._read_of_users(config, of_users, entity_keys, requested_features)
-        names, packed = requested_features or _feature_names(table), PackedRows.of(table)
         keys = [_key(config, entity_key) for entity_key in entity_keys]
+        return self.read_keys(config, table, keys, requested_features or _feature_names(table))
+
+    def read_keys(
+        self, config: RepoConfig, table: FeatureView, keys: Sequence[bytes], names: Sequence[str]
+    ) -> list[ReadRow]:
+        """``online_read`` of a view with one row an entity, by serialized keys."""
+        packed = PackedRows.of(table)
         rows = self._select(config, table, keys, [PACKED_ROW] if packed else names)
         if packed:
             values = packed.protos(packed.rows(b"".join(blob for _, _, blob in rows)), names)
@@ -248,18 +254,21 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
         return table.read(self._reading(config), user_id)
 
     def read_packed(
-        self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes], names: Sequence[str]
-    ) -> tuple[npt.NDArray[np.int64], FloatArray, dict[str, FloatArray]]:
+        self,
+        config: RepoConfig,
+        view: FeatureView,
+        packed: PackedRows,
+        keys: Sequence[bytes],
+        names: Sequence[str],
+    ) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
         """Rows of a packed view: places_R in ``keys`` of those that exist, their times in seconds
-        and their features, NaN for null."""
-        packed = PackedRows.of(view)
-        assert packed is not None
+        and values_FR of their features, NaN for null."""
         rows = self._select(config, view, keys, [PACKED_ROW])
         place = {key: at for at, key in enumerate(keys)}
         places_R = np.array([place[row[0]] for row in rows], np.int64)
         times_R = np.array([row[1] for row in rows], np.float64) / 1_000_000
         rows_R = packed.rows(b"".join(row[2] for row in rows))
-        return places_R, times_R, packed.columns(rows_R, names)
+        return places_R, times_R, packed.values(rows_R, names)
 
     def _select(
         self, config: RepoConfig, view: FeatureView, keys: Sequence[bytes], names: Sequence[str]

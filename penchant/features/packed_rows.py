@@ -97,15 +97,12 @@ class PackedRows:
         """rows_N of blobs one after another, without a copy."""
         return np.frombuffer(content, self.layout)
 
-    def columns(self, rows_N: Rows, names: Sequence[str]) -> dict[str, FloatArray]:
-        """The values of features as floats, NaN for null."""
-        null_NF = self._nulls(rows_N)
-        found = {}
-        for name in names:
-            values_N = rows_N[name].astype(np.float64)
-            values_N[null_NF[:, self._place[name]]] = np.nan
-            found[name] = values_N
-        return found
+    def values(self, rows_N: Rows, names: Sequence[str]) -> FloatArray:
+        """values_FN of the named features as floats, NaN for null."""
+        names = tuple(names)
+        if names not in self._decoders:
+            self._decoders[names] = Decoder.of(self, names)
+        return self._decoders[names].values(rows_N)
 
     def protos(self, rows_N: Rows, names: Sequence[str]) -> list[list[ValueProto]]:
         """For each row, the messages of the named features."""
@@ -125,6 +122,11 @@ class PackedRows:
         return [list(row) for row in zip(*columns, strict=True)]
 
     @cached_property
+    def _decoders(self) -> "dict[tuple[str, ...], Decoder]":
+        """By features: few, those of services and models."""
+        return {}
+
+    @cached_property
     def _place(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.names)}
 
@@ -137,6 +139,41 @@ class PackedRows:
         rows_N[NULLS] = np.packbits(null_NF, axis=1)
         content, width = rows_N.tobytes(), self.layout.itemsize
         return [content[at : at + width] for at in range(0, len(content), width)]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes some features of packed rows, all of one type at once. ``groups``: a type, the bytes
+    of its features in a row, and their places among the features. ``null_F``: their bits."""
+
+    groups: tuple[tuple[np.dtype[Any], npt.NDArray[np.intp], npt.NDArray[np.intp]], ...]
+    null_F: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, packed: PackedRows, names: Sequence[str]) -> "Decoder":
+        fields = packed.layout.fields or {}
+        by_type: dict[np.dtype[Any], list[int]] = {}
+        for place, name in enumerate(names):
+            by_type.setdefault(fields[name][0], []).append(place)
+        groups = [
+            (kind, [fields[names[place]][1] + byte for place in places for byte in range(width)])
+            for kind, places in by_type.items()
+            for width in [kind.itemsize]
+        ]
+        return cls(
+            tuple((kind, np.array(bytes_of), np.array(by_type[kind])) for kind, bytes_of in groups),
+            np.array([packed.names.index(name) for name in names], np.intp),
+        )
+
+    def values(self, rows_N: Rows) -> FloatArray:
+        """values_FN as floats, NaN for null."""
+        bytes_NB = rows_N.view(np.uint8).reshape(len(rows_N), rows_N.dtype.itemsize)
+        values_FN = np.empty((len(self.null_F), len(rows_N)))
+        for kind, bytes_of, places in self.groups:
+            values_FN[places] = bytes_NB.take(bytes_of, axis=1).view(kind).T
+        null_NF = np.unpackbits(rows_N[NULLS], axis=1).take(self.null_F, axis=1)
+        values_FN[null_NF.T.view(np.bool_)] = np.nan
+        return values_FN
 
 
 @lru_cache

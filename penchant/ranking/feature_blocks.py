@@ -7,6 +7,7 @@ by the same functions. Axes: C candidates, F features of a block, R its rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,10 @@ from penchant.ranking.features import (
     FeatureColumn,
     Features,
     FloatArray,
+    Kind,
     add_derived,
-    feature_value,
-    fill,
+    days_since,
+    decayed,
 )
 
 USER, ITEM, PAIR, CANDIDATE = "user", "item", "pair", "candidate"
@@ -39,17 +41,61 @@ class BlockPlan:
     own: int
     derived: tuple[Derived, ...]
 
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Names of the raw values that it is computed from."""
+        times = (each.feature_time for each in self.columns if each.kind == "decayed")
+        return frozenset([*(each.reference for each in self.columns), *times])
+
     def compute(
         self, raw: Mapping[str, npt.NDArray[np.generic]], moment: float, count: int
     ) -> Features:
-        """features_FR of ``count`` rows. ``raw``: as of ``ranking_features``."""
-        found = {each.reference: feature_value(each, raw, moment) for each in self.columns}
-        names = [each.reference for each in self.columns[: self.own]]
+        """features_FR of ``count`` rows. ``raw``: as of ``ranking_features``, texts as places."""
+        values_KR = np.empty((len(self.columns), count))
+        for place, each in enumerate(self.columns):
+            values_KR[place] = raw[each.reference]
+        if len(times := self._of_kind["time"]):
+            values_KR[times] = days_since(values_KR[times], moment)
+        if len(amounts := self._of_kind["decayed"]):
+            times_VR = np.empty((len(self._feature_times), count))
+            for place, name in enumerate(self._feature_times):
+                times_VR[place] = raw[name]
+            age_KR = days_since(times_VR, moment)[self._time_of_amount]
+            values_KR[amounts] = decayed(values_KR[amounts], age_KR, self._half_life_K1)
+        features_FR = np.empty((self.own + len(self.derived), count), np.float32)
+        features_FR[: self.own] = values_KR[: self.own]
+        found = dict(zip((each.reference for each in self.columns), values_KR, strict=True))
         add_derived(found, self.derived)
-        names += [each.name for each in self.derived]
-        features_FR = np.empty((len(names), count), np.float32)
-        fill(features_FR, (found[name] for name in names))
+        for place, one in enumerate(self.derived, start=self.own):
+            features_FR[place] = found[one.name]
+        features_FR[~np.isfinite(features_FR)] = np.nan
         return features_FR
+
+    @cached_property
+    def _of_kind(self) -> dict[Kind, IntArray]:
+        """Places of the columns of each kind that is not used as it is."""
+        kinds: tuple[Kind, ...] = ("time", "decayed")
+        return {
+            kind: np.array(
+                [place for place, each in enumerate(self.columns) if each.kind == kind], np.int64
+            )
+            for kind in kinds
+        }
+
+    @cached_property
+    def _feature_times(self) -> list[str]:
+        return sorted({each.feature_time for each in self.columns if each.kind == "decayed"})
+
+    @cached_property
+    def _time_of_amount(self) -> IntArray:
+        """For each decayed column, the place of its feature time."""
+        amounts = (each for each in self.columns if each.kind == "decayed")
+        return np.array([self._feature_times.index(each.feature_time) for each in amounts])
+
+    @cached_property
+    def _half_life_K1(self) -> FloatArray:
+        amounts = (each for each in self.columns if each.kind == "decayed")
+        return np.array([each.half_life_days for each in amounts])[:, None]
 
 
 NO_FEATURES = BlockPlan((), (), 0, ())

@@ -7,6 +7,7 @@ candidates of one or more requests, F features.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -37,12 +38,12 @@ class FeatureColumn:
     half_life_days: float = 0.0
     values: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def reference(self) -> str:
         """The full name, as Feast writes it: ``view__name``."""
         return f"{self.view}__{self.name}"
 
-    @property
+    @cached_property
     def feature_time(self) -> str:
         """The key of its row's feature time."""
         return f"{self.view}__{FEATURE_TIME}"
@@ -112,11 +113,23 @@ def feature_value(
         return np.array([place.get(value, np.nan) for value in values_C.tolist()])
     numbers_C = values_C.astype(np.float64, copy=False)
     if column.kind == "time":
-        return (moment_C - numbers_C) / DAY
+        return days_since(numbers_C, moment_C)
     if column.kind == "decayed":
-        age_C = (moment_C - raw[column.feature_time].astype(np.float64, copy=False)) / DAY
-        return np.asarray(numbers_C * 0.5 ** (age_C / column.half_life_days))
+        times_C = raw[column.feature_time].astype(np.float64, copy=False)
+        return decayed(numbers_C, days_since(times_C, moment_C), column.half_life_days)
     return numbers_C
+
+
+def days_since(times: FloatArray, moment: FloatArray | float) -> FloatArray:
+    """Days from times to the moment, both in seconds."""
+    return (moment - times) / DAY
+
+
+def decayed(
+    amounts: FloatArray, ages_days: FloatArray, half_life_days: FloatArray | float
+) -> FloatArray:
+    """Amounts of a feature time that long ago."""
+    return np.asarray(amounts * 0.5 ** (ages_days / half_life_days))
 
 
 Formula = Callable[..., FloatArray]

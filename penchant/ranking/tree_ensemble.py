@@ -52,15 +52,17 @@ class FeatureTable:
 
     def rows(self, values_C: FloatArray) -> npt.NDArray[np.int64]:
         """The row of each value."""
-        rows_C = np.searchsorted(self.thresholds_N, values_C)
-        rows_C[np.isnan(values_C)] = len(self.thresholds_N) + 1
-        return rows_C
+        return self._edges.searchsorted(values_C)  # behind infinity is NaN: the last row
 
     def row(self, value: float) -> int:
         """The row of one value."""
         if math.isnan(value):
             return len(self.thresholds_N) + 1
         return bisect_left(self._thresholds, value)
+
+    @cached_property
+    def _edges(self) -> FloatArray:
+        return np.append(self.thresholds_N, np.inf)
 
     @cached_property
     def _thresholds(self) -> list[float]:
@@ -113,7 +115,7 @@ class TreeEnsemble:
         below_CT &= ~kept_CT  # the bits below the lowest one
         leaf_CT = np.bitwise_count(below_CT).astype(np.int32)
         leaf_CT += self._first_T
-        scores_C: FloatArray = self.leaf_values_TL.ravel().take(leaf_CT).sum(axis=1)
+        scores_C: FloatArray = self.leaf_values_TL.ravel().take(leaf_CT, mode="clip").sum(axis=1)
         return scores_C
 
     def raw_scores(self, features_CF: Features) -> FloatArray:
@@ -146,9 +148,10 @@ class TreePart:
             return self._kept_of_one(features_FR[:, 0])
         kept_RT = np.repeat(self.every_T[None], features_FR.shape[1], axis=0)
         left_RT = np.empty_like(kept_RT)
+        values_FR = features_FR.astype(np.float64)
         for place, table in self.tables:
-            rows_R = table.rows(features_FR[place].astype(np.float64))
-            np.take(table.kept_PT, rows_R, axis=0, out=left_RT, mode="clip")
+            rows_R = table.rows(values_FR[place])
+            table.kept_PT.take(rows_R, axis=0, out=left_RT, mode="clip")
             kept_RT &= left_RT
         return kept_RT
 

@@ -67,7 +67,7 @@ class SourceLists:
     def of(self, keys: Sequence[str]) -> tuple[IntArray, FloatArray]:
         """items_L and scores_L of the lists of all keys, one after another; unknown keys have
         none."""
-        found = [row for row in self.keys.rows(keys).tolist() if row >= 0]
+        found = [row for row in map(self.keys.row, keys) if row >= 0]
         spans = [slice(*self.starts_N1[row : row + 2].tolist()) for row in found]
         if not spans:
             return np.zeros(0, np.int64), np.zeros(0)

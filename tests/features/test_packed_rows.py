@@ -68,7 +68,8 @@ def test_blobs_of_messages_equal_those_of_columns(packed: PackedRows) -> None:
 
 def test_columns_are_floats_with_nan_for_null(packed: PackedRows) -> None:
     (batch,) = table().to_batches()
-    columns = packed.columns(packed.rows(b"".join(packed.blobs(batch))), list(COLUMNS))
+    values_FN = packed.values(packed.rows(b"".join(packed.blobs(batch))), list(COLUMNS))
+    columns = dict(zip(COLUMNS, values_FN, strict=True))
     np.testing.assert_array_equal(columns["flag"], [1, np.nan, 0])
     np.testing.assert_array_equal(columns["count"], [1, np.nan, -7])
     np.testing.assert_array_equal(columns["real"], [np.nan, np.inf, 1 / 3])

@@ -43,9 +43,9 @@ def read(connection: sqlite3.Connection, user_id: str) -> dict[str, tuple[int, i
     """By item: time, count and price."""
     rows = TABLE.read(connection, user_id)
     places = rows.places(TABLE.numbers(connection, ["a", "b", "c", "unknown"]))
-    columns = TABLE.packed.columns(rows.rows_R, ["count", "price"])
+    count_R, price_R = TABLE.packed.values(rows.rows_R, ["count", "price"])
     return {
-        item: (int(rows.micros_R[at]), int(columns["count"][at]), float(columns["price"][at]))
+        item: (int(rows.micros_R[at]), int(count_R[at]), float(price_R[at]))
         for item, at in zip("abc?", places.tolist(), strict=True)
         if at >= 0
     }

@@ -1,6 +1,7 @@
 """User states with the events since the release folded in."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from penchant.encoders.history import History
@@ -36,7 +37,8 @@ class FreshUserStates:
                 vector_D = fold_in.vector(past.then(later))
                 self._on_fold_in()
                 return UserState(user_id, vector_D, folded_in=True, events_since=fresh)
-        return UserState(user_id, published_vector(opened, user_id), events_since=fresh)
+        vector = partial(published_vector, opened, user_id)
+        return UserState(user_id, vector, events_since=fresh)
 
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
         """The history that the vector of ``of`` is made of."""

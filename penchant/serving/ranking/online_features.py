@@ -27,12 +27,7 @@ from penchant.ranking.feature_blocks import (
     matrix,
     spread,
 )
-from penchant.ranking.features import (
-    FEATURE_TIME,
-    FeatureColumn,
-    Features,
-    fill,
-)
+from penchant.ranking.features import FEATURE_TIME, Features
 from penchant.ranking.fresh_pairs import PAIR_VIEW, with_events
 from penchant.releases.item_arrays import IntArray
 from penchant.releases.opened import OpenRelease
@@ -85,10 +80,14 @@ class OnlineFeatures:
         self._codes = {
             column.reference: {value: float(code) for code, value in enumerate(column.values)}
             for column in record.columns
+            if column.kind == "text"
         }
         readers = _readers(opened, files)
         self._columns = {
             view: tuple(each for each in record.columns if each.view == view) for view in readers
+        }
+        self._names = {
+            view: tuple(each.name for each in columns) for view, columns in self._columns.items()
         }
         self._groups = {
             key: ItemGroups.of(opened, columns)
@@ -100,10 +99,15 @@ class OnlineFeatures:
         self.items = ItemFeatures(
             files.item_values_I, self._plans.of.get(ITEM, NO_FEATURES), self._moment
         )
-        self._item_views = [view for view, row in row_of.items() if row == ITEM]
-        for view in self._item_views:
-            if not np.isfinite(files.item_values_I[f"{view}__{FEATURE_TIME}"]).any():
+        self._have_row_I = {
+            view: self.items.have_rows(view) for view, row in row_of.items() if row == ITEM
+        }
+        for view, have_row_I in self._have_row_I.items():
+            if not have_row_I.any():
                 raise FeaturesMissing(view, "no row of any item of the release")
+        self._of_candidates = frozenset[str]().union(
+            *(self._plans.of[row].reads for row in (PAIR, CANDIDATE) if row in self._plans.of)
+        )
         self._of_user = {view: readers[view] for view, row in row_of.items() if row == USER}
         self._of_rows = {
             row: {
@@ -120,18 +124,19 @@ class OnlineFeatures:
         Raises FeaturesMissing where a view of items has a row of none of them.
         """
         items_C, count = merged.items_C, len(merged.items_C)
-        raw_items = self.items.raw(items_C)
-        for view in self._item_views:
-            if not np.isfinite(raw_items[f"{view}__{FEATURE_TIME}"]).any():
+        for view, have_row_I in self._have_row_I.items():
+            if not have_row_I[items_C].any():
                 raise FeaturesMissing(view, f"no row of any of {count} candidates")
         raw_user = self._user(user_id)
         blocks = [self._block(USER, raw_user, 1, None)]
-        raw_C = dict(raw_items)  # all that a pair's features may be made of, over C
+        raw_C = self.items.raw(items_C, self._of_candidates)  # of items and their groups, over C
         for group, groups in self._groups.items():
             groups_U, place_C = groups.among(items_C)
             raw_U = self._rows(group, user_id, groups_U)
             blocks.append(self._block(group, raw_U | raw_user, len(groups_U), place_C))
-            raw_C |= {name: spread(values_U, place_C) for name, values_U in raw_U.items()}
+            raw_C |= {
+                name: spread(raw_U[name], place_C) for name in raw_U.keys() & self._of_candidates
+            }
         pair_R, raw_R = self._pairs(user_id, items_C, events)
         place_C = np.full(count, -1)
         place_C[pair_R] = np.arange(len(pair_R))
@@ -148,8 +153,7 @@ class OnlineFeatures:
         if row != PAIR:
             groups = self._groups[row]
             names, count = groups.named, len(groups.names)
-        read = tuple(column.name for column in self._columns[reader.view.name])
-        return RowReader(reader, names, count, read, self._as_of)
+        return RowReader(reader, names, count, self._names[reader.view.name], self._as_of)
 
     def _block(self, row: str, raw: Raw, count: int, place_C: IntArray | None) -> Block:
         plan = self._plans.of.get(row, NO_FEATURES)
@@ -159,19 +163,15 @@ class OnlineFeatures:
         """The columns of the user, of one element each."""
         raw: Raw = {}
         for view, reader in self._of_user.items():
-            names = [column.name for column in self._columns[view]]
-            raw |= self._raw(view, reader.read({USER_KEY: [user_id]}, names, self._as_of))
+            ids = {USER_KEY: [user_id]}
+            raw |= self._raw(view, reader.read(ids, self._names[view], self._as_of))
         return raw
 
     def _rows(self, row: str, user_id: str, values_U: IntArray) -> Raw:
         """The columns of the views of a group over all of ``values_U``, NaN without a row."""
         raw: Raw = {}
         for view, reader in self._of_rows[row].items():
-            found_R, rows = reader.read(user_id, values_U)
-            place_U = np.full(len(values_U), -1)
-            place_U[found_R] = np.arange(len(found_R))
-            of_view = self._raw(view, rows)
-            raw |= {name: spread(values_R, place_U) for name, values_R in of_view.items()}
+            raw |= self._raw(view, reader.read_all(user_id, values_U))
         return raw
 
     def _pairs(
@@ -201,19 +201,16 @@ class OnlineFeatures:
     def _raw(self, view: str, rows: ViewRows) -> Raw:
         raw: Raw = {f"{view}__{FEATURE_TIME}": rows.times_N}
         for column in self._columns[view]:
-            raw[column.reference] = self._coded(column, rows.columns[column.name])
+            values_N = rows.columns[column.name]
+            if values_N.dtype == object:
+                codes = self._codes[column.reference]
+                values_N = np.array([codes.get(value, np.nan) for value in values_N.tolist()])
+            raw[column.reference] = values_N
         return raw
 
-    def _coded(self, column: FeatureColumn, values_N: np.ndarray) -> np.ndarray:
-        if values_N.dtype != object:
-            return values_N
-        codes = self._codes.get(column.reference, {})
-        return np.array([codes.get(value, np.nan) for value in values_N.tolist()], np.float64)
-
     def _listed(self, merged: Merged) -> Features:
-        features_FC = np.empty((len(self._plans.listed), len(merged.items_C)), np.float32)
-        by_source = listed(merged, self._sources).values()
-        fill(features_FC, (each for one in by_source for each in (one.score_C, one.rank_C)))
+        features_FC = listed(merged, self._sources).astype(np.float32)
+        features_FC[np.isinf(features_FC)] = np.nan
         return features_FC
 
 
@@ -240,9 +237,13 @@ class ItemGroups:
     def among(self, items_C: IntArray) -> tuple[IntArray, IntArray]:
         """codes_U of the candidates' distinct groups, and each candidate's place among them, -1
         without one."""
-        code_U, place_C = np.unique(self.code_I[items_C], return_inverse=True)
-        without = int(len(code_U) > 0 and code_U[0] < 0)
-        return code_U[without:], place_C - without
+        code_C = self.code_I[items_C]
+        there_G = np.zeros(len(self.names) + 1, bool)  # the last: without a group
+        there_G[code_C] = True
+        code_U = np.flatnonzero(there_G[:-1])
+        place_G = np.full(len(self.names) + 1, -1)
+        place_G[code_U] = np.arange(len(code_U))
+        return code_U, place_G[code_C]
 
 
 def _readers(opened: OpenRelease, files: RankingFiles) -> dict[str, ViewReader]:

@@ -60,7 +60,8 @@ class OpenRanker:
         prices_C = opened.items.prices_I[items_C]
         scores_C = objective.scores(probability_C, prices_C, self.novelty_I[items_C])
         best_C = order(scores_C, raw_C, items_C)
-        sources = tuple(found[place].source for place in merged.source_C[best_C].tolist())
+        names = [each.source for each in found]
+        sources = tuple(map(names.__getitem__, merged.source_C[best_C].tolist()))
         return Ranked(Candidates(items_C[best_C], scores_C[best_C], sources))
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from penchant.artifacts.ranking_model import EVERYBODY, SourceKey
-from penchant.ranking.features import Listed
 from penchant.releases.item_arrays import BoolArray, FloatArray64, IntArray
 from penchant.releases.opened import OpenRelease
 from penchant.releases.ranking_files import OWN_SOURCES, RankingFiles
@@ -45,7 +45,7 @@ class SourceList:
         ranks_L = np.arange(1, len(items_L) + 1)
         return cls(source, items_L, scores_L, ranks_L, personal, most or len(items_L))
 
-    @property
+    @cached_property
     def candidates_L(self) -> IntArray:
         """The items that are candidates."""
         return self.items_L[: int(np.searchsorted(self.ranks_L, self.most, "right"))]
@@ -117,24 +117,26 @@ def merge(found: Sequence[SourceList], most: int) -> Merged:
     return Merged(items_N[kept_C], source_N[kept_C], tuple(found))
 
 
-def listed(merged: Merged, sources: Sequence[str]) -> dict[str, Listed]:
-    """Scores and ranks of the candidates on the lists of the named sources."""
-    count = len(merged.items_C)
-    order_C = np.argsort(merged.items_C)
-    sorted_C = merged.items_C[order_C]
-    by_source = {each.source: each for each in merged.found}
-    result = {}
-    for source in sources:
-        score_C, rank_C = np.full(count, np.nan), np.full(count, np.nan)
-        one = by_source.get(source)
-        if one is not None:
-            place_L = np.minimum(np.searchsorted(sorted_C, one.items_L), count - 1)
-            there_L = np.flatnonzero(sorted_C[place_L] == one.items_L)
-            candidate_L = order_C[place_L[there_L]]
-            score_C[candidate_L] = one.scores_L[there_L]
-            rank_C[candidate_L] = one.ranks_L[there_L]
-        result[source] = Listed(score_C, rank_C)
-    return result
+def listed(merged: Merged, sources: Sequence[str]) -> FloatArray64:
+    """listed_LC: for each of the named sources the scores, then the ranks of the candidates on its
+    list; NaN where they are not on it."""
+    items_C = merged.items_C
+    listed_LC = np.full((2 * len(sources), len(items_C)), np.nan)
+    row_of = {source: 2 * place for place, source in enumerate(sources)}
+    found = [each for each in merged.found if each.source in row_of]
+    if not found:
+        return listed_LC
+    items_N = np.concatenate([each.items_L for each in found])
+    lengths = [len(each.items_L) for each in found]
+    row_N = np.repeat([row_of[each.source] for each in found], lengths)
+    order_C = np.argsort(items_C)
+    place_N = np.searchsorted(items_C, items_N, sorter=order_C)
+    candidate_N = order_C[np.minimum(place_N, len(items_C) - 1)]
+    there_N = np.flatnonzero(items_C[candidate_N] == items_N)
+    row_N, candidate_N = row_N[there_N], candidate_N[there_N]
+    listed_LC[row_N, candidate_N] = np.concatenate([each.scores_L for each in found])[there_N]
+    listed_LC[row_N + 1, candidate_N] = np.concatenate([each.ranks_L for each in found])[there_N]
+    return listed_LC
 
 
 def _summed(items_L: IntArray, scores_L: FloatArray64) -> tuple[IntArray, FloatArray64]:

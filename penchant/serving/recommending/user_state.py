@@ -1,6 +1,8 @@
 """The state of a user: as published, or with the events since."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Protocol
 
 from penchant.encoders.history import History
@@ -13,13 +15,19 @@ from penchant.vectors import FloatArray
 
 @dataclass(frozen=True)
 class UserState:
-    """``vector_D``: the retriever's, None without one. ``folded_in``: whether it includes events
-    since the release. ``events_since``: these events, in the order of arrival."""
+    """``vector``: of the user, or what reads it: most ranked requests need none. ``folded_in``:
+    whether it includes events since the release. ``events_since``: these events, in the order of
+    arrival."""
 
     user_id: str
-    vector_D: FloatArray | None
+    vector: FloatArray | Callable[[], FloatArray | None] | None
     folded_in: bool = False
     events_since: tuple[ItemEvent, ...] = ()
+
+    @cached_property
+    def vector_D(self) -> FloatArray | None:
+        """The retriever's vector of the user; None without one."""
+        return self.vector() if callable(self.vector) else self.vector
 
     @property
     def bought_since(self) -> frozenset[str]:
@@ -52,7 +60,7 @@ class PublishedOnly:
     """User states as the release has them."""
 
     def of(self, opened: OpenRelease, user_id: str) -> UserState:
-        return UserState(user_id, published_vector(opened, user_id))
+        return UserState(user_id, partial(published_vector, opened, user_id))
 
     def history(self, opened: OpenRelease, fold_in: FoldIn, user_id: str) -> History:
         return fold_in.history(user_id)
