@@ -79,6 +79,7 @@ class Pseudonyms:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._identities = settings, Identities(settings)
+        self._path = PseudonymState.path(settings)
         self._lock = threading.Lock()
         self._read_at: int | None = None
         self._state: PseudonymState | None = None
@@ -149,7 +150,7 @@ class Pseudonyms:
         return self._live[1] in state.raw_snapshots
 
     def _refresh(self) -> None:
-        path = PseudonymState.path(self._settings)
+        path = self._path
         try:
             changed_at = path.stat().st_mtime_ns
         except FileNotFoundError:

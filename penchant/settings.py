@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -324,25 +325,31 @@ class Settings(BaseSettings):
     @property
     def live_snapshot(self) -> Pointer:
         """The last snapshot that passed its checks."""
-        return Pointer(self.snapshots / "CURRENT")
+        return _pointer(self.home, "snapshots")
 
     @property
     def live_features(self) -> Pointer:
         """The snapshot whose features are online."""
-        return Pointer(self.online / "CURRENT")
+        return _pointer(self.home, "online")
 
     @property
     def live_policy(self) -> Pointer:
         """The policy in use; while an experiment runs, the policy of the control arm."""
-        return Pointer(self.policies / "CURRENT")
+        return _pointer(self.home, "policies")
 
     @property
     def live_experiment(self) -> Pointer:
-        return Pointer(self.experiments / "CURRENT")
+        return _pointer(self.home, "experiments")
 
     @property
     def live_release(self) -> Pointer:
-        return Pointer(self.releases / "CURRENT")
+        return _pointer(self.home, "releases")
+
+
+@lru_cache(64)
+def _pointer(home: Path, folder: str) -> Pointer:
+    """Made once: each request reads several."""
+    return Pointer(home / folder / "CURRENT")
 
 
 def wrong_setting(error: ErrorDetails) -> str:

@@ -32,7 +32,7 @@ TABLES = ("items", "users", "impressions", "propensities", "events", "seen", "hi
 OPEN = "open.jsonl"
 LAST = "last"  # the name of the last sealed file
 NAMED = "%Y%m%dT%H%M%S%f"
-PLAIN = (str, int, float, list, dict, NoneType)  # values that JSON has
+PLAIN = frozenset({str, int, float, bool, list, dict, NoneType})  # types that JSON has
 Tables = dict[str, list[Mapping[str, Any]]]
 TAIL = 1 << 16  # bytes per read in search of the last line end
 
@@ -253,11 +253,13 @@ class _OpenFile:
 
 def _line(row: Mapping[str, Any]) -> bytes:
     """Raises TypeError for a value that is not JSON."""
-    texts = {name: _text(value) for name, value in row.items() if not isinstance(value, PLAIN)}
+    texts = {name: _text(value) for name, value in row.items() if type(value) not in PLAIN}
     return to_json({**row, **texts} if texts else row) + b"\n"
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> object:
+    if isinstance(value, (str, int, float, list, dict)):
+        return value
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     raise TypeError(f"{type(value).__name__} can't be logged")

@@ -26,6 +26,8 @@ from penchant.settings import Settings
 IN_PROCESS = Token(
     "in-process", "this process", tuple(s for s in SCOPES if s not in RESTRICTED), "", ""
 )
+CLIENT = "client_for_shares"
+"""Key of ``client_of`` in the state of a request."""
 TEST_CLIENT = "testclient"  # Starlette's; the peer of a socket is an address
 
 
@@ -49,12 +51,13 @@ class RateLimiter:
 
     def seconds_to_wait(self, client: str) -> float:
         """Seconds until the client's next request is allowed; 0 allows and counts this one."""
-        return self._seconds(self._update(client, lambda left: left - 1 if left >= 1 else left))
+        return self.take(client)[0]
 
-    def headers(self, client: str) -> Headers:
-        """What the client has left, for its response."""
-        left = self._update(client, lambda left: left)
-        return rate_limit_headers(self._per_second, self._burst, left)
+    def take(self, client: str) -> tuple[float, Headers]:
+        """``seconds_to_wait``, and what the client has left, for its response."""
+        before = self._update(client, _less_one)
+        headers = rate_limit_headers(self._per_second, self._burst, _less_one(before))
+        return self._seconds(before), headers
 
     def peek(self, client: str) -> float:
         """``seconds_to_wait`` without counting a request."""
@@ -113,7 +116,16 @@ class AccessControl:
         return token
 
     def client_of(self, scope: Any) -> str:
-        """Who sends a request, for fair shares: the id of its valid token, else its address."""
+        """Who sends a request, for fair shares: the id of its valid token, else its address.
+
+        It is looked up once for a request; ``authenticate`` checks the token itself.
+        """
+        state: dict[str, Any] = scope.setdefault("state", {})
+        if CLIENT not in state:
+            state[CLIENT] = self._client_of(scope)
+        return str(state[CLIENT])
+
+    def _client_of(self, scope: Any) -> str:
         for name, value in scope["headers"]:
             if name == b"authorization":
                 secret = value.decode("latin-1").partition(" ")[2].strip()
@@ -147,8 +159,8 @@ class AccessControl:
 
     def _limit_rate(self, request: Request, client: str) -> None:
         """Rejected requests are not audited, so that they can't fill the disk."""
-        wait = self._limiter.seconds_to_wait(client)
-        setattr(request.state, RATE_LIMIT, self._limiter.headers(client))
+        wait, headers = self._limiter.take(client)
+        setattr(request.state, RATE_LIMIT, headers)
         if wait:
             raise HTTPProblem(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -156,6 +168,11 @@ class AccessControl:
                 {"Retry-After": str(int(wait) + 1)},
                 remedy=f"try again in {wait:.2f} s",
             )
+
+
+def _less_one(left: float) -> float:
+    """Units that are left after a request, which is rejected without one."""
+    return left - 1 if left >= 1 else left
 
 
 def require_scope(request: Request, token: Token, scope: str) -> None:
@@ -172,6 +189,8 @@ def require_scope(request: Request, token: Token, scope: str) -> None:
 def charge_work(request: Request, units: float) -> None:
     """Count ``units`` more than the request itself against the client's rate. A unit is about the
     work of ten recommendations."""
+    if not units:
+        return
     access: AccessControl = request.app.state.access
     access.charge(request.state.client, units)
     setattr(request.state, WORK, getattr(request.state, WORK, 0.0) + units)

@@ -94,9 +94,10 @@ class SharedRates:
         seen longest ago."""
         key = int.from_bytes(blake2b(client.encode(), digest_size=8).digest()) or 1
         probed = [(key + step) % SLOTS for step in range(PROBED)]
-        seen = [self._read(slot) for slot in probed]
-        for slot, (found, _, _) in zip(probed, seen, strict=True):
-            if found == key:
+        seen = []
+        for slot in probed:
+            seen.append(self._read(slot))
+            if seen[-1][0] == key:
                 return key, slot
         oldest = min(range(PROBED), key=lambda place: (seen[place][0] != 0, seen[place][2]))
         return key, probed[oldest]

@@ -16,6 +16,7 @@ from penchant.api.auth.access import (
     work_of_exploration,
 )
 from penchant.api.auth.tokens import HISTORY, REASONS, Token
+from penchant.api.http.query_route import QueryRoute
 from penchant.api.http.repetition import LOGGED
 from penchant.api.http.serialized import serialized
 from penchant.api.http.services import AppServices
@@ -24,7 +25,7 @@ from penchant.api_schemas import Recommendations, RecommendationsQuery, Recommen
 from penchant.serving.recommending.impressions import log_shown
 from penchant.serving.recommending.options import RecommendOptions
 
-router = APIRouter(tags=["recommendations"])
+router = APIRouter(tags=["recommendations"], route_class=QueryRoute)
 
 
 @router.get(
