@@ -83,11 +83,14 @@ class Families:
         seconds_left = seconds / paced * (of - paced) if done else None
         return cls(len(done), of, seconds, seconds_left)
 
+    @property
+    def counted(self) -> str:
+        return f"{self.done} of {self.of} families"
+
     def __str__(self) -> str:
-        progress = f"{self.done} of {self.of} families"
         if self.seconds_left is None or self.done == self.of:
-            return progress
-        return f"{progress}, about {self.seconds_left:.0f} s left"
+            return self.counted
+        return f"{self.counted}, about {self.seconds_left:.0f} s left"
 
 
 class Chain:

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penchant.platform.chain import PLANS, Chain, Families, is_family
+from penchant.platform.chain import PLANS, Chain, Families, Stage, is_family
 from penchant.platform.progress import Progress
 from penchant.platform.rest import Task
 
@@ -102,14 +102,8 @@ class Board:
         for stage in chain.stages:
             if not stage.tasks:
                 table.add_row(Text(stage.dag_id, "dim"), "", Text("waiting", "dim"), "")
-            rows = [task_row(task, now) for task in stage.tasks if not is_counted_only(task)]
-            if families := Families.of_stage(stage, now):
-                style = "green" if families.done == families.of else "bold cyan"
-                state = Text(str(families), style)
-                rows.insert(0, (Text("training"), state, f"{families.seconds:.0f}"))
-            for number, row in enumerate(rows):
+            for number, row in enumerate(stage_rows(stage, now)):
                 table.add_row(stage.dag_id if number == 0 else "", *row)
-            table.add_section()
         return table
 
 
@@ -123,6 +117,21 @@ def is_counted_only(task: Task) -> bool:
     if task.task_id in PLANS and task.map_index < 0:
         return True
     return is_family(task) and task.state not in ("running", "failed", "up_for_retry")
+
+
+def stage_rows(stage: Stage, now: datetime) -> Iterator[tuple[Text, Text, str]]:
+    """Rows of a DAG: few, because a terminal may have 24 lines and crops what is below."""
+    listed = [task for task in stage.tasks if not is_counted_only(task)]
+    succeeded = [task for task in listed if task.state == "success"]
+    if len(succeeded) > 1:
+        listed = [task for task in listed if task.state != "success"]
+        seconds = sum(task.seconds(now) or 0.0 for task in succeeded)
+        yield Text(f"{len(succeeded)} tasks"), Text("success", STYLES["success"]), f"{seconds:.0f}"
+    if families := Families.of_stage(stage, now):
+        style = "green" if families.done == families.of else "bold cyan"
+        yield Text("training"), Text(families.counted, style), f"{families.seconds:.0f}"
+    for task in listed:
+        yield task_row(task, now)
 
 
 def task_row(task: Task, now: datetime) -> tuple[Text, Text, str]:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from penchant.errors import PenchantError
 from penchant.platform import chain as chain_module
@@ -19,7 +20,7 @@ from penchant.platform.demo import Ended, Unfinished, ended_by_signals
 from penchant.platform.progress import SHARES, Progress
 from penchant.platform.rest import Run, Task
 from penchant.platform.tasklog import causes, skip_reason
-from penchant.platform.view import view_on
+from penchant.platform.view import Board, view_on
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -179,6 +180,14 @@ def test_progress_of_training_and_time_left() -> None:
     assert progress(TRAINED[:2], train_first=["a"], train=["b", "c", "d"]).startswith("2 of 4")
 
 
+LONGEST = {
+    "success": ("latest", "publish_first"),
+    "running": ("combine_lambdamart",),
+    "scheduled": ("combine_fusion", "select_models", "track"),
+}
+"""Tasks of ``train_families`` beside families, when the table has the most rows."""
+
+
 class FakeTraining(FakeAirflow):
     def tasks(self, run: Run) -> list[Task]:
         return [*PLANNED, *TRAINED] if run.dag_id == "train_families" else super().tasks(run)
@@ -219,6 +228,27 @@ def test_note_about_the_first_release_is_shown(terminal: bool) -> None:
         view.show(chain)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "A first release is live: http://127.0.0.1:6570/console/" in shown
+
+
+def test_addresses_below_the_table_fit_on_a_terminal_of_24_lines() -> None:
+    chain = Chain(FakeTraining())  # type: ignore[arg-type]
+    chain.poll()
+    names = (*LONGEST["success"], *LONGEST["running"], *LONGEST["scheduled"])
+    states = [state for state, tasks in LONGEST.items() for _ in tasks]
+    chain.stages[3].tasks += [
+        replace(task("train_families", 0, 1, state, name), task_id=name)
+        for name, state in zip(names, states, strict=True)
+    ]
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    with Live(console=console, auto_refresh=False) as live:
+        board = Board(live, NOON)
+        board.note("Airflow shows the tasks and their logs: http://127.0.0.1:8080")
+        board.note(f"A first release is live: {'a link of 90 characters':>90}")
+        board.show(chain)
+        live.refresh()
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(dag_id in shown for dag_id in CHAIN)
+    assert "http://127.0.0.1:8080" in shown and "a link of 90 characters" in shown
 
 
 def test_chain_has_a_first_release_once_it_is_published() -> None:
