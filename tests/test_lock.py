@@ -5,6 +5,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,17 @@ def test_lock_contains_all_dependencies() -> None:
     needed = required("penchant", frozenset({"dev"}), set())
     assert len(needed) > 100
     assert needed - LOCKED.keys() == set()
+
+
+def test_locked_packages_install_on_the_first_python_3_11() -> None:
+    """Debian 12 has 3.11.2, for which pip finds no package that requires a later one."""
+    required_python = {name: distribution(name).metadata["Requires-Python"] for name in LOCKED}
+    refusing = {
+        name: specifier
+        for name, specifier in required_python.items()
+        if not SpecifierSet(specifier or "").contains("3.11.0")
+    }
+    assert refusing == {}
 
 
 def test_dp_accounting_lacks_only_an_older_attrs() -> None:
