@@ -81,25 +81,25 @@ class Portrait:
             f"{self.user_id}: {self.lifecycle_stage}, segment {self.segment or 'none'} "
             f"(release {self.release_id})",
             f"price band {self.price_band or 'unknown'}; stays with a brand {loyalty}; "
-            f"{self.evidence:.1f} acts of evidence",
+            f"based on {self.evidence:,.0f} actions",
         ]
         if not self.interests:
-            return "\n".join([*lines, "no interests yet: nothing was looked at or bought"])
+            return "\n".join([*lines, "no interests yet: nothing was viewed or bought"])
         greatest, width = self.interests[0].weight, max(len(i.category) for i in self.interests)
         for each in self.interests:
             bar = "█" * max(1, round(BAR * each.weight / greatest))
-            interval = f"{each.low:.1%} to {each.high:.1%}"
+            interval = f"({each.low:.1%} to {each.high:.1%})"
             lines.append(
-                f"  {each.category:<{width}} {each.weight:>6.1%} {each.arrow} {interval:<16} "
+                f"  {each.category:<{width}} {each.weight:>6.1%}  {interval:<18} {each.arrow} "
                 f"half-life {each.half_life_days:>4.0f} d  {bar}"
-                f"{'' if each.evidence else ' (as in the shop)'}"
+                f"{'' if each.evidence else ' (average of all users)'}"
             )
-        transferred_shares = [each for each in self.interests if each.transferred]
         lines += [
             f"  {each.transferred:.0%} of {each.category} by transfer"
-            for each in transferred_shares
+            for each in self.interests
+            if each.transferred
         ]
-        return "\n".join(lines if transferred_shares else [*lines, "nothing came by transfer"])
+        return "\n".join(lines)
 
 
 def portrait(

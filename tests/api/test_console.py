@@ -110,7 +110,7 @@ def text_of(answer: httpx.Response) -> str:
         ("items?item_id=i007", ["TITLE i007 OF 2", "GROCERY", "8.00", "Similar items"]),
         ("releases", ["matrix factorization", ONE, TWO, "live", "previous"]),
         ("families", ["matrix factorization", 'badge">retriever', "0.2000", "0.1500 to 0.2500"]),
-        ("monitoring", ["Nothing was watched yet"]),
+        ("monitoring", ["No record of drift yet"]),
         ("platform", ["No services were started by"]),
     ],
 )

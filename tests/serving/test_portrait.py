@@ -78,7 +78,7 @@ def test_portrait_has_all_features_without_transfer(shop: Any) -> None:
     assert (tea.arrow, pans.arrow, tea.half_life_days) == ("↑", "↓", 9.0)
     assert tea.transferred == pans.transferred == 0.0
     shown = portrait.render()
-    for expected in ("70.0% ↑ 50.0% to 80.0%", "(as in the shop)", "nothing came by transfer"):
+    for expected in ("70.0%  (50.0% to 80.0%)   ↑ half-life", "(average of all users)"):
         assert expected in shown
 
 
