@@ -245,7 +245,6 @@ def test_addresses_below_the_table_fit_on_a_terminal_of_24_lines() -> None:
         board.note("Airflow shows the tasks and their logs: http://127.0.0.1:8080")
         board.note(f"A first release is live: {'a link of 90 characters':>90}")
         board.show(chain)
-        live.refresh()
         shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(dag_id in shown for dag_id in CHAIN)
     assert "http://127.0.0.1:8080" in shown and "a link of 90 characters" in shown
