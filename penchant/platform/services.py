@@ -55,6 +55,8 @@ def common_environment(settings: Settings) -> dict[str, str]:
     """The caller's environment with the settings, the marker and this venv's commands on PATH."""
     bin_folder = str(Path(sys.executable).parent)
     return {
+        # the services share the cores: a thread of OpenMP that waits for the others sleeps
+        "OMP_WAIT_POLICY": "PASSIVE",
         **inherited_environment(),
         **settings_environment(settings),
         **mark(settings.home),

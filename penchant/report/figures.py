@@ -254,6 +254,8 @@ def projected(vectors_ID: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     directions_ID = vectors_ID / np.linalg.norm(vectors_ID, axis=1, keepdims=True)
     neighbours = min(30.0, (len(vectors_ID) - 1) / 3)
     drawn = TSNE(init="pca", perplexity=neighbours, max_iter=ITERATIONS, random_state=0, n_jobs=1)
-    with threadpool_limits(1):  # n_jobs doesn't limit OpenMP, whose waiting threads keep a core busy
+    with threadpool_limits(
+        1
+    ):  # n_jobs doesn't limit OpenMP, whose waiting threads keep a core busy
         xy: npt.NDArray[np.float64] = drawn.fit_transform(directions_ID)
     return xy

@@ -110,3 +110,12 @@ def test_scheduler_starts_last(settings: Settings) -> None:
         "dag-processor",
         "scheduler",
     ]
+
+
+def test_waiting_threads_sleep_unless_the_caller_says_otherwise(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert airflow_services(settings)[-1].environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert airflow_services(settings)[-1].environment["OMP_WAIT_POLICY"] == "ACTIVE"

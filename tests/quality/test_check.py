@@ -194,6 +194,24 @@ def test_failure_has_count_and_sample(settings: Settings, second: Snapshot) -> N
     assert '3 unexpected, such as [{"event_id": "e0", "copies": 2}' in str(failed.value)
 
 
+def test_each_query_of_a_passing_snapshot_runs_once(
+    settings: Settings, first: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from great_expectations.execution_engine import SqlAlchemyExecutionEngine as Engine
+
+    queries: list[str] = []
+
+    def execute(self: Engine, query: Any, run: Any = Engine.execute_query) -> Any:
+        queries.append(str(query))
+        return run(self, query)
+
+    monkeypatch.setattr(Engine, "execute_query", execute)
+    check(settings, FIRST)
+    unique = [query for query in queries if "as copies" in query]
+    assert unique and len(unique) == len(set(unique))
+    assert not any("COUNT(*) as unexpected_row_count" in query for query in queries)
+
+
 def test_drift_and_growth_are_warnings(settings: Settings, second: Snapshot) -> None:
     edit_mart(second, "events", "select * replace (value * 3 + 5 as value) from mart")
     edit_mart(
