@@ -17,7 +17,14 @@ from training.commands.predict_interests import predict
 from training.commands.train import run_id_for, train
 from training.configs import main_job
 from training.data.histories import DAY, Dataset, Histories, read_dataset, starts
-from training.data.interest_labels import NO_INTEREST, cut_points, find_interests, known, row_of
+from training.data.interest_labels import (
+    NO_INTEREST,
+    cut_points,
+    find_interests,
+    known,
+    row_of,
+    window_targets,
+)
 from training.data.split import Split, split_by_time
 from training.evaluation.context import EvaluationContext
 from training.evaluation.interests import evaluate, read_answers
@@ -95,6 +102,9 @@ def test_cut_points_have_no_future_events_and_only_known_users() -> None:
         assert window.targets.times_N.min() >= begins
         assert window.targets.times_N.max() < begins + 14 * DAY
         assert window.histories.lengths_U.all()
+    for targets, window in zip(window_targets(train), windows, strict=True):
+        np.testing.assert_array_equal(targets.users_U, window.targets.users_U)
+        np.testing.assert_array_equal(targets.items_N, window.targets.items_N)
 
 
 @pytest.mark.parametrize(

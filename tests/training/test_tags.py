@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from penchant.errors import DataError
 from training.data.histories import Histories, starts
-from training.data.tags import Tags, score_tags, users_of, words_of
+from training.data.tags import Tags, TagScores, score_tags, users_of, words_of
 from training.evaluation.tags import evaluated, held_out, hits
 
 ITEMS, USERS, KINDS = 120, 90, 3
@@ -45,7 +45,9 @@ def histories() -> Histories:
 def figures(items: pa.Table, histories: Histories, hidden: bool = False) -> dict[str, Any]:
     tags = Tags.of(items, "category_3")
     held_N = held_out(tags, histories, seed=0)[:60]
-    return evaluated(words_of(items, hidden), users_of(histories), tags, held_N, seed=0)
+    spaces = words_of(items, hidden), users_of(histories)
+    scores = TagScores(*(score_tags(space, tags, held_N) for space in spaces))
+    return evaluated(scores, tags, held_N, seed=0)
 
 
 def test_words_and_users_each_recover_the_tag(histories: Histories) -> None:
@@ -65,7 +67,8 @@ def test_hidden_tag_names_leave_users_to_recover_the_tag(histories: Histories) -
 def test_item_is_not_its_own_neighbour(histories: Histories) -> None:
     items = catalogue(category_3=["Tea"] + ["Rope"] * (ITEMS - 1))
     tags = Tags.of(items, "category_3")
-    scores = score_tags(words_of(items), users_of(histories), tags, np.array([0]))
+    spaces = words_of(items), users_of(histories)
+    scores = TagScores(*(score_tags(space, tags, np.array([0])) for space in spaces))
     assert scores.joined(0.5)[0].argmax() == tags.names_C.index("Rope")
 
 

@@ -67,10 +67,9 @@ class TagScores:
         return both_NC + missing_N1 * (self.words_NC + self.users_NC)
 
 
-def score_tags(
-    words_IW: sp.csr_matrix, users_IU: sp.csr_matrix, tags: Tags, rows_N: IntArray
-) -> TagScores:
-    """Scores of the items ``rows_N`` by all other items that have a tag."""
+def score_tags(space_ID: sp.csr_matrix, tags: Tags, rows_N: IntArray) -> FloatArray:
+    """scores_NC of the items ``rows_N`` by all other items that have a tag, in the space of words
+    or in that of users."""
     neighbour_I = tags.tag_I >= 0
     neighbour_I[rows_N] = False
     rows_V = np.flatnonzero(neighbour_I)
@@ -78,9 +77,7 @@ def score_tags(
         (np.ones(len(rows_V), np.float32), (np.arange(len(rows_V)), tags.tag_I[rows_V])),
         shape=(len(rows_V), len(tags.names_C)),
     )
-    return TagScores(
-        *(_scores(space[rows_N], space[rows_V], tags_VC) for space in (words_IW, users_IU))
-    )
+    return _scores(space_ID[rows_N], space_ID[rows_V], tags_VC)
 
 
 def words_of(items: pa.Table, hidden: bool = False) -> sp.csr_matrix:

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from penchant.encryption.weights import read_weights
 from penchant.errors import DataError, PenchantError
 from training.data.histories import DAY, Histories
-from training.data.interest_labels import CUTS, Interests, cut_points, find_interests, known
+from training.data.interest_labels import CUTS, Interests, find_interests, known, window_targets
 from training.data.split import WINDOW_DAYS, Split
 from training.evaluation.context import EvaluationContext, Figures
 from training.evaluation.metrics.auc import class_auc
@@ -86,7 +86,7 @@ def evaluate(family: Family, context: EvaluationContext) -> Figures:
 
 def base_rates(split: Split, interests: Interests) -> FloatArray:
     """share_C of users who act on each interest in a fortnight of the training data."""
-    labels = [interests.acted_on(window.targets) for window in cut_points(split.train)]
+    labels = [interests.acted_on(targets) for targets in window_targets(split.train)]
     return np.concatenate(labels).mean(axis=0)
 
 

@@ -1,10 +1,10 @@
 """Principal components and support vector machines: the classical classifier of interests.
 
-From scikit-learn: the user's habits (see probe.py), standardized, are brought to their
-principal components (Pearson 1901), and a linear support vector machine for each interest (Cortes &
-Vapnik 1995; squared hinge loss) classifies who will act on it. Margins become probabilities
-by Platt scaling (1999) on the validation window, where the cost of errors is tuned too. Fitted at
-cut points inside the training data.
+The user's habits (see probe.py), standardized, are brought to their principal components (Pearson
+1901), and a linear support vector machine for each interest (Cortes & Vapnik 1995; squared hinge
+loss) classifies who will act on it. Margins become probabilities by Platt scaling (1999) on the
+validation window, where the cost of errors is tuned too. Fitted at cut points inside the training
+data.
 
 Fitted parameters are kept as arrays; prediction needs no scikit-learn and no pickled objects.
 """
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.optimize import minimize
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from torch.nn import functional as F
 
 from training.data.histories import Histories
@@ -28,7 +28,8 @@ from training.layers.probe import calibrated, habits
 
 Array = npt.NDArray[np.floating]
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-5  # of the gradient, as a share of the first
+MOST_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,11 @@ class Model(Family):
         window = known(split.validation)
         label_UC = torch.from_numpy(interests.acted_on(window.targets)).float()
         tried: dict[float, tuple[float, State]] = {}
+        planes: State | None = None
         for step, cost in enumerate(self.config.costs):
             context.budget.check()
-            self.fitted |= _planes(components_NK, label_NC, cost, context.seed)
+            planes = _planes(components_NK, label_NC, cost, planes)
+            self.fitted |= planes
             slope_C, shift_C = calibrated(self.margins(window.histories), label_UC)
             self.fitted |= {"slope_C": slope_C, "shift_C": shift_C}
             probability_UC = self.interests(window.histories)
@@ -101,15 +104,35 @@ class Model(Family):
         self.fitted = state
 
 
-def _planes(components_NK: Array, label_NC: BoolArray, cost: float, seed: int) -> State:
-    """The hyperplane of each interest; a constant for one that all or none act on."""
-    weight_KC = np.zeros((components_NK.shape[1], label_NC.shape[1]))
-    bias_C = np.where(label_NC.any(axis=0), 1.0, -1.0)
-    for interest in np.flatnonzero(label_NC.any(axis=0) & ~label_NC.all(axis=0)):
-        svm = LinearSVC(C=cost, dual=False, tol=TOLERANCE, random_state=seed)
-        svm.fit(components_NK, label_NC[:, interest])
-        weight_KC[:, interest], bias_C[interest] = svm.coef_[0], svm.intercept_[0]
-    return _tensors(weight_KC=weight_KC, bias_C=bias_C)
+def _planes(components_NK: Array, label_NC: BoolArray, cost: float, start: State | None) -> State:
+    """The hyperplane of each interest, of all at once; a constant for one that all or none act on.
+
+    Minimizes the loss of scikit-learn's LinearSVC by L-BFGS (Liu & Nocedal 1989), from ``start``.
+    """
+    sign_NC = np.where(label_NC, 1.0, -1.0)
+    read_NF = np.column_stack([components_NK, np.ones(len(components_NK))])
+    shape = read_NF.shape[1], sign_NC.shape[1]
+
+    def loss(values: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        weight_FC = values.reshape(shape)
+        slack_NC = np.maximum(0, 1 - sign_NC * (read_NF @ weight_FC))
+        gradient_FC = weight_FC - 2 * cost * (read_NF.T @ (sign_NC * slack_NC))
+        return float(
+            (values @ values) / 2 + cost * np.vdot(slack_NC, slack_NC)
+        ), gradient_FC.ravel()
+
+    zeros = np.zeros(shape[0] * shape[1])
+    first = zeros
+    if start is not None:
+        first = torch.cat([start["weight_KC"].flatten(), start["bias_C"]]).double().numpy()
+    largest = float(np.abs(loss(zeros)[1]).max())
+    options = {"maxiter": MOST_STEPS, "ftol": 0.0, "gtol": TOLERANCE * largest}
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options=options)
+    weight_FC = found.x.reshape(shape)
+    constant_C = label_NC.all(axis=0) | ~label_NC.any(axis=0)
+    weight_FC[:, constant_C] = 0
+    weight_FC[-1, constant_C] = sign_NC[0, constant_C]
+    return _tensors(weight_KC=weight_FC[:-1], bias_C=weight_FC[-1])
 
 
 def _tensors(**arrays: Array) -> State:

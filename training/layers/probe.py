@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from penchant.errors import DataError
 from training.data.histories import Histories, IntArray, starts
-from training.data.interest_labels import cut_points, find_interests, known, one_hot
+from training.data.interest_labels import cut_points, find_interests, known, sums_by_interest
 from training.data.split import Split, Window
 from training.fitting.context import TrainingContext
 from training.fitting.family import State
@@ -282,9 +282,8 @@ def _vectors(vectors: Vectors, histories: Histories) -> torch.Tensor:
 
 def habits(histories: Histories, interest_I: torch.Tensor, interests: int) -> torch.Tensor:
     """features_UH: for each half-life, each user's decayed events of each interest and in all."""
-    columns = one_hot(interest_I.numpy(), interests)
-    found = []
-    for half_life in HALF_LIVES_DAYS:
-        lately = histories.matrix(histories.weights_N * 0.5 ** (histories.ages_N / half_life))
-        found += [(lately @ columns).toarray(), np.asarray(lately.sum(axis=1))]
-    return torch.from_numpy(np.log1p(np.concatenate(found, axis=1, dtype=np.float32)))
+    ages_N = histories.ages_N
+    decayed = (histories.weights_N * np.exp2(-ages_N / half_life) for half_life in HALF_LIVES_DAYS)
+    sums = sums_by_interest(histories, interest_I.numpy(), interests, decayed)
+    every = [part for one in sums for part in (one[:, :-1], one.sum(axis=1, keepdims=True))]
+    return torch.from_numpy(np.log1p(np.concatenate(every, axis=1, dtype=np.float32)))

@@ -14,7 +14,7 @@ from penchant.errors import DataError
 from training.data.histories import Dataset
 from training.data.interest_labels import cut_points, find_interests, known
 from training.data.split import split_by_time
-from training.families.pca_svm import TOLERANCE, Config, Model
+from training.families.pca_svm import Config, Model
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.layers.probe import habits
@@ -40,7 +40,7 @@ def test_margins_equal_scikit_learn(dataset: Dataset, tmp_path: Path) -> None:
     asked = known(split.test).histories
     asked_UH = habits(asked, interest_I, len(interests)).numpy()
     for interest in range(len(interests)):
-        svm = LinearSVC(C=0.01, dual=False, tol=TOLERANCE, random_state=0)
+        svm = LinearSVC(C=0.01, dual=False, tol=1e-6, random_state=0)
         pipeline = make_pipeline(StandardScaler(), PCA(5, random_state=0), svm)
         pipeline.fit(read_NH.numpy(), label_NC[:, interest])
         expected_U = pipeline.decision_function(asked_UH)

@@ -1,6 +1,7 @@
 """Area under the ROC curve: the probability that a positive scores above a negative, ties half."""
 
 import numpy as np
+from scipy.stats import rankdata
 
 from training.data.histories import IntArray
 from training.evaluation.metrics.intervals import BoolArray, FloatArray, Statistic, ratio
@@ -48,13 +49,11 @@ def class_auc(label_UC: BoolArray, probability_UC: FloatArray, weight_RU: FloatA
 
 def user_auc(label_UC: BoolArray, probability_UC: FloatArray) -> FloatArray:
     """auc_U over the classes of each user; NaN where all labels are equal."""
-    auc_U = np.full(len(label_UC), np.nan)
+    rank_UC = rankdata(probability_UC, axis=1)  # ties have the mean of their ranks
     positives_U = label_UC.sum(axis=1)
-    for user in np.flatnonzero((positives_U > 0) & (positives_U < label_UC.shape[1])):
-        label_C = label_UC[user]
-        below_C, _ = _sides(probability_UC[user], label_C)
-        auc_U[user] = below_C[label_C].mean() / (~label_C).sum()
-    return auc_U
+    pairs_U = positives_U * (label_UC.shape[1] - positives_U)
+    won_U = (rank_UC * label_UC).sum(axis=1) - positives_U * (positives_U + 1) / 2
+    return np.where(pairs_U > 0, won_U / np.maximum(1, pairs_U), np.nan)
 
 
 def _sides(score_N: FloatArray, label_N: BoolArray) -> tuple[FloatArray, FloatArray]:
