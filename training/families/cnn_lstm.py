@@ -65,7 +65,7 @@ class Config:
     priors: tuple[float, ...] = (0.3, 3.0)
     epochs: float = 20.0
     trainer: TrainerConfig = field(
-        default_factory=lambda: TrainerConfig(steps=200, learning_rate=1e-2, validate_every=100)
+        default_factory=lambda: TrainerConfig(steps=140, learning_rate=1e-2, validate_every=70)
     )
 
 

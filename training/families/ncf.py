@@ -60,7 +60,7 @@ class Config:
     epochs: float = 10.0
     cuts: CutsConfig = field(default_factory=CutsConfig)
     trainer: TrainerConfig = field(
-        default_factory=lambda: TrainerConfig(steps=200, learning_rate=1e-3, validate_every=100)
+        default_factory=lambda: TrainerConfig(steps=160, learning_rate=1e-3, validate_every=160)
     )
     private_items: int = 1000
     private_steps: int = 60

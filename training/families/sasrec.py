@@ -35,7 +35,7 @@ class Config:
             main_job_learning(),
             every_type=True,
             epochs=40.0,
-            trainer=replace(main_job_learning().trainer, steps=300, validate_every=100),
+            trainer=replace(main_job_learning().trainer, steps=300, validate_every=150),
         )
     )
 

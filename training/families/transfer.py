@@ -57,14 +57,14 @@ PRIOR_EVENTS = 10.0  # the weight of the prior, everybody's shares
 def trunk_learning() -> NextItemConfig:
     """Shorter than sasrec's: the time is shared with the adaptation."""
     learning = main_job_learning()
-    trainer = replace(learning.trainer, steps=100, validate_every=50)
+    trainer = replace(learning.trainer, steps=80, validate_every=80)
     return replace(learning, vector_dimensions=0, trainer=trainer)
 
 
 def scratch_learning() -> NextItemConfig:
     """For the target alone, which is small."""
     trainer = TrainerConfig(
-        steps=60, learning_rate=2e-3, warmup_steps=10, validate_every=20, patience=2
+        steps=40, learning_rate=2e-3, warmup_steps=10, validate_every=20, patience=2
     )
     return replace(main_job_learning(), vector_dimensions=0, min_events=2, trainer=trainer)
 
@@ -72,7 +72,7 @@ def scratch_learning() -> NextItemConfig:
 def main_job_moving() -> AdaptationConfig:
     """Short: the closed form that the adaptation starts from has most of the effect."""
     moving = AdaptationConfig()
-    return replace(moving, trainer=replace(moving.trainer, steps=60, validate_every=20))
+    return replace(moving, trainer=replace(moving.trainer, steps=20, validate_every=20))
 
 
 @dataclass(frozen=True)

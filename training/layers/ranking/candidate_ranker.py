@@ -102,7 +102,7 @@ class CandidateConfig:
     most, sampled by the seed. ``candidates``: that a request ranks."""
 
     fortnights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
-    users: int = 1000
+    users: int = 840
     share_of_negatives: float = 0.15
     candidates: int = 500
     sources: tuple[Source, ...] = SOURCES

@@ -77,7 +77,7 @@ def main_job_learning() -> NextItemConfig:
         sum_weight=60.0,
         epochs=10.0,
         trainer=TrainerConfig(
-            steps=150, learning_rate=2e-3, warmup_steps=20, validate_every=75, patience=3
+            steps=120, learning_rate=2e-3, warmup_steps=20, validate_every=120, patience=3
         ),
     )
 
