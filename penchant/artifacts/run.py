@@ -16,7 +16,7 @@ class RunRecord(Record):
     name, step, value and seconds since the start. ``metrics`` and ``beyond_accuracy`` (population
     -> metric) are of the test window. ``tasks``: results of the evaluators besides ranking.
     ``headline``: the results in a few words. ``privacy``: what the run spent of the privacy budget;
-    None without differential privacy.
+    None without differential privacy. ``cuts``: what was left out for the size of the shop.
     """
 
     REMEDY = "run `penchant train` for this family again"
@@ -44,6 +44,7 @@ class RunRecord(Record):
     seconds: float
     peak_memory_bytes: int
     privacy: PrivacySpent | None = None
+    cuts: tuple[str, ...] = ()
 
     @staticmethod
     def path(run: Path) -> Path:

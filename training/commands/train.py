@@ -14,7 +14,6 @@ from structlog.contextvars import bind_contextvars
 from threadpoolctl import threadpool_limits
 
 from penchant.artifacts import RankingModelRecord, RunFailure, RunRecord, Snapshot
-from penchant.encryption import parquet as pq
 from penchant.encryption.encrypted_file import protect_files
 from penchant.encryption.home_files import PLACES
 from penchant.settings import Settings
@@ -164,8 +163,6 @@ def _make_run(
         if isinstance(family, Ranker):
             ranking.publishable(family, evaluation)
         if isinstance(family, RanksCandidates):
-            lists = family.candidate_lists(dataset)
-            pq.write_table(lists, RankingModelRecord.lists_path(folder))
             ranking_model = family.ranking_model(folder, run_id, snapshot.id)
             ranking_model.write(RankingModelRecord.path(folder))
         protect_files(folder, PLACES["runs"])
@@ -189,6 +186,7 @@ def _make_run(
             seconds=round(budget.spent, 2),
             peak_memory_bytes=peak_memory(),
             privacy=privacy,
+            cuts=tuple(recorder.cuts),
         )
         record.write(RunRecord.path(folder))
     rmtree(context.checkpoints, ignore_errors=True)
@@ -245,6 +243,7 @@ def context_for(
         _checkpoints(settings, snapshot, run_id),
         recorder.curve,
         expect=recorder.expect,
+        cut=recorder.cut,
         users=dataset.users,
         training_set=lambda name: read_training_set(snapshot, name),
         policy_log=lambda: read_policy_log(snapshot, dataset),

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import structlog
 import torch
 
 from penchant.encryption import parquet as pq
@@ -19,30 +18,22 @@ from training.data.catalogue import category_codes
 from training.data.histories import Dataset, Histories, IntArray, starts
 from training.data.split import Split
 from training.evaluation.context import EvaluationContext, Figures
+from training.evaluation.lists import list_column, listed, write_lists
 from training.evaluation.metrics.full_ranking import (
     Evaluation,
     Scorer,
-    best,
     evaluate_window,
     parts,
     top,
 )
 from training.evaluation.metrics.leaderboard import beyond_accuracy
 from training.evaluation.metrics.recommended_lists import RecommendedLists
-from training.fitting.budget import Budget
 from training.fitting.capabilities import Encodes, HasPrior
 from training.fitting.family import Ranker, VectorFamily
 
-LIST_LENGTH = 100
 PRIOR_LENGTH = 1000
-USERS_A_WRITE = 20_000
 EVALUATED_USERS = 20_000
 """At most, of each window: the time of ranking grows with users times items."""
-RANKED_LISTS = pa.schema(
-    {"user_id": pa.string(), "item_ids": pa.list_(pa.string()), "scores": pa.list_(pa.float32())}
-)
-
-log = structlog.get_logger()
 
 Evaluations = dict[str, dict[str, Evaluation]]
 """Window -> population -> evaluation."""
@@ -79,16 +70,17 @@ def _evaluated_users(context: EvaluationContext) -> dict[str, IntArray]:
         name: window.sampled(EVALUATED_USERS, context.seed) for name, window in windows.items()
     }
     for name, window in windows.items():
-        with_targets = np.count_nonzero(window.targets.lengths_U)
-        if with_targets > len(users[name]):
-            log.info("sample", window=name, users=len(users[name]), of=int(with_targets))
+        sampled, of = len(users[name]), int(np.count_nonzero(window.targets.lengths_U))
+        if of > sampled:
+            context.training.cut(f"{sampled:,} of {of:,} users of the {name} window evaluated")
     return users
 
 
 def publishable(family: Ranker, context: EvaluationContext) -> None:
-    """Write the tables that serving reads: ranked lists, vectors, encoder, popularity prior."""
-    folder, dataset, budget = context.folder, context.dataset, context.training.budget
-    _write_ranked_lists(folder / "ranked_lists.parquet", family, dataset, budget)
+    """Write the tables that serving reads: lists, vectors, encoder, popularity prior."""
+    folder, dataset = context.folder, context.dataset
+    users = listed(dataset.histories, context.training.cut)
+    write_lists(folder, family, users, dataset, context.training.budget.check)
     if isinstance(family, VectorFamily):
         vectors_UD = np.concatenate(
             [family.user_vectors(part).cpu().numpy() for part in parts(dataset.histories)]
@@ -154,39 +146,14 @@ def _beyond_accuracy(
     }
 
 
-def _write_ranked_lists(path: Path, family: Ranker, dataset: Dataset, budget: Budget) -> None:
-    """Write the best items of every known user at ``as_of``, best first.
-
-    In row groups of USERS_A_WRITE: the item ids of all users' lists would need gigabytes.
-    """
-    item_ids = np.array(dataset.item_ids, dtype=object)
-    score, written = family.scorer(), 0
-    with pq.ParquetWriter(path, RANKED_LISTS) as writer:
-        for block in dataset.histories.parts(USERS_A_WRITE):
-            scores_UK, items_UK = best(score, block, LIST_LENGTH, budget.check)
-            lists = {
-                "user_id": pa.array(dataset.user_ids[written : written + len(block)], pa.string()),
-                "item_ids": _lists(item_ids[items_UK], pa.string()),
-                "scores": _lists(scores_UK, pa.float32()),
-            }
-            writer.write_table(pa.table(lists, RANKED_LISTS), row_group_size=len(block))
-            written += len(block)
-
-
 def _write_vectors(path: Path, key: str, ids: tuple[str, ...], vectors: np.ndarray) -> None:
     """Write the vectors that are not 0: the others are of unknown users and items."""
     known = vectors.any(axis=1)
     table = {
         key: pa.array(np.array(ids)[known], pa.string()),
-        "vector": _lists(vectors[known], pa.float32()),
+        "vector": list_column(vectors[known], pa.float32()),
     }
     pq.write_table(pa.table(table), path)
-
-
-def _lists(matrix: np.ndarray, kind: pa.DataType) -> pa.ListArray:
-    """A list column of the matrix's rows."""
-    offsets = pa.array(np.arange(len(matrix) + 1) * matrix.shape[1], pa.int32())
-    return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel(), kind))
 
 
 def _write_per_user(folder: Path, dataset: Dataset, split: Split, evaluations: Evaluations) -> None:

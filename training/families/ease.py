@@ -103,7 +103,7 @@ class Model(Ranker):
         self.observe(split.train)
         self.strengths = tuned_strengths(
             split.train,
-            lambda strengths: self._solve(split.train, context, strengths),
+            lambda users, strengths: self._solve(users, context, strengths),
             self.scores,
             context,
         )

@@ -37,7 +37,7 @@ from training.layers.event_types import (
     tuned_strengths,
     with_unread,
 )
-from training.layers.neighbours import unit_rows
+from training.layers.neighbours import add_rows, unit_rows
 from training.layers.popularity import SUMS, popularity
 from training.privacy.accounting import Guarantee, calibrated
 from training.privacy.noise import Doubles, Noise
@@ -97,7 +97,10 @@ class Model(Ranker):
             "neighbour_weight": config.neighbour_weights[0],
         }
         tuned_strengths(
-            train, lambda strengths: self._fit(train, context, strengths), self.scores, context
+            train,
+            lambda users, strengths: self._fit(users, context, strengths),
+            self.scores,
+            context,
         )
         self._tune("half_life_days", config.half_lives_days, context)
         self._tune("neighbour_weight", config.neighbour_weights, context)
@@ -165,14 +168,17 @@ class Model(Ranker):
     def scores(self, batch: Histories) -> torch.Tensor:
         bought = batch.every_type({self.target: 1.0})
         own = self._decayed(with_unread(bought, batch, self.strengths))
-        scores_BI = (own @ self.similarities[self.target]).toarray()
+        near = own @ self.similarities[self.target]
         for name, strength in self.strengths.items():
             if name != self.target and strength:
                 acted = self._decayed(batch.every_type({name: strength}))
-                scores_BI += (acted @ self.similarities[name]).toarray()
-        scores_BI *= self.tuned["neighbour_weight"]
-        scores_BI += own.toarray() + POPULARITY_SHARE * self.popularity_I
-        return torch.from_numpy(scores_BI)
+                near = near + acted @ self.similarities[name]
+        # thousands of items are near, of a catalogue of tens of thousands
+        scores_BI = torch.from_numpy(np.float32(POPULARITY_SHARE) * self.popularity_I)
+        scores_BI = scores_BI.repeat(len(batch), 1)
+        add_rows(scores_BI, own)
+        add_rows(scores_BI, near, self.tuned["neighbour_weight"])
+        return scores_BI
 
     def _decayed(self, batch: Histories) -> sp.csr_matrix:
         return batch.matrix(batch.weights_N * 0.5 ** (batch.ages_N / self.tuned["half_life_days"]))

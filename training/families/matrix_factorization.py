@@ -109,7 +109,7 @@ class Model(VectorFamily):
         self.observe(split.train)
         self.strengths = tuned_strengths(
             split.train,
-            lambda strengths: self._fit(split.train, context, strengths),
+            lambda users, strengths: self._fit(users, context, strengths),
             self.scores,
             context,
         )

@@ -18,7 +18,7 @@ from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
-from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
+from training.layers.neighbours import add_rows, dot_products, known_users, record_cut, sums_over
 from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
@@ -45,17 +45,18 @@ class Model(Ranker):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
+        record_cut(split.train, context)
         context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
-        self._index(item_frequencies(histories, self.config))
+        self._index(item_frequencies(known_users(histories), self.config))
 
     def unlearn(
         self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
     ) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
-        self._index(without_rows(self.known, gone_B))
+        self._index(item_frequencies(known_users(histories, gone_B), self.config))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         own, weight = item_frequencies(batch, self.config), self.config.own_weight

@@ -18,7 +18,14 @@ from training.data.histories import FloatArray, Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
-from training.layers.neighbours import add_rows, dot_products, sums_over, unit_rows, without_rows
+from training.layers.neighbours import (
+    add_rows,
+    dot_products,
+    known_users,
+    record_cut,
+    sums_over,
+    unit_rows,
+)
 from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
@@ -50,17 +57,18 @@ class Model(Ranker):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
+        record_cut(split.train, context)
         context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
-        self._index(decayed(histories, self.config.neighbour_half_life_days))
+        self._index(decayed(known_users(histories), self.config.neighbour_half_life_days))
 
     def unlearn(
         self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
     ) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
-        self._index(without_rows(self.bought, gone_B))
+        self._index(decayed(known_users(histories, gone_B), self.config.neighbour_half_life_days))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config

@@ -111,8 +111,9 @@ class RanksCandidates(Protocol):
     def ranking_model(self, folder: Path, run_id: str, snapshot_id: str) -> RankingModelRecord:
         """The record of the model, whose file it writes to a folder."""
 
-    def candidate_lists(self, dataset: Dataset) -> pa.Table:
-        """The lists of all sources at the end of the data; see ``RankingModelRecord.lists_path``"""
+    def candidate_lists(self, histories: Histories, dataset: Dataset, of_all: bool) -> pa.Table:
+        """The lists of all sources for users of ``dataset`` at the end of the data; ``of_all``:
+        also those that are the same for all users. See ``RankingModelRecord.lists_path``."""
 
 
 @runtime_checkable

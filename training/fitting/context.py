@@ -12,7 +12,7 @@ from penchant.errors import NothingToDo, UsageError
 from training.data.split import Window
 from training.evaluation.metrics.full_ranking import Scorer, ndcg_at_10
 from training.fitting.budget import Budget
-from training.fitting.progress import Curve, no_curve, no_steps
+from training.fitting.progress import Curve, no_curve, no_cut, no_steps
 
 if TYPE_CHECKING:  # types only: a family that reads neither does not depend on them
     from training.data.feature_history import FeatureHistory
@@ -49,7 +49,8 @@ class TrainingContext:
     user. ``items``, ``users``: the marts, in the order of the rows of items and users.
     ``checkpoints``: a directory that outlives a killed process. ``curve``: records a point of a
     curve: name, step, value. ``expect``: takes the most steps that a fit makes, for estimating the
-    time left. ``training_set``: reads a training set that Feast joined point-in-time, by name.
+    time left. ``cut``: records what was left out for the size of the shop, in a line.
+    ``training_set``: reads a training set that Feast joined point-in-time, by name.
     ``feature_history``: reads the marts of the service ``ranking``, for point-in-time joins.
     ``policy_log``: reads the log of impressions with their propensities. ``members``: the fitted
     families of this snapshot by name, on the CPU, for families that combine others.
@@ -65,6 +66,7 @@ class TrainingContext:
     curve: Curve = field(default=no_curve)
     population: str = "all"
     expect: Callable[[int], None] = field(default=no_steps)
+    cut: Callable[[str], None] = field(default=no_cut)
     users: pa.Table = field(default_factory=lambda: pa.table({}))
     training_set: Callable[[str], pa.Table] = field(default=no_training_set)
     policy_log: "Callable[[], PolicyLog]" = field(default=no_policy_log)

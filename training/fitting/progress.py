@@ -24,6 +24,10 @@ def no_curve(name: str, step: int, value: float) -> None:
     """For fitting without a record."""
 
 
+def no_cut(what: str) -> None:
+    """For fitting without a record."""
+
+
 def no_steps(steps: int) -> None:
     """For fitting without a record."""
 
@@ -40,12 +44,14 @@ class Point:
 
 @dataclass
 class Recorder:
-    """Records a fit's points and logs its progress. ``of``: the most steps it makes."""
+    """Records a fit's points and logs its progress. ``of``: the most steps it makes. ``cuts``: what
+    was left out for the size of the shop, a line each."""
 
     family: str
     budget: Budget
     points: list[Point] = field(default_factory=list)
     of: int | None = None
+    cuts: list[str] = field(default_factory=list)
     _begun: float = field(default_factory=time.monotonic)
     _logged_at: float = field(default_factory=time.monotonic)
 
@@ -55,6 +61,11 @@ class Recorder:
         if now - self._logged_at >= LINE_SECONDS:
             self._logged_at = now
             log.info("fitting", **self.line(step, now - self._begun))
+
+    def cut(self, what: str) -> None:
+        """Record what was left out for the size of the shop."""
+        self.cuts.append(what)
+        log.info("cut", family=self.family, what=what)
 
     def expect(self, steps: int) -> None:
         """Set the most steps that the fit makes."""

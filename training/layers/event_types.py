@@ -2,6 +2,7 @@
 
 The type that families predict counts 1. Of each other type that the shop records, strengths are
 tried from the strongest down, one type after the other, and a type that doesn't help is left out.
+Each is a fit, so a large shop tries them on a sample of its users.
 """
 
 import math
@@ -16,6 +17,7 @@ from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting.context import TrainingContext
 
 STRENGTHS = (1.0, 0.3, 0.1, 0.03)
+TUNED_ON_USERS = 50_000  # at most: the last fit has all users
 
 Strengths = dict[str, float]
 """Event type → what the weights of its events are multiplied by; 0 for a type that doesn't help,
@@ -35,9 +37,12 @@ def other_types(histories: Histories) -> tuple[str, ...]:
 
 
 def tuned_strengths(
-    train: Histories, fit: Callable[[Strengths], None], score: Scorer, context: TrainingContext
+    train: Histories,
+    fit: Callable[[Histories, Strengths], None],
+    score: Scorer,
+    context: TrainingContext,
 ) -> Strengths:
-    """The strengths that validate best; the family is left fitted with them.
+    """The strengths that validate best; the family is left fitted with them on ``train``.
 
     ``fit``: fits the family with these strengths; ``score``: the fitted family's. Where the shop
     records one type, it is fitted once. A strength isn't tried if the one above it was worse than
@@ -45,10 +50,12 @@ def tuned_strengths(
     """
     others = other_types(train)
     best: Strengths = {target_type(train): 1.0, **dict.fromkeys(others, 0.0)}
-    started = context.budget.spent
-    fit(best)
     if not others:
+        fit(train, best)
         return best
+    tuned_on = _sample(train, context)
+    started = context.budget.spent
+    fit(tuned_on, best)
     best_score, fitted = context.validate(score), best
     seconds = context.budget.spent - started
     for step, name in enumerate(others):
@@ -57,7 +64,7 @@ def tuned_strengths(
             if context.budget.fitting_seconds_left < 2 * seconds:
                 break
             fitted = best | {name: strength}
-            fit(fitted)
+            fit(tuned_on, fitted)
             found = context.validate(score)
             context.curve(f"validation_ndcg@10_of_{name}_at_{strength:g}", step, found)
             if found > best_score:
@@ -65,9 +72,18 @@ def tuned_strengths(
             if found < previous:
                 break
             previous = found
-    if fitted is not best:
-        fit(best)
+    if fitted is not best or tuned_on is not train:
+        fit(train, best)
     return best
+
+
+def _sample(train: Histories, context: TrainingContext) -> Histories:
+    """All users, or TUNED_ON_USERS at random."""
+    if len(train) <= TUNED_ON_USERS:
+        return train
+    context.cut(f"strengths of event types tuned on {TUNED_ON_USERS:,} of {len(train):,} users")
+    rows = np.random.default_rng(context.seed).permutation(len(train))[:TUNED_ON_USERS]
+    return train.take(np.sort(rows))
 
 
 def read_events(batch: Histories, strengths: Strengths) -> Histories:

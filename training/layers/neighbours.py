@@ -10,7 +10,31 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from training.data.histories import FloatArray, IntArray
+from training.data.histories import FloatArray, Histories, IntArray
+from training.data.recent_users import recent_users
+from training.fitting.context import TrainingContext
+
+CELL_COST = 16  # cells of a dense matrix that are added in the time of one alone
+
+KNOWN_USERS = 50_000  # who can be neighbours, at most: every user is compared with them
+
+
+def known_users(histories: Histories, gone_B: IntArray | None = None) -> Histories:
+    """The same users without those in rows ``gone_B``. In a large shop only the most recently
+    active of them keep their events and can be neighbours."""
+    if gone_B is not None:
+        histories = histories.take(np.delete(np.arange(len(histories)), gone_B))
+    if len(histories) <= KNOWN_USERS:
+        return histories
+    known_U = np.zeros(len(histories), bool)
+    known_U[recent_users(histories, KNOWN_USERS)] = True
+    return histories.only(known_U[histories.rows_N])
+
+
+def record_cut(histories: Histories, context: TrainingContext) -> None:
+    """Record that not all users can be neighbours."""
+    if len(histories) > KNOWN_USERS:
+        context.cut(f"neighbours among the {KNOWN_USERS:,} most recently active users")
 
 
 def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
@@ -37,15 +61,12 @@ def sums_over(weights_BU: FloatArray, by_item: sp.csr_matrix) -> torch.Tensor:
 
 
 def add_rows(scores_BI: torch.Tensor, rows: sp.csr_matrix, weight: float = 1.0) -> None:
-    """Add ``weight`` times a sparse matrix of the same shape, in place."""
+    """Add ``weight`` times a sparse matrix of the same shape, in place: cell by cell, or as a dense
+    matrix where it has so many cells that this is faster."""
+    if CELL_COST * rows.nnz > scores_BI.numel():
+        scores_BI.add_(torch.from_numpy(rows.toarray()), alpha=weight)
+        return
     rows_N = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     values_N = torch.from_numpy((weight * rows.data).astype(np.float32))
     cells = (torch.from_numpy(rows_N), torch.from_numpy(rows.indices.astype(np.int64)))
     scores_BI.index_put_(cells, values_N, accumulate=True)
-
-
-def without_rows(known: sp.csr_matrix, gone_B: IntArray) -> sp.csr_matrix:
-    """The known users but for some rows."""
-    kept_U = np.ones(known.shape[0], bool)
-    kept_U[gone_B] = False
-    return known[kept_U]

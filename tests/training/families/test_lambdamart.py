@@ -1,7 +1,6 @@
 """LambdaMART on the planted snapshot: reproducible, and what serving needs is whole."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +94,7 @@ def test_leaves_a_verified_model_and_lists_of_all_sources(
     assert ranking_model_in(tmp_path) == record
     assert sum(record.importance.values()) == pytest.approx(1)
     assert all(source.recall_at_100 for source in record.sources)
-    lists = model.candidate_lists(replace(dataset))
+    lists = model.candidate_lists(dataset.histories, dataset, of_all=True)
     of_source = {name: lists["source"].to_pylist().count(name) for name in record_names(record)}
     assert of_source == {
         source.name: 1 if source.key == "all" else USERS + 1 for source in record.sources

@@ -205,8 +205,8 @@ class CandidateRanker(Ranker):
         self.remembered = RememberedLists(self.sources)
         self.popularity_I = state["popularity_I"]
 
-    def candidate_lists(self, dataset: Dataset) -> pa.Table:
-        return candidate_table(self.remembered, dataset)
+    def candidate_lists(self, histories: Histories, dataset: Dataset, of_all: bool) -> pa.Table:
+        return candidate_table(self.remembered, histories, dataset, of_all)
 
     def ranking_model(self, folder: Path, run_id: str, snapshot_id: str) -> RankingModelRecord:
         assert self.history is not None

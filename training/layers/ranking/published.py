@@ -10,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from penchant.artifacts import Calibration, CandidateSource
 from penchant.artifacts.ranking_model import EVERYBODY
 from penchant.artifacts.record import Interval
-from training.data.histories import Dataset
+from training.data.histories import Dataset, Histories
 from training.evaluation.metrics.calibration import bins_of
 from training.layers.ranking.candidate_sources import Source
 from training.layers.ranking.remembered_lists import RememberedLists
@@ -36,19 +36,22 @@ def source_records(
     )
 
 
-def candidate_table(remembered: RememberedLists, dataset: Dataset) -> pa.Table:
-    """The lists of all sources at the end of the data: source, key, item_ids and scores."""
+def candidate_table(
+    remembered: RememberedLists, histories: Histories, dataset: Dataset, of_all: bool
+) -> pa.Table:
+    """The lists of all sources for users of ``dataset``: source, key, item_ids and scores.
+    ``of_all``: also those that are the same for all users."""
     item_ids, user_ids = np.array(dataset.item_ids), np.array(dataset.user_ids)
-    tables: dict[str, list[pa.Table]] = {one.source.family: [] for one in remembered.sources}
-    for part in dataset.histories.parts(USERS_A_PART):
+    tables = []
+    for number, part in enumerate(histories.parts(USERS_A_PART)):
         for source, lists in remembered.of(part).items():
             if source.key == "user":
                 keys = user_ids[part.users_U].tolist()
-                tables[source.family].append(_table(source.family, keys, lists, item_ids))
-            elif not tables[source.family]:
+                tables.append(_table(source.family, keys, lists, item_ids))
+            elif of_all and number == 0:
                 lists = SourceLists(lists.items_BL[:1], lists.score_BL[:1])
-                tables[source.family].append(_table(source.family, [EVERYBODY], lists, item_ids))
-    return pa.concat_tables(table for of_source in tables.values() for table in of_source)
+                tables.append(_table(source.family, [EVERYBODY], lists, item_ids))
+    return pa.concat_tables(tables)
 
 
 def _table(

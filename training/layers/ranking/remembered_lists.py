@@ -31,9 +31,10 @@ class RememberedLists:
         missing = [place for place, key in enumerate(keys) if key not in self.rows]
         made = [one.lists(batch.take(np.array(missing, np.int64))) for one in self.sources]
         new = dict(zip((keys[place] for place in missing), _rows(made), strict=True))
-        if len(self.rows) + len(new) <= MOST_USERS:
-            self.rows |= new
         found = [new.get(key) or self.rows[key] for key in keys]
+        if len(self.rows) + len(new) > MOST_USERS:
+            self.rows = {}  # those who were asked for last are asked for again
+        self.rows |= new
         return {
             one.source: _joined([row[place] for row in found]) if found else made[place]
             for place, one in enumerate(self.sources)
