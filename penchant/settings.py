@@ -62,8 +62,8 @@ class Settings(BaseSettings):
     family_memory_mb: int | None = Field(
         None,
         gt=0,
-        description="memory budget of one training run, in MB; None for 3000, more with more than "
-        "1.5 million interactions",
+        description="memory budget of one training run, in MB; None for 3000, and with more than "
+        "1.5 million interactions for more, as far as the machine has it",
     )
 
     compression_loss: float = Field(

@@ -53,10 +53,14 @@ def test_ended_children_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         limits.check()
 
 
-def test_default_budget_grows_with_the_data_and_a_given_one_does_not(settings: Settings) -> None:
+def test_default_budget_grows_with_the_data_and_a_given_one_does_not(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "machine_memory_mb", lambda: 40_000)
     usual, large = Budget.of(settings, 1_000_000), Budget.of(settings, 6_000_000)
     assert (usual.seconds, usual.memory_mb) == (240, 3000)
     assert (large.seconds, large.memory_mb) == (960, 12_000)
+    assert Budget.of(settings, 60_000_000).memory_mb == 16_000, "of two trainings at once"
     given = settings.model_copy(update={"family_seconds": 60.0, "family_memory_mb": 500})
     assert Budget.of(given, 6_000_000).seconds == 60
     assert Budget.of(given, 6_000_000).memory_mb == 500

@@ -19,6 +19,7 @@ MB = 1024 * 1024
 SECONDS, MEMORY_MB = 240.0, 3000  # for USUAL_INTERACTIONS
 USUAL_INTERACTIONS = 1_500_000
 FITTING_SHARE = 0.7  # of the CPU time: the rest is for evaluation and writing
+MEMORY_SHARE = 0.8  # of the machine's, for all trainings at once
 WALL_FACTOR = 8  # a run waits for other processes, or for a GPU
 CHECK_SECONDS = 1.0
 
@@ -44,13 +45,14 @@ class Budget:
 
     @classmethod
     def of(cls, settings: "Settings", interactions: int = 0) -> "Budget":
-        """The settings; by default more for more interactions than ``USUAL_INTERACTIONS``."""
+        """The settings; by default more for more interactions than ``USUAL_INTERACTIONS``, and no
+        more memory than the machine has for each of the trainings at once."""
         growth = max(1.0, interactions / USUAL_INTERACTIONS)
+        share_mb = MEMORY_SHARE * machine_memory_mb() / settings.trainings_at_once
+        memory_mb = max(MEMORY_MB, min(MEMORY_MB * growth, share_mb))
         return cls(
             SECONDS * growth if settings.family_seconds is None else settings.family_seconds,
-            int(MEMORY_MB * growth)
-            if settings.family_memory_mb is None
-            else settings.family_memory_mb,
+            int(memory_mb) if settings.family_memory_mb is None else settings.family_memory_mb,
             settings.training_threads,
         )
 
@@ -110,6 +112,10 @@ class Budget:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous)
+
+
+def machine_memory_mb() -> float:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / MB
 
 
 def peak_memory() -> int:

@@ -15,7 +15,7 @@ from penchant.serving.recommending.candidates import nearest
 from penchant.serving.recommending.user_state import UserState
 
 LAST_ITEMS = 10  # of the user, whose co-occurring items are candidates
-NEAREST = 100  # items by the user's vector, where lists lack or are older
+NEAREST = 100  # items by the user's vector, where it has fresh events in it
 VECTOR = "user_vector"
 PERSONAL = ("user", "item")
 
@@ -85,8 +85,7 @@ def find(
 
     The model's sources find what it was trained and evaluated on. Those of the release itself and
     the user's vector join them for what these lists can't know: events since, and, with
-    ``explore``, items that nobody bought yet. In a large shop not all users have lists; the vector
-    is then all that is personal.
+    ``explore``, items that nobody bought yet.
     """
     beyond = explore or bool(user.events_since)
     found = []
@@ -98,8 +97,7 @@ def find(
             items_L, scores_L = _summed(items_L, scores_L)
         personal, most = key in PERSONAL, files.candidates.get(source)
         found.append(SourceList.of(source, items_L, scores_L, personal, most))
-    listed_for_user = any(each.personal and len(each.items_L) for each in found)
-    if user.vector_D is not None and (user.folded_in or not listed_for_user):
+    if user.folded_in and user.vector_D is not None:
         near = nearest(opened, opened.items, user.vector_D, allowed_I, NEAREST)
         found.append(SourceList.of(VECTOR, near.items_C, near.scores_C, personal=True))
     passing = (each.passing(allowed_I) for each in found)
