@@ -52,8 +52,8 @@ def test_neighbours_are_recent_users_and_nobody_who_is_gone(
 ) -> None:
     monkeypatch.setattr("training.layers.neighbours.KNOWN_USERS", 2)
     users = histories([[1, 50], [], [2], [30]])
-    assert known_users(users).lengths_U.tolist() == [2, 0, 0, 1]
-    assert known_users(users, np.array([0])).lengths_U.tolist() == [0, 1, 1]
+    assert known_users(users).users_U.tolist() == [0, 3]
+    assert known_users(users, np.array([0])).users_U.tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -17,7 +17,7 @@ from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
-from training.layers.neighbours import add_rows, dot_products, known_users, record_cut, sums_over
+from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
 from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
@@ -43,18 +43,17 @@ class Model(Ranker):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
-        record_cut(split.train, context)
         context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
-        self._know(known_users(histories))
+        self._index(item_sets(histories), recent_frequencies(histories, self.config.window))
 
     def unlearn(
         self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
     ) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
-        self._know(known_users(histories, gone_B))
+        self._index(without_rows(self.sets, gone_B), without_rows(self.frequencies, gone_B))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
@@ -79,9 +78,6 @@ class Model(Ranker):
     def _matrix(self, state: State, name: str) -> sp.csr_matrix:
         parts = tuple(state[f"{name}_{part}"].numpy() for part in ("data", "indices", "indptr"))
         return sp.csr_matrix(parts, shape=(len(parts[2]) - 1, len(self.popularity_I)))
-
-    def _know(self, histories: Histories) -> None:
-        self._index(item_sets(histories), recent_frequencies(histories, self.config.window))
 
     def _index(self, sets: sp.csr_matrix, frequencies: sp.csr_matrix) -> None:
         self.sets, self.frequencies = sets, frequencies

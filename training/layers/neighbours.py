@@ -20,15 +20,13 @@ KNOWN_USERS = 50_000  # who can be neighbours, at most: every user is compared w
 
 
 def known_users(histories: Histories, gone_B: IntArray | None = None) -> Histories:
-    """The same users without those in rows ``gone_B``. In a large shop only the most recently
-    active of them keep their events and can be neighbours."""
+    """The users who can be neighbours, in a large shop the most recently active, without those in
+    rows ``gone_B``."""
     if gone_B is not None:
         histories = histories.take(np.delete(np.arange(len(histories)), gone_B))
     if len(histories) <= KNOWN_USERS:
         return histories
-    known_U = np.zeros(len(histories), bool)
-    known_U[recent_users(histories, KNOWN_USERS)] = True
-    return histories.only(known_U[histories.rows_N])
+    return histories.take(recent_users(histories, KNOWN_USERS))
 
 
 def record_cut(histories: Histories, context: TrainingContext) -> None:
@@ -70,3 +68,10 @@ def add_rows(scores_BI: torch.Tensor, rows: sp.csr_matrix, weight: float = 1.0) 
     values_N = torch.from_numpy((weight * rows.data).astype(np.float32))
     cells = (torch.from_numpy(rows_N), torch.from_numpy(rows.indices.astype(np.int64)))
     scores_BI.index_put_(cells, values_N, accumulate=True)
+
+
+def without_rows(known: sp.csr_matrix, gone_B: IntArray) -> sp.csr_matrix:
+    """The known users but for some rows."""
+    kept_U = np.ones(known.shape[0], bool)
+    kept_U[gone_B] = False
+    return known[kept_U]
