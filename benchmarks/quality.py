@@ -93,6 +93,8 @@ class Published:
 
 
 S3_REC = "Zhou et al. 2020 (S3-Rec), its repository's table"
+E_SASREC = "Tikhonovich et al. 2025 (eSASRec)"
+WEAREC = "Xu et al. 2025 (WEARec)"
 PUBLISHED_FIGURES = {
     "beauty": (
         Published("popularity", 0.0152, 0.0068, S3_REC),
@@ -100,11 +102,15 @@ PUBLISHED_FIGURES = {
         Published("bert4rec", 0.0347, 0.0170, S3_REC),
         Published("sasrec", 0.0605, 0.0318, S3_REC),
         Published("S3-Rec", 0.0647, 0.0327, S3_REC),
+        Published("SASRec+SS", 0.0921, 0.0531, E_SASREC),
+        Published("eSASRec", 0.0928, 0.0523, E_SASREC),
         Published("BSARec", 0.1008, 0.0611, "Shin et al. 2024 (BSARec)"),
+        Published("WEARec", 0.1041, 0.0614, WEAREC),
     ),
     "sports": (
         Published("sasrec", 0.0350, 0.0192, S3_REC),
         Published("S3-Rec", 0.0385, 0.0204, S3_REC),
+        Published("WEARec", 0.0631, 0.0367, WEAREC),
     ),
 }
 
@@ -134,6 +140,8 @@ ABLATIONS = (
     Ablation("sasrec", "128 negatives in place of 1,024", learning={"negatives": 128}),
     Ablation("sasrec", "two layers", {"layers": 2}),
     Ablation("sasrec", "dropout 0.5", {"dropout": 0.5}),
+    Ablation("sasrec", "gated blocks (LiGR)", {"gated": True}),
+    Ablation("sasrec", "half of the mixing by frequency bands", {"bands": 0.5}),
     Ablation("ease", "as frozen"),
     Ablation("ease", "no tags", {"same_tag": 0.0}),
     Ablation("ease", "order only: no rows of items against themselves", {"together": 0.0}),
