@@ -80,7 +80,7 @@ Brackets hold the 95 % bootstrap confidence interval.
     "quality": Page("quality.md", ("quality",), "# Ranking quality on published tables"),
     "privacy": Page("privacy.md", ("privacy",), "# Differential privacy"),
     "repeat-path": Page("repeat-path.md", ("repeat_path",), "# The repeat path"),
-    "ranking": Page("ranking.md", ("ranking",), "# The ranking stage"),
+    "ranking": Page("ranking.md", ("ranking", "ranking_ceiling"), "# The ranking stage"),
     "releases": Page("releases.md", ("releases",), "# Releases under load"),
     "stores": Page("stores.md", ("stores",), "# Feature and vector stores"),
     "training": Page("training-speed.md", ("training",), "# Training speed"),
