@@ -78,7 +78,9 @@ def dbt_variables(settings: Settings, landing: Landing) -> dict[str, Any]:
     """The variables that what has landed decides, without ``as_of``: a changed variable has dbt
     parse the whole project again."""
     variables = {name: value for name, value in landing.variables.items() if name != "as_of"}
-    canonical_tables = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
+    canonical_tables = yaml.load(
+        (settings.dbt_project / "canonical_tables.yml").read_text(), yaml.CSafeLoader
+    )
     slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
     return variables | canonical_tables | slices
 

@@ -22,7 +22,9 @@ log = structlog.get_logger()
 
 def quarantine_rejected(settings: Settings, landing: Landing) -> int:
     """Copy the rows to quarantine, a file for each source and table; returns their number."""
-    described = yaml.safe_load((settings.dbt_project / "canonical_tables.yml").read_text())
+    described = yaml.load(
+        (settings.dbt_project / "canonical_tables.yml").read_text(), yaml.CSafeLoader
+    )
     rejected = 0
     with connect(settings.home) as connection:
         for table, canonical in described["canonical_tables"].items():

@@ -17,7 +17,7 @@ KINDS = {"user_id": "users", "item_id": "items"}
 
 def shared_ids(warehouse: Path, dbt_project: Path, sources: list[str]) -> tuple[str, ...]:
     """A sentence for each two sources whose events have user ids or item ids in common."""
-    project = yaml.safe_load((dbt_project / "dbt_project.yml").read_text())
+    project = yaml.load((dbt_project / "dbt_project.yml").read_text(), yaml.CSafeLoader)
     models = project["vars"]["canonical_models"]["events"]
     shops = [source for source in sources if source != FEEDBACK and source in models]
     if len(shops) < 2:

@@ -50,7 +50,7 @@ def repository_config(
         "FEAST_ONLINE_STORE": str(directory / ONLINE_STORE),
         "FEAST_READ_ONLY": str(read_only).lower(),
     }
-    config = yaml.safe_load(Template(TEMPLATE.read_text()).substitute(variables))
+    config = yaml.load(Template(TEMPLATE.read_text()).substitute(variables), yaml.CSafeLoader)
     if settings.feast_redis:
         config["online_store"] = {"type": "redis", "connection_string": settings.feast_redis}
         config["batch_engine"] = {"type": "local"}  # ColumnarComputeEngine writes to SQLite only

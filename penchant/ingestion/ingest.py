@@ -1,8 +1,9 @@
 """Stage ``ingest``: each file of a source becomes a landed batch or is quarantined."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -11,24 +12,32 @@ from penchant.errors import DataError, UsageError
 from penchant.ingestion.coverage import coverage
 from penchant.ingestion.landing.arrival import Arrival, Request, Source
 from penchant.ingestion.landing.batches import Landing, Outcome
-from penchant.ingestion.sources import (
-    complete_journey,
-    feedback,
-    files,
-    insights,
-    online_retail,
-    open_bandit,
-    simulator,
-)
 from penchant.settings import Settings
 
-SOURCES: dict[str, Source] = {
-    module.NAME: module
-    for module in (
-        *(complete_journey, feedback, files, insights),
-        *(online_retail, open_bandit, simulator),
-    )
-}
+NAMES = (
+    *("complete_journey", "feedback", "files", "insights"),
+    *("online_retail", "open_bandit", "simulator"),
+)
+"""Modules of `sources/`, each named as its source."""
+
+
+class _Sources(Mapping[str, Source]):
+    """Imports a source when it is asked for: together they take as long as landing a day."""
+
+    def __getitem__(self, name: str) -> Source:
+        if name not in NAMES:
+            raise KeyError(name)
+        source: Source = import_module(f"penchant.ingestion.sources.{name}")  # type: ignore[assignment]
+        return source
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+SOURCES: Mapping[str, Source] = _Sources()
 NAMED_IN_SUMMARY = 3  # quarantined files that the summary names
 MISSING = {
     "items": "no catalogue (table items): titles are the ids, and there are no categories, brands "
@@ -118,7 +127,7 @@ def ingest(
         for contract in module.CONTRACTS
         if contract.table in MISSING and not landing.has_batches(contract.table)
     )
-    lacking = coverage(landing.folder) if module is files else ()
+    lacking = coverage(landing.folder) if module.NAME == "files" else ()
     report = _report(module.NAME, outcomes, (*missing, *lacking))
     if not landing.has_batches():
         raise DataError(

@@ -11,8 +11,8 @@ import yaml
 from penchant.ingestion.landing.contract import Code, Column, Contract, Rule
 from penchant.settings import PROJECT_ROOT
 
-CANONICAL_TABLES: dict[str, dict[str, Any]] = yaml.safe_load(
-    (PROJECT_ROOT / "dbt" / "canonical_tables.yml").read_text()
+CANONICAL_TABLES: dict[str, dict[str, Any]] = yaml.load(
+    (PROJECT_ROOT / "dbt" / "canonical_tables.yml").read_text(), yaml.CSafeLoader
 )["canonical_tables"]
 SUBJECT = "subject"
 

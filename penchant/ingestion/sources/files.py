@@ -14,8 +14,8 @@ from penchant.ingestion.landing.canonical import OWN_FILES
 from penchant.ingestion.landing.contract import Contract
 from penchant.ingestion.landing.mapping import TableMapping
 from penchant.ingestion.landing.mapping_file import load
-from penchant.ingestion.sources import mysql_tables, postgres_tables
 from penchant.ingestion.sources.kafka_topics import is_kafka, new_messages
+from penchant.ingestion.sources.mysql_tables import copy_table as copy_mysql_table
 from penchant.ingestion.sources.mysql_tables import is_mysql
 from penchant.ingestion.sources.remote_files import fetch, is_remote
 from penchant.ingestion.sources.watermarks import mark_of
@@ -75,8 +75,11 @@ def _table(request: Request, mapping: TableMapping, table: str, key: str) -> Pat
         and batch["mapped_by"] == mapping.key
     }
     after = marks[max(marks)] if marks else None
-    copy_table = mysql_tables.copy_table if is_mysql(mapping.path) else postgres_tables.copy_table
     folder = request.workspace / "tables" / mapping.key
+    if is_mysql(mapping.path):
+        copy_table = copy_mysql_table
+    else:
+        from penchant.ingestion.sources.postgres_tables import copy_table  # imports psycopg
     return copy_table(mapping.path, table, mapping.watermark, after, folder, key)
 
 
