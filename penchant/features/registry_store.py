@@ -1,4 +1,4 @@
-"""The registry of a finished repository for Feast's own tools: a file beside it, never written.
+"""The registry of a finished repository: a file in it that is never written again.
 
 ``feast apply`` deletes from a writable registry whatever the repository's Python doesn't define.
 
@@ -9,7 +9,6 @@ are absolute once read: Feast's DuckDB store resolves others against the working
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import Message
 
@@ -24,15 +23,12 @@ REMEDY = (
 
 
 class ReadOnlyRegistryStore(FileRegistryStore):
-    """A path that is not absolute is relative to the repository."""
-
-    def __init__(self, registry_config: Any, repo_path: Path) -> None:
-        super().__init__(registry_config, repo_path)
-        self._repository = Path(repo_path).resolve()
+    """Paths in the registry that are not absolute are relative to its folder."""
 
     def get_registry_proto(self) -> RegistryProto:
         registry = super().get_registry_proto()
-        _replace_paths(registry, lambda path: str((self._repository / path).resolve()))
+        repository = self._filepath.parent.resolve()
+        _replace_paths(registry, lambda path: str((repository / path).resolve()))
         return registry
 
     def update_registry_proto(self, registry_proto: RegistryProto) -> None:
@@ -43,9 +39,11 @@ class ReadOnlyRegistryStore(FileRegistryStore):
 
 
 def with_relative_paths(registry: RegistryProto, repository: Path) -> RegistryProto:
-    """The registry with the files of its sources relative to the repository."""
-    _replace_paths(registry, lambda path: os.path.relpath(path, repository))
-    return registry
+    """A copy of the registry with the files of its sources relative to the repository."""
+    copy = RegistryProto()
+    copy.CopyFrom(registry)
+    _replace_paths(copy, lambda path: os.path.relpath(path, repository))
+    return copy
 
 
 def _replace_paths(message: Message, replaced: Callable[[str], str]) -> None:

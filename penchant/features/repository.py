@@ -1,15 +1,10 @@
 """The Feast repository of a materialized snapshot: its configuration, and opening it."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
-from sqlalchemy import Engine, event
 
 from penchant.encryption.home_files import ONLINE_STORE
 from penchant.errors import UsageError
@@ -19,7 +14,6 @@ from penchant.settings import Settings
 
 TEMPLATE = Path(__file__).with_name("repository.yaml")
 READ_ONLY_REGISTRY = "penchant.features.registry_store.ReadOnlyRegistryStore"
-REGISTRY = "registry.db"
 
 
 def project_name(snapshot_id: str) -> str:
@@ -41,36 +35,40 @@ def repository_config(
     registry and a shared online store. A repository is writable only while it is being created.
     """
     directory = directory.resolve()
-    immutable = "&mode=ro&immutable=1" if read_only else ""
     variables = {
         "FEAST_PROJECT": project_name(snapshot_id),
-        "FEAST_REGISTRY": settings.feast_registry
-        or f"sqlite:///file:{directory / REGISTRY}?uri=true{immutable}",
-        "FEAST_REGISTRY_SCHEMA_MODE": "skip" if read_only else "auto",
         "FEAST_ONLINE_STORE": str(directory / ONLINE_STORE),
         "FEAST_READ_ONLY": str(read_only).lower(),
     }
     config = yaml.load(Template(TEMPLATE.read_text()).substitute(variables), yaml.CSafeLoader)
+    config["registry"] = _registry(settings, directory, read_only)
     if settings.feast_redis:
         config["online_store"] = {"type": "redis", "connection_string": settings.feast_redis}
         config["batch_engine"] = {"type": "local"}  # ColumnarComputeEngine writes to SQLite only
     return config
 
 
+def _registry(settings: Settings, directory: Path, read_only: bool) -> dict[str, Any]:
+    """A file, which Feast fills in a hundredth of the time that it takes for a database."""
+    never_expires = {"cache_ttl_seconds": 0}  # a finished repository does not change
+    if settings.feast_registry:
+        mode = {"schema_mode": "skip" if read_only else "auto"}
+        return {"registry_type": "sql", "path": settings.feast_registry} | never_expires | mode
+    store = {"registry_store_type": READ_ONLY_REGISTRY} if read_only else {}
+    file = {"registry_type": "file", "path": str(directory / REGISTRY_FILE)}
+    return file | never_expires | store
+
+
 def write_for_feast(settings: Settings, project: str, directory: Path, store: FeatureStore) -> None:
-    """Write ``feature_store.yaml`` and a registry file for Feast's own tools.
+    """Write ``feature_store.yaml`` and the registry file as Feast's own tools read them.
 
     With relative paths: a copied home reads itself.
     """
-    config = repository_config(settings, project, directory)
+    embedded = settings.model_copy(update={"feast_registry": None})
+    config = repository_config(embedded, project, directory)
     registry = with_relative_paths(store.registry.proto(), directory.resolve())
     (directory / REGISTRY_FILE).write_bytes(registry.SerializeToString())
-    config["registry"] = {
-        "registry_type": "file",
-        "registry_store_type": READ_ONLY_REGISTRY,
-        "path": REGISTRY_FILE,
-        "cache_ttl_seconds": 0,
-    }
+    config["registry"]["path"] = REGISTRY_FILE
     if config["online_store"].get("path"):
         config["online_store"]["path"] = ONLINE_STORE
     (directory / "feature_store.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -84,37 +82,7 @@ def open_store(
         require_configured_store(settings, directory)
     config = RepoConfig(**repository_config(settings, snapshot_id, directory, read_only))
     config.repo_path = directory
-    store = FeatureStore(config=config)
-    if not read_only and settings.feast_registry is None:
-        with _unsynced_sqlite():
-            _ = store.registry  # creates the tables
-    return store
-
-
-@contextmanager
-def _unsynced_sqlite() -> Iterator[None]:
-    """Let SQLAlchemy open SQLite files without a journal on disk and without fsync.
-
-    Feast commits 400 times while it fills a registry. A registry that is being created has no
-    readers and is flushed with its folder before that gets its name.
-    """
-
-    token = _unsynced.set(True)
-    try:
-        yield
-    finally:
-        _unsynced.reset(token)
-
-
-_unsynced: ContextVar[bool] = ContextVar("unsynced", default=False)
-
-
-@event.listens_for(Engine, "connect")
-def _configure(connection: object, _: object) -> None:
-    """Listens from the start: other threads' engines can't connect while a listener is added."""
-    if _unsynced.get() and isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA journal_mode = MEMORY")
-        connection.execute("PRAGMA synchronous = OFF")
+    return FeatureStore(config=config)
 
 
 def require_configured_store(settings: Settings, directory: Path) -> None:

@@ -16,7 +16,8 @@ from feature_home import write_snapshot
 from penchant.api.app import create_app
 from penchant.api.auth.tokens import Tokens
 from penchant.features.materialize import materialize
-from penchant.features.repository import REGISTRY, project_name
+from penchant.features.registry_store import REGISTRY_FILE
+from penchant.features.repository import project_name
 from penchant.settings import Settings
 
 SNAPSHOT = "s-20180102-00000000000a"
@@ -46,13 +47,13 @@ def port(home: Settings) -> Iterator[int]:
 
 def store(home: Settings, port: int, scope: str, folder: Path) -> FeatureStore:
     """As a service configures it: nothing of the home but a copy of the registry."""
-    shutil.copy(home.online / SNAPSHOT / REGISTRY, folder / "copied.db")
+    shutil.copy(home.online / SNAPSHOT / REGISTRY_FILE, folder / "copied.pb")
     _, secret = Tokens(home).make("feast", [scope])
     return FeatureStore(
         config=RepoConfig(
             project=project_name(SNAPSHOT),
             provider="local",
-            registry={"registry_type": "sql", "path": f"sqlite:///{folder / 'copied.db'}"},
+            registry={"registry_type": "file", "path": str(folder / "copied.pb")},
             online_store={"type": "remote", "path": f"http://127.0.0.1:{port}"},
             auth={"type": "oidc", "token": secret},
             entity_key_serialization_version=3,

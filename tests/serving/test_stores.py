@@ -379,7 +379,7 @@ def shared(request: pytest.FixtureRequest, shop: Any) -> Any:
     for number in (1, 2):
         path = settings.online / f"s-20180102-{number:012x}"
         (path / "online.db").unlink()
-        (path / "registry.db").unlink()
+        (path / "registry.pb").unlink()
         path.rmdir()
         write_features(settings, number)
     return type(shop)(settings)
