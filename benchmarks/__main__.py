@@ -48,7 +48,7 @@ Server, attacker and client share one machine. What is defended and what is not 
     ),
     "ads": Page("ads.md", ("ads",), "# Ad pacing"),
     "baskets": Page("baskets.md", ("baskets",), "# Next basket"),
-    "days": Page("days.md", ("days",), "# The cost of a day"),
+    "days": Page("days.md", ("days", "year"), "# The cost of a day"),
     "encryption": Page("encryption.md", ("encryption",), "# Encryption at rest"),
     "erasure": Page("erasure.md", ("erasure", "unlearning"), "# Erasure"),
     "event-types": Page("event-types.md", ("event_types",), "# Every event type"),

@@ -99,7 +99,7 @@ class CheckResults(Record):
     """``checks.json``: results of the Great Expectations checkpoints.
 
     ``rows``: those that were validated. ``all_rows_at``: the end of the data of the last snapshot
-    of which all were.
+    of which all were, ``checks_since`` then have validated changed rows.
     """
 
     REMEDY = "run `penchant check` again"
@@ -109,6 +109,7 @@ class CheckResults(Record):
     compared_with: str | None = None
     rows: Literal["all", "changed"] = "all"
     all_rows_at: Moment | None = None
+    checks_since: int = 0
     statistics: CheckStatistics = CheckStatistics()
     marts: dict[str, MartChecks] = Field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """The content of marts as hashes, independent of the order of rows.
 
 Row hashes are summed, so a repeated row counts each time, and the sum of a mart is that of its
-files: of a mart in parts, only files that the previous snapshot lacks are read.
+files: only files that the previous snapshot lacks are read.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ def describe(
             f"dbt wrote no {path.name}", f"materialize the model {mart.name} as `external`"
         )
     files, found = parts_of(path), Fingerprint()
-    if before and before[0].fingerprint and before[1].is_dir():
-        old = {file.name: file for file in parts_of(before[1])}
-        shared = {file.name for file in files if file.name in old and file.samefile(old[file.name])}
+    old = {file.name: file for file in parts_of(before[1])} if before else {}
+    shared = {file.name for file in files if file.name in old and file.samefile(old[file.name])}
+    if before and before[0].fingerprint and shared:
         gone = [file for name, file in old.items() if name not in shared]
         files = [file for file in files if file.name not in shared]
         found = before[0].fingerprint - _fingerprint(connection, mart, gone)

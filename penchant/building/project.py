@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,14 @@ def edit_version(project: Path) -> str:
 
 def said(file: Path) -> bytes:
     """What a file says about the marts."""
-    text = file.read_text()
-    if file.suffix == ".sql":
+    return _said(file.suffix, file.read_text())
+
+
+@cache  # a build asks several times
+def _said(suffix: str, text: str) -> bytes:
+    if suffix == ".sql":
         return said_sql(text).encode()
-    if file.suffix == ".yml":
+    if suffix == ".yml":
         return json.dumps(_without(yaml.load(text, yaml.CSafeLoader)), default=str).encode()
     return text.encode()
 

@@ -7,7 +7,7 @@ exception, a kill or a critical failure the last good snapshot stays live.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ from penchant.quality.results import MartResult
 from penchant.settings import Settings
 
 ALL_ROWS_EVERY = timedelta(days=7)
-"""Of data: after that Great Expectations validates rows again that no build has changed."""
+"""Of data: after that, and seven checks, Great Expectations validates rows again that no build has
+changed. A landing of many days at once is no reason to."""
+CHECKS_A_WEEK = 7
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class CheckReport:
 def check(settings: Settings, snapshot_id: str, all_rows: bool = False) -> CheckReport:
     """Validate a snapshot, write its ``checks.json`` and Data Docs, and make it live if it passes.
 
-    Rows that the snapshot before it has, and has passed with, are validated again once a week of
-    data, with ``all_rows``, and when a changed row fails.
+    Rows that the snapshot before it has, and has passed with, are validated again once a week (see
+    ``ALL_ROWS_EVERY``), with ``all_rows``, and when a changed row fails.
     A snapshot that has passed is not validated again. A failed one is: the rules or the snapshot
     that it is compared with may have changed. Raises DataError on a critical failure, UsageError on
     an unknown id.
@@ -112,17 +114,24 @@ def _of_changed_rows(
     before = previous.check_results()
     if before is None or not before.passed or before.statistics.failed_warning:
         return None
-    if before.all_rows_at is None or not _is_recent(before.all_rows_at, snapshot.as_of):
+    if before.all_rows_at is None or _are_due(before, snapshot.as_of - before.all_rows_at):
         return None
     marts = validate_changed(snapshot, previous, settings.threads)
     if marts is None:
         return None
-    changed = {"rows": "changed", "all_rows_at": before.all_rows_at}
+    changed = {
+        "rows": "changed",
+        "all_rows_at": before.all_rows_at,
+        "checks_since": before.checks_since + 1,
+    }
     return _results(snapshot, previous, marts).model_copy(update=changed)
 
 
-def _is_recent(all_rows_at: datetime, as_of: datetime) -> bool:
-    return timedelta() <= as_of - all_rows_at < ALL_ROWS_EVERY
+def _are_due(before: CheckResults, data: timedelta) -> bool:
+    """Whether all rows are to be validated. ``data``: since they were."""
+    if data < timedelta():
+        return True
+    return data >= ALL_ROWS_EVERY and before.checks_since + 1 >= CHECKS_A_WEEK
 
 
 def _results(

@@ -107,16 +107,35 @@ def test_great_expectations_names_the_fault(settings: Settings, second: Snapshot
     assert settings.live_snapshot.current() == FIRST
 
 
-@pytest.mark.parametrize("reason", ["asked for", "a week later", "another build"])
-def test_all_rows_are_validated(settings: Settings, second: Snapshot, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "checks", "rows"),
+    [
+        ("asked for", 0, "all"),
+        ("another build", 0, "all"),
+        ("a week later", 6, "all"),
+        ("a week later", 5, "changed"),  # days that landed together
+    ],
+)
+def test_all_rows_are_validated(
+    settings: Settings, second: Snapshot, reason: str, checks: int, rows: str
+) -> None:
     say_kept(second)
+    first = Snapshot.open(settings, FIRST)
+    before = first.check_results()
+    assert before
+    before.model_copy(update={"checks_since": checks}).write(first.checks)
     path = second.path / "snapshot.json"
     described = SnapshotDescription.read(path)
     if reason == "a week later":
         described.model_copy(update={"as_of": datetime(2024, 3, 8)}).write(path)
         edit_mart(
-            second, "events", "select * replace (event_at + interval 7 days as event_at) from mart"
+            second,
+            "events",
+            f"select * replace (if({LAST_DAY}, event_at + interval 7 days, event_at) as event_at) "
+            "from mart",
         )
     if reason == "another build":
         described.model_copy(update={"previous": None}).write(path)
-    assert check(settings, SECOND, all_rows=reason == "asked for").rows == "all"
+    assert check(settings, SECOND, all_rows=reason == "asked for").rows == rows
+    results = second.check_results()
+    assert results and results.checks_since == (0 if rows == "all" else checks + 1)
