@@ -30,7 +30,9 @@ STAGES = ("ingest", "build", "check", "materialize")
 SLOWEST = 6  # models that the page names
 EXPLANATION = """The first day after a full build has dbt compile the project once more. After a
 correction users and items lack rows that they had, so that their feature views are written whole.
-Once a week `check` validates all rows with Great Expectations, which is not in the table."""
+Once a week `check` validates all rows with Great Expectations, which is not in the table. The disk
+is that of the home after `penchant prune`, which keeps three snapshots with their online stores;
+their marts share the files of months in which nothing changed."""
 SYNTHETIC = 1_469_307  # as many events as Complete Journey
 
 
@@ -50,6 +52,8 @@ def measure(settings: Settings, *, events: int = 0) -> dict[str, Any]:
         for name, arrives in days:
             arrives()
             found[name] = run_day(shop.environment)
+            run_stage(["prune"], shop.environment)
+            found[name]["disk_mb"] = disk_mb(Path(shop.environment["PENCHANT_HOME"]))
             print(f"{name}: {found[name]}", flush=True)
             if name == "ordinary":
                 models = slowest_models(Path(shop.environment["PENCHANT_HOME"]))
@@ -62,14 +66,14 @@ def page(figures: dict[str, Any]) -> str:
     lines = [
         f"{figures['shop']}: {figures['events']:,} events of a year, CPU seconds.",
         "",
-        f"| day | {' | '.join(STAGES)} | of the whole |",
-        f"|---|{'---|' * len(STAGES)}---|",
+        f"| day | {' | '.join(STAGES)} | of the whole | disk, MB |",
+        f"|---|{'---|' * len(STAGES)}---|---|",
     ]
     for name, stages in days.items():
         share = share_of(stages) / whole
         missed = " (missed)" if name != "whole" and share > SHARE else ""
         cells = " | ".join(f"{stages.get(stage, 0):.1f}" for stage in STAGES)
-        lines.append(f"| {name} | {cells} | {share:.0%}{missed} |")
+        lines.append(f"| {name} | {cells} | {share:.0%}{missed} | {stages['disk_mb']:.0f} |")
     slowest = ", ".join(f"`{name}` {seconds:.1f}" for name, seconds in figures["models"].items())
     lines += ["", f"Target: at most {SHARE:.0%} for each day after the whole.", "", EXPLANATION]
     return "\n".join(
@@ -87,7 +91,13 @@ def slowest_models(home: Path) -> dict[str, float]:
 
 def share_of(stages: dict[str, float]) -> float:
     """CPU seconds of the stages that the target is about: all but `ingest`."""
-    return sum(seconds for name, seconds in stages.items() if name != "ingest")
+    return sum(stages.get(name, 0) for name in STAGES if name != "ingest")
+
+
+def disk_mb(home: Path) -> float:
+    """Megabytes of a home; a file that several snapshots share counts once."""
+    found = (path.stat() for path in home.rglob("*") if path.is_file() and not path.is_symlink())
+    return round(sum({each.st_ino: each.st_size for each in found}.values()) / 1e6, 1)
 
 
 @dataclass(frozen=True)

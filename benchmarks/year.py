@@ -73,7 +73,7 @@ def page(figures: dict[str, Any]) -> str:
     builds = figures["builds"]
     full = share_of(figures["whole"])
     landing = sum(each["ingest"] for each in builds)
-    spent = landing + sum(share_of(_stages(each)) for each in builds)
+    spent = landing + sum(map(share_of, builds))
     missed = " (missed)" if spent / full > MOST else ""
     every = figures["every"]
     lines = [
@@ -100,10 +100,6 @@ def page(figures: dict[str, Any]) -> str:
         f"{'equal' if figures['equal'] else 'differ from'} those of the full build.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _stages(build: Mapping[str, float]) -> dict[str, float]:
-    return {name: build[name] for name in ("build", "check", "materialize")}
 
 
 @dataclass(frozen=True)
@@ -141,6 +137,19 @@ def land(shop: Shop, file: File) -> float:
 
     The first file stays, since the source wants one of its name.
     """
+    written = write(shop, file)
+    stage, _ = run_stage(["ingest"], shop.environment)
+    if stage.failed and not (file.is_broken and stage.exit_status == NothingToDo.exit_code):
+        raise PenchantError(
+            f"penchant ingest of {written.name} failed: {stage.failed}", "run it by hand"
+        )
+    if file.day > 1:
+        written.unlink()
+    return stage.cpu_seconds
+
+
+def write(shop: Shop, file: File) -> Path:
+    """Write the file under the name of its day."""
     name = shop.file_name if file.day == 1 else f"{shop.file_name}_{file.day:03}"
     to = shop.folder / f"{name}.parquet"
     left_out = f"row_number, {shop.time}" if file.is_broken else "row_number"
@@ -151,12 +160,7 @@ def land(shop: Shop, file: File) -> float:
             f"row_number from read_parquet('{file.path}', hive_partitioning := false)) {rows}) "
             f"to '{to}'"
         )
-    stage, _ = run_stage(["ingest"], shop.environment)
-    if stage.failed and not (file.is_broken and stage.exit_status == NothingToDo.exit_code):
-        raise PenchantError(f"penchant ingest of {name} failed: {stage.failed}", "run it by hand")
-    if file.day > 1:
-        to.unlink()
-    return stage.cpu_seconds
+    return to
 
 
 def kill_a_build(environment: Mapping[str, str]) -> float:

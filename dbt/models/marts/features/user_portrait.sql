@@ -109,41 +109,17 @@ portraits as (
     group by user_id, feature_at
 ),
 
--- the brand of the previous purchase in the category; simultaneous purchases are ordered by brand
-purchases as (
-    select
-        user_id,
-        {{ period_end() }} as period_end,
-        brand,
-        lag(brand) over (partition by user_id, category_3 order by event_at, brand) as brand_before
-    from {{ ref('int_purchases') }}
-    where
-        category_3 is not null
-        and brand is not null
-        and {{ in_slice() }}
-),
-
-repeats as (
-    select
-        user_id,
-        period_end,
-        count(*) filter (where brand = brand_before) as repeats,
-        count(*) as purchases
-    from purchases
-    where brand_before is not null
-    group by user_id, period_end
-),
-
 loyalties as (
     select
         repeats.user_id,
         times.feature_at,
         round(sum(repeats.repeats) / sum(repeats.purchases), 6) as brand_loyalty
-    from repeats
+    from {{ ref('int_brand_repeats') }} as repeats
     inner join {{ ref('int_times_to_build') }} as times
         on
             repeats.period_end <= times.feature_at
             and repeats.period_end > times.feature_at - interval '364 days'
+    where {{ in_slice('repeats.user_id') }}
     group by repeats.user_id, times.feature_at
 )
 
