@@ -1,5 +1,6 @@
 """Expectations are derived from the manifest."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -33,6 +34,15 @@ def test_rules_follow_from_the_manifest(first: Snapshot) -> None:
         ("table_row_count_to_equal", "", "critical"),
         ("table_row_count_to_be_between", "", "critical"),
     }
+
+
+def test_an_empty_mart_of_insights_that_is_no_feature_view_is_no_warning(first: Snapshot) -> None:
+    statistics = next(m for m in read_marts(first.manifest) if m.name == "user_statistics")
+    evidence = Evidence({}, datetime(2024, 3, 1), 0, None)
+    for meta, warned in (({}, False), ({"feature_view": {}}, True)):
+        mart = replace(statistics, folder="insights", meta=meta)
+        found = {rule.description for rule in rules_of(mart, evidence)}
+        assert ("the mart is not empty" in found) == warned
 
 
 def test_history_adds_volume_and_drift(first: Snapshot) -> None:
