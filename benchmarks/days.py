@@ -48,7 +48,8 @@ def measure(settings: Settings, *, events: int = 0) -> dict[str, Any]:
             ("late file", shop.land_late),
             ("correction", shop.correct),
         ]
-        found = {}
+        found: dict[str, dict[str, float]] = {}
+        models: dict[str, float] = {}
         for name, arrives in days:
             arrives()
             found[name] = run_day(shop.environment)

@@ -44,7 +44,7 @@ def measure(settings: Settings, *, events: int = 0, every: int = EVERY) -> dict[
         shop = shop_of(Path(folder), events)
         files = split_by_day(shop, Path(folder) / "days")
         builds: list[dict[str, Any]] = []
-        landing = 0.0
+        landing = killed = 0.0
         for number in range(1, len(files) + 1):
             if number == KILLED:
                 killed = kill_a_build(shop.environment)

@@ -77,9 +77,9 @@ def _table(request: Request, mapping: TableMapping, table: str, key: str) -> Pat
     after = marks[max(marks)] if marks else None
     folder = request.workspace / "tables" / mapping.key
     if is_mysql(mapping.path):
-        copy_table = copy_mysql_table
-    else:
-        from penchant.ingestion.sources.postgres_tables import copy_table  # imports psycopg
+        return copy_mysql_table(mapping.path, table, mapping.watermark, after, folder, key)
+    from penchant.ingestion.sources.postgres_tables import copy_table  # imports psycopg
+
     return copy_table(mapping.path, table, mapping.watermark, after, folder, key)
 
 
