@@ -136,7 +136,8 @@ def sums_by_interest(
     output_N = interest_I[histories.items_N]
     output_N[output_N == NO_INTEREST] = interests
     cell_N, cells = histories.rows_N * outputs + output_N, len(histories) * outputs
-    return [np.bincount(cell_N, one, minlength=cells).reshape(-1, outputs) for one in values]
+    sums = (np.asarray(np.bincount(cell_N, one, minlength=cells), np.float64) for one in values)
+    return [one.reshape(-1, outputs) for one in sums]
 
 
 def one_hot(column_I: IntArray, columns: int) -> sp.csr_matrix:
