@@ -84,7 +84,7 @@ def test_strengths_are_tuned_on_a_sample_and_the_last_fit_has_all_users(
     cuts, users = list[str](), list[int]()
     context = TrainingContext(
         split.validation,
-        None,  # type: ignore[arg-type]
+        None,
         torch.device("cpu"),
         0,
         Budget(600, 10**6),
