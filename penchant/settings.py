@@ -66,6 +66,12 @@ class Settings(BaseSettings):
         "1.5 million interactions for more, as far as the machine has it",
     )
 
+    warm_days: int = Field(
+        0,
+        ge=0,
+        description="days of data after a cold snapshot on which families start from its runs; 0 "
+        "to fit all from nothing",
+    )
     compression_loss: float = Field(
         0.01,
         ge=0,

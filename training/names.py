@@ -20,6 +20,7 @@ class FamilyEntry(NamedTuple):
     can be trained under differential privacy; its config has a field ``privacy``. ``main_job``:
     False for a family that is trained by name alone, with ``penchant train --family``.
     ``unlearns``: is of counts or in closed form, so that users can be subtracted from it exactly.
+    ``starts_warm``: can be fitted from the weights of an earlier run (fitting/parent.py).
     """
 
     name: str
@@ -31,6 +32,7 @@ class FamilyEntry(NamedTuple):
     private: bool = False
     main_job: bool = True
     unlearns: bool = False
+    starts_warm: bool = False
 
 
 ENTRIES = (
@@ -44,16 +46,16 @@ ENTRIES = (
     FamilyEntry("word2vec", 50),
     FamilyEntry("glove", 60),
     FamilyEntry("ease", 70, private=True, unlearns=True),
-    FamilyEntry("matrix_factorization", 80, private=True),
-    FamilyEntry("ncf", 90, private=True),
-    FamilyEntry("vae", 100, ("ranking", "interests", "generation")),
-    FamilyEntry("rnn", 110),
-    FamilyEntry("gru", 120),
-    FamilyEntry("lstm", 130, ("ranking", "interests")),
-    FamilyEntry("cnn_lstm", 140, ("ranking", "interests")),
-    FamilyEntry("sasrec", 150),
-    FamilyEntry("bert4rec", 160),
-    FamilyEntry("hstu", 170),
+    FamilyEntry("matrix_factorization", 80, private=True, starts_warm=True),
+    FamilyEntry("ncf", 90, private=True, starts_warm=True),
+    FamilyEntry("vae", 100, ("ranking", "interests", "generation"), starts_warm=True),
+    FamilyEntry("rnn", 110, starts_warm=True),
+    FamilyEntry("gru", 120, starts_warm=True),
+    FamilyEntry("lstm", 130, ("ranking", "interests"), starts_warm=True),
+    FamilyEntry("cnn_lstm", 140, ("ranking", "interests"), starts_warm=True),
+    FamilyEntry("sasrec", 150, starts_warm=True),
+    FamilyEntry("bert4rec", 160, starts_warm=True),
+    FamilyEntry("hstu", 170, starts_warm=True),
     FamilyEntry("gan", 180, ("ranking", "interests", "generation")),
     FamilyEntry("transfer", 190, ("ranking", "transfer")),
     FamilyEntry("pca_svm", 200, ("interests",)),
@@ -74,6 +76,7 @@ RANKERS = tuple(entry.name for entry in ENTRIES if "ranking" in entry.tasks and 
 COMBINED = tuple(entry.name for entry in ENTRIES if entry.combines)
 OF_RUNS = tuple(entry.name for entry in ENTRIES if entry.of_runs)
 UNLEARNS = tuple(entry.name for entry in ENTRIES if entry.unlearns)
+STARTS_WARM = tuple(entry.name for entry in ENTRIES if entry.starts_warm)
 PRIVATE = tuple(entry.name for entry in ENTRIES if entry.private)
 READ_EVERY_MART = tuple(entry.name for entry in ENTRIES if entry.every_mart)
 

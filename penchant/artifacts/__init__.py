@@ -29,6 +29,7 @@ from penchant.artifacts.snapshot import (
     SnapshotDescription,
 )
 from penchant.artifacts.subject_request import SubjectRequest
+from penchant.artifacts.training_start import TrainingStart
 
 __all__ = [
     "AdPlanRecord",
@@ -67,4 +68,5 @@ __all__ = [
     "Snapshot",
     "SnapshotDescription",
     "SubjectRequest",
+    "TrainingStart",
 ]

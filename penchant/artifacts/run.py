@@ -17,6 +17,9 @@ class RunRecord(Record):
     -> metric) are of the test window. ``tasks``: results of the evaluators besides ranking.
     ``headline``: the results in a few words. ``privacy``: what the run spent of the privacy budget;
     None without differential privacy. ``cuts``: what was left out for the size of the shop.
+    ``parent``: the run that it started from, for a warm one; ``why_cold``: why there is none, where
+    there could be. ``drifted``: it validates below the parent's interval, so the family starts cold
+    on the next snapshots.
     """
 
     REMEDY = "run `penchant train` for this family again"
@@ -45,6 +48,9 @@ class RunRecord(Record):
     peak_memory_bytes: int
     privacy: PrivacySpent | None = None
     cuts: tuple[str, ...] = ()
+    parent: str | None = None
+    why_cold: str | None = None
+    drifted: bool = False
 
     @staticmethod
     def path(run: Path) -> Path:

@@ -1,7 +1,8 @@
 """Stage ``prune``: remove old snapshots and everything made from them.
 
 Kept are the snapshots that a pointer or a release names, the pinned ones, the newest by the time of
-their build, and those that a running stage holds. A directory is renamed before it is removed, and
+their build, those from whose runs the families of these start, and those that a running stage
+holds. A directory is renamed before it is removed, and
 a snapshot's own directory goes last: a killed prune leaves nothing that looks complete, and the
 next one goes on. Old releases are removed by ``penchant publish``.
 """
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from penchant.artifacts import Snapshot
+from penchant.artifacts import Snapshot, TrainingStart
 from penchant.artifacts.snapshot import SNAPSHOT_ID
 from penchant.privacy.derived import BY_SNAPSHOT, remove_held
 from penchant.releases.release import on_disk
@@ -73,6 +74,10 @@ def reasons_to_keep(settings: Settings) -> dict[str, str]:
         found.setdefault(pin, "pinned")
     for snapshot_id in newest(settings)[: settings.keep_snapshots]:
         found.setdefault(snapshot_id, "new")
+    for snapshot_id in list(found):
+        start = TrainingStart.of(settings.runs / snapshot_id)
+        if start and start.cold:
+            found.setdefault(start.cold, f"families of {snapshot_id} start from it")
     return found
 
 

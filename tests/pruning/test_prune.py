@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penchant.artifacts import SnapshotDescription
+from penchant.artifacts import SnapshotDescription, TrainingStart
 from penchant.pruning import prune as module
 from penchant.pruning.prune import pin, prune
 from penchant.settings import Settings
@@ -100,3 +100,9 @@ def test_killed_prune_leaves_nothing_that_looks_complete(
     assert (home.snapshots / identifier(1) / "snapshot.json").exists()
     assert 1 in map(int, [name[-12:] for name in prune(home).removed])
     assert list(home.home.rglob(".pruned-*")) == []
+
+
+def test_snapshot_that_families_start_from_is_kept(home: Settings) -> None:
+    start = TrainingStart(snapshot_id=identifier(9), cold=identifier(2))
+    start.write(TrainingStart.path(home.runs / identifier(9)))
+    assert prune(home).kept[identifier(2)] == f"families of {identifier(9)} start from it"

@@ -16,7 +16,8 @@ from penchant.artifacts import RunFailure, RunRecord, Snapshot
 from penchant.settings import PROJECT_ROOT, Settings
 from penchant.storage import write_json
 from training.commands.equal_runs import adopt_equal_run, has_equal_snapshot
-from training.names import COMBINED, FAMILIES, OF_RUNS, RANKERS, trainable
+from training.commands.starting import decide_start, parents_of
+from training.names import COMBINED, FAMILIES, OF_RUNS, RANKERS, STARTS_WARM, trainable
 
 FIRST = ("popularity", "personal_frequency", "item_cf", "matrix_factorization")
 """The families of the first release: the fastest with useful recommendations."""
@@ -53,6 +54,7 @@ def plan_training(settings: Settings, snapshot_id: str, families: Sequence[str])
     Raises UsageError for an unknown snapshot.
     """
     snapshot = Snapshot.open(settings, snapshot_id)
+    decide_start(settings, snapshot_id)
     families = [family for family in families if family in trainable(settings.dp_epsilon)]
     for family in families:
         if has_equal_snapshot(settings, snapshot, family):
@@ -103,8 +105,11 @@ def cached_run_id(settings: Settings, snapshot_id: str, family: str) -> str:
 
 
 def cache_key(settings: Settings, snapshot_id: str, family: str) -> str:
-    """Hash of all that a run id can depend on: code, settings and the members of a combination."""
+    """Hash of all that a run id can depend on: code, settings, what it may start from, and the
+    members of a combination."""
     parts = [code_hash(PROJECT_ROOT), settings.model_dump_json()]
+    if settings.warm_days and family in STARTS_WARM:
+        parts.append(json.dumps(parents_of(settings, snapshot_id, family)))
     if family in OF_RUNS:
         runs = (finished_run(settings, snapshot_id, member) for member in RANKERS)
         parts += [run.run_id for run in runs if run]

@@ -32,15 +32,24 @@ READ_TOO = dict.fromkeys(
     ("content", "rnn", "gru", "lstm", "sasrec", "bert4rec", "hstu", "fusion"), ("item_embeddings",)
 )
 """Further marts, by family."""
-STAGE = "training.commands.train"  # hashed alone: it imports the evaluators of every family
+STAGE = {"training.commands.train", "training.commands.warm_fit"}
+"""Hashed alone: they import the evaluators of every family."""
 
 
 def run_id_of(
-    snapshot: Snapshot, family: str, config: Any, seed: int, members: Sequence[str] = ()
+    snapshot: Snapshot,
+    family: str,
+    config: Any,
+    seed: int,
+    members: Sequence[str] = (),
+    parent: str | None = None,
 ) -> str:
-    """The id of a run. ``members``: ids of the runs that it combines."""
+    """The id of a run. ``members``: ids of the runs that it combines; ``parent``: of the run that
+    it starts from."""
     inputs = inputs_of(snapshot, family)
     identity = [inputs, family, asdict(config), seed, code_version(family), sorted(members)]
+    if parent:
+        identity.append(parent)
     content = json.dumps(identity, sort_keys=True)
     return f"{family}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
@@ -64,7 +73,7 @@ def inputs_of(snapshot: Snapshot, family: str) -> str:
 def code_version(family: str, root: Path = PROJECT_ROOT) -> str:
     """Hash of the code of a family's runs. ``root``: of the source tree."""
     evaluators = [f"training.evaluation.{task}" for task in TASKS[family]]
-    return _hash(root, _closure(root, [f"training.families.{family}", *evaluators]) | {STAGE})
+    return _hash(root, _closure(root, [f"training.families.{family}", *evaluators]) | STAGE)
 
 
 def code_version_of(module: str, root: Path = PROJECT_ROOT) -> str:

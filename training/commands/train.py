@@ -21,6 +21,8 @@ from penchant.storage import STAGING_PREFIX, atomic_directory
 from training.commands.equal_runs import adopt_equal_run
 from training.commands.privacy_budget import spend
 from training.commands.run_identity import code_version, run_id_of
+from training.commands.starting import decide_start, has_drifted, start_of
+from training.commands.warm_fit import fitted
 from training.configs import config_for
 from training.data.feature_history import FeatureHistory
 from training.data.histories import Dataset, read_dataset, read_training_set
@@ -90,10 +92,13 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
     check_trainable(family, settings.dp_epsilon)
     snapshot = Snapshot.checked(settings, snapshot_id)
     config = config_for(settings, family)
+    processes = started_together()
+    if processes.first:
+        decide_start(settings, snapshot_id)
+    processes.wait()
     run_id = run_id_for(settings, snapshot_id, family)
     bind_contextvars(snapshot_id=snapshot_id, run_id=run_id)
     final = settings.runs / snapshot_id / run_id
-    processes = started_together()
     if processes.first:
         adopt_equal_run(settings, snapshot_id, run_id)
     if processes.broadcast(final.exists()):
@@ -107,11 +112,13 @@ def train(settings: Settings, snapshot_id: str, family: str) -> TrainReport:
 
 
 def run_id_for(settings: Settings, snapshot_id: str, family: str) -> str:
-    """The id of this installation's run; that of a combination of runs depends on theirs."""
+    """The id of this installation's run; that of a combination of runs depends on theirs, and that
+    of a warm run on its parent's."""
     config = config_for(settings, family)
     members = member_runs(settings, snapshot_id).values() if family in OF_RUNS else ()
     snapshot = Snapshot.open(settings, snapshot_id)
-    return run_id_of(snapshot, family, config, settings.seed, tuple(members))
+    parent = start_of(settings, snapshot, family, config).parent_id
+    return run_id_of(snapshot, family, config, settings.seed, tuple(members), parent)
 
 
 def _make_run(
@@ -146,7 +153,8 @@ def _make_run(
         context = context_for(settings, snapshot, dataset, split, recorder, run_id)
         log.info("fitting", family=name, seconds_left=round(budget.fitting_seconds_left))
         read_seconds = budget.spent
-        family.fit(split, context)
+        start = start_of(settings, snapshot, name, config)
+        family, start = fitted(settings, family, dataset, split, context, start)
         fit_seconds = budget.spent - read_seconds
         log.info("evaluating", family=name, fit_seconds=round(fit_seconds, 1))
         evaluation = EvaluationContext(dataset, split, context, folder, settings.seed)
@@ -187,7 +195,12 @@ def _make_run(
             peak_memory_bytes=peak_memory(),
             privacy=privacy,
             cuts=tuple(recorder.cuts),
+            parent=start.parent_id,
+            why_cold=start.why_cold,
         )
+        if start.parent and has_drifted(record, start.parent):
+            log.warning("a warm run has drifted: the next runs are cold", parent=start.parent_id)
+            record = record.model_copy(update={"drifted": True})
         record.write(RunRecord.path(folder))
     rmtree(context.checkpoints, ignore_errors=True)
 
@@ -210,7 +223,8 @@ def _share_fit(settings: Settings, snapshot: Snapshot, name: str, config: Any, r
         split = split_by_time(dataset.histories)
         recorder = Recorder(name, budget)
         context = context_for(settings, snapshot, dataset, split, recorder, run_id)
-        make(name, config).fit(split, context)
+        start = start_of(settings, snapshot, name, config)
+        fitted(settings, make(name, config), dataset, split, context, start)
 
 
 def _checkpoints(settings: Settings, snapshot: Snapshot, run_id: str) -> Path:

@@ -25,6 +25,7 @@ from penchant.errors import NothingToDo, UsageError
 from penchant.settings import Settings
 from penchant.storage import atomic_directory
 from training.commands.run_identity import run_id_of
+from training.commands.starting import start_of
 from training.commands.train import context_for, read_checked
 from training.compression.distillation import DistillationConfig, distil, student_of
 from training.compression.forms import Trial
@@ -135,7 +136,9 @@ def _asked(
         run_id = _retriever(settings, snapshot)
     name = family or str(run_id).rpartition("-")[0]
     check_name(name)
-    expected = run_id_of(snapshot, name, config_for(settings, name), settings.seed)
+    config = config_for(settings, name)
+    parent = start_of(settings, snapshot, name, config).parent_id
+    expected = run_id_of(snapshot, name, config, settings.seed, parent=parent)
     if run_id not in (None, expected):
         raise UsageError(
             f"run {run_id} is not one of {name} with this config, seed and code",

@@ -68,6 +68,12 @@ def window_days(histories: Histories) -> int:
     return WINDOW_DAYS if days >= SHORTEST_HISTORY else max(1, days // 4)
 
 
+def windows_of(histories: Histories, days: int | None = None) -> tuple[int, int]:
+    """T1 and T2 of histories, in seconds since 1970."""
+    days = days or window_days(histories)
+    return histories.end - 2 * days * DAY, histories.end - days * DAY
+
+
 def split_by_time(histories: Histories, days: int | None = None) -> Split:
     """Split at T1 = as_of - 2·days and T2 = as_of - days; ``days`` default to ``window_days``.
 
@@ -75,7 +81,7 @@ def split_by_time(histories: Histories, days: int | None = None) -> Split:
     """
     days = days or window_days(histories)
     as_of = histories.end
-    t1, t2 = as_of - 2 * days * DAY, as_of - days * DAY
+    t1, t2 = windows_of(histories, days)
     train = histories.before(t1)
     split = Split(
         train,

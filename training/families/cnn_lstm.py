@@ -29,6 +29,7 @@ from training.data.interest_labels import NO_INTEREST, cut_points, find_interest
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
+from training.fitting.parent import Parent
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.moments import NO_ITEM, Batch, Moments, Read, read_histories
 from training.layers.popularity import popularity
@@ -81,20 +82,21 @@ class Model(Ranker):
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
         output_I, outputs = _outputs(split, context)
         self.network = Network(config, int(row_I.max()) + 1, train.item_count, outputs)
-        self.network.start_from(train, row_I, torch.from_numpy(output_I))
+        self.network.start_from(train, row_I, torch.from_numpy(output_I), context.parent)
         self.network.to(context.device)
         moments = Moments(
             train, output_I, outputs, config.days, config.length, context.seed, context.device
         )
         window = known(split.validation)
         label_UO = torch.from_numpy(_bought(window.targets, output_I, outputs) > 0).float()
+        steps = moments.steps_for(config.epochs, config.users_a_batch)
         progress = fit_by_gradient(
             self.network,
             lambda step: moments.batch(step, config.users_a_batch),
             lambda: (
                 -F.binary_cross_entropy_with_logits(self._logits(window.histories), label_UO).item()
             ),
-            config.trainer.shortened(moments.steps_for(config.epochs, config.users_a_batch)),
+            config.trainer.shortened(steps).from_parent(context.parent),
             context,
             figure="validation_log_likelihood",
         )
@@ -197,8 +199,15 @@ class Network(nn.Module):
         self.prior: torch.Tensor
 
     @torch.no_grad()
-    def start_from(self, train: Histories, row_I: torch.Tensor, output_I: torch.Tensor) -> None:
-        """Initialize from the data, with the shares of users who act."""
+    def start_from(
+        self,
+        train: Histories,
+        row_I: torch.Tensor,
+        output_I: torch.Tensor,
+        parent: Parent | None = None,
+    ) -> None:
+        """Initialize from the data, with the shares of users who act, or from a parent's
+        weights."""
         self.row_I.copy_(row_I)
         self.output_I.copy_(output_I)
         bought_NO = torch.from_numpy(
@@ -212,6 +221,10 @@ class Network(nn.Module):
         acted_O = (bought_NO > 0).sum(dim=0)
         self.rate_O.copy_((acted_O + 0.5) / (len(bought_NO) + 1))
         self.items_O.copy_(bought_NO.sum(dim=0) / acted_O.clamp(min=1))
+        if parent:
+            parent.require_equal("output_I", output_I)
+            parent.continue_in(self, {"embedding.weight": 1})
+            return
         self.dense.bias.copy_(torch.logit(self.rate_O))
         warm_RD = warm_embeddings(train, row_I.numpy(), self.config.dimensions)
         self.embedding.weight[1:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)

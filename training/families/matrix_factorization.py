@@ -34,6 +34,7 @@ from training.data.split import Split
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily
+from training.fitting.parent import CannotStartWarm
 from training.layers.event_types import (
     Strengths,
     from_tensor,
@@ -56,6 +57,7 @@ from training.privacy.statistics import (
 
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-2  # orders items for an unknown user
+WARM_SWEEPS = 1  # from a parent's factors of items
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,20 @@ class Model(VectorFamily):
         fit(ratings, context)
 
     def _fit_als(self, ratings: sp.csr_matrix, context: TrainingContext) -> None:
-        config, by_item = self.config, ratings.T.tocsr()
+        config, by_item, parent = self.config, ratings.T.tocsr(), context.parent
         generator = torch.Generator().manual_seed(context.seed)
-        self.items = self._fixed(self._random(ratings.shape[1], generator).to(context.device))
-        for sweep in range(1, config.sweeps + 1):
+        first_ID = self._random(ratings.shape[1], generator)
+        if parent:
+            first_ID = parent.of_items("factors_ID", first_ID)
+        self.items = self._fixed(first_ID.to(context.device))
+        for sweep in range(1, (WARM_SWEEPS if parent else config.sweeps) + 1):
             users = self._fixed(self.items.solve(ratings, config.alpha))
             self.items = self._fixed(users.solve(by_item, config.alpha))
             context.curve("validation_ndcg@10", sweep, context.validate(self.scorer()))
 
     def _fit_bpr(self, ratings: sp.csr_matrix, context: TrainingContext) -> None:
+        if context.parent:
+            raise CannotStartWarm("of BPR the state has no factors of users to start from")
         config, random = self.config, np.random.default_rng(context.seed)
         preferences = ratings.log1p()
         generator = torch.Generator().manual_seed(context.seed)

@@ -26,6 +26,7 @@ from training.data.histories import Histories, IntArray
 from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
+from training.fitting.parent import Parent
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.popularity import popularity
 from training.layers.sequences.cuts import Bags, Batch, Cuts, CutsConfig, bags
@@ -90,14 +91,14 @@ class Model(Ranker):
         config, train = self.config, split.train
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
         self.network = Network(config, int(row_I.max()) + 1, train.item_count)
-        self.network.start_from(train, row_I)
+        self.network.start_from(train, row_I, context.parent)
         self.network.to(context.device)
         cuts = Cuts(train, config.cuts, context.seed, context.device)
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
             lambda: context.validate(self.scores),
-            config.trainer.shortened(cuts.steps_for(config.epochs)),
+            config.trainer.shortened(cuts.steps_for(config.epochs)).from_parent(context.parent),
             context,
         )
         self.tuned = progress.record()
@@ -237,10 +238,15 @@ class Network(nn.Module):
         self.register_buffer("popularity_I", torch.zeros(item_count))
 
     @torch.no_grad()
-    def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
-        """Initialize from the data."""
+    def start_from(
+        self, train: Histories, row_I: torch.Tensor, parent: Parent | None = None
+    ) -> None:
+        """Initialize from the data, or from a parent's weights."""
         self.row_I.copy_(row_I)
         self.popularity_I.copy_(torch.from_numpy(popularity(train, POPULARITY_DAYS)))
+        if parent:
+            parent.continue_in(self, {"factors_RD": 0, "features_RD": 0})
+            return
         warm_RD = torch.from_numpy(warm_embeddings(train, row_I.numpy(), self.config.dimensions))
         for table_RD in (self.factors_RD, self.features_RD):
             table_RD[:, : warm_RD.shape[1]] = warm_RD

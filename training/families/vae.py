@@ -32,6 +32,7 @@ from training.evaluation.metrics.full_ranking import Scorer
 from training.fitting import exported_encoder as encoder
 from training.fitting.context import TrainingContext
 from training.fitting.family import State, VectorFamily, scorer_of_rows
+from training.fitting.parent import Parent
 from training.fitting.trainer import TrainerConfig, fit_by_gradient
 from training.layers.generation.deduplication import HistorySampler, without_sampler
 from training.layers.generation.draws import sample_distinct
@@ -85,14 +86,14 @@ class Model(VectorFamily):
         config, train = self.config, split.train
         row_I = torch.from_numpy(embedding_rows(train, config.min_events))
         self.network = Network(config, int(row_I.max()) + 1, train.item_count)
-        self.network.start_from(train, row_I)
+        self.network.start_from(train, row_I, context.parent)
         self.network.to(context.device)
         cuts = Cuts(train, config.cuts, context.seed, context.device)
         progress = fit_by_gradient(
             self.network,
             cuts.batch,
             lambda: context.validate(self.scorer()),
-            config.trainer.shortened(cuts.steps_for(config.epochs)),
+            config.trainer.shortened(cuts.steps_for(config.epochs)).from_parent(context.parent),
             context,
         )
         self.tuned = progress.record()
@@ -209,10 +210,15 @@ class Network(nn.Module):
         self.register_buffer("state_root_DD", torch.eye(dimensions))
 
     @torch.no_grad()
-    def start_from(self, train: Histories, row_I: torch.Tensor) -> None:
-        """Initialize from the data."""
+    def start_from(
+        self, train: Histories, row_I: torch.Tensor, parent: Parent | None = None
+    ) -> None:
+        """Initialize from the data, or from a parent's weights."""
         self.row_I.copy_(row_I)
         self.popularity_I.copy_(torch.from_numpy(popularity(train, POPULARITY_DAYS)))
+        if parent:
+            parent.continue_in(self, {"embedding_RD": 0})
+            return
         warm_RD = warm_embeddings(train, row_I.numpy(), self.config.dimensions)
         self.embedding_RD[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
 

@@ -12,6 +12,7 @@ from penchant.errors import NothingToDo, UsageError
 from training.data.split import Window
 from training.evaluation.metrics.full_ranking import Scorer, ndcg_at_10
 from training.fitting.budget import Budget
+from training.fitting.parent import Parent
 from training.fitting.progress import Curve, no_curve, no_cut, no_steps
 
 if TYPE_CHECKING:  # types only: a family that reads neither does not depend on them
@@ -54,7 +55,8 @@ class TrainingContext:
     ``feature_history``: reads the marts of the service ``ranking``, for point-in-time joins.
     ``policy_log``: reads the log of impressions with their propensities. ``members``: the fitted
     families of this snapshot by name, on the CPU, for families that combine others.
-    ``sentence_encoder``: folder of the shop's own (layers/encoder_folder.py).
+    ``sentence_encoder``: folder of the shop's own (layers/encoder_folder.py). ``parent``: what a
+    warm fit starts from; None for a cold one, and for a family that has no warm one.
     """
 
     window: Window
@@ -73,6 +75,7 @@ class TrainingContext:
     feature_history: "Callable[[], FeatureHistory]" = field(default=no_feature_history)
     members: "Callable[[], dict[str, Ranker]]" = field(default=dict)
     sentence_encoder: Path | None = None
+    parent: Parent | None = None
 
     def validate(self, score: Scorer) -> float:
         """Mean NDCG@10 of a scorer on the validation window; raises when over budget."""

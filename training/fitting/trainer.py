@@ -29,10 +29,12 @@ from penchant.storage import sync
 from training.fitting.adamw import AdamW, Moments
 from training.fitting.context import TrainingContext
 from training.fitting.distributed import Processes, started_together
+from training.fitting.parent import Parent
 from training.fitting.progress import VALIDATION
 
 CHECKPOINT = "checkpoint.safetensors"
 LAST_LEARNING_RATE = 0.1  # of the peak, at the end of the cosine
+WARM_SHARE = 0.125  # of the steps, where training goes on from earlier weights
 
 Weights = dict[str, torch.Tensor]
 
@@ -87,6 +89,13 @@ class TrainerConfig:
             warmup_steps=int(share * self.warmup_steps),
             validate_every=max(1, int(share * self.validate_every)),
         )
+
+    def from_parent(self, parent: Parent | None) -> "TrainerConfig":
+        """WARM_SHARE of the steps, validated at their end, where weights are a parent's."""
+        if parent is None:
+            return self
+        steps = max(1, int(WARM_SHARE * self.steps))
+        return replace(self.shortened(steps), validate_every=steps)
 
 
 @dataclass(frozen=True)

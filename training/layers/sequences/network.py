@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from penchant.interactions import EVENT_TYPES
 from training.data.histories import Histories
+from training.fitting.parent import Parent
 from training.layers.popularity import popularity
 from training.layers.sequences.inputs import GAPS, gap_of, warm_embeddings
 from training.layers.sequences.softmax import log_chances, log_never, softmax_loss
@@ -75,9 +76,11 @@ class Network(nn.Module):
         self.projection = projected
 
     @torch.no_grad()
-    def start_from(self, train: Histories, read: Histories, row_I: torch.Tensor) -> None:
+    def start_from(
+        self, train: Histories, read: Histories, row_I: torch.Tensor, parent: Parent | None = None
+    ) -> None:
         """Initialize from the data. ``read``: the events of ``train``, with those of other types
-        where they are read too."""
+        where they are read too. ``parent``: whose weights to start from."""
         self.row_I.copy_(row_I)
         counts_I = torch.from_numpy(train.counts_I()).double()
         self.share_I.copy_(counts_I / counts_I.sum())
@@ -85,7 +88,12 @@ class Network(nn.Module):
         if not self.config.temperature:
             share_I = torch.from_numpy(popularity(train, POPULARITY_DAYS))
             self.bias_I.copy_((share_I + 0.1 / max(1, len(train.items_N))).log())
-        if self.config.warm_start:
+        if parent:
+            parent.require_equal("tags_IK", self.tags_IK)
+            if self.projection is not None:
+                parent.require_equal("projection.vectors_IV", self.projection.vectors_IV)
+            parent.continue_in(self, {"embedding.weight": 0}, items=("bias_I",))
+        elif self.config.warm_start:
             warm_RD = warm_embeddings(read, row_I.numpy(), self.embedding.embedding_dim)
             self.embedding.weight[:, : warm_RD.shape[1]] = torch.from_numpy(warm_RD)
 

@@ -125,7 +125,7 @@ class NextItem(VectorFamily):
         tags_IK = padded_tags(context.items) if learning.tags else torch.zeros(train.item_count, 1)
         vectors_IV = self._vectors_of(context)
         self.network = self._network(int(row_I.max()) + 1, tags_IK.long(), types, vectors_IV)
-        self.network.start_from(train, read, row_I)
+        self.network.start_from(train, read, row_I, context.parent)
         windows = Windows(
             read,
             learning.windows,
@@ -134,11 +134,12 @@ class NextItem(VectorFamily):
             self.masking,
             wanted=train if types else None,
         )
+        steps = windows.steps_for(learning.epochs)
         progress = fit_by_gradient(
             learner(self.network).to(context.device),
             windows.batch,
             lambda: context.validate(self.scorer()),
-            learning.trainer.shortened(windows.steps_for(learning.epochs)),
+            learning.trainer.shortened(steps).from_parent(context.parent),
             context,
         )
         self.tuned = progress.record()

@@ -146,7 +146,8 @@ class RepeatFamily(Ranker):
         self.model, self.repeat = model, repeat
 
     def fit(self, split: Split, context: TrainingContext) -> None:
-        self.model.fit(split, context)
+        parent = context.parent.part("model.") if context.parent else None
+        self.model.fit(split, replace(context, parent=parent))
         self._keep_items()
         lists = self.examples(split.train, context)
         self.observe(split.train)
