@@ -84,6 +84,7 @@ Brackets hold the 95 % bootstrap confidence interval.
     "releases": Page("releases.md", ("releases",), "# Releases under load"),
     "stores": Page("stores.md", ("stores",), "# Feature and vector stores"),
     "training": Page("training-speed.md", ("training",), "# Training speed"),
+    "warm": Page("warm-starts.md", ("warm",), "# Warm starts"),
     "interests": Page(
         "interests.md",
         (

@@ -123,7 +123,6 @@ class Model(VectorFamily):
         enough_I = ratings.getnnz(axis=0) >= config.min_buyers
         ratings = (ratings @ sp.diags(enough_I.astype(np.float32))).tocsr()
         ratings.eliminate_zeros()
-        context.expect(config.sweeps)
         fit = self._fit_als if config.solver == "als" else self._fit_bpr
         fit(ratings, context)
 
@@ -134,7 +133,9 @@ class Model(VectorFamily):
         if parent:
             first_ID = parent.of_items("factors_ID", first_ID)
         self.items = self._fixed(first_ID.to(context.device))
-        for sweep in range(1, (WARM_SWEEPS if parent else config.sweeps) + 1):
+        sweeps = WARM_SWEEPS if parent else config.sweeps
+        context.expect(sweeps)
+        for sweep in range(1, sweeps + 1):
             users = self._fixed(self.items.solve(ratings, config.alpha))
             self.items = self._fixed(users.solve(by_item, config.alpha))
             context.curve("validation_ndcg@10", sweep, context.validate(self.scorer()))
@@ -143,6 +144,7 @@ class Model(VectorFamily):
         if context.parent:
             raise CannotStartWarm("of BPR the state has no factors of users to start from")
         config, random = self.config, np.random.default_rng(context.seed)
+        context.expect(config.sweeps)
         preferences = ratings.log1p()
         generator = torch.Generator().manual_seed(context.seed)
         users_UD, items_ID = (
