@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks import days, growth, year
+from benchmarks import days, growth, warm, year
 from benchmarks.growth_data import write_shop
 from benchmarks.stages import run_stage
 
@@ -107,3 +107,13 @@ def test_the_same_number_gives_the_same_events(tmp_path: Path) -> None:
         write_shop(tmp_path / name, 1_000)
     events = (f"from '{tmp_path / name}/events_*.parquet'" for name in ("first", "second"))
     assert not duckdb.execute(" except ".join(events)).fetchall()
+
+
+def test_warm_page_says_what_was_missed_and_what_was_cold() -> None:
+    figure = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    fit = {"cold_seconds": 10.0, "warm_seconds": 3.0, "cold": figure, "warm": 0.5}
+    days = {"7": {"why_cold": "other interests"}, "30": {**fit, "difference": figure}}
+    shop = {"users": 1, "items": 1, "events": 1}
+    page = warm.page({**shop, "families": {"gru": days}})
+    assert "| `gru` | 30 | 10.00 | 3.00 | 30% (missed) | 0.5000 [0.4000, 0.6000] |" in page
+    assert page.index("cold: other interests") < page.index("(missed)")
