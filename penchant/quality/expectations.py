@@ -15,8 +15,6 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from penchant.quality.rule import Rule
 
 SAMPLE = 5  # unexpected rows shown with a failure
-
-
 ROWS = "unexpected_rows_query.table"  # GX's metric: the first rows of the query
 COUNT = "unexpected_rows_query.rows_found"
 
@@ -32,10 +30,13 @@ class RowsFound(QueryRowCount):
     query_param_name: ClassVar[str] = "unexpected_rows_query"
 
     @metric_value(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, *, metrics: dict[str, Any], **kwargs: Any) -> int:
+    def _sqlalchemy(  # type: ignore[override]  # GX passes all arguments by name
+        cls, *, metrics: dict[str, Any], **kwargs: Any
+    ) -> int:
         if not metrics[ROWS]:
             return 0
-        return QueryRowCount._sqlalchemy(cls, metrics=metrics, **kwargs)
+        found: int = QueryRowCount._sqlalchemy(cls, metrics=metrics, **kwargs)
+        return found
 
     @classmethod
     def _get_evaluation_dependencies(
