@@ -28,7 +28,7 @@ class Ids:
     def row(self, wanted: str) -> int:
         """The row of an id; -1 for an unknown one. For a few ids faster than ``rows``."""
         encoded = wanted.encode()
-        row = bisect_left(self.ids_N, encoded)  # type: ignore[call-overload]  # an array of bytes
+        row = bisect_left(self.ids_N, encoded)
         return row if row < len(self.ids_N) and self.ids_N[row] == encoded else -1
 
     def rows(self, wanted: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -4,7 +4,7 @@ A blob has a bit for each null feature, then all values in a fixed width, little
 keep 64 bits, so a blob holds exactly what Feast's ``Value`` messages hold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -151,7 +151,7 @@ class Decoder:
 
     @classmethod
     def of(cls, packed: PackedRows, names: Sequence[str]) -> "Decoder":
-        fields = packed.layout.fields or {}
+        fields: Mapping[str, Any] = packed.layout.fields or {}
         by_type: dict[np.dtype[Any], list[int]] = {}
         for place, name in enumerate(names):
             by_type.setdefault(fields[name][0], []).append(place)

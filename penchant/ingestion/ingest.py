@@ -27,7 +27,7 @@ class _Sources(Mapping[str, Source]):
     def __getitem__(self, name: str) -> Source:
         if name not in NAMES:
             raise KeyError(name)
-        source: Source = import_module(f"penchant.ingestion.sources.{name}")  # type: ignore[assignment]
+        source: Source = import_module(f"penchant.ingestion.sources.{name}")
         return source
 
     def __iter__(self) -> Iterator[str]:

@@ -24,7 +24,7 @@ class QueryRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         (parameter,) = self.dependant.query_params
-        self._query: type[BaseModel] = parameter.field_info.annotation
+        self._query = _query_model(parameter.field_info.annotation)
         self._lists = _lists(self._query)
         self._query_name = parameter.name
         self._guards = [(each.name, each.call) for each in self.dependant.dependencies]
@@ -50,6 +50,11 @@ class QueryRoute(APIRoute):
             raise RequestValidationError(
                 [{**each, "loc": ("query", *each["loc"])} for each in found]
             ) from error
+
+
+def _query_model(annotation: Any) -> type[BaseModel]:
+    assert isinstance(annotation, type) and issubclass(annotation, BaseModel), annotation
+    return annotation
 
 
 def _lists(query: type[BaseModel]) -> frozenset[str]:
