@@ -23,6 +23,7 @@ from penchant.platform.processes import die_with_parent
 
 GRACE_SECONDS = 3.0
 CAUSE_LINES = 12
+ENDINGS = ("error: ", "nothing to do: ")  # of a subcommand (penchant/cli.py)
 
 PENCHANT: Sequence[str] = (str(Path(sys.executable).with_name("penchant")),)
 """The command installed beside the interpreter that runs the task."""
@@ -160,9 +161,9 @@ def event_of(line: str) -> dict[str, Any] | None:
 
 
 def cause_of(last_stderr: Sequence[str]) -> str:
-    """The subcommand's ``error:`` line and what follows it, or else the last line of stderr."""
+    """What the subcommand ended with and what follows it, or else the last line of stderr."""
     lines = list(last_stderr)
-    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    starts = [number for number, line in enumerate(lines) if line.startswith(ENDINGS)]
     return "\n".join(lines[starts[-1] :]) if starts else (lines or ["no output"])[-1]
 
 
@@ -179,7 +180,7 @@ def failure(subcommand: str, status: int, cause: str) -> AirflowException:
             f"{cause}"
         )
     if status == NothingToDo.exit_code:
-        return AirflowSkipException(f"penchant {subcommand}: nothing to do. {cause}")
+        return AirflowSkipException(f"penchant {subcommand}: {cause}")
     if status == BudgetExceeded.exit_code:
         return AirflowSkipException(f"penchant {subcommand}: over budget; not retried. {cause}")
     if status == PrivacyRefused.exit_code:

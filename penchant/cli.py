@@ -27,7 +27,7 @@ from penchant.commands.services import services
 from penchant.commands.subject import subject
 from penchant.commands.tokens import token
 from penchant.commands.user import echoed
-from penchant.errors import DiskFull, PenchantError, UsageError, is_disk_full
+from penchant.errors import DiskFull, NothingToDo, PenchantError, UsageError, is_disk_full
 from penchant.logs import configure_logs
 from penchant.settings import Settings, unparsed_setting, wrong_setting
 from penchant.telemetry import disable_telemetry
@@ -103,5 +103,6 @@ def mute() -> None:
 
 
 def end_with(error: PenchantError) -> NoReturn:
-    typer.echo(f"error: {echoed(str(error))}", err=True)
+    kind = "nothing to do" if isinstance(error, NothingToDo) else "error"
+    typer.echo(f"{kind}: {echoed(str(error))}", err=True)
     sys.exit(error.exit_code)

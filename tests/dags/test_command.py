@@ -89,6 +89,16 @@ def test_exit_status_decides_the_exception(
     assert "error: 3 duplicate keys\n  what to do: remove them" in str(raised.value)
 
 
+def test_a_skip_says_why_and_calls_nothing_an_error(script: Path) -> None:
+    script.write_text(
+        "import sys; print('nothing to do: no new file\\n  what to do: wait', file=sys.stderr);"
+        "sys.exit(66)"
+    )
+    with pytest.raises(AirflowSkipException) as raised:
+        run(["ingest"])
+    assert str(raised.value) == "penchant ingest: nothing to do: no new file\n  what to do: wait"
+
+
 def test_external_signal_raises_command_killed(script: Path) -> None:
     script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(CommandKilled, match="killed by SIGKILL"):
