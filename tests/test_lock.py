@@ -52,7 +52,7 @@ def test_lock_contains_all_dependencies() -> None:
 
 def test_locked_packages_install_on_the_first_python_3_11() -> None:
     """Debian 12 has 3.11.2, for which pip finds no package that requires a later one."""
-    required_python = {name: distribution(name).metadata["Requires-Python"] for name in LOCKED}
+    required_python = {name: distribution(name).metadata.get("Requires-Python") for name in LOCKED}
     refusing = {
         name: specifier
         for name, specifier in required_python.items()

@@ -1,4 +1,4 @@
-"""The registry of a finished repository: a file in it that is never written again.
+"""The registry of a repository: a file in it that is never written again once it is finished.
 
 ``feast apply`` deletes from a writable registry whatever the repository's Python doesn't define.
 
@@ -7,6 +7,7 @@ are absolute once read: Feast's DuckDB store resolves others against the working
 """
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,16 @@ FILE_OPTIONS = "FileOptions"
 REMEDY = (
     "its views are derived from dbt's manifest: run `penchant materialize`, or use feature_repo"
 )
+
+
+class NewRegistryStore(FileRegistryStore):
+    """The registry of a repository that is being written. Feast's own would make the repository's
+    folder anew where another publisher has swept it, and the rest would be written there."""
+
+    def _write_registry(self, registry_proto: RegistryProto) -> None:
+        registry_proto.version_id = str(uuid.uuid4())
+        registry_proto.last_updated.GetCurrentTime()
+        self._filepath.write_bytes(registry_proto.SerializeToString())
 
 
 class ReadOnlyRegistryStore(FileRegistryStore):
@@ -39,9 +50,13 @@ class ReadOnlyRegistryStore(FileRegistryStore):
 
 
 def with_relative_paths(registry: RegistryProto, repository: Path) -> RegistryProto:
-    """A copy of the registry with the files of its sources relative to the repository."""
+    """A copy of the registry with the files of its sources relative to the repository.
+
+    Without the earlier versions of its views, whose paths Feast keeps in bytes.
+    """
     copy = RegistryProto()
     copy.CopyFrom(registry)
+    copy.ClearField("feature_view_version_history")
     _replace_paths(copy, lambda path: os.path.relpath(path, repository))
     return copy
 

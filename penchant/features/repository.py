@@ -13,6 +13,7 @@ from penchant.features.registry_store import REGISTRY_FILE, with_relative_paths
 from penchant.settings import Settings
 
 TEMPLATE = Path(__file__).with_name("repository.yaml")
+NEW_REGISTRY = "penchant.features.registry_store.NewRegistryStore"
 READ_ONLY_REGISTRY = "penchant.features.registry_store.ReadOnlyRegistryStore"
 
 
@@ -54,9 +55,9 @@ def _registry(settings: Settings, directory: Path, read_only: bool) -> dict[str,
     if settings.feast_registry:
         mode = {"schema_mode": "skip" if read_only else "auto"}
         return {"registry_type": "sql", "path": settings.feast_registry} | never_expires | mode
-    store = {"registry_store_type": READ_ONLY_REGISTRY} if read_only else {}
+    store = READ_ONLY_REGISTRY if read_only else NEW_REGISTRY
     file = {"registry_type": "file", "path": str(directory / REGISTRY_FILE)}
-    return file | never_expires | store
+    return file | never_expires | {"registry_store_type": store}
 
 
 def write_for_feast(settings: Settings, project: str, directory: Path, store: FeatureStore) -> None:
