@@ -32,7 +32,12 @@ EXPLANATION = """The first day after a full build has dbt compile the project on
 correction users and items lack rows that they had, so that their feature views are written whole.
 Once a week `check` validates all rows with Great Expectations, which is not in the table. The disk
 is that of the home after `penchant prune`, which keeps three snapshots with their online stores;
-their marts share the files of months in which nothing changed."""
+their marts share the files of months in which nothing changed.
+
+What is left of an ordinary day: the start of three processes and their imports (of `materialize`
+mostly Feast's), `int_events`, which reads all landed events, `sequences`, which is written whole,
+and the views of features that expire, which are written whole too."""
+ORDER = ("whole", "first", "ordinary", "empty", "late file", "correction")
 SYNTHETIC = 1_469_307  # as many events as Complete Journey
 
 
@@ -70,12 +75,14 @@ def page(figures: dict[str, Any]) -> str:
         f"| day | {' | '.join(STAGES)} | of the whole | disk, MB |",
         f"|---|{'---|' * len(STAGES)}---|---|",
     ]
-    for name, stages in days.items():
+    for name in ORDER:
+        stages = days[name]
         share = share_of(stages) / whole
         missed = " (missed)" if name != "whole" and share > SHARE else ""
         cells = " | ".join(f"{stages.get(stage, 0):.1f}" for stage in STAGES)
         lines.append(f"| {name} | {cells} | {share:.0%}{missed} | {stages['disk_mb']:.0f} |")
-    slowest = ", ".join(f"`{name}` {seconds:.1f}" for name, seconds in figures["models"].items())
+    models = sorted(figures["models"].items(), key=lambda one: -one[1])
+    slowest = ", ".join(f"`{name}` {seconds:.1f}" for name, seconds in models)
     lines += ["", f"Target: at most {SHARE:.0%} for each day after the whole.", "", EXPLANATION]
     return "\n".join(
         [*lines, "", f"Slowest models of the ordinary day, in seconds: {slowest}.", ""]
