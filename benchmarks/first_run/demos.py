@@ -19,7 +19,7 @@ from penchant.platform.processes import marked, memory_bytes
 from penchant.settings import Settings
 
 TITLE = "Demos"
-SAMPLE_SECONDS = 1.0
+SAMPLE_SECONDS = 4.0  # reading the memory of all processes takes 50 ms of a core
 CHANGED_FAMILY = "training/families/ease.py"
 
 
