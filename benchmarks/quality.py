@@ -91,8 +91,8 @@ a busy machine.
 ABLATION_HEAD = """## Ablation
 
 One part of a frozen configuration changed at a time, Beauty, **validation** items, one seed. Two
-seeds of `sasrec` differ by about .001, so the gated blocks change nothing that this shows. Frequency
-bands gain more than that; they were measured last and are not in the frozen configuration.
+seeds of `sasrec` differ by about .001, so the gated blocks change nothing that this shows.
+Frequency bands gain more; they were measured last and are not in the frozen configuration.
 """
 
 
