@@ -75,8 +75,7 @@ def page(figures: dict[str, Any]) -> str:
         f"| day | {' | '.join(STAGES)} | of the whole | disk, MB |",
         f"|---|{'---|' * len(STAGES)}---|---|",
     ]
-    for name in ORDER:
-        stages = days[name]
+    for name, stages in sorted(days.items(), key=lambda day: ORDER.index(day[0])):
         share = share_of(stages) / whole
         missed = " (missed)" if name != "whole" and share > SHARE else ""
         cells = " | ".join(f"{stages.get(stage, 0):.1f}" for stage in STAGES)
