@@ -31,12 +31,12 @@ def test_days_page_compares_each_day_with_the_whole() -> None:
     measured = {
         "whole": {"ingest": 9.0, "build": 99.0, "check": 1.0, "disk_mb": 300.0},
         "empty": {"ingest": 1.0, "disk_mb": 300.0},
-        "late": {"build": 40.0, "disk_mb": 320.4},
+        "late file": {"build": 40.0, "disk_mb": 320.4},
     }
     models = {"sequences": 2.4}
     page = days.page({"shop": "A shop", "events": 1000, "days": measured, "models": models})
     assert "| empty | 1.0 | 0.0 | 0.0 | 0.0 | 0% | 300 |" in page
-    assert "| late | 0.0 | 40.0 | 0.0 | 0.0 | 40% (missed) | 320 |" in page
+    assert "| late file | 0.0 | 40.0 | 0.0 | 0.0 | 40% (missed) | 320 |" in page
 
 
 def test_disk_counts_shared_files_once(tmp_path: Path) -> None:
