@@ -21,6 +21,7 @@ from penchant.feast_sdk import (
     MaterializationJobStatus,
 )
 from penchant.features.online_store import WideSqliteOnlineStore
+from penchant.features.user_rows import quoted
 
 
 class ColumnarComputeEngineConfig(BaseModel):
@@ -52,9 +53,9 @@ def latest_rows(view: FeatureView, start: datetime, end: datetime) -> pa.Table:
     Feast's DuckDB store reads the same through ibis, whose import takes a second.
     """
     source = source_of(view)
-    time = source.timestamp_field
-    keys = [column.name for column in view.entity_columns]
-    columns = [*keys, *(feature.name for feature in view.features), time]
+    time = quoted(source.timestamp_field)
+    keys = [quoted(column.name) for column in view.entity_columns]
+    columns = [*keys, *(quoted(feature.name) for feature in view.features), time]
     between = [each.astimezone(UTC).replace(tzinfo=None) for each in (start, end)]
     with connect(Path(source.path)) as connection:
         return connection.execute(
