@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 
 from penchant.artifacts import Snapshot
-from penchant.encryption import parquet as pq
 from penchant.encryption.duckdb_connection import connect, scanned
 from penchant.settings import Settings
 
@@ -96,6 +95,8 @@ class Identities:
         file = self._settings.releases / release_id / FILE
         if not file.exists():
             return Links()
+        from penchant.encryption import parquet as pq  # imports PyArrow; a landing has no use of it
+
         kinds, ids, subjects = (
             column.to_pylist() for column in pq.read_table(file).select(COLUMNS).columns
         )

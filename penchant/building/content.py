@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from penchant.artifacts import Fingerprint, MartDescription
-from penchant.encryption.parquet import parts_of
+from penchant.encryption.parts import parts_of
 from penchant.errors import PenchantError
 from penchant.manifest import Column, Mart
 

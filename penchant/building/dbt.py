@@ -14,7 +14,7 @@ from penchant.building.contract import broken_contract
 from penchant.building.landed import Landing, landed_rows
 from penchant.building.limits import Limits
 from penchant.building.previous import Previous
-from penchant.encryption.file_system import PREFIX
+from penchant.encryption.duckdb_connection import PREFIX
 from penchant.encryption.keyring import is_encrypted
 from penchant.errors import DataError, PenchantError
 from penchant.settings import Settings

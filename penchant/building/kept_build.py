@@ -22,7 +22,7 @@ from penchant.building.dbt import dbt_variables, run_dbt
 from penchant.building.landed import Landing
 from penchant.building.limits import Limits
 from penchant.building.previous import RECORD, Previous
-from penchant.encryption.parquet import parts_of
+from penchant.encryption.parts import parts_of
 from penchant.errors import PenchantError
 from penchant.settings import Settings
 from penchant.storage import write_json

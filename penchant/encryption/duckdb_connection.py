@@ -9,8 +9,10 @@ from typing import Any
 
 import duckdb
 
-from penchant.encryption.file_system import PREFIX, SCHEME, EncryptedFileSystem
 from penchant.encryption.keyring import home_of, keyring
+
+SCHEME = "encrypted"
+PREFIX = f"{SCHEME}://"
 
 # It has the name of DuckDB's function, so that the same SQL reads both kinds of home. A macro's
 # arguments are named by := alone.
@@ -50,6 +52,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, of: Path) -> None:
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Have a database read ``encrypted://`` paths, also without the macro."""
+    from penchant.encryption.file_system import EncryptedFileSystem  # imports fsspec
+
     if not connection.filesystem_is_registered(SCHEME):
         connection.register_filesystem(EncryptedFileSystem())
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from penchant.encryption.duckdb_connection import PREFIX, SCHEME
 from penchant.encryption.encrypted_file import (
     EncryptedReader,
     is_encrypted_file,
@@ -13,9 +14,6 @@ from penchant.encryption.encrypted_file import (
     plain_size,
     require_home,
 )
-
-SCHEME = "encrypted"
-PREFIX = f"{SCHEME}://"
 
 
 class EncryptedFileSystem(LocalFileSystem):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penchant.encryption.encrypted_file import is_encrypted_file, open_for_reading, open_for_writing
+from penchant.encryption.parts import parts_of
 
 
 def read_table(path: Path, **options: Any) -> pa.Table:
@@ -27,11 +28,6 @@ def read_table(path: Path, **options: Any) -> pa.Table:
 def read_schema(path: Path) -> pa.Schema:
     with _opened(parts_of(path)[0]) as file:
         return pq.read_schema(file)
-
-
-def parts_of(path: Path) -> list[Path]:
-    """The files of a folder, or the one file."""
-    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def read_metadata(path: Path) -> pq.FileMetaData:

@@ -18,6 +18,7 @@ from penchant.building.volatile import check_repeatable
 from penchant.encryption import parquet as pq
 from penchant.encryption.duckdb_connection import connect
 from penchant.encryption.encrypted_file import copy_plain
+from penchant.encryption.parts import parts_of
 from penchant.errors import BudgetExceeded, DataError, NothingToDo, UsageError
 from penchant.manifest import Mart, read_marts
 from penchant.previewing.changes import Edit, find_edit
@@ -177,7 +178,7 @@ def _costs(live: Snapshot, marts: Path, run_results: Path) -> dict[str, Cost]:
 
 
 def _bytes(mart: Path) -> int:
-    return sum(part.stat().st_size for part in pq.parts_of(mart))
+    return sum(part.stat().st_size for part in parts_of(mart))
 
 
 def _seconds(run_results: Path) -> dict[str, float]:
@@ -198,7 +199,7 @@ def _edited(live: Snapshot, described: tuple[Mart, ...], manifest: Path, folder:
     for mart in described:
         built, before = folder / "marts" / f"{mart.name}.parquet", live.mart(mart.name)
         edited.mart(mart.name).symlink_to((built if built.exists() else before).resolve())
-        count = sum(pq.read_metadata(part).num_rows for part in pq.parts_of(edited.mart(mart.name)))
+        count = sum(pq.read_metadata(part).num_rows for part in parts_of(edited.mart(mart.name)))
         rows[mart.name] = MartDescription(rows=count, content_hash="-")
     shutil.copyfile(manifest, edited.manifest)
     live.description.model_copy(update={"marts": rows}).write(edited.path / "snapshot.json")

@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -78,6 +80,27 @@ def test_landed_rows_have_pseudonyms_and_the_vault_leads_back(home: Settings, la
     assert b"anna" not in b"".join(
         file.read_bytes() for file in home.home.rglob("*") if file.is_file()
     )
+
+
+def test_landing_imports_no_library_of_tables(tmp_path: Path) -> None:
+    """They take longer to import than a day takes to land."""
+    (tmp_path / "users.csv").write_text("id\nanna\n")
+    (tmp_path / "mapping.yml").write_text(
+        "tables:\n  users:\n    path: users.csv\n    columns: {user_id: id}\n"
+    )
+    code = f"""
+import sys
+from pathlib import Path
+import penchant.cli
+from penchant.ingestion.ingest import ingest
+from penchant.settings import Settings
+
+folder = Path({str(tmp_path)!r})
+report = ingest(Settings(home=folder / "home"), "files", folder, folder / "mapping.yml")
+assert len(report.landed) == 1
+sys.exit(any(name in sys.modules for name in ("pandas", "pyarrow", "fsspec")))
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_session_of_a_guest_has_the_pseudonym_too(home: Settings, land: Land) -> None:

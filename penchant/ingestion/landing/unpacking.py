@@ -9,10 +9,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow.orc import ORCFile
-
 CHUNK = 1 << 20  # bytes
 # Deflate can expand 1,032 times; tables of text compress 5 to 50 times.
 MAX_EXPANSION = 300
@@ -106,6 +102,10 @@ def orc_as_parquet(orc: Path) -> Path:
 
     Times are cut to microseconds.
     """
+    import pyarrow as pa  # takes a fifth of a second, and no other format needs it
+    import pyarrow.parquet as pq
+    from pyarrow.orc import ORCFile
+
     written, limit, done = orc.with_name("orc.parquet"), expansion_limit(orc), 0
     try:
         opened = ORCFile(orc)

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from penchant.encryption.duckdb_connection import written
 from penchant.ingestion.landing.reading import identifier, literal
 from penchant.storage import STAGING_PREFIX, sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def users_of(connection: duckdb.DuckDBPyConnection, parquet: Path, column: str) -> list[str]:
@@ -33,7 +36,7 @@ def count_where(connection: duckdb.DuckDBPyConnection, parquet: Path, condition:
 
 def rows_of(
     connection: duckdb.DuckDBPyConnection, parquet: Path, column: str, values: Sequence[str]
-) -> pa.Table:
+) -> "pa.Table":
     """The rows with one of ``values``, as text, in a column."""
     query = f"SELECT * FROM {_relation(parquet)} WHERE {is_one_of(column, values)}"
     return connection.sql(query).to_arrow_table()

@@ -8,11 +8,12 @@ that the pattern names: what has landed is recognized by content.
 
 import hashlib
 from pathlib import Path, PurePosixPath
-
-import fsspec
-from fsspec.spec import AbstractFileSystem
+from typing import TYPE_CHECKING
 
 from penchant.errors import PenchantError, UsageError
+
+if TYPE_CHECKING:
+    from fsspec.spec import AbstractFileSystem
 
 PROTOCOLS = ("http", "https", "s3", "gs")
 GLOB = "*["  # a question mark begins the query of an address
@@ -30,6 +31,8 @@ def fetch(pattern: str, workspace: Path, key: str) -> tuple[list[Path], Path]:
     mapping's key in errors. Raises UsageError where no file is found or the extra is missing, and
     PenchantError where the server doesn't answer.
     """
+    import fsspec  # local files have no use of it
+
     folder = workspace / "remote" / hashlib.sha256(pattern.encode()).hexdigest()[:12]
     try:
         system, path = fsspec.core.url_to_fs(pattern)
@@ -52,7 +55,7 @@ def fetch(pattern: str, workspace: Path, key: str) -> tuple[list[Path], Path]:
     return files, folder
 
 
-def _download(system: AbstractFileSystem, name: str, local: Path) -> Path:
+def _download(system: "AbstractFileSystem", name: str, local: Path) -> Path:
     local.parent.mkdir(parents=True, exist_ok=True)
     system.get_file(name, str(local))
     return local
