@@ -1,5 +1,10 @@
-"""What every stage costs as the data grows: seconds, CPU and peak memory of shops of any size."""
+"""What every stage costs as the data grows: seconds, CPU and peak memory of shops of any size.
 
+``--keep FOLDER`` keeps the homes there: a later call runs only what it has not measured, such as a
+stage that failed or one more family.
+"""
+
+import json
 import math
 import os
 import tempfile
@@ -13,6 +18,7 @@ from penchant.settings import Settings
 
 TITLE = "Growth"
 USER = "u0"  # the most active one
+STAGES = "stages.json"  # what was measured in a kept folder
 SLOPE = 1.1  # of log seconds over log events, at most
 NOTES = f"""\
 Users (a 50th of the events) and items (a 200th) grow with the events. Above 50,000 users runs are
@@ -27,12 +33,17 @@ def measure(
     memory_mb: int = 3000,
     families: tuple[str, ...] = ("popularity", "item_cf", "matrix_factorization"),
     through: str = "recommend",
+    keep: str = "",
 ) -> dict[str, Any]:
     """Run the chain on each shop, up to the stage ``through``; a failed stage ends it."""
     shops = {}
     for count in events:
-        with tempfile.TemporaryDirectory(prefix="penchant-growth-") as folder:
-            shops[str(count)] = _chain(Path(folder), count, memory_mb, families, through)
+        if keep:
+            folder = Path(keep).resolve() / str(count)
+            shops[str(count)] = _chain(folder, count, memory_mb, families, through)
+            continue
+        with tempfile.TemporaryDirectory(prefix="penchant-growth-") as new:
+            shops[str(count)] = _chain(Path(new), count, memory_mb, families, through)
     return {"memory_mb": memory_mb, "threads": settings.threads, "shops": shops}
 
 
@@ -61,7 +72,8 @@ def page(figures: dict[str, Any]) -> str:
 def _chain(
     folder: Path, events: int, memory_mb: int, families: tuple[str, ...], through: str
 ) -> list[dict[str, Any]]:
-    write_shop(folder / "shop", events)
+    if not (folder / "shop").exists():
+        write_shop(folder / "shop", events)
     environment = {
         **os.environ,
         "PENCHANT_HOME": str(folder / "home"),
@@ -69,7 +81,7 @@ def _chain(
         "PENCHANT_MAPPING": str(folder / "shop" / "mapping.yml"),
         "PENCHANT_DUCKDB_MEMORY_MB": str(memory_mb),
     }
-    stages: list[dict[str, Any]] = []
+    measured = _read_stages(folder / STAGES)
     snapshot: list[str] = []
     for command in (
         ["ingest"],
@@ -82,18 +94,25 @@ def _chain(
         ["publish"],
         ["recommend", "--user", USER],
     ):
-        of_snapshot = [] if command[0] == "recommend" else snapshot
-        stage, result = run_stage([*command, *of_snapshot], environment)
         name = f"train {command[-1]}" if command[0] == "train" else command[0]
-        stages.append(asdict(stage) | {"name": name})
-        print(f"{events:,} events: {stages[-1]}", flush=True)
-        if stage.failed and command[0] != "train":
+        if name not in measured or measured[name]["failed"]:
+            of_snapshot = [] if command[0] == "recommend" else snapshot
+            stage, result = run_stage([*command, *of_snapshot], environment)
+            measured[name] = asdict(stage) | {"name": name, "snapshot": result.get("snapshot_id")}
+            (folder / STAGES).write_text(json.dumps(list(measured.values()), indent=1))
+            print(f"{events:,} events: {measured[name]}", flush=True)
+        if measured[name]["failed"] and command[0] != "train":
             break
         if command[0] == "build":
-            snapshot = ["--snapshot", result["snapshot_id"]]
+            snapshot = ["--snapshot", measured[name]["snapshot"]]
         if command[0] == through:
             break
-    return stages
+    return list(measured.values())
+
+
+def _read_stages(path: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier call measured in a kept folder, by the stage's name."""
+    return {each["name"]: each for each in json.loads(path.read_text())} if path.exists() else {}
 
 
 def _cell(stages: list[dict[str, Any]], name: str) -> str:
