@@ -15,12 +15,13 @@ from training.commands.train import train
 from training.data.histories import DAY, Histories, read_dataset
 from training.data.recent_users import recent_users
 from training.data.split import split_by_time
+from training.families import up_cf
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.layers.event_types import tuned_strengths
 from training.layers.neighbours import add_rows, known_users
 
-FAMILIES = ("popularity", "user_cf")
+OF_NEIGHBOURS = ("user_cf", "up_cf")
 
 
 def histories(days: list[list[int]], items: int = 4) -> Histories:
@@ -56,7 +57,20 @@ def test_neighbours_are_recent_users_and_nobody_who_is_gone(
     assert known_users(users, np.array([0])).users_U.tolist() == [2, 3]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def test_a_user_is_no_neighbour_of_their_own_among_recent_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.layers.neighbours.KNOWN_USERS", 2)
+    users = histories([[1], [50], [80]])
+    model = up_cf.Model(up_cf.Config())
+    model.observe(users)
+    assert model.rows_U.tolist() == [1, 2]
+    scores_BI = model.scores(users)
+    # the share of their own baskets, and of those of each recent user but themselves
+    np.testing.assert_allclose(scores_BI[:, 0], [1 + 2, 1 + 1, 1 + 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ("popularity", *OF_NEIGHBOURS))
 def test_recent_users_get_lists_and_the_record_says_so(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
@@ -69,7 +83,7 @@ def test_recent_users_get_lists_and_the_record_says_so(
     recent = recent_users(dataset.histories, 10)
     assert listed == [dataset.user_ids[row] for row in recent]
     cuts = {f"lists of the 10 most recently active of {len(dataset.user_ids)} users"}
-    if family == "user_cf":
+    if family in OF_NEIGHBOURS:
         cuts |= {"neighbours among the 12 most recently active users"}
     assert set(RunRecord.read(RunRecord.path(run)).cuts) == cuts
 

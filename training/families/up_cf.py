@@ -17,7 +17,13 @@ from training.data.split import Split
 from training.fitting.context import TrainingContext
 from training.fitting.family import Ranker, State
 from training.layers.baskets import baskets_of
-from training.layers.neighbours import add_rows, dot_products, sums_over, without_rows
+from training.layers.neighbours import (
+    add_rows,
+    known_rows,
+    record_cut,
+    sums_over,
+    without_users,
+)
 from training.layers.popularity import SUMS, popularity
 
 POPULARITY_DAYS = 90.0
@@ -35,7 +41,8 @@ class Config:
 
 
 class Model(Ranker):
-    """State: item sets and recent frequencies of all known users, and popularity."""
+    """State: item sets and recent frequencies of all known users, their rows in the data, and
+    popularity."""
 
     config: Config
 
@@ -43,24 +50,28 @@ class Model(Ranker):
 
     def fit(self, split: Split, context: TrainingContext) -> None:
         self.observe(split.train)
+        record_cut(split.train, context)
         context.curve("validation_ndcg@10", 1, context.validate(self.scores))
 
     def observe(self, histories: Histories) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS)
-        self._index(item_sets(histories), recent_frequencies(histories, self.config.window))
+        self._know(histories)
 
     def unlearn(
         self, split: Split, histories: Histories, gone_B: IntArray, context: TrainingContext
     ) -> None:
         self.popularity_I = popularity(histories, POPULARITY_DAYS, gone_B)
-        self._index(without_rows(self.sets, gone_B), without_rows(self.frequencies, gone_B))
+        self._know(without_users(histories, gone_B))
 
     def scores(self, batch: Histories) -> torch.Tensor:
         config = self.config
-        similar_BU = dot_products(scaled(item_sets(batch), config.asymmetry), self.sets_by_item)
-        known_B = np.flatnonzero((batch.users_U >= 0) & (batch.users_U < similar_BU.shape[1]))
-        similar_BU[known_B, batch.users_U[known_B]] = 0  # a user's own row is added apart
-        scores_BI = sums_over(similar_BU**config.locality, self.frequencies_by_item)
+        similar = scaled(item_sets(batch), config.asymmetry) @ self.sets_by_item
+        similar.data **= config.locality  # while only the cells of similar users exist
+        weights_BU = similar.toarray()
+        place_B = np.minimum(np.searchsorted(self.rows_U, batch.users_U), len(self.rows_U) - 1)
+        known_B = np.flatnonzero(self.rows_U[place_B] == batch.users_U)
+        weights_BU[known_B, place_B[known_B]] = 0  # a user's own row is added apart
+        scores_BI = sums_over(weights_BU, self.frequencies_by_item)
         add_rows(scores_BI, recent_frequencies(batch, config.window))  # similarity of 1
         return scores_BI.add_(torch.from_numpy(POPULARITY_SHARE * self.popularity_I))
 
@@ -69,15 +80,24 @@ class Model(Ranker):
             f"{name}_{part}": torch.from_numpy(getattr(matrix, part))
             for name, matrix in (("sets", self.sets), ("frequencies", self.frequencies))
             for part in ("data", "indices", "indptr")
-        } | {"popularity_I": torch.from_numpy(self.popularity_I)}
+        } | {
+            "rows_U": torch.from_numpy(self.rows_U),
+            "popularity_I": torch.from_numpy(self.popularity_I),
+        }
 
     def load_state(self, state: State) -> None:
         self.popularity_I = state["popularity_I"].numpy()
+        self.rows_U = state["rows_U"].numpy()
         self._index(*(self._matrix(state, name) for name in ("sets", "frequencies")))
 
     def _matrix(self, state: State, name: str) -> sp.csr_matrix:
         parts = tuple(state[f"{name}_{part}"].numpy() for part in ("data", "indices", "indptr"))
         return sp.csr_matrix(parts, shape=(len(parts[2]) - 1, len(self.popularity_I)))
+
+    def _know(self, histories: Histories) -> None:
+        self.rows_U = known_rows(histories)
+        known = histories.take(self.rows_U)
+        self._index(item_sets(known), recent_frequencies(known, self.config.window))
 
     def _index(self, sets: sp.csr_matrix, frequencies: sp.csr_matrix) -> None:
         self.sets, self.frequencies = sets, frequencies

@@ -22,11 +22,18 @@ KNOWN_USERS = 50_000  # who can be neighbours, at most: every user is compared w
 def known_users(histories: Histories, gone_B: IntArray | None = None) -> Histories:
     """The users who can be neighbours, in a large shop the most recently active, without those in
     rows ``gone_B``."""
-    if gone_B is not None:
-        histories = histories.take(np.delete(np.arange(len(histories)), gone_B))
-    if len(histories) <= KNOWN_USERS:
-        return histories
-    return histories.take(recent_users(histories, KNOWN_USERS))
+    left = histories if gone_B is None else without_users(histories, gone_B)
+    return left if len(left) <= KNOWN_USERS else left.take(known_rows(left))
+
+
+def known_rows(histories: Histories) -> IntArray:
+    """Rows of the users who can be neighbours, ascending."""
+    return recent_users(histories, KNOWN_USERS)
+
+
+def without_users(histories: Histories, gone_B: IntArray) -> Histories:
+    """The users but for those in some rows."""
+    return histories.take(np.delete(np.arange(len(histories)), gone_B))
 
 
 def record_cut(histories: Histories, context: TrainingContext) -> None:
@@ -68,10 +75,3 @@ def add_rows(scores_BI: torch.Tensor, rows: sp.csr_matrix, weight: float = 1.0) 
     values_N = torch.from_numpy((weight * rows.data).astype(np.float32))
     cells = (torch.from_numpy(rows_N), torch.from_numpy(rows.indices.astype(np.int64)))
     scores_BI.index_put_(cells, values_N, accumulate=True)
-
-
-def without_rows(known: sp.csr_matrix, gone_B: IntArray) -> sp.csr_matrix:
-    """The known users but for some rows."""
-    kept_U = np.ones(known.shape[0], bool)
-    kept_U[gone_B] = False
-    return known[kept_U]
