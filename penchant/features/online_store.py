@@ -168,15 +168,21 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             of_users.write(self._get_conn(config), table, time)
             return
         packed = PackedRows.of(view)
-        keys = [column.name for column in view.entity_columns]
-        for batch in table.to_batches(ROWS_A_BATCH):
+        names = [column.name for column in view.entity_columns]
+        keys = entity_keys(config, view, {name: table[name].to_pylist() for name in names})
+        # SQLite appends keys in order; others split pages and are looked up all over the file
+        order_N = pc.sort_indices(pa.array(keys, pa.binary()))
+        table = table.combine_chunks()  # taking rows of many chunks looks at all of them
+        for start in range(0, len(keys), ROWS_A_BATCH):
+            taken_N = order_N.slice(start, ROWS_A_BATCH)
+            (batch,) = table.take(taken_N).combine_chunks().to_batches()
             features: list[Sequence[bytes | None]] = (
                 [packed.blobs(batch)]
                 if packed
                 else [_blobs(batch.column(field.name), field.dtype) for field in view.features]
             )
             columns = [
-                entity_keys(config, view, {name: batch.column(name).to_pylist() for name in keys}),
+                [keys[place] for place in taken_N.to_pylist()],
                 batch.column(time).cast(pa.timestamp("us")).cast(pa.int64()).to_pylist(),
                 *features,
             ]
