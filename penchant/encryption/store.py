@@ -126,11 +126,16 @@ def digest_of_store(path: Path) -> str:
     """
     digest = hashlib.sha256()
     for row in rows_of_store(path):
-        for value in row:
-            raw = value if isinstance(value, bytes) else repr(value).encode()
-            digest.update(b"%s %d " % (type(value).__name__.encode(), len(raw)))
-            digest.update(raw)
+        digest.update(b"".join(map(_with_type, row)))
     return digest.hexdigest()
+
+
+def _with_type(value: Any) -> bytes:
+    """A value's bytes behind its type and their number: different rows have different bytes."""
+    if isinstance(value, bytes):
+        return b"bytes %d %b" % (len(value), value)
+    raw = repr(value).encode()
+    return b"%b %d %b" % (type(value).__name__.encode(), len(raw), raw)
 
 
 def rows_of_store(path: Path) -> Iterator[tuple[Any, ...]]:

@@ -22,28 +22,19 @@ import pyarrow.compute as pc
 
 from penchant.encryption.store import open_store
 from penchant.feast_sdk import (
-    Array,
-    Bool,
-    Bytes,
     Entity,
     EntityKeyProto,
-    FeastType,
     FeatureView,
-    Float32,
-    Float64,
-    Int32,
-    Int64,
     RepoConfig,
     SqliteOnlineStore,
     SqliteOnlineStoreConfig,
-    String,
     ValueProto,
     ValueType,
-    python_values_to_proto_values,
     serialize_entity_key,
 )
 from penchant.features.packed_rows import FloatArray, PackedRows
 from penchant.features.user_rows import USER, UserRows, UserRowsTable, quoted
+from penchant.features.value_blobs import blobs
 
 PACKED_ROW = "packed_row"
 """The column of a packed view."""
@@ -67,17 +58,6 @@ LAYOUT = 1
 
 ROWS_A_BATCH = 4_000
 """Rows held in memory as Python objects at a time."""
-
-SCALARS: dict[FeastType, str] = {
-    Bool: "bool_val",
-    Bytes: "bytes_val",
-    Float32: "float_val",
-    Float64: "double_val",
-    Int32: "int32_val",
-    Int64: "int64_val",
-    String: "string_val",
-}
-"""Types whose Arrow value is the value of the ``Value`` message, and the message's field."""
 
 WriteRow = tuple[EntityKeyProto, dict[str, ValueProto], datetime, datetime | None]
 ReadRow = tuple[datetime | None, dict[str, ValueProto] | None]
@@ -179,7 +159,7 @@ class WideSqliteOnlineStore(SqliteOnlineStore):
             features: list[Sequence[bytes | None]] = (
                 [packed.blobs(batch)]
                 if packed
-                else [_blobs(batch.column(field.name), field.dtype) for field in view.features]
+                else [blobs(batch.column(field.name), field.dtype) for field in view.features]
             )
             columns = [
                 [keys[place] for place in taken_N.to_pylist()],
@@ -394,49 +374,6 @@ def _key_head(names: tuple[str, ...], version: int) -> bytes:
 def _key_part(text: str) -> bytes:
     encoded = text.encode()
     return struct.pack("<II", ValueType.STRING.value, len(encoded)) + encoded
-
-
-def _blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
-    """A feature's values as serialized ``Value`` messages; None for null.
-
-    Scalars repeat often, so each different one is serialized once.
-    """
-    if isinstance(dtype, Array):
-        if dtype == Array(Float32) and not column.null_count:
-            return _float_lists(column)
-        return _serialized(column, dtype)
-    encoded = column.dictionary_encode()
-    different: list[bytes | None] = [*_serialized(encoded.dictionary, dtype), None]
-    return [different[place] for place in encoded.indices.fill_null(-1).to_pylist()]
-
-
-def _serialized(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
-    values = column.to_pylist()
-    if field := SCALARS.get(dtype):
-        return [
-            None if value is None else ValueProto(**{field: value}).SerializeToString()
-            for value in values
-        ]
-    protos = python_values_to_proto_values(values, dtype.to_value_type())
-    return [proto.SerializeToString() or None for proto in protos]
-
-
-def _float_lists(column: pa.Array) -> list[bytes | None]:
-    """``_blobs`` of lists of floats, without a Python object per float.
-
-    A message is a header that depends on the list's length, then the floats as they are in memory.
-    """
-    floats = memoryview(column.flatten().to_numpy().astype("<f4").tobytes())
-    ends = np.cumsum(pc.list_value_length(column).to_numpy()).tolist()
-    headers: dict[int, bytes] = {}
-    blobs: list[bytes | None] = []
-    for begin, end in zip([0, *ends], ends, strict=False):
-        count = end - begin
-        if count not in headers:
-            (whole,) = python_values_to_proto_values([[0.0] * count], ValueType.FLOAT_LIST)
-            headers[count] = whole.SerializeToString().removesuffix(bytes(4 * count))
-        blobs.append(headers[count] + floats[4 * begin : 4 * end] or None)
-    return blobs
 
 
 def _microseconds(at: datetime) -> int:

@@ -18,16 +18,17 @@ from penchant.releases.release import MAX_RECENT_ITEMS
 EVENTS_A_PART = 1_000_000
 IS_PURCHASE = "event_type = 'purchase'"
 
+# ``place`` is 1 for the newest event: lists are sorted by one number each.
 _RECENT = """
     SELECT
         user_id,
-        list(item_id ORDER BY {order}) AS item_ids,
-        list(event_type ORDER BY {order}) AS event_types,
-        list(epoch_us(event_at) ORDER BY {order}) AS event_ats,
-        list(coalesce(quantity, 1)::BIGINT ORDER BY {order}) AS quantities
+        list(item_id ORDER BY place DESC) AS item_ids,
+        list(event_type ORDER BY place DESC) AS event_types,
+        list(epoch_us(event_at) ORDER BY place DESC) AS event_ats,
+        list(coalesce(quantity, 1)::BIGINT ORDER BY place DESC) AS quantities
     FROM (
-        FROM source WHERE user_id {range} AND item_id IS NOT NULL QUALIFY
-            row_number() OVER (PARTITION BY user_id ORDER BY {backwards}) <= {latest}
+        SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY {backwards}) AS place
+        FROM source WHERE user_id {range} AND item_id IS NOT NULL QUALIFY place <= {latest}
     )
     GROUP BY user_id
     ORDER BY user_id
@@ -55,7 +56,6 @@ def recent_items(snapshot: Snapshot) -> Iterator[pa.Table]:
     return _rows(
         snapshot,
         _RECENT.format(
-            order=", ".join(keys),
             backwards=", ".join(f"{key} DESC" for key in keys),
             latest=MAX_RECENT_ITEMS,
             range=RANGE,

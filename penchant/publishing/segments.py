@@ -97,10 +97,12 @@ def _interests(user_ids: list[str], labels: Labels, portraits: Path) -> list[lis
         connection.register("members", members)
         rows = connection.execute(
             """
-            WITH latest AS (
-                SELECT user_id, arg_max(interests, feature_at) AS interests,
-                    arg_max(interest_weights, feature_at) AS weights
-                FROM read_parquet($portraits) GROUP BY user_id
+            WITH latest AS (  -- a join: arg_max of lists copies each list that it compares
+                SELECT user_id, interests, interest_weights AS weights
+                FROM read_parquet($portraits) JOIN (
+                    SELECT user_id, max(feature_at) AS feature_at
+                    FROM read_parquet($portraits) GROUP BY user_id
+                ) USING (user_id, feature_at)
             ),
             listed AS (
                 SELECT label, unnest(interests) AS interest, unnest(weights) AS weight

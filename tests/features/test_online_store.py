@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from penchant.feast_sdk import Array, Float32, ValueType, python_values_to_proto_values
-from penchant.features.online_store import _blobs
+from penchant.feast_sdk import Array, Float32, String, ValueType, python_values_to_proto_values
+from penchant.features.value_blobs import blobs
 
 
 def test_float_lists_equal_feasts_serialization() -> None:
@@ -13,4 +13,15 @@ def test_float_lists_equal_feasts_serialization() -> None:
     column = pa.array([[9.0], *lists], pa.list_(pa.float32())).slice(1)
     protos = python_values_to_proto_values(column.to_pylist(), ValueType.FLOAT_LIST)
     expected = [proto.SerializeToString() or None for proto in protos]
-    assert _blobs(column, Array(Float32)) == expected
+    assert blobs(column, Array(Float32)) == expected
+
+
+def test_text_lists_equal_feasts_serialization() -> None:
+    lists = [["a", "", "ä" * 80], [], None, ["b" * 20_000, "a"], ["a"]]
+    column = pa.array([["other"], *lists], pa.list_(pa.string())).slice(1)
+    protos = python_values_to_proto_values(lists, ValueType.STRING_LIST)
+    expected = [proto.SerializeToString() or None for proto in protos]
+    assert blobs(column, Array(String)) == expected
+    nulls = pa.array([["a", None]], pa.list_(pa.string()))
+    (proto,) = python_values_to_proto_values([["a", None]], ValueType.STRING_LIST)
+    assert blobs(nulls, Array(String)) == [proto.SerializeToString()]
