@@ -109,9 +109,10 @@ def _scores(
     scores_NC = np.zeros((items_ND.shape[0], tags_VC.shape[1]), np.float32)
     if not (items_ND.shape[1] and neighbours_VD.shape[0]):
         return scores_NC
-    neighbours_DV, most = neighbours_VD.T.tocsr(), min(NEIGHBOURS, neighbours_VD.shape[0])
+    most = min(NEIGHBOURS, neighbours_VD.shape[0])
     for first in range(0, len(scores_NC), BATCH):
-        similarity_BV = (items_ND[first : first + BATCH] @ neighbours_DV).toarray()
+        items_DB = items_ND[first : first + BATCH].T.toarray()
+        similarity_BV = np.ascontiguousarray((neighbours_VD @ items_DB).T)
         # NumPy's partition is ten times slower on rows that are mostly 0
         nearest = torch.from_numpy(similarity_BV).topk(most, sorted=False)
         similarity_BK, near_BK = nearest.values.numpy(), nearest.indices.numpy()

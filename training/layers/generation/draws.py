@@ -18,30 +18,42 @@ def sample_distinct(
     suffice, a visit falls back to exponential races (Efraimidis & Spirakis 2006), which cost a draw
     for each column. There must be at least as many weights above 0 as columns wanted.
     """
-    columns = weights_BC.shape[1]
-    most = int(sizes_V.max()) if len(sizes_V) else 0
+    columns, visits = weights_BC.shape[1], len(row_V)
     # Rows are concatenated, row b on [b, b + 1): one search finds the columns of all visits.
     line_BC = torch.cumsum(weights_BC, dim=1, dtype=torch.double)
     line_BC /= line_BC[:, -1:].clone()
     line_BC += torch.arange(len(line_BC))[:, None]
-    level_VM = torch.rand(len(row_V), 2 * most + SPARE, generator=generator, dtype=torch.double)
-    found_VM = torch.searchsorted(line_BC.flatten(), level_VM + row_V[:, None], right=True)
-    found_VM = (found_VM - row_V[:, None] * columns).clamp(max=columns - 1)
-    sorted_VM, order_VM = torch.sort(found_VM, dim=1, stable=True)
-    first_VM = torch.ones_like(sorted_VM, dtype=torch.bool)
-    first_VM[:, 1:] = sorted_VM[:, 1:] != sorted_VM[:, :-1]
-    first_VM = torch.zeros_like(first_VM).scatter(1, order_VM, first_VM)
-    # First occurrences of a column, in the order sampled, before repeats.
-    places_VM = torch.sort((~first_VM).int(), dim=1, stable=True).indices
-    columns_VK = found_VM.gather(1, places_VM)[:, :most]
-    short_V = first_VM.sum(dim=1) < sizes_V
+    visit_N = torch.arange(visits).repeat_interleave(2 * sizes_V + SPARE)
+    row_N = row_V[visit_N]
+    level_N = torch.rand(len(visit_N), generator=generator, dtype=torch.double)
+    found_N = torch.searchsorted(line_BC.flatten(), level_N + row_N, right=True)
+    found_N = (found_N - row_N * columns).clamp(max=columns - 1)
+    first_N = _first_occurrences(visit_N * columns + found_N)
+    visit_F, found_F = visit_N[first_N], found_N[first_N]
+    different_V = torch.bincount(visit_F, minlength=visits)
+    place_F = torch.arange(len(visit_F)) - (different_V.cumsum(0) - different_V)[visit_F]
+    short_V = different_V < sizes_V
+    kept_F = (place_F < sizes_V[visit_F]) & ~short_V[visit_F]
+    columns_N = torch.empty(int(sizes_V.sum()), dtype=torch.long)
+    is_short_N = short_V.repeat_interleave(sizes_V)
+    columns_N[~is_short_N] = found_F[kept_F]
     if short_V.any():
-        columns_VK[short_V] = _race(weights_BC[row_V[short_V]], most, generator)
-    return columns_VK[torch.arange(most) < sizes_V[:, None]]
+        columns_N[is_short_N] = _race(weights_BC[row_V[short_V]], sizes_V[short_V], generator)
+    return columns_N
 
 
-def _race(weights_VC: torch.Tensor, most: int, generator: torch.Generator) -> torch.Tensor:
+def _first_occurrences(values_N: torch.Tensor) -> torch.Tensor:
+    """Whether no earlier value is the same."""
+    sorted_N, order_N = torch.sort(values_N, stable=True)
+    is_first_N = torch.ones_like(values_N, dtype=torch.bool)
+    is_first_N[order_N[1:]] = sorted_N[1:] != sorted_N[:-1]
+    return is_first_N
+
+
+def _race(
+    weights_VC: torch.Tensor, sizes_V: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
     clocks_VC = torch.empty_like(weights_VC).exponential_(generator=generator)
-    k = min(most, weights_VC.shape[1])
-    first_VK = torch.topk(weights_VC / clocks_VC, k, dim=1).indices
-    return torch.nn.functional.pad(first_VK, (0, most - k))
+    most = int(sizes_V.max())
+    first_VK = torch.topk(weights_VC / clocks_VC, most, dim=1).indices
+    return first_VK[torch.arange(most) < sizes_V[:, None]]

@@ -73,7 +73,7 @@ SOURCES = (
         "item_cf",
         Depth(100, 60),
         min_buyers=20,
-        fit_every=3,
+        fit_every=5,
         settings=(("half_lives_days", (120.0,)), ("neighbour_weights", (0.02,))),
     ),
     Source("popularity", Depth(2000), candidates=150, settings=(("half_lives_days", (14.0,)),)),

@@ -6,6 +6,7 @@ basket are one purchase.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -48,10 +49,9 @@ def own_items(histories: Histories, most: int) -> OwnItems:
     """The ``most`` most frequent items of each user, with their features as of ``end``."""
     days = _Days.of(histories)
     row_P, item_P = np.divmod(days.pair_P, histories.item_count)
-    features_PF = np.stack(
-        [*days.decayed, *days.regularity(), *days.share(histories, row_P)], axis=1
-    )
-    order_P = np.lexsort((days.last_P, -days.decayed[KEPT_BY], row_P))
+    decayed = [np.log1p(days.decayed(half_life)) for half_life in HALF_LIVES_DAYS]
+    features_PF = np.stack([*decayed, *days.regularity(), *days.share(histories, row_P)], axis=1)
+    order_P = np.lexsort((days.last_P, -decayed[KEPT_BY], row_P))
     starts_B1 = starts(np.bincount(row_P, minlength=len(histories)))
     kept_P = np.sort(order_P[np.arange(len(order_P)) - starts_B1[row_P] < most])
     counts_B = np.bincount(row_P[kept_P], minlength=len(histories))
@@ -84,41 +84,40 @@ def item_features(histories: Histories) -> FloatArray:
 @dataclass(frozen=True)
 class _Days:
     """The distinct days of each (user, item) pair. ``pair_P``: row of the user * items + item,
-    ascending; ``count_P``: days; ``last_P``, ``first_P``: days ago. ``decayed``: of each half-life,
-    log(1 + days decayed). ``recent_P``: days decayed by ``RECENT_DAYS``."""
+    ascending; ``count_P``: days; ``ago_D``: days ago of each, a pair's together, the newest
+    first."""
 
     pair_P: IntArray
     count_P: IntArray
-    last_P: npt.NDArray[np.float64]
-    first_P: npt.NDArray[np.float64]
-    decayed: list[npt.NDArray[np.float64]]
-    recent_P: npt.NDArray[np.float64]
+    ago_D: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, histories: Histories) -> "_Days":
-        pair_N = histories.rows_N * histories.item_count + histories.items_N
         ago_N = histories.end // DAY - histories.times_N // DAY
-        order_N = np.lexsort((ago_N, pair_N))
-        pair_N, ago_N = pair_N[order_N], ago_N[order_N]
-        other_N = np.ones(len(pair_N), bool)
-        other_N[1:] = (np.diff(pair_N) != 0) | (np.diff(ago_N) != 0)
-        pair_D, ago_D = pair_N[other_N], ago_N[other_N].astype(np.float64)
-        begins_D = np.ones(len(pair_D), bool)
-        begins_D[1:] = np.diff(pair_D) != 0
-        first_D = np.flatnonzero(begins_D)
-        which_D, count_P = np.cumsum(begins_D) - 1, np.diff([*first_D, len(pair_D)])
+        span = int(ago_N.max(initial=0)) + 1
+        pair_N = histories.rows_N * histories.item_count + histories.items_N
+        day_N = np.sort(pair_N * span + ago_N)
+        day_D = day_N[_begins(day_N)]
+        pair_D, ago_D = np.divmod(day_D, span)
+        first_P = np.flatnonzero(_begins(pair_D))
+        pair_P, count_P = pair_D[first_P], np.diff([*first_P, len(pair_D)])
+        return cls(pair_P, count_P, ago_D.astype(np.float64))
 
-        def decayed(half_life: float) -> npt.NDArray[np.float64]:
-            return np.asarray(np.bincount(which_D, 0.5 ** (ago_D / half_life), len(first_D)), float)
+    @cached_property
+    def last_P(self) -> npt.NDArray[np.float64]:
+        """Days ago of the newest day."""
+        return self.ago_D[np.cumsum(self.count_P) - self.count_P]
 
-        return cls(
-            pair_D[first_D],
-            count_P,
-            ago_D[first_D],
-            ago_D[first_D + count_P - 1],
-            [np.log1p(decayed(half_life)) for half_life in HALF_LIVES_DAYS],
-            decayed(RECENT_DAYS),
-        )
+    @cached_property
+    def first_P(self) -> npt.NDArray[np.float64]:
+        """Days ago of the oldest day."""
+        return self.ago_D[np.cumsum(self.count_P) - 1]
+
+    def decayed(self, half_life_days: float) -> npt.NDArray[np.float64]:
+        """Days, each worth half after this many days."""
+        pairs = len(self.pair_P)
+        pair_D = np.repeat(np.arange(pairs), self.count_P)
+        return np.bincount(pair_D, 0.5 ** (self.ago_D / half_life_days), pairs)
 
     def regularity(self) -> list[npt.NDArray[np.float64]]:
         """Times since the last and the first day, the mean gap, and how much of it has passed."""
@@ -136,13 +135,21 @@ class _Days:
     def share(self, histories: Histories, row_P: IntArray) -> list[npt.NDArray[np.float64]]:
         """The item's share in the user's days, of all and of late, and how many days there are."""
         span = int(histories.end // DAY) + 1
-        day_M = np.unique(histories.rows_N * span + histories.times_N // DAY)
+        day_N = np.sort(histories.rows_N * span + histories.times_N // DAY)
+        day_M = day_N[_begins(day_N)]
         row_M, ago_M = day_M // span, histories.end // DAY - day_M % span
         days_B = np.bincount(row_M, minlength=len(histories))
         recent_B = np.bincount(row_M, 0.5 ** (ago_M / RECENT_DAYS), len(histories))
         return [
             self.count_P / days_B[row_P],
-            self.recent_P / np.maximum(recent_B[row_P], 0.1),
+            self.decayed(RECENT_DAYS) / np.maximum(recent_B[row_P], 0.1),
             np.log1p(days_B[row_P]),
             np.log1p(recent_B[row_P]),
         ]
+
+
+def _begins(sorted_N: IntArray) -> npt.NDArray[np.bool_]:
+    """Whether a value differs from the one before."""
+    begins_N = np.ones(len(sorted_N), bool)
+    begins_N[1:] = sorted_N[1:] != sorted_N[:-1]
+    return begins_N
