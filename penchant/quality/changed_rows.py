@@ -1,12 +1,16 @@
 """Validate the rows of a snapshot that differ from those of the one before, which has passed.
 
 A build says which rows it has kept. The rules are those of Great Expectations; DuckDB runs them,
-each on the changed rows where that suffices. Without a failure this is the same result as that of
-a validation of all rows, and takes neither its time nor the 3 s to import Great Expectations.
+each on the changed rows where that suffices. Without a critical failure this is the same result as
+that of a validation of all rows, and takes neither its time nor the 3 s to import Great
+Expectations. Warnings compare a mart with the one before or are about all of its rows, so each
+check finds its own.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 import duckdb
 
@@ -14,8 +18,8 @@ from penchant.artifacts import MartDescription, Snapshot
 from penchant.encryption.duckdb_connection import connect
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import largest_index, stability_indices
-from penchant.quality.results import MartResult
-from penchant.quality.rule import Rule
+from penchant.quality.results import SAMPLE, Failure, MartResult, in_order
+from penchant.quality.rule import CRITICAL, Rule
 from penchant.quality.rules import DRIFT, Evidence, History, drifting_columns, rules_of
 from penchant.quality.views import NUMBERS, PREVIOUS, add_view, quoted, rows_of
 
@@ -26,9 +30,9 @@ CHANGED = "changed__"
 def validate_changed(
     snapshot: Snapshot, previous: Snapshot, threads: int
 ) -> dict[str, MartResult] | None:
-    """The number of rules of each mart, if all hold; None if one fails.
+    """The rules of each mart and its warnings; None if a critical rule fails.
 
-    ``previous``: it has passed all rules, and ``snapshot`` was built from it.
+    ``previous``: it has passed all critical rules, and ``snapshot`` was built from it.
     """
     marts = {mart.name: mart for mart in read_marts(snapshot.manifest)}
     described = snapshot.description.marts
@@ -46,9 +50,11 @@ def validate_changed(
             results = {}
             for name, mart in marts.items():
                 rules = rules_of(mart, compared.evidence(mart, columns[name]))
-                if not all(compared.holds(mart, rule) for rule in rules):
+                failed = [rule for rule in rules if not compared.holds(mart, rule)]
+                if any(rule.severity == CRITICAL for rule in failed):
                     return None
-                results[name] = MartResult(len(rules))
+                warnings = in_order(compared.warning(mart, rule) for rule in failed)
+                results[name] = MartResult(len(rules), warnings)
         except duckdb.Error:
             return None  # such as a damaged file: the validation of all rows names it
     return results
@@ -71,6 +77,16 @@ class _Compared:
         query = query.replace("{batch}", quoted(mart.name))
         query = query.replace("{changed}", quoted(CHANGED + mart.name))
         return not self._returns_rows(query)
+
+    def warning(self, mart: Mart, rule: Rule) -> Failure:
+        """A failed rule as Great Expectations describes it."""
+        found = self.connection.execute(rule.query.replace("{batch}", quoted(mart.name)))
+        names, rows = [name for name, *_ in found.description or ()], found.fetchall()
+        described = (rule.name, rule.column, rule.severity, rule.description)
+        if rule.built_in:
+            return Failure(*described, observed=rows[0][0], unexpected_count=None, sample=[])
+        sample = [dict(zip(names, map(_plain, row), strict=True)) for row in rows[:SAMPLE]]
+        return Failure(*described, len(rows), len(rows), sample)
 
     def evidence(self, mart: Mart, columns: Mapping[str, str]) -> Evidence:
         """Creates the changed rows too."""
@@ -138,3 +154,8 @@ def _is_changed(described: MartDescription) -> str:
         for view in ("events", f"{PREVIOUS}events")
     ]
     return f"user_id in ({' union '.join(users)})"
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON: DuckDB's literals of fractions are decimals."""
+    return float(value) if isinstance(value, Decimal) else value

@@ -52,7 +52,7 @@ def check(settings: Settings, snapshot_id: str, all_rows: bool = False) -> Check
     """Validate a snapshot, write its ``checks.json`` and Data Docs, and make it live if it passes.
 
     Rows that the snapshot before it has, and has passed with, are validated again once a week (see
-    ``ALL_ROWS_EVERY``), with ``all_rows``, and when a changed row fails.
+    ``ALL_ROWS_EVERY``), with ``all_rows``, and when a changed row fails a critical rule.
     A snapshot that has passed is not validated again. A failed one is: the rules or the snapshot
     that it is compared with may have changed. Raises DataError on a critical failure, UsageError on
     an unknown id.
@@ -112,7 +112,7 @@ def _of_changed_rows(
     if previous is None or snapshot.description.previous != previous.id:
         return None
     before = previous.check_results()
-    if before is None or not before.passed or before.statistics.failed_warning:
+    if before is None or not before.passed:
         return None
     if before.all_rows_at is None or _are_due(before, snapshot.as_of - before.all_rows_at):
         return None

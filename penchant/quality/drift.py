@@ -81,16 +81,16 @@ def _histograms(
     connection: duckdb.DuckDBPyConnection, table: str, edges: dict[str, list[float]]
 ) -> dict[str, list[int]]:
     """Rows per bin of each column: up to each edge, above the last, null."""
-    counts: list[str] = []
-    for column, bins in edges.items():
-        upto = [f"count(*) filter ({quoted(column)} <= {edge!r})" for edge in bins]
-        counts.append(f"[{', '.join([*upto, f'count({quoted(column)})', 'count(*)'])}]")
-    found = connection.execute(f"select {', '.join(counts)} from {table}").fetchall()[0]
-    return {column: _steps(running) for column, running in zip(edges, found, strict=True)}
-
-
-def _steps(running: list[int]) -> list[int]:
-    return [upto - before for before, upto in zip([0, *running], running, strict=False)]
+    counts = ", ".join(
+        f"histogram({quoted(column)}, {bins!r}::double[]), count({quoted(column)})"
+        for column, bins in edges.items()
+    )
+    *found, rows = connection.execute(f"select {counts}, count(*) from {table}").fetchall()[0]
+    histograms = {}
+    for (column, bins), upto, known in zip(edges.items(), found[::2], found[1::2], strict=True):
+        counted = [(upto or {}).get(edge, 0) for edge in bins]
+        histograms[column] = [*counted, known - sum(counted), rows - known]
+    return histograms
 
 
 def _stability_index(now: list[int], before: list[int]) -> float:

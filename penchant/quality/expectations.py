@@ -12,9 +12,9 @@ from great_expectations.expectations.metrics.query_metrics.query_row_count.query
 )
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
+from penchant.quality.results import SAMPLE
 from penchant.quality.rule import Rule
 
-SAMPLE = 5  # unexpected rows shown with a failure
 ROWS = "unexpected_rows_query.table"  # GX's metric: the first rows of the query
 COUNT = "unexpected_rows_query.rows_found"
 

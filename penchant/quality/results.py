@@ -1,7 +1,10 @@
 """What a validation found."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+SAMPLE = 5  # unexpected rows shown with a failure
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,8 @@ class MartResult:
 
     expectations: int
     failures: tuple[Failure, ...] = ()
+
+
+def in_order(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Sorted, so that a repeated validation gives the same results."""
+    return tuple(sorted(failures, key=lambda failure: (failure.expectation, failure.rule)))

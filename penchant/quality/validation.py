@@ -30,8 +30,8 @@ from penchant.errors import DataError
 from penchant.manifest import Mart, read_marts
 from penchant.quality.drift import stability_indices
 from penchant.quality.duckdb_source import DuckDBDatasource, read_only_url
-from penchant.quality.expectations import SAMPLE, expectation_of
-from penchant.quality.results import Failure, MartResult
+from penchant.quality.expectations import expectation_of
+from penchant.quality.results import SAMPLE, Failure, MartResult, in_order
 from penchant.quality.rule import CRITICAL
 from penchant.quality.rules import Evidence, History, drifting_columns, rules_of
 from penchant.quality.views import NUMBERS, PREVIOUS, add_view, quoted, rows_of
@@ -208,7 +208,7 @@ def _result(result: ExpectationSuiteValidationResult) -> MartResult:
     failures = [_failure(found) for found in result.results if not found.success]
     return MartResult(
         expectations=len(result.results),
-        failures=tuple(sorted(failures, key=lambda failure: (failure.expectation, failure.rule))),
+        failures=in_order(failures),
     )
 
 

@@ -1,6 +1,7 @@
 """A snapshot that was built from a live one: the rows that changed are validated alone."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from small_snapshot import FIRST, SECOND, edit_mart
@@ -86,7 +87,6 @@ def test_a_good_day_is_live_without_a_validation_of_all_rows(
             "select * replace (feature_at + interval 1 second as feature_at) from mart",
         ),
         ("user_statistics", "select * replace (null::bigint as orders_28d) from mart"),
-        ("user_statistics", "select * replace (spend_28d * 9 as spend_28d) from mart"),
         ("user_statistics", "select * exclude (spend_28d) from mart"),
         ("propensities", "select * replace (0.4 as propensity) from mart"),
     ],
@@ -96,6 +96,49 @@ def test_a_fault_in_a_changed_row_is_found(
 ) -> None:
     edit_mart(second, mart, edit)
     assert validate_changed(say_kept(second), Snapshot.open(settings, FIRST), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("mart", "edit"),
+    [
+        ("user_statistics", "select * replace (spend_28d * 9 as spend_28d) from mart"),
+        (
+            "user_statistics",
+            "select mart.* replace (user_id || copy as user_id) from mart, range(4) copies(copy)",
+        ),
+        (
+            "policy_log",
+            "select * replace (if(impression_id = 'm7', 1e-9, propensity) as propensity, "
+            "null::varchar as slate_id) from mart",
+        ),
+    ],
+)
+def test_a_warning_is_that_of_great_expectations(
+    settings: Settings, second: Snapshot, tmp_path: Path, mart: str, edit: str
+) -> None:
+    edit_mart(second, mart, edit)
+    changed = say_kept(second)
+    first = Snapshot.open(settings, FIRST)
+    found = validate_changed(changed, first, 1)
+    whole = validation.validate(changed, first, tmp_path, 1)
+    assert found and found[mart].failures
+    assert {name: each.failures for name, each in found.items()} == {
+        name: each.failures for name, each in whole.items()
+    }
+
+
+@pytest.mark.usefixtures("no_expectations")
+def test_a_day_after_a_warning_is_live_without_a_validation_of_all_rows(
+    settings: Settings, second: Snapshot
+) -> None:
+    first = Snapshot.open(settings, FIRST)
+    before = first.check_results()
+    assert before
+    warned = before.statistics.model_copy(update={"failed_warning": 1})
+    before.model_copy(update={"statistics": warned}).write(first.checks)
+    edit_mart(second, "user_statistics", "select * replace (spend_28d * 9 as spend_28d) from mart")
+    report = check(settings, say_kept(second).id)
+    assert (report.status, report.rows, report.warnings) == ("passed", "changed", 1)
 
 
 def test_great_expectations_names_the_fault(settings: Settings, second: Snapshot) -> None:
