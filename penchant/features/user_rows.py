@@ -76,7 +76,7 @@ class UserRowsTable:
         )
 
     def write(self, connection: sqlite3.Connection, table: pa.Table, time: str) -> None:
-        """Write whole columns. Rows replace those of the same keys."""
+        """Write whole columns, a row for each pair of keys. Rows replace those of the same keys."""
         users, others = (
             table[name].combine_chunks().cast(pa.string()).dictionary_encode()
             for name in (USER, self.other)
@@ -85,22 +85,23 @@ class UserRowsTable:
         user_N = users.indices.to_numpy()
         number_N = self._numbered(connection, others.dictionary)[others.indices.to_numpy()]
         order_N = np.lexsort((number_N, _ranks(users.dictionary)[user_N]))
+        is_first = not self._has_users(connection)  # then there is nothing to merge with
         for part in _parts(user_N[order_N]):
             rows_N = order_N[part]
             (batch,) = table.take(pa.array(rows_N)).combine_chunks().to_batches()
             micros_N = batch.column(time).cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
             rows_P = self.packed.rows(b"".join(self.packed.blobs(batch)))
-            numbers_P, users_P = number_N[rows_N], user_N[rows_N]
+            columns_P, users_P = (number_N[rows_N], micros_N, rows_P), user_N[rows_N]
             edges = [*_edges(users_P), len(users_P)]
+            of_users = [
+                (user_ids[users_P[first]], UserRows(*(each[first:end] for each in columns_P)))
+                for first, end in pairwise(edges)
+            ]
             self._insert(
                 connection,
                 [
-                    self._merged(
-                        connection,
-                        user_ids[users_P[first]],
-                        UserRows(numbers_P[first:end], micros_N[first:end], rows_P[first:end]),
-                    )
-                    for first, end in pairwise(edges)
+                    _stored(user_id, new if is_first else self._merged(connection, user_id, new))
+                    for user_id, new in of_users
                 ],
             )
 
@@ -119,7 +120,8 @@ class UserRowsTable:
                 np.array([at for _, (at, _) in ordered]),
                 self.packed.rows(b"".join(row for _, (_, row) in ordered)),
             )
-            self._insert(connection, [self._merged(connection, user_id, added)])
+            merged = self._merged(connection, user_id, added)
+            self._insert(connection, [_stored(user_id, merged)])
 
     def read(self, connection: sqlite3.Connection, user_id: str) -> UserRows:
         """All rows of a user; none for an unknown one."""
@@ -157,10 +159,8 @@ class UserRowsTable:
     def _numbers(self) -> str:
         return quoted(f"{self.view}: {self.other}")
 
-    def _merged(
-        self, connection: sqlite3.Connection, user_id: str, new: UserRows
-    ) -> tuple[str, int, bytes]:
-        """What is stored of a user: the rows that are there, and new ones in place of older."""
+    def _merged(self, connection: sqlite3.Connection, user_id: str, new: UserRows) -> UserRows:
+        """The rows that are stored of a user, and new ones in place of older."""
         known = self.read(connection, user_id)
         # of equal numbers, the first place: that of the new row
         numbers_R, place_R = np.unique(
@@ -168,7 +168,11 @@ class UserRowsTable:
         )
         micros_R = np.concatenate([new.micros_R, known.micros_R])[place_R]
         rows_R = np.concatenate([new.rows_R, known.rows_R])[place_R]
-        return user_id, len(numbers_R), _blob(numbers_R, micros_R, rows_R)
+        return UserRows(numbers_R, micros_R, rows_R)
+
+    def _has_users(self, connection: sqlite3.Connection) -> bool:
+        query = f"SELECT EXISTS (SELECT 1 FROM {self._rows})"
+        return bool(connection.execute(query).fetchone()[0])
 
     def _insert(self, connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
         with connection:
@@ -191,8 +195,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _blob(numbers_R: IntArray, micros_R: IntArray, rows_R: Rows) -> bytes:
-    return micros_R.astype("<i8").tobytes() + numbers_R.astype("<i4").tobytes() + rows_R.tobytes()
+def _stored(user_id: str, rows: UserRows) -> tuple[str, int, bytes]:
+    """A row of the table of users."""
+    micros, numbers = rows.micros_R.astype("<i8"), rows.numbers_R.astype("<i4")
+    return user_id, len(numbers), micros.tobytes() + numbers.tobytes() + rows.rows_R.tobytes()
 
 
 def _ranks(values: pa.Array) -> IntArray:

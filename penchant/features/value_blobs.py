@@ -36,6 +36,12 @@ SCALARS: dict[FeastType, str] = {
 }
 """Types whose Arrow value is the value of the ``Value`` message, and the message's field."""
 
+FLOATS: dict[FeastType, tuple[str, ValueType]] = {
+    Array(Float32): ("<f4", ValueType.FLOAT_LIST),
+    Array(Float64): ("<f8", ValueType.DOUBLE_LIST),
+}
+"""Lists whose message holds the values as they are in memory, and Feast's name of the list."""
+
 BYTES_FOLLOW = 2  # the wire type of messages and text in Protocol Buffers
 TEXT = b"\x0a"  # field 1 of ``StringList``, which bytes follow
 
@@ -46,11 +52,7 @@ def blobs(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
     Scalars repeat often, so each different one is serialized once.
     """
     if isinstance(dtype, Array):
-        if dtype == Array(Float32) and not column.null_count:
-            return _float_lists(column)
-        if dtype == Array(String) and not column.flatten().null_count:
-            return _text_lists(column)
-        return _serialized(column, dtype)
+        return _lists(column, dtype)
     encoded = column.dictionary_encode()
     different: list[bytes | None] = [*_serialized(encoded.dictionary, dtype), None]
     return [different[place] for place in encoded.indices.fill_null(-1).to_pylist()]
@@ -67,37 +69,46 @@ def _serialized(column: pa.Array, dtype: FeastType) -> list[bytes | None]:
     return [proto.SerializeToString() or None for proto in protos]
 
 
-def _float_lists(column: pa.Array) -> list[bytes | None]:
-    """``blobs`` of lists of floats, without a Python object per float.
+def _lists(column: pa.Array, dtype: Array) -> list[bytes | None]:
+    values = column.flatten()
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(column), 0).to_numpy()).tolist()
+    if values.null_count or not (dtype in FLOATS or dtype == Array(String)):
+        return _serialized(column, dtype)
+    serialized = (
+        _float_lists(values, ends, *FLOATS[dtype]) if dtype in FLOATS else _text_lists(values, ends)
+    )
+    known = column.is_valid().to_pylist()
+    return [each if is_known else None for each, is_known in zip(serialized, known, strict=True)]
+
+
+def _float_lists(values: pa.Array, ends: list[int], layout: str, kind: ValueType) -> list[bytes]:
+    """Messages of lists that end at these places, without a Python object per float.
 
     A message is a header that depends on the list's length, then the floats as they are in memory.
     """
-    floats = memoryview(column.flatten().to_numpy().astype("<f4").tobytes())
-    ends = np.cumsum(pc.list_value_length(column).to_numpy()).tolist()
+    floats, width = (
+        memoryview(values.to_numpy().astype(layout).tobytes()),
+        np.dtype(layout).itemsize,
+    )
     headers: dict[int, bytes] = {}
-    found: list[bytes | None] = []
-    for begin, end in zip([0, *ends], ends, strict=False):
+    found: list[bytes] = []
+    for begin, end in pairwise([0, *ends]):
         count = end - begin
         if count not in headers:
-            (whole,) = python_values_to_proto_values([[0.0] * count], ValueType.FLOAT_LIST)
-            headers[count] = whole.SerializeToString().removesuffix(bytes(4 * count))
-        found.append(headers[count] + floats[4 * begin : 4 * end] or None)
+            (whole,) = python_values_to_proto_values([[0.0] * count], kind)
+            headers[count] = whole.SerializeToString().removesuffix(bytes(width * count))
+        found.append(headers[count] + floats[width * begin : width * end])
     return found
 
 
-def _text_lists(column: pa.Array) -> list[bytes | None]:
-    """``blobs`` of lists of text without nulls in them; each different text is encoded once."""
-    texts = column.flatten().dictionary_encode()
+def _text_lists(values: pa.Array, ends: list[int]) -> list[bytes]:
+    """Messages of lists that end at these places; each different text is encoded once."""
+    texts = values.dictionary_encode()
     parts = [_counted(TEXT, text.encode()) for text in texts.dictionary.to_pylist()]
     part_N = [parts[place] for place in texts.indices.to_pylist()]
-    ends = np.cumsum(pc.fill_null(pc.list_value_length(column), 0).to_numpy()).tolist()
     number = ValueProto.DESCRIPTOR.fields_by_name["string_list_val"].number
     tag = _varint(number << 3 | BYTES_FOLLOW)
-    lists = [_counted(tag, b"".join(part_N[begin:end])) for begin, end in pairwise([0, *ends])]
-    return [
-        each if known else None
-        for each, known in zip(lists, column.is_valid().to_pylist(), strict=True)
-    ]
+    return [_counted(tag, b"".join(part_N[begin:end])) for begin, end in pairwise([0, *ends])]
 
 
 def _counted(tag: bytes, content: bytes) -> bytes:

@@ -2,18 +2,36 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
-from penchant.feast_sdk import Array, Float32, String, ValueType, python_values_to_proto_values
+from penchant.feast_sdk import (
+    Array,
+    Float32,
+    Float64,
+    String,
+    ValueType,
+    python_values_to_proto_values,
+)
 from penchant.features.value_blobs import blobs
 
 
-def test_float_lists_equal_feasts_serialization() -> None:
+@pytest.mark.parametrize(
+    ("element", "dtype", "kind"),
+    [
+        (pa.float32(), Array(Float32), ValueType.FLOAT_LIST),
+        (pa.float64(), Array(Float64), ValueType.DOUBLE_LIST),
+    ],
+)
+@pytest.mark.parametrize("null", [[], [None], [[None, 1.0]]])
+def test_float_lists_equal_feasts_serialization(
+    element: pa.DataType, dtype: Array, kind: ValueType, null: list[list[float | None] | None]
+) -> None:
     wide = np.linspace(-1, 1, 300, dtype=np.float32).tolist()
-    lists = [[1.5, -0.0], [], [float("nan"), float("inf"), 3e-45], wide, [0.0]]
-    column = pa.array([[9.0], *lists], pa.list_(pa.float32())).slice(1)
-    protos = python_values_to_proto_values(column.to_pylist(), ValueType.FLOAT_LIST)
+    lists = [[1.5, -0.0], [], *null, [float("nan"), float("inf"), 3e-45], wide, [0.0]]
+    column = pa.array([[9.0], *lists], pa.list_(element)).slice(1)
+    protos = python_values_to_proto_values(column.to_pylist(), kind)
     expected = [proto.SerializeToString() or None for proto in protos]
-    assert blobs(column, Array(Float32)) == expected
+    assert blobs(column, dtype) == expected
 
 
 def test_text_lists_equal_feasts_serialization() -> None:
