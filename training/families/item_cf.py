@@ -57,7 +57,10 @@ PARTS = ("values", "columns", "starts")  # of a compressed matrix
 
 @dataclass(frozen=True)
 class Config:
-    """``shrinkage``: buyers in common at which a similarity counts half. ``half_lives_days`` of a
+    """Of the items with ``min_buyers`` the ``most_items`` with most buyers have neighbours and are
+    some: the time of fitting grows with their square.
+
+    ``shrinkage``: buyers in common at which a similarity counts half. ``half_lives_days`` of a
     user's events and ``neighbour_weights`` (of all neighbours against the item itself) are
     tuned on validation, one after the other.
 
@@ -67,6 +70,7 @@ class Config:
 
     neighbours: int = 100
     min_buyers: int = 5
+    most_items: int = 16_000
     shrinkage: float = 10.0
     half_lives_days: tuple[float, ...] = (120.0, 60.0, 240.0)
     neighbour_weights: tuple[float, ...] = (0.02, 0.01, 0.04)
@@ -92,6 +96,7 @@ class Model(Ranker):
             self._fit_privately(train, Noise())
             return
         self.observe(train)
+        record_cut(train, config, context)
         self.tuned = {
             "half_life_days": config.half_lives_days[0],
             "neighbour_weight": config.neighbour_weights[0],
@@ -125,9 +130,7 @@ class Model(Ranker):
             name: similarity(
                 actors,
                 goals,
-                config.neighbours,
-                config.min_buyers,
-                config.shrinkage,
+                config,
                 name != self.target,
                 context,
                 gone_B,
@@ -242,24 +245,22 @@ def noisy_similarity(gram_JJ: Doubles, deviation: float) -> np.ndarray:
 def similarity(
     acted: sp.csr_matrix,
     goals: sp.csr_matrix,
-    neighbours: int,
-    min_buyers: int,
-    shrinkage: float,
+    config: Config,
     itself: bool,
     context: TrainingContext,
     gone_B: IntArray | None = None,
 ) -> sp.csr_matrix:
-    """Row j: how near the nearest items i are to item j, at most ``neighbours`` of them;
+    """Row j: how near the nearest items i are to item j, at most ``config.neighbours`` of them;
     ``itself``: j may be among them.
 
     ``acted``: ones, U x I, where a user has an event of some type with an item; ``goals``: 1 where
     one of the type to predict, less where one of another type. With n_ij users in common:
-    n_ij / sqrt(n_i · n_j) · n_ij / (n_ij + shrinkage). Items of fewer than ``min_buyers`` have no
-    neighbours and are none. Of the users in rows ``gone_B`` all counts are subtracted.
+    n_ij / sqrt(n_i · n_j) · n_ij / (n_ij + shrinkage). Of the users in rows ``gone_B`` all counts
+    are subtracted.
     """
     actors_I, buyers_I = _counts(acted, gone_B), _counts(goals, gone_B)
-    rows_J = np.flatnonzero(actors_I >= min_buyers)
-    columns_K = np.flatnonzero(_counts(goals > 0, gone_B) >= min_buyers)
+    rows_J = _frequent(actors_I, config)
+    columns_K = _frequent(_counts(goals > 0, gone_B), config)
     actors, buyers = acted[:, rows_J].T.tocsr(), goals[:, columns_K].tocsr()
     pairs = _Pairs(
         actors,
@@ -269,8 +270,8 @@ def similarity(
         None if gone_B is None else (actors[:, gone_B], buyers[gone_B]),
     )
     kept = [
-        _nearest(block_RK, rows, neighbours)
-        for block_RK, rows in pairs.blocks(shrinkage, itself, context)
+        _nearest(block_RK, rows, config.neighbours)
+        for block_RK, rows in pairs.blocks(config.shrinkage, itself, context)
     ] or [(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))]
     values, rows, columns = (np.concatenate(parts) for parts in zip(*kept, strict=True))
     shape = (len(actors_I),) * 2
@@ -278,6 +279,20 @@ def similarity(
     matrix = sp.csr_matrix((values.astype(np.float32), cells), shape)
     matrix.sort_indices()
     return matrix
+
+
+def record_cut(train: Histories, config: Config, context: TrainingContext) -> None:
+    """Record that not all items with enough buyers have neighbours."""
+    buyers_I = train.matrix(train.weights_N).getnnz(axis=0)
+    if np.count_nonzero(buyers_I >= config.min_buyers) > config.most_items:
+        context.cut(f"neighbours among the {config.most_items:,} items with most buyers")
+
+
+def _frequent(buyers_I: np.ndarray, config: Config) -> IntArray:
+    """items_J that have neighbours, ascending."""
+    order_I = np.argsort(-buyers_I, kind="stable")
+    enough = int((buyers_I >= config.min_buyers).sum())
+    return np.sort(order_I[: min(enough, config.most_items)])
 
 
 def _counts(matrix: sp.csr_matrix, gone_B: IntArray | None) -> np.ndarray:

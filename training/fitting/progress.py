@@ -63,9 +63,10 @@ class Recorder:
             log.info("fitting", **self.line(step, now - self._begun))
 
     def cut(self, what: str) -> None:
-        """Record what was left out for the size of the shop."""
-        self.cuts.append(what)
-        log.info("cut", family=self.family, what=what)
+        """Record what was left out for the size of the shop, once."""
+        if what not in self.cuts:
+            self.cuts.append(what)
+            log.info("cut", family=self.family, what=what)
 
     def expect(self, steps: int) -> None:
         """Set the most steps that the fit makes."""

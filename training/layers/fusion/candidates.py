@@ -88,14 +88,14 @@ def candidates(
     """The top ``depth`` of each member, of all items and of those new to the user."""
     items = batch.item_count
     seen_rows, seen_items = torch.from_numpy(batch.rows_N), torch.from_numpy(batch.items_N).long()
-    unsold = torch.nonzero(~statistics.sold_I).ravel()
+    mask_I = torch.where(statistics.sold_I, 0.0, -torch.inf)  # faster than filling columns
     lists: list[tuple[IntArray, IntArray]] = []
     raw_MBI, moments_MB = [], []
     for scores_BI in scores_MBI:
         mean_B = scores_BI.mean(dim=1)
         moments_MB.append((mean_B, deviations(scores_BI - mean_B[:, None])))
         raw_MBI.append(scores_BI)
-        masked_BI = scores_BI.index_fill(1, unsold, -torch.inf)
+        masked_BI = scores_BI + mask_I
         best = _top_cells(masked_BI, depth)
         masked_BI[seen_rows, seen_items] = -torch.inf
         lists.append((best, _top_cells(masked_BI, depth)))

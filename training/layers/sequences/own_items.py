@@ -117,7 +117,7 @@ class _Days:
         """Days, each worth half after this many days."""
         pairs = len(self.pair_P)
         pair_D = np.repeat(np.arange(pairs), self.count_P)
-        return np.bincount(pair_D, 0.5 ** (self.ago_D / half_life_days), pairs)
+        return np.asarray(np.bincount(pair_D, 0.5 ** (self.ago_D / half_life_days), pairs), float)
 
     def regularity(self) -> list[npt.NDArray[np.float64]]:
         """Times since the last and the first day, the mean gap, and how much of it has passed."""
