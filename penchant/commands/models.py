@@ -9,6 +9,7 @@ from penchant.commands.answer import AsJson, SnapshotId, answer
 from penchant.commands.priority import TRAINING, yield_to_serving
 from penchant.commands.user import User
 from penchant.errors import BudgetExceeded, NothingToDo
+from penchant.light_imports import import_arrays
 from penchant.settings import Settings
 
 models = typer.Typer()
@@ -58,6 +59,7 @@ def train(
     if not show and (failure := nothing_to_learn(settings, snapshot, family)):
         raise NothingToDo(failure.cause, "land data that has it; this snapshot was tried before")
 
+    import_arrays()
     from penchant.artifacts import Snapshot
     from penchant.lineage import stages
     from penchant.lineage.events import lineage
@@ -120,6 +122,7 @@ def private_statistics(
 @models.command()
 def select_models(snapshot: SnapshotId, as_json: AsJson = False) -> None:
     """Select the retriever and the ranker among a snapshot's trained families."""
+    import_arrays()
     from training.commands.select_models import select_models as run
 
     selection = run(Settings(), snapshot)
