@@ -27,13 +27,11 @@ all landed days. Land the missing days with `ingest_landing`; this DAG follows.
   task is not retried, because its input has not changed.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
 from dags.assets import LANDING, SNAPSHOT
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, DUCKDB_POOL, TAGS
+from dags.defaults import DUCKDB_POOL, GROWS_WITH_DATA, LONGEST_RUN, TAGS
 from dags.wakeups import Latest
 
 BUILT = "{{ ti.xcom_pull(task_ids='build')['snapshot_id'] }}"
@@ -45,8 +43,8 @@ with DAG(
     schedule=LANDING,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=2),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     tags=[*TAGS, "snapshot", "tier-1"],
 ):
     latest = Latest(dag_id="build_snapshot")
@@ -54,7 +52,6 @@ with DAG(
         task_id="build",
         subcommand=["build"],
         pool=DUCKDB_POOL,
-        execution_timeout=timedelta(hours=1),
     )
     check = Command(
         task_id="check",

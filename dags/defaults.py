@@ -43,10 +43,19 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=10),
     "retry_policy": RETRY_POLICY,
+    # of work that doesn't grow with the shop, on a machine many times slower
     "execution_timeout": timedelta(minutes=30),
     # after the last try
     "on_failure_callback": TaskFailed(),
 }
+
+GROWS_WITH_DATA: dict[str, Any] = {
+    **DEFAULT_ARGS,
+    # ends a task that hangs: a build of ten million events takes an hour on two shared cores
+    "execution_timeout": timedelta(hours=6),
+}
+LONGEST_RUN = timedelta(hours=12)
+"""``dagrun_timeout`` of the DAGs with these arguments."""
 
 
 NO_PAST_RUN = timedelta(0)

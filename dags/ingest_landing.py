@@ -32,13 +32,11 @@ Daily at 23:50 UTC, for the file of that day. Missed days are not caught up.
 - Any other failure is retried twice. The last lines of the task's log name the cause.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from dags.assets import LANDING
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, NO_PAST_RUN, TAGS
+from dags.defaults import GROWS_WITH_DATA, LONGEST_RUN, NO_PAST_RUN, TAGS
 
 DAY = "{{ params.date or (ds if dag_run.run_type != 'manual' else '') }}"
 """Empty for a manual run: it lands all files, even if it has a logical date."""
@@ -52,8 +50,8 @@ with DAG(
     catchup=False,
     # one landing at a time; the days of a backfill are queued
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=1),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     params={
         "date": Param(
             None, type=["null", "string"], format="date", description="land this day only"
@@ -65,5 +63,4 @@ with DAG(
         task_id="ingest",
         subcommand=["ingest", "--date", DAY],
         outlets=[LANDING],
-        execution_timeout=timedelta(minutes=15),
     )

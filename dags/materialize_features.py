@@ -26,13 +26,11 @@ the features of past days.
   view. Views are derived from the dbt manifest: fix the mart's YAML and run `build_snapshot`.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
 from dags.assets import FEATURES, SNAPSHOT
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.defaults import GROWS_WITH_DATA, LONGEST_RUN, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
@@ -42,8 +40,8 @@ with DAG(
     schedule=SNAPSHOT,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=2),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     tags=[*TAGS, "features", "tier-1"],
     params=SNAPSHOT_PARAMS,
 ):

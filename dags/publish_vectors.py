@@ -33,13 +33,11 @@ left unchanged. To return to the previous release: `penchant rollback`.
 - `report` fails: the new release is live. Fix the cause in the log, clear `report`.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import MODELS, RELEASE
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.defaults import GROWS_WITH_DATA, LONGEST_RUN, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
@@ -49,8 +47,8 @@ with DAG(
     schedule=MODELS,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=1),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     tags=[*TAGS, "serving", "tier-1"],
     params=SNAPSHOT_PARAMS,
 ):

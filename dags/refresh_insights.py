@@ -58,13 +58,11 @@ it, remove the folder of the task below `insights/s-.../` in the home first.
   Fix the cause in the log, clear the task.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import RELEASE
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.defaults import GROWS_WITH_DATA, LONGEST_RUN, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
@@ -74,8 +72,8 @@ with DAG(
     schedule=RELEASE,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=2),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     tags=[*TAGS, "insights", "tier-3"],
     params=SNAPSHOT_PARAMS,
 ):

@@ -55,14 +55,13 @@ want.
   family first.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, TriggerRule
 
 from dags.assets import FEATURES, MODELS, RELEASE
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, GPU_POOL, GPU_QUEUE, TAGS
+from dags.defaults import GPU_POOL, GPU_QUEUE, GROWS_WITH_DATA, LONGEST_RUN, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 from training.names import COMBINED, MAIN_JOB, OF_RUNS
 
@@ -71,7 +70,6 @@ TRAINING: dict[str, Any] = {
     "queue": GPU_QUEUE,
     # a third try rarely helps, and it occupies the slot
     "retries": 1,
-    "execution_timeout": timedelta(hours=2),
 }
 MAPPED: dict[str, Any] = {**TRAINING, "map_index_template": "{{ task.subcommand[2] }}"}
 COMBINATIONS = tuple(family for family in COMBINED if family in MAIN_JOB)
@@ -84,8 +82,8 @@ with DAG(
     schedule=FEATURES,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     tags=[*TAGS, "training", "tier-2"],
     params=SNAPSHOT_PARAMS,
 ):

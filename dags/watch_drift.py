@@ -29,13 +29,11 @@ is watched once beside each release.
 - It fails with *has no mart*: the snapshot was built by another version. Clear `build_snapshot`.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG
 
 from dags.assets import FEATURES
 from dags.command import Command
-from dags.defaults import DEFAULT_ARGS, TAGS
+from dags.defaults import GROWS_WITH_DATA, LONGEST_RUN, TAGS
 from dags.wakeups import SNAPSHOT_ID, SNAPSHOT_PARAMS, Latest
 
 with DAG(
@@ -45,8 +43,8 @@ with DAG(
     schedule=FEATURES,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=1),
-    default_args=DEFAULT_ARGS,
+    dagrun_timeout=LONGEST_RUN,
+    default_args=GROWS_WITH_DATA,
     tags=[*TAGS, "monitoring", "tier-2"],
     params=SNAPSHOT_PARAMS,
 ):

@@ -101,6 +101,13 @@ def test_conventions(dag: DAG) -> None:
         assert task.pool in {*POOLS, "default_pool"}, task.task_id
 
 
+def test_work_that_grows_with_the_shop_has_hours(bag: DagBag) -> None:
+    for dag in (bag.dags[name] for name in CHAIN):
+        assert dag.dagrun_timeout >= timedelta(hours=12), dag.dag_id
+        for task in dag.tasks:
+            assert task.execution_timeout >= timedelta(hours=6), task.task_id
+
+
 def test_every_retry_rule_has_a_reason(dag: DAG) -> None:
     for task in dag.tasks:
         assert task.retry_policy is not None, task.task_id
