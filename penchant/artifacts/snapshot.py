@@ -87,6 +87,17 @@ class CheckStatistics(Part):
     failed_critical: int = 0
     failed_warning: int = 0
 
+    def in_words(self) -> str:
+        """For example "310 expectations, no critical failure, 1 warning"."""
+        counted = (
+            (self.expectations, "expectation"),
+            (self.failed_critical, "critical failure"),
+            (self.failed_warning, "warning"),
+        )
+        return ", ".join(
+            f"{count or 'no'} {noun}{'s' if count > 1 else ''}" for count, noun in counted
+        )
+
 
 class MartChecks(Part):
     """A mart's expectations, and those that failed."""

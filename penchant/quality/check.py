@@ -41,11 +41,12 @@ class CheckReport:
         return asdict(self)
 
     def summary(self) -> str:
-        return (
-            f"{self.snapshot_id} {self.status}: {self.expectations} expectations on "
-            f"{self.rows} rows, "
-            f"{self.critical_failures} critical failures, {self.warnings} warnings"
+        counts = CheckStatistics(
+            expectations=self.expectations,
+            failed_critical=self.critical_failures,
+            failed_warning=self.warnings,
         )
+        return f"{self.snapshot_id} {self.status} on {self.rows} rows: {counts.in_words()}"
 
 
 def check(settings: Settings, snapshot_id: str, all_rows: bool = False) -> CheckReport:

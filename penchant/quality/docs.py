@@ -69,12 +69,8 @@ def write_list(site: Path, all_results: Sequence[CheckResults]) -> None:
 
 
 def _outcome(results: CheckResults) -> str:
-    counts = results.statistics
     kind, word = ("passed", "passed") if results.passed else ("critical", "rejected")
-    return (
-        f"<b class='{kind}'>{word}</b>: {counts.expectations} expectations, "
-        f"{counts.failed_critical} critical failures, {counts.failed_warning} warnings"
-    )
+    return f"<b class='{kind}'>{word}</b>: {results.statistics.in_words()}"
 
 
 def _validated(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from html import escape
 from typing import Any
 
+from penchant.artifacts.snapshot import CheckStatistics
 from penchant.report.parts import html_table, section
 
 
@@ -107,8 +108,7 @@ def checks_section(live: dict[str, Any] | None, served: str) -> str:
     style, word = ("good", "Passed") if results["passed"] else ("bad", "Failed")
     return section(
         "Checks",
-        f'<div><b class="{style}">{word}</b>: {counts["expectations"]} expectations, '
-        f"{counts['failed_critical']} critical failures, {counts['failed_warning']} warnings.</div>"
+        f'<div><b class="{style}">{word}</b>: {CheckStatistics(**counts).in_words()}.</div>'
         f"<details><summary>by table</summary>"
         f"{html_table(['table', 'expectations', 'failed'], rows)}</details>",
     )

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant.artifacts import ModelSelection, RunRecord, Snapshot
+from penchant.artifacts.snapshot import CheckStatistics
 from penchant.encryption.home_files import PLACES, PLAIN, data_keys_in_use
 from penchant.encryption.keyring import is_encrypted
 from penchant.home_key import where_from
@@ -268,14 +269,8 @@ def _release_line(release: dict[str, Any]) -> str:
 
 def _snapshot_line(snapshot: dict[str, Any]) -> str:
     checks = snapshot["checks"]
-    if checks is None:
-        result = "not checked"
-    else:
-        counts = checks["statistics"]
-        result = (
-            f"{counts['expectations']} expectations, {counts['failed_critical']} critical "
-            f"failures, {counts['failed_warning']} warnings"
-        )
+    statistics = CheckStatistics(**checks["statistics"]) if checks else None
+    result = statistics.in_words() if statistics else "not checked"
     return f"snapshot {snapshot['id']} as of {snapshot['as_of']}: {result}"
 
 

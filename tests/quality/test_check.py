@@ -13,6 +13,7 @@ import pytest
 from small_snapshot import FIRST, SECOND, edit_mart
 
 from penchant.artifacts import Snapshot, SnapshotDescription
+from penchant.artifacts.snapshot import CheckStatistics
 from penchant.errors import DataError
 from penchant.quality.check import check
 from penchant.settings import Settings
@@ -303,3 +304,18 @@ def test_killed_check_and_second_run_give_the_same_result(
     second.checks.unlink()
     check(settings, SECOND)
     assert second.checks.read_bytes() == after_kill
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((310, 0, 1), "310 expectations, no critical failure, 1 warning"),
+        ((1, 2, 0), "1 expectation, 2 critical failures, no warning"),
+    ],
+)
+def test_rules_are_counted_in_words(counts: tuple[int, int, int], words: str) -> None:
+    expectations, critical, warnings = counts
+    statistics = CheckStatistics(
+        expectations=expectations, failed_critical=critical, failed_warning=warnings
+    )
+    assert statistics.in_words() == words
