@@ -18,7 +18,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
     # it would bind structlog to the captured stderr of this test
     monkeypatch.setattr(cli, "configure_logs", lambda: None)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        cli.run()
     return ended.value.code
 
 
@@ -117,23 +117,46 @@ def test_wrong_setting_is_reported_with_its_requirement(
     )
 
 
-def test_nothing_is_printed_while_the_interpreter_ends() -> None:
+@pytest.mark.parametrize("end", ["sys.exit(3)", "raise ValueError"])
+def test_nothing_is_printed_while_the_interpreter_ends(end: str) -> None:
     """As DuckDB's bindings do after a check."""
-    code = """
+    code = f"""
 import atexit, os, sys
-from penchant.cli import mute
+from penchant import cli
 
 class Late:
     write = staticmethod(os.write)
     def __del__(self):
         self.write(2, b"late")
 
+def app():
+    print("said", file=sys.stderr)
+    {end}
+
 late = Late()
-atexit.register(mute)
-print("said", file=sys.stderr)
-sys.exit(3)
+cli.app = app
+cli.main()
 """
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert (ended.returncode, ended.stderr) == (3, "said\n")
+    assert ended.stderr.startswith("said\n") and "late" not in ended.stderr
+    assert ended.returncode == (3 if end == "sys.exit(3)" else 1)
+
+
+def test_exit_handlers_run_and_all_output_is_written() -> None:
+    code = """
+import atexit
+from penchant import cli
+
+def app():
+    atexit.register(print, "handler")
+    print("x" * 100_000)
+
+cli.app = app
+cli.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "x" * 100_000 + "\nhandler\n")

@@ -112,7 +112,7 @@ def test_a_command_ends_with_one_error(
     umask = os.umask(0o022)
     try:
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.run()
         assert os.umask(umask) == 0o077, "a home is for its owner only"
     finally:
         os.umask(umask)

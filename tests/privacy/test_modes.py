@@ -35,7 +35,7 @@ def test_all_that_a_home_gets_is_for_the_owner_only(
     ):
         monkeypatch.setattr(sys, "argv", ["penchant", *command])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.run()
         assert not ended.value.code, command
     paths = [settings.home, *settings.home.rglob("*")]
     assert len(paths) > 20
