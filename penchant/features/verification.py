@@ -44,8 +44,9 @@ def verify_view(
         (wanted,) = connection.execute("SELECT count(*) FROM latest").fetchall()[0]
         sample = connection.execute(
             f"SELECT {', '.join(keys + features)} FROM read_parquet($parquet) "
-            f"JOIN (FROM latest ORDER BY hash({key}), {key} LIMIT {SAMPLE}) USING ({key}, {time})",
-            {"parquet": str(parquet)},
+            f"JOIN (FROM latest ORDER BY hash({key}), {key} LIMIT {SAMPLE}) USING ({key}, {time}) "
+            f"WHERE {time} BETWEEN $start AND $end",  # or all columns of the whole year are read
+            window,
         ).fetchall()
     online_store = store._get_provider().online_store
     if isinstance(online_store, WideSqliteOnlineStore):
