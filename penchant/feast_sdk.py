@@ -3,15 +3,20 @@
 On two cores ``import feast`` takes 8 to 11 s. Most of it is typeguard, which recompiles each
 decorated class to check arguments at run time; torch, which only ``to_tensor`` needs, takes 2 to
 4 s. Without both the import takes 2 to 3 s. Feast 0.67 sends no telemetry; the documented switch is
-set in case a later version does.
+set in case a later version does. Feast's servers, which import uvicorn and requests, are imported
+when something starts one.
 """
 
 import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import typeguard
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from feast.infra.online_stores.redis import RedisOnlineStore
 
 _T = TypeVar("_T")
+SERVERS = ("feast.feature_server", "feast.ui_server")
 
 
 def _unchecked(target: _T) -> _T:
@@ -27,17 +33,32 @@ def _unchecked(target: _T) -> _T:
     return target
 
 
+class _LazyServers(MetaPathFinder):
+    """Finds Feast's servers as modules that run when they are first used."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        found = PathFinder.find_spec(fullname, path) if fullname in SERVERS else None
+        if found and found.loader:
+            found.loader = LazyLoader(found.loader)
+        return found
+
+
 @contextmanager
 def _light_import() -> Iterator[None]:
-    """Disable typeguard, and hide torch unless it is already imported."""
+    """Disable typeguard, delay Feast's servers, and hide torch unless it is already imported."""
     checked = typeguard.typechecked
     hide_torch = "torch" not in sys.modules
+    lazy = _LazyServers()
+    sys.meta_path.insert(0, lazy)
     typeguard.typechecked = _unchecked  # type: ignore[assignment]  # one overload of it is enough
     if hide_torch:
         sys.modules["torch"] = None  # type: ignore[assignment]  # import raises ModuleNotFoundError
     try:
         yield
     finally:
+        sys.meta_path.remove(lazy)
         typeguard.typechecked = checked
         if hide_torch:
             del sys.modules["torch"]

@@ -1,6 +1,7 @@
 """``feature_repo/`` as Feast's own command line sees it."""
 
 import shutil
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -54,3 +55,8 @@ def test_apply_and_materialize_work_and_leave_the_live_features_alone(
         == live.get_online_features([name], row).to_dict()
     )
     assert {view.name for view in live.list_feature_views()} == before
+
+
+def test_feast_is_imported_without_its_servers() -> None:
+    code = "import sys, penchant.feast_sdk; sys.exit('uvicorn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
