@@ -1,7 +1,7 @@
 {#
     A model whose rows are per user and feature time is built for one slice of the users after the other, so that
     its aggregates and lists fit in memory. `penchant build` sets the number of slices from the number of landed
-    rows and the memory; it doesn't change the result. Slices are ranges of user_id: their order is kept.
+    events and the memory; it doesn't change the result. Slices are ranges of user_id: their order is kept.
 #}
 
 {#- A condition: the user is in the slice that is being built. -#}

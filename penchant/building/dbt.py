@@ -11,7 +11,7 @@ import structlog
 import yaml
 
 from penchant.building.contract import broken_contract
-from penchant.building.landed import Landing, landed_rows
+from penchant.building.landed import Landing, landed_events
 from penchant.building.limits import Limits
 from penchant.building.previous import Previous
 from penchant.encryption.duckdb_connection import PREFIX
@@ -81,7 +81,7 @@ def dbt_variables(settings: Settings, landing: Landing) -> dict[str, Any]:
     canonical_tables = yaml.load(
         (settings.dbt_project / "canonical_tables.yml").read_text(), yaml.CSafeLoader
     )
-    slices = {"user_slices": Limits.of(settings).slices(landed_rows(settings))}
+    slices = {"user_slices": Limits.of(settings).slices(landed_events(settings))}
     return variables | canonical_tables | slices
 
 

@@ -116,10 +116,14 @@ def has_landed(settings: Settings) -> bool:
     return any(settings.landing.glob(BATCHES))
 
 
-def landed_rows(settings: Settings) -> int:
-    """Rows of all landed batches."""
+def landed_events(settings: Settings) -> int:
+    """Rows of all landed batches of tables of events: what users did or saw, not what the shop has.
+
+    Complete Journey lands 1.5 million purchases beside 21 million rows of promotions.
+    """
+    tables = _event_times(settings.dbt_project)
     found = (json.loads(path.read_text()) for path in settings.landing.glob(BATCHES))
-    return sum(batch["rows"] for batch in found)
+    return sum(each["rows"] for each in found if (each["source"], each["table"]) in tables)
 
 
 def read_landing(settings: Settings) -> Landing:

@@ -12,7 +12,7 @@ MB = 10**6
 SHARE_OF_MEMORY = 0.5
 SHARE_OF_FREE_SPACE = 0.8
 ROWS_A_SLICE_AND_MB = 750
-"""Landed rows whose users' features fit one megabyte: `make bench-growth` measures the peak."""
+"""Landed events whose users' features fit one megabyte: `make bench-growth` measures the peak."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ class Limits:
             settings.duckdb_threads or settings.threads,
         )
 
-    def slices(self, rows: int) -> int:
-        """In how many slices of users to build the features of so many landed rows."""
-        return max(1, math.ceil(rows / (ROWS_A_SLICE_AND_MB * self.memory_mb)))
+    def slices(self, events: int) -> int:
+        """In how many slices of users to build the features of so many landed events."""
+        return max(1, math.ceil(events / (ROWS_A_SLICE_AND_MB * self.memory_mb)))

@@ -17,7 +17,7 @@ from penchant.artifacts import Snapshot
 from penchant.building import limits
 from penchant.building.build import build, identify
 from penchant.building.dbt import run_dbt
-from penchant.building.landed import landed_rows, read_landing
+from penchant.building.landed import landed_events, read_landing
 from penchant.building.limits import Limits
 from penchant.errors import DataError, UsageError
 from penchant.manifest import read_marts
@@ -204,8 +204,8 @@ def test_killed_build_and_second_run_in_slices_give_the_same_marts(
         process.send_signal(signal.SIGKILL)
     assert not list(home.snapshots.glob("s-*"))
 
-    monkeypatch.setattr(limits, "ROWS_A_SLICE_AND_MB", landed_rows(home) / 2500)
-    assert Limits.of(home).slices(landed_rows(home)) == 3
+    monkeypatch.setattr(limits, "ROWS_A_SLICE_AND_MB", landed_events(home) / 2500)
+    assert Limits.of(home).slices(landed_events(home)) == 3
     report = build(home)
 
     assert report.snapshot_id == undisturbed.id

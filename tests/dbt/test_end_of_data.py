@@ -1,11 +1,14 @@
-"""The end of the data: one wrong date doesn't move it."""
+"""The end of the data: one wrong date doesn't move it. And the number of landed events."""
 
+import json
 from collections import Counter
 from datetime import date, datetime, timedelta
 
 import pytest
 
 from penchant.building.end_of_data import end_of_data
+from penchant.building.landed import landed_events
+from penchant.settings import Settings
 
 FIRST = date(2017, 1, 1)
 
@@ -38,3 +41,11 @@ def test_a_shop_that_opens_again_or_shrinks_continues_after_a_week() -> None:
     assert end_of_data(shop(60) + shop(9, first=opened)) == datetime(2018, 6, 10)
     shrunk = shop(60) + shop(40, 5, date(2017, 3, 2))
     assert end_of_data(shrunk) > datetime(2017, 4, 1)
+
+
+def test_rows_of_events_alone_count_for_the_memory_of_a_build(settings: Settings) -> None:
+    for table, rows in (("transactions", 10), ("promotions", 1_000)):
+        batch = settings.landing / "complete_journey" / table / "sha" / "batch.json"
+        batch.parent.mkdir(parents=True)
+        batch.write_text(json.dumps({"source": "complete_journey", "table": table, "rows": rows}))
+    assert landed_events(settings) == 10
