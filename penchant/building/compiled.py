@@ -23,7 +23,9 @@ PREVIOUS = "previous."
 @dataclass(frozen=True)
 class Model:
     """A table or mart. ``kept``: the condition of the rows that are kept; ``kept_by``: the column
-    that decides it. ``parts``: of a mart in several files, the end of a row's period. ``reads``:
+    that decides it. ``compared``: of a table that is built whole, what names the rows that are
+    written together, and not where they are those of the previous build. ``parts``: of a mart in
+    several files, the end of a row's period. ``reads``:
     the landed tables that it depends on, as source/table; ``is_timely``: it depends on the end of
     the data too."""
 
@@ -35,6 +37,7 @@ class Model:
     primary_key: tuple[str, ...]
     kept: str | None
     kept_by: str | None
+    compared: str | None
     parts: str | None
     reads: frozenset[str]
     is_timely: bool
@@ -54,6 +57,7 @@ class Model:
             tuple(*keys),
             kept.get("where"),
             kept.get("by"),
+            config.get("compared"),
             config.get("parts"),
             frozenset(
                 table

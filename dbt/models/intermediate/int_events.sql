@@ -1,3 +1,5 @@
+{{ config(compared="cast(event_at as date)") }}
+
 with
 
 all_events as (
