@@ -18,7 +18,8 @@ from penchant.releases.release import MAX_RECENT_ITEMS
 EVENTS_A_PART = 1_000_000
 IS_PURCHASE = "event_type = 'purchase'"
 
-# ``place`` is 1 for the newest event: lists are sorted by one number each.
+# ``place`` is 1 for the newest event: lists are sorted by one number each. Events before ``since``,
+# most of all, are left out before the others are sorted by all keys.
 _RECENT = """
     SELECT
         user_id,
@@ -28,7 +29,12 @@ _RECENT = """
         list(coalesce(quantity, 1)::BIGINT ORDER BY place DESC) AS quantities
     FROM (
         SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY {backwards}) AS place
-        FROM source WHERE user_id {range} AND item_id IS NOT NULL QUALIFY place <= {latest}
+        FROM source JOIN (
+            SELECT user_id, list_min(max(event_at, {latest})) AS since
+            FROM source WHERE user_id {range} AND item_id IS NOT NULL GROUP BY user_id
+        ) USING (user_id)
+        WHERE user_id {range} AND item_id IS NOT NULL AND event_at >= since
+        QUALIFY place <= {latest}
     )
     GROUP BY user_id
     ORDER BY user_id

@@ -47,23 +47,30 @@ def tags(items: pa.Table) -> sp.csr_matrix:
 
 def category_paths(items: pa.Table, level: int) -> list[str]:
     """Each item's path from the root to a level, from 1; empty where it is less deep."""
-    columns = [
-        items[name].to_pylist() if name in items.column_names else [None] * len(items)
-        for name in LEVELS[:level]
-    ]
-    return [" > ".join(parts) if all(parts) else "" for parts in zip(*columns, strict=True)]
+    paths: list[str] = _paths(items, level).to_pylist()
+    return paths
 
 
 def category_codes(items: pa.Table) -> npt.NDArray[np.int64]:
     """codes_IL: a number for each item's path to each level, ``NO_CATEGORY`` where it has none."""
     codes = []
     for level in range(1, len(LEVELS) + 1):
-        paths = pa.array(category_paths(items, level), pa.string())
+        paths = _paths(items, level)
         indices = paths.dictionary_encode().indices.to_numpy().astype(np.int64)
         codes.append(
             np.where(pc.equal(paths, "").to_numpy(zero_copy_only=False), NO_CATEGORY, indices)
         )
     return np.stack(codes, axis=1)
+
+
+def _paths(items: pa.Table, level: int) -> pa.StringArray:
+    """``category_paths`` as an array."""
+    if not set(LEVELS[:level]) <= set(items.column_names):
+        return pa.repeat("", len(items))
+    named = [items[name].combine_chunks().cast(pa.string()) for name in LEVELS[:level]]
+    # a path with an empty part is null
+    parts = [pc.if_else(pc.equal(part, ""), None, part) for part in named]
+    return pc.fill_null(pc.binary_join_element_wise(*parts, " > "), "")
 
 
 def numbered(item_count: int) -> pa.Table:
