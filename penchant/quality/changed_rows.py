@@ -21,7 +21,14 @@ from penchant.quality.drift import largest_index, stability_indices
 from penchant.quality.results import SAMPLE, Failure, MartResult, in_order
 from penchant.quality.rule import CRITICAL, Rule
 from penchant.quality.rules import DRIFT, Evidence, History, drifting_columns, rules_of
-from penchant.quality.views import NUMBERS, PREVIOUS, add_view, quoted, rows_of
+from penchant.quality.views import (
+    NUMBERS,
+    PREVIOUS,
+    add_view,
+    quoted,
+    rows_of,
+    without_values,
+)
 
 CHANGED = "changed__"
 """Prefix of the changed rows of marts."""
@@ -93,12 +100,13 @@ class _Compared:
         name = mart.name
         now, before = (each.description.marts[name] for each in (self.snapshot, self.previous))
         self._create_changed(name, now, before)
-        empty = self._without_values(mart, columns)
+        changes = now.content_hash != before.content_hash
+        empty = self._without_values(mart, columns) if changes else frozenset()
         history = History(
             before.rows,
             self._drift(mart, columns, now.rows, before.rows),
             tuple(columns),
-            frozenset(each for each in empty if self._is_empty(PREVIOUS + name, each)),
+            without_values(self.connection, PREVIOUS + name, empty),
         )
         return Evidence(dict(columns), self.snapshot.as_of, now.rows, history, empty)
 
@@ -117,12 +125,8 @@ class _Compared:
         """Columns of a feature mart that are null in every row."""
         if not mart.has_features:
             return frozenset()
-        candidates = [each for each in columns if self._is_empty(CHANGED + mart.name, each)]
-        return frozenset(each for each in candidates if self._is_empty(mart.name, each))
-
-    def _is_empty(self, table: str, column: str) -> bool:
-        query = f"select 1 from {quoted(table)} where {quoted(column)} is not null limit 1"
-        return not self._returns_rows(query)
+        candidates = without_values(self.connection, CHANGED + mart.name, columns)
+        return without_values(self.connection, mart.name, candidates)
 
     def _returns_rows(self, query: str) -> bool:
         if query not in self.found:

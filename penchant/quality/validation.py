@@ -34,7 +34,13 @@ from penchant.quality.expectations import expectation_of
 from penchant.quality.results import SAMPLE, Failure, MartResult, in_order
 from penchant.quality.rule import CRITICAL
 from penchant.quality.rules import Evidence, History, drifting_columns, rules_of
-from penchant.quality.views import NUMBERS, PREVIOUS, add_view, quoted, rows_of
+from penchant.quality.views import (
+    NUMBERS,
+    PREVIOUS,
+    add_view,
+    rows_of,
+    without_values,
+)
 
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
@@ -134,11 +140,7 @@ def _without_values(
     connection: duckdb.DuckDBPyConnection, mart: Mart, view: str, columns: Mapping[str, str]
 ) -> frozenset[str]:
     """Columns of a feature mart that are null in every row."""
-    if not mart.has_features or not columns:
-        return frozenset()
-    counts = ", ".join(f"count({quoted(name)})" for name in columns)
-    found = connection.execute(f"select {counts} from {quoted(view)}").fetchall()[0]
-    return frozenset(name for name, count in zip(columns, found, strict=True) if not count)
+    return without_values(connection, view, columns) if mart.has_features else frozenset()
 
 
 def _run_checkpoint(

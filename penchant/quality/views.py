@@ -1,5 +1,6 @@
 """A snapshot's Parquet files as views of a DuckDB file."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -28,6 +29,18 @@ def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, s
 
 def rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return connection.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0]
+
+
+def without_values(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Iterable[str]
+) -> frozenset[str]:
+    """The columns that are null in every row."""
+    names = list(columns)
+    if not names:
+        return frozenset()
+    counts = ", ".join(f"count({quoted(name)})" for name in names)
+    found = connection.execute(f"select {counts} from {quoted(table)}").fetchall()[0]
+    return frozenset(name for name, count in zip(names, found, strict=True) if not count)
 
 
 def quoted(identifier: str) -> str:
