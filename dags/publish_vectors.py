@@ -9,8 +9,8 @@
    and then makes it live. Vectors are stored in the smallest form whose loss is at most
    `PENCHANT_COMPRESSION_LOSS`. The previous release stays available. The Asset `release` carries
    the release id.
-3. `simulate`: `penchant simulate` runs each policy in a small simulated world with known ground
-   truth; the report shows the value of exploration.
+3. `simulate`, at the same time: `penchant simulate` runs each policy in a small simulated world
+   with known ground truth; the report shows the value of exploration.
 4. `report`: `penchant report` writes the HTML report of the live release.
 
 ## When it runs
@@ -62,7 +62,9 @@ with DAG(
         event_from_result=["release_id"],
         outlets=[RELEASE],
     )
-    simulate = Command(task_id="simulate", subcommand=["simulate"])
+    simulate = Command(
+        task_id="simulate", subcommand=["simulate"], trigger_rule=TriggerRule.ALL_DONE
+    )
     report = Command(task_id="report", subcommand=["report"])
-    latest >> compress >> publish >> report
-    latest >> simulate >> report
+    # publishing keeps one core busy, compressing runs beside `track` of the training
+    latest >> compress >> [publish, simulate] >> report

@@ -20,7 +20,7 @@ from penchant.ingestion.simulated.campaigns import added_by_campaigns
 from penchant.settings import Settings
 from training.campaigns.stage import plan_campaign
 from training.campaigns.uplift import fit_uplift, tune
-from training.data.histories import read_training_set
+from training.data.training_sets import read_training_set
 from training.layers.responses.ads import RESPONSES, SPENDING, AdWindows
 
 TITLE = "Campaign planning"

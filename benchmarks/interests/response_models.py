@@ -14,7 +14,7 @@ import torch
 from penchant.artifacts import Snapshot
 from penchant.ingestion.sources import open_bandit
 from penchant.settings import Settings
-from training.data.histories import read_training_set
+from training.data.training_sets import read_training_set
 from training.evaluation.metrics.log_loss import log_loss
 from training.families import logistic_response
 from training.fitting.budget import Budget

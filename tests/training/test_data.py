@@ -12,8 +12,9 @@ from penchant.artifacts import Snapshot
 from penchant.errors import DataError
 from penchant.settings import Settings
 from training.commands.train import train
-from training.data.histories import DAY, Dataset, check_point_in_time, epoch, read_dataset
+from training.data.histories import DAY, Dataset, epoch, read_dataset
 from training.data.split import split_by_time, window_days
+from training.data.training_sets import check_point_in_time
 
 EVENT = datetime(2024, 3, 1, 12)
 

@@ -22,8 +22,9 @@ from training.commands.select_models import select_models
 from training.commands.track import track
 from training.commands.train import train
 from training.configs import main_job
-from training.data.histories import Dataset, read_training_set
+from training.data.histories import Dataset
 from training.data.split import Split, split_by_time
+from training.data.training_sets import read_training_set
 from training.evaluation import response
 from training.evaluation.context import EvaluationContext
 from training.evaluation.metrics.auc import auc

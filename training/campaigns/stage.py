@@ -22,7 +22,7 @@ from training.campaigns.comparison import compare
 from training.campaigns.discounts import Elasticity, elasticity, unit_elasticity
 from training.campaigns.expected import Expected, Money
 from training.campaigns.uplift import ADVERTISED, fit_uplift, tune
-from training.data.histories import read_training_set
+from training.data.training_sets import read_training_set
 from training.evaluation.metrics.intervals import FloatArray, IntArray
 from training.layers.responses.ads import RESPONSES, SPENDING, AdWindows, users
 

@@ -25,9 +25,10 @@ from training.commands.starting import decide_start, has_drifted, start_of
 from training.commands.warm_fit import fitted
 from training.configs import config_for
 from training.data.feature_history import FeatureHistory
-from training.data.histories import Dataset, read_dataset, read_training_set
+from training.data.histories import Dataset, read_dataset
 from training.data.policy_log import read_policy_log
 from training.data.split import Split, Window, split_by_time
+from training.data.training_sets import check_training_set, read_training_set
 from training.evaluation import ranking
 from training.evaluation.context import EvaluationContext
 from training.fitting.budget import Budget, peak_memory
@@ -292,7 +293,7 @@ def member_runs(settings: Settings, snapshot_id: str) -> dict[str, str]:
 def read_checked(snapshot: Snapshot) -> Dataset:
     """The snapshot's arrays. Raises DataError for feature leakage in any of its training sets."""
     for file in sorted(snapshot.training_set("any").parent.glob("*.parquet")):
-        read_training_set(snapshot, file.stem)
+        check_training_set(file)
     return read_dataset(snapshot)
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from penchant.errors import DataError, UsageError
+from penchant.errors import DataError
 from penchant.interactions import EVENT_TYPES
 from training.data.item_vectors import with_vectors
 
@@ -29,7 +29,6 @@ TypeArray = npt.NDArray[np.int8]
 """Event types, as places in ``EVENT_TYPES``."""
 
 DAY = 86_400  # seconds
-FEATURE_TIME = "__feature_time"
 
 
 @dataclass(frozen=True)
@@ -182,12 +181,12 @@ def read_dataset(snapshot: "Snapshot") -> Dataset:
     Raises DataError when there are no events, when an event isn't before the snapshot's ``as_of``,
     when a sequence isn't in order of time, or when its item or user has no row in its mart.
     """
-    users = _table(snapshot.mart("users")).sort_by("user_id")
-    items = _table(snapshot.mart("items")).sort_by("item_id")
+    users = read_file(snapshot.mart("users")).sort_by("user_id")
+    items = read_file(snapshot.mart("items")).sort_by("item_id")
     if snapshot.mart("item_embeddings").exists():
-        items = with_vectors(items, _table(snapshot.mart("item_embeddings")))
+        items = with_vectors(items, read_file(snapshot.mart("item_embeddings")))
     # each of a million events is decoded and looked up by its place among the distinct items
-    sequences = _table(snapshot.mart("sequences"), ["item_ids.list.element"])
+    sequences = read_file(snapshot.mart("sequences"), ["item_ids.list.element"])
     histories = _histories(sequences, users["user_id"], items["item_id"], epoch(snapshot.as_of))
     return Dataset(
         tuple(users["user_id"].to_pylist()),
@@ -198,22 +197,7 @@ def read_dataset(snapshot: "Snapshot") -> Dataset:
     )
 
 
-def read_training_set(snapshot: "Snapshot", name: str) -> pa.Table:
-    """A training set that Feast assembled.
-
-    Raises UsageError when it was not assembled, DataError on feature leakage.
-    """
-    if not snapshot.training_set(name).is_file():
-        raise UsageError(
-            f"snapshot {snapshot.id} has no training set {name}",
-            f"run `penchant training-sets --snapshot {snapshot.id}` first",
-        )
-    table = _table(snapshot.training_set(name))
-    check_point_in_time(table, name)
-    return table
-
-
-def _table(path: Path, dictionaries: Sequence[str] = ()) -> pa.Table:
+def read_file(path: Path, dictionaries: Sequence[str] = ()) -> pa.Table:
     """A whole Parquet file; ``read_table`` would import pandas first, for a second.
 
     ``dictionaries``: paths of columns to read as distinct values and their places.
@@ -221,29 +205,6 @@ def _table(path: Path, dictionaries: Sequence[str] = ()) -> pa.Table:
     from penchant.encryption import parquet as pq  # which a benchmark on a GPU lacks
 
     return pq.ParquetFile(path, read_dictionary=list(dictionaries)).read()
-
-
-def check_point_in_time(table: pa.Table, name: str, event_time: str = "event_timestamp") -> None:
-    """Raise DataError on feature leakage: a feature that was not yet valid at its row's event.
-
-    Each column ``<view>__feature_time`` is the time from which a view's features were valid; null
-    where the view had none.
-    """
-    feature_times = [column for column in table.column_names if column.endswith(FEATURE_TIME)]
-    if event_time not in table.column_names or not feature_times:
-        raise DataError(
-            f"training set {name} has no {event_time} or no *{FEATURE_TIME} column, so the "
-            "point-in-time join can't be verified",
-            "keep the feature views' timestamps in the training set",
-        )
-    for column in feature_times:
-        leaked = pc.sum(pc.greater(_naive(table[column]), _naive(table[event_time]))).as_py() or 0
-        if leaked:
-            raise DataError(
-                f"training set {name}: {leaked} rows have {column} after {event_time}: "
-                "feature leakage",
-                "join features with Feast's historical retrieval and build the training set again",
-            )
 
 
 def epoch(moment: datetime) -> int:
@@ -354,10 +315,10 @@ def rows_of(
 
 
 def _seconds(times: pa.ChunkedArray) -> IntArray:
-    return _naive(times).cast(pa.int64()).to_numpy() // 1_000_000
+    return without_zone(times).cast(pa.int64()).to_numpy() // 1_000_000
 
 
-def _naive(times: pa.ChunkedArray) -> pa.ChunkedArray:
+def without_zone(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """Timestamps in microseconds, UTC, without a zone."""
     return times.cast(pa.timestamp("us"))
 
