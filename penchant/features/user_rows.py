@@ -91,10 +91,13 @@ class UserRowsTable:
             (batch,) = table.take(pa.array(rows_N)).combine_chunks().to_batches()
             micros_N = batch.column(time).cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
             rows_P = self.packed.rows(b"".join(self.packed.blobs(batch)))
-            columns_P, users_P = (number_N[rows_N], micros_N, rows_P), user_N[rows_N]
+            numbers_P, users_P = number_N[rows_N], user_N[rows_N]
             edges = [*_edges(users_P), len(users_P)]
             of_users = [
-                (user_ids[users_P[first]], UserRows(*(each[first:end] for each in columns_P)))
+                (
+                    user_ids[users_P[first]],
+                    UserRows(numbers_P[first:end], micros_N[first:end], rows_P[first:end]),
+                )
                 for first, end in pairwise(edges)
             ]
             self._insert(
