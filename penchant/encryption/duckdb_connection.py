@@ -50,6 +50,15 @@ def prepare(connection: duckdb.DuckDBPyConnection, of: Path) -> None:
             connection.execute(READ_PARQUET)
 
 
+def hash_right_sides(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have each join hash its right side, which should be the small one.
+
+    DuckDB estimates the rows of several files from the first. That of a mart in parts is empty, so
+    it hashes the whole mart, for a few rows that are looked up in it.
+    """
+    connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+
+
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Have a database read ``encrypted://`` paths, also without the macro."""
     from penchant.encryption.file_system import EncryptedFileSystem  # imports fsspec

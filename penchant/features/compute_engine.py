@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from feature_repo.views import source_of
-from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.duckdb_connection import connect, hash_right_sides
 from penchant.feast_sdk import (
     ComputeEngine,
     FeatureView,
@@ -48,18 +48,23 @@ class ColumnarComputeEngine(ComputeEngine):
 
 
 def latest_rows(view: FeatureView, start: datetime, end: datetime) -> pa.Table:
-    """Each entity's latest row in ``[start, end]``: keys, features and time.
+    """Each entity's latest row in ``[start, end]``: keys, features and time, which are unique
+    together in a checked snapshot.
 
-    Feast's DuckDB store reads the same through ibis, whose import takes a second.
+    A join holds the keys alone in memory, where a window holds whole rows. Feast's DuckDB store
+    reads the same through ibis, whose import takes a second.
     """
     source = source_of(view)
     time = quoted(source.timestamp_field)
     keys = [quoted(column.name) for column in view.entity_columns]
     columns = [*keys, *(quoted(feature.name) for feature in view.features), time]
-    between = [each.astimezone(UTC).replace(tzinfo=None) for each in (start, end)]
+    since, until = (each.astimezone(UTC).replace(tzinfo=None) for each in (start, end))
     with connect(Path(source.path)) as connection:
-        return connection.execute(
-            f"SELECT {', '.join(columns)} FROM read_parquet(?) WHERE {time} BETWEEN ? AND ? "
-            f"QUALIFY row_number() OVER (PARTITION BY {', '.join(keys)} ORDER BY {time} DESC) = 1",
-            [source.path, *between],
+        hash_right_sides(connection)
+        return connection.sql(
+            f"SELECT {', '.join(columns)} FROM read_parquet($path) JOIN ("
+            f"SELECT {', '.join(keys)}, max({time}) AS {time} FROM read_parquet($path) "
+            f"WHERE {time} BETWEEN $since AND $until GROUP BY {', '.join(keys)}"
+            f") USING ({', '.join([*keys, time])})",
+            params={"path": source.path, "since": since, "until": until},
         ).to_arrow_table()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.views import source_of
-from penchant.encryption.duckdb_connection import connect
+from penchant.encryption.duckdb_connection import connect, hash_right_sides
 from penchant.feast_sdk import FeatureStore, FeatureView
 from penchant.features.online_store import WideSqliteOnlineStore
 
@@ -36,6 +36,7 @@ def verify_view(
         "end": end.astimezone(UTC).replace(tzinfo=None),
     }
     with connect(parquet) as connection:
+        hash_right_sides(connection)
         connection.execute(
             f"CREATE TEMP TABLE latest AS SELECT {key}, max({time}) AS {time} "
             f"FROM read_parquet($parquet) WHERE {time} BETWEEN $start AND $end GROUP BY {key}",

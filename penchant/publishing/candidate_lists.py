@@ -99,7 +99,7 @@ def _lists(
     connection: duckdb.DuckDBPyConnection, query: str, values: dict[str, object], most: int
 ) -> pa.Table:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE found AS {query}", values)
-    return connection.execute(_LISTS, {"most": most}).to_arrow_table()
+    return connection.sql(_LISTS, params={"most": most}).to_arrow_table()
 
 
 def _literal(query: str, times: dict[str, datetime]) -> str:
