@@ -82,7 +82,7 @@ def _python_of(package: str) -> Path:
         print(f"installing {package} into {folder}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", *wanted.split()]
+        install = [str(python), "-m", "pip", "install", "--quiet", *wanted.split()]
         subprocess.run(install, check=True)
         ready.write_text(wanted)
     return python
