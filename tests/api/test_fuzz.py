@@ -26,7 +26,7 @@ from penchant.publishing.publish import publish
 from penchant.settings import Settings
 
 ONE = "s-20180102-000000000001"
-EXAMPLES = 5  # for each operation, fitting and breaking its description
+EXAMPLES = 10  # for each operation, fitting and breaking its description
 CHECKED = [
     "status_code_conformance",
     "content_type_conformance",
