@@ -51,7 +51,7 @@ DEFAULT_ARGS: dict[str, Any] = {
 
 GROWS_WITH_DATA: dict[str, Any] = {
     **DEFAULT_ARGS,
-    # ends a task that hangs: a build of ten million events takes an hour on two shared cores
+    # ends a task that hangs: a build of ten million events took 45 minutes on two shared cores
     "execution_timeout": timedelta(hours=6),
 }
 LONGEST_RUN = timedelta(hours=12)
