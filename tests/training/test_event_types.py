@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from planted import AS_OF, DAYS, GROUPS, write_snapshot
 
@@ -18,6 +19,7 @@ from training.data.catalogue import numbered
 from training.data.histories import DAY, Dataset, Histories, read_dataset
 from training.data.split import split_by_time
 from training.evaluation.metrics.full_ranking import ndcg_at_10
+from training.families import item_cf
 from training.fitting.budget import Budget
 from training.fitting.context import TrainingContext
 from training.fitting.factory import make_ranker
@@ -194,3 +196,20 @@ def _only_views(histories: Histories, viewers_U: np.ndarray, until: int) -> Hist
         return some.only(~viewers_N | (some.places_N == view) | (some.times_N >= until))
 
     return replace(kept(histories), others=kept(histories.others))
+
+
+def test_an_item_is_no_neighbour_of_its_own_where_others_were_only_viewed(tmp_path: Path) -> None:
+    """Item 0 is only viewed, so that items have other places among the bought and the wanted."""
+    bought, wanted = np.ones((6, 3)), np.ones((6, 3))
+    bought[:, 0] = 0
+    config = item_cf.Config(min_buyers=2)
+    context = TrainingContext(None, None, torch.device("cpu"), 0, Budget(600, 10**6), tmp_path)  # type: ignore[arg-type]
+    near = item_cf.similarity(
+        sp.csr_matrix(bought, dtype=np.float32),
+        sp.csr_matrix(wanted, dtype=np.float32),
+        config,
+        False,
+        context,
+    ).toarray()
+    assert (near.diagonal() == 0).all()
+    assert near[1, 0] > 0 and near[1, 2] > 0 and near[2, 1] > 0

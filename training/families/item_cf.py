@@ -50,6 +50,7 @@ from training.privacy.statistics import (
 
 SPARSE_COST = 40  # multiplications with a dense column in the time of a sparse one
 BLOCK = 128  # items whose similarities to all others are in memory at once, and stay in a cache
+NONE = -1  # no column
 POPULARITY_DAYS = 90.0
 POPULARITY_SHARE = 1e-3  # orders only items without a neighbour
 PARTS = ("values", "columns", "starts")  # of a compressed matrix
@@ -261,12 +262,15 @@ def similarity(
     actors_I, buyers_I = _counts(acted, gone_B), _counts(goals, gone_B)
     rows_J = _frequent(actors_I, config)
     columns_K = _frequent(_counts(goals > 0, gone_B), config)
+    place_I = np.full(len(actors_I), NONE)
+    place_I[columns_K] = np.arange(len(columns_K))
     actors, buyers = acted[:, rows_J].T.tocsr(), goals[:, columns_K].tocsr()
     pairs = _Pairs(
         actors,
         buyers,
         np.sqrt(actors_I[rows_J]),
         np.sqrt(buyers_I[columns_K]),
+        place_I[rows_J],
         None if gone_B is None else (actors[:, gone_B], buyers[gone_B]),
     )
     kept = [
@@ -303,13 +307,15 @@ def _counts(matrix: sp.csr_matrix, gone_B: IntArray | None) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """``actors``: J x U; ``buyers``: U x K; the roots of how many users each item has; ``gone``:
-    the columns and rows of users who are subtracted."""
+    """``actors``: J x U; ``buyers``: U x K; the roots of how many users each item has; ``own_J``:
+    the column of each row's item, ``NONE`` where it has none; ``gone``: the columns and rows of
+    users who are subtracted."""
 
     actors: sp.csr_matrix
     buyers: sp.csr_matrix
     scale_J: np.ndarray
     scale_K: np.ndarray
+    own_J: IntArray
     gone: tuple[sp.csr_matrix, sp.csr_matrix] | None = None
 
     def blocks(
@@ -332,8 +338,10 @@ class _Pairs:
             block_RK /= damped_RK
             block_RK /= self.scale_J[rows, None]
             block_RK /= self.scale_K
-            if not itself:  # then both have the same items
-                block_RK[np.arange(len(rows)), rows] = 0
+            if not itself:
+                own_R = self.own_J[rows]
+                has = np.flatnonzero(own_R != NONE)
+                block_RK[has, own_R[has]] = 0
             yield block_RK, rows
 
     def _dense_is_faster(self) -> bool:
